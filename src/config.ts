@@ -1,0 +1,317 @@
+import { availableParallelism, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { constrainedMemory } from 'node:process';
+
+/**
+ * Every setting, read from the environment and validated in one place. `docs/configuration.md` is generated from this list.
+ */
+interface Setting<T> {
+	readonly variable: string;
+	readonly doc: string;
+	/** What a good value looks like, for the reference and for error messages. */
+	readonly expected: string;
+	/** Given as text, as it would stand in the environment; undefined leaves the setting without a value. */
+	readonly default: string | undefined;
+	/** How the reference page shows a default that depends on the machine. */
+	readonly defaultNote?: string;
+	/** Never printed. */
+	readonly secret?: boolean;
+	/** Returns undefined for a value that isn't as expected. */
+	readonly parse: (text: string) => T | undefined;
+}
+
+type Kind<T> = Pick<Setting<T>, 'expected' | 'parse'>;
+
+function integer(minimum: number, maximum: number, unit: string): Kind<number> {
+	return {
+		expected: `an integer from ${minimum} to ${maximum} (${unit})`,
+		parse: (text) => {
+			const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+			return value >= minimum && value <= maximum ? value : undefined;
+		},
+	};
+}
+
+function oneOf<const T extends string>(...values: readonly T[]): Kind<T> {
+	return { expected: `one of ${values.join(', ')}`, parse: (text) => values.find((value) => value === text) };
+}
+
+function matching(pattern: RegExp, expected: string): Kind<string> {
+	return { expected, parse: (text) => (pattern.test(text) ? text : undefined) };
+}
+
+const text = (expected: string): Kind<string> => matching(/\S/, expected);
+
+const storageUrl: Kind<string> = matching(/^file:.+/, 'a storage URL such as file:./data');
+
+const redisUrl: Kind<string> = {
+	expected: 'a URL such as redis://user:password@host:6379/0, rediss://… or unix:///path/redis.sock',
+	parse: (value) => (/^(rediss?|unix):$/.test(URL.parse(value)?.protocol ?? '') ? value : undefined),
+};
+
+const keyList: Kind<readonly string[]> = {
+	expected: 'keys of at least 16 characters without spaces, separated by commas',
+	parse: (value) => {
+		const keys = value.split(',').map((key) => key.trim());
+		return keys.every((key) => /^\S{16,}$/.test(key)) ? keys : undefined;
+	},
+};
+
+const cores = availableParallelism();
+
+/** Memory that this process may use, bytes: the control group's limit where there is one. */
+function usableMemory(): number {
+	const constrained = constrainedMemory();
+	return constrained > 0 && constrained < totalmem() ? constrained : totalmem();
+}
+
+/**
+ * Memory that a decoded pixel costs while it is worked on, bytes: four 8-bit channels, held by the decoder, by a resize and by
+ * an encoder at the same time, rounded up.
+ */
+const bytesPerPixelInWork = 16;
+/** A quarter of the memory for pixels leaves room for Redis, the page cache and what allocators keep. */
+const defaultMegapixelsInFlight = Math.max(1, Math.floor(usableMemory() / 4 / bytesPerPixelInWork / 1e6));
+
+function setting<T>(
+	variable: string,
+	kind: Kind<T>,
+	fallback: string | number,
+	doc: string,
+	extra?: object,
+): Setting<T> {
+	return { variable, ...kind, default: String(fallback), doc, ...extra };
+}
+
+function optional<T>(variable: string, kind: Kind<T>, doc: string, extra?: object): Setting<T | undefined> {
+	return { variable, ...kind, default: undefined, doc, ...extra };
+}
+
+export const settings = {
+	host: setting(
+		'PICPIPE_HOST',
+		text('an address'),
+		'127.0.0.1',
+		'Address the API listens on. Beyond loopback it needs `PICPIPE_API_KEYS`.',
+	),
+	port: setting('PICPIPE_PORT', integer(0, 65535, 'port; 0 takes a free one'), 3000, 'Port of the API.'),
+	apiKeys: optional(
+		'PICPIPE_API_KEYS',
+		keyList,
+		'Keys that the API accepts as `Authorization: Bearer <key>`. Without any, only loopback is served.',
+		{ secret: true },
+	),
+	arenaHost: setting(
+		'PICPIPE_ARENA_HOST',
+		text('an address'),
+		'127.0.0.1',
+		'Address Arena listens on. Beyond loopback it needs `PICPIPE_ARENA_PASSWORD`.',
+	),
+	arenaPort: setting('PICPIPE_ARENA_PORT', integer(0, 65535, 'port; 0 takes a free one'), 9000, 'Port of Arena.'),
+	arenaUser: setting('PICPIPE_ARENA_USER', text('a name'), 'admin', "Name for Arena's login."),
+	arenaPassword: optional(
+		'PICPIPE_ARENA_PASSWORD',
+		matching(/^.{8,}$/, 'at least 8 characters'),
+		"Password for Arena's login; set it and Arena asks for it on loopback too.",
+		{ secret: true },
+	),
+	dataFolder: setting(
+		'PICPIPE_DATA',
+		text('a folder'),
+		'./data',
+		"Folder for everything picpipe keeps on this machine: the pictures, unless `PICPIPE_STORAGE` says otherwise, and its own Redis's data.",
+	),
+	storage: optional('PICPIPE_STORAGE', storageUrl, 'Where pictures are kept. Default: the data folder.', {
+		defaultNote: '`file:` and the data folder',
+	}),
+	redisUrl: optional(
+		'REDIS_URL',
+		redisUrl,
+		'Redis (6.2 or newer) or Valkey to use. Default: a private `redis-server` or `valkey-server`, run by `picpipe start`.',
+		{ secret: true },
+	),
+	redisPrefix: setting(
+		'PICPIPE_REDIS_PREFIX',
+		matching(/^[A-Za-z0-9_-]{1,32}$/, '1 to 32 letters, digits, _ and -'),
+		'picpipe',
+		'First part of every key in Redis, so that several installations can share one.',
+	),
+	recipesFile: optional(
+		'PICPIPE_RECIPES',
+		text('a file'),
+		'YAML or JSON file with recipes; they are added to the built-in ones and replace those of the same name.',
+	),
+	defaultRecipe: setting(
+		'PICPIPE_DEFAULT_RECIPE',
+		text('the name of a recipe'),
+		'web',
+		'Recipe of an upload that names none.',
+	),
+	maxBytes: setting('PICPIPE_MAX_BYTES', integer(1, 2 ** 40, 'bytes'), 100 * 1024 * 1024, 'Largest file accepted.'),
+	maxFiles: setting('PICPIPE_MAX_FILES', integer(1, 10_000, 'files'), 100, 'Most files in one upload.'),
+	maxMegapixels: setting(
+		'PICPIPE_MAX_MEGAPIXELS',
+		integer(1, 10_000, 'million pixels'),
+		50,
+		'Largest picture processed: width × height × frames.',
+	),
+	maxDimension: setting(
+		'PICPIPE_MAX_DIMENSION',
+		integer(1, 1_000_000, 'pixels'),
+		30_000,
+		'Largest width or height processed.',
+	),
+	maxFrames: setting(
+		'PICPIPE_MAX_FRAMES',
+		integer(1, 100_000, 'frames'),
+		1_000,
+		'Most frames or pages in one picture.',
+	),
+	pictureSeconds: setting(
+		'PICPIPE_PICTURE_SECONDS',
+		integer(1, 86_400, 'seconds'),
+		60,
+		'Longest time an imaging process may work on one picture before it is killed.',
+	),
+	uploadSeconds: setting(
+		'PICPIPE_UPLOAD_SECONDS',
+		integer(1, 86_400, 'seconds'),
+		600,
+		'Longest time one upload request may take.',
+	),
+	abandonedSeconds: setting(
+		'PICPIPE_ABANDONED_SECONDS',
+		integer(1, 604_800, 'seconds'),
+		3_600,
+		'Age at which an upload that never finished (its process was killed) is cleaned up. Longer than `PICPIPE_UPLOAD_SECONDS`.',
+	),
+	imagingProcesses: setting(
+		'PICPIPE_IMAGING_PROCESSES',
+		integer(1, 256, 'processes'),
+		cores,
+		'Imaging processes of a worker; each works on one picture at a time.',
+		{ defaultNote: 'one per core' },
+	),
+	sharpThreads: setting(
+		'PICPIPE_SHARP_THREADS',
+		integer(1, 64, 'threads'),
+		1,
+		"Threads of libvips in each imaging process (`sharp.concurrency`). One picture per core with one thread each is the fastest way to use a machine's cores.",
+	),
+	megapixelsInFlight: setting(
+		'PICPIPE_MEGAPIXELS_IN_FLIGHT',
+		integer(1, 1_000_000, 'million pixels'),
+		defaultMegapixelsInFlight,
+		'Decoded pixels that all imaging processes of a worker may hold together; further pictures wait. A picture larger than this runs alone.',
+		{ defaultNote: 'a quarter of the memory at 16 bytes a pixel' },
+	),
+	imagingMegabytes: setting(
+		'PICPIPE_IMAGING_MEGABYTES',
+		integer(64, 1_000_000, 'MB'),
+		1_024,
+		'Resident memory at which an imaging process is replaced between pictures.',
+	),
+	attempts: setting(
+		'PICPIPE_ATTEMPTS',
+		integer(1, 100, 'attempts'),
+		5,
+		'Attempts at a picture whose failure may pass.',
+	),
+	retryDelay: setting(
+		'PICPIPE_RETRY_DELAY',
+		integer(1, 3_600_000, 'ms'),
+		1_000,
+		'Delay before the second attempt; it doubles with every further one, with jitter.',
+	),
+	sweepSeconds: setting(
+		'PICPIPE_SWEEP_SECONDS',
+		integer(1, 86_400, 'seconds'),
+		60,
+		'How often accepted pictures without a live job are looked for and queued again.',
+	),
+	stopSeconds: setting(
+		'PICPIPE_STOP_SECONDS',
+		integer(1, 3_600, 'seconds'),
+		30,
+		'Time that each process gets to finish its work when told to stop.',
+	),
+	logLevel: setting(
+		'PICPIPE_LOG_LEVEL',
+		oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
+		'info',
+		'Least level that is logged.',
+	),
+} as const satisfies Record<string, Setting<unknown>>;
+
+type Settings = typeof settings;
+type Values = { readonly [Name in keyof Settings]: Settings[Name] extends Setting<infer T> ? T : never };
+/** The validated settings, with the storage URL filled in. */
+export type Config = Omit<Values, 'storage'> & { readonly storage: string };
+
+/** Every problem with the settings at once. */
+export class ConfigError extends Error {
+	override readonly name = 'ConfigError';
+	readonly problems: readonly string[];
+
+	constructor(problems: readonly string[]) {
+		super(
+			`The configuration has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`,
+		);
+		this.problems = problems;
+	}
+}
+
+/** An address that only this machine can reach. */
+export function isLoopback(host: string): boolean {
+	return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
+
+/** @throws ConfigError that lists every problem. */
+export function readConfig(environment: NodeJS.ProcessEnv): Config {
+	const problems: string[] = [];
+	const values = Object.fromEntries(
+		Object.entries<Setting<unknown>>(settings).map(([name, one]) => {
+			// An empty variable is an unset one: that is what `FOO=` in an env file means to people.
+			const given = environment[one.variable] || one.default;
+			if (given === undefined) return [name, undefined];
+			const value = one.parse(given);
+			if (value === undefined) {
+				problems.push(
+					`${one.variable}: expected ${one.expected} but received ${one.secret ? 'something else' : JSON.stringify(given)}`,
+				);
+			}
+			return [name, value];
+		}),
+	) as Values;
+	problems.push(...unknownVariables(environment), ...contradictions(values));
+	if (problems.length > 0) throw new ConfigError(problems);
+	return { ...values, storage: values.storage ?? `file:${join(values.dataFolder)}` };
+}
+
+/** A misspelt variable would be ignored in silence, and its limit with it. */
+function unknownVariables(environment: NodeJS.ProcessEnv): string[] {
+	const known = new Set(Object.values(settings).map((one) => one.variable as string));
+	return Object.keys(environment)
+		.filter((name) => name.startsWith('PICPIPE_') && !known.has(name))
+		.map((name) => `${name}: there is no such setting`);
+}
+
+function contradictions(values: Values): string[] {
+	const problems: string[] = [];
+	if (values.host !== undefined && !isLoopback(values.host) && !values.apiKeys) {
+		problems.push(
+			`PICPIPE_API_KEYS: expected at least one key because PICPIPE_HOST=${values.host} is reachable from other machines, but received none`,
+		);
+	}
+	if (values.arenaHost !== undefined && !isLoopback(values.arenaHost) && !values.arenaPassword) {
+		problems.push(
+			`PICPIPE_ARENA_PASSWORD: expected a password because PICPIPE_ARENA_HOST=${values.arenaHost} is reachable from other machines, but received none`,
+		);
+	}
+	if (values.abandonedSeconds <= values.uploadSeconds) {
+		problems.push(
+			`PICPIPE_ABANDONED_SECONDS: expected more than PICPIPE_UPLOAD_SECONDS (${values.uploadSeconds}) but received ${values.abandonedSeconds}`,
+		);
+	}
+	return problems;
+}

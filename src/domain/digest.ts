@@ -1,0 +1,17 @@
+import { createHash } from 'node:crypto';
+
+/** JSON with sorted keys: two values that mean the same are written the same. */
+export function canonicalJson(value: unknown): string {
+	return JSON.stringify(value, (_key, inner: unknown) => {
+		if (inner === null || typeof inner !== 'object' || Array.isArray(inner)) return inner;
+		return Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)));
+	});
+}
+
+/** Raised whenever the same recipe would make other bytes: it is part of every digest, so that old variants are re-made. */
+export const engineVersion = 1;
+
+/** The first 12 hex digits (48 bits) of the SHA-256 of the parts' canonical form: short enough for a file's name. */
+export function digest12(...parts: readonly unknown[]): string {
+	return createHash('sha256').update(canonicalJson(parts)).digest('hex').slice(0, 12);
+}

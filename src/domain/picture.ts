@@ -1,0 +1,120 @@
+import { fromString, toUUID, typeidUnboxed } from 'typeid-js';
+import { z } from 'zod';
+import { type ErrorCode, errorTable, failureClasses, PicpipeError } from '../errors.ts';
+import { recipeSchema } from './recipe.ts';
+import { variantSchema } from './variant.ts';
+
+/** Version of the manifest's shape. A reader refuses a newer one. */
+export const manifestVersion = 1;
+
+/** `queued` → `processing` → `ready` or `failed`; a finished picture can be queued again. */
+export const pictureStates = ['queued', 'processing', 'ready', 'failed'] as const;
+export type PictureState = (typeof pictureStates)[number];
+
+/** A TypeID: `pic_` and a UUIDv7 in Crockford's base32, whose first character never exceeds 7. */
+const pictureIdPattern = /^pic_[0-7][0-9abcdefghjkmnpqrstvwxyz]{25}$/;
+
+/** Tags name folders of the index and show up in pages, so they stay short and plain. */
+export const tagPattern = /^[\p{L}\p{N}][\p{L}\p{N}_.:/-]{0,63}$/u;
+export const maximumTags = 32;
+
+/** 1 is the most urgent; 0 means first come, first served and goes before every other number (BullMQ's own rule). */
+export const maximumPriority = 1000;
+
+const failureSchema = z.strictObject({
+	class: z.enum(failureClasses),
+	code: z.enum(Object.keys(errorTable) as [ErrorCode, ...ErrorCode[]]),
+	message: z.string(),
+	step: z.string().optional(),
+	attempt: z.int().min(1),
+	at: z.iso.datetime(),
+});
+/** Why a picture failed, as stored and shown. */
+export type Failure = z.infer<typeof failureSchema>;
+
+const sourceSchema = z.strictObject({
+	key: z.string(),
+	type: z.string(),
+	bytes: z.int().min(1),
+	sha256: z.string().regex(/^[0-9a-f]{64}$/),
+	/** As the client named it, cleaned for display; never used as a path. */
+	filename: z.string().optional(),
+});
+export type Source = z.infer<typeof sourceSchema>;
+
+const factsSchema = z.strictObject({
+	format: z.string(),
+	/** Pixels, after the EXIF orientation was applied. */
+	width: z.int().min(1),
+	height: z.int().min(1),
+	frames: z.int().min(1),
+	alpha: z.boolean(),
+	/** EXIF orientation as found in the original, 1 to 8. */
+	orientation: z.int().min(1).max(8),
+	colourSpace: z.string(),
+});
+/** What the original turned out to be, read by the worker. */
+export type Facts = z.infer<typeof factsSchema>;
+
+const analysisSchema = z.strictObject({
+	/** Base64 of a ThumbHash (evanw.github.io/thumbhash). */
+	thumbhash: z.string().optional(),
+});
+export type Analysis = z.infer<typeof analysisSchema>;
+
+/** The manifest: one picture, whole. Stored as `picture.json` beside its original; the truth about the picture. */
+export const pictureSchema = z.strictObject({
+	version: z.literal(manifestVersion),
+	id: z.string().regex(pictureIdPattern),
+	state: z.enum(pictureStates),
+	/** Grows with every change, so that a late write never overtakes a newer one in the index. */
+	revision: z.int().min(1),
+	createdAt: z.iso.datetime(),
+	updatedAt: z.iso.datetime(),
+	source: sourceSchema,
+	facts: factsSchema.optional(),
+	recipe: z.strictObject({ name: z.string(), digest: z.string(), definition: recipeSchema }),
+	priority: z.int().min(0).max(maximumPriority),
+	tags: z.array(z.string()).max(maximumTags),
+	/** The request that brought it, to find its log lines. */
+	requestId: z.string().optional(),
+	variants: z.array(variantSchema),
+	analysis: analysisSchema,
+	failure: failureSchema.optional(),
+});
+export type Picture = z.infer<typeof pictureSchema>;
+
+/** A new id. Ids sort by the time they were made. */
+export function newPictureId(): string {
+	return typeidUnboxed('pic');
+}
+
+/** @throws PicpipeError `invalid-id` for anything that isn't a picture's id. */
+export function parsePictureId(text: string): string {
+	if (!pictureIdPattern.test(text)) {
+		throw new PicpipeError(
+			'invalid-id',
+			`Expected an id like ${newPictureId()} but received ${JSON.stringify(text.slice(0, 80))}.`,
+		);
+	}
+	return text;
+}
+
+/** When the id was made, from the first 48 bits of its UUIDv7 (RFC 9562, section 5.7): milliseconds since 1970. */
+export function pictureIdTime(id: string): number {
+	return Number.parseInt(toUUID(fromString(id, 'pic')).replaceAll('-', '').slice(0, 12), 16);
+}
+
+/** Is the picture's work over? */
+export function isFinished(state: PictureState): boolean {
+	return state === 'ready' || state === 'failed';
+}
+
+/** @throws PicpipeError `internal` when the text is no manifest that this version can read. */
+export function parsePicture(json: string): Picture {
+	try {
+		return pictureSchema.parse(JSON.parse(json));
+	} catch (cause) {
+		throw new PicpipeError('internal', 'A manifest could not be read.', { cause });
+	}
+}

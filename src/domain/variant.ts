@@ -1,0 +1,22 @@
+import { z } from 'zod';
+
+/** One stored encoding of one variant. */
+export const variantSchema = z.strictObject({
+	name: z.string(),
+	/** The storage key, `.../<name>-<digest12>.<ext>`. */
+	key: z.string(),
+	/** Encoder: `webp`, `jpeg`, ... */
+	format: z.string(),
+	/** Media type. */
+	type: z.string(),
+	width: z.int().min(1),
+	height: z.int().min(1),
+	bytes: z.int().min(1),
+	/** Digest of source, steps, encoding and engine: the same picture always gets the same one. */
+	digest: z.string(),
+	/** SHA-256 of the stored bytes; also its ETag. */
+	sha256: z.string(),
+	/** Time spent on resizing and encoding it. */
+	milliseconds: z.number().min(0),
+});
+export type Variant = z.infer<typeof variantSchema>;

@@ -1,0 +1,139 @@
+/**
+ * The one table of errors. HTTP answers, the decision to retry, what a manifest stores and the reference page
+ * (`docs/errors.md`) all read the same row.
+ */
+
+/** Why a picture failed. Only `transient` and `internal` are worth another attempt. */
+export const failureClasses = ['corrupt', 'unsupported', 'limit', 'transient', 'internal'] as const;
+export type FailureClass = (typeof failureClasses)[number];
+
+/** `request` marks an error of the caller's request; no picture is concerned. */
+export type ErrorClass = FailureClass | 'request';
+
+interface ErrorRow {
+	/** HTTP status that the API answers with (RFC 9110). */
+	readonly status: number;
+	readonly class: ErrorClass;
+	/** Public sentence, the `title` of the problem document (RFC 9457). */
+	readonly title: string;
+}
+
+export const errorTable = {
+	// The request itself
+	'malformed-request': { status: 400, class: 'request', title: 'The request could not be understood.' },
+	'malformed-multipart': { status: 400, class: 'request', title: 'The multipart body is malformed or was cut off.' },
+	'no-file': { status: 400, class: 'request', title: 'The request holds no file.' },
+	'empty-file': { status: 400, class: 'request', title: 'The file is empty.' },
+	'invalid-field': { status: 400, class: 'request', title: 'A field has a value that is not allowed.' },
+	'unknown-field': { status: 400, class: 'request', title: 'A field is not known here.' },
+	'unknown-recipe': { status: 400, class: 'request', title: 'There is no recipe of that name.' },
+	'invalid-recipe': { status: 400, class: 'request', title: 'The recipe is not valid.' },
+	'invalid-id': { status: 400, class: 'request', title: 'That is not the id of a picture.' },
+	'upload-aborted': { status: 400, class: 'request', title: 'The upload ended before it was complete.' },
+	unauthorized: { status: 401, class: 'request', title: 'A valid API key is needed.' },
+	'cross-site': { status: 403, class: 'request', title: 'Requests from other web sites are refused.' },
+	'not-found': { status: 404, class: 'request', title: 'There is nothing at that address.' },
+	'picture-not-found': { status: 404, class: 'request', title: 'There is no picture with that id.' },
+	'variant-not-found': { status: 404, class: 'request', title: 'The picture has no such variant.' },
+	'recipe-not-found': { status: 404, class: 'request', title: 'There is no recipe of that name.' },
+	'queue-not-found': { status: 404, class: 'request', title: 'There is no queue of that name.' },
+	'method-not-allowed': { status: 405, class: 'request', title: 'That method is not allowed at this address.' },
+	'upload-timeout': { status: 408, class: 'request', title: 'The upload took too long.' },
+	'picture-busy': { status: 409, class: 'request', title: 'The picture is being worked on.' },
+	'not-failed': { status: 409, class: 'request', title: 'Only a failed picture can be retried.' },
+	'body-too-large': { status: 413, class: 'request', title: 'The request body is too large.' },
+	'unsupported-media-type': { status: 415, class: 'request', title: 'That content type is not accepted here.' },
+	'range-not-satisfiable': { status: 416, class: 'request', title: 'The range lies outside of the file.' },
+
+	// The picture
+	'file-too-large': { status: 413, class: 'limit', title: 'The file is larger than allowed.' },
+	'too-many-files': { status: 413, class: 'limit', title: 'There are more files than allowed.' },
+	'too-many-pixels': { status: 422, class: 'limit', title: 'The picture has more pixels than allowed.' },
+	'too-wide-or-high': { status: 422, class: 'limit', title: 'The picture is wider or higher than allowed.' },
+	'too-many-frames': { status: 422, class: 'limit', title: 'The picture has more frames than allowed.' },
+	'output-too-large': { status: 422, class: 'limit', title: 'A variant would be larger than its format allows.' },
+	'picture-timeout': { status: 422, class: 'limit', title: 'The picture took longer to process than allowed.' },
+	'unsupported-type': { status: 415, class: 'unsupported', title: 'The file is not a picture of a supported type.' },
+	'unsupported-feature': {
+		status: 422,
+		class: 'unsupported',
+		title: 'The picture uses a feature that is not supported.',
+	},
+	'corrupt-picture': { status: 422, class: 'corrupt', title: 'The picture is damaged and cannot be decoded.' },
+	'original-changed': { status: 500, class: 'internal', title: 'The stored original is not what was received.' },
+	'original-missing': { status: 500, class: 'internal', title: 'The stored original is gone.' },
+	'imaging-process-died': { status: 500, class: 'internal', title: 'The process that worked on the picture died.' },
+	'worker-lost': {
+		status: 500,
+		class: 'internal',
+		title: 'The worker was lost too often while working on the picture.',
+	},
+
+	// What we stand on
+	'queue-unavailable': { status: 503, class: 'transient', title: 'The queue cannot be reached at the moment.' },
+	'storage-unavailable': { status: 503, class: 'transient', title: 'The storage cannot be reached at the moment.' },
+	stopping: { status: 503, class: 'transient', title: 'The server is stopping.' },
+	'storage-full': { status: 507, class: 'transient', title: 'The storage is full.' },
+	internal: { status: 500, class: 'internal', title: 'Something went wrong on our side.' },
+} as const satisfies Record<string, ErrorRow>;
+
+export type ErrorCode = keyof typeof errorTable;
+
+/** Is another attempt worth it? Decided by the class alone, so that no caller can disagree. */
+export function isRetryable(errorClass: ErrorClass): boolean {
+	return errorClass === 'transient' || errorClass === 'internal';
+}
+
+/**
+ * An error with a row in the table.
+ *
+ * @example
+ * throw new PicpipeError('file-too-large', 'Expected at most 100 MB for a file but received more.');
+ */
+export class PicpipeError extends Error {
+	override readonly name = 'PicpipeError';
+	readonly code: ErrorCode;
+	/** The step of the work in which it happened, such as `decode` or `encode large.webp`. */
+	readonly step: string | undefined;
+
+	/** @param detail One sentence for a person: what was expected, for which name, and what came. */
+	constructor(code: ErrorCode, detail?: string, options: { cause?: unknown; step?: string | undefined } = {}) {
+		super(detail ?? errorTable[code].title, options.cause === undefined ? undefined : { cause: options.cause });
+		this.code = code;
+		this.step = options.step;
+	}
+
+	get status(): number {
+		return errorTable[this.code].status;
+	}
+
+	get class(): ErrorClass {
+		return errorTable[this.code].class;
+	}
+
+	get title(): string {
+		return errorTable[this.code].title;
+	}
+
+	get retryable(): boolean {
+		return isRetryable(this.class);
+	}
+}
+
+/** Node's codes for a disk that takes no more: out of space, over quota. */
+const diskFullCodes = new Set(['ENOSPC', 'EDQUOT']);
+/** Node's codes for trouble that may pass: out of handles, I/O error, lost or refused connections. */
+const passingCodes = new Set(['EMFILE', 'ENFILE', 'EIO', 'EAGAIN', 'EBUSY', 'ESTALE', 'EROFS']);
+
+/** Turns whatever was thrown into an error with a row: ours stays, the file system's is classified, the rest is `internal`. */
+export function toPicpipeError(error: unknown, step?: string): PicpipeError {
+	if (error instanceof PicpipeError) return error;
+	const code = (error as { code?: unknown } | null)?.code;
+	if (typeof code === 'string' && diskFullCodes.has(code)) {
+		return new PicpipeError('storage-full', undefined, { cause: error, step });
+	}
+	if (typeof code === 'string' && passingCodes.has(code)) {
+		return new PicpipeError('storage-unavailable', undefined, { cause: error, step });
+	}
+	return new PicpipeError('internal', undefined, { cause: error, step });
+}

@@ -1,0 +1,67 @@
+import { z } from 'zod';
+import { digest12 } from '../domain/digest.ts';
+import type { Picture } from '../domain/picture.ts';
+
+/**
+ * The contract between those who ask for work and those who do it: queue names, job names, job data, job ids.
+ * Job data is small and refers to pictures by id; it never holds image bytes.
+ */
+
+/** Every queue, in the order pages show them. */
+export const queueNames = ['pictures', 'renders', 'fetches', 'webhooks', 'upkeep'] as const;
+export type QueueName = (typeof queueNames)[number];
+
+/** Version of the shape of job data; a worker refuses any other. */
+const jobVersion = 1;
+
+/** Why a picture is processed. */
+export const processReasons = ['upload', 'retry', 'reprocess', 'sweep'] as const;
+export type ProcessReason = (typeof processReasons)[number];
+
+/** Job `process` on the queue `pictures`. Everything but `pictureId` is for the people who watch; the manifest decides. */
+export const processJobSchema = z.strictObject({
+	version: z.literal(jobVersion),
+	pictureId: z.string(),
+	reason: z.enum(processReasons),
+	recipe: z.strictObject({ name: z.string(), digest: z.string(), variants: z.array(z.string()) }),
+	source: z.strictObject({ type: z.string(), bytes: z.int(), sha256: z.string(), filename: z.string().optional() }),
+	requestId: z.string().optional(),
+});
+export type ProcessJob = z.infer<typeof processJobSchema>;
+
+export function processJob(picture: Picture, reason: ProcessReason): ProcessJob {
+	const { key: _key, ...source } = picture.source;
+	return processJobSchema.parse({
+		version: jobVersion,
+		pictureId: picture.id,
+		reason,
+		recipe: {
+			name: picture.recipe.name,
+			digest: picture.recipe.digest,
+			variants: Object.keys(picture.recipe.definition.variants),
+		},
+		source,
+		requestId: picture.requestId,
+	} satisfies z.input<typeof processJobSchema>);
+}
+
+/** Derived, so that the same work is never queued twice: picture, then digest of its bytes, its recipe and the engine. */
+export function processJobId(picture: Picture): string {
+	return `${picture.id}-${digest12(picture.source.sha256, picture.recipe.digest)}`;
+}
+
+/** The picture a `process` job is about. */
+export function pictureIdOfJob(jobId: string): string {
+	return jobId.split('-')[0] ?? jobId;
+}
+
+/** Job `sweep` on the queue `upkeep`: looks for accepted pictures that no job will finish. */
+export const sweepJobSchema = z.strictObject({ version: z.literal(jobVersion) });
+export const sweepSchedulerId = 'sweep';
+
+/** What a job reports while it runs, shown by Arena and the event stream. */
+export interface JobProgress {
+	/** 0 to 100 */
+	readonly percent: number;
+	readonly step: string;
+}

@@ -1,0 +1,65 @@
+import { type JobsOptions, Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
+import type { Picture } from '../domain/picture.ts';
+import { type ProcessReason, processJob, processJobId, type QueueName, queueNames } from './jobs.ts';
+import { askRedis } from './redis.ts';
+import { retryOptions } from './retry.ts';
+
+/** Completed jobs are kept for people to look at: a day or this many, whichever is less. */
+const keepCompleted = { age: 24 * 60 * 60, count: 10_000 };
+
+export interface QueuesOptions {
+	readonly prefix: string;
+	readonly attempts: number;
+	/** Milliseconds before the second attempt. */
+	readonly retryDelay: number;
+}
+
+/** The producer's side of every queue. */
+export interface Queues {
+	readonly byName: Readonly<Record<QueueName, Queue>>;
+	/** Queues the work on a picture; nothing happens when its job is already there. @throws PicpipeError `queue-unavailable` */
+	enqueuePicture(picture: Picture, reason: ProcessReason): Promise<void>;
+	/** Forgets the job of earlier, finished work so that the same work can be queued again. False when the job is running. */
+	forgetPicture(picture: Picture): Promise<boolean>;
+	close(): Promise<void>;
+}
+
+export function openQueues(redis: Redis, options: QueuesOptions): Queues {
+	const byName = Object.fromEntries(
+		queueNames.map((name) => {
+			const queue = new Queue(name, { connection: redis, prefix: options.prefix });
+			// The connection's own listener reports trouble; without one here each queue would throw it again.
+			queue.on('error', () => {});
+			return [name, queue];
+		}),
+	) as Record<QueueName, Queue>;
+
+	return {
+		byName,
+
+		async enqueuePicture(picture, reason) {
+			const jobOptions: JobsOptions = {
+				jobId: processJobId(picture),
+				priority: picture.priority,
+				removeOnComplete: keepCompleted,
+				removeOnFail: false,
+				...retryOptions(options.attempts, options.retryDelay),
+			};
+			await askRedis(redis, () => byName.pictures.add('process', processJob(picture, reason), jobOptions));
+		},
+
+		async forgetPicture(picture) {
+			return askRedis(redis, async () => {
+				const job = await byName.pictures.getJob(processJobId(picture));
+				if (!job) return true;
+				if (await job.isActive()) return false;
+				return (await byName.pictures.remove(processJobId(picture))) === 1;
+			});
+		},
+
+		async close() {
+			await Promise.all(Object.values(byName).map((queue) => queue.close()));
+		},
+	};
+}

@@ -1,0 +1,80 @@
+import { Redis, type RedisOptions } from 'ioredis';
+import { PicpipeError } from '../errors.ts';
+
+/** Milliseconds a producer waits for a connection or an answer: an upload must not hang because Redis does. */
+const producerTimeout = 2_000;
+/** Longest pause between two tries to connect, milliseconds. */
+const maximumReconnectDelay = 1_000;
+
+/** Oldest Redis that BullMQ's scripts are tested with and whose streams and `LMOVE` we rely on. */
+const oldestRedis = [6, 2] as const;
+
+/**
+ * How a connection meets trouble: a `producer` (api, Arena) gives up quickly, a `worker` waits for Redis to come back.
+ */
+export type ConnectionUse = 'producer' | 'worker';
+
+/** Connects to `redis://`, `rediss://` or `unix://`; reconnects for ever until it is closed. */
+export function connectRedis(url: string, use: ConnectionUse): Redis {
+	const options: RedisOptions = {
+		retryStrategy: (times) => Math.min(times * 50, maximumReconnectDelay),
+		...(use === 'producer'
+			? {
+					enableOfflineQueue: false,
+					maxRetriesPerRequest: 1,
+					commandTimeout: producerTimeout,
+					connectTimeout: producerTimeout,
+				}
+			: { maxRetriesPerRequest: null }),
+	};
+	return url.startsWith('unix:') ? new Redis({ ...options, path: new URL(url).pathname }) : new Redis(url, options);
+}
+
+/**
+ * Runs a command only when Redis is there and turns every way of not answering into one error.
+ *
+ * @throws PicpipeError `queue-unavailable`
+ */
+export async function askRedis<T>(redis: Redis, ask: () => Promise<T>): Promise<T> {
+	if (redis.status !== 'ready')
+		throw new PicpipeError('queue-unavailable', `Redis is not connected (${redis.status}).`);
+	let timer: NodeJS.Timeout | undefined;
+	const timeout = new Promise<never>((_resolve, reject) => {
+		timer = setTimeout(
+			() => reject(new PicpipeError('queue-unavailable', `Redis did not answer within ${producerTimeout * 2} ms.`)),
+			producerTimeout * 2,
+		);
+	});
+	try {
+		return await Promise.race([ask(), timeout]);
+	} catch (error) {
+		if (error instanceof PicpipeError || !isConnectionTrouble(error)) throw error;
+		throw new PicpipeError('queue-unavailable', undefined, { cause: error });
+	} finally {
+		clearTimeout(timer);
+	}
+}
+
+/** Lost, refused, timed out, loading its data, full (`noeviction`) or read-only: it may pass, and nothing is wrong with the request. */
+function isConnectionTrouble(error: unknown): boolean {
+	return (
+		error instanceof Error &&
+		/Connection is closed|Stream isn't writeable|timed out|ECONN|EPIPE|ENOENT|max retries|^(LOADING|OOM|READONLY|MISCONF|BUSY)/.test(
+			error.message,
+		)
+	);
+}
+
+/** @returns a sentence that says why this Redis can't be used, or undefined. */
+export function redisTooOld(version: string): string | undefined {
+	const [major = 0, minor = 0] = version.split('.').map(Number);
+	const isOld = major < oldestRedis[0] || (major === oldestRedis[0] && minor < oldestRedis[1]);
+	return isOld ? `Expected Redis ${oldestRedis.join('.')} or newer but this server is ${version}.` : undefined;
+}
+
+/** What `INFO` says about the server. */
+export async function readRedisInfo(redis: Redis): Promise<{ version: string; evictionPolicy: string }> {
+	const info = await redis.info();
+	const field = (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1] ?? '';
+	return { version: field('redis_version'), evictionPolicy: field('maxmemory_policy') };
+}

@@ -1,0 +1,41 @@
+/**
+ * The layout of the storage: one folder per picture, so that a person can look and a purge is one prefix.
+ *
+ * ```
+ * pictures/<yyyy>/<mm>/<dd>/<id>/original.<ext>
+ * pictures/<yyyy>/<mm>/<dd>/<id>/<variant>-<digest12>.<ext>
+ * pictures/<yyyy>/<mm>/<dd>/<id>/picture.json
+ * pending/<id>
+ * ```
+ */
+
+export const picturesFolder = 'pictures/';
+export const pendingFolder = 'pending/';
+
+/** @param time when the id was made, milliseconds since 1970; the day is taken in UTC. */
+export function pictureFolder(id: string, time: number): string {
+	const day = new Date(time).toISOString().slice(0, 10).replaceAll('-', '/');
+	return `${picturesFolder}${day}/${id}/`;
+}
+
+export function originalKey(folder: string, extension: string): string {
+	return `${folder}original.${extension}`;
+}
+
+export function variantKey(folder: string, name: string, digest: string, extension: string): string {
+	return `${folder}${name}-${digest}.${extension}`;
+}
+
+export function manifestKey(folder: string): string {
+	return `${folder}picture.json`;
+}
+
+/** The marker of a picture that was accepted and isn't finished. */
+export function pendingKey(id: string): string {
+	return `${pendingFolder}${id}`;
+}
+
+/** The id in a manifest's key, or undefined for any other key. */
+export function manifestId(key: string): string | undefined {
+	return /^pictures\/\d{4}\/\d\d\/\d\d\/([^/]+)\/picture\.json$/.exec(key)?.[1];
+}

@@ -1,0 +1,56 @@
+import { randomUUID } from 'node:crypto';
+import type { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+
+export interface StoredObject {
+	readonly bytes: number;
+	readonly modifiedAt: Date;
+}
+
+/** Bytes `start` to `end`, both counted, as in an HTTP Range. */
+export interface ByteRange {
+	readonly start: number;
+	readonly end: number;
+}
+
+/**
+ * Where originals, variants and manifests are kept. A driver implements this and passes `test/contract/storage.ts`.
+ *
+ * Keys are relative paths of plain segments (`pictures/2026/01/31/pic_.../original.jpg`).
+ */
+export interface Storage {
+	/** For logs and pages: which storage this is, without secrets. */
+	readonly description: string;
+	/**
+	 * Stores the object whole or not at all, and returns only when it would survive a power cut. An object of the same
+	 * key is replaced. When the body fails nothing is left behind and the body's own error is thrown.
+	 */
+	put(key: string, body: Buffer | Readable): Promise<StoredObject>;
+	/** Opens the object, or a range of it; undefined when there is none. The stream must be read or destroyed. */
+	get(key: string, range?: ByteRange): Promise<(StoredObject & { readonly stream: Readable }) | undefined>;
+	stat(key: string): Promise<StoredObject | undefined>;
+	/** Deletes the object; fine when there is none. */
+	delete(key: string): Promise<void>;
+	/** Keys below a folder (`pending/`), in no promised order; with `temporary` also what unfinished or killed writes have left. */
+	list(folder: string, options?: { readonly temporary?: boolean }): AsyncIterable<string>;
+	/** Deletes everything below a folder, unfinished writes too. */
+	deleteFolder(folder: string): Promise<void>;
+}
+
+/** Reads a whole object into memory; for manifests and for originals inside an imaging process. */
+export async function readObject(storage: Storage, key: string): Promise<Buffer | undefined> {
+	const object = await storage.get(key);
+	return object && buffer(object.stream);
+}
+
+/** Proves that the storage takes, returns and deletes an object. @throws what the driver throws when it doesn't. */
+export async function checkStorage(storage: Storage): Promise<void> {
+	const key = `health/${randomUUID()}`;
+	try {
+		await storage.put(key, Buffer.from('picpipe'));
+		const read = await readObject(storage, key);
+		if (read?.toString() !== 'picpipe') throw new Error('The storage did not return what was written to it.');
+	} finally {
+		await storage.delete(key);
+	}
+}
