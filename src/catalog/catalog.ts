@@ -1,0 +1,120 @@
+import type { Redis } from 'ioredis';
+import { type Picture, type PictureState, parsePicture } from '../domain/picture.ts';
+import { type CatalogScripts, defineCatalogScripts } from './scripts.ts';
+
+/**
+ * The index in Redis: every picture's latest manifest by id, and sorted sets to list by. It can be lost at any time;
+ * `picpipe reindex` makes it anew from the manifests.
+ */
+export interface Catalog {
+	/** Puts a picture in its place, unless the index has a newer revision or the picture was deleted. */
+	put(picture: Picture): Promise<void>;
+	/** Shows that work has begun. Only the index knows this state: were it stored, a killed worker would leave it behind. */
+	markProcessing(picture: Picture): Promise<void>;
+	get(id: string): Promise<Picture | undefined>;
+	/** Newest first. */
+	list(query: ListQuery): Promise<ListPage>;
+	/** Takes a picture out and remembers for a day that it was deleted, so that a late write can't bring it back. */
+	remove(id: string): Promise<void>;
+	/** Ids in the index that are not among these, oldest first, for `reindex`. */
+	ids(): AsyncIterable<string>;
+	/** True once the index was completed by `reindex` or began empty; false after Redis lost its data. */
+	isComplete(): Promise<boolean>;
+	markComplete(): Promise<void>;
+}
+
+export interface ListQuery {
+	readonly state?: PictureState | undefined;
+	readonly tag?: string | undefined;
+	readonly recipe?: string | undefined;
+	/** Only pictures older than this id. */
+	readonly before?: string | undefined;
+	readonly limit: number;
+}
+
+export interface ListPage {
+	readonly pictures: readonly Picture[];
+	/** Pass as `before` for the next page; undefined on the last one. */
+	readonly next: string | undefined;
+}
+
+/** Ids read from a set at a time while filtering. */
+const scanBatch = 200;
+/** Batches looked through for one page before a short page is returned; its cursor goes on where it stopped. */
+const maximumScanBatches = 25;
+
+/** @param prefix first part of every key, so that installations can share a Redis */
+export function openCatalog(redis: Redis, prefix: string): Catalog {
+	const scripts: CatalogScripts = defineCatalogScripts(redis, `${prefix}:catalog:`);
+	const key = (name: string) => `${prefix}:catalog:${name}`;
+
+	const read = async (ids: readonly string[]): Promise<(Picture | undefined)[]> => {
+		if (ids.length === 0) return [];
+		const documents = await askRedis(redis, () => redis.mget(ids.map((id) => key(`picture:${id}`))));
+		return documents.map((document) => (document === null ? undefined : parsePicture(document)));
+	};
+
+	return {
+		put: (picture) => scripts.put(picture),
+
+		markProcessing: (picture) => scripts.put({ ...picture, state: 'processing' }),
+
+		async get(id) {
+			return (await read([id]))[0];
+		},
+
+		async list(query) {
+			const set = key(narrowestSet(query));
+			const pictures: Picture[] = [];
+			let before = query.before;
+			for (let batch = 0; batch < maximumScanBatches; batch++) {
+				// All scores are 0, so the set is ordered by id, that is by time.
+				const start = before ? (`(${before}` as const) : '+';
+				const ids = await askRedis(redis, () => redis.zrange(set, start, '-', 'BYLEX', 'REV', 'LIMIT', 0, scanBatch));
+				for (const [position, picture] of (await read(ids)).entries()) {
+					before = ids[position];
+					if (picture && matches(picture, query)) pictures.push(picture);
+					if (pictures.length === query.limit) return { pictures, next: before };
+				}
+				if (ids.length < scanBatch) return { pictures, next: undefined };
+			}
+			return { pictures, next: before };
+		},
+
+		remove: (id) => scripts.remove(id),
+
+		async *ids() {
+			for (let after = '-'; ; ) {
+				const ids = await askRedis(redis, () => redis.zrange(key('all'), after, '+', 'BYLEX', 'LIMIT', 0, scanBatch));
+				yield* ids;
+				const last = ids.at(-1);
+				if (last === undefined || ids.length < scanBatch) return;
+				after = `(${last}`;
+			}
+		},
+
+		async isComplete() {
+			return (await askRedis(redis, () => redis.exists(key('complete')))) === 1;
+		},
+
+		async markComplete() {
+			await askRedis(redis, () => redis.set(key('complete'), new Date().toISOString()));
+		},
+	};
+}
+
+/** Tags select best, then states; every listed picture is still checked against the whole query. */
+function narrowestSet(query: ListQuery): string {
+	if (query.tag !== undefined) return `tag:${query.tag}`;
+	if (query.state !== undefined) return `state:${query.state}`;
+	if (query.recipe !== undefined) return `recipe:${query.recipe}`;
+	return 'all';
+}
+
+function matches(picture: Picture, query: ListQuery): boolean {
+	return (
+		(query.state === undefined || picture.state === query.state) &&
+		(query.tag === undefined || picture.tags.includes(query.tag)) &&
+		(query.recipe === undefined || picture.recipe.name === query.recipe)
+	);
+}

@@ -1,0 +1,82 @@
+import type { Catalog } from '../catalog/catalog.ts';
+import { markPending, revise, writeManifest } from '../catalog/manifest.ts';
+import { manifestVersion, type Picture, pictureIdTime } from '../domain/picture.ts';
+import type { NamedRecipe } from '../domain/recipe.ts';
+import { PicpipeError } from '../errors.ts';
+import type { Logger } from '../observe/log.ts';
+import type { ProcessReason } from '../queue/jobs.ts';
+import type { Queues } from '../queue/queues.ts';
+import type { Storage } from '../storage/storage.ts';
+import type { Received } from './receive.ts';
+
+export interface Admission {
+	readonly storage: Storage;
+	readonly catalog: Catalog;
+	readonly queues: Queues;
+}
+
+export interface AdmitFields {
+	readonly recipe: NamedRecipe;
+	readonly tags: readonly string[];
+	readonly priority: number;
+	readonly requestId?: string | undefined;
+}
+
+/**
+ * Makes a picture of a received original. When this returns, original, manifest and marker are durable: the picture will end
+ * `ready` or `failed` whatever dies. Index and queue follow as well as they can; what Redis misses now, the sweep brings later.
+ */
+export async function admit(to: Admission, received: Received, fields: AdmitFields, log: Logger): Promise<Picture> {
+	const createdAt = new Date(pictureIdTime(received.id)).toISOString();
+	const picture: Picture = {
+		version: manifestVersion,
+		id: received.id,
+		state: 'queued',
+		revision: 1,
+		createdAt,
+		updatedAt: createdAt,
+		source: received.source,
+		recipe: { name: fields.recipe.name, digest: fields.recipe.digest, definition: fields.recipe.definition },
+		priority: fields.priority,
+		tags: [...fields.tags],
+		...(fields.requestId && { requestId: fields.requestId }),
+		variants: [],
+		analysis: {},
+	};
+	await writeManifest(to.storage, picture);
+	await handOver(to, picture, 'upload', log);
+	return picture;
+}
+
+/**
+ * Queues a finished or waiting picture again, with another recipe if given.
+ *
+ * @throws PicpipeError `picture-busy` while a worker has it, `queue-unavailable` without Redis (only it knows who is busy)
+ */
+export async function admitAgain(
+	to: Admission,
+	picture: Picture,
+	reason: ProcessReason,
+	log: Logger,
+	recipe?: NamedRecipe,
+): Promise<Picture> {
+	if (!(await to.queues.forgetPicture(picture))) throw new PicpipeError('picture-busy');
+	const { failure: _failure, ...rest } = picture;
+	const again = revise(rest, {
+		state: 'queued',
+		...(recipe && { recipe: { name: recipe.name, digest: recipe.digest, definition: recipe.definition } }),
+	});
+	await markPending(to.storage, again.id);
+	await writeManifest(to.storage, again);
+	await handOver(to, again, reason, log);
+	return again;
+}
+
+async function handOver(to: Admission, picture: Picture, reason: ProcessReason, log: Logger): Promise<void> {
+	try {
+		await to.catalog.put(picture);
+		await to.queues.enqueuePicture(picture, reason);
+	} catch (error) {
+		log.warn({ err: error, pictureId: picture.id }, 'accepted without the queue; the sweep will bring it there');
+	}
+}

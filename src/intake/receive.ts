@@ -1,0 +1,84 @@
+import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { folderOf, markPending, purgePicture } from '../catalog/manifest.ts';
+import { newPictureId, type Source } from '../domain/picture.ts';
+import { PicpipeError } from '../errors.ts';
+import { originalKey } from '../storage/keys.ts';
+import type { Storage } from '../storage/storage.ts';
+import { inspectHead, readHead } from './inspect.ts';
+
+/** Longest file name kept, characters; most file systems end at 255 bytes. */
+const maximumFilename = 200;
+
+export interface ReceiveLimits {
+	readonly maxBytes: number;
+}
+
+/** An original that is safe in storage and belongs to no picture yet. */
+export interface Received {
+	readonly id: string;
+	readonly source: Source;
+}
+
+/**
+ * Streams one file to storage: type decided from its first bytes, size limited and SHA-256 taken on the way.
+ * The marker is written first, so that whatever a killed process leaves behind has an owner that the sweep finds.
+ * When anything fails, nothing stays.
+ *
+ * @throws PicpipeError `empty-file`, `unsupported-type`, `file-too-large`; otherwise what the stream or the storage throws
+ */
+export async function receive(
+	storage: Storage,
+	stream: Readable,
+	filename: string | undefined,
+	limits: ReceiveLimits,
+): Promise<Received> {
+	const { head, chunks } = await readHead(stream);
+	if (head.length === 0) throw new PicpipeError('empty-file');
+	const { type, extension } = await inspectHead(head);
+
+	const id = newPictureId();
+	const key = originalKey(folderOf(id), extension);
+	const hash = createHash('sha256');
+	let bytes = 0;
+	async function* metered() {
+		for await (const chunk of chunks) {
+			bytes += chunk.length;
+			if (bytes > limits.maxBytes) throw tooLarge(limits.maxBytes);
+			hash.update(chunk);
+			yield chunk;
+		}
+	}
+	try {
+		await markPending(storage, id);
+		await storage.put(key, Readable.from(metered(), { objectMode: false }));
+	} catch (error) {
+		await discard(storage, id);
+		throw error;
+	}
+	const name = cleanFilename(filename);
+	return { id, source: { key, type, bytes, sha256: hash.digest('hex'), ...(name && { filename: name }) } };
+}
+
+/** Takes back what was received and will not become a picture. */
+export async function discard(storage: Storage, id: string): Promise<void> {
+	await purgePicture(storage, id);
+}
+
+export function tooLarge(maxBytes: number): PicpipeError {
+	return new PicpipeError(
+		'file-too-large',
+		`Expected at most ${maxBytes} bytes for a file (PICPIPE_MAX_BYTES) but received more.`,
+	);
+}
+
+/** The last segment of a name, without control and direction characters, cut to a sane length; for display only. */
+export function cleanFilename(filename: string | undefined): string | undefined {
+	const name = filename
+		?.split(/[/\\]/)
+		.at(-1)
+		?.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '')
+		.trim();
+	if (!name || /^\.+$/.test(name)) return undefined;
+	return [...name].slice(0, maximumFilename).join('');
+}
