@@ -1,0 +1,193 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** Time to become ready, milliseconds: generous, because several runs share two cores. */
+const patience = 30_000;
+
+/** What picpipe logs: one object a line. */
+export interface LogLine {
+	readonly level: string;
+	readonly role: string;
+	readonly msg?: string;
+	readonly [field: string]: unknown;
+}
+
+export interface ProcessOptions {
+	/** `PICPIPE_DATA`, best a temporary folder that the test removes. */
+	readonly folder: string;
+	/** `start` when not given. */
+	readonly command?: 'start' | 'api' | 'worker' | 'arena' | 'reindex';
+	readonly arguments?: readonly string[];
+	/** Added to the environment; `undefined` takes a variable away. */
+	readonly environment?: Record<string, string | undefined>;
+}
+
+/** picpipe's command line, run from source in a process of its own, on free ports. */
+export class PicpipeProcess {
+	readonly child: ChildProcess;
+	readonly folder: string;
+	/** Every JSON line of standard output so far, of all processes below. */
+	readonly lines: LogLine[] = [];
+	/** Standard output and standard error as they came. */
+	output = '';
+	/** Resolves when the process has ended. */
+	readonly exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
+	/** In the environment of every process below, so that orphans are found too. */
+	readonly #mark = `PROCESS_TREE=${randomBytes(8).toString('hex')}`;
+	#hasEnded = false;
+
+	constructor(options: ProcessOptions) {
+		this.folder = options.folder;
+		const [name, value] = this.#mark.split('=') as [string, string];
+		this.child = spawn(
+			process.execPath,
+			['--import', 'tsx', 'src/cli.ts', options.command ?? 'start', ...(options.arguments ?? [])],
+			{
+				cwd: root,
+				env: {
+					...cleanEnvironment(),
+					PICPIPE_DATA: options.folder,
+					PICPIPE_PORT: '0',
+					PICPIPE_ARENA_PORT: '0',
+					...options.environment,
+					[name]: value,
+				},
+				stdio: ['ignore', 'pipe', 'pipe'],
+			},
+		);
+		this.exited = once(this.child, 'close').then(([code, signal]) => {
+			this.#hasEnded = true;
+			return { code, signal };
+		});
+		createInterface({ input: this.child.stdout as NodeJS.ReadableStream }).on('line', (line) => this.#take(line));
+		createInterface({ input: this.child.stderr as NodeJS.ReadableStream }).on('line', (line) => {
+			this.output += `${line}\n`;
+		});
+	}
+
+	#take(line: string): void {
+		this.output += `${line}\n`;
+		if (line.startsWith('{')) this.lines.push(JSON.parse(line) as LogLine);
+	}
+
+	get pid(): number {
+		return this.child.pid as number;
+	}
+
+	/**
+	 * Waits for a log line, one that came already included.
+	 *
+	 * @param from index in `lines` of the first line that counts; pass `lines.length` to wait for a new one
+	 */
+	async waitFor(what: (line: LogLine) => boolean, from = 0, milliseconds = patience): Promise<LogLine> {
+		for (const end = Date.now() + milliseconds; Date.now() < end; await sleep(20)) {
+			const found = this.lines.slice(from).find(what);
+			if (found) return found;
+			if (this.#hasEnded) throw new Error(`picpipe ended while waiting for a log line:\n${this.output}`);
+		}
+		throw new Error(`No such log line within ${milliseconds} ms:\n${this.output}`);
+	}
+
+	/** Waits for the banner of `picpipe start`. */
+	async ready(): Promise<{ api: string; arena: string; data: string; curl: string }> {
+		const line = await this.waitFor((one) => one.msg === 'picpipe is ready');
+		return line as unknown as { api: string; arena: string; data: string; curl: string };
+	}
+
+	/** The process id of a child as last announced by the supervisor. */
+	pidOf(child: 'redis' | 'api' | 'worker' | 'arena'): number {
+		const line = this.lines.findLast((one) => one.role === 'start' && one.child === child && one.childPid);
+		if (!line) throw new Error(`${child} was never announced:\n${this.output}`);
+		return line.childPid as number;
+	}
+
+	kill(signal: NodeJS.Signals): void {
+		this.child.kill(signal);
+	}
+
+	/** Ends it as an operator would and waits. */
+	async stop(): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
+		this.kill('SIGTERM');
+		return this.exited;
+	}
+
+	/** Everything of this run that is still alive: children, grandchildren and what was orphaned by a kill. */
+	survivors(): { pid: number; command: string }[] {
+		return readdirSync('/proc')
+			.filter((name) => /^\d+$/.test(name))
+			.filter((name) => belongs(name, this.#mark, this.folder))
+			.map((name) => ({ pid: Number(name), command: readProc(name, 'cmdline').replaceAll('\0', ' ').trim() }));
+	}
+
+	/** @throws Error that lists what is still alive after the time is up. */
+	async expectNoSurvivors(milliseconds = 10_000): Promise<void> {
+		for (const end = Date.now() + milliseconds; this.survivors().length > 0; await sleep(50)) {
+			if (Date.now() < end) continue;
+			const list = this.survivors().map(({ pid, command }) => `${pid} ${command}`);
+			throw new Error(`Still alive after ${milliseconds} ms:\n${list.join('\n')}\n${this.output}`);
+		}
+	}
+
+	/** For `afterEach`: kills whatever is left, in whatever state. */
+	async destroy(): Promise<void> {
+		for (let left = this.survivors(); left.length > 0; left = this.survivors()) {
+			for (const { pid } of left) killQuietly(pid);
+			await sleep(20);
+		}
+		await this.exited;
+	}
+}
+
+/** Runs picpipe to its end. */
+export async function runPicpipe(
+	options: ProcessOptions,
+): Promise<{ code: number | null; output: string; lines: readonly LogLine[] }> {
+	const picpipe = new PicpipeProcess(options);
+	try {
+		const { code } = await picpipe.exited;
+		return { code, output: picpipe.output, lines: picpipe.lines };
+	} finally {
+		await picpipe.destroy();
+	}
+}
+
+/** The settings of whoever runs the tests must not change what is tested. */
+function cleanEnvironment(): NodeJS.ProcessEnv {
+	return Object.fromEntries(
+		Object.entries(process.env).filter(([name]) => !name.startsWith('PICPIPE_') && name !== 'REDIS_URL'),
+	);
+}
+
+/** By the mark in its environment; Redis writes its title over that, so its working folder counts too. */
+function belongs(pid: string, mark: string, folder: string): boolean {
+	if (/^\d+ \(.*\) Z/.test(readProc(pid, 'stat'))) return false;
+	if (readProc(pid, 'environ').split('\0').includes(mark)) return true;
+	try {
+		return `${readlinkSync(`/proc/${pid}/cwd`)}/`.startsWith(`${folder}/`);
+	} catch {
+		return false;
+	}
+}
+
+function readProc(pid: string, file: string): string {
+	try {
+		return readFileSync(`/proc/${pid}/${file}`, 'utf8');
+	} catch {
+		return ''; // Ended in the meantime, or not ours to read.
+	}
+}
+
+function killQuietly(pid: number): void {
+	try {
+		process.kill(pid, 'SIGKILL');
+	} catch {
+		// Ended in the meantime.
+	}
+}

@@ -1,0 +1,16 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+	test: {
+		include: ['test/**/*.test.ts'],
+		// One private Redis for the whole run: `inject('redisUrl')`.
+		globalSetup: ['test/helpers/setup.ts'],
+		// A process per file: the tests talk to real processes, and a crash must not take other files with it.
+		pool: 'forks',
+		// Each file starts processes of its own that encode pictures; more files at once only make them wait for each other.
+		maxWorkers: 2,
+		testTimeout: 60_000,
+		hookTimeout: 60_000,
+		teardownTimeout: 20_000,
+	},
+});
