@@ -47,7 +47,16 @@ export function processJob(picture: Picture, reason: ProcessReason): ProcessJob 
 
 /** Derived, so that the same work is never queued twice: picture, then digest of its bytes, its recipe and the engine. */
 export function processJobId(picture: Picture): string {
-	return `${picture.id}-${digest12(picture.source.sha256, picture.recipe.digest)}`;
+	return jobIdOf(picture.id, picture.source.sha256, picture.recipe.digest);
+}
+
+/** The id that belongs to a `process` job's data. */
+export function processJobIdOf(job: ProcessJob): string {
+	return jobIdOf(job.pictureId, job.source.sha256, job.recipe.digest);
+}
+
+function jobIdOf(pictureId: string, sha256: string, recipeDigest: string): string {
+	return `${pictureId}-${digest12(sha256, recipeDigest)}`;
 }
 
 /** The picture a `process` job is about. */

@@ -6,13 +6,22 @@ import { askRedis } from './redis.ts';
 import { retryOptions } from './retry.ts';
 
 /** Completed jobs are kept for people to look at: a day or this many, whichever is less. */
-const keepCompleted = { age: 24 * 60 * 60, count: 10_000 };
+export const keepCompleted = { age: 24 * 60 * 60, count: 10_000 };
 
 export interface QueuesOptions {
 	readonly prefix: string;
 	readonly attempts: number;
 	/** Milliseconds before the second attempt. */
 	readonly retryDelay: number;
+}
+
+/** How often a picture's job is tried, and how long it stays to be looked at. */
+export function pictureJobOptions(options: Pick<QueuesOptions, 'attempts' | 'retryDelay'>): JobsOptions {
+	return {
+		removeOnComplete: keepCompleted,
+		removeOnFail: false,
+		...retryOptions(options.attempts, options.retryDelay),
+	};
 }
 
 /** The producer's side of every queue. */
@@ -42,9 +51,7 @@ export function openQueues(redis: Redis, options: QueuesOptions): Queues {
 			const jobOptions: JobsOptions = {
 				jobId: processJobId(picture),
 				priority: picture.priority,
-				removeOnComplete: keepCompleted,
-				removeOnFail: false,
-				...retryOptions(options.attempts, options.retryDelay),
+				...pictureJobOptions(options),
 			};
 			await askRedis(redis, () => byName.pictures.add('process', processJob(picture, reason), jobOptions));
 		},

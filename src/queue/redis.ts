@@ -56,7 +56,7 @@ export async function askRedis<T>(redis: Redis, ask: () => Promise<T>): Promise<
 }
 
 /** Lost, refused, timed out, loading its data, full (`noeviction`) or read-only: it may pass, and nothing is wrong with the request. */
-function isConnectionTrouble(error: unknown): boolean {
+export function isConnectionTrouble(error: unknown): boolean {
 	return (
 		error instanceof Error &&
 		/Connection is closed|Stream isn't writeable|timed out|ECONN|EPIPE|ENOENT|max retries|^(LOADING|OOM|READONLY|MISCONF|BUSY)/.test(
