@@ -1,3 +1,4 @@
+import type {} from 'vitest'; // The module that is added to below.
 import type { TestProject } from 'vitest/node';
 import { startRedis } from './redis.ts';
 
