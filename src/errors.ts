@@ -63,6 +63,7 @@ export const errorTable = {
 	'original-changed': { status: 500, class: 'internal', title: 'The stored original is not what was received.' },
 	'original-missing': { status: 500, class: 'internal', title: 'The stored original is gone.' },
 	'imaging-process-died': { status: 500, class: 'internal', title: 'The process that worked on the picture died.' },
+	'invalid-job': { status: 500, class: 'unsupported', title: 'The job holds data that this version cannot read.' },
 	'worker-lost': {
 		status: 500,
 		class: 'internal',

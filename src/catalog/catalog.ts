@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { type Picture, type PictureState, parsePicture } from '../domain/picture.ts';
+import { askRedis } from '../queue/redis.ts';
 import { type CatalogScripts, defineCatalogScripts } from './scripts.ts';
 
 /**
@@ -18,7 +19,10 @@ export interface Catalog {
 	remove(id: string): Promise<void>;
 	/** Ids in the index that are not among these, oldest first, for `reindex`. */
 	ids(): AsyncIterable<string>;
-	/** True once the index was completed by `reindex` or began empty; false after Redis lost its data. */
+	/**
+	 * True when `reindex` has run since this Redis started. A Redis that was restarted may have lost its last second, or
+	 * everything, and the index with it.
+	 */
 	isComplete(): Promise<boolean>;
 	markComplete(): Promise<void>;
 }
@@ -94,13 +98,19 @@ export function openCatalog(redis: Redis, prefix: string): Catalog {
 		},
 
 		async isComplete() {
-			return (await askRedis(redis, () => redis.exists(key('complete')))) === 1;
+			const [run, completed] = await askRedis(redis, () => Promise.all([runId(redis), redis.get(key('complete'))]));
+			return run === completed;
 		},
 
 		async markComplete() {
-			await askRedis(redis, () => redis.set(key('complete'), new Date().toISOString()));
+			await askRedis(redis, async () => redis.set(key('complete'), await runId(redis)));
 		},
 	};
+}
+
+/** Another one after every start of the Redis server. */
+async function runId(redis: Redis): Promise<string> {
+	return /^run_id:(\w+)/m.exec(await redis.info('server'))?.[1] ?? '';
 }
 
 /** Tags select best, then states; every listed picture is still checked against the whole query. */

@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream';
 import { fileTypeFromBuffer } from 'file-type';
 import { PicpipeError } from '../errors.ts';
 
@@ -41,27 +40,19 @@ export async function inspectHead(head: Uint8Array): Promise<FileType> {
 	return { type: found.mime, extension };
 }
 
-/** Takes the first bytes of a stream, and the chunks to go on with; the head is among them. */
-export async function readHead(stream: Readable): Promise<{ head: Buffer; chunks: AsyncIterable<Buffer> }> {
-	const iterator: AsyncIterator<Buffer> = stream[Symbol.asyncIterator]();
+/** Reads the first bytes; `rest` goes on with the whole body, the head included. */
+export async function readHead(body: AsyncIterator<Buffer>): Promise<{ head: Buffer; rest: AsyncIterable<Buffer> }> {
 	const first: Buffer[] = [];
 	let length = 0;
-	let ended = false;
-	while (length < headBytes && !ended) {
-		const { value, done } = await iterator.next();
-		if (done) ended = true;
-		else {
-			first.push(value);
-			length += value.length;
-		}
+	while (length < headBytes) {
+		const { value, done } = await body.next();
+		if (done) break;
+		first.push(value);
+		length += value.length;
 	}
-	async function* chunks() {
-		try {
-			yield* first;
-			for (let next = await iterator.next(); !next.done; next = await iterator.next()) yield next.value;
-		} finally {
-			await iterator.return?.();
-		}
+	async function* rest() {
+		yield* first;
+		for (let next = await body.next(); !next.done; next = await body.next()) yield next.value;
 	}
-	return { head: Buffer.concat(first), chunks: chunks() };
+	return { head: Buffer.concat(first), rest: rest() };
 }

@@ -23,26 +23,36 @@ export interface Received {
 /**
  * Streams one file to storage: type decided from its first bytes, size limited and SHA-256 taken on the way.
  * The marker is written first, so that whatever a killed process leaves behind has an owner that the sweep finds.
- * When anything fails, nothing stays.
+ * When anything fails, nothing stays. The body is read only as far as needed.
  *
- * @throws PicpipeError `empty-file`, `unsupported-type`, `file-too-large`; otherwise what the stream or the storage throws
+ * @throws PicpipeError `empty-file`, `unsupported-type`, `file-too-large`; otherwise what the body or the storage throws
  */
 export async function receive(
 	storage: Storage,
-	stream: Readable,
+	body: AsyncIterable<Buffer>,
 	filename: string | undefined,
 	limits: ReceiveLimits,
 ): Promise<Received> {
-	const { head, chunks } = await readHead(stream);
-	if (head.length === 0) throw new PicpipeError('empty-file');
-	const { type, extension } = await inspectHead(head);
+	const chunks = body[Symbol.asyncIterator]();
+	try {
+		const { head, rest } = await readHead(chunks);
+		if (head.length === 0) throw new PicpipeError('empty-file');
+		const { type, extension } = await inspectHead(head);
+		const id = newPictureId();
+		const key = originalKey(folderOf(id), extension);
+		const { bytes, sha256 } = await store(storage, id, key, rest, limits);
+		const name = cleanFilename(filename);
+		return { id, source: { key, type, bytes, sha256, ...(name && { filename: name }) } };
+	} finally {
+		await chunks.return?.();
+	}
+}
 
-	const id = newPictureId();
-	const key = originalKey(folderOf(id), extension);
+async function store(storage: Storage, id: string, key: string, body: AsyncIterable<Buffer>, limits: ReceiveLimits) {
 	const hash = createHash('sha256');
 	let bytes = 0;
 	async function* metered() {
-		for await (const chunk of chunks) {
+		for await (const chunk of body) {
 			bytes += chunk.length;
 			if (bytes > limits.maxBytes) throw tooLarge(limits.maxBytes);
 			hash.update(chunk);
@@ -56,8 +66,7 @@ export async function receive(
 		await discard(storage, id);
 		throw error;
 	}
-	const name = cleanFilename(filename);
-	return { id, source: { key, type, bytes, sha256: hash.digest('hex'), ...(name && { filename: name }) } };
+	return { bytes, sha256: hash.digest('hex') };
 }
 
 /** Takes back what was received and will not become a picture. */

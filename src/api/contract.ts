@@ -1,0 +1,124 @@
+import { z } from 'zod';
+import { maximumPriority, maximumTags, type Picture, pictureStates, tagPattern } from '../domain/picture.ts';
+import { namePattern } from '../domain/recipe.ts';
+import { PicpipeError } from '../errors.ts';
+
+/** What the API takes and gives, in one place; the reference pages are generated from it. */
+
+const tag = z
+	.string()
+	.regex(tagPattern, 'expected a tag of 1 to 64 letters, digits and _ . : / -, beginning with a letter or digit');
+const recipeName = z.string().regex(namePattern, 'expected the name of a recipe');
+
+/** A whole number written as text. */
+const wholeNumber = (minimum: number, maximum: number) =>
+	z
+		.string()
+		.regex(/^\d{1,9}$/, `expected an integer from ${minimum} to ${maximum}`)
+		.transform(Number)
+		.refine((value) => value >= minimum && value <= maximum, `expected an integer from ${minimum} to ${maximum}`);
+
+/** Fields of an upload: form fields of a multipart body, or query parameters of a raw one. */
+export const uploadFieldsSchema = z.strictObject({
+	recipe: recipeName.optional().describe('Name of the recipe; the default recipe when absent.'),
+	tags: z
+		.union([z.string(), z.array(z.string())])
+		.optional()
+		.transform((given) => [
+			...new Set(
+				[given ?? []]
+					.flat()
+					.join(',')
+					.split(',')
+					.map((one) => one.trim())
+					.filter(Boolean),
+			),
+		])
+		.pipe(z.array(tag).max(maximumTags, `expected at most ${maximumTags} tags`))
+		.describe('Tags, separated by commas; the field may also be repeated.'),
+	priority: wholeNumber(0, maximumPriority)
+		.default(0)
+		.describe('0 (first come, first served) or 1 (most urgent of the rest) to 1000 (least).'),
+});
+export type UploadFields = z.output<typeof uploadFieldsSchema>;
+
+/** A raw body has no part headers, so its file name comes as a parameter. */
+export const rawUploadFieldsSchema = uploadFieldsSchema.extend({
+	filename: z.string().optional().describe('Name of the file, for display.'),
+});
+
+export const listQuerySchema = z.strictObject({
+	state: z.enum(pictureStates).optional(),
+	tag: tag.optional(),
+	recipe: recipeName.optional(),
+	limit: wholeNumber(1, 200).default(50),
+	cursor: z.string().optional().describe('`next` of the page before.'),
+});
+
+export const processBodySchema = z.strictObject({
+	recipe: recipeName.optional().describe('Another recipe; the same one when absent.'),
+});
+
+export const cleanBodySchema = z.strictObject({
+	state: z.enum(['completed', 'failed']).default('completed'),
+	olderThan: z.int().min(0).default(0).describe('Seconds since the job ended.'),
+	limit: z.int().min(1).max(100_000).default(1_000).describe('Most jobs removed by one call.'),
+});
+
+/** Longest wait that `Prefer: wait=N` gets, seconds. */
+export const maximumWait = 120;
+
+/** Seconds asked for by `Prefer: wait=N` (RFC 7240), at most `maximumWait`; 0 without one. */
+export function preferredWait(prefer: string | undefined): number {
+	const wait = /(?:^|[,;])\s*wait\s*=\s*"?(\d{1,6})"?\s*(?:$|[,;])/i.exec(prefer ?? '')?.[1];
+	return Math.min(Number(wait ?? 0), maximumWait);
+}
+
+/**
+ * Checks what came in against a schema.
+ *
+ * @throws PicpipeError `unknown-field` or `invalid-field`, naming the field, what was expected and what came
+ */
+export function parse<T>(schema: z.ZodType<T>, input: Record<string, unknown>): T {
+	const result = schema.safeParse(input);
+	if (result.success) return result.data;
+	const [issue] = result.error.issues;
+	if (issue?.code === 'unrecognized_keys') {
+		const known = schema instanceof z.ZodObject ? Object.keys(schema.shape).join(', ') : '';
+		throw new PicpipeError('unknown-field', `Expected only ${known} but received ${issue.keys.join(', ')}.`);
+	}
+	const name = String(issue?.path[0] ?? 'body');
+	const received = JSON.stringify(input[name])?.slice(0, 100);
+	throw new PicpipeError('invalid-field', `${name}: ${issue?.message}, received ${received}.`);
+}
+
+export interface ViewOptions {
+	/** Where Arena shows the picture's job. */
+	readonly jobUrl: string;
+}
+
+/** A picture as the API shows it: no storage keys, no recipe text, and links to go on. */
+export function pictureView(picture: Picture, options: ViewOptions) {
+	const { version: _version, recipe, source, variants, requestId: _requestId, ...rest } = picture;
+	const { key: _sourceKey, ...shownSource } = source;
+	const self = `/v1/pictures/${picture.id}`;
+	return {
+		...rest,
+		source: shownSource,
+		recipe: { name: recipe.name, digest: recipe.digest },
+		variants: variants.map(({ key: _key, ...variant }) => ({
+			...variant,
+			url: `${self}/variants/${variant.name}.${variant.format}`,
+		})),
+		links: {
+			self,
+			original: `${self}/original`,
+			variants: Object.fromEntries(
+				Object.keys(recipe.definition.variants).map((name) => [name, `${self}/variants/${name}`]),
+			),
+			retry: `${self}/retry`,
+			process: `${self}/process`,
+			job: options.jobUrl,
+		},
+	};
+}

@@ -1,0 +1,127 @@
+import type { Request, Response } from 'express';
+import { readManifest } from '../catalog/manifest.ts';
+import { isFinished, type Picture } from '../domain/picture.ts';
+import { PicpipeError } from '../errors.ts';
+import { admit } from '../intake/admit.ts';
+import { discard } from '../intake/receive.ts';
+import type { ApiContext } from './context.ts';
+import { parse, preferredWait, rawUploadFieldsSchema, type UploadFields, uploadFieldsSchema } from './contract.ts';
+import { problemOf, sendProblem } from './middleware/problem.ts';
+import { findRecipe, viewOf } from './resolve.ts';
+import { discardAll, receiveForm, receiveRaw, type UploadedFile } from './upload.ts';
+
+/** `POST /v1/pictures` */
+export function createPictures(context: ApiContext) {
+	return async (request: Request, response: Response): Promise<void> => {
+		if (request.is('multipart/form-data')) return createFromForm(context, request, response);
+		if (request.is('image/*') || request.is('application/octet-stream'))
+			return createFromBody(context, request, response);
+		throw new PicpipeError(
+			'unsupported-media-type',
+			`Expected multipart/form-data or a picture as the body (image/*) but received ${request.get('content-type') ?? 'no content type'}.`,
+		);
+	};
+}
+
+async function createFromBody(context: ApiContext, request: Request, response: Response): Promise<void> {
+	// Checked before the body is read: nobody should send a hundred megabytes to hear that a tag is too long.
+	const { filename, ...fields } = parse(rawUploadFieldsSchema, request.query);
+	const recipe = findRecipe(context, fields.recipe);
+	const received = await receiveRaw(context.storage, request, filename, context.config);
+	const { requestId, log } = response.locals;
+	const picture = await admit(context, received, { ...fields, recipe, requestId }, log).catch(async (error) => {
+		await discard(context.storage, received.id);
+		throw error;
+	});
+	await answer(context, request, response, [{ filename, picture }]);
+}
+
+async function createFromForm(context: ApiContext, request: Request, response: Response): Promise<void> {
+	const { files, fields: formFields } = await receiveForm(context.storage, request, context.config);
+	const results = await admitAll(context, response, files, { ...request.query, ...formFields });
+	await answer(context, request, response, results);
+}
+
+interface Result {
+	readonly filename: string | undefined;
+	readonly picture?: Picture;
+	readonly refused?: PicpipeError;
+}
+
+/** All fields are known only at the end of a form, so the files wait in storage for them. */
+async function admitAll(
+	context: ApiContext,
+	response: Response,
+	files: readonly UploadedFile[],
+	input: Record<string, unknown>,
+): Promise<Result[]> {
+	const admitted: string[] = [];
+	try {
+		const fields: UploadFields = parse(uploadFieldsSchema, input);
+		const recipe = findRecipe(context, fields.recipe);
+		const { requestId, log } = response.locals;
+		const results: Result[] = [];
+		for (const { received, ...file } of files) {
+			if (!received) results.push(file);
+			else {
+				const picture = await admit(context, received, { ...fields, recipe, requestId }, log);
+				admitted.push(picture.id);
+				results.push({ ...file, picture });
+			}
+		}
+		return results;
+	} catch (error) {
+		await discardAll(
+			context.storage,
+			files.filter(({ received }) => received && !admitted.includes(received.id)),
+		);
+		throw error;
+	}
+}
+
+/**
+ * One file: the picture or the problem. Several: what became of each, in order; 202 when at least one was accepted.
+ * With `Prefer: wait`, 201 once everything accepted is finished.
+ */
+async function answer(context: ApiContext, request: Request, response: Response, results: Result[]): Promise<void> {
+	const seconds = preferredWait(request.get('prefer'));
+	const accepted = results.flatMap(({ picture }) => picture ?? []);
+	const refused = results.flatMap((result) => result.refused ?? []);
+	const view = viewOf(context, request);
+	const { requestId } = response.locals;
+	const refusals = results.flatMap(({ filename, refused }) =>
+		refused ? { filename, problem: problemOf(refused, requestId) } : [],
+	);
+	if (accepted.length === 0 && refused[0]) {
+		return sendProblem(response, refused[0], results.length > 1 ? { refused: refusals } : {});
+	}
+	const latest = seconds > 0 ? await waitForEnd(context, response, accepted, seconds * 1_000) : accepted;
+	if (response.destroyed) return;
+	if (seconds > 0) response.set('Preference-Applied', `wait=${seconds}`);
+	response.status(latest.every(({ state }) => isFinished(state)) ? 201 : 202);
+	if (latest.length === 1 && latest[0]) response.location(view(latest[0]).links.self);
+	if (results.length === 1 && latest[0]) response.json(view(latest[0]));
+	else response.json({ pictures: latest.map(view), refused: refusals });
+}
+
+/** The pictures as they are when all have ended, the time is up, or the client has left. */
+async function waitForEnd(
+	context: ApiContext,
+	response: Response,
+	pictures: readonly Picture[],
+	milliseconds: number,
+): Promise<Picture[]> {
+	const left = new AbortController();
+	response.once('close', () => left.abort());
+	return Promise.all(
+		pictures.map(async (picture) => {
+			// Listening begins before looking, so that an end between the two is not missed.
+			const looked = new AbortController();
+			const ended = context.events.ended(picture.id, milliseconds, AbortSignal.any([left.signal, looked.signal]));
+			const now = (await readManifest(context.storage, picture.id)) ?? picture;
+			if (isFinished(now.state)) looked.abort();
+			await ended;
+			return (await readManifest(context.storage, picture.id)) ?? now;
+		}),
+	);
+}

@@ -1,0 +1,99 @@
+import type { RequestHandler } from 'express';
+import { purgePicture } from '../catalog/manifest.ts';
+import { serveObject } from '../delivery/serve.ts';
+import { parsePictureId } from '../domain/picture.ts';
+import { PicpipeError } from '../errors.ts';
+import { admitAgain } from '../intake/admit.ts';
+import type { ApiContext } from './context.ts';
+import { listQuerySchema, parse, processBodySchema } from './contract.ts';
+import { findRecipe, viewOf, withManifest, withPicture } from './resolve.ts';
+
+/** A variant's address stays when the picture is made again, so a cache has to ask; the ETag makes that cheap. */
+const variantCaching = 'private, no-cache';
+/** An original holds all its metadata, perhaps where it was taken; it stays out of shared caches. */
+const originalCaching = 'private, no-cache';
+
+/** `GET /v1/pictures` */
+export function listPictures(context: ApiContext): RequestHandler {
+	return async (request, response) => {
+		const { cursor, ...query } = parse(listQuerySchema, request.query);
+		const before = cursor === undefined ? undefined : parsePictureId(cursor);
+		const { pictures, next } = await context.catalog.list({ ...query, before });
+		response.json({ pictures: pictures.map(viewOf(context, request)), ...(next && { next }) });
+	};
+}
+
+/** `GET /v1/pictures/{id}` */
+export function getPicture(context: ApiContext): RequestHandler {
+	return withPicture(context, (picture, request, response) => {
+		response.json(viewOf(context, request)(picture));
+	});
+}
+
+/** `GET /v1/pictures/{id}/original` */
+export function getOriginal(context: ApiContext): RequestHandler {
+	return withPicture(context, (picture, request, response) => {
+		const { key, type, sha256, filename } = picture.source;
+		return serveObject(
+			context.storage,
+			{ key, type, sha256, filename, cacheControl: originalCaching },
+			request,
+			response,
+		);
+	});
+}
+
+/** `GET /v1/pictures/{id}/variants/{name}`: the first encoding of the variant, or `{name}.{format}` */
+export function getVariant(context: ApiContext): RequestHandler {
+	return withPicture(context, (picture, request, response) => {
+		const [name, format] = String(request.params.variant).split('.');
+		const variant = picture.variants.find(
+			(one) => one.name === name && (format === undefined || one.format === format),
+		);
+		if (!variant) {
+			const made = picture.variants.map((one) => `${one.name}.${one.format}`).join(', ');
+			throw new PicpipeError(
+				'variant-not-found',
+				made
+					? `Expected one of ${made} but received "${request.params.variant}".`
+					: `The picture is ${picture.state} and has no variants yet.`,
+			);
+		}
+		return serveObject(context.storage, { ...variant, cacheControl: variantCaching }, request, response);
+	});
+}
+
+/** `POST /v1/pictures/{id}/retry` */
+export function retryPicture(context: ApiContext): RequestHandler {
+	return withManifest(context, async (picture, request, response) => {
+		if (picture.state !== 'failed') {
+			throw new PicpipeError('not-failed', `Expected a failed picture but this one is ${picture.state}.`);
+		}
+		const again = await admitAgain(context, picture, 'retry', response.locals.log);
+		response.status(202).location(`/v1/pictures/${again.id}`).json(viewOf(context, request)(again));
+	});
+}
+
+/** `POST /v1/pictures/{id}/process` */
+export function processAgain(context: ApiContext): RequestHandler {
+	return withManifest(context, async (picture, request, response) => {
+		const { recipe: name } = parse(processBodySchema, request.body ?? {});
+		const recipe = findRecipe(context, name ?? picture.recipe.name);
+		const again = await admitAgain(context, picture, 'reprocess', response.locals.log, recipe);
+		response.status(202).location(`/v1/pictures/${again.id}`).json(viewOf(context, request)(again));
+	});
+}
+
+/**
+ * `DELETE /v1/pictures/{id}`: every object, the index entry and a waiting job. Index and job go first: they need Redis, and
+ * without it nothing should be half deleted. A worker that is at it finds no manifest at its end and cleans up.
+ */
+export function deletePicture(context: ApiContext): RequestHandler {
+	return withPicture(context, async (picture, _request, response) => {
+		await context.catalog.remove(picture.id);
+		await context.queues.forgetPicture(picture);
+		await purgePicture(context.storage, picture.id);
+		response.locals.log.info({ pictureId: picture.id }, 'picture deleted');
+		response.status(204).end();
+	});
+}

@@ -1,0 +1,169 @@
+import type { Redis } from 'ioredis';
+import { buildApi } from './api/server.ts';
+import { openArena } from './arena/arena.ts';
+import { openCatalog } from './catalog/catalog.ts';
+import { type ReindexResult, reindex as reindexCatalog } from './catalog/reindex.ts';
+import { type Config, ConfigError, settings } from './config.ts';
+import { listen } from './http/listen.ts';
+import type { Logger } from './observe/log.ts';
+import { loadRecipes } from './pipeline/recipes.ts';
+import { listenToPictures } from './queue/events.ts';
+import { openQueues } from './queue/queues.ts';
+import { type ConnectionUse, connectRedis, readRedisInfo, redisTooOld } from './queue/redis.ts';
+import { openStorage } from './storage/index.ts';
+import { startImagingPool } from './worker/pool.ts';
+import { startWorkers } from './worker/worker.ts';
+
+/** The one place that puts the parts together. Each role opens what it needs and closes it in reverse. */
+
+/** A role at work. */
+export interface Running {
+	/** Where it can be reached, for those that listen. */
+	readonly address?: string;
+	/** Finishes what is under way, then closes everything. */
+	stop(): Promise<void>;
+}
+
+/** Receives, shows and serves pictures. Starts without Redis too: uploads are accepted and queued later. */
+export async function startApi(config: Config, log: Logger): Promise<Running> {
+	const recipes = await loadRecipes(config.recipesFile);
+	if (!recipes.has(config.defaultRecipe)) {
+		const known = [...recipes.keys()].join(', ');
+		throw new ConfigError([
+			`${settings.defaultRecipe.variable}: expected one of ${known} but received "${config.defaultRecipe}"`,
+		]);
+	}
+	const storage = openStorage(config.storage);
+	const redis = connect(config, 'producer', log);
+	const eventsRedis = connect(config, 'worker', log);
+	const catalog = openCatalog(redis, config.redisPrefix);
+	const queues = openQueues(redis, queuesOptions(config));
+	const events = listenToPictures(eventsRedis, config.redisPrefix);
+	const app = buildApi({ config, storage, redis, catalog, queues, events, recipes, log });
+	const { server, address } = await listen(app, { host: config.host, port: config.port, variable: 'PICPIPE_PORT' });
+	server.requestTimeout = config.uploadSeconds * 1_000;
+	log.info({ address, storage: storage.description }, 'api listens');
+	return {
+		address,
+		async stop() {
+			await new Promise((resolve) => server.close(resolve));
+			await closeQuietly(log, [() => events.close(), () => queues.close()]);
+			redis.disconnect();
+			eventsRedis.disconnect();
+		},
+	};
+}
+
+/** Takes jobs and does them. */
+export async function startWorker(config: Config, log: Logger): Promise<Running> {
+	const storage = openStorage(config.storage);
+	const redis = connect(config, 'worker', log);
+	const catalog = openCatalog(redis, config.redisPrefix);
+	const queues = openQueues(redis, queuesOptions(config));
+	const pool = startImagingPool({
+		processes: config.imagingProcesses,
+		sharpThreads: config.sharpThreads,
+		megapixelsInFlight: config.megapixelsInFlight,
+		imagingMegabytes: config.imagingMegabytes,
+		pictureSeconds: config.pictureSeconds,
+		storage: config.storage,
+		limits: { maxMegapixels: config.maxMegapixels, maxDimension: config.maxDimension, maxFrames: config.maxFrames },
+		log,
+	});
+	const worker = startWorkers(
+		redis,
+		queues,
+		{ storage, catalog, queues, pool, log, abandonedSeconds: config.abandonedSeconds },
+		{ prefix: config.redisPrefix, imagingProcesses: config.imagingProcesses, sweepSeconds: config.sweepSeconds },
+	);
+	log.info({ imagingProcesses: config.imagingProcesses, storage: storage.description }, 'worker takes jobs');
+	return {
+		async stop() {
+			await closeQuietly(log, [() => worker.close(), () => pool.stop(), () => queues.close()]);
+			redis.disconnect();
+		},
+	};
+}
+
+/** Shows the queues. */
+export async function startArena(config: Config, log: Logger): Promise<Running> {
+	const redis = connect(config, 'producer', log);
+	const arena = await openArena({
+		...queuesOptions(config),
+		host: config.arenaHost,
+		port: config.arenaPort,
+		user: config.arenaUser,
+		password: config.arenaPassword,
+		redis,
+		log,
+	});
+	log.info({ address: arena.address }, 'arena listens');
+	return {
+		address: arena.address,
+		async stop() {
+			await closeQuietly(log, [() => arena.close()]);
+			redis.disconnect();
+		},
+	};
+}
+
+/** Rebuilds the index in Redis from the manifests in storage. */
+export async function reindex(config: Config, log: Logger): Promise<ReindexResult> {
+	const redis = connect(config, 'worker', log);
+	try {
+		return await reindexCatalog(openStorage(config.storage), openCatalog(redis, config.redisPrefix));
+	} finally {
+		redis.disconnect();
+	}
+}
+
+function redisUrlOf(config: Config): string {
+	if (config.redisUrl === undefined) {
+		throw new ConfigError([
+			'REDIS_URL: expected a Redis to use but received none; `picpipe start` runs one of its own',
+		]);
+	}
+	return config.redisUrl;
+}
+
+function queuesOptions(config: Config) {
+	return { prefix: config.redisPrefix, attempts: config.attempts, retryDelay: config.retryDelay };
+}
+
+/** Connects, tells when Redis goes and comes back, and refuses a Redis that is too old as soon as it answers. */
+function connect(config: Config, use: ConnectionUse, log: Logger): Redis {
+	const redis = connectRedis(redisUrlOf(config), use);
+	let lastTrouble = '';
+	redis.on('error', (err: Error) => {
+		// Said once, not with every of the many tries to reconnect.
+		if (err.message !== lastTrouble)
+			log.warn({ err: { message: err.message } }, 'Redis cannot be reached; trying again');
+		lastTrouble = err.message;
+	});
+	redis.on('ready', () => {
+		if (lastTrouble) log.info('Redis is back');
+		lastTrouble = '';
+		checkServer(redis, log).catch((err) => log.warn({ err }, 'Redis could not be asked for its version'));
+	});
+	return redis;
+}
+
+/** Redis may be replaced while we run, so every new connection is looked at. */
+async function checkServer(redis: Redis, log: Logger): Promise<void> {
+	const { version, evictionPolicy } = await readRedisInfo(redis);
+	const tooOld = redisTooOld(version);
+	if (tooOld) {
+		log.fatal(tooOld);
+		process.exit(2);
+	}
+	if (evictionPolicy !== 'noeviction') {
+		log.error(
+			{ evictionPolicy },
+			'Redis may throw jobs away when its memory is full: set its maxmemory-policy to noeviction',
+		);
+	}
+}
+
+async function closeQuietly(log: Logger, closers: readonly (() => Promise<void>)[]): Promise<void> {
+	for (const close of closers) await close().catch((err) => log.warn({ err }, 'trouble while stopping'));
+}

@@ -1,0 +1,67 @@
+import type { Job } from 'bullmq';
+import { PicpipeError, toPicpipeError } from '../errors.ts';
+import type { Logger } from '../observe/log.ts';
+import type { JobProgress } from '../queue/jobs.ts';
+
+/** A step that was done elsewhere, in an imaging process. */
+export interface StepEvent {
+	readonly step: string;
+	/** Milliseconds since 1970 */
+	readonly startedAt: number;
+	readonly milliseconds: number;
+	readonly bytes?: number | undefined;
+	/** Share of the picture's work that is done with this step, 0 to 1. */
+	readonly done: number;
+}
+
+/** Share of the progress bar for the imaging steps; reading before and storing and recording after take the rest. */
+const imagingShare = 0.9;
+
+/**
+ * Tells what a job does: each step to the job's own log and progress, which Arena shows, and to the process's log.
+ * Reports go out one after the other and are never waited for by the work: without Redis the work goes on untold.
+ */
+export function reportTo(job: Job<unknown>, log: Logger) {
+	let queue = Promise.resolve();
+	const send = (line: string, progress?: JobProgress) => {
+		queue = queue
+			.then(async () => {
+				await job.log(line);
+				if (progress) await job.updateProgress({ ...progress });
+			})
+			.catch((error) => log.debug({ err: error }, 'a report did not reach the job'));
+	};
+	const tell = (step: string, startedAt: number, milliseconds: number, bytes?: number, progress?: JobProgress) => {
+		log.debug({ step, milliseconds, bytes }, 'step');
+		const size = bytes === undefined ? '' : `, ${bytes} bytes`;
+		send(`${new Date(startedAt).toISOString()} ${step}: ${milliseconds.toFixed(1)} ms${size}`, progress);
+	};
+
+	return {
+		/** Runs a step and tells its time. @throws PicpipeError that names the step */
+		async step<T>(step: string, work: () => Promise<T>, bytes?: number): Promise<T> {
+			const startedAt = Date.now();
+			const started = performance.now();
+			try {
+				return await work();
+			} catch (error) {
+				const known = toPicpipeError(error, step);
+				throw known.step ? known : new PicpipeError(known.code, known.message, { cause: known, step });
+			} finally {
+				tell(step, startedAt, performance.now() - started, bytes);
+			}
+		},
+
+		/** Passes on a step of the imaging process. */
+		made(event: StepEvent): void {
+			const percent = Math.round(event.done * imagingShare * 100);
+			tell(event.step, event.startedAt, event.milliseconds, event.bytes, { percent, step: event.step });
+		},
+
+		/** The last line; waits until all reports are out, or Redis is known to be away. */
+		async done(line: string): Promise<void> {
+			send(`${new Date().toISOString()} ${line}`, { percent: 100, step: 'done' });
+			await queue;
+		},
+	};
+}

@@ -1,0 +1,147 @@
+import type { Job } from 'bullmq';
+import { folderOf, markPending, readManifest, revise, writeManifest } from '../catalog/manifest.ts';
+import type { Failure, Picture } from '../domain/picture.ts';
+import type { Variant } from '../domain/variant.ts';
+import { isRetryable, PicpipeError, toPicpipeError } from '../errors.ts';
+import type { Logger } from '../observe/log.ts';
+import { type ProcessJob, processJobSchema } from '../queue/jobs.ts';
+import { jobError, willRetry } from '../queue/retry.ts';
+import { variantKey } from '../storage/keys.ts';
+import { reportTo } from './job-report.ts';
+import type { ImagingPool, VariantOutput } from './pool.ts';
+import { type Recorded, type Records, record, settle } from './record.ts';
+
+export interface ProcessContext extends Records {
+	readonly pool: ImagingPool;
+	readonly log: Logger;
+}
+
+/** What a finished job returns; Arena shows it. */
+export interface ProcessResult {
+	readonly outcome: Recorded | 'already-ready';
+	readonly variants: readonly string[];
+	readonly bytes: number;
+	readonly milliseconds: number;
+}
+
+/**
+ * Does the job of one picture: original → imaging process → variants → manifest → index → marker gone. Doing it twice, also at
+ * the same time, writes the same objects.
+ *
+ * @throws an error for BullMQ, after the failure was recorded unless another attempt follows
+ */
+export async function processPicture(job: Job<unknown>, context: ProcessContext): Promise<ProcessResult> {
+	const started = performance.now();
+	const data = parseJob(job);
+	const log = context.log.child({ pictureId: data.pictureId, jobId: job.id, requestId: data.requestId });
+	const attempt = job.attemptsMade + 1;
+	const attempts = job.opts.attempts ?? 1;
+	const report = reportTo(job, log);
+	const finish = (outcome: ProcessResult['outcome'], variants: readonly Variant[] = []): ProcessResult => ({
+		outcome,
+		variants: variants.map((variant) => `${variant.name}.${variant.format} ${variant.width}×${variant.height}`),
+		bytes: variants.reduce((sum, variant) => sum + variant.bytes, 0),
+		milliseconds: Math.round(performance.now() - started),
+	});
+
+	let picture: Picture | undefined;
+	try {
+		picture = await report.step('read the manifest', () => openPicture(context, data.pictureId));
+		if (!picture) {
+			await context.catalog.remove(data.pictureId);
+			return finish('deleted');
+		}
+		if (picture.state === 'ready') {
+			await settle(context, picture);
+			return finish('already-ready', picture.variants);
+		}
+		// Only for people who watch; without Redis the work goes on untold.
+		await context.catalog.markProcessing(picture).catch((err) => log.debug({ err }, 'the index was not told'));
+		const { variants, facts, analysis } = await makeVariants(context, picture, report);
+		const worked = picture;
+		const outcome = await report.step('record', () =>
+			record(context, worked, { state: 'ready', facts, analysis, variants }),
+		);
+		await report.done(`${outcome}: ${variants.length} variants`);
+		log.info({ outcome, attempt, milliseconds: Math.round(performance.now() - started) }, 'picture processed');
+		return finish(outcome, variants);
+	} catch (thrown) {
+		const error = toPicpipeError(thrown);
+		const again = willRetry(error, attempt, attempts);
+		log.warn({ err: error, code: error.code, step: error.step, attempt, attempts, again }, 'attempt failed');
+		await report.done(`attempt ${attempt} of ${attempts} failed${again ? ', another follows' : ''}: ${error.message}`);
+		if (picture && !again) await recordFailure(context, picture, error, attempt);
+		throw jobError(error);
+	}
+}
+
+function parseJob(job: Job<unknown>): ProcessJob {
+	const parsed = processJobSchema.safeParse(job.data);
+	if (parsed.success) return parsed.data;
+	const [issue] = parsed.error.issues;
+	throw jobError(
+		new PicpipeError(
+			'invalid-job',
+			`Expected the data of a process job but ${issue?.path.join('.')}: ${issue?.message}`,
+		),
+	);
+}
+
+/** A failed picture whose job runs once more (Arena's retry button) is open again, durably. */
+async function openPicture(to: Records, id: string): Promise<Picture | undefined> {
+	const picture = await readManifest(to.storage, id);
+	if (picture?.state !== 'failed') return picture;
+	const { failure: _failure, ...rest } = picture;
+	const again = revise(rest, { state: 'queued' });
+	await markPending(to.storage, id);
+	await writeManifest(to.storage, again);
+	return again;
+}
+
+async function makeVariants(context: ProcessContext, picture: Picture, report: ReturnType<typeof reportTo>) {
+	const folder = folderOf(picture.id);
+	const { key, sha256, bytes } = picture.source;
+	const stored: Promise<Variant>[] = [];
+	const store = async (output: VariantOutput): Promise<Variant> => {
+		const { data, extension, ...made } = output;
+		const variant = { ...made, key: variantKey(folder, made.name, made.digest, extension), bytes: data.length };
+		await report.step(`store ${made.name}.${extension}`, () => context.storage.put(variant.key, data), data.length);
+		return variant;
+	};
+	let result: Awaited<ReturnType<ImagingPool['run']>>;
+	try {
+		result = await context.pool.run(
+			{ key, sha256, bytes, recipe: picture.recipe.definition },
+			{
+				onStep: (event) => report.made(event),
+				onVariant: (output) => {
+					const storing = store(output);
+					// Awaited below with the others; until then a failure must not count as unhandled.
+					storing.catch(() => {});
+					stored.push(storing);
+				},
+			},
+		);
+	} catch (error) {
+		await Promise.allSettled(stored);
+		throw error;
+	}
+	return { ...result, variants: await Promise.all(stored) };
+}
+
+async function recordFailure(to: Records, picture: Picture, error: PicpipeError, attempt: number): Promise<void> {
+	await record(to, picture, { state: 'failed', failure: failureOf(error, attempt) });
+}
+
+/** The failure as the manifest keeps it. */
+export function failureOf(error: PicpipeError, attempt: number): Failure {
+	const failureClass = error.class === 'request' ? 'internal' : error.class;
+	return {
+		class: failureClass,
+		code: error.code,
+		message: isRetryable(failureClass) && error.code === 'internal' ? error.title : error.message,
+		...(error.step && { step: error.step }),
+		attempt,
+		at: new Date().toISOString(),
+	};
+}

@@ -1,0 +1,63 @@
+import type { Catalog } from '../catalog/catalog.ts';
+import {
+	folderOf,
+	isPending,
+	purgePicture,
+	readManifest,
+	revise,
+	unmarkPending,
+	writeManifest,
+} from '../catalog/manifest.ts';
+import type { Picture } from '../domain/picture.ts';
+import { manifestKey } from '../storage/keys.ts';
+import type { Storage } from '../storage/storage.ts';
+
+export interface Records {
+	readonly storage: Storage;
+	readonly catalog: Catalog;
+}
+
+/** What became of an attempt to record an end. */
+export type Recorded = 'recorded' | 'deleted' | 'superseded';
+
+/**
+ * Writes how the work on a picture ended: manifest, then index, then the marker goes. Killed at any point it can be done again.
+ *
+ * Against a deletion at the same moment: `purgePicture` takes the manifest first and the marker second. If the manifest is gone
+ * before we write, or the marker right after, everything of the picture is purged again.
+ *
+ * @param worked the picture as it was when the work began; a newer revision in storage means others went on meanwhile
+ */
+export async function record(to: Records, worked: Picture, end: Partial<Picture>): Promise<Recorded> {
+	const current = await readManifest(to.storage, worked.id);
+	if (!current) return purge(to, worked.id);
+	if (current.revision !== worked.revision) return 'superseded';
+	const { failure: _failure, ...rest } = worked;
+	const ended = revise(rest, end);
+	await writeManifest(to.storage, ended);
+	if (!(await isPending(to.storage, worked.id))) return purge(to, worked.id);
+	await settle(to, ended);
+	return 'recorded';
+}
+
+/** Brings index, marker and folder in line with a finished manifest. */
+export async function settle(to: Records, picture: Picture): Promise<void> {
+	await to.catalog.put(picture);
+	await removeStrays(to.storage, picture);
+	await unmarkPending(to.storage, picture.id);
+}
+
+async function purge(to: Records, id: string): Promise<'deleted'> {
+	await purgePicture(to.storage, id);
+	await to.catalog.remove(id);
+	return 'deleted';
+}
+
+/** Deletes what no manifest names: variants of an earlier recipe, leftovers of attempts that were killed. */
+async function removeStrays(storage: Storage, picture: Picture): Promise<void> {
+	const folder = folderOf(picture.id);
+	const named = new Set([picture.source.key, manifestKey(folder), ...picture.variants.map((variant) => variant.key)]);
+	for await (const key of storage.list(folder, { temporary: true })) {
+		if (!named.has(key)) await storage.delete(key);
+	}
+}

@@ -1,0 +1,112 @@
+import type { Job } from 'bullmq';
+import { pendingIds, purgePicture, readManifest } from '../catalog/manifest.ts';
+import { reindex } from '../catalog/reindex.ts';
+import { isFinished, type Picture, parsePictureId, pictureIdTime } from '../domain/picture.ts';
+import { PicpipeError } from '../errors.ts';
+import type { Logger } from '../observe/log.ts';
+import { processJobId } from '../queue/jobs.ts';
+import type { Queues } from '../queue/queues.ts';
+import { pendingKey } from '../storage/keys.ts';
+import { failureOf } from './process-picture.ts';
+import { type Records, record, settle } from './record.ts';
+
+export interface SweepContext extends Records {
+	readonly queues: Queues;
+	/** Age at which an original without a manifest counts as left behind, seconds. */
+	readonly abandonedSeconds: number;
+	readonly log: Logger;
+}
+
+/** What a sweep did, by what was wrong. */
+export interface SweepResult {
+	readonly pending: number;
+	queued: number;
+	settled: number;
+	abandoned: number;
+	lost: number;
+	reindexed: number;
+}
+
+/** Pictures looked at side by side. */
+const parallel = 8;
+
+/**
+ * Looks at every picture that was accepted and isn't finished and sees to it that something will finish it. Everything else may
+ * die at any time because this runs again and again.
+ */
+export async function sweep(context: SweepContext, job?: Job): Promise<SweepResult> {
+	const result = { pending: 0, queued: 0, settled: 0, abandoned: 0, lost: 0, reindexed: 0 };
+	const batch: Promise<void>[] = [];
+	const look = async (id: string) => {
+		try {
+			const found = await sweepPicture(context, id);
+			if (found) result[found]++;
+		} catch (error) {
+			if (error instanceof PicpipeError && error.code === 'queue-unavailable') throw error;
+			context.log.error({ err: error, pictureId: id }, 'could not look after a picture; the next sweep tries again');
+		}
+	};
+	for await (const id of pendingIds(context.storage)) {
+		result.pending++;
+		batch.push(look(id));
+		if (batch.length === parallel) await Promise.all(batch.splice(0));
+	}
+	await Promise.all(batch);
+	if (!(await context.catalog.isComplete())) result.reindexed = await rebuildIndex(context);
+	if (result.queued + result.abandoned + result.lost + result.reindexed > 0) context.log.info(result, 'sweep');
+	await job?.log(JSON.stringify(result));
+	return result;
+}
+
+async function rebuildIndex(context: SweepContext): Promise<number> {
+	context.log.info('Redis was restarted; bringing its index up to date with the manifests');
+	const { pictures, unreadable } = await reindex(context.storage, context.catalog);
+	for (const key of unreadable)
+		context.log.error({ key }, 'a manifest could not be read; the picture is left as it is');
+	return pictures;
+}
+
+/** BullMQ's reason for a job that it gave up because its workers died over it too often. */
+const stalledTooOften = /stalled more than/;
+
+type Found = 'queued' | 'settled' | 'abandoned' | 'lost';
+
+async function sweepPicture(context: SweepContext, id: string): Promise<Found | undefined> {
+	try {
+		parsePictureId(id);
+	} catch {
+		context.log.error({ key: pendingKey(id) }, 'a marker with a name that is no id; left alone');
+		return undefined;
+	}
+	const picture = await readManifest(context.storage, id);
+	if (!picture) return purgeIfAbandoned(context, id);
+	if (isFinished(picture.state)) {
+		await settle(context, picture);
+		return 'settled';
+	}
+	return queueIfNoJob(context, picture);
+}
+
+/** An upload writes its marker first and its manifest last; in between it is still coming in, or its process was killed. */
+async function purgeIfAbandoned(context: SweepContext, id: string): Promise<Found | undefined> {
+	if (Date.now() - pictureIdTime(id) < context.abandonedSeconds * 1_000) return undefined;
+	await purgePicture(context.storage, id);
+	context.log.warn({ pictureId: id }, 'removed what an unfinished upload left behind');
+	return 'abandoned';
+}
+
+async function queueIfNoJob(context: SweepContext, picture: Picture): Promise<Found | undefined> {
+	const job: Job | undefined = await context.queues.byName.pictures.getJob(processJobId(picture));
+	const state = await job?.getState();
+	if (state === 'failed' && stalledTooOften.test(job?.failedReason ?? '')) {
+		const error = new PicpipeError('worker-lost', job?.failedReason);
+		await record(context, picture, { state: 'failed', failure: failureOf(error, Math.max(1, job?.attemptsMade ?? 1)) });
+		return 'lost';
+	}
+	if (job && state !== 'completed' && state !== 'failed' && state !== 'unknown') return undefined;
+	// Finished without a word in the manifest: the storage could not take it at the time.
+	await context.queues.forgetPicture(picture);
+	await context.catalog.put(picture);
+	await context.queues.enqueuePicture(picture, 'sweep');
+	return 'queued';
+}

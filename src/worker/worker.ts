@@ -1,0 +1,96 @@
+import { type Job, Worker } from 'bullmq';
+import type { Redis } from 'ioredis';
+import type { z } from 'zod';
+import type { Logger } from '../observe/log.ts';
+import { type QueueName, sweepJobSchema, sweepSchedulerId } from '../queue/jobs.ts';
+import type { Queues } from '../queue/queues.ts';
+import { type ProcessContext, processPicture } from './process-picture.ts';
+import { type SweepContext, sweep } from './sweep.ts';
+
+/**
+ * How long a job stays with a worker that no longer renews its lock, and how often such jobs are looked for: the work of a
+ * killed worker begins again after at most the sum. The worker's own event loop does no imaging, so it never misses a renewal.
+ */
+const lockDuration = 10_000;
+const stalledInterval = 5_000;
+/**
+ * How often a job may lose its worker. BullMQ's default of 1 fails a picture whose worker was killed twice, by a deployment and
+ * the machine say; a picture that kills its imaging process is counted as an attempt and never gets here.
+ */
+const maxStalledCount = 50;
+
+/** Extra jobs taken beyond the imaging processes, so that reading and storing of some overlaps with imaging of others. */
+const jobsAhead = 2;
+
+export interface WorkerOptions {
+	readonly prefix: string;
+	readonly imagingProcesses: number;
+	readonly sweepSeconds: number;
+}
+
+export interface PicpipeWorker {
+	/** Takes no more jobs and waits for those it has. */
+	close(): Promise<void>;
+}
+
+/** Starts taking jobs from the queues, and keeps the sweep scheduled. */
+export function startWorkers(
+	redis: Redis,
+	queues: Queues,
+	context: ProcessContext & SweepContext,
+	options: WorkerOptions,
+): PicpipeWorker {
+	const { log } = context;
+	const work = (queue: QueueName, concurrency: number, process: (job: Job) => Promise<unknown>) => {
+		const worker = new Worker(queue, process, {
+			connection: redis,
+			prefix: options.prefix,
+			concurrency,
+			lockDuration,
+			stalledInterval,
+			maxStalledCount,
+		});
+		worker.on('error', (err) => log.warn({ err, queue }, 'trouble with the queue'));
+		worker.on('stalled', (jobId) => log.warn({ queue, jobId }, 'a worker was lost; its job begins again'));
+		return worker;
+	};
+	const workers = [
+		work('pictures', options.imagingProcesses + jobsAhead, (job) => processPicture(job, context)),
+		work('upkeep', 1, (job) => {
+			sweepJobSchema.parse(job.data);
+			return sweep(context, job);
+		}),
+	];
+	const scheduling = keepSweepScheduled(queues, options.sweepSeconds * 1_000, log);
+
+	return {
+		async close() {
+			clearInterval(scheduling);
+			await Promise.all(workers.map((worker) => worker.close()));
+		},
+	};
+}
+
+/** What a sweep's job leaves behind: the last hundred, to look at. */
+const sweepJobOptions = { removeOnComplete: { count: 100 }, removeOnFail: { count: 100 } };
+const sweepJobData: z.input<typeof sweepJobSchema> = { version: 1 };
+
+/** One sweep now, then as often as set. The schedule lives in Redis, which may lose it; so it is looked after as often as it fires. */
+function keepSweepScheduled(queues: Queues, every: number, log: Logger): NodeJS.Timeout {
+	const { upkeep } = queues.byName;
+	const sweepNow = () =>
+		upkeep.add('sweep', sweepJobData, { ...sweepJobOptions, deduplication: { id: 'sweep-at-start', ttl: 1_000 } });
+	const schedule = async () => {
+		const scheduler = await upkeep.getJobScheduler(sweepSchedulerId);
+		if (scheduler?.every === every) return;
+		await upkeep.upsertJobScheduler(
+			sweepSchedulerId,
+			{ every },
+			{ name: 'sweep', data: sweepJobData, opts: sweepJobOptions },
+		);
+	};
+	const trouble = (err: unknown) => log.warn({ err }, 'the sweep could not be scheduled; trying again');
+	sweepNow().catch(trouble);
+	schedule().catch(trouble);
+	return setInterval(() => schedule().catch(trouble), every);
+}
