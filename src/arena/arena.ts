@@ -1,0 +1,102 @@
+import express, { type ErrorRequestHandler } from 'express';
+import type { Redis } from 'ioredis';
+import { isLoopback } from '../config.ts';
+import { type ErrorCode, PicpipeError, toPicpipeError } from '../errors.ts';
+import { listen } from '../http/listen.ts';
+import { isLoopbackName, sameSiteOnly } from '../http/same-site.ts';
+import type { Logger } from '../observe/log.ts';
+import type { QueueName } from '../queue/jobs.ts';
+import type { QueuesOptions } from '../queue/queues.ts';
+import { isConnectionTrouble } from '../queue/redis.ts';
+import { containStrays } from './contain.ts';
+import { login } from './login.ts';
+import { arenaHeaders, arenaPages } from './pages.ts';
+import { ArenaQueue } from './queue.ts';
+
+export interface ArenaOptions extends QueuesOptions {
+	readonly host: string;
+	/** 0 takes a free one. */
+	readonly port: number;
+	readonly user: string;
+	/** Arena asks for a login when there is one; needed beyond loopback. */
+	readonly password?: string | undefined;
+	/** A `producer` connection; the caller closes it. */
+	readonly redis: Redis;
+	readonly log: Logger;
+}
+
+export interface ArenaServer {
+	/** Such as `http://127.0.0.1:9000`. */
+	readonly address: string;
+	/** Stops listening, and answers what was asked before. */
+	close(): Promise<void>;
+}
+
+/**
+ * Opens Arena, the pages that show every queue and its jobs, on its own port.
+ *
+ * @throws ConfigError when the port is taken
+ * @example
+ * const arena = await openArena({ ...options, redis: connectRedis(config.redisUrl, 'producer'), log });
+ */
+export async function openArena(options: ArenaOptions): Promise<ArenaServer> {
+	const { host, user, password, redis, log } = options;
+	const queues: ArenaQueue[] = [];
+	/** What Arena constructs, once for each queue. */
+	class OpenedQueue extends ArenaQueue {
+		constructor(name: string) {
+			super(name as QueueName, redis, options);
+			queues.push(this);
+		}
+	}
+
+	const app = express();
+	app.disable('x-powered-by');
+	app.use(arenaHeaders);
+	app.get('/healthz', (_request, response) => {
+		response.json({ status: 'ok' });
+	});
+	// With a login a rebound name is harmless: the browser has no password for it.
+	app.use(sameSiteOnly({ allowedHosts: isLoopback(host) && !password ? isLoopbackName : undefined }));
+	if (password) app.use(login({ user, password }, log));
+	app.use(arenaPages(OpenedQueue));
+	app.use((_request, _response, next) => next(new PicpipeError('not-found')));
+	app.use(answerErrors(log));
+
+	const { server, address } = await listen(app, { host, port: options.port, variable: 'PICPIPE_ARENA_PORT' });
+	const endContaining = containStrays(log);
+
+	return {
+		address,
+		async close() {
+			await new Promise<void>((resolve) => {
+				server.close(() => resolve());
+				server.closeIdleConnections();
+			});
+			await Promise.all(queues.map((queue) => queue.close()));
+			endContaining();
+		},
+	};
+}
+
+/** Every error of a request ends here and is answered in plain words; what is our fault is logged. */
+function answerErrors(log: Logger): ErrorRequestHandler {
+	return (thrown: unknown, request, response, next) => {
+		const error = classify(thrown);
+		if (error.class !== 'request') log.error({ err: thrown, path: request.path, code: error.code }, 'Arena failed');
+		if (response.headersSent) return next(thrown);
+		const detail = error.message === error.title ? '' : `${error.message}\n`;
+		response.status(error.status).type('text/plain').send(`${error.title}\n${detail}`);
+	};
+}
+
+function classify(thrown: unknown): PicpipeError {
+	if (isConnectionTrouble(thrown)) return new PicpipeError('queue-unavailable', undefined, { cause: thrown });
+	// Express and body-parser put the HTTP status on what they throw.
+	const status = (thrown as { status?: unknown } | null)?.status;
+	if (thrown instanceof PicpipeError || typeof status !== 'number' || status < 400 || status > 499) {
+		return toPicpipeError(thrown);
+	}
+	const codes: Record<number, ErrorCode> = { 404: 'not-found', 413: 'body-too-large', 415: 'unsupported-media-type' };
+	return new PicpipeError(codes[status] ?? 'malformed-request', undefined, { cause: thrown });
+}

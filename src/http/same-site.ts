@@ -1,0 +1,70 @@
+import type { RequestHandler } from 'express';
+import { isLoopback } from '../config.ts';
+import { PicpipeError } from '../errors.ts';
+
+/** Methods that change nothing (RFC 9110, 9.2.1). */
+const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+/** A `Host` field: a name or address, IPv6 in brackets, perhaps a port (RFC 9110, 7.2). */
+const hostField = /^(?<name>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?$/i;
+
+export interface SameSiteOptions {
+	/**
+	 * Decides which names the server may be called by, without port and in lower case. Everything is allowed when left out.
+	 * Needed where only loopback protects the server: a web site whose name is made to resolve to 127.0.0.1 ("DNS rebinding")
+	 * is of the same origin to the browser, and only the `Host` field tells it apart.
+	 */
+	readonly allowedHosts?: ((name: string) => boolean) | undefined;
+}
+
+/**
+ * Refuses what a browser sends on behalf of another web site: people who are logged in here, or who run this on their own
+ * machine, also visit other sites, and a form or script there can make their browser send requests to us. Requests from programs
+ * that are no browsers, such as curl, carry neither `Sec-Fetch-Site` nor `Origin` and pass.
+ *
+ * Passes `PicpipeError('cross-site')` to the app's error handler.
+ *
+ * @example
+ * app.use(sameSiteOnly({ allowedHosts: isLoopbackName }));
+ */
+export function sameSiteOnly(options: SameSiteOptions = {}): RequestHandler {
+	return (request, _response, next) => {
+		const { host, origin, 'sec-fetch-site': site } = request.headers;
+		// Every browser sends `Host`; only HTTP/1.0 programs leave it out.
+		if (options.allowedHosts && host !== undefined && !options.allowedHosts(hostName(host))) {
+			next(new PicpipeError('cross-site', `Expected a request to a local name but received one to ${quote(host)}.`));
+		} else if (!safeMethods.has(request.method) && !isFromHere(host, origin, site)) {
+			const from = origin === undefined ? '' : ` but received one from ${quote(origin)}`;
+			next(new PicpipeError('cross-site', `Expected a ${request.method} request from this site${from}.`));
+		} else {
+			next();
+		}
+	};
+}
+
+/** `localhost`, a name under it (RFC 6761, 6.3) or a loopback address. */
+export function isLoopbackName(name: string): boolean {
+	return name.endsWith('.localhost') || isLoopback(name.replace(/^\[(.*)\]$/, '$1'));
+}
+
+function isFromHere(
+	host: string | undefined,
+	origin: string | undefined,
+	site: string | string[] | undefined,
+): boolean {
+	// https://www.w3.org/TR/fetch-metadata: set by the browser alone, and right even behind a proxy that rewrites `Host`.
+	// Browsers leave it out for plain HTTP to other machines, where `Origin` has to do.
+	if (site !== undefined) return site === 'same-origin' || site === 'none';
+	if (origin === undefined) return true;
+	return host !== undefined && URL.canParse(origin) && new URL(origin).host === host.toLowerCase();
+}
+
+/** Without port, trailing dot and capitals; empty, and so never allowed, when it isn't a host. */
+function hostName(field: string): string {
+	return hostField.exec(field)?.groups?.name?.toLowerCase().replace(/\.$/, '') ?? '';
+}
+
+/** What a stranger sent, short and without control characters. */
+function quote(text: string): string {
+	return JSON.stringify(text.slice(0, 200));
+}

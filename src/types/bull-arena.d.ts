@@ -1,0 +1,44 @@
+/** The part of bull-arena 4.10 that is used here; the package has no types of its own. */
+declare module 'bull-arena' {
+	import type { IncomingMessage, ServerResponse } from 'node:http';
+
+	/** An Express 4 app. */
+	interface ArenaApp {
+		(request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): void;
+		disable(setting: string): void;
+		readonly _router: ArenaRouter;
+	}
+
+	interface ArenaRouter {
+		readonly stack: ArenaLayer[];
+	}
+
+	interface ArenaLayer {
+		handle: ArenaHandler & Partial<ArenaRouter>;
+		readonly route?: ArenaRouter;
+	}
+
+	type ArenaHandler = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => unknown;
+
+	interface ArenaConfig {
+		readonly queues: readonly { readonly name: string; readonly hostId: string; readonly type: 'bullmq' }[];
+		/** Called as `new BullMQ(name, options)` when a page first needs the queue. */
+		readonly BullMQ: new (
+			name: string,
+			options: unknown,
+		) => object;
+	}
+
+	interface ArenaListenOptions {
+		/** False serves every script and style from the package itself. */
+		readonly useCdn: boolean;
+		/** True leaves listening to the caller. */
+		readonly disableListen: true;
+		/** The group of queues that is unfolded on the first page. */
+		readonly activeHostId: string;
+	}
+
+	function Arena(config: ArenaConfig, options: ArenaListenOptions): ArenaApp;
+	export default Arena;
+	export type { ArenaApp, ArenaConfig, ArenaHandler, ArenaRouter };
+}
