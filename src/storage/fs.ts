@@ -3,7 +3,6 @@ import { createReadStream } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
 import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import type { ByteRange, Storage, StoredObject } from './storage.ts';
 
 /** Unfinished writes are named `.<uuid>.tmp` and lie in the folder of the object they will become. */
@@ -109,8 +108,7 @@ export function openFileStorage(rootFolder: string): Storage {
 
 async function writeDurably(file: FileHandle, body: Buffer | Readable): Promise<StoredObject> {
 	try {
-		if (Buffer.isBuffer(body)) await file.writeFile(body);
-		else await pipeline(body, file.createWriteStream({ autoClose: false }));
+		await file.writeFile(body);
 		await file.sync();
 		const { size, mtime } = await file.stat();
 		return { bytes: size, modifiedAt: mtime };
