@@ -27,7 +27,9 @@ export function connectRedis(url: string, use: ConnectionUse): Redis {
 				}
 			: { maxRetriesPerRequest: null }),
 	};
-	return url.startsWith('unix:') ? new Redis({ ...options, path: new URL(url).pathname }) : new Redis(url, options);
+	return url.startsWith('unix:')
+		? new Redis({ ...options, path: decodeURIComponent(new URL(url).pathname) })
+		: new Redis(url, options);
 }
 
 /**

@@ -1,0 +1,53 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { runReindex } from './start/reindex.ts';
+import { refuse, runRole } from './start/role.ts';
+import { start } from './start/supervisor.ts';
+
+const { version, description } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+	version: string;
+	description: string;
+};
+
+const help = `
+Settings are environment variables; docs/configuration.md lists all of them. The first ones to know:
+  PICPIPE_PORT, PICPIPE_HOST              where the API listens (127.0.0.1:3000)
+  PICPIPE_ARENA_PORT, PICPIPE_ARENA_HOST  where Arena listens (127.0.0.1:9000)
+  PICPIPE_DATA                            folder for pictures and for picpipe's own Redis (./data)
+  PICPIPE_RECIPES                         YAML or JSON file with recipes
+  REDIS_URL                               Redis to use; api, worker and arena run alone need it
+
+Exit codes: 0 stopped as told, 1 something broke, 2 the configuration has to be changed (standard error says how).`;
+
+const program = new Command('picpipe').description(description).version(version).addHelpText('after', help);
+
+program
+	.command('start', { isDefault: true })
+	.description('run everything on this machine: api, worker, Arena, and a Redis unless REDIS_URL is set')
+	.action(async () => process.exit(await start()));
+
+program
+	.command('api')
+	.description('run the API alone: takes uploads, answers about pictures, serves them')
+	.action(() => runRole('api', async () => (await import('./app.ts')).startApi));
+
+program
+	.command('worker')
+	.description('run a worker alone: takes pictures from the queue and makes their variants')
+	.action(() => runRole('worker', async () => (await import('./app.ts')).startWorker));
+
+program
+	.command('arena')
+	.description('run Arena alone: shows the queues and their jobs')
+	.action(() => runRole('arena', async () => (await import('./app.ts')).startArena));
+
+program
+	.command('reindex')
+	.description('rebuild the index in Redis from the manifests in storage')
+	.action(async () => {
+		await runReindex(async () => (await import('./app.ts')).reindex);
+		process.exit(0);
+	});
+
+await program.parseAsync().catch(refuse);

@@ -1,0 +1,69 @@
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Config } from '../config.ts';
+import { withoutSecrets } from './redis-check.ts';
+
+/** What a person wants to know once everything runs. */
+export interface Banner {
+	readonly api: string;
+	readonly dashboard: string;
+	readonly arena: string;
+	/** A command that works as it stands. */
+	readonly curl: string;
+	/** Where pictures are kept. */
+	readonly data: string;
+	readonly redis: string;
+}
+
+const examplePicture = fileURLToPath(new URL('../../examples/lighthouse.jpg', import.meta.url));
+
+/** @param addresses as announced by the api and Arena, such as `http://127.0.0.1:3000` */
+export function makeBanner(
+	config: Config,
+	addresses: { api: string; arena: string },
+	redis: { url: string; folder?: string },
+): Banner {
+	const api = reachable(addresses.api);
+	return {
+		api,
+		dashboard: `${api}/`,
+		arena: reachable(addresses.arena),
+		curl: [
+			'curl',
+			`-F ${quote(`file=@${examplePicture}`)}`,
+			// A key must not end up in logs and scrollbacks.
+			...(config.apiKeys ? ["-H 'Authorization: Bearer <one of PICPIPE_API_KEYS>'"] : []),
+			"-H 'Prefer: wait=30'",
+			`${api}/v1/pictures`,
+		].join(' '),
+		data: config.storage.startsWith('file:') ? resolve(config.storage.slice('file:'.length)) : config.storage,
+		redis: redis.folder ?? withoutSecrets(redis.url),
+	};
+}
+
+/** For a terminal. */
+export function bannerText(banner: Banner): string {
+	const rows = [
+		['API', banner.api],
+		['Dashboard', banner.dashboard],
+		['Arena', banner.arena],
+		['Pictures', banner.data],
+		['Redis', banner.redis],
+		['Stop', 'Ctrl-C'],
+	] as const;
+	const table = rows.map(([name, value]) => `  ${name.padEnd(11)}${value}\n`).join('');
+	return `\n  picpipe is ready\n\n${table}\n  Send it a picture:\n\n  ${banner.curl}\n\n`;
+}
+
+/** "All interfaces" is nothing that a client can connect to; this machine's own address is. */
+function reachable(address: string): string {
+	const url = new URL(address);
+	if (url.hostname === '0.0.0.0') url.hostname = '127.0.0.1';
+	if (url.hostname === '[::]') url.hostname = '[::1]';
+	return url.href.replace(/\/$/, '');
+}
+
+/** For a POSIX shell. */
+function quote(text: string): string {
+	return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}

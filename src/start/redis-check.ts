@@ -1,0 +1,69 @@
+import { ConfigError } from '../config.ts';
+import type { Logger } from '../observe/log.ts';
+import { connectRedis, readRedisInfo, redisTooOld } from '../queue/redis.ts';
+
+/** Time the first answer may take before work begins without it, milliseconds. */
+const patience = 3_000;
+
+/** Answers that no amount of waiting will change. */
+const refusals = /^(WRONGPASS|NOAUTH|NOPERM|ERR (invalid|AUTH|DB index|Client sent AUTH))/;
+
+/**
+ * Looks whether the Redis at `REDIS_URL` is one that picpipe can work with. One that can't be reached is no reason to
+ * refuse: uploads are accepted without it; it is then looked at when it comes.
+ *
+ * @param onRefusal called when a Redis that came later turns out to be unusable
+ * @throws ConfigError if it is too old or refuses us
+ */
+export async function checkRedis(url: string, log: Logger, onRefusal: (error: ConfigError) => void): Promise<void> {
+	const inspection = inspect(url, log);
+	let timer: NodeJS.Timeout | undefined;
+	const isAway = await Promise.race([
+		inspection.then(() => false),
+		new Promise<boolean>((resolve) => {
+			timer = setTimeout(() => resolve(true), patience);
+		}),
+	]);
+	clearTimeout(timer);
+	if (!isAway) return;
+	log.warn(`Redis at ${withoutSecrets(url)} does not answer: uploads are accepted and wait until it does`);
+	inspection.then(
+		() => log.info('Redis answers now'),
+		(error) => onRefusal(error),
+	);
+}
+
+/** A URL that may be shown and logged. */
+export function withoutSecrets(url: string): string {
+	const shown = new URL(url);
+	if (shown.password) shown.password = '***';
+	return shown.href;
+}
+
+async function inspect(url: string, log: Logger): Promise<void> {
+	const redis = connectRedis(url, 'worker');
+	try {
+		const info = await new Promise<{ version: string; evictionPolicy: string }>((resolve, reject) => {
+			redis.on('error', (error: Error) => {
+				log.debug({ err: error }, 'Redis');
+				if (refusals.test(error.message)) reject(error);
+			});
+			readRedisInfo(redis).then(resolve, reject);
+		});
+		const problem = redisTooOld(info.version);
+		if (problem) throw new Error(problem);
+		if (info.evictionPolicy !== 'noeviction') warnAboutEviction(info.evictionPolicy, log);
+	} catch (error) {
+		throw new ConfigError([`REDIS_URL: ${withoutSecrets(url)}: ${(error as Error).message}`]);
+	} finally {
+		redis.disconnect();
+	}
+}
+
+function warnAboutEviction(policy: string, log: Logger): void {
+	log.warn(
+		{ evictionPolicy: policy },
+		`Redis may throw jobs away: its maxmemory-policy is ${policy || 'unknown'}, and only noeviction is safe for a queue. ` +
+			'Set it with `redis-cli config set maxmemory-policy noeviction` and in redis.conf.',
+	);
+}

@@ -1,0 +1,65 @@
+/**
+ * A process between the supervisor and picpipe's own Redis. It outlives a supervisor that is killed, waits until the
+ * others have finished their work and left, and ends Redis then.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ConfigError, readConfig } from '../config.ts';
+import { createLogger } from '../observe/log.ts';
+import { connectRedis } from '../queue/redis.ts';
+import { survivesBrokenOutput } from './output.ts';
+import { type OwnRedis, runOwnRedis } from './redis.ts';
+import { makeRedisPlace } from './redis-place.ts';
+
+/** What the others get on top of their own time limit, milliseconds. */
+const grace = 2_000;
+
+survivesBrokenOutput();
+const config = readConfig(process.env);
+const log = createLogger('redis', config.logLevel);
+let isStopping = false;
+
+const starting = begin();
+process.on('SIGTERM', () => void end());
+process.on('SIGINT', () => void end());
+process.on('disconnect', () => void endAfterOthers());
+// The supervisor may have died before this process could listen for it.
+if (!process.connected) void endAfterOthers();
+
+async function begin(): Promise<{ redis: OwnRedis; url: string }> {
+	try {
+		const place = await makeRedisPlace(config.dataFolder);
+		const redis = await runOwnRedis(place, log);
+		process.send?.({ type: 'ready', address: place.url });
+		void redis.ended.then((lastLines) => {
+			if (isStopping) process.exit(0);
+			log.error({ lastLines: lastLines.split('\n').map((line) => line.trim()) }, 'Redis ended');
+			process.exit(1);
+		});
+		return { redis, url: place.url };
+	} catch (error) {
+		if (isStopping) process.exit(0);
+		if (!(error instanceof ConfigError)) throw error;
+		process.stderr.write(`${error.message}\n`);
+		process.exit(2);
+	}
+}
+
+async function end(): Promise<never> {
+	isStopping = true;
+	await (await starting).redis.stop();
+	process.exit(0);
+}
+
+async function endAfterOthers(): Promise<void> {
+	isStopping = true;
+	const { url } = await starting;
+	const redis = connectRedis(url, 'worker');
+	redis.on('error', () => {}); // If Redis is gone, so is this process in a moment.
+	const deadline = Date.now() + config.stopSeconds * 1_000 + grace;
+	while (Date.now() < deadline) {
+		const clients = /^connected_clients:(\d+)/m.exec(await redis.info('clients'))?.[1];
+		if (Number(clients) <= 1) break; // This connection is one.
+		await sleep(100);
+	}
+	await end();
+}

@@ -1,0 +1,186 @@
+import { mkdir } from 'node:fs/promises';
+import { extname, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Config, ConfigError, readConfig } from '../config.ts';
+import { createLogger, type Logger } from '../observe/log.ts';
+import { bannerText, makeBanner } from './banner.ts';
+import { Child, type ChildEvents } from './child.ts';
+import { lockDataFolder } from './lock.ts';
+import { createOutput, type Output, survivesBrokenOutput } from './output.ts';
+import { checkRedis } from './redis-check.ts';
+import { makeRedisPlace } from './redis-place.ts';
+import { endOnSurprise } from './role.ts';
+
+/** In the order in which they stop: first nothing more comes in, then the work is finished. */
+const roles = ['api', 'worker', 'arena'] as const;
+
+/**
+ * npm passes on the signal that a terminal has already sent to all: a second one within this time, milliseconds, is the
+ * same wish, a later one means it.
+ */
+const echoTime = 1_000;
+
+/** Modules run from `src` as `.ts` and from `dist` as `.js`. */
+const extension = extname(import.meta.url);
+const module = (name: string) => fileURLToPath(new URL(name + extension, import.meta.url));
+
+/**
+ * Runs everything: Redis where none is given, api, worker and Arena, each as a process of its own.
+ *
+ * @returns the exit code: 0 stopped as told, 2 the configuration has to be changed, 128 + n killed by a second signal n
+ * @throws ConfigError before anything was started
+ */
+export async function start(): Promise<number> {
+	survivesBrokenOutput();
+	const config = readConfig(process.env);
+	const output = await createOutput();
+	const log = createLogger('start', config.logLevel, output.destination);
+	endOnSurprise(log);
+	const unlock = await takeDataFolder(config.dataFolder);
+	try {
+		return await new Supervisor(config, output, log).run();
+	} finally {
+		await unlock();
+	}
+}
+
+async function takeDataFolder(folder: string): Promise<() => Promise<void>> {
+	try {
+		await mkdir(folder, { recursive: true });
+		const lock = await lockDataFolder(folder);
+		if (typeof lock === 'function') return lock;
+		throw new Error(`process ${lock.pid} runs picpipe in it`);
+	} catch (error) {
+		throw new ConfigError([
+			`PICPIPE_DATA: expected a folder of its own for each \`picpipe start\`, but for ${resolve(folder)}: ${(error as Error).message}`,
+		]);
+	}
+}
+
+class Supervisor implements ChildEvents {
+	readonly #config: Config;
+	readonly #output: Output;
+	readonly #log: Logger;
+	/** In the order in which they stop. */
+	#children: Child[] = [];
+	#redis: { url: string; folder?: string } | undefined;
+	#hasShownBanner = false;
+	#stopping: Promise<void> | undefined;
+	/** Set by the second signal. */
+	#killedWith: number | undefined;
+	#end: (exitCode: number) => void = () => {};
+
+	constructor(config: Config, output: Output, log: Logger) {
+		this.#config = config;
+		this.#output = output;
+		this.#log = log;
+	}
+
+	async run(): Promise<number> {
+		const ended = new Promise<number>((end) => {
+			this.#end = end;
+		});
+		this.#listenForSignals();
+		if (this.#config.redisUrl) await this.#useGivenRedis(this.#config.redisUrl);
+		else await this.#runOwnRedis();
+		return ended;
+	}
+
+	async #useGivenRedis(url: string): Promise<void> {
+		await checkRedis(url, this.#log, (error) => {
+			this.#log.fatal(error.message);
+			this.#stop(2);
+		});
+		this.#redis = { url };
+		this.#startRoles(url);
+	}
+
+	async #runOwnRedis(): Promise<void> {
+		const place = await makeRedisPlace(this.#config.dataFolder);
+		this.#redis = { url: place.url, folder: place.folder };
+		const file = module('./redis-keeper');
+		const keeper = new Child({ name: 'redis', file, arguments: [], environment: process.env }, this);
+		this.#children = [keeper];
+		keeper.start();
+	}
+
+	#startRoles(redisUrl: string): void {
+		if (this.#stopping) return;
+		const environment = { ...process.env, REDIS_URL: redisUrl };
+		const started = roles.map(
+			(name) => new Child({ name, file: module('../cli'), arguments: [name], environment }, this),
+		);
+		this.#children.unshift(...started);
+		for (const child of started) child.start();
+	}
+
+	line(name: string, text: string, isError: boolean): void {
+		this.#output.line(name, text, isError);
+	}
+
+	spawned(child: Child): void {
+		this.#log.info({ child: child.name, childPid: child.pid }, `Starting ${child.name}`);
+	}
+
+	ready(child: Child): void {
+		this.#log.info({ child: child.name, childPid: child.pid, address: child.address }, `${child.name} is ready`);
+		const isFirst = this.#children.length === 1;
+		if (child.name === 'redis' && isFirst && child.address) this.#startRoles(child.address);
+		if (!this.#hasShownBanner && this.#children.every((one) => one.isReady)) this.#showBanner();
+	}
+
+	refused(child: Child): void {
+		this.#log.fatal({ child: child.name }, `${child.name} can't start with these settings`);
+		this.#stop(2);
+	}
+
+	ended(child: Child, how: string, delay: number): void {
+		this.#log.error(
+			{ child: child.name, delay },
+			`${child.name} died (${how}): starting it again in ${delay / 1_000} s`,
+		);
+	}
+
+	#showBanner(): void {
+		const addressOf = (name: string) => this.#children.find((one) => one.name === name)?.address;
+		const [api, arena] = [addressOf('api'), addressOf('arena')];
+		if (!api || !arena || !this.#redis) return;
+		this.#hasShownBanner = true;
+		const banner = makeBanner(this.#config, { api, arena }, this.#redis);
+		if (this.#output.isTerminal) this.#output.text(bannerText(banner));
+		else this.#log.info({ ...banner }, 'picpipe is ready');
+	}
+
+	#listenForSignals(): void {
+		let firstSignal = 0;
+		const codes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
+		for (const signal of Object.keys(codes) as (keyof typeof codes)[]) {
+			process.on(signal, () => {
+				if (firstSignal === 0) {
+					firstSignal = Date.now();
+					this.#log.info(`${signal}: stopping; once more to stop at once`);
+					this.#stop(0);
+				} else if (Date.now() - firstSignal > echoTime) {
+					this.#log.warn(`${signal} again: killing everything`);
+					for (const child of this.#children) if (child.name !== 'redis') child.kill();
+					this.#killedWith = codes[signal];
+				}
+			});
+		}
+	}
+
+	#stop(exitCode: number): void {
+		this.#stopping ??= this.#stopInOrder().then(() => this.#end(this.#killedWith ?? exitCode));
+	}
+
+	async #stopInOrder(): Promise<void> {
+		for (const child of this.#children) {
+			if (child.pid !== undefined) {
+				this.#log.info(`Waiting for ${child.name} (up to ${this.#config.stopSeconds} s)`);
+			}
+			const how = await child.stop(this.#config.stopSeconds * 1_000);
+			if (how === 'killed') this.#log.warn(`${child.name} did not end in time and was killed`);
+		}
+		this.#log.info('Everything has stopped');
+	}
+}
