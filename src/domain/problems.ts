@@ -1,0 +1,66 @@
+import type { z } from 'zod';
+
+/** Longest piece of a rejected value that is repeated to the one who sent it. */
+const maximumShownCharacters = 60;
+
+/**
+ * What is wrong with a value, one sentence for each problem: `variants.card.steps[1].resize.width: expected an integer
+ * from 1 to 16384, received "big"`.
+ *
+ * @param prefix where the value stands in the whole, to be put before each path
+ */
+export function describeProblems(error: z.ZodError, value: unknown, prefix: readonly PropertyKey[] = []): string[] {
+	return error.issues.flatMap((issue) => describeIssue(issue, value, prefix));
+}
+
+function describeIssue(issue: z.core.$ZodIssue, value: unknown, prefix: readonly PropertyKey[]): string[] {
+	const path = [...prefix, ...issue.path];
+	switch (issue.code) {
+		case 'unrecognized_keys':
+			return issue.keys.map((key) => problem([...path, key], 'expected no such key'));
+		case 'invalid_key':
+			return [problem(path, issue.issues[0]?.message ?? 'expected another key')];
+		case 'invalid_value':
+			return [problem(path, `expected ${oneOf(issue.values.map(String))}`, valueAt(value, issue.path))];
+		default:
+			return [problem(path, expectation(issue.message), valueAt(value, issue.path))];
+	}
+}
+
+/** `a`, or `one of a, b, c`. */
+export function oneOf(values: readonly string[]): string {
+	return values.length === 1 ? `${values[0]}` : `one of ${values.join(', ')}`;
+}
+
+/** A sentence about one place; `received` is left out where there is nothing to show. */
+export function problem(path: readonly PropertyKey[], expected: string, ...received: [unknown?]): string {
+	const place = path.length > 0 ? `${formatPath(path)}: ` : '';
+	return `${place}${expected}${received.length > 0 ? `, received ${show(received[0])}` : ''}`;
+}
+
+/** Zod's own messages begin with a verdict; ours begin with the expectation. */
+function expectation(message: string): string {
+	return message
+		.replace(/^(Invalid input|Too small|Too big|Invalid string): /, '')
+		.replace(/, received .*$/, '')
+		.replace(/^expected (record|object)$/, 'expected an object')
+		.replace(/^expected (array|undefined|int)$/, 'expected an $1')
+		.replace(/^expected (string|boolean|number)$/, 'expected a $1');
+}
+
+function formatPath(path: readonly PropertyKey[]): string {
+	return path.reduce<string>(
+		(text, part) => (typeof part === 'number' ? `${text}[${part}]` : `${text}${text && '.'}${String(part)}`),
+		'',
+	);
+}
+
+function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
+	return path.reduce<unknown>((inner, part) => (inner as Record<PropertyKey, unknown> | undefined)?.[part], value);
+}
+
+function show(value: unknown): string {
+	if (value === undefined) return 'nothing';
+	const text = JSON.stringify(value) ?? String(value);
+	return text.length > maximumShownCharacters ? `${text.slice(0, maximumShownCharacters)}…` : text;
+}

@@ -1,0 +1,65 @@
+import type { Sharp } from 'sharp';
+import type { z } from 'zod';
+
+/** Pixels. */
+export interface Size {
+	readonly width: number;
+	readonly height: number;
+}
+
+/** Kernels for scaling down, as sharp names them. */
+export const kernels = [
+	'nearest',
+	'linear',
+	'cubic',
+	'mitchell',
+	'lanczos2',
+	'lanczos3',
+	'mks2013',
+	'mks2021',
+] as const;
+export type Kernel = (typeof kernels)[number];
+
+/** A copy of a picture, scaled as a whole: nothing cropped, nothing added. */
+export interface Scaling extends Size {
+	readonly kernel: Kernel;
+}
+
+/** What an operation will do to a picture of a given size; known before a pixel is decoded. */
+export interface Prediction {
+	/** Size of the result. */
+	readonly output: Size;
+	/** Largest picture made on the way, where that is larger than input and output. */
+	readonly peak?: Size;
+	/**
+	 * The scaled-down copy of the input that serves as well as the input itself. It is what allows decoders to shrink on
+	 * load and variants to share work. Absent when every pixel counts.
+	 */
+	readonly enough?: Scaling;
+}
+
+/**
+ * One kind of step in a recipe, as a value. Pure: it never reads, writes or waits, and it never looks at the bytes.
+ *
+ * Adding an operation is writing its file and adding a line to `operations/index.ts`; validation, planning, reference
+ * pages and the test that runs every example follow from the value.
+ */
+export interface Operation<Options = unknown> {
+	/** As written in a recipe: `{ <name>: { ...options } }`. */
+	readonly name: string;
+	/** One line for the reference. */
+	readonly doc: string;
+	/** Options with their defaults; strict, every one with a description. */
+	readonly schema: z.ZodType<Options>;
+	/** Options that show the operation at work; the reference and the tests run them. */
+	readonly example: Readonly<Record<string, unknown>>;
+	/** @param input size of the picture as it comes to this step */
+	predict(input: Size, options: Options): Prediction;
+	/**
+	 * Adds the work to a sharp pipeline that holds nothing else yet: sharp runs its operations in an order of its own, so
+	 * each step gets a pipeline to itself.
+	 *
+	 * @param input the size given to `predict`; the image itself may already have been scaled to `enough`
+	 */
+	apply(image: Sharp, options: Options, input: Size): Sharp;
+}

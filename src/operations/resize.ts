@@ -1,0 +1,131 @@
+import { z } from 'zod';
+import { kernels, type Operation, type Size } from './operation.ts';
+import { colour, integer, maximumSide } from './options.ts';
+
+const fits = ['cover', 'contain', 'fill', 'inside', 'outside'] as const;
+
+/** Where a crop is taken from or a picture is placed. */
+const places = [
+	'centre',
+	'top',
+	'right top',
+	'right',
+	'right bottom',
+	'bottom',
+	'left bottom',
+	'left',
+	'left top',
+] as const;
+/** Where a crop is taken from, decided by what is in the picture. */
+const strategies = ['attention', 'entropy'] as const;
+
+const position = z
+	.enum([...places, 'center', ...strategies])
+	// Two spellings of one place would have two digests.
+	.overwrite((value) => (value === 'center' ? 'centre' : value));
+
+const schema = z
+	.strictObject({
+		width: integer(1, maximumSide).optional().describe('Pixels; follows from the height when absent.'),
+		height: integer(1, maximumSide).optional().describe('Pixels; follows from the width when absent.'),
+		fit: z
+			.enum(fits)
+			.default('cover')
+			.describe(
+				'How a picture of another shape fills width × height: `cover` crops, `contain` adds background, `fill` distorts, `inside` and `outside` keep the shape and at most or at least fill it.',
+			),
+		position: position
+			.default('centre')
+			.describe(
+				'What `cover` keeps or where `contain` places: a side or corner, or for `cover` what draws the eye (`attention`) or is busiest (`entropy`).',
+			),
+		kernel: z.enum(kernels).default('lanczos3').describe('How pixels are combined when scaling down.'),
+		withoutEnlargement: z.boolean().default(false).describe('Never scale up: a smaller picture stays as it is.'),
+		background: colour().default('#000000').describe('Colour that `contain` adds.'),
+	})
+	.refine((options) => options.width !== undefined || options.height !== undefined, {
+		error: 'expected a width, a height or both',
+	})
+	.refine((options) => options.fit !== 'contain' || !isStrategy(options.position), {
+		error: 'expected a side, a corner or centre because fit is contain',
+		path: ['position'],
+	});
+type ResizeOptions = z.infer<typeof schema>;
+
+function isStrategy(value: string): boolean {
+	return (strategies as readonly string[]).includes(value);
+}
+
+/** Size to which the whole picture is scaled, before `cover` crops and `contain` adds. Rounds as libvips does. */
+function scaledSize(input: Size, options: ResizeOptions): Size {
+	let [horizontal, vertical] = scales(input, options);
+	if (options.withoutEnlargement) [horizontal, vertical] = [Math.min(1, horizontal), Math.min(1, vertical)];
+	return {
+		width: Math.max(1, Math.round(input.width * horizontal)),
+		height: Math.max(1, Math.round(input.height * vertical)),
+	};
+}
+
+function scales(input: Size, { width, height, fit }: ResizeOptions): [number, number] {
+	const horizontal = width === undefined ? undefined : width / input.width;
+	const vertical = height === undefined ? undefined : height / input.height;
+	if (fit === 'fill') return [horizontal ?? 1, vertical ?? 1];
+	if (horizontal === undefined || vertical === undefined) {
+		const scale = horizontal ?? vertical ?? 1;
+		return [scale, scale];
+	}
+	const scale = fit === 'cover' || fit === 'outside' ? Math.max(horizontal, vertical) : Math.min(horizontal, vertical);
+	return [scale, scale];
+}
+
+/** Size of a crop or frame, or undefined where the scaled picture is the result. */
+function frame(scaled: Size, { width, height, fit }: ResizeOptions): Size | undefined {
+	if (width === undefined || height === undefined) return undefined;
+	if (fit === 'contain') return { width, height };
+	if (fit === 'cover') return { width: Math.min(width, scaled.width), height: Math.min(height, scaled.height) };
+	return undefined;
+}
+
+/**
+ * Scales, and crops or adds background where the shape asks for it; words and results are those of sharp's `resize`.
+ *
+ * @example { resize: { width: 640, height: 480, fit: 'cover', position: 'attention' } }
+ */
+export const resize: Operation<ResizeOptions> = {
+	name: 'resize',
+	doc: 'Scales a picture to a width, a height or both.',
+	schema: schema as z.ZodType<ResizeOptions>,
+	example: { width: 640, height: 480, fit: 'cover', position: 'attention' },
+
+	predict(input, options) {
+		const scaled = scaledSize(input, options);
+		const output = frame(scaled, options) ?? scaled;
+		const copy = options.fit === 'fill' ? sameShape(input, scaled) : scaled;
+		// `nearest` picks pixels; from a scaled copy it would pick others.
+		const isEnough = copy.width <= input.width && copy.height <= input.height && options.kernel !== 'nearest';
+		return {
+			output,
+			...(area(scaled) > area(output) && { peak: scaled }),
+			...(isEnough && { enough: { ...copy, kernel: options.kernel } }),
+		};
+	},
+
+	apply(image, options, input) {
+		const scaled = scaledSize(input, options);
+		const framed = frame(scaled, options);
+		const { fit, position, kernel, withoutEnlargement, background } = options;
+		// An exact size and `fill`: rounding must not depend on which copy of the picture this starts from.
+		if (!framed) return image.resize({ ...scaled, fit: 'fill', kernel });
+		return image.resize({ ...framed, fit, position, kernel, withoutEnlargement, background });
+	},
+};
+
+/** The least size in the shape of the input that covers a distorted one. */
+function sameShape(input: Size, distorted: Size): Size {
+	const scale = Math.max(distorted.width / input.width, distorted.height / input.height);
+	return { width: Math.round(input.width * scale), height: Math.round(input.height * scale) };
+}
+
+function area({ width, height }: Size): number {
+	return width * height;
+}

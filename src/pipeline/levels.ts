@@ -1,0 +1,96 @@
+import type { AnalysisKind, Recipe } from '../domain/recipe.ts';
+import { PicpipeError } from '../errors.ts';
+import type { Prediction, Scaling, Size } from '../operations/operation.ts';
+import { thumbhashScaling } from './analyse.ts';
+import { type PlannedVariant, planVariants } from './plan.ts';
+
+/**
+ * The least work for one picture. A level is the whole picture scaled to a size at which some variant begins. The largest
+ * is decoded from the file, which lets JPEG and WebP shrink while they load; the others are made from it or from each
+ * other. So a picture is decoded once, and nothing is encoded that isn't asked for.
+ */
+export interface Level extends Scaling {
+	/** The level it is made from; undefined for one decoded from the file. */
+	readonly base: Level | undefined;
+	/** Variants whose first step begins here. */
+	readonly variants: readonly PlannedVariant[];
+	/** Analysis that looks at this level. */
+	readonly analyse: readonly AnalysisKind[];
+}
+
+/** Largest picture that may be made on the way. */
+export interface WorkLimits {
+	/** Million pixels. */
+	readonly maxMegapixels: number;
+}
+
+/**
+ * A level is made from a smaller one than the largest only when that one is larger by this factor. Scaled down twice by
+ * little, a picture turns soft; by half each time it is as good as in one step (see docs/benchmarks.md).
+ */
+const leastReduction = 1.5;
+
+/**
+ * Decides which levels a recipe needs for a picture of this size, largest first.
+ *
+ * @throws PicpipeError `output-too-large`, before a pixel is decoded; `invalid-recipe`
+ */
+export function planLevels(recipe: Recipe, picture: Size, limits: WorkLimits): readonly Level[] {
+	const needs = new Map<string, { scaling: Scaling; variants: PlannedVariant[]; analyse: AnalysisKind[] }>();
+	const needAt = (scaling: Scaling) => {
+		const key = `${scaling.width}×${scaling.height} ${scaling.kernel}`;
+		const need = needs.get(key) ?? { scaling, variants: [], analyse: [] };
+		needs.set(key, need);
+		return need;
+	};
+	for (const variant of planVariants(recipe)) {
+		const [first] = predictSteps(variant, picture, limits);
+		needAt(first?.enough ?? { ...picture, kernel: 'lanczos3' }).variants.push(variant);
+	}
+	for (const kind of recipe.analyse) needAt(thumbhashScaling(picture)).analyse.push(kind);
+
+	const levels: Level[] = [];
+	for (const { scaling, variants, analyse } of [...needs.values()].sort((a, b) => area(b.scaling) - area(a.scaling))) {
+		levels.push({ ...scaling, base: baseFor(scaling, levels), variants, analyse });
+	}
+	return levels;
+}
+
+/** The smallest level that is large enough, else the largest. */
+function baseFor(scaling: Scaling, levels: readonly Level[]): Level | undefined {
+	const good = levels.findLast((level) => level.width >= scaling.width * leastReduction);
+	if (good) return good;
+	const [largest] = levels;
+	// One of the same size was made with another kernel.
+	return largest && largest.width > scaling.width ? largest : undefined;
+}
+
+/** What each step will do, from the size of the picture to that of the result, checked against every limit. */
+function predictSteps(variant: PlannedVariant, picture: Size, limits: WorkLimits): readonly Prediction[] {
+	const predictions: Prediction[] = [];
+	let size = picture;
+	for (const { operation, options } of variant.steps) {
+		const prediction = operation.predict(size, options);
+		const largest = prediction.peak ?? prediction.output;
+		if (area(largest) > Math.max(area(picture), limits.maxMegapixels * 1e6)) {
+			refuse(variant.name, `${operation.name} to make at most ${limits.maxMegapixels} million pixels`, largest);
+		}
+		predictions.push(prediction);
+		size = prediction.output;
+	}
+	for (const { encoder } of variant.encodings) {
+		if (Math.max(size.width, size.height) > encoder.maximumSide) {
+			refuse(variant.name, `at most ${encoder.maximumSide} pixels of width and height for ${encoder.name}`, size);
+		}
+	}
+	return predictions;
+}
+
+function refuse(variant: string, expected: string, { width, height }: Size): never {
+	const message = `Expected ${expected} in variant ${variant} but it would be ${width} × ${height}.`;
+	throw new PicpipeError('output-too-large', message, { step: 'plan' });
+}
+
+function area({ width, height }: Size): number {
+	return width * height;
+}

@@ -1,0 +1,175 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { extname } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { type ErrorCode, PicpipeError, toPicpipeError } from '../errors.ts';
+import type { Logger } from '../observe/log.ts';
+import type { PipelineListener } from '../pipeline/run.ts';
+import type { Release } from './budget.ts';
+import {
+	type FromImaging,
+	type ImagingResult,
+	type ImagingSettings,
+	type ImagingTask,
+	type ToImaging,
+	unpackError,
+} from './imaging-protocol.ts';
+
+/** The worker's end of one imaging process. */
+export interface ImagingChild {
+	readonly pid: number;
+	/** Resolves when the process takes tasks; never when it dies before. */
+	readonly ready: Promise<void>;
+	/** Resolves with how it ended, in words. */
+	readonly exited: Promise<string>;
+	/** Resident memory after the last picture, bytes. */
+	readonly residentBytes: number;
+	/** Works on one picture; the next only after this one ended. @throws PicpipeError */
+	run(task: ImagingTask, work: WorkOptions): Promise<ImagingResult>;
+	/** Ends it at once; the picture it is at fails with this error. */
+	kill(reason?: PicpipeError): void;
+}
+
+export interface WorkOptions extends PipelineListener {
+	/** Longest time for reading and inspecting, and again for the work from the moment of admission. */
+	readonly seconds: number;
+	/** Waits until the picture may be decoded, and says how many steps may run side by side. */
+	admit(megapixels: number): Promise<{ readonly release: Release; readonly lanes: number }>;
+}
+
+/** Longest line that is copied from a process's output to the log, characters. */
+const maximumLogLine = 2_000;
+
+/** Settings that a process which decodes pictures of strangers has no use for. */
+const withheldVariables = ['REDIS_URL', 'PICPIPE_API_KEYS', 'PICPIPE_ARENA_PASSWORD'];
+
+export function startImagingChild(settings: ImagingSettings, log: Logger): ImagingChild {
+	const child = forkImaging();
+	const childLog = log.child({ imagingPid: child.pid });
+	logOutput(child, childLog);
+	let residentBytes = 0;
+	let killReason: PicpipeError | undefined;
+	// Of the picture that is worked on; replaced with each, so that nothing of earlier ones is held.
+	let onMessage: (message: FromImaging) => void = () => {};
+	let onDeath: (how: string) => void = () => {};
+
+	const exited = new Promise<string>((resolve) => {
+		child.once('error', (error) => resolve(error.message));
+		child.once('exit', (code, signal) => resolve(signal ? `signal ${signal}` : `exit code ${code}`));
+	});
+	void exited.then((how) => onDeath(how));
+	const ready = new Promise<void>((resolve) => {
+		onMessage = (message) => message.kind === 'ready' && resolve();
+	});
+	child.on('message', (message: FromImaging) => {
+		try {
+			onMessage(message);
+		} catch (error) {
+			// Whoever listens to the picture failed. What comes of it must not be taken for the next one's.
+			kill(toPicpipeError(error));
+		}
+	});
+	const send = (message: ToImaging) => {
+		// A process that just died can't be told anything; its exit says the rest.
+		child.send(message, (error) => error && childLog.debug({ err: error }, 'an imaging process could not be told'));
+	};
+	const kill = (reason?: PicpipeError) => {
+		killReason ??= reason;
+		child.kill('SIGKILL');
+	};
+	send({ kind: 'settings', settings });
+
+	return {
+		pid: child.pid ?? 0,
+		ready,
+		exited,
+		get residentBytes() {
+			return residentBytes;
+		},
+		kill,
+		async run(task, { seconds, admit, onStep, onVariant }) {
+			let timer: NodeJS.Timeout | undefined;
+			let release: Release | undefined;
+			let isOver = false;
+			const limitTime = (code: ErrorCode, step?: string) => {
+				clearTimeout(timer);
+				const detail = `Expected ${step ?? 'the work'} to take at most ${seconds} s.`;
+				timer = setTimeout(() => kill(new PicpipeError(code, detail, { step })), seconds * 1_000);
+			};
+			try {
+				return await new Promise<ImagingResult>((resolve, reject) => {
+					onDeath = (how) => reject(killReason ?? diedOf(how));
+					onMessage = (message) => {
+						switch (message.kind) {
+							case 'read':
+								return limitTime('picture-timeout', 'inspect');
+							case 'inspected':
+								// Waiting for others is not the picture's fault.
+								clearTimeout(timer);
+								admit(message.megapixels).then((admission) => {
+									release = admission.release;
+									if (isOver) return release();
+									limitTime('picture-timeout');
+									send({ kind: 'go', lanes: admission.lanes });
+								}, reject);
+								return;
+							case 'step':
+								return onStep(message.event);
+							case 'variant':
+								return onVariant(message.output);
+							case 'done':
+								residentBytes = message.residentBytes;
+								return resolve(message.result);
+							case 'failed':
+								residentBytes = message.residentBytes;
+								return reject(unpackError(message.error));
+						}
+					};
+					limitTime('storage-unavailable', 'read');
+					send({ kind: 'task', task });
+				});
+			} finally {
+				isOver = true;
+				clearTimeout(timer);
+				release?.();
+				onMessage = () => {};
+				onDeath = () => {};
+			}
+		},
+	};
+}
+
+function diedOf(how: string): PicpipeError {
+	return new PicpipeError('imaging-process-died', `The process that worked on the picture died (${how}).`);
+}
+
+/** Starts the program beside this file: TypeScript when run from source, JavaScript when built. */
+function forkImaging(): ChildProcess {
+	const extension = extname(fileURLToPath(import.meta.url));
+	const program = fileURLToPath(new URL(`./imaging-process${extension}`, import.meta.url));
+	const withheld = Object.fromEntries(withheldVariables.map((name) => [name, undefined]));
+	return fork(program, [], {
+		// Structured cloning carries bytes as they are.
+		serialization: 'advanced',
+		stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+		// glibc gives every thread an arena of its own by default, and long runs fragment them all.
+		env: { ...process.env, ...withheld, MALLOC_ARENA_MAX: '2' },
+		execArgv: extension === '.ts' ? ['--import', sourceLoader()] : [],
+	});
+}
+
+/** tsx, as a URL: a bare name would be looked up from the working directory. */
+function sourceLoader(): string {
+	return pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
+}
+
+function logOutput(child: ChildProcess, log: Logger): void {
+	for (const [output, level] of [
+		[child.stdout, 'info'],
+		[child.stderr, 'warn'],
+	] as const) {
+		if (!output) continue;
+		createInterface({ input: output }).on('line', (line) => log[level](line.slice(0, maximumLogLine)));
+	}
+}

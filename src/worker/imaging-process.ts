@@ -1,0 +1,100 @@
+import { createHash } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { PicpipeError, toPicpipeError } from '../errors.ts';
+import { inspect, prepareSharp } from '../pipeline/decode.ts';
+import { runPipeline } from '../pipeline/run.ts';
+import { openStorage } from '../storage/index.ts';
+import { readObject, type Storage } from '../storage/storage.ts';
+import {
+	type FromImaging,
+	type ImagingSettings,
+	type ImagingTask,
+	packError,
+	type ToImaging,
+} from './imaging-protocol.ts';
+
+/**
+ * The program of an imaging process: the only place where pixels of strangers are decoded. It works on one picture at a
+ * time, reads its original from storage, and gives everything it makes to the worker, which stores it.
+ */
+
+let settings: ImagingSettings | undefined;
+let storage: Storage | undefined;
+let go: ((lanes: number) => void) | undefined;
+
+process.on('message', (message: ToImaging) => {
+	switch (message.kind) {
+		case 'settings':
+			settings = message.settings;
+			storage = openStorage(settings.storage);
+			prepareSharp(settings.sharpThreads);
+			send({ kind: 'ready' });
+			return;
+		case 'task':
+			void work(message.task);
+			return;
+		case 'go':
+			go?.(message.lanes);
+	}
+});
+
+// Without its worker nobody takes what it makes. A plain exit would wait for libvips to finish what it is at.
+process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
+
+preferToBeKilled();
+
+async function work(task: ImagingTask): Promise<void> {
+	try {
+		const result = await image(task);
+		send({ kind: 'done', result, residentBytes: process.memoryUsage.rss() });
+	} catch (error) {
+		send({ kind: 'failed', error: packError(toPicpipeError(error)), residentBytes: process.memoryUsage.rss() });
+	}
+}
+
+async function image({ key, sha256, bytes, recipe }: ImagingTask) {
+	if (!settings || !storage) throw new Error('A task came before the settings.');
+	const { limits } = settings;
+	const file = await readOriginal(storage, key, bytes, sha256);
+	send({ kind: 'read' });
+	const picture = await inspect(file, limits);
+	const admitted = new Promise<number>((resolve) => {
+		go = resolve;
+	});
+	send({ kind: 'inspected', megapixels: picture.megapixels });
+	const lanes = await admitted;
+	return runPipeline(
+		{ file, sha256, picture, recipe, limits, lanes },
+		{
+			onStep: (event) => send({ kind: 'step', event }),
+			onVariant: (output) => send({ kind: 'variant', output }),
+		},
+	);
+}
+
+/** @throws PicpipeError `original-missing` or `original-changed`: a variant must never be made of other bytes than those accepted */
+async function readOriginal(from: Storage, key: string, bytes: number, sha256: string): Promise<Buffer> {
+	const file = await readObject(from, key);
+	if (!file) throw new PicpipeError('original-missing', undefined, { step: 'read' });
+	if (file.length !== bytes) {
+		const detail = `Expected an original of ${bytes} bytes but the storage holds ${file.length}.`;
+		throw new PicpipeError('original-changed', detail, { step: 'read' });
+	}
+	if (createHash('sha256').update(file).digest('hex') !== sha256) {
+		throw new PicpipeError('original-changed', undefined, { step: 'read' });
+	}
+	return file;
+}
+
+function send(message: FromImaging): void {
+	process.send?.(message);
+}
+
+/** Where memory runs out, the picture that took it shall go and not the worker, Redis or a neighbour (proc(5), Linux only). */
+function preferToBeKilled(): void {
+	try {
+		writeFileSync('/proc/self/oom_score_adj', '500');
+	} catch {
+		// No such file, or not allowed: then the kernel decides as always.
+	}
+}

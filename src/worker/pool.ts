@@ -1,0 +1,171 @@
+import { PicpipeError } from '../errors.ts';
+import type { Logger } from '../observe/log.ts';
+import type { PipelineListener } from '../pipeline/run.ts';
+import { openBudget } from './budget.ts';
+import { type ImagingChild, startImagingChild } from './imaging-child.ts';
+import type { ImagingResult, ImagingSettings, ImagingTask } from './imaging-protocol.ts';
+
+export type { StepEvent, VariantOutput } from '../pipeline/run.ts';
+export type { ImagingResult, ImagingTask } from './imaging-protocol.ts';
+
+export interface ImagingPoolOptions extends ImagingSettings {
+	/** Imaging processes, each of which works on one picture at a time. */
+	readonly processes: number;
+	/** Decoded pixels that all processes may hold together, in millions. */
+	readonly megapixelsInFlight: number;
+	/** Resident memory at which a process is replaced between pictures, million bytes. */
+	readonly imagingMegabytes: number;
+	/** Longest time for one picture. */
+	readonly pictureSeconds: number;
+	readonly log: Logger;
+}
+
+/** Imaging processes that take pictures in the order they come. */
+export interface ImagingPool {
+	/**
+	 * Works on a picture. The listener gets each variant as soon as it is made; it stores it at its own pace, while the
+	 * process already takes the next picture.
+	 *
+	 * @throws PicpipeError; `imaging-process-died` when the picture took its process with it
+	 */
+	run(task: ImagingTask, listener: PipelineListener): Promise<ImagingResult>;
+	/** Ids of the processes that are alive. */
+	pids(): readonly number[];
+	/** Ends all processes at once; pictures still under way fail as `stopping`. */
+	stop(): Promise<void>;
+}
+
+/** Milliseconds before a process that died without working on a picture is started again; doubles up to the maximum. */
+const firstRestartDelay = 100;
+const maximumRestartDelay = 10_000;
+/** So many deaths in a row, without any process that works, are no accident: waiting pictures are told. */
+const deathsBeforeGivingUp = 3;
+
+interface Waiting {
+	readonly task: ImagingTask;
+	readonly listener: PipelineListener;
+	readonly resolve: (result: ImagingResult) => void;
+	readonly reject: (error: PicpipeError) => void;
+}
+
+/** Starts the processes at once, so that the first picture finds them warm. */
+export function startImagingPool(options: ImagingPoolOptions): ImagingPool {
+	const { processes, imagingMegabytes, pictureSeconds, log } = options;
+	const settings: ImagingSettings = {
+		storage: options.storage,
+		sharpThreads: options.sharpThreads,
+		limits: options.limits,
+	};
+	const budget = openBudget(options.megapixelsInFlight);
+	const waiting: Waiting[] = [];
+	const idle: ImagingChild[] = [];
+	const alive = new Set<ImagingChild>();
+	const restarts = new Set<NodeJS.Timeout>();
+	let busy = 0;
+	let deathsInARow = 0;
+	let isStopping = false;
+
+	const start = () => {
+		const child = startImagingChild(settings, log);
+		alive.add(child);
+		void child.ready.then(() => release(child));
+		void child.exited.then((how) => replace(child, how));
+	};
+
+	const release = (child: ImagingChild) => {
+		if (isStopping || !alive.has(child)) return;
+		if (child.residentBytes > imagingMegabytes * 1e6) {
+			log.info({ imagingPid: child.pid, residentBytes: child.residentBytes }, 'a fat imaging process is replaced');
+			alive.delete(child);
+			child.kill();
+			start();
+			return;
+		}
+		idle.push(child);
+		dispatch();
+	};
+
+	/** Its place is taken by a new one: at once when a picture was the reason, later when it can't be. */
+	const replace = (child: ImagingChild, how: string) => {
+		const wasIdle = removeFrom(idle, child);
+		if (!alive.delete(child) || isStopping) return;
+		const isOwnFault = wasIdle || !working.has(child);
+		log.warn({ imagingPid: child.pid, how, isOwnFault }, 'an imaging process died');
+		if (!isOwnFault) return start();
+		deathsInARow++;
+		if (deathsInARow >= deathsBeforeGivingUp && busy === 0 && idle.length === 0) {
+			for (const { reject } of waiting.splice(0)) {
+				reject(new PicpipeError('imaging-process-died', `Imaging processes do not start (${how}).`));
+			}
+		}
+		const delay = Math.min(firstRestartDelay * 2 ** (deathsInARow - 1), maximumRestartDelay);
+		const timer = setTimeout(() => {
+			restarts.delete(timer);
+			start();
+		}, delay);
+		restarts.add(timer);
+	};
+
+	const working = new Set<ImagingChild>();
+	const dispatch = () => {
+		while (idle.length > 0 && waiting.length > 0) {
+			const child = idle.shift();
+			const next = waiting.shift();
+			if (child && next) void work(child, next);
+		}
+	};
+
+	const work = async (child: ImagingChild, { task, listener, resolve, reject }: Waiting) => {
+		working.add(child);
+		busy++;
+		try {
+			const result = await child.run(task, {
+				seconds: pictureSeconds,
+				async admit(megapixels) {
+					const release = await budget.admit(megapixels);
+					return { release, lanes: freeLanes() };
+				},
+				onStep: listener.onStep,
+				onVariant: listener.onVariant,
+			});
+			resolve(result);
+		} catch (error) {
+			reject(error as PicpipeError);
+		} finally {
+			if (alive.has(child)) deathsInARow = 0;
+			busy--;
+			working.delete(child);
+			release(child);
+		}
+	};
+
+	/** A lone picture may use the cores that have nothing else to do. */
+	const freeLanes = () => Math.max(1, Math.floor(processes / Math.max(1, busy + waiting.length)));
+
+	for (let count = 0; count < processes; count++) start();
+
+	return {
+		run(task, listener) {
+			return new Promise((resolve, reject) => {
+				if (isStopping) return reject(new PicpipeError('stopping'));
+				waiting.push({ task, listener, resolve, reject });
+				dispatch();
+			});
+		},
+		pids: () => [...alive].flatMap((child) => child.pid || []),
+		async stop() {
+			isStopping = true;
+			for (const timer of restarts) clearTimeout(timer);
+			for (const { reject } of waiting.splice(0)) reject(new PicpipeError('stopping'));
+			const ending = [...alive].map((child) => child.exited);
+			for (const child of alive) child.kill(new PicpipeError('stopping'));
+			await Promise.all(ending);
+		},
+	};
+}
+
+function removeFrom<T>(list: T[], item: T): boolean {
+	const at = list.indexOf(item);
+	if (at >= 0) list.splice(at, 1);
+	return at >= 0;
+}
