@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { ByteRange, Storage, StoredObject } from './storage.ts';
@@ -108,7 +108,7 @@ export function openFileStorage(rootFolder: string): Storage {
 
 async function writeDurably(file: FileHandle, body: Buffer | Readable): Promise<StoredObject> {
 	try {
-		await file.writeFile(body);
+		await writeFile(file, body);
 		await file.sync();
 		const { size, mtime } = await file.stat();
 		return { bytes: size, modifiedAt: mtime };
