@@ -1,6 +1,7 @@
 import type { Job } from 'bullmq';
 import { folderOf, markPending, readManifest, revise, writeManifest } from '../catalog/manifest.ts';
 import type { Failure, Picture } from '../domain/picture.ts';
+import { maximumEncodings } from '../domain/recipe.ts';
 import type { Variant } from '../domain/variant.ts';
 import { isRetryable, PicpipeError, toPicpipeError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
@@ -126,7 +127,17 @@ async function makeVariants(context: ProcessContext, picture: Picture, report: R
 		await Promise.allSettled(stored);
 		throw error;
 	}
-	return { ...result, variants: await Promise.all(stored) };
+	return { ...result, variants: inRecipeOrder(picture, await Promise.all(stored)) };
+}
+
+/** They come in the order in which they were finished, which may differ from run to run. */
+function inRecipeOrder(picture: Picture, variants: readonly Variant[]): Variant[] {
+	const { variants: named } = picture.recipe.definition;
+	const place = ({ name, format }: Variant) => {
+		const encodings = named[name]?.encode.map((encoding) => Object.keys(encoding)[0]) ?? [];
+		return Object.keys(named).indexOf(name) * maximumEncodings + encodings.indexOf(format);
+	};
+	return [...variants].sort((a, b) => place(a) - place(b));
 }
 
 async function recordFailure(to: Records, picture: Picture, error: PicpipeError, attempt: number): Promise<void> {

@@ -42,8 +42,8 @@ export async function record(to: Records, worked: Picture, end: Partial<Picture>
 
 /** Brings index, marker and folder in line with a finished manifest. */
 export async function settle(to: Records, picture: Picture): Promise<void> {
-	await to.catalog.put(picture);
 	await removeStrays(to.storage, picture);
+	await to.catalog.put(picture);
 	await unmarkPending(to.storage, picture.id);
 }
 

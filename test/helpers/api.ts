@@ -1,9 +1,16 @@
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
 import { inject, onTestFinished } from 'vitest';
 import { type Running, startApi, startWorker } from '../../src/app.ts';
+import { openCatalog } from '../../src/catalog/catalog.ts';
 import { type Config, readConfig } from '../../src/config.ts';
 import { createLogger } from '../../src/observe/log.ts';
+import { openQueues } from '../../src/queue/queues.ts';
+import { connectRedis } from '../../src/queue/redis.ts';
 import { openStorage } from '../../src/storage/index.ts';
 import type { Storage } from '../../src/storage/storage.ts';
+import { type SweepResult, sweep } from '../../src/worker/sweep.ts';
 import { temporaryFolder } from './folder.ts';
 import { freshPrefix } from './redis.ts';
 
@@ -15,6 +22,10 @@ export interface TestApi {
 	/** Every key in storage, what killed or failed writes have left included. */
 	keys(): Promise<string[]>;
 	startWorker(): Promise<Running>;
+	/** A sweep, here and now. */
+	sweep(): Promise<SweepResult>;
+	/** Loses the whole index, as a wiped Redis would, but not the queues. */
+	loseIndex(): Promise<void>;
 }
 
 /** Silent, unless a test is to be watched. */
@@ -49,7 +60,28 @@ export async function startTestApi(environment: Record<string, string> = {}): Pr
 			onTestFinished(() => worker.stop());
 			return worker;
 		},
+		sweep: () =>
+			withRedis(config, (redis) => {
+				const catalog = openCatalog(redis, config.redisPrefix);
+				const queues = openQueues(redis, { ...config, prefix: config.redisPrefix });
+				const log = createLogger('worker', config.logLevel);
+				return sweep({ storage, catalog, queues, log, abandonedSeconds: config.abandonedSeconds });
+			}),
+		loseIndex: () =>
+			withRedis(config, async (redis) => {
+				await redis.del(await redis.keys(`${config.redisPrefix}:catalog:*`));
+			}),
 	};
+}
+
+async function withRedis<T>(config: Config, work: (redis: Redis) => Promise<T>): Promise<T> {
+	const redis = connectRedis(config.redisUrl ?? '', 'worker');
+	try {
+		await once(redis, 'ready');
+		return await work(redis);
+	} finally {
+		redis.disconnect();
+	}
 }
 
 /** The body of an answer, whatever it holds. */
@@ -67,4 +99,24 @@ export function form(
 	for (const [name, bytes] of files) body.append('file', new Blob([new Uint8Array(bytes)]), name);
 	for (const [name, value] of fields) body.append(name, value);
 	return body;
+}
+
+/** The picture as the API shows it once it is finished. */
+// biome-ignore lint/suspicious/noExplicitAny: as above
+export async function untilFinished(api: TestApi, id: string, milliseconds = 30_000): Promise<any> {
+	for (const end = Date.now() + milliseconds; ; await sleep(20)) {
+		const picture = await json(await fetch(`${api.url}/v1/pictures/${id}`));
+		if (picture.state === 'ready' || picture.state === 'failed') return picture;
+		if (Date.now() > end) throw new Error(`Not finished after ${milliseconds} ms: ${JSON.stringify(picture)}`);
+	}
+}
+
+/** Waits until no job waits or runs. */
+export async function untilIdle(api: TestApi, milliseconds = 30_000): Promise<void> {
+	for (const end = Date.now() + milliseconds; ; await sleep(20)) {
+		const { queues } = await json(await fetch(`${api.url}/v1/queues`));
+		const { waiting, prioritized, active, delayed } = queues[0].counts;
+		if (waiting + prioritized + active + delayed === 0) return;
+		if (Date.now() > end) throw new Error(`Not idle after ${milliseconds} ms: ${JSON.stringify(queues[0])}`);
+	}
 }
