@@ -83,7 +83,8 @@ export async function openArena(options: ArenaOptions): Promise<ArenaServer> {
 function answerErrors(log: Logger): ErrorRequestHandler {
 	return (thrown: unknown, request, response, next) => {
 		const error = classify(thrown);
-		if (error.class !== 'request') log.error({ err: thrown, path: request.path, code: error.code }, 'Arena failed');
+		const level = error.class === 'transient' ? 'warn' : 'error';
+		if (error.class !== 'request') log[level]({ err: thrown, path: request.path, code: error.code }, 'Arena failed');
 		if (response.headersSent) return next(thrown);
 		const detail = error.message === error.title ? '' : `${error.message}\n`;
 		response.status(error.status).type('text/plain').send(`${error.title}\n${detail}`);

@@ -30,22 +30,27 @@ export async function openBrowser(): Promise<Browser> {
 	});
 }
 
-/** What went wrong on a page, as lists that a test expects to be empty. */
-export interface Watched {
+/** What a test expects a page not to do. */
+export interface Problems {
 	/** Addresses asked for on any other server than the page's own. */
-	readonly foreign: string[];
+	foreign: string[];
 	/** Uncaught errors, failed requests, errors on the console; refusals of the content security policy are such. */
-	readonly errors: string[];
+	errors: string[];
+}
+
+export interface Watched {
+	/** What has gone wrong since the last time. */
+	take(): Problems;
 }
 
 /** @param origin of the server that the page may talk to, such as `http://127.0.0.1:9000` */
 export function watchPage(page: Page, origin: string): Watched {
-	const foreign: string[] = [];
-	const errors: string[] = [];
+	let foreign: string[] = [];
+	let errors: string[] = [];
 	page.on('request', (request) => {
 		const url = new URL(request.url());
-		// Those two stay inside of the browser.
-		if (url.protocol !== 'data:' && url.protocol !== 'blob:' && url.origin !== origin) foreign.push(url.href);
+		// Those stay inside of the browser.
+		if (!/^(data|blob|about):$/.test(url.protocol) && url.origin !== origin) foreign.push(url.href);
 	});
 	page.on('pageerror', (error) => errors.push(`uncaught: ${error.message}`));
 	page.on('console', (message) => {
@@ -54,5 +59,12 @@ export function watchPage(page: Page, origin: string): Watched {
 	page.on('response', (response) => {
 		if (response.status() >= 400) errors.push(`${response.status()}: ${response.url()}`);
 	});
-	return { foreign, errors };
+	return {
+		take() {
+			const taken = { foreign, errors };
+			foreign = [];
+			errors = [];
+			return taken;
+		},
+	};
 }
