@@ -130,7 +130,7 @@ export class Child {
 		// Settings that worked once haven't changed since: what is in the way now, such as a port, may go away again.
 		if (code === 2 && !this.#wasEverReady) {
 			// Why it refused stands in its last lines: they come first.
-			Promise.race([once(child, 'close'), sleep(grace)]).then(() => this.#events.refused(this));
+			void Promise.race([once(child, 'close'), sleep(grace)]).then(() => this.#events.refused(this));
 			return;
 		}
 		if (wasHealthy) this.#failures = 0;

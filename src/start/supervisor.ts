@@ -105,7 +105,7 @@ class Supervisor implements ChildEvents {
 	}
 
 	#startRoles(redisUrl: string): void {
-		if (this.#stopping) return;
+		if (this.#stopping !== undefined) return;
 		const environment = { ...process.env, REDIS_URL: redisUrl };
 		const started = roles.map(
 			(name) => new Child({ name, file: module('../cli'), arguments: [name], environment }, this),
