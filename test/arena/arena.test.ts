@@ -80,6 +80,28 @@ describe('a job', () => {
 	});
 });
 
+describe.each(states)('jobs that are %s', (state) => {
+	const headers = { 'content-type': 'application/json' };
+	const isHeld = state === 'active';
+
+	it('can be removed, unless a worker holds them', async () => {
+		const jobId = await jobIn(state, arena);
+		const path = `/api/queue/picpipe/pictures/job/${jobId}`;
+		expect((await ask(arena.address, path, { method: 'DELETE' })).status).toBe(isHeld ? 500 : 200);
+		expect(await arena.pictures.getJobState(jobId)).toBe(isHeld ? 'active' : 'unknown');
+	});
+
+	it('can be cleaned, unless a worker holds them, while others stay', async () => {
+		const jobId = await jobIn(state, arena);
+		const other = await jobIn(state === 'delayed' ? 'waiting' : 'delayed', arena);
+		const path = '/api/queue/picpipe/pictures/jobs/bulk';
+		const body = JSON.stringify({ queueState: state, jobs: [] });
+		expect((await ask(arena.address, path, { method: 'DELETE', headers, body })).status).toBe(200);
+		expect(await arena.pictures.getJobState(jobId)).toBe(isHeld ? 'active' : 'unknown');
+		expect(await arena.pictures.getJobState(other)).not.toBe('unknown');
+	});
+});
+
 describe('addresses', () => {
 	it.each(['/nope', '/picpipe', '/%E0%A4%A', '/api/queue/picpipe/pictures'])('%s is not there', async (path) => {
 		const { status, headers, body } = await get(path);

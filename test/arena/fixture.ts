@@ -125,8 +125,10 @@ export interface Answer {
 /** Like `fetch`, but sends any `Host` and any `Sec-Fetch-Site`. */
 export function ask(address: string, path: string, options: RequestOptions & { body?: string } = {}): Promise<Answer> {
 	const { body, ...rest } = options;
+	// Node sends a DELETE's body without any length by itself.
+	const length = body === undefined ? {} : { 'content-length': Buffer.byteLength(body) };
 	return new Promise((resolve, reject) => {
-		const sent = request(`${address}${path}`, rest, (response) => {
+		const sent = request(`${address}${path}`, { ...rest, headers: { ...rest.headers, ...length } }, (response) => {
 			const chunks: Buffer[] = [];
 			response.on('data', (chunk: Buffer) => chunks.push(chunk));
 			response.on('error', reject);
