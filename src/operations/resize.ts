@@ -80,8 +80,8 @@ function scales(input: Size, { width, height, fit }: ResizeOptions): [number, nu
 
 /** Size of a crop or frame, or undefined where the scaled picture is the result. */
 function frame(scaled: Size, { width, height, fit }: ResizeOptions): Size | undefined {
+	if (fit === 'contain') return { width: width ?? scaled.width, height: height ?? scaled.height };
 	if (width === undefined || height === undefined) return undefined;
-	if (fit === 'contain') return { width, height };
 	if (fit === 'cover') return { width: Math.min(width, scaled.width), height: Math.min(height, scaled.height) };
 	return undefined;
 }

@@ -1,3 +1,6 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { crc32, deflateSync } from 'node:zlib';
 import sharp, { type Sharp } from 'sharp';
 
@@ -310,4 +313,27 @@ export async function colourDifference(one: Buffer, other: Buffer): Promise<numb
 	let sum = 0;
 	for (let at = 0; at < a.length; at++) sum += Math.abs((a[at] ?? 0) - (b[at] ?? 0));
 	return sum / a.length;
+}
+
+/** A real file of the collection beside the checkout. */
+export interface SharedPicture {
+	readonly name: string;
+	readonly path: string;
+}
+
+/**
+ * Real files in `../shared/pictures/<folder>`, which a checkout may have beside it. Tests take them as extra cases and pass
+ * without them; `extraTitle` says in the test's name which it was.
+ */
+export function sharedPictures(folder: string, pattern = /./): readonly SharedPicture[] {
+	const path = fileURLToPath(new URL(`../../../shared/pictures/${folder}/`, import.meta.url));
+	if (!existsSync(path)) return [];
+	return readdirSync(path)
+		.filter((name) => pattern.test(name))
+		.sort()
+		.map((name) => ({ name, path: join(path, name) }));
+}
+
+export function extraTitle(folder: string, pictures: readonly SharedPicture[]): string {
+	return `EXTRA, ../shared/pictures/${folder}: ${pictures.length > 0 ? `${pictures.length} files` : 'NOT THERE, none tested'}`;
 }

@@ -1,0 +1,98 @@
+import sharp, { type ResizeOptions } from 'sharp';
+import { describe, expect, it } from 'vitest';
+import { resize } from '../../src/operations/resize.ts';
+import { photograph, similarity } from '../helpers/pictures.ts';
+import { make, one } from '../pipeline/make.ts';
+
+const input = { width: 900, height: 600 };
+
+describe('predicts the size that sharp makes', () => {
+	const shapes = [
+		[900, 600],
+		[601, 899],
+		[1, 1],
+		[997, 3],
+		[3, 997],
+	] as const;
+	const options = ['cover', 'contain', 'fill', 'inside', 'outside'].flatMap((fit) =>
+		[false, true].flatMap((withoutEnlargement) =>
+			[{ width: 333 }, { height: 217 }, { width: 333, height: 217 }, { width: 40, height: 201 }].map((box) => ({
+				...box,
+				fit,
+				withoutEnlargement,
+			})),
+		),
+	);
+	it.each(shapes)('from %i × %i, for every fit', async (width, height) => {
+		const picture = await sharp({ create: { width, height, channels: 3, background: '#336699' } })
+			.png()
+			.toBuffer();
+		for (const written of options) {
+			const parsed = resize.schema.parse(written);
+			const { output } = resize.predict({ width, height }, parsed);
+			const made = await make(picture, one([{ resize: written }], [{ png: {} }]));
+			const shown = JSON.stringify(written);
+			expect(await sizeOf(made.variant('only').data), shown).toEqual(output);
+			// sharp directly, from the picture itself. It may round half a pixel the other way, never more.
+			const direct = await sharp(picture)
+				.resize(written as ResizeOptions)
+				.toBuffer({ resolveWithObject: true });
+			expect(Math.abs(direct.info.width - output.width), shown).toBeLessThanOrEqual(1);
+			expect(Math.abs(direct.info.height - output.height), shown).toBeLessThanOrEqual(1);
+		}
+	});
+});
+
+describe('looks as sharp makes it', () => {
+	it.each([
+		{ width: 300 },
+		{ height: 200 },
+		{ width: 300, height: 300 },
+		{ width: 300, height: 300, position: 'left top' },
+		{ width: 300, height: 300, position: 'right' },
+		{ width: 200, height: 300, position: 'attention' },
+		{ width: 200, height: 300, position: 'entropy' },
+		{ width: 300, height: 300, fit: 'contain', background: '#ff8800' },
+		{ width: 300, height: 300, fit: 'contain', position: 'top' },
+		{ width: 300, height: 300, fit: 'fill' },
+		{ width: 300, height: 300, fit: 'inside' },
+		{ width: 300, height: 300, fit: 'outside' },
+		{ width: 300, kernel: 'nearest' },
+		{ width: 300, kernel: 'mitchell' },
+		{ width: 1400 },
+		{ width: 1400, withoutEnlargement: true },
+	])('%o', async (written) => {
+		const picture = await photograph(input);
+		const made = await make(picture, one([{ resize: written }], [{ png: {} }]));
+		const { data } = made.variant('only');
+		const direct = await sharp(picture)
+			.resize(written as ResizeOptions)
+			.png()
+			.toBuffer();
+		expect(await sizeOf(data)).toEqual(await sizeOf(direct));
+		expect(await similarity(data, direct)).toBeGreaterThan(0.98);
+	});
+});
+
+it('knows which smaller copy is enough, and how large the picture grows on the way', () => {
+	const predict = (written: unknown) => resize.predict(input, resize.schema.parse(written));
+	expect(predict({ width: 300 }).enough).toEqual({ width: 300, height: 200, kernel: 'lanczos3' });
+	expect(predict({ width: 300, height: 300 })).toEqual({
+		output: { width: 300, height: 300 },
+		peak: { width: 450, height: 300 },
+		enough: { width: 450, height: 300, kernel: 'lanczos3' },
+	});
+	expect(predict({ width: 300, height: 100, fit: 'fill' }).enough).toMatchObject({ width: 300, height: 200 });
+	expect(predict({ width: 1800 }).enough).toBeUndefined();
+	expect(predict({ width: 300, kernel: 'nearest' }).enough).toBeUndefined();
+	expect(predict({ width: 300, kernel: 'cubic' }).enough?.kernel).toBe('cubic');
+});
+
+it('takes both spellings of the centre as one', () => {
+	expect(resize.schema.parse({ width: 1, position: 'center' })).toEqual(resize.schema.parse({ width: 1 }));
+});
+
+async function sizeOf(picture: Buffer): Promise<{ width: number; height: number }> {
+	const { width, height } = await sharp(picture).metadata();
+	return { width, height };
+}

@@ -1,0 +1,58 @@
+import { createHash } from 'node:crypto';
+import type { Analysis, Facts } from '../../src/domain/picture.ts';
+import { inspect, type PictureLimits } from '../../src/pipeline/decode.ts';
+import { parseRecipe } from '../../src/pipeline/plan.ts';
+import { loadRecipes } from '../../src/pipeline/recipes.ts';
+import { runPipeline, type StepEvent, type VariantOutput } from '../../src/pipeline/run.ts';
+
+/** The limits of a fresh installation. */
+export const limits: PictureLimits = { maxMegapixels: 50, maxDimension: 30_000, maxFrames: 1_000 };
+
+export interface Made {
+	readonly facts: Facts;
+	readonly analysis: Analysis;
+	readonly outputs: readonly VariantOutput[];
+	readonly steps: readonly StepEvent[];
+	/** @throws when the variant was not made */
+	variant(name: string, format?: string): VariantOutput;
+}
+
+/** Runs the whole engine on a file, as an imaging process does. @param recipe as written; the built-in `web` when absent */
+export async function make(
+	file: Buffer,
+	recipe?: unknown,
+	options: Partial<PictureLimits> & { readonly lanes?: number } = {},
+): Promise<Made> {
+	const { lanes = 1, ...limited } = options;
+	const outputs: VariantOutput[] = [];
+	const steps: StepEvent[] = [];
+	const web = (await loadRecipes(undefined)).get('web');
+	const { definition } = recipe === undefined && web ? web : parseRecipe('test', recipe);
+	const picture = await inspect(file, { ...limits, ...limited });
+	const result = await runPipeline(
+		{
+			file,
+			sha256: createHash('sha256').update(file).digest('hex'),
+			picture,
+			recipe: definition,
+			limits: { ...limits, ...limited },
+			lanes,
+		},
+		{ onStep: (event) => void steps.push(event), onVariant: (output) => void outputs.push(output) },
+	);
+	return {
+		...result,
+		outputs,
+		steps,
+		variant(name, format) {
+			const found = outputs.find((output) => output.name === name && (!format || output.format === format));
+			if (!found) throw new Error(`There is no variant ${name} ${format ?? ''}.`);
+			return found;
+		},
+	};
+}
+
+/** A recipe of one variant. */
+export function one(steps: readonly unknown[], encode: readonly unknown[] = [{ webp: {} }]): unknown {
+	return { variants: { only: { steps, encode } } };
+}

@@ -1,0 +1,235 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { encoders } from '../../src/pipeline/encode.ts';
+import { planLevels } from '../../src/pipeline/levels.ts';
+import { parseRecipe, planVariants, variantDigest } from '../../src/pipeline/plan.ts';
+import { loadRecipes } from '../../src/pipeline/recipes.ts';
+
+const card = (resize: unknown, encode: unknown = [{ webp: {} }]) => ({
+	variants: { card: { steps: [{ resize }], encode } },
+});
+
+describe('parseRecipe', () => {
+	it('fills in every default, and again changes nothing', () => {
+		const recipe = parseRecipe('shop', card({ width: 400 }, [{ webp: {} }, { jpeg: { quality: 70 } }]));
+		expect(recipe.definition).toEqual({
+			analyse: [],
+			variants: {
+				card: {
+					steps: [
+						{
+							resize: {
+								width: 400,
+								fit: 'cover',
+								position: 'centre',
+								kernel: 'lanczos3',
+								withoutEnlargement: false,
+								background: '#000000',
+							},
+						},
+					],
+					encode: [
+						{ webp: { quality: 80, effort: 4, lossless: false, smartSubsample: false } },
+						{
+							jpeg: {
+								quality: 70,
+								progressive: false,
+								mozjpeg: false,
+								chromaSubsampling: '4:2:0',
+								background: '#ffffff',
+							},
+						},
+					],
+				},
+			},
+		});
+		expect(parseRecipe('shop', recipe.definition)).toEqual(recipe);
+		expect(parseRecipe('shop', JSON.parse(JSON.stringify(recipe.definition)))).toEqual(recipe);
+	});
+
+	it('has one digest for recipes that mean the same', () => {
+		const { digest } = parseRecipe('a', card({ width: 400, height: 300 }));
+		expect(digest).toMatch(/^[0-9a-f]{12}$/);
+		expect(parseRecipe('b', card({ height: 300, fit: 'cover', width: 400 }, [{ webp: { quality: 80 } }])).digest).toBe(
+			digest,
+		);
+		expect(parseRecipe('a', card({ width: 401, height: 300 })).digest).not.toBe(digest);
+		expect(parseRecipe('a', card({ width: 400, height: 300 }, [{ webp: { quality: 81 } }])).digest).not.toBe(digest);
+		expect(parseRecipe('a', { ...card({ width: 400, height: 300 }), analyse: ['thumbhash'] }).digest).not.toBe(digest);
+	});
+
+	it.each([
+		[undefined, 'expected an object, received nothing'],
+		[[], 'expected an object, received []'],
+		[{}, 'variants: expected an object, received nothing'],
+		[{ variants: {} }, 'variants: expected at least one variant, received {}'],
+		[{ variants: { card: { steps: [] } } }, 'variants.card.encode: expected an array, received nothing'],
+		[{ variants: { 'A B': { encode: [{ webp: {} }] } } }, 'variants.A B: expected 1 to 32 of a-z, 0-9 and _'],
+		[{ ...card({ width: 1 }), speed: 1 }, 'speed: expected no such key'],
+		[{ ...card({ width: 1 }), analyse: ['smell'] }, 'analyse[0]: expected thumbhash, received "smell"'],
+		[
+			card({ width: 'big' }),
+			'variants.card.steps[0].resize.width: expected an integer from 1 to 16384, received "big"',
+		],
+		[card({ width: 0 }), 'variants.card.steps[0].resize.width: expected an integer from 1 to 16384, received 0'],
+		[card({ width: 1.5 }), 'variants.card.steps[0].resize.width: expected an integer from 1 to 16384, received 1.5'],
+		[
+			card({ width: 16_385 }),
+			'variants.card.steps[0].resize.width: expected an integer from 1 to 16384, received 16385',
+		],
+		[card({}), 'variants.card.steps[0].resize: expected a width, a height or both, received {}'],
+		[card(null), 'variants.card.steps[0].resize: expected an object, received null'],
+		[card({ width: 1, colour: 2 }), 'variants.card.steps[0].resize.colour: expected no such key'],
+		[
+			card({ width: 1, fit: 'crop' }),
+			'variants.card.steps[0].resize.fit: expected one of cover, contain, fill, inside, outside, received "crop"',
+		],
+		[
+			card({ width: 1, fit: 'contain', position: 'attention' }),
+			'variants.card.steps[0].resize.position: expected a side, a corner or centre because fit is contain, received "attention"',
+		],
+		[
+			card({ width: 1, background: 'red' }),
+			'variants.card.steps[0].resize.background: expected a colour such as #ffffff or #00000080, received "red"',
+		],
+		[card({ width: 1 }, []), 'variants.card.encode: expected array to have >=1 items, received []'],
+		[
+			card({ width: 1 }, [{ webp: { quality: 101 } }]),
+			'variants.card.encode[0].webp.quality: expected an integer from 1 to 100, received 101',
+		],
+		[
+			card({ width: 1 }, [{ bmp: {} }]),
+			'variants.card.encode[0]: expected one of webp, avif, jpeg, png, received "bmp"',
+		],
+		[card({ width: 1 }, [{}]), 'variants.card.encode[0]: expected one of webp, avif, jpeg, png, received nothing'],
+		[
+			card({ width: 1 }, [{ webp: {}, png: {} }]),
+			'variants.card.encode[0]: expected one of webp, avif, jpeg, png, received "webp, png"',
+		],
+		[
+			card({ width: 1 }, [{ webp: {} }, { webp: { quality: 1 } }]),
+			'variants.card.encode: expected each format at most once, received ["webp","webp"]',
+		],
+		[
+			{ variants: { card: { steps: [{ rezise: { width: 1 } }], encode: [{ webp: {} }] } } },
+			'variants.card.steps[0]: expected resize, received "rezise"',
+		],
+		[
+			JSON.parse('{"variants":{"card":{"steps":[{"__proto__":{"width":1}}],"encode":[{"webp":{}}]}}}'),
+			'variants.card.steps[0]: expected resize, received nothing',
+		],
+	])('refuses %j', (input, message) => {
+		expect(() => parseRecipe('shop', input)).toThrow(
+			expect.objectContaining({ code: 'invalid-recipe', message: expect.stringContaining(message) }),
+		);
+	});
+
+	it('lists several problems at once and refuses a bad name', () => {
+		const bad = { variants: { a: { encode: [{ webp: { effort: 9 } }] }, b: { encode: [{ tga: {} }] } } };
+		expect(() => parseRecipe('No', bad)).toThrow(
+			/^name: expected 1 to 32 .* received "No"; variants\.a\.encode\[0\]\.webp\.effort: .*; variants\.b\.encode\[0\]: /,
+		);
+	});
+});
+
+it('gives a variant another digest when source, steps or encoding change, and the same under another name', () => {
+	const digestOf = (sha256: string, recipe: unknown) => {
+		const [variant] = planVariants(parseRecipe('r', recipe).definition);
+		const [encoding] = variant?.encodings ?? [];
+		if (!variant || !encoding) throw new Error('no variant');
+		return variantDigest(sha256, variant, encoding);
+	};
+	const digest = digestOf('aa', card({ width: 400 }));
+	expect(digestOf('aa', { variants: { other: card({ width: 400 }).variants.card } })).toBe(digest);
+	expect(digestOf('bb', card({ width: 400 }))).not.toBe(digest);
+	expect(digestOf('aa', card({ width: 401 }))).not.toBe(digest);
+	expect(digestOf('aa', card({ width: 400 }, [{ jpeg: {} }]))).not.toBe(digest);
+});
+
+describe('planLevels', () => {
+	const limits = { maxMegapixels: 50 };
+	const plan = (recipe: unknown, width: number, height: number) =>
+		planLevels(parseRecipe('r', recipe).definition, { width, height }, limits);
+	const shown = (levels: ReturnType<typeof plan>) =>
+		levels.map((level) => `${level.width}×${level.height} of ${level.base ? level.base.width : 'file'}`);
+
+	it('decodes once and chains what is halved', async () => {
+		const web = (await loadRecipes(undefined)).get('web');
+		const levels = planLevels(web?.definition ?? expect.fail(), { width: 4000, height: 3000 }, limits);
+		expect(shown(levels)).toEqual(['1600×1200 of file', '800×600 of 1600', '400×300 of 800', '100×75 of 400']);
+		// 300×300 is cut from 400×300: no scaling of its own.
+		expect(levels[2]?.variants.map(({ name }) => name)).toEqual(['small', 'thumb']);
+		expect(levels[3]?.analyse).toEqual(['thumbhash']);
+	});
+
+	it('takes the largest where the next one is too close', () => {
+		const widths = [1600, 1500, 1000, 700];
+		const variants = Object.fromEntries(
+			widths.map((width) => [`w${width}`, { steps: [{ resize: { width } }], encode: [{ webp: {} }] }]),
+		);
+		expect(shown(plan({ variants }, 4000, 2000))).toEqual([
+			'1600×800 of file',
+			'1500×750 of 1600',
+			'1000×500 of 1500',
+			'700×350 of 1500',
+		]);
+	});
+
+	it('decodes the whole where every pixel counts', () => {
+		expect(shown(plan({ variants: { whole: { encode: [{ png: {} }] } } }, 4000, 3000))).toEqual(['4000×3000 of file']);
+		expect(shown(plan(card({ width: 5000 }), 4000, 3000))).toEqual(['4000×3000 of file']);
+	});
+
+	it.each([
+		[
+			'wider than WebP can be',
+			card({ width: 16_384 }),
+			200,
+			10,
+			/at most 16383 pixels of width and height for webp .* 16384 × 819/,
+		],
+		[
+			'more pixels than allowed',
+			card({ width: 9_000 }),
+			100,
+			100,
+			/at most 50 million pixels in variant card .* 9000 × 9000/,
+		],
+		[
+			'a strip enlarged to a crop',
+			card({ width: 300, height: 300 }),
+			1,
+			30_000,
+			/at most 50 million pixels .* 300 × 9000000/,
+		],
+	])('refuses %s before anything is decoded', (_name, recipe, width, height, message) => {
+		expect(() => plan(recipe, width, height)).toThrow(
+			expect.objectContaining({ code: 'output-too-large', class: 'limit', message: expect.stringMatching(message) }),
+		);
+	});
+});
+
+describe.each(encoders)('encoder $name', (encoder) => {
+	it('describes itself and every option for the reference', () => {
+		expect(encoder.doc).toMatch(/^[A-Z].*\.$/);
+		const schema = z.toJSONSchema(encoder.schema, { io: 'input' });
+		expect(schema.additionalProperties).toBe(false);
+		for (const [name, option] of Object.entries(schema.properties ?? {})) {
+			expect(option, name).toHaveProperty('description');
+		}
+	});
+});
+
+it('checks recipes without loading sharp', async () => {
+	const recipes = fileURLToPath(new URL('../../src/pipeline/recipes.ts', import.meta.url));
+	const script = `import(${JSON.stringify(recipes)}).then(async (module) => {
+		await module.loadRecipes();
+		const { createRequire } = await import('node:module');
+		process.stdout.write(String(process.report.getReport().sharedObjects.filter((path) => /sharp|vips/.test(path)).length));
+	})`;
+	const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', '-e', script]);
+	expect(stdout).toBe('0');
+});
