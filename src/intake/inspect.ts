@@ -1,16 +1,6 @@
 import { fileTypeFromBuffer } from 'file-type';
 import { PicpipeError } from '../errors.ts';
-
-/** The types that are taken in, by the media type their bytes show; the extension names the stored original. */
-const acceptedTypes: Readonly<Record<string, string>> = {
-	'image/jpeg': 'jpg',
-	'image/png': 'png',
-	'image/apng': 'png',
-	'image/webp': 'webp',
-	'image/avif': 'avif',
-	'image/gif': 'gif',
-	'image/tiff': 'tiff',
-};
+import { inputFormats, sniffFormat } from '../pipeline/sniff.ts';
 
 /** Bytes at the start of a file that decide its type; file-type's own sample size. */
 const headBytes = 4_100;
@@ -22,22 +12,23 @@ export interface FileType {
 }
 
 /**
- * Decides the type from the bytes alone; names and headers of the client are not asked.
- * Whether the rest of the file is sound shows when the worker decodes it.
+ * Decides the type from the bytes alone; names and headers of the client are not asked. A damaged picture counts as one of its
+ * type: whether it is sound shows when the worker decodes it.
  *
- * @throws PicpipeError `unsupported-type`
+ * @throws PicpipeError `unsupported-type`, naming what the bytes are where that is known
  */
-export async function inspectHead(head: Uint8Array): Promise<FileType> {
-	const found = await fileTypeFromBuffer(head);
-	const extension = found && acceptedTypes[found.mime];
-	if (!found || !extension) {
-		const accepted = [...new Set(Object.values(acceptedTypes))].join(', ');
+export async function inspectHead(head: Buffer): Promise<FileType> {
+	const format = sniffFormat(head);
+	const known = await fileTypeFromBuffer(head);
+	// Cameras' raw files begin like a TIFF, but its first page is only a preview.
+	const isRaw = format === 'tiff' && known !== undefined && known.mime !== 'image/tiff';
+	if (!format || isRaw) {
 		throw new PicpipeError(
 			'unsupported-type',
-			`Expected a picture (${accepted}) but the bytes ${found ? `are ${found.mime}` : 'are of no known picture type'}.`,
+			`Expected a picture (${inputFormats.join(', ')}) but the bytes are ${known?.mime ?? 'of no known type'}.`,
 		);
 	}
-	return { type: found.mime, extension };
+	return { type: `image/${format}`, extension: format === 'jpeg' ? 'jpg' : format };
 }
 
 /** Reads the first bytes; `rest` goes on with the whole body, the head included. */

@@ -104,7 +104,7 @@ export async function inspect(file: Buffer, limits: PictureLimits): Promise<Insp
 	const { width, height } = metadata.autoOrient;
 	const frames = metadata.pages ?? 1;
 	if (!width || !height) throw corrupt('The picture has no width or no height.', 'inspect');
-	checkLimits({ width, height, frames }, limits);
+	checkLimits({ width, height, frames, decoded: decodedFrames(format, frames) }, limits);
 	return {
 		facts: {
 			format,
@@ -134,11 +134,24 @@ async function readHeader(file: Buffer): Promise<Metadata> {
 function refuseHugePng(file: Buffer, limits: PictureLimits): void {
 	if (file.length < 24) return;
 	const [width, height] = [file.readUInt32BE(16), file.readUInt32BE(20)];
-	if (file.toString('latin1', 12, 16) === 'IHDR') checkLimits({ width, height, frames: 1 }, limits);
+	if (file.toString('latin1', 12, 16) === 'IHDR') checkLimits({ width, height, frames: 1, decoded: 1 }, limits);
 }
 
-function checkLimits(declared: { width: number; height: number; frames: number }, limits: PictureLimits): void {
-	const { width, height, frames } = declared;
+/** Of a document with many pages only the first is decoded; the frames of an animation belong together. */
+function decodedFrames(format: InputFormat, frames: number): number {
+	return format === 'tiff' ? 1 : frames;
+}
+
+interface Declared {
+	readonly width: number;
+	readonly height: number;
+	/** Frames or pages in the file. */
+	readonly frames: number;
+	/** Of which so many are decoded. */
+	readonly decoded: number;
+}
+
+function checkLimits({ width, height, frames, decoded }: Declared, limits: PictureLimits): void {
 	const refuse = (code: 'too-many-frames' | 'too-wide-or-high' | 'too-many-pixels', detail: string) => {
 		throw new PicpipeError(code, detail, { step: 'inspect' });
 	};
@@ -151,8 +164,8 @@ function checkLimits(declared: { width: number; height: number; frames: number }
 			`Expected at most ${limits.maxDimension} pixels of width and height but received ${width} × ${height}.`,
 		);
 	}
-	if (width * height * frames > limits.maxMegapixels * 1e6) {
-		const received = `${width} × ${height}${frames > 1 ? ` × ${frames} frames` : ''}`;
+	if (width * height * decoded > limits.maxMegapixels * 1e6) {
+		const received = `${width} × ${height}${decoded > 1 ? ` × ${decoded} frames` : ''}`;
 		refuse('too-many-pixels', `Expected at most ${limits.maxMegapixels} million pixels but received ${received}.`);
 	}
 }

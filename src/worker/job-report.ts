@@ -2,17 +2,7 @@ import type { Job } from 'bullmq';
 import { PicpipeError, toPicpipeError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
 import type { JobProgress } from '../queue/jobs.ts';
-
-/** A step that was done elsewhere, in an imaging process. */
-export interface StepEvent {
-	readonly step: string;
-	/** Milliseconds since 1970 */
-	readonly startedAt: number;
-	readonly milliseconds: number;
-	readonly bytes?: number | undefined;
-	/** Share of the picture's work that is done with this step, 0 to 1. */
-	readonly done: number;
-}
+import type { StepEvent } from './pool.ts';
 
 /** Share of the progress bar for the imaging steps; reading before and storing and recording after take the rest. */
 const imagingShare = 0.9;
@@ -34,7 +24,8 @@ export function reportTo(job: Job<unknown>, log: Logger) {
 	const tell = (step: string, startedAt: number, milliseconds: number, bytes?: number, progress?: JobProgress) => {
 		log.debug({ step, milliseconds, bytes }, 'step');
 		const size = bytes === undefined ? '' : `, ${bytes} bytes`;
-		send(`${new Date(startedAt).toISOString()} ${step}: ${milliseconds.toFixed(1)} ms${size}`, progress);
+		const [start, end] = [startedAt, startedAt + milliseconds].map((time) => new Date(time).toISOString());
+		send(`${start} → ${end} ${step}: ${milliseconds.toFixed(1)} ms${size}`, progress);
 	};
 
 	return {

@@ -63,7 +63,7 @@ export async function processPicture(job: Job<unknown>, context: ProcessContext)
 		const outcome = await report.step('record', () =>
 			record(context, worked, { state: 'ready', facts, analysis, variants }),
 		);
-		await report.done(`${outcome}: ${variants.length} variants`);
+		await report.done(`${outcome === 'recorded' ? 'ready' : outcome}: ${variants.length} variants`);
 		log.info({ outcome, attempt, milliseconds: Math.round(performance.now() - started) }, 'picture processed');
 		return finish(outcome, variants);
 	} catch (thrown) {

@@ -134,7 +134,7 @@ describe('POST /v1/pictures refuses', () => {
 		const api = await startTestApi();
 		const text = Buffer.from('These are not the bytes of a picture.\n'.repeat(500));
 		expect(await expectRefused(api, await post(api, form([['a.jpg', text]])), 415, 'unsupported-type')).toContain(
-			'jpg, png',
+			'jpeg, png',
 		);
 		const html = Buffer.from('<!doctype html><script>alert(1)</script>');
 		await expectRefused(api, await post(api, raw(html), { 'content-type': 'image/png' }), 415, 'unsupported-type');
