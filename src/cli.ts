@@ -11,7 +11,7 @@ const { version, description } = JSON.parse(readFileSync(new URL('../package.jso
 };
 
 const help = `
-Settings are environment variables; docs/configuration.md lists all of them. The first ones to know:
+Settings are environment variables; docs/reference/configuration.md lists all of them. The first ones to know:
   PICPIPE_PORT, PICPIPE_HOST              where the API listens (127.0.0.1:3000)
   PICPIPE_ARENA_PORT, PICPIPE_ARENA_HOST  where Arena listens (127.0.0.1:9000)
   PICPIPE_DATA                            folder for pictures and for picpipe's own Redis (./data)

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { constrainedMemory } from 'node:process';
 
 /**
- * Every setting, read from the environment and validated in one place. `docs/configuration.md` is generated from this list.
+ * Every setting, read from the environment and validated in one place. `docs/reference/configuration.md` is generated from this list.
  */
 interface Setting<T> {
 	readonly variable: string;

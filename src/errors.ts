@@ -1,6 +1,6 @@
 /**
  * The one table of errors. HTTP answers, the decision to retry, what a manifest stores and the reference page
- * (`docs/errors.md`) all read the same row.
+ * (`docs/reference/errors.md`) all read the same row.
  */
 
 /** Why a picture failed. Only `transient` and `internal` are worth another attempt. */

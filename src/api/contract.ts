@@ -48,10 +48,10 @@ export const rawUploadFieldsSchema = uploadFieldsSchema.extend({
 });
 
 export const listQuerySchema = z.strictObject({
-	state: z.enum(pictureStates).optional(),
-	tag: tag.optional(),
-	recipe: recipeName.optional(),
-	limit: wholeNumber(1, 200).default(50),
+	state: z.enum(pictureStates).optional().describe('Only pictures in this state.'),
+	tag: tag.optional().describe('Only pictures with this tag.'),
+	recipe: recipeName.optional().describe('Only pictures of this recipe.'),
+	limit: wholeNumber(1, 200).default(50).describe('Most pictures on one page.'),
 	cursor: z.string().optional().describe('`next` of the page before.'),
 });
 
@@ -60,7 +60,7 @@ export const processBodySchema = z.strictObject({
 });
 
 export const cleanBodySchema = z.strictObject({
-	state: z.enum(['completed', 'failed']).default('completed'),
+	state: z.enum(['completed', 'failed']).default('completed').describe('How the jobs ended.'),
 	olderThan: z.int().min(0).default(0).describe('Seconds since the job ended.'),
 	limit: z.int().min(1).max(100_000).default(1_000).describe('Most jobs removed by one call.'),
 });

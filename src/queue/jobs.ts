@@ -20,12 +20,16 @@ export type ProcessReason = (typeof processReasons)[number];
 
 /** Job `process` on the queue `pictures`. Everything but `pictureId` is for the people who watch; the manifest decides. */
 export const processJobSchema = z.strictObject({
-	version: z.literal(jobVersion),
-	pictureId: z.string(),
-	reason: z.enum(processReasons),
-	recipe: z.strictObject({ name: z.string(), digest: z.string(), variants: z.array(z.string()) }),
-	source: z.strictObject({ type: z.string(), bytes: z.int(), sha256: z.string(), filename: z.string().optional() }),
-	requestId: z.string().optional(),
+	version: z.literal(jobVersion).describe('Version of the shape of the data; a worker refuses any other.'),
+	pictureId: z.string().describe('The picture to work on.'),
+	reason: z.enum(processReasons).describe('Why the job is there.'),
+	recipe: z
+		.strictObject({ name: z.string(), digest: z.string(), variants: z.array(z.string()) })
+		.describe('Name and digest of the recipe, and the names of its variants.'),
+	source: z
+		.strictObject({ type: z.string(), bytes: z.int(), sha256: z.string(), filename: z.string().optional() })
+		.describe('What was uploaded.'),
+	requestId: z.string().optional().describe('The request that brought the picture, to find its log lines.'),
 });
 export type ProcessJob = z.infer<typeof processJobSchema>;
 
@@ -65,7 +69,9 @@ export function pictureIdOfJob(jobId: string): string {
 }
 
 /** Job `sweep` on the queue `upkeep`: looks for accepted pictures that no job will finish. */
-export const sweepJobSchema = z.strictObject({ version: z.literal(jobVersion) });
+export const sweepJobSchema = z.strictObject({
+	version: z.literal(jobVersion).describe('Version of the shape of the data; a worker refuses any other.'),
+});
 export const sweepSchedulerId = 'sweep';
 
 /** What a job reports while it runs, shown by Arena and the event stream. */
