@@ -1,4 +1,4 @@
-import type { Browser, Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { arenaJobPath } from '../../src/queue/arena-link.ts';
 import { type ProcessJob, processJobIdOf } from '../../src/queue/jobs.ts';
@@ -6,33 +6,34 @@ import { openBrowser, type Watched, watchPage } from '../helpers/browser.ts';
 import { jobIn, openTestArena, type State, type TestArena, workOn } from './fixture.ts';
 
 let browser: Browser;
+let context: BrowserContext;
 let arena: TestArena;
 let page: Page;
 let seen: Watched;
 /** What the page's dialogs said; each is accepted. */
 let dialogs: string[];
 
-// One page of one server for all, so that the browser compiles Arena's large scripts once.
+// One server and one browser context for all, so that Arena's large scripts are compiled once.
 beforeAll(async () => {
 	browser = await openBrowser();
+	context = await browser.newContext();
 	arena = await openTestArena();
-	page = await browser.newPage();
-	seen = watchPage(page, arena.address);
-	page.on('dialog', (dialog) => {
-		dialogs.push(dialog.message());
-		return dialog.accept();
-	});
 });
 afterAll(async () => {
 	await browser.close();
 	await arena.close();
 });
 beforeEach(async () => {
-	await page.goto('about:blank');
 	await arena.empty();
-	seen.take();
+	page = await context.newPage();
+	seen = watchPage(page, arena.address);
 	dialogs = [];
+	page.on('dialog', (dialog) => {
+		dialogs.push(dialog.message());
+		return dialog.accept();
+	});
 });
+afterEach(() => page.close());
 
 const open = (path: string) => page.goto(`${arena.address}${path}`);
 const stateOf = (jobId: string) => arena.pictures.getJobState(jobId);
@@ -42,6 +43,14 @@ async function press(selector: string): Promise<number> {
 	const answer = page.waitForResponse((response) => response.url().includes('/api/'));
 	await page.click(selector);
 	return (await answer).status();
+}
+
+/** For those after which the page loads itself again; its buttons do nothing before that is done. */
+async function pressAndReload(selector: string): Promise<number> {
+	const loaded = page.waitForEvent('load');
+	const status = await press(selector);
+	await loaded;
+	return status;
 }
 
 async function openJobIn(state: State): Promise<string> {
@@ -111,12 +120,10 @@ it('Remove leaves a job alone that a worker holds, and says so', async () => {
 describe('of a queue', () => {
 	it('Pause and Resume do so', async () => {
 		await open('/picpipe/pictures');
-		expect(await press('text="Pause queue"')).toBe(200);
+		expect(await pressAndReload('text="Pause queue"')).toBe(200);
 		expect(await arena.pictures.isPaused()).toBe(true);
-		await page.waitForSelector('text="Resume queue"');
-		expect(await press('text="Resume queue"')).toBe(200);
+		expect(await pressAndReload('text="Resume queue"')).toBe(200);
 		expect(await arena.pictures.isPaused()).toBe(false);
-		await page.waitForSelector('text="Pause queue"');
 		expect(seen.take()).toEqual({ foreign: [], errors: [] });
 	});
 
@@ -126,9 +133,8 @@ describe('of a queue', () => {
 		for (const limit of ['3', '']) {
 			await page.click('.panel-heading .js-toggle-update-queue-meta');
 			await page.fill('.js-update-meta-concurrency', limit);
-			expect(await press('.meta-config-editor .js-update-queue-meta')).toBe(200);
+			expect(await pressAndReload('.meta-config-editor .js-update-queue-meta')).toBe(200);
 			expect(await arena.pictures.getGlobalConcurrency()).toBe(limit === '' ? null : Number(limit));
-			await page.waitForLoadState('load');
 		}
 		expect(seen.take()).toEqual({ foreign: [], errors: [] });
 	});

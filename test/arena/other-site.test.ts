@@ -82,6 +82,7 @@ describe('a browser', () => {
 		await page.goto(arena.address);
 		const seen = watchPage(page, arena.address);
 		await page.click('a:text-is("pictures")');
+		await page.waitForURL('**/picpipe/pictures');
 		await page.click('text="Pause queue"');
 		await page.waitForSelector('text="Resume queue"');
 		expect(await arena.pictures.isPaused()).toBe(true);
