@@ -1,0 +1,87 @@
+import { maximumWait, pictureView } from '../../src/api/contract.ts';
+import { type Route, routes } from '../../src/api/routes.ts';
+import { arenaJobPath } from '../../src/queue/arena-link.ts';
+import { processJobId } from '../../src/queue/jobs.ts';
+import { samplePicture } from './http-sample.ts';
+import { code, fence, fieldsTable, page } from './markdown.ts';
+
+/** What a caller needs to know beyond the table of routes, by method and path. */
+const notes: Readonly<Record<string, string>> = {
+	'POST /v1/pictures': `The body is \`multipart/form-data\` with one or many files, under any field names, or the picture itself with an \`image/*\` type or
+\`application/octet-stream\`. What kind of picture it is, is decided from its bytes; names and content types are not asked.
+
+\`\`\`sh
+curl -F file=@photo.jpg -F recipe=web -F tags=holiday,2026 http://127.0.0.1:3000/v1/pictures
+curl --data-binary @photo.jpg -H 'content-type: image/jpeg' 'http://127.0.0.1:3000/v1/pictures?tags=holiday'
+\`\`\`
+
+| Answer | When |
+|---|---|
+| 202, the picture, \`Location\` | Accepted: the original is durably stored and the picture will end \`ready\` or \`failed\`, whatever dies. |
+| 202, \`{ pictures, refused }\` | Several files, at least one of them accepted. \`refused\` names the others, each with its problem. |
+| 201 instead of 202 | With \`Prefer: wait=N\` (RFC 7240; N seconds, at most ${maximumWait}) everything accepted has ended, \`ready\` or \`failed\`, in time. |
+| a problem | Nothing was accepted and nothing is kept. |
+
+Fields of a form may also be given as query parameters; those in the form win.`,
+	'GET /v1/pictures':
+		'Answers `{ pictures, next }`. `next` is there when there is more: pass it as `cursor`. A page can be shorter than `limit`, even empty, and still have a `next`.',
+	'GET /v1/pictures/:id/original':
+		'Supports `Range`, `If-Range`, `If-None-Match`, `If-Modified-Since` and `HEAD`. The original holds whatever metadata it came with, so keep it to yourself.',
+	'GET /v1/pictures/:id/variants/:variant':
+		'A name alone gets the first encoding of the recipe. Supports the same as the original. The ETag is the SHA-256 of the bytes; the address stays the same when the picture is made again, so caches have to ask (`private, no-cache`).',
+	'DELETE /v1/pictures/:id':
+		'204. A worker that is at it throws its work away at the end. Without Redis: 503, nothing deleted.',
+	'POST /v1/pictures/:id/retry': '202 and the picture; `not-failed` for one that is not `failed`.',
+	'POST /v1/pictures/:id/process':
+		'202 and the picture; `picture-busy` while a worker is at it. Without a body, or with an empty object, the picture is made with its recipe as it is now. Variants that the recipe no longer names are deleted when the new ones are there.',
+	'GET /v1/recipes': 'Answers `{ default, recipes }`; each recipe with its digest and every default filled in.',
+	'GET /v1/queues':
+		'Answers `{ queues }`; each with `name`, `paused`, `workers` and `counts` by state. [Queues](queues.md) says what they are for.',
+	'POST /v1/queues/:name/pause': 'Workers finish what they have. Uploads are still accepted.',
+	'POST /v1/queues/:name/clean': 'Answers `{ removed }`.',
+	'GET /readyz':
+		'200 or 503 with `{ status, checks }`. The storage has to take, return and delete an object, and Redis to answer. Uploads are accepted without Redis too: ask `?exclude=redis` where only that matters.',
+};
+
+export function httpPage(): string {
+	const unknown = Object.keys(notes).filter((key) => !routes.some((route) => keyOf(route) === key));
+	if (unknown.length > 0) throw new Error(`There are notes about routes that are not there: ${unknown.join(', ')}`);
+	const job = arenaJobPath('pictures', processJobId(samplePicture));
+	return page(
+		'HTTP API',
+		'src/api/routes.ts and src/api/contract.ts',
+		`The API listens on \`PICPIPE_HOST\` and \`PICPIPE_PORT\`, \`http://127.0.0.1:3000\` unless set otherwise.
+
+- **Access.** With \`PICPIPE_API_KEYS\` set, every call but the probes needs \`Authorization: Bearer <key>\`. Without, only this machine is
+  served, and under a loopback name only.
+- **Browsers.** What a browser sends on behalf of another web site is refused with \`cross-site\`, reading apart.
+- **Errors** are problem documents with a \`code\`; [errors](errors.md) lists them. Unknown fields are refused, not ignored.
+- **Request ids.** Every answer has \`X-Request-Id\`, and the log says it too. One that comes with the request is kept if it is 8 to 64
+  letters, digits, \`.\`, \`_\` and \`-\`.
+- **HEAD** works wherever GET does. A method that an address does not know gets 405 with \`Allow\`.`,
+		`## A picture`,
+		fence('json', JSON.stringify(pictureView(samplePicture, { jobUrl: `http://127.0.0.1:9000${job}` }), null, 2)),
+		`\`state\` is \`queued\`, \`processing\`, \`ready\` or \`failed\`; a failed picture has \`failure\` ([errors](errors.md#in-a-picture)). \`revision\` grows
+with every change. \`links\` lead on; \`links.job\` is the page of its job in Arena.`,
+		'## Calls',
+		...routes.map(routeText),
+	);
+}
+
+function keyOf({ method, path }: Route): string {
+	return `${method} ${path}`;
+}
+
+function routeText(route: Route): string {
+	const path = route.path.replaceAll(/:(\w+)/g, '{$1}');
+	return [
+		`### ${route.method} ${path}`,
+		route.doc + (route.open ? ' Needs no key.' : ''),
+		notes[keyOf(route)],
+		route.query && `Query parameters${route.form ? ' of a raw body' : ''}:\n\n${fieldsTable(route.query)}`,
+		route.form && `Fields of a form:\n\n${fieldsTable(route.form)}`,
+		route.json && `JSON body (${code('application/json')}):\n\n${fieldsTable(route.json)}`,
+	]
+		.filter(Boolean)
+		.join('\n\n');
+}

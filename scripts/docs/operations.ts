@@ -1,0 +1,46 @@
+import { stringify } from 'yaml';
+import type { z } from 'zod';
+import { operations } from '../../src/operations/index.ts';
+import type { Operation } from '../../src/operations/operation.ts';
+import { encoders } from '../../src/pipeline/encode.ts';
+import { code, fence, fieldsTable, page } from './markdown.ts';
+
+/** The size of the picture in the examples, pixels. */
+const photograph = { width: 4_000, height: 3_000 };
+
+export function operationsPage(): string {
+	return page(
+		'Operations and encoders',
+		'src/operations and src/pipeline/encode.ts',
+		`A variant of a [recipe](recipes.md) is made by \`steps\`, each of which is one operation, one after the other, and then written by each
+encoder in \`encode\`. An unknown option is refused. A picture that comes to its first step is upright, in sRGB and without metadata.`,
+		'## Operations',
+		...operations.map(operationText),
+		'## Encoders',
+		...encoders.map(
+			(one) => `### ${one.name}
+
+${one.doc} Written as ${code(one.type)} with the extension ${code(`.${one.extension}`)}; at most ${one.maximumSide} pixels of width and height.
+
+${fieldsTable(one.schema)}`,
+		),
+	);
+}
+
+function operationText(operation: Operation): string {
+	const options = operation.schema.parse(operation.example);
+	const { output } = operation.predict(photograph, options);
+	const step = stringify({ steps: [{ [operation.name]: operation.example }] }, { flowCollectionPadding: true });
+	const [rule] = operation.schema.safeParse({}).error?.issues ?? [];
+	return [
+		`### ${operation.name}`,
+		`${operation.doc}${rule ? ` Needs ${rule.message.replace(/^expected /, '')}.` : ''}`,
+		fieldsTable(operation.schema as z.ZodObject),
+		fence('yaml', step),
+		`makes ${size(output)} of ${size(photograph)} pixels.`,
+	].join('\n\n');
+}
+
+function size({ width, height }: { width: number; height: number }): string {
+	return `${width} × ${height}`;
+}

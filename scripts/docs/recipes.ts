@@ -1,0 +1,84 @@
+import { stringify } from 'yaml';
+import { z } from 'zod';
+import {
+	analysisKinds,
+	maximumEncodings,
+	maximumSteps,
+	maximumVariants,
+	type NamedRecipe,
+} from '../../src/domain/recipe.ts';
+import { findOperation } from '../../src/operations/index.ts';
+import { encoders, findEncoder } from '../../src/pipeline/encode.ts';
+import { parseRecipe } from '../../src/pipeline/plan.ts';
+import { loadRecipes } from '../../src/pipeline/recipes.ts';
+import { code, fence, page } from './markdown.ts';
+
+export async function recipesPage(): Promise<string> {
+	const recipes = [...(await loadRecipes(undefined)).values()];
+	return page(
+		'Recipes',
+		'src/pipeline/recipes.ts and src/domain/recipe.ts',
+		`A recipe names the variants that are made of a picture. \`PICPIPE_RECIPES\` is the name of a YAML or JSON file with recipes; they are
+added to the built-in ones below and replace those of the same name. An upload that names no recipe gets \`PICPIPE_DEFAULT_RECIPE\`. The
+file is read at the start of the API and of nothing else: a picture keeps the recipe that it was accepted with.`,
+		`## What a recipe holds
+
+- \`variants\`: 1 to ${maximumVariants} of them by name; names are 1 to 32 of \`a\`-\`z\`, \`0\`-\`9\` and \`_\`. Each has
+  - \`steps\`: up to ${maximumSteps} [operations](operations.md#operations), in their order; none at all keeps the picture's size,
+  - \`encode\`: 1 to ${maximumEncodings} [encoders](operations.md#encoders), each format at most once. The first is what
+    \`GET /v1/pictures/{id}/variants/{name}\` answers with; \`{name}.{format}\` chooses.
+- \`analyse\`: what else to find out, of ${analysisKinds.map(code).join(', ')}.
+
+The formats are ${encoders.map(({ name }) => code(name)).join(', ')}. Whatever the recipe, variants are upright, in sRGB and without metadata.`,
+		`## Changing a recipe
+
+A variant's file is named after a digest of the original, the steps and the encoding, so two recipes that ask for the same get the same
+file, and defaults count as if they were written out. Pictures are not made again by themselves when the file changes;
+\`POST /v1/pictures/{id}/process\` does it.`,
+		`## Built-in recipes`,
+		...recipes.map(
+			(recipe) =>
+				`### ${recipe.name}\n\nDigest ${code(recipe.digest)}.\n\n${fence('yaml', yaml({ recipes: { [recipe.name]: brief(recipe) } }))}`,
+		),
+	);
+}
+
+function yaml(value: unknown): string {
+	return stringify(value, { lineWidth: 120 });
+}
+
+/** The recipe as a person would write it. @throws Error if it would mean something else */
+function brief(recipe: NamedRecipe): unknown {
+	const { analyse, variants } = recipe.definition;
+	const written = {
+		...(analyse.length > 0 && { analyse }),
+		variants: Object.fromEntries(
+			Object.entries(variants).map(([name, { steps, encode }]) => [
+				name,
+				{
+					...(steps.length > 0 && { steps: steps.map((step) => withoutDefaults(step, findOperation)) }),
+					encode: encode.map((encoding) => withoutDefaults(encoding, findEncoder)),
+				},
+			]),
+		),
+	};
+	if (parseRecipe(recipe.name, written).digest !== recipe.digest) {
+		throw new Error(`The short form of recipe ${recipe.name} is another recipe.`);
+	}
+	return written;
+}
+
+function withoutDefaults(
+	written: Readonly<Record<string, unknown>>,
+	find: (name: string) => { readonly schema: z.ZodType } | undefined,
+): Record<string, unknown> {
+	return Object.fromEntries(
+		Object.entries(written).map(([name, options]) => {
+			const schema = find(name)?.schema;
+			if (!(schema instanceof z.ZodObject)) throw new Error(`Expected an operation or encoder but found ${name}.`);
+			const isDefault = ([option, value]: [string, unknown]) =>
+				schema.shape[option]?.safeParse(undefined).data === value;
+			return [name, Object.fromEntries(Object.entries(options as object).filter((entry) => !isDefault(entry)))];
+		}),
+	);
+}

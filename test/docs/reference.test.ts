@@ -1,0 +1,63 @@
+import { execFile } from 'node:child_process';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { routes } from '../../src/api/routes.ts';
+import { settings } from '../../src/config.ts';
+import { errorTable } from '../../src/errors.ts';
+import { temporaryFolder } from '../helpers/folder.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+async function makeDocs(...options: string[]): Promise<{ code: number; stderr: string }> {
+	const run = promisify(execFile)(process.execPath, ['--import', 'tsx', 'scripts/docs.ts', ...options], { cwd: root });
+	return run.then(
+		({ stderr }) => ({ code: 0, stderr }),
+		({ code, stderr }) => ({ code, stderr }),
+	);
+}
+
+describe('scripts/docs.ts', () => {
+	it('writes pages that its own check accepts and that name every setting, error and route', async () => {
+		const folder = await temporaryFolder();
+		expect(await makeDocs(folder)).toMatchObject({ code: 0 });
+		expect((await readdir(folder)).sort()).toEqual(
+			['configuration', 'errors', 'http', 'operations', 'queues', 'recipes'].map((name) => `${name}.md`),
+		);
+		expect(await makeDocs('--check', folder)).toEqual({ code: 0, stderr: '' });
+		const text = (name: string) => readFile(join(folder, `${name}.md`), 'utf8');
+		const configuration = await text('configuration');
+		for (const { variable } of Object.values(settings)) expect(configuration).toContain(`| \`${variable}\` |`);
+		const errors = await text('errors');
+		for (const [code, { status, title }] of Object.entries(errorTable)) {
+			expect(errors).toMatch(
+				new RegExp(`\\| \`${code}\` \\| ${status} \\| \\w+ \\|.*\\| ${title.replaceAll('.', '\\.')} \\|`),
+			);
+		}
+		const http = await text('http');
+		for (const { method, path } of routes) {
+			expect(http).toContain(`### ${method} ${path.replaceAll(/:(\w+)/g, '{$1}')}\n`);
+		}
+	});
+
+	it('with --check refuses pages that are stale, missing or of nobody, changes nothing and says how to renew them', async () => {
+		const folder = await temporaryFolder();
+		await makeDocs(folder);
+		await writeFile(join(folder, 'errors.md'), 'Everything is fine.\n');
+		await rm(join(folder, 'queues.md'));
+		await writeFile(join(folder, 'secrets.md'), 'Written by hand.\n');
+		const { code, stderr } = await makeDocs('--check', folder);
+		expect(code).toBe(1);
+		expect(stderr.trim().split('\n')).toEqual([
+			'docs/reference/errors.md is stale',
+			'docs/reference/queues.md is missing',
+			'docs/reference/secrets.md is not made by scripts/docs.ts',
+			'Run `npm run docs` and commit what it changes.',
+		]);
+		expect(await readFile(join(folder, 'errors.md'), 'utf8')).toBe('Everything is fine.\n');
+		expect(await makeDocs(folder)).toMatchObject({ code: 0 });
+		expect(await makeDocs('--check', folder)).toEqual({ code: 0, stderr: '' });
+	});
+});
