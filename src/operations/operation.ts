@@ -53,6 +53,11 @@ export interface Operation<Options = unknown> {
 	readonly schema: z.ZodType<Options>;
 	/** Options that show the operation at work; the reference and the tests run them. */
 	readonly example: Readonly<Record<string, unknown>>;
+	/**
+	 * Splits the step into several of the same operation, each with a sharp pipeline of its own, where one pipeline can't do
+	 * it or would take too much.
+	 */
+	passes?(input: Size, options: Options): readonly Options[];
 	/** @param input size of the picture as it comes to this step */
 	predict(input: Size, options: Options): Prediction;
 	/**

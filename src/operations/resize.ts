@@ -97,6 +97,22 @@ export const resize: Operation<ResizeOptions> = {
 	schema: schema as z.ZodType<ResizeOptions>,
 	example: { width: 640, height: 480, fit: 'cover', position: 'attention' },
 
+	passes(input, options) {
+		const { width, height, fit, withoutEnlargement } = options;
+		if (fit !== 'cover' || width === undefined || height === undefined || withoutEnlargement) return [options];
+		const [scale] = scales(input, options);
+		if (scale <= 1) return [options];
+		// Crop first: of a line of 1 × 3,000 pixels, enlarged to be 300 wide, all but a spot would be thrown away.
+		const crop = {
+			width: Math.min(input.width, Math.max(1, Math.round(width / scale))),
+			height: Math.min(input.height, Math.max(1, Math.round(height / scale))),
+		};
+		return [
+			{ ...options, ...crop },
+			{ ...options, fit: 'fill', position: 'centre' },
+		];
+	},
+
 	predict(input, options) {
 		const scaled = scaledSize(input, options);
 		const output = frame(scaled, options) ?? scaled;

@@ -1,8 +1,19 @@
 import type { AnalysisKind, Recipe } from '../domain/recipe.ts';
 import { PicpipeError } from '../errors.ts';
-import type { Prediction, Scaling, Size } from '../operations/operation.ts';
+import type { Scaling, Size } from '../operations/operation.ts';
 import { thumbhashScaling } from './analyse.ts';
-import { type PlannedVariant, planVariants } from './plan.ts';
+import { type PlannedStep, type PlannedVariant, planVariants } from './plan.ts';
+
+/** A step as it will be done to this picture. */
+export interface Pass extends PlannedStep {
+	/** Size of the picture as it comes to this step, were it made from the whole original. */
+	readonly input: Size;
+}
+
+export interface LevelVariant {
+	readonly variant: PlannedVariant;
+	readonly passes: readonly Pass[];
+}
 
 /**
  * The least work for one picture. A level is the whole picture scaled to a size at which some variant begins. The largest
@@ -13,7 +24,7 @@ export interface Level extends Scaling {
 	/** The level it is made from; undefined for one decoded from the file. */
 	readonly base: Level | undefined;
 	/** Variants whose first step begins here. */
-	readonly variants: readonly PlannedVariant[];
+	readonly variants: readonly LevelVariant[];
 	/** Analysis that looks at this level. */
 	readonly analyse: readonly AnalysisKind[];
 }
@@ -36,7 +47,7 @@ const leastReduction = 1.5;
  * @throws PicpipeError `output-too-large`, before a pixel is decoded; `invalid-recipe`
  */
 export function planLevels(recipe: Recipe, picture: Size, limits: WorkLimits): readonly Level[] {
-	const needs = new Map<string, { scaling: Scaling; variants: PlannedVariant[]; analyse: AnalysisKind[] }>();
+	const needs = new Map<string, { scaling: Scaling; variants: LevelVariant[]; analyse: AnalysisKind[] }>();
 	const needAt = (scaling: Scaling) => {
 		const key = `${scaling.width}×${scaling.height} ${scaling.kernel}`;
 		const need = needs.get(key) ?? { scaling, variants: [], analyse: [] };
@@ -44,8 +55,10 @@ export function planLevels(recipe: Recipe, picture: Size, limits: WorkLimits): r
 		return need;
 	};
 	for (const variant of planVariants(recipe)) {
-		const [first] = predictSteps(variant, picture, limits);
-		needAt(first?.enough ?? { ...picture, kernel: 'lanczos3' }).variants.push(variant);
+		const passes = planPasses(variant, picture, limits);
+		const [first] = passes;
+		const enough = first?.operation.predict(first.input, first.options).enough;
+		needAt(enough ?? { ...picture, kernel: 'lanczos3' }).variants.push({ variant, passes });
 	}
 	for (const kind of recipe.analyse) needAt(thumbhashScaling(picture)).analyse.push(kind);
 
@@ -65,25 +78,26 @@ function baseFor(scaling: Scaling, levels: readonly Level[]): Level | undefined 
 	return largest && largest.width > scaling.width ? largest : undefined;
 }
 
-/** What each step will do, from the size of the picture to that of the result, checked against every limit. */
-function predictSteps(variant: PlannedVariant, picture: Size, limits: WorkLimits): readonly Prediction[] {
-	const predictions: Prediction[] = [];
+/** The variant's steps for a picture of this size, checked against every limit. */
+function planPasses(variant: PlannedVariant, picture: Size, limits: WorkLimits): readonly Pass[] {
+	const passes: Pass[] = [];
 	let size = picture;
-	for (const { operation, options } of variant.steps) {
-		const prediction = operation.predict(size, options);
-		const largest = prediction.peak ?? prediction.output;
-		if (area(largest) > Math.max(area(picture), limits.maxMegapixels * 1e6)) {
-			refuse(variant.name, `${operation.name} to make at most ${limits.maxMegapixels} million pixels`, largest);
+	for (const { operation, options: written } of variant.steps) {
+		for (const options of operation.passes?.(size, written) ?? [written]) {
+			const { output, peak = output } = operation.predict(size, options);
+			if (area(peak) > Math.max(area(picture), limits.maxMegapixels * 1e6)) {
+				refuse(variant.name, `${operation.name} to make at most ${limits.maxMegapixels} million pixels`, peak);
+			}
+			passes.push({ operation, options, input: size });
+			size = output;
 		}
-		predictions.push(prediction);
-		size = prediction.output;
 	}
 	for (const { encoder } of variant.encodings) {
 		if (Math.max(size.width, size.height) > encoder.maximumSide) {
 			refuse(variant.name, `at most ${encoder.maximumSide} pixels of width and height for ${encoder.name}`, size);
 		}
 	}
-	return predictions;
+	return passes;
 }
 
 function refuse(variant: string, expected: string, { width, height }: Size): never {

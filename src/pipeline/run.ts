@@ -2,12 +2,11 @@ import { createHash } from 'node:crypto';
 import sharp, { type Sharp } from 'sharp';
 import type { Analysis, Facts } from '../domain/picture.ts';
 import type { Recipe } from '../domain/recipe.ts';
-import type { Size } from '../operations/operation.ts';
 import { thumbhash } from './analyse.ts';
 import { classify } from './classify.ts';
 import { decode, type Inspected, type Pixels } from './decode.ts';
 import { openLanes } from './lanes.ts';
-import { type Level, planLevels, type WorkLimits } from './levels.ts';
+import { type Level, type LevelVariant, type Pass, planLevels, type WorkLimits } from './levels.ts';
 import { type PlannedEncoding, type PlannedVariant, variantDigest } from './plan.ts';
 
 /** A step that is over. */
@@ -84,7 +83,7 @@ export async function runPipeline(
 		if (!pixels) break;
 		made.set(level, pixels);
 		for (const variant of level.variants) {
-			lanes.start(() => makeVariant(input, variant, pixels, report, listener));
+			lanes.start(() => makeVariant(input.sha256, variant, pixels, report, listener));
 		}
 		for (const kind of level.analyse) {
 			lanes.start(async () => {
@@ -100,7 +99,7 @@ type Report = <T>(step: string, work: () => Promise<T>, bytes?: (result: T) => n
 
 /** Times steps, names them in errors and tells the listener how far the whole has come. */
 function reportSteps(levels: readonly Level[], listener: PipelineListener): Report {
-	const encodings = levels.flatMap((level) => level.variants.flatMap((variant) => variant.encodings));
+	const encodings = levels.flatMap((level) => level.variants.flatMap(({ variant }) => variant.encodings));
 	const total = levels.length + encodings.length + levels.flatMap((level) => level.analyse).length;
 	let done = 0;
 	return async (step, work, bytes) => {
@@ -140,14 +139,14 @@ async function makeLevel(
 }
 
 async function makeVariant(
-	{ picture, sha256 }: PipelineInput,
-	variant: PlannedVariant,
+	sha256: string,
+	{ variant, passes }: LevelVariant,
 	pixels: Pixels,
 	report: Report,
 	{ onVariant }: PipelineListener,
 ): Promise<void> {
 	let started = performance.now();
-	const stepped = await applySteps(variant, pixels, picture.facts);
+	const stepped = await applyPasses(passes, variant, pixels);
 	for (const encoding of variant.encodings) {
 		const encoded = await report(
 			`encode ${variant.name}.${encoding.encoder.extension}`,
@@ -173,17 +172,19 @@ async function makeVariant(
 }
 
 /** @returns a sharp pipeline that lacks only the encoder */
-async function applySteps({ name, steps, encodings }: PlannedVariant, pixels: Pixels, picture: Size): Promise<Sharp> {
+async function applyPasses(
+	passes: readonly Pass[],
+	{ name, encodings }: PlannedVariant,
+	pixels: Pixels,
+): Promise<Sharp> {
 	let image = open(pixels);
-	let size = picture;
 	try {
-		for (const [index, { operation, options }] of steps.entries()) {
+		for (const [index, { operation, options, input }] of passes.entries()) {
 			if (index > 0) image = open(await toPixels(image));
-			image = operation.apply(image, options, size);
-			size = operation.predict(size, options).output;
+			image = operation.apply(image, options, input);
 		}
 		// Several encoders would each run the steps again.
-		return steps.length > 0 && encodings.length > 1 ? open(await toPixels(image)) : image;
+		return passes.length > 0 && encodings.length > 1 ? open(await toPixels(image)) : image;
 	} catch (error) {
 		throw classify(error, 'work', `steps of ${name}`);
 	}

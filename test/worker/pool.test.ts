@@ -1,0 +1,172 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import sharp from 'sharp';
+import { afterEach, describe, expect, it } from 'vitest';
+import { cut, photograph, similarity, withComment } from '../helpers/pictures.ts';
+import { type PoolFixture, slow, startPool } from './pool-fixture.ts';
+
+let fixture: PoolFixture | undefined;
+afterEach(async () => {
+	await fixture?.stop();
+	fixture = undefined;
+});
+
+async function open(...options: Parameters<typeof startPool>): Promise<PoolFixture> {
+	fixture = await startPool(...options);
+	return fixture;
+}
+
+describe('imaging pool', () => {
+	it('makes variants in another process and hands them over as they are', async () => {
+		const { task, run, pool } = await open();
+		const file = await photograph({ width: 1200, height: 900 });
+		const recipe = {
+			analyse: ['thumbhash'],
+			variants: {
+				a: { steps: [{ resize: { width: 600 } }], encode: [{ webp: {} }, { jpeg: {} }] },
+				b: { steps: [{ resize: { width: 300 } }], encode: [{ png: {} }] },
+			},
+		};
+		const work = run(await task(file, recipe));
+		const { facts, analysis } = await work.result;
+		expect(facts).toEqual({
+			format: 'jpeg',
+			width: 1200,
+			height: 900,
+			frames: 1,
+			alpha: false,
+			orientation: 1,
+			colourSpace: 'srgb',
+		});
+		expect(analysis.thumbhash).toMatch(/^[A-Za-z0-9+/=]{20,}$/);
+		expect(work.outputs.map(({ name, extension }) => `${name}.${extension}`).sort()).toEqual([
+			'a.jpg',
+			'a.webp',
+			'b.png',
+		]);
+		for (const { data, sha256, width, height } of work.outputs) {
+			expect(Buffer.isBuffer(data)).toBe(true);
+			expect(createHash('sha256').update(data).digest('hex')).toBe(sha256);
+			expect(await sharp(data).metadata()).toMatchObject({ width, height });
+			expect(await similarity(data, file)).toBeGreaterThan(0.97);
+		}
+		expect(work.steps.at(-1)?.done).toBe(1);
+		expect(pool.pids()).not.toContain(process.pid);
+	});
+
+	it('works on pictures side by side, each in a process of its own, and makes the same of the same', async () => {
+		const { task, run, pool } = await open();
+		const file = await photograph({ width: 1600, height: 1200 });
+		const tasks = await Promise.all([1, 2, 3, 4, 5, 6].map(() => task(file)));
+		const works = tasks.map(run);
+		await Promise.all(works.map(({ result }) => result));
+		const digests = works.map(({ outputs }) => outputs.map(({ digest, sha256 }) => digest + sha256).join());
+		expect(new Set(digests).size).toBe(1);
+		expect(pool.pids()).toHaveLength(2);
+	});
+
+	it.each([
+		['corrupt-picture', async () => cut(await photograph({ width: 800, height: 600 }), 50)],
+		['unsupported-type', async () => Buffer.from('only text')],
+	] as const)('says %s, and the process goes on', async (code, file) => {
+		const { task, run, pool } = await open({ processes: 1 });
+		const good = await task(await photograph({ width: 800, height: 600 }));
+		await run(good).result;
+		const pids = pool.pids();
+		await expect(run(await task(await file())).result).rejects.toMatchObject({ name: 'PicpipeError', code });
+		await run(good).result;
+		expect(pool.pids()).toEqual(pids);
+	});
+
+	it('refuses an original that is gone or is not what was received', async () => {
+		const { task, run, storage } = await open({ processes: 1 });
+		const file = await photograph({ width: 800, height: 600 });
+		const good = await task(file);
+		const step = 'read';
+		await expect(run({ ...good, key: 'pictures/none.jpg' }).result).rejects.toMatchObject({
+			code: 'original-missing',
+			step,
+		});
+		await expect(run({ ...good, bytes: 12 }).result).rejects.toMatchObject({ code: 'original-changed', step });
+		await storage.put(good.key, withComment(file, 'x').subarray(0, file.length));
+		await expect(run(good).result).rejects.toMatchObject({ code: 'original-changed', class: 'internal', step });
+	});
+
+	it('checks limits in the process, before the picture may decode', async () => {
+		const { task, run } = await open({ limits: { maxMegapixels: 1, maxDimension: 30_000, maxFrames: 1 } });
+		const work = run(await task(await photograph({ width: 1200, height: 900 })));
+		await expect(work.result).rejects.toMatchObject({ code: 'too-many-pixels' });
+		expect(work.steps).toEqual([]);
+	});
+
+	it('takes a picture larger than the whole budget, alone', async () => {
+		const { task, run } = await open({ megapixelsInFlight: 1 });
+		const files = await Promise.all([1, 2, 3].map((seed) => photograph({ width: 1600, height: 1000, seed })));
+		const works = (await Promise.all(files.map((file) => task(file)))).map(run);
+		await Promise.all(works.map(({ result }) => result));
+		const spans = works
+			.map(({ steps }) => {
+				const last = steps.at(-1);
+				return { start: steps[0]?.startedAt ?? 0, end: (last?.startedAt ?? 0) + (last?.milliseconds ?? 0) };
+			})
+			.sort((a, b) => a.start - b.start);
+		for (const [index, span] of spans.slice(1).entries()) {
+			// A few milliseconds of grace: start and length come from different clocks.
+			expect(span.start).toBeGreaterThanOrEqual((spans[index]?.end ?? 0) - 5);
+		}
+	});
+
+	it('never holds up the event loop of the worker', async () => {
+		const { task, run } = await open();
+		const file = await photograph({ width: 2400, height: 1600 });
+		const work = await task(file, { variants: { whole: { encode: [{ png: { compressionLevel: 0 } }] } } });
+		const delay = monitorEventLoopDelay({ resolution: 5 });
+		delay.enable();
+		const { outputs, result } = run(work);
+		await result;
+		delay.disable();
+		expect(outputs[0]?.data.length).toBeGreaterThan(11e6);
+		// BullMQ renews a lock at half of its time, and the shortest that is used is ten seconds.
+		expect(delay.max / 1e6).toBeLessThan(2_000);
+	});
+
+	it('replaces a process that has grown fat, between pictures', async () => {
+		const { task, run, pool, logged } = await open({ processes: 1, imagingMegabytes: 64 });
+		const good = await task(await photograph({ width: 1600, height: 1200 }));
+		const [before] = pool.pids();
+		await run(good).result;
+		const { outputs, result } = run(good);
+		await result;
+		expect(outputs).toHaveLength(1);
+		expect(pool.pids()).not.toContain(before);
+		expect(logged.some(({ msg }) => msg === 'a fat imaging process is replaced')).toBe(true);
+	});
+
+	it('gives the process fewer arenas and no secrets, and asks the kernel to take it first', async () => {
+		process.env.PICPIPE_API_KEYS = 'a-secret-of-the-api';
+		try {
+			const { task, run, pool } = await open({ processes: 1 });
+			await run(await task(await photograph({ width: 400, height: 300 }))).result;
+			const environment = await readFile(`/proc/${pool.pids()[0]}/environ`, 'utf8');
+			expect(environment).toContain('MALLOC_ARENA_MAX=2');
+			expect(environment).not.toContain('a-secret-of-the-api');
+			expect(await readFile(`/proc/${pool.pids()[0]}/oom_score_adj`, 'utf8')).toBe('500\n');
+		} finally {
+			delete process.env.PICPIPE_API_KEYS;
+		}
+	});
+
+	it('stops at once: what is under way and what waits fails as stopping, no process stays', async () => {
+		const { task, run, pool } = await open({ processes: 1 });
+		const file = await photograph({ width: 1600, height: 1200 });
+		const works = [await task(file, slow), await task(file)].map(run);
+		await new Promise((resolve) => setTimeout(resolve, 1_500));
+		const pids = pool.pids();
+		await pool.stop();
+		for (const { result } of works)
+			await expect(result).rejects.toMatchObject({ code: 'stopping', class: 'transient' });
+		for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow('ESRCH');
+		await expect(run(await task(file)).result).rejects.toMatchObject({ code: 'stopping' });
+	});
+});
