@@ -1,0 +1,36 @@
+import { manifestVersion, newPictureId, type Picture, pictureIdTime } from '../../src/domain/picture.ts';
+import type { NamedRecipe } from '../../src/domain/recipe.ts';
+import { parseRecipe } from '../../src/pipeline/plan.ts';
+import { originalKey, pictureFolder } from '../../src/storage/keys.ts';
+
+/** A recipe of one variant. Another width is another recipe. */
+export function makeRecipe(name = 'small', width = 400): NamedRecipe {
+	return parseRecipe(name, { variants: { small: { steps: [{ resize: { width } }], encode: [{ webp: {} }] } } });
+}
+
+/** A picture that was just accepted, as its manifest says it. Nothing of it is stored. */
+export function makePicture(change: Partial<Picture> = {}): Picture {
+	const id = change.id ?? newPictureId();
+	const createdAt = new Date(pictureIdTime(id)).toISOString();
+	return {
+		version: manifestVersion,
+		id,
+		state: 'queued',
+		revision: 1,
+		createdAt,
+		updatedAt: createdAt,
+		source: {
+			key: originalKey(pictureFolder(id, pictureIdTime(id)), 'jpg'),
+			type: 'image/jpeg',
+			bytes: 3,
+			sha256: 'ab'.repeat(32),
+			filename: 'holiday.jpg',
+		},
+		recipe: makeRecipe(),
+		priority: 0,
+		tags: [],
+		variants: [],
+		analysis: {},
+		...change,
+	};
+}
