@@ -103,7 +103,7 @@ export function form(
 
 /** The picture as the API shows it once it is finished. */
 // biome-ignore lint/suspicious/noExplicitAny: as above
-export async function untilFinished(api: TestApi, id: string, milliseconds = 30_000): Promise<any> {
+export async function untilFinished(api: Pick<TestApi, 'url'>, id: string, milliseconds = 30_000): Promise<any> {
 	for (const end = Date.now() + milliseconds; ; await sleep(20)) {
 		const picture = await json(await fetch(`${api.url}/v1/pictures/${id}`));
 		if (picture.state === 'ready' || picture.state === 'failed') return picture;

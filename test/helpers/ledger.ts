@@ -53,6 +53,7 @@ export class Ledger {
 	 */
 	async expectWhole(storageUrl: string, expectedState: Picture['state'] = 'ready'): Promise<void> {
 		const storage = openStorage(storageUrl);
+		await expectNoMarkers(storage);
 		const keys = new Set<string>();
 		for await (const key of storage.list('pictures/', { temporary: true })) keys.add(key);
 		const pictures: Picture[] = [];
@@ -75,7 +76,6 @@ export class Ledger {
 			...picture.variants.map((variant) => variant.key),
 		]);
 		expect([...keys].sort()).toEqual(owned.sort());
-		await expectNoMarkers(storage);
 	}
 }
 
@@ -98,10 +98,12 @@ async function expectSound(storage: Storage, picture: Picture): Promise<void> {
 	}
 }
 
-/** Markers go last of all, after the index; so they get a moment. */
+/** A marker goes last of all. A worker killed just before leaves it to the next run of its job, or to the next sweep. */
+const markersGone = 40_000;
+
 async function expectNoMarkers(storage: Storage): Promise<void> {
 	const markers: string[] = [];
-	for (const end = Date.now() + 5_000; Date.now() < end; await sleep(50)) {
+	for (const end = Date.now() + markersGone; Date.now() < end; await sleep(50)) {
 		markers.length = 0;
 		for await (const key of storage.list('pending/', { temporary: true })) markers.push(key);
 		if (markers.length === 0) return;

@@ -1,0 +1,116 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { json } from '../helpers/api.ts';
+import { mixedPhotographs, startForFaults, until } from '../helpers/faults.ts';
+import { Ledger } from '../helpers/ledger.ts';
+import { photograph } from '../helpers/pictures.ts';
+import { type PrivateRedis, startRedis } from '../helpers/redis.ts';
+
+/** Longest time an upload may take to be answered while Redis doesn't answer, milliseconds. */
+const answered = 10_000;
+
+async function privateRedis(): Promise<PrivateRedis> {
+	const redis = await startRedis();
+	onTestFinished(() => redis.stop());
+	return redis;
+}
+
+async function start() {
+	const redis = await privateRedis();
+	const picpipe = await startForFaults({ REDIS_URL: redis.url });
+	const { api, data } = await picpipe.ready();
+	return { redis, picpipe, api, storage: `file:${data}` };
+}
+
+async function listedIds(api: string): Promise<string[]> {
+	const ids: string[] = [];
+	for (let cursor = ''; ; ) {
+		const page = await json(await fetch(`${api}/v1/pictures?limit=200${cursor && `&cursor=${cursor}`}`));
+		ids.push(...page.pictures.map((one: { id: string }) => one.id));
+		if (!page.next) return ids;
+		cursor = page.next;
+	}
+}
+
+/** The index comes back by itself and has every picture once. */
+async function expectIndexWhole(api: string, ledger: Ledger): Promise<void> {
+	await until('the index is whole', async () => new Set(await listedIds(api)).size >= ledger.accepted.size, 60_000);
+	const ids = await listedIds(api);
+	expect(new Set(ids).size).toBe(ids.length);
+	for (const id of ledger.accepted.keys()) expect(ids).toContain(id);
+	await until(
+		'no picture is shown unfinished',
+		async () => {
+			const open = ['queued', 'processing'].map(async (state) =>
+				json(await fetch(`${api}/v1/pictures?state=${state}`)),
+			);
+			return (await Promise.all(open)).every((page) => page.pictures.length === 0);
+		},
+		60_000,
+	);
+}
+
+describe('Redis under load', () => {
+	it('killed and started again with its data: every acknowledged picture ends ready', {
+		timeout: 240_000,
+	}, async () => {
+		const { redis, api, storage } = await start();
+		const ledger = new Ledger();
+		const uploads = (await mixedPhotographs(40)).map((bytes) => ledger.upload(api, bytes));
+		await until('some are accepted', () => ledger.accepted.size >= 8);
+		await redis.kill9();
+		await sleep(1_000);
+		await redis.restart();
+		await Promise.all(uploads);
+		expect(ledger.refused).toEqual([]);
+		await ledger.untilFinished(storage, 120_000);
+		await ledger.expectWhole(storage);
+		await expectIndexWhole(api, ledger);
+	});
+
+	it('killed and its data wiped: every acknowledged picture ends ready, none twice', { timeout: 240_000 }, async () => {
+		const { redis, api, storage } = await start();
+		const ledger = new Ledger();
+		const uploads = (await mixedPhotographs(40)).map((bytes) => ledger.upload(api, bytes));
+		await until('some are accepted', () => ledger.accepted.size >= 8);
+		await redis.wipe();
+		// Accepted while there is no Redis at all.
+		await ledger.upload(api, await photograph({ width: 320, height: 240 }));
+		await redis.restart();
+		await Promise.all(uploads);
+		expect(ledger.refused).toEqual([]);
+		await ledger.untilFinished(storage, 120_000);
+		await ledger.expectWhole(storage);
+		await expectIndexWhole(api, ledger);
+	});
+
+	it('that hangs for a while: uploads are answered all the same, and nothing is lost', {
+		timeout: 240_000,
+	}, async () => {
+		const { redis, api, storage } = await start();
+		const ledger = new Ledger();
+		await ledger.upload(api, await photograph({ width: 320, height: 240 }));
+		process.kill(redis.pid, 'SIGSTOP');
+		onTestFinished(() => void process.kill(redis.pid, 'SIGCONT'));
+		const times = await Promise.all(
+			(await mixedPhotographs(8)).map(async (bytes) => {
+				const started = performance.now();
+				await ledger.upload(api, bytes);
+				return performance.now() - started;
+			}),
+		);
+		expect(Math.max(...times)).toBeLessThan(answered);
+		expect(ledger.refused).toEqual([]);
+		const ready = await fetch(`${api}/readyz`);
+		expect(ready.status).toBe(503);
+		expect(await json(ready)).toMatchObject({ checks: { redis: { status: 'failed' }, storage: { status: 'ok' } } });
+		expect((await fetch(`${api}/readyz?exclude=redis`)).status).toBe(200);
+		expect(await json(await fetch(`${api}/v1/queues`))).toMatchObject({
+			code: 'queue-unavailable',
+			class: 'transient',
+		});
+		process.kill(redis.pid, 'SIGCONT');
+		await ledger.untilFinished(storage, 120_000);
+		await ledger.expectWhole(storage);
+	});
+});

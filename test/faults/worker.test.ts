@@ -1,0 +1,126 @@
+import { describe, expect, it } from 'vitest';
+import { json, untilFinished } from '../helpers/api.ts';
+import { childrenOf, mixedPhotographs, startForFaults, until } from '../helpers/faults.ts';
+import { Ledger } from '../helpers/ledger.ts';
+import { photograph, twelveMegapixels } from '../helpers/pictures.ts';
+import type { PicpipeProcess } from '../helpers/processes.ts';
+
+/**
+ * Longest time from the death of a worker until its jobs begin again, milliseconds: what is left of the lock (10 s), the next
+ * look for stalled jobs (5 s), and a slow machine's time to start a worker.
+ */
+const recovery = 40_000;
+
+async function uploadRaw(api: string, bytes: Buffer): Promise<string> {
+	const response = await fetch(`${api}/v1/pictures`, {
+		method: 'POST',
+		body: new Uint8Array(bytes),
+		headers: { 'content-type': 'image/jpeg' },
+	});
+	expect(response.status).toBe(202);
+	return (await json(response)).id;
+}
+
+/** Waits until a job of this picture has told of decoding, so that the rest is under way. */
+async function untilWorkedOn(picpipe: PicpipeProcess, pictureId: string, from = 0): Promise<void> {
+	await picpipe.waitFor((line) => line.msg === 'step' && line.step === 'decode' && line.pictureId === pictureId, from);
+}
+
+function imagingPids(picpipe: PicpipeProcess): number[] {
+	return childrenOf(picpipe.pidOf('worker'));
+}
+
+describe('kill -9 of the worker in the middle of its jobs', () => {
+	it('twice in a row loses nothing and fails nothing', { timeout: 180_000 }, async () => {
+		const picpipe = await startForFaults({ PICPIPE_LOG_LEVEL: 'debug' });
+		const { api, data } = await picpipe.ready();
+		const ledger = new Ledger();
+		const uploads = (await mixedPhotographs(24)).map((bytes) => ledger.upload(api, bytes));
+		for (const _time of [1, 2]) {
+			const from = picpipe.lines.length;
+			await picpipe.waitFor((line) => line.msg === 'step' && /^encode/.test(String(line.step)), from, recovery);
+			process.kill(picpipe.pidOf('worker'), 'SIGKILL');
+			await picpipe.waitFor((line) => line.msg === 'worker takes jobs', from);
+		}
+		await Promise.all(uploads);
+		expect(ledger.refused).toEqual([]);
+		await ledger.untilFinished(`file:${data}`, recovery + 60_000);
+		await ledger.expectWhole(`file:${data}`);
+	});
+});
+
+describe('an imaging process', () => {
+	it('killed once costs its picture one attempt and nobody else any', { timeout: 120_000 }, async () => {
+		const picpipe = await startForFaults({ PICPIPE_LOG_LEVEL: 'debug', PICPIPE_IMAGING_PROCESSES: '1' });
+		const { api } = await picpipe.ready();
+		const [hit, other] = [
+			await uploadRaw(api, await twelveMegapixels()),
+			await uploadRaw(api, await photograph({ width: 640, height: 480 })),
+		];
+		await untilWorkedOn(picpipe, hit);
+		for (const pid of imagingPids(picpipe)) process.kill(pid, 'SIGKILL');
+		const worker = picpipe.pidOf('worker');
+		expect(await untilPictureFinished(api, hit)).toMatchObject({ state: 'ready' });
+		expect(await untilPictureFinished(api, other)).toMatchObject({ state: 'ready' });
+		const attempts = (id: string) =>
+			picpipe.lines.find((line) => line.msg === 'picture processed' && line.pictureId === id)?.attempt;
+		expect([attempts(hit), attempts(other)]).toEqual([2, 1]);
+		expect(picpipe.pidOf('worker')).toBe(worker);
+	});
+
+	it('killed by its picture on every attempt ends that picture failed, original kept', {
+		timeout: 120_000,
+	}, async () => {
+		const picpipe = await startForFaults({
+			PICPIPE_LOG_LEVEL: 'debug',
+			PICPIPE_IMAGING_PROCESSES: '1',
+			PICPIPE_ATTEMPTS: '3',
+		});
+		const { api } = await picpipe.ready();
+		const bytes = await twelveMegapixels();
+		const id = await uploadRaw(api, bytes);
+		for (let attempt = 1, from = 0; attempt <= 3; attempt++) {
+			await untilWorkedOn(picpipe, id, from);
+			from = picpipe.lines.length;
+			for (const pid of imagingPids(picpipe)) process.kill(pid, 'SIGKILL');
+			await picpipe.waitFor((line) => line.msg === 'attempt failed' && line.attempt === attempt, 0);
+		}
+		const picture = await untilPictureFinished(api, id);
+		expect(picture).toMatchObject({
+			state: 'failed',
+			failure: { class: 'internal', code: 'imaging-process-died', attempt: 3 },
+		});
+		expect(picture.failure.message).toContain('SIGKILL');
+		const original = Buffer.from(await (await fetch(api + picture.links.original)).arrayBuffer());
+		expect(original.equals(bytes)).toBe(true);
+
+		const next = await uploadRaw(api, await photograph({ width: 640, height: 480 }));
+		expect(await untilPictureFinished(api, next)).toMatchObject({ state: 'ready' });
+		expect((await fetch(`${api}${picture.links.retry}`, { method: 'POST' })).status).toBe(202);
+		expect(await untilPictureFinished(api, id)).toMatchObject({ state: 'ready' });
+	});
+
+	it('that hangs is killed in time and blocks nobody', { timeout: 120_000 }, async () => {
+		const picpipe = await startForFaults({
+			PICPIPE_LOG_LEVEL: 'debug',
+			PICPIPE_IMAGING_PROCESSES: '1',
+			PICPIPE_PICTURE_SECONDS: '5',
+		});
+		const { api } = await picpipe.ready();
+		const id = await uploadRaw(api, await twelveMegapixels());
+		await untilWorkedOn(picpipe, id);
+		const hanging = imagingPids(picpipe);
+		for (const pid of hanging) process.kill(pid, 'SIGSTOP');
+		const next = await uploadRaw(api, await photograph({ width: 640, height: 480 }));
+		expect(await untilPictureFinished(api, id)).toMatchObject({
+			state: 'failed',
+			failure: { class: 'limit', code: 'picture-timeout' },
+		});
+		expect(await untilPictureFinished(api, next)).toMatchObject({ state: 'ready' });
+		await until('the hanging process is gone', () => imagingPids(picpipe).every((pid) => !hanging.includes(pid)));
+	});
+});
+
+function untilPictureFinished(api: string, id: string) {
+	return untilFinished({ url: api }, id, 60_000);
+}
