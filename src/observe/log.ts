@@ -17,6 +17,8 @@ export function createLogger(role: string, level: string, destination?: Destinat
 			formatters: { level: (label) => ({ level: label }) },
 			serializers: { err: pino.stdSerializers.errWithCause },
 		},
-		destination ?? pino.destination(1),
+		// Written at once: what is only buffered is lost when the process is killed, and with a reader that is gone (sonic-boom 4)
+		// a process that ends would try to write it for ever.
+		destination ?? pino.destination({ dest: 1, sync: true }),
 	);
 }

@@ -55,12 +55,11 @@ export function refuse(error: unknown): never {
 
 /** After an error that nobody caught the state is unknown: end, and be started again. */
 export function endOnSurprise(log: Logger): void {
-	const end = (error: unknown) => {
+	// Rejections that nobody handled arrive here too, unless a role listens for them itself.
+	process.on('uncaughtException', (error) => {
 		log.fatal({ err: error }, 'Ended by an error that nobody caught');
 		process.exit(1);
-	};
-	process.on('uncaughtException', end);
-	process.on('unhandledRejection', end);
+	});
 }
 
 function stopWhenTold(starting: Promise<Running>, config: Config, log: Logger): void {

@@ -158,7 +158,7 @@ class Supervisor implements ChildEvents {
 			process.on(signal, () => {
 				if (firstSignal === 0) {
 					firstSignal = Date.now();
-					this.#log.info(`${signal}: stopping; once more to stop at once`);
+					this.#log.info(`${signal}: stopping in order; a second one kills everything at once`);
 					this.#stop(0);
 				} else if (Date.now() - firstSignal > echoTime) {
 					this.#log.warn(`${signal} again: killing everything`);

@@ -25,6 +25,8 @@ export interface ProcessOptions {
 	/** `start` when not given. */
 	readonly command?: 'start' | 'api' | 'worker' | 'arena' | 'reindex';
 	readonly arguments?: readonly string[];
+	/** Another command line than picpipe's source, such as `npm start` in a copy of the project. */
+	readonly run?: { readonly program: string; readonly arguments: readonly string[]; readonly cwd: string };
 	/** Added to the environment; `undefined` takes a variable away. */
 	readonly environment?: Record<string, string | undefined>;
 }
@@ -46,22 +48,27 @@ export class PicpipeProcess {
 	constructor(options: ProcessOptions) {
 		this.folder = options.folder;
 		const [name, value] = this.#mark.split('=') as [string, string];
-		this.child = spawn(
-			process.execPath,
-			['--import', 'tsx', 'src/cli.ts', options.command ?? 'start', ...(options.arguments ?? [])],
-			{
-				cwd: root,
-				env: {
-					...cleanEnvironment(),
-					PICPIPE_DATA: options.folder,
-					PICPIPE_PORT: '0',
-					PICPIPE_ARENA_PORT: '0',
-					...options.environment,
-					[name]: value,
-				},
-				stdio: ['ignore', 'pipe', 'pipe'],
+		const {
+			program,
+			arguments: list,
+			cwd,
+		} = options.run ?? {
+			program: process.execPath,
+			arguments: ['--import', 'tsx', 'src/cli.ts', options.command ?? 'start', ...(options.arguments ?? [])],
+			cwd: root,
+		};
+		this.child = spawn(program, list, {
+			cwd,
+			env: {
+				...cleanEnvironment(),
+				PICPIPE_DATA: options.folder,
+				PICPIPE_PORT: '0',
+				PICPIPE_ARENA_PORT: '0',
+				...options.environment,
+				[name]: value,
 			},
-		);
+			stdio: ['ignore', 'pipe', 'pipe'],
+		});
 		this.exited = once(this.child, 'close').then(([code, signal]) => {
 			this.#hasEnded = true;
 			return { code, signal };
