@@ -38,7 +38,6 @@ export const errorTable = {
 	'recipe-not-found': { status: 404, class: 'request', title: 'There is no recipe of that name.' },
 	'queue-not-found': { status: 404, class: 'request', title: 'There is no queue of that name.' },
 	'method-not-allowed': { status: 405, class: 'request', title: 'That method is not allowed at this address.' },
-	'upload-timeout': { status: 408, class: 'request', title: 'The upload took too long.' },
 	'picture-busy': { status: 409, class: 'request', title: 'The picture is being worked on.' },
 	'not-failed': { status: 409, class: 'request', title: 'Only a failed picture can be retried.' },
 	'body-too-large': { status: 413, class: 'request', title: 'The request body is too large.' },

@@ -1,0 +1,191 @@
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { ConfigError, isLoopback, readConfig, settings } from '../src/config.ts';
+import { temporaryFolder } from './helpers/folder.ts';
+import { runPicpipe } from './helpers/processes.ts';
+
+function problemsOf(environment: NodeJS.ProcessEnv): readonly string[] {
+	try {
+		readConfig(environment);
+		return [];
+	} catch (error) {
+		if (error instanceof ConfigError) return error.problems;
+		throw error;
+	}
+}
+
+const key = 'k3y-k3y-k3y-k3y-k3y';
+
+describe('readConfig', () => {
+	it('has a default for everything that is needed, and they are safe', () => {
+		expect(readConfig({})).toMatchObject({
+			host: '127.0.0.1',
+			port: 3000,
+			arenaHost: '127.0.0.1',
+			arenaPort: 9000,
+			dataFolder: './data',
+			storage: 'file:data',
+			redisPrefix: 'picpipe',
+			defaultRecipe: 'web',
+			maxBytes: 100 * 1024 * 1024,
+			maxMegapixels: 50,
+			imagingProcesses: availableParallelism(),
+			sharpThreads: 1,
+			attempts: 5,
+			logLevel: 'info',
+		});
+		expect(readConfig({}).redisUrl).toBeUndefined();
+		expect(readConfig({}).apiKeys).toBeUndefined();
+		expect(readConfig({}).megapixelsInFlight).toBeGreaterThanOrEqual(1);
+	});
+
+	it('has defaults that are as expected of values given', () => {
+		for (const one of Object.values(settings)) {
+			if (one.default !== undefined) expect(one.parse(one.default), one.variable).toBeDefined();
+		}
+	});
+
+	it('reads what is given', () => {
+		const config = readConfig({
+			PICPIPE_HOST: '0.0.0.0',
+			PICPIPE_PORT: '0',
+			PICPIPE_API_KEYS: `${key}, another-key-of-16`,
+			PICPIPE_ARENA_HOST: '::',
+			PICPIPE_ARENA_PASSWORD: 'correct horse',
+			PICPIPE_DATA: '/srv/picpipe',
+			REDIS_URL: 'rediss://user:secret@redis.example:6380/2',
+			PICPIPE_UPLOAD_SECONDS: '10',
+			PICPIPE_ABANDONED_SECONDS: '11',
+			PICPIPE_LOG_LEVEL: 'trace',
+		});
+		expect(config).toMatchObject({
+			host: '0.0.0.0',
+			port: 0,
+			apiKeys: [key, 'another-key-of-16'],
+			arenaHost: '::',
+			arenaPassword: 'correct horse',
+			storage: 'file:/srv/picpipe',
+			redisUrl: 'rediss://user:secret@redis.example:6380/2',
+			uploadSeconds: 10,
+			abandonedSeconds: 11,
+			logLevel: 'trace',
+		});
+	});
+
+	it('keeps pictures where the storage URL says, whatever the data folder', () => {
+		expect(readConfig({ PICPIPE_DATA: '/a', PICPIPE_STORAGE: 'file:/b' }).storage).toBe('file:/b');
+	});
+
+	it('takes a variable set to nothing as not set', () => {
+		expect(readConfig({ PICPIPE_PORT: '', PICPIPE_API_KEYS: '', REDIS_URL: '' })).toEqual(readConfig({}));
+	});
+
+	it('reports every problem at once', () => {
+		expect(
+			problemsOf({
+				PICPIPE_PORT: '65536',
+				PICPIPE_MAX_BYTES: '100MB',
+				PICPIPE_STORAGE: 'ftp://host',
+				PICPIPE_LOG_LEVEL: 'loud',
+				PICPIPE_PROT: '3000',
+			}),
+		).toEqual([
+			'PICPIPE_PORT: expected an integer from 0 to 65535 (port; 0 takes a free one) but received "65536"',
+			'PICPIPE_STORAGE: expected a storage URL such as file:./data but received "ftp://host"',
+			'PICPIPE_MAX_BYTES: expected an integer from 1 to 1099511627776 (bytes) but received "100MB"',
+			'PICPIPE_LOG_LEVEL: expected one of trace, debug, info, warn, error, fatal, silent but received "loud"',
+			'PICPIPE_PROT: there is no such setting',
+		]);
+		expect(() => readConfig({ PICPIPE_PORT: 'x', PICPIPE_PROT: '1' })).toThrow(
+			/^The configuration has 2 problems:\n {2}- PICPIPE_PORT: .*\n {2}- PICPIPE_PROT: /,
+		);
+	});
+
+	it.each(['-1', '1.5', '1e3', '0x10', ' 1', '1 ', '٣', 'NaN', '99999999999999999999'])(
+		'takes no %j for a number',
+		(bad) => {
+			expect(problemsOf({ PICPIPE_MAX_FILES: bad })).toEqual([
+				`PICPIPE_MAX_FILES: expected an integer from 1 to 10000 (files) but received ${JSON.stringify(bad)}`,
+			]);
+		},
+	);
+
+	it.each(['localhost:6379', 'http://localhost', 'redis', 'redis+sentinel://a'])('takes no %j for a Redis', (bad) => {
+		expect(problemsOf({ REDIS_URL: bad })).toHaveLength(1);
+	});
+
+	it.each(['redis://localhost', 'redis://:secret@[::1]:6379/0', 'rediss://a', 'unix:///run/redis.sock'])(
+		'takes %j for a Redis',
+		(good) => {
+			expect(readConfig({ REDIS_URL: good }).redisUrl).toBe(good);
+		},
+	);
+
+	it.each([
+		['PICPIPE_API_KEYS', 'short', 'short'],
+		['PICPIPE_API_KEYS', `${key},with a space in it`, 'with a space'],
+		['PICPIPE_ARENA_PASSWORD', 'hunter2', 'hunter2'],
+		['REDIS_URL', 'redis//user:hunter2@host', 'hunter2'],
+	])('never repeats the secret %s', (variable, bad, secret) => {
+		const [problem, ...others] = problemsOf({ [variable]: bad });
+		expect(others).toEqual([]);
+		expect(problem).toMatch(new RegExp(`^${variable}: expected .* but received something else$`));
+		expect(problem).not.toContain(secret);
+	});
+
+	it('refuses to be reachable by others without a secret', () => {
+		expect(problemsOf({ PICPIPE_HOST: '0.0.0.0', PICPIPE_ARENA_HOST: '192.168.1.2' })).toEqual([
+			expect.stringMatching(
+				/^PICPIPE_API_KEYS: expected at least one key because PICPIPE_HOST=0\.0\.0\.0 is reachable/,
+			),
+			expect.stringMatching(/^PICPIPE_ARENA_PASSWORD: .* PICPIPE_ARENA_HOST=192\.168\.1\.2 is reachable/),
+		]);
+		expect(problemsOf({ PICPIPE_HOST: 'localhost', PICPIPE_ARENA_HOST: '::1' })).toEqual([]);
+	});
+
+	it('refuses to clean up uploads that may still be coming in', () => {
+		expect(problemsOf({ PICPIPE_UPLOAD_SECONDS: '3600' })).toEqual([
+			'PICPIPE_ABANDONED_SECONDS: expected more than PICPIPE_UPLOAD_SECONDS (3600) but received 3600',
+		]);
+	});
+
+	it('leaves variables of others alone', () => {
+		expect(problemsOf({ PATH: '/bin', PICPIPE: '1', picpipe_port: '1' })).toEqual([]);
+	});
+});
+
+describe('isLoopback', () => {
+	it.each(['localhost', '127.0.0.1', '127.255.0.9', '::1'])('knows %s', (host) => {
+		expect(isLoopback(host)).toBe(true);
+	});
+
+	it.each(['0.0.0.0', '::', '10.0.0.1', '128.0.0.1', 'localhost.example.com', '127.0.0.1.example.com', '::ffff:1'])(
+		'does not take %s for it',
+		(host) => {
+			expect(isLoopback(host)).toBe(false);
+		},
+	);
+});
+
+describe('a start with bad settings', () => {
+	it.each(['start', 'api', 'worker', 'arena', 'reindex'] as const)(
+		'of picpipe %s prints every problem, no secret and no stack, and exits with 2',
+		async (command) => {
+			const folder = await temporaryFolder();
+			const { code, output } = await runPicpipe({
+				folder: join(folder, 'data'),
+				command,
+				environment: { PICPIPE_PORT: 'http', PICPIPE_API_KEYS: 'hunter2', PICPIPE_COLOUR: 'red' },
+			});
+			expect(code).toBe(2);
+			expect(output.trim().split('\n')).toEqual([
+				'The configuration has 3 problems:',
+				expect.stringContaining('- PICPIPE_PORT: expected an integer from 0 to 65535'),
+				expect.stringContaining('- PICPIPE_API_KEYS: expected keys of at least 16 characters'),
+				'  - PICPIPE_COLOUR: there is no such setting',
+			]);
+			expect(output).not.toContain('hunter2');
+		},
+	);
+});
