@@ -1,0 +1,123 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { rm, statfs, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { openStorage } from '../../src/storage/index.ts';
+import { listed } from '../contract/storage.ts';
+import { json, untilFinished } from '../helpers/api.ts';
+import { mixedPhotographs, startForFaults, until } from '../helpers/faults.ts';
+import { temporaryFolder } from '../helpers/folder.ts';
+import { Ledger } from '../helpers/ledger.ts';
+import { photograph } from '../helpers/pictures.ts';
+
+/** Only root may mount; everywhere else the title says that nothing was tested, and in CI that is a failure. */
+const isRoot = process.getuid?.() === 0;
+const title = isRoot ? 'a full disk' : 'a full disk: NOT TESTED, because only root may mount a small file system';
+
+async function smallDisk(megabytes: number): Promise<string> {
+	const folder = join(await temporaryFolder(), 'disk');
+	mkdirSync(folder);
+	execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', folder]);
+	// Run before the folder is removed; lazily, should a process still have a file open there.
+	onTestFinished(() => void execFileSync('umount', ['--lazy', folder]));
+	return folder;
+}
+
+/** Fills what is left of a disk with one file. */
+async function fill(folder: string): Promise<string> {
+	const path = join(folder, 'filler');
+	const { bavail, bsize } = await statfs(folder);
+	await writeFile(path, Buffer.alloc(bavail * bsize));
+	return path;
+}
+
+describe(title, () => {
+	it('is there to be tested', () => {
+		if (process.env.CI) expect(isRoot, 'CI runs as root').toBe(true);
+	});
+
+	it.runIf(isRoot)(
+		'refuses uploads with 507, keeps nothing of them, and accepts again once there is room',
+		{ timeout: 120_000 },
+		async () => {
+			const disk = await smallDisk(24);
+			const picpipe = await startForFaults({ PICPIPE_STORAGE: `file:${disk}` });
+			const { api } = await picpipe.ready();
+			const storage = openStorage(`file:${disk}`);
+			const filler = await fill(disk);
+			const ledger = new Ledger();
+			for (const bytes of await mixedPhotographs(4)) await ledger.upload(api, bytes);
+			expect(ledger.refused).toEqual(Array(4).fill('507 storage-full'));
+			expect(await listed(storage, 'pictures/', { temporary: true })).toEqual([]);
+			expect(await listed(storage, 'pending/', { temporary: true })).toEqual([]);
+			const ready = await fetch(`${api}/readyz`);
+			expect(await json(ready)).toMatchObject({ checks: { storage: { status: 'failed' } } });
+
+			await rm(filler);
+			for (const bytes of await mixedPhotographs(4)) await ledger.upload(api, bytes);
+			expect(ledger.accepted.size).toBe(4);
+			await ledger.untilFinished(`file:${disk}`, 60_000);
+			await ledger.expectWhole(`file:${disk}`);
+		},
+	);
+
+	it.runIf(isRoot)(
+		'while a picture is worked on ends in attempts, leaves no truncated variant, and the picture gets ready once there is room',
+		{ timeout: 120_000 },
+		async () => {
+			const disk = await smallDisk(24);
+			const picpipe = await startForFaults({ PICPIPE_STORAGE: `file:${disk}`, PICPIPE_RETRY_DELAY: '10000' });
+			const { api } = await picpipe.ready();
+			const storage = openStorage(`file:${disk}`);
+			await fetch(`${api}/v1/queues/pictures/pause`, { method: 'POST' });
+			const ledger = new Ledger();
+			await ledger.upload(api, await photograph({ width: 2400, height: 1600 }));
+			const filler = await fill(disk);
+			await fetch(`${api}/v1/queues/pictures/resume`, { method: 'POST' });
+			await picpipe.waitFor(
+				(line) => line.msg === 'attempt failed' && line.code === 'storage-full' && line.again === true,
+			);
+			for (const key of await listed(storage, 'pictures/', { temporary: true })) {
+				expect(key).toMatch(/\/(original\.jpg|picture\.json)$/);
+			}
+			await rm(filler);
+			const [id] = ledger.accepted.keys();
+			expect(await untilFinished({ url: api }, id ?? '', 60_000)).toMatchObject({ state: 'ready' });
+			await ledger.expectWhole(`file:${disk}`);
+		},
+	);
+
+	it.runIf(isRoot)(
+		'for longer than all attempts still ends the picture, and a retry makes it ready',
+		{ timeout: 120_000 },
+		async () => {
+			const disk = await smallDisk(24);
+			const picpipe = await startForFaults({
+				PICPIPE_STORAGE: `file:${disk}`,
+				PICPIPE_ATTEMPTS: '2',
+				PICPIPE_RETRY_DELAY: '50',
+			});
+			const { api } = await picpipe.ready();
+			await fetch(`${api}/v1/queues/pictures/pause`, { method: 'POST' });
+			const ledger = new Ledger();
+			await ledger.upload(api, await photograph({ width: 2400, height: 1600 }));
+			const filler = await fill(disk);
+			await fetch(`${api}/v1/queues/pictures/resume`, { method: 'POST' });
+			await picpipe.waitFor((line) => line.msg === 'attempt failed' && line.again === false);
+			await rm(filler);
+			const [id = ''] = ledger.accepted.keys();
+			// Not even the failure could be written down; so the sweep begins again.
+			await until(
+				'the picture is ready',
+				async () => {
+					const { state } = await untilFinished({ url: api }, id, 60_000);
+					if (state === 'failed') await fetch(`${api}/v1/pictures/${id}/retry`, { method: 'POST' });
+					return state === 'ready';
+				},
+				60_000,
+			);
+			await ledger.expectWhole(`file:${disk}`);
+		},
+	);
+});
