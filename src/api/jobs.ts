@@ -1,14 +1,19 @@
 import type { Queue } from 'bullmq';
 import type { RequestHandler } from 'express';
+import { arenaQueuePath } from '../queue/arena-link.ts';
+import type { QueueName } from '../queue/jobs.ts';
 import { askRedis } from '../queue/redis.ts';
 import type { ApiContext } from './context.ts';
 import { cleanBodySchema, parse } from './contract.ts';
-import { withQueue } from './resolve.ts';
+import { arenaOf, withQueue } from './resolve.ts';
 
 /** `GET /v1/queues` */
 export function listQueues(context: ApiContext): RequestHandler {
-	return async (_request, response) => {
-		const queues = await askRedis(context.redis, () => Promise.all(Object.values(context.queues.byName).map(describe)));
+	return async (request, response) => {
+		const arena = arenaOf(context, request);
+		const queues = await askRedis(context.redis, () =>
+			Promise.all(Object.values(context.queues.byName).map((queue) => describe(queue, arena))),
+		);
 		response.json({ queues });
 	};
 }
@@ -50,15 +55,17 @@ function operate(context: ApiContext, operation: (queue: Queue) => Promise<void>
 	return withQueue(context, async (queue, request, response) => {
 		await askRedis(context.redis, () => operation(queue));
 		response.locals.log.info({ queue: queue.name, operation: request.path.split('/').at(-1) }, 'queue operated');
-		response.json(await askRedis(context.redis, () => describe(queue)));
+		const arena = arenaOf(context, request);
+		response.json(await askRedis(context.redis, () => describe(queue, arena)));
 	});
 }
 
-async function describe(queue: Queue) {
+async function describe(queue: Queue, arena: string) {
 	const [counts, paused, workers] = await Promise.all([
 		queue.getJobCounts('waiting', 'prioritized', 'active', 'delayed', 'completed', 'failed'),
 		queue.isPaused(),
 		queue.getWorkersCount(),
 	]);
-	return { name: queue.name, paused, workers, counts };
+	const links = { arena: arena + arenaQueuePath(queue.name as QueueName) };
+	return { name: queue.name, paused, workers, counts, links };
 }

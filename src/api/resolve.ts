@@ -61,12 +61,17 @@ export function findRecipe(context: ApiContext, name: string | undefined): Named
 	return recipe;
 }
 
-/** Shows pictures to the sender of this request. */
-export function viewOf(context: ApiContext, request: Request) {
+/** Where the sender of this request finds Arena, without a slash at the end. */
+export function arenaOf(context: ApiContext, request: Request): string {
 	const { arenaHost, arenaPort } = context.config;
 	// Arena may listen on every address of its machine; then the name that this request was sent to is the best guess.
 	const host = /^(0\.0\.0\.0|::)$/.test(arenaHost) ? request.hostname : arenaHost;
-	const arena = `http://${host.includes(':') ? `[${host}]` : host}:${arenaPort}`;
+	return `http://${host.includes(':') ? `[${host}]` : host}:${arenaPort}`;
+}
+
+/** Shows pictures to the sender of this request. */
+export function viewOf(context: ApiContext, request: Request) {
+	const arena = arenaOf(context, request);
 	return (picture: Picture) =>
 		pictureView(picture, { jobUrl: arena + arenaJobPath('pictures', processJobId(picture)) });
 }

@@ -1,8 +1,17 @@
 import type { RequestHandler } from 'express';
+import type { z } from 'zod';
 import type { ApiContext } from './context.ts';
+import {
+	cleanBodySchema,
+	listQuerySchema,
+	processBodySchema,
+	rawUploadFieldsSchema,
+	uploadFieldsSchema,
+} from './contract.ts';
 import { createPictures } from './create-pictures.ts';
 import { healthz, readyz } from './health.ts';
 import { cleanQueue, drainQueue, listQueues, pauseQueue, resumeQueue, retryFailedJobs } from './jobs.ts';
+import { dashboard, dashboardAsset, dashboardSettings } from './page.ts';
 import {
 	deletePicture,
 	getOriginal,
@@ -22,6 +31,12 @@ export interface Route {
 	readonly doc: string;
 	/** Served without an API key. */
 	readonly open?: boolean;
+	/** Query parameters. Like the two below it is for the reference page; the handler checks with the same schema. */
+	readonly query?: z.ZodType;
+	/** Fields of a `multipart/form-data` body, beside its files. */
+	readonly form?: z.ZodType;
+	/** A JSON body. */
+	readonly json?: z.ZodType;
 }
 
 /** The whole HTTP surface. */
@@ -31,8 +46,16 @@ export const routes: readonly Route[] = [
 		path: '/v1/pictures',
 		handler: createPictures,
 		doc: 'Uploads one picture as the body, or many as a form.',
+		query: rawUploadFieldsSchema,
+		form: uploadFieldsSchema,
 	},
-	{ method: 'GET', path: '/v1/pictures', handler: listPictures, doc: 'Lists pictures, newest first.' },
+	{
+		method: 'GET',
+		path: '/v1/pictures',
+		handler: listPictures,
+		doc: 'Lists pictures, newest first.',
+		query: listQuerySchema,
+	},
 	{ method: 'GET', path: '/v1/pictures/:id', handler: getPicture, doc: 'Shows one picture.' },
 	{
 		method: 'DELETE',
@@ -53,6 +76,7 @@ export const routes: readonly Route[] = [
 		path: '/v1/pictures/:id/process',
 		handler: processAgain,
 		doc: 'Processes a picture again, with another recipe if given.',
+		json: processBodySchema,
 	},
 	{ method: 'GET', path: '/v1/recipes', handler: listRecipes, doc: 'Lists the recipes.' },
 	{ method: 'GET', path: '/v1/recipes/:name', handler: getRecipe, doc: 'Shows one recipe.' },
@@ -76,6 +100,7 @@ export const routes: readonly Route[] = [
 		path: '/v1/queues/:name/clean',
 		handler: cleanQueue,
 		doc: 'Removes jobs that have ended; their pictures stay.',
+		json: cleanBodySchema,
 	},
 	{ method: 'GET', path: '/healthz', handler: () => healthz, doc: 'The process is up.', open: true },
 	{
@@ -83,6 +108,21 @@ export const routes: readonly Route[] = [
 		path: '/readyz',
 		handler: readyz,
 		doc: 'Redis and storage work; `?exclude=redis` leaves one out.',
+		open: true,
+	},
+	{ method: 'GET', path: '/', handler: dashboard, doc: 'The dashboard, a page for people.', open: true },
+	{
+		method: 'GET',
+		path: '/assets/:file',
+		handler: dashboardAsset,
+		doc: 'Scripts and styles of the dashboard.',
+		open: true,
+	},
+	{
+		method: 'GET',
+		path: '/dashboard.json',
+		handler: dashboardSettings,
+		doc: 'What the dashboard has to know before it has a key.',
 		open: true,
 	},
 ];

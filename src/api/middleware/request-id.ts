@@ -23,8 +23,8 @@ export function requestId(log: Logger): RequestHandler {
 				milliseconds: Math.round(performance.now() - started),
 				...(!response.writableFinished && { aborted: true }),
 			};
-			// Probes come every few seconds and say nothing new.
-			if (/^\/(healthz|readyz)$/.test(path)) response.locals.log.debug(line, 'request');
+			// Probes and open dashboards read every second; where all went well it says nothing new.
+			if (/^(GET|HEAD)$/.test(method) && response.statusCode < 400) response.locals.log.debug(line, 'request');
 			else response.locals.log.info(line, 'request');
 		});
 		next();

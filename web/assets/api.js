@@ -1,0 +1,147 @@
+/** @import { Picture, Settings } from '../types/api.d.ts' */
+
+/** An answer that says no, or none at all, in sentences for a person. */
+export class Problem extends Error {
+	/**
+	 * @param {number} status of the answer; 0 when there was none
+	 * @param {string} sentence
+	 */
+	constructor(status, sentence) {
+		super(sentence);
+		this.name = 'Problem';
+		this.status = status;
+	}
+
+	/** Could the same request go well a little later? */
+	get mayPass() {
+		return this.status === 0 || this.status === 401 || this.status === 408 || this.status >= 500;
+	}
+}
+
+/** Longest time that an answer may take, milliseconds. Uploads have none: their progress shows. */
+const patience = 15_000;
+/** Where the key is kept: this tab alone, until it is closed. */
+const keyItem = 'picpipe-key';
+/** Longest file name that is sent, characters; the name is part of the address, which may not become too long. */
+const maximumName = 200;
+
+const noAnswer = () => new Problem(0, 'picpipe does not answer.');
+
+/** The calls that the page makes, with the key where one is needed. */
+export class Api {
+	/** Called when a key is missing or no longer accepted. */
+	onKeyRefused = () => {};
+	#key = sessionStorage.getItem(keyItem);
+
+	get hasKey() {
+		return this.#key !== null;
+	}
+
+	/** @param {string | undefined} key undefined forgets it */
+	useKey(key) {
+		this.#key = key ?? null;
+		if (key === undefined) sessionStorage.removeItem(keyItem);
+		else sessionStorage.setItem(keyItem, key);
+	}
+
+	/** @returns {Promise<Settings>} */
+	settings() {
+		return this.ask('/dashboard.json');
+	}
+
+	/**
+	 * @param {string} path
+	 * @param {string} [method]
+	 * @returns {Promise<any>} the JSON of the answer
+	 * @throws {Problem}
+	 */
+	async ask(path, method = 'GET') {
+		const response = await this.#send(path, method);
+		return response.status === 204 ? undefined : response.json().catch(() => Promise.reject(noAnswer()));
+	}
+
+	/** The bytes behind an address that a plain link or picture could not reach, since those can't send a key. @param {string} path */
+	async blob(path) {
+		return (await this.#send(path, 'GET')).blob();
+	}
+
+	/** @param {string} path @param {string} method */
+	async #send(path, method) {
+		const response = await fetch(path, {
+			method,
+			headers: this.#headers(),
+			signal: AbortSignal.timeout(patience),
+		}).catch(() => Promise.reject(noAnswer()));
+		if (!response.ok) throw this.#problem(response.status, await response.text().catch(() => ''));
+		return response;
+	}
+
+	/**
+	 * Loads a picture into an element.
+	 *
+	 * @param {HTMLImageElement} image
+	 * @param {string} url
+	 */
+	async show(image, url) {
+		if (!this.hasKey) {
+			image.src = url;
+			return;
+		}
+		const address = URL.createObjectURL(await this.blob(url));
+		const release = () => URL.revokeObjectURL(address);
+		image.addEventListener('load', release, { once: true });
+		image.addEventListener('error', release, { once: true });
+		image.src = address;
+	}
+
+	/**
+	 * Uploads a file as it is. XMLHttpRequest, because `fetch` does not tell how far an upload has come.
+	 *
+	 * @param {File} file
+	 * @param {{ onProgress: (fraction: number) => void, signal: AbortSignal }} options
+	 * @returns {Promise<Picture>}
+	 * @throws {Problem}
+	 */
+	upload(file, { onProgress, signal }) {
+		return new Promise((resolve, reject) => {
+			const request = new XMLHttpRequest();
+			const query = new URLSearchParams({ filename: shortName(file.name) });
+			request.open('POST', `/v1/pictures?${query}`);
+			// Of what type it is, the bytes decide.
+			request.setRequestHeader('Content-Type', 'application/octet-stream');
+			for (const [name, value] of Object.entries(this.#headers())) request.setRequestHeader(name, value);
+			request.upload.addEventListener('progress', ({ loaded, total }) => onProgress(total > 0 ? loaded / total : 1));
+			request.addEventListener('load', () => {
+				if (request.status < 300) resolve(JSON.parse(request.responseText));
+				else reject(this.#problem(request.status, request.responseText));
+			});
+			request.addEventListener('error', () => reject(new Problem(0, 'The upload broke off.')));
+			request.addEventListener('abort', () => reject(new Problem(0, 'Cancelled.')));
+			signal.addEventListener('abort', () => request.abort(), { once: true });
+			request.send(file);
+		});
+	}
+
+	/** @returns {Record<string, string>} */
+	#headers() {
+		return this.#key === null ? {} : { Authorization: `Bearer ${this.#key}` };
+	}
+
+	/** A problem document (RFC 9457) in sentences. @param {number} status @param {string} body */
+	#problem(status, body) {
+		if (status === 401) this.onKeyRefused();
+		try {
+			const { title, detail } = JSON.parse(body);
+			return new Problem(status, detail && detail !== title ? `${title} ${detail}` : title);
+		} catch {
+			// A proxy in between has pages of its own.
+			return new Problem(status, `The answer was ${status}.`);
+		}
+	}
+}
+
+/** The end of a name tells more than its middle. @param {string} name */
+function shortName(name) {
+	if (name.length <= maximumName) return name;
+	return `${name.slice(0, maximumName / 2)}…${name.slice(-maximumName / 4)}`;
+}

@@ -1,0 +1,162 @@
+/** @import { Picture } from '../types/api.d.ts' */
+/** @import { Api, Problem } from './api.js' */
+/** @import { Gallery } from './gallery.js' */
+import { byId, el } from './dom.js';
+import { factList, failureBox, heroOf, variantList } from './facts.js';
+import { isFinished, nameOf, stateWords } from './format.js';
+
+/** One picture with all about it, in a dialog. Which one is told by the address, `#pic_...`, so that it can be linked. */
+export class Detail {
+	#api;
+	#gallery;
+	#dialog = byId('detail', HTMLDialogElement);
+	#id = '';
+	/** Asked for by itself, when the gallery doesn't hold it. @type {Picture | undefined} */
+	#own;
+	/** There is no such picture, and asking again won't change that. */
+	#isGone = false;
+	/** What is on display, to leave it alone until it changes. */
+	#shown = '';
+
+	/** @param {Api} api @param {Gallery} gallery */
+	constructor(api, gallery) {
+		this.#api = api;
+		this.#gallery = gallery;
+		window.addEventListener('hashchange', () => this.follow());
+		this.#dialog.addEventListener('click', (event) => {
+			// Its content fills the dialog, so only the backdrop is left.
+			if (event.target === this.#dialog) this.#dialog.close();
+		});
+		this.#dialog.addEventListener('close', () => {
+			// The event comes late; by then another picture may have been opened.
+			if (this.#dialog.open) return;
+			this.#id = '';
+			if (location.hash !== '') history.pushState(null, '', location.pathname);
+		});
+	}
+
+	/** Opens what the address says, or closes. */
+	follow() {
+		const id = /^#(pic_[0-9a-z]{26})$/.exec(location.hash)?.[1] ?? '';
+		if (id === this.#id) return;
+		this.#id = id;
+		this.#own = undefined;
+		this.#isGone = false;
+		this.#shown = '';
+		if (id === '') return this.#dialog.close();
+		this.#dialog.replaceChildren(el('div', { class: 'page' }, this.#head('Loading…')));
+		if (!this.#dialog.open) this.#dialog.showModal();
+		this.render();
+		this.refresh().catch(() => {}); // The next one tells.
+	}
+
+	close() {
+		this.#dialog.close();
+	}
+
+	/** Is something shown that still changes and that nobody else asks for? */
+	get isBusy() {
+		return this.#own !== undefined && !isFinished(this.#own);
+	}
+
+	/** Asks for a picture that the gallery doesn't hold. @throws {Problem} */
+	async refresh() {
+		const id = this.#id;
+		if (id === '' || this.#isGone || this.#gallery.get(id) || (this.#own && !this.isBusy)) return;
+		try {
+			const picture = await this.#api.ask(`/v1/pictures/${id}`);
+			if (id !== this.#id) return;
+			this.#own = picture;
+			this.render();
+		} catch (error) {
+			const { status, message } = /** @type {Problem} */ (error);
+			if (status !== 400 && status !== 404) throw error;
+			if (id !== this.#id) return;
+			this.#isGone = true;
+			this.#fill(this.#head(message));
+		}
+	}
+
+	/** Brings the dialog in line with what is known. */
+	render() {
+		const picture = this.#gallery.get(this.#id) ?? this.#own;
+		if (!picture) return;
+		const shown = JSON.stringify(picture);
+		if (shown === this.#shown) return;
+		this.#shown = shown;
+		this.#own &&= picture;
+		const variants = variantList(picture, this.#api);
+		this.#fill(
+			this.#head(nameOf(picture), picture.state),
+			picture.failure && failureBox(picture.failure),
+			variants ? el('div', { class: 'results' }, heroOf(picture, this.#api), variants) : undefined,
+			el('section', { class: 'facts', 'aria-label': 'Facts' }, factList(picture)),
+			this.#actions(picture),
+		);
+	}
+
+	/** @param {(HTMLElement | undefined)[]} parts */
+	#fill(...parts) {
+		const hadFocus = this.#dialog.contains(document.activeElement);
+		this.#dialog.replaceChildren(el('div', { class: 'page' }, ...parts));
+		if (hadFocus) byId('detail-title', HTMLHeadingElement).focus();
+	}
+
+	/** @param {string} title @param {Picture['state']} [state] */
+	#head(title, state) {
+		return el(
+			'header',
+			{},
+			el('h2', { id: 'detail-title', tabindex: -1 }, title),
+			state && el('span', { class: 'badge', 'data-state': state }, stateWords[state]),
+			el('button', { type: 'button', class: 'plain close', 'aria-label': 'Close', onclick: () => this.close() }, '✕'),
+		);
+	}
+
+	/** @param {Picture} picture */
+	#actions({ id, state, source, links }) {
+		const problem = el('p', { class: 'problem', role: 'alert', hidden: true });
+		const bar = el('div', { class: 'actions' });
+		/** @param {() => Promise<void>} work */
+		const attempt = (work) => async () => {
+			problem.hidden = true;
+			await work().catch((error) => {
+				problem.textContent = error.message;
+				problem.hidden = false;
+			});
+		};
+		const retry = attempt(async () => this.#put(await this.#api.ask(links.retry, 'POST')));
+		const remove = attempt(async () => {
+			await this.#api.ask(links.self, 'DELETE');
+			this.close();
+			this.#gallery.drop(id);
+		});
+
+		const offer = () =>
+			bar.replaceChildren(
+				...(state === 'failed' ? [el('button', { type: 'button', class: 'button', onclick: retry }, 'Retry')] : []),
+				el('a', { href: links.original, 'data-save-as': source.filename ?? id }, 'Original'),
+				el('a', { href: links.self, target: '_blank', 'data-save-as': `${id}.json` }, 'JSON'),
+				el('a', { href: links.job, target: '_blank', rel: 'noopener' }, 'Job in Arena ↗'),
+				el('button', { type: 'button', class: 'plain danger', onclick: confirm }, 'Delete'),
+			);
+		const confirm = () => {
+			const keep = el('button', { type: 'button', class: 'button secondary', onclick: offer }, 'Keep it');
+			bar.replaceChildren(
+				el('p', {}, 'Delete the original and all its variants? This cannot be undone.'),
+				el('button', { type: 'button', class: 'button danger', onclick: remove }, 'Delete for good'),
+				keep,
+			);
+			keep.focus();
+		};
+		offer();
+		return el('footer', {}, problem, bar);
+	}
+
+	/** @param {Picture} picture */
+	#put(picture) {
+		if (this.#gallery.get(picture.id)) this.#gallery.put(picture);
+		else this.#own = picture;
+		this.render();
+	}
+}

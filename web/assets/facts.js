@@ -1,0 +1,119 @@
+/** @import { Picture, Variant } from '../types/api.d.ts' */
+/** @import { Api } from './api.js' */
+import { el } from './dom.js';
+import {
+	addressOf,
+	countOf,
+	formatBytes,
+	formatDuration,
+	formatSize,
+	formatTime,
+	isFinished,
+	shownVariants,
+	stateWords,
+} from './format.js';
+import { placePlaceholder } from './placeholder.js';
+
+/** The largest variant, over its placeholder. @param {Picture} picture @param {Api} api */
+export function heroOf(picture, api) {
+	const variant = shownVariants(picture).at(-1);
+	if (!variant) return undefined;
+	const image = imageOf(variant, api, `The variant ${variant.name}`);
+	placePlaceholder(image, image, picture.analysis.thumbhash);
+	return el('div', { class: 'hero' }, image);
+}
+
+/** Every variant with what it weighs and what it took. @param {Picture} picture @param {Api} api */
+export function variantList(picture, api) {
+	if (picture.variants.length === 0) return undefined;
+	return el(
+		'ul',
+		{ class: 'variants', 'aria-label': 'Variants' },
+		...picture.variants.map((one) => variantRow(picture, one, api)),
+	);
+}
+
+/** @param {Picture} picture @param {Variant} variant @param {Api} api */
+function variantRow({ id, source }, variant, api) {
+	const isShown = shownVariants({ variants: [variant] }).length > 0;
+	const share = Number(((variant.bytes / source.bytes) * 100).toPrecision(2));
+	return el(
+		'li',
+		{},
+		el(
+			'a',
+			{ href: variant.url, target: '_blank', 'data-save-as': `${id}-${variant.name}.${variant.format}` },
+			el('span', { class: 'frame' }, isShown && imageOf(variant, api, '')),
+			el('b', {}, variant.name),
+			el('span', {}, `${variant.format} · ${formatSize(variant)}`),
+			el('span', {}, `${formatBytes(variant.bytes)} (${share} %) · ${formatDuration(variant.milliseconds)}`),
+		),
+	);
+}
+
+/** @param {Variant} variant @param {Api} api @param {string} alt */
+function imageOf(variant, api, alt) {
+	const image = el('img', { alt, width: variant.width, height: variant.height, decoding: 'async' });
+	api.show(image, addressOf(variant)).catch(() => image.remove());
+	return image;
+}
+
+/** Why it failed. @param {NonNullable<Picture['failure']>} failure */
+export function failureBox({ message, class: failureClass, code, step, attempt, at }) {
+	return el(
+		'section',
+		{ class: 'failure', 'aria-label': 'Failure' },
+		el('p', {}, message),
+		definitions([
+			['Class', failureClass],
+			['Code', code],
+			['Step', step],
+			['Attempt', String(attempt)],
+			['At', formatTime(at)],
+		]),
+	);
+}
+
+/** What the original is, and what became of it. @param {Picture} picture */
+export function factList(picture) {
+	const { source, facts, recipe, tags, priority, state, createdAt, updatedAt, revision, variants } = picture;
+	const made = variants.reduce((sum, variant) => sum + variant.milliseconds, 0);
+	const took = Date.parse(updatedAt) - Date.parse(createdAt);
+	return definitions([
+		['Type', source.type],
+		['Dimensions', facts && `${formatSize(facts)} (${megapixels(facts)})`],
+		['Size', formatBytes(source.bytes) + (source.bytes >= 1000 ? ` (${source.bytes.toLocaleString()} bytes)` : '')],
+		['Frames', facts && facts.frames > 1 && String(facts.frames)],
+		['Orientation', facts && facts.orientation > 1 && `${facts.orientation}, applied`],
+		['Colours', facts && `${facts.colourSpace}${facts.alpha ? ', with transparency' : ''}`],
+		['SHA-256', el('code', {}, source.sha256)],
+		['Recipe', el('span', {}, `${recipe.name} `, el('code', {}, recipe.digest))],
+		['Tags', tags.length > 0 && el('span', { class: 'tags' }, ...tags.map((tag) => el('span', {}, tag)))],
+		['Priority', priority > 0 && String(priority)],
+		['Received', formatTime(createdAt)],
+		// From the third revision on it was processed again, and the time since its receipt says nothing.
+		[
+			stateWords[state],
+			isFinished(picture) && (revision > 2 ? formatTime(updatedAt) : `after ${formatDuration(took)}`),
+		],
+		['Work', variants.length > 0 && `${countOf(variants.length, 'variant')} in ${formatDuration(made)}`],
+		['Id', el('code', {}, picture.id)],
+	]);
+}
+
+/** @param {{ readonly width: number, readonly height: number }} size */
+function megapixels({ width, height }) {
+	const count = (width * height) / 1e6;
+	return `${count < 0.1 ? '< 0.1' : count.toFixed(1)} megapixels`;
+}
+
+/** A list of names and values; those without a value are left out. @param {(readonly [string, Node | string | false | undefined])[]} rows */
+function definitions(rows) {
+	return el(
+		'dl',
+		{},
+		...rows.flatMap(([name, value]) =>
+			value ? [el('div', { class: name === 'SHA-256' && 'long' }, el('dt', {}, name), el('dd', {}, value))] : [],
+		),
+	);
+}

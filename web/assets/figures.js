@@ -1,0 +1,54 @@
+/** @import { Queue } from '../types/api.d.ts' */
+/** @import { Api, Problem } from './api.js' */
+import { byId, el } from './dom.js';
+
+/** The figures of the pictures queue in the header, and the way to Arena. */
+export class Figures {
+	/** Is there work to be done? */
+	isBusy = false;
+	#api;
+	#list = byId('figures', HTMLUListElement);
+	#arena = byId('arena', HTMLSpanElement);
+
+	/** @param {Api} api */
+	constructor(api) {
+		this.#api = api;
+	}
+
+	/** @throws {Problem} */
+	async refresh() {
+		/** @type {{ queues: readonly Queue[] }} */
+		const { queues } = await this.#api.ask('/v1/queues');
+		const queue = queues.find(({ name }) => name === 'pictures');
+		if (!queue) return;
+		const { counts, paused, workers, links } = queue;
+		// Those that wait for another attempt wait as well.
+		const waiting = counts.waiting + counts.prioritized + counts.delayed;
+		this.isBusy = waiting + counts.active > 0;
+		this.#list.hidden = false;
+		this.#list.replaceChildren(
+			figure(waiting, 'waiting'),
+			figure(counts.active, 'active'),
+			figure(counts.failed, 'failed', counts.failed > 0),
+			...(paused ? [warning('Paused')] : []),
+			...(workers === 0 && waiting > 0 ? [warning('No worker runs')] : []),
+		);
+		this.#arena.hidden = false;
+		this.#arena.replaceChildren(el('a', { href: links.arena, target: '_blank', rel: 'noopener' }, 'Arena ↗'));
+	}
+
+	hide() {
+		this.#list.hidden = true;
+		this.#arena.hidden = true;
+	}
+}
+
+/** @param {number} count @param {string} word */
+function figure(count, word, isBad = false) {
+	return el('li', { class: isBad ? 'bad' : '' }, el('b', {}, String(count)), ` ${word}`);
+}
+
+/** @param {string} text */
+function warning(text) {
+	return el('li', { class: 'warning' }, text);
+}

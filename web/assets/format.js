@@ -1,0 +1,78 @@
+/** @import { Picture, Variant } from '../types/api.d.ts' */
+
+/** The states in words; every state is told by its word, never by colour alone. */
+export const stateWords = /** @type {const} */ ({
+	queued: 'Queued',
+	processing: 'Processing',
+	ready: 'Ready',
+	failed: 'Failed',
+});
+
+/** @param {Picture} picture */
+export function nameOf(picture) {
+	return picture.source.filename ?? picture.id;
+}
+
+/** @param {Picture} picture */
+export function isFinished(picture) {
+	return picture.state === 'ready' || picture.state === 'failed';
+}
+
+const byteUnits = ['bytes', 'kB', 'MB', 'GB', 'TB'];
+
+/** `2.8 MB`: powers of 1000, as file managers and browsers count. @param {number} bytes */
+export function formatBytes(bytes) {
+	const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), byteUnits.length - 1);
+	return `${threeDigits(bytes / 1000 ** power)} ${byteUnits[power]}`;
+}
+
+/** `431 ms`, `1.28 s`, `2 min 5 s` @param {number} milliseconds */
+export function formatDuration(milliseconds) {
+	if (milliseconds < 999.5) return `${Math.round(milliseconds)} ms`;
+	const seconds = milliseconds / 1000;
+	if (seconds < 59.5) return `${threeDigits(seconds)} s`;
+	const minutes = Math.floor(Math.round(seconds) / 60);
+	return minutes < 60 ? `${minutes} min ${Math.round(seconds) % 60} s` : `${threeDigits(minutes / 60)} h`;
+}
+
+/** @param {number} value */
+function threeDigits(value) {
+	return String(value >= 100 ? Math.round(value) : Number(value.toPrecision(3)));
+}
+
+const timeFormat = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
+
+/** In the reader's own zone and manner. @param {string} iso */
+export function formatTime(iso) {
+	return timeFormat.format(new Date(iso));
+}
+
+/** `4000 × 3000` @param {{ readonly width: number, readonly height: number }} size */
+export function formatSize({ width, height }) {
+	return `${width} × ${height}`;
+}
+
+/** `1 picture`, `2 pictures` @param {number} count @param {string} noun */
+export function countOf(count, noun) {
+	return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+/** Types that browsers show in a page. */
+const shownTypes = /^image\/(webp|avif|jpeg|png|gif|svg\+xml)$/;
+
+/**
+ * The variants that a browser can show, smallest first.
+ *
+ * @param {Pick<Picture, 'variants'>} picture
+ * @returns {Variant[]}
+ */
+export function shownVariants(picture) {
+	return picture.variants
+		.filter(({ type }) => shownTypes.test(type))
+		.sort((a, b) => a.width * a.height - b.width * b.height);
+}
+
+/** A variant's address is the same when it was made anew; this one isn't, so an old copy is never shown. @param {Variant} variant */
+export function addressOf(variant) {
+	return `${variant.url}?${variant.sha256.slice(0, 12)}`;
+}

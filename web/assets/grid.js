@@ -1,0 +1,83 @@
+/** @import { Picture } from '../types/api.d.ts' */
+/** @import { Api } from './api.js' */
+import { el } from './dom.js';
+import { addressOf, countOf, formatBytes, formatSize, nameOf, shownVariants, stateWords } from './format.js';
+import { placePlaceholder } from './placeholder.js';
+
+/** The tiles of the pictures. A tile stays the same element while its picture changes, so focus and scroll position stay too. */
+export class Grid {
+	#list;
+	#api;
+	/** @type {Map<string, { element: HTMLLIElement, link: HTMLAnchorElement, shown: string }>} */
+	#tiles = new Map();
+
+	/** @param {HTMLElement} list @param {Api} api */
+	constructor(list, api) {
+		this.#list = list;
+		this.#api = api;
+	}
+
+	/** @param {readonly Picture[]} pictures in the order to show them */
+	render(pictures) {
+		const ids = new Set(pictures.map(({ id }) => id));
+		for (const [id, { element }] of this.#tiles) {
+			if (ids.has(id)) continue;
+			element.remove();
+			this.#tiles.delete(id);
+		}
+		let place = this.#list.firstElementChild;
+		for (const picture of pictures) {
+			const tile = this.#tileOf(picture);
+			if (tile.element === place) place = place.nextElementSibling;
+			else this.#list.insertBefore(tile.element, place);
+			const shown = JSON.stringify([picture.state, picture.revision]);
+			if (tile.shown === shown) continue;
+			tile.shown = shown;
+			this.#fill(tile.element, tile.link, picture);
+		}
+	}
+
+	/** @param {Picture} picture */
+	#tileOf({ id }) {
+		const known = this.#tiles.get(id);
+		if (known) return known;
+		const link = el('a', { href: `#${id}` });
+		const tile = { element: el('li', { class: 'tile' }, link), link, shown: '' };
+		this.#tiles.set(id, tile);
+		return tile;
+	}
+
+	/** @param {HTMLLIElement} element @param {HTMLAnchorElement} link @param {Picture} picture */
+	#fill(element, link, picture) {
+		element.dataset.state = picture.state;
+		link.replaceChildren(
+			this.#frame(picture),
+			el('span', { class: 'name', title: nameOf(picture) }, nameOf(picture)),
+			el('span', { class: 'facts' }, factsOf(picture)),
+		);
+	}
+
+	/** @param {Picture} picture */
+	#frame(picture) {
+		const isReady = picture.state === 'ready';
+		const frame = el('span', { class: 'frame' });
+		const variant = picture.variants.find(({ name }) => name === 'thumb') ?? shownVariants(picture)[0];
+		if (variant) {
+			const image = el('img', { alt: '', width: variant.width, height: variant.height, decoding: 'async' });
+			// The placeholder says more than the sign of a broken picture.
+			image.addEventListener('error', () => image.remove());
+			placePlaceholder(frame, image, picture.analysis.thumbhash);
+			this.#api.show(image, addressOf(variant)).catch(() => image.remove());
+			frame.append(image);
+		}
+		if (picture.failure) frame.append(el('span', { class: 'reason' }, picture.failure.message));
+		frame.append(el('span', { class: isReady ? 'unseen' : 'badge' }, stateWords[picture.state]));
+		return frame;
+	}
+}
+
+/** @param {Picture} picture */
+function factsOf({ facts, source, variants, state }) {
+	const size = facts ? formatSize(facts) : formatBytes(source.bytes);
+	return state === 'ready' ? `${size} · ${countOf(variants.length, 'variant')}` : size;
+}

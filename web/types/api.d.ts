@@ -1,0 +1,26 @@
+import type { pictureView } from '../../src/api/contract.ts';
+
+/** What the API answers, as far as the page reads it. */
+export type Picture = ReturnType<typeof pictureView>;
+export type Variant = Picture['variants'][number];
+
+/** A page of `GET /v1/pictures`. */
+export interface PicturePage {
+	readonly pictures: readonly Picture[];
+	readonly next?: string;
+}
+
+/** One of `GET /v1/queues`. */
+export interface Queue {
+	readonly name: string;
+	readonly paused: boolean;
+	readonly workers: number;
+	readonly counts: Readonly<Record<'waiting' | 'prioritized' | 'active' | 'delayed' | 'completed' | 'failed', number>>;
+	readonly links: { readonly arena: string };
+}
+
+/** `GET /dashboard.json` */
+export interface Settings {
+	readonly needsKey: boolean;
+	readonly maxBytes: number;
+}
