@@ -220,7 +220,7 @@ export const settings = {
 	retryDelay: setting(
 		'PICPIPE_RETRY_DELAY',
 		integer(1, 3_600_000, 'ms'),
-		1_000,
+		2_000,
 		'Delay before the second attempt; it doubles with every further one, with jitter.',
 	),
 	sweepSeconds: setting(
