@@ -1,20 +1,17 @@
 import type { Redis } from 'ioredis';
-import { buildApi } from './api/server.ts';
-import { openArena } from './arena/arena.ts';
 import { openCatalog } from './catalog/catalog.ts';
 import { type ReindexResult, reindex as reindexCatalog } from './catalog/reindex.ts';
 import { type Config, ConfigError, settings } from './config.ts';
 import { listen } from './http/listen.ts';
 import type { Logger } from './observe/log.ts';
-import { loadRecipes } from './pipeline/recipes.ts';
-import { listenToPictures } from './queue/events.ts';
 import { openQueues } from './queue/queues.ts';
 import { type ConnectionUse, connectRedis, readRedisInfo, redisTooOld } from './queue/redis.ts';
 import { openStorage } from './storage/index.ts';
-import { startImagingPool } from './worker/pool.ts';
-import { startWorkers } from './worker/worker.ts';
 
-/** The one place that puts the parts together. Each role opens what it needs and closes it in reverse. */
+/**
+ * The one place that puts the parts together. Each role opens what it needs and closes it in reverse, and loads only what it
+ * needs: a worker has no use for Express, nor the api for Arena.
+ */
 
 /** A role at work. */
 export interface Running {
@@ -26,6 +23,11 @@ export interface Running {
 
 /** Receives, shows and serves pictures. Starts without Redis too: uploads are accepted and queued later. */
 export async function startApi(config: Config, log: Logger): Promise<Running> {
+	const [{ buildApi }, { loadRecipes }, { listenToPictures }] = await Promise.all([
+		import('./api/server.ts'),
+		import('./pipeline/recipes.ts'),
+		import('./queue/events.ts'),
+	]);
 	const recipes = await loadRecipes(config.recipesFile);
 	if (!recipes.has(config.defaultRecipe)) {
 		const known = [...recipes.keys()].join(', ');
@@ -56,6 +58,10 @@ export async function startApi(config: Config, log: Logger): Promise<Running> {
 
 /** Takes jobs and does them. */
 export async function startWorker(config: Config, log: Logger): Promise<Running> {
+	const [{ startImagingPool }, { startWorkers }] = await Promise.all([
+		import('./worker/pool.ts'),
+		import('./worker/worker.ts'),
+	]);
 	const storage = openStorage(config.storage);
 	const redis = connect(config, 'worker', log);
 	const catalog = openCatalog(redis, config.redisPrefix);
@@ -87,6 +93,7 @@ export async function startWorker(config: Config, log: Logger): Promise<Running>
 
 /** Shows the queues. */
 export async function startArena(config: Config, log: Logger): Promise<Running> {
+	const { openArena } = await import('./arena/arena.ts');
 	const redis = connect(config, 'producer', log);
 	const arena = await openArena({
 		...queuesOptions(config),

@@ -104,8 +104,14 @@ async function makeVariants(context: ProcessContext, picture: Picture, report: R
 	const { key, sha256, bytes } = picture.source;
 	const stored: Promise<Variant>[] = [];
 	const store = async (output: VariantOutput): Promise<Variant> => {
-		const { data, extension, ...made } = output;
-		const variant = { ...made, key: variantKey(folder, made.name, made.digest, extension), bytes: data.length };
+		const { data, extension, milliseconds, ...made } = output;
+		const rounded = Math.round(milliseconds * 10) / 10;
+		const variant = {
+			...made,
+			milliseconds: rounded,
+			key: variantKey(folder, made.name, made.digest, extension),
+			bytes: data.length,
+		};
 		await report.step(`store ${made.name}.${extension}`, () => context.storage.put(variant.key, data), data.length);
 		return variant;
 	};

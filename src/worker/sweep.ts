@@ -59,7 +59,7 @@ export async function sweep(context: SweepContext, job?: Job): Promise<SweepResu
 }
 
 async function rebuildIndex(context: SweepContext): Promise<number> {
-	context.log.info('Redis was restarted; bringing its index up to date with the manifests');
+	context.log.info('Redis is new or was restarted; bringing its index up to date with the manifests');
 	const { pictures, unreadable } = await reindex(context.storage, context.catalog);
 	for (const key of unreadable)
 		context.log.error({ key }, 'a manifest could not be read; the picture is left as it is');
