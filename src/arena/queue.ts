@@ -1,7 +1,7 @@
 import { type Job, type JobsOptions, type JobType, Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { processJobIdOf, type QueueName } from '../queue/jobs.ts';
-import { keepCompleted, pictureJobOptions, type QueuesOptions } from '../queue/queues.ts';
+import { keepCompleted, pictureJobOptions, type QueuesOptions, startsWithoutRedis } from '../queue/queues.ts';
 import { ArenaJob, nameInList, parsePictureJob } from './job.ts';
 
 /** Arena asks for this state of BullMQ 5 and before; a paused queue's jobs are `waiting` now. */
@@ -20,12 +20,7 @@ export class ArenaQueue extends Queue {
 			// A made client, because BullMQ cannot load ioredis itself from an ES module.
 			connection: redis,
 			prefix: options.prefix,
-			// Without these two the queue asks Redis for its version once, before anything else, and stays broken when that fails:
-			// pages would hang while Redis is away, and never come back. So each command fails, or not, by itself.
-			skipWaitingForReady: true,
-			skipVersionCheck: true,
-			// Looking changes nothing.
-			skipMetasUpdate: true,
+			...startsWithoutRedis,
 		});
 		this.#options = options;
 		// The connection's own listener reports trouble; without one here each queue would throw it again.

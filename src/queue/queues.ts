@@ -34,10 +34,20 @@ export interface Queues {
 	close(): Promise<void>;
 }
 
+/**
+ * BullMQ asks Redis for its version and writes the queue's settings once, when a queue is made, and the queue stays broken when
+ * Redis is away just then. With these each command fails, or not, by itself; the version is checked by whoever connects.
+ */
+export const startsWithoutRedis = {
+	skipWaitingForReady: true,
+	skipVersionCheck: true,
+	skipMetasUpdate: true,
+} as const;
+
 export function openQueues(redis: Redis, options: QueuesOptions): Queues {
 	const byName = Object.fromEntries(
 		queueNames.map((name) => {
-			const queue = new Queue(name, { connection: redis, prefix: options.prefix });
+			const queue = new Queue(name, { connection: redis, prefix: options.prefix, ...startsWithoutRedis });
 			// The connection's own listener reports trouble; without one here each queue would throw it again.
 			queue.on('error', () => {});
 			return [name, queue];

@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { json } from '../helpers/api.ts';
+import { json, untilFinished } from '../helpers/api.ts';
 import { mixedPhotographs, startForFaults, until } from '../helpers/faults.ts';
+import { temporaryFolder } from '../helpers/folder.ts';
 import { Ledger } from '../helpers/ledger.ts';
 import { photograph } from '../helpers/pictures.ts';
+import { PicpipeProcess } from '../helpers/processes.ts';
 import { type PrivateRedis, startRedis } from '../helpers/redis.ts';
 
 /** Longest time an upload may take to be answered while Redis doesn't answer, milliseconds. */
@@ -112,5 +114,43 @@ describe('Redis under load', () => {
 		process.kill(redis.pid, 'SIGCONT');
 		await ledger.untilFinished(storage, 120_000);
 		await ledger.expectWhole(storage);
+	});
+});
+
+describe('Redis that is not there when the api starts', () => {
+	it('uploads are accepted, and later ones go straight to the queue once it is there', {
+		timeout: 120_000,
+	}, async () => {
+		const redis = await privateRedis();
+		await redis.kill9();
+		const folder = await temporaryFolder();
+		const role = (command: 'api' | 'worker') => {
+			// No sweep while the test looks: what is ready by then came by the queue.
+			const environment = { REDIS_URL: redis.url, PICPIPE_SWEEP_SECONDS: '3600' };
+			const one = new PicpipeProcess({ folder, command, environment });
+			onTestFinished(() => one.destroy());
+			return one;
+		};
+		const picpipe = role('api');
+		const { address } = await picpipe.waitFor((line) => line.msg === 'api listens');
+		const api = String(address);
+		const ledger = new Ledger();
+		await ledger.upload(api, await photograph({ width: 320, height: 240 }));
+		expect(ledger.accepted.size).toBe(1);
+		await redis.restart();
+		await until('the api sees Redis', async () => (await fetch(`${api}/readyz`)).status === 200);
+
+		const later = await json(
+			await fetch(`${api}/v1/pictures`, {
+				method: 'POST',
+				body: new Uint8Array(await photograph({ width: 640, height: 480 })),
+				headers: { 'content-type': 'image/jpeg' },
+			}),
+		);
+		expect((await json(await fetch(`${api}/v1/queues`))).queues[0].counts.waiting).toBe(1);
+		role('worker');
+		expect(await untilFinished({ url: api }, later.id)).toMatchObject({ state: 'ready' });
+		// The first one is brought by the sweep with which a worker starts.
+		await ledger.untilFinished(`file:${folder}`, 60_000);
 	});
 });
