@@ -1,0 +1,108 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { availableParallelism, cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import sharp from 'sharp';
+import { tsImport } from 'tsx/esm/api';
+import { startDirect, startEngine, startWhole } from './sides.mjs';
+import { overheadCpu, watchMemory } from './usage.mjs';
+
+/**
+ * Copies of a 12 megapixel photograph through the recipe `web`: by sharp called directly, by the imaging pool, and by all of
+ * picpipe (upload over HTTP → durable storage → queue → worker → stored and recorded). The sides take turns within one run,
+ * so that a machine that becomes slower does so for all.
+ *
+ *   npm run bench:pipeline                 5 rounds of 40 pictures
+ *   npm run bench:pipeline -- --quick      2 rounds of 10 pictures, under a minute
+ *   ... -- --photos                        the photographs of ../shared/pictures/photos instead
+ *
+ * The last line is `ratio: <number>`, pictures per second of all of picpipe divided by those of sharp.
+ */
+const { values: options } = parseArgs({
+	options: { quick: { type: 'boolean', default: false }, photos: { type: 'boolean', default: false } },
+});
+const rounds = options.quick ? 2 : 5;
+const pictures = options.quick ? 10 : 40;
+
+const folder = await mkdtemp(join(tmpdir(), 'picpipe-bench-'));
+const sides = [];
+try {
+	const files = await makeFiles(join(folder, 'in'));
+	sides.push(await startDirect(join(folder, 'direct')));
+	sides.push(await startEngine(join(folder, 'engine')));
+	sides.push(await startWhole(join(folder, 'whole')));
+	for (const side of sides) await side.prepare?.(files);
+	// The first pictures find cold caches and uncompiled code, which no long-running service does.
+	for (const side of sides) await side.run(files.slice(0, availableParallelism() * 2));
+	const results = sides.map((side) => ({ side, seconds: [], peak: 0, overhead: 0 }));
+	for (let round = 0; round < rounds; round++) {
+		// Everyone begins once.
+		for (let turn = 0; turn < results.length; turn++) await measure(results[(round + turn) % results.length], files);
+		process.stderr.write(`round ${round + 1} of ${rounds}\n`);
+	}
+	print(results, files.length);
+} finally {
+	await Promise.allSettled(sides.map((side) => side.stop()));
+	await rm(folder, { recursive: true, force: true });
+}
+
+/** Files that differ in a comment only, so that each is a picture of its own. */
+async function makeFiles(target) {
+	const helper = await tsImport('../test/helpers/pictures.ts', import.meta.url);
+	await mkdir(target, { recursive: true });
+	const photos = options.photos ? helper.sharedPictures('photos').map(({ path }) => readFile(path)) : [];
+	const originals = photos.length > 0 ? await Promise.all(photos) : [await helper.twelveMegapixels()];
+	const files = Array.from({ length: pictures }, (_, at) => join(target, `${at}.jpg`));
+	for (const [at, file] of files.entries()) {
+		await writeFile(file, helper.withComment(originals[at % originals.length], `copy ${at}`));
+	}
+	const megabytes = originals.reduce((sum, { length }) => sum + length, 0) / originals.length / 1e6;
+	const what = photos.length > 0 ? `${photos.length} real photographs` : 'a photograph of 4000 × 3000';
+	process.stdout.write(`${pictures} pictures a round, ${rounds} rounds, from ${what} (${megabytes.toFixed(1)} MB)\n`);
+	return files;
+}
+
+async function measure(result, files) {
+	const { side } = result;
+	const memory = watchMemory(side.children);
+	const cpuBefore = overheadCpu(side.children());
+	const started = performance.now();
+	await side.run(files);
+	result.seconds.push((performance.now() - started) / 1_000);
+	result.overhead += (overheadCpu(side.children()) ?? 0) - (cpuBefore ?? 0);
+	result.peak = Math.max(result.peak, memory.stop() ?? 0);
+}
+
+function print(results, count) {
+	const [direct, , whole] = results;
+	const ratioOf = (result) => median(direct.seconds.map((seconds, round) => seconds / result.seconds[round]));
+	const rows = results.map((result) => ({
+		side: result.side.name,
+		'pictures/s': (count / median(result.seconds)).toFixed(2),
+		'ms/picture': ((median(result.seconds) / count) * 1_000).toFixed(0),
+		ratio: ratioOf(result).toFixed(3),
+		'peak memory': result.peak ? `${(result.peak / 1e6).toFixed(0)} MB` : 'n/a',
+	}));
+	const columns = Object.keys(rows[0]);
+	const line = (cells) => `| ${cells.join(' | ')} |\n`;
+	const extra = ((median(whole.seconds) - median(direct.seconds)) / count) * 1_000;
+	const cpu = whole.overhead / (count * whole.seconds.length);
+	process.stdout.write(
+		[
+			`\n${cpus()[0]?.model.trim()}, ${availableParallelism()} cores, Node ${process.versions.node}, `,
+			`sharp ${sharp.versions.sharp}, libvips ${sharp.versions.vips}\n\n`,
+			line(columns),
+			line(columns.map(() => '---')),
+			...rows.map((row) => line(Object.values(row))),
+			`\nOverhead of picpipe: ${extra.toFixed(1)} ms of wall time a picture`,
+			process.platform === 'linux' ? `; ${cpu.toFixed(1)} ms of CPU outside its imaging processes` : '',
+			`\n\nratio: ${ratioOf(whole).toFixed(3)}\n`,
+		].join(''),
+	);
+}
+
+function median(numbers) {
+	const sorted = [...numbers].sort((a, b) => a - b);
+	const middle = sorted.length >> 1;
+	return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}

@@ -1,0 +1,166 @@
+import { fork, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdir, open, readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { pino } from 'pino';
+import { loadRecipes } from '../dist/pipeline/recipes.js';
+import { openStorage } from '../dist/storage/index.js';
+import { startImagingPool } from '../dist/worker/pool.js';
+
+/**
+ * The sides of the comparison. Each is started once, waits idle while another one runs, and does the same work: every file
+ * through the recipe `web`, all results kept on disk.
+ *
+ * @typedef {{ name: string, children(): number[], prepare?(files: string[]): Promise<void>, run(files: string[]): Promise<void>, stop(): Promise<void> }} Side
+ */
+
+const cores = availableParallelism();
+/** Uploads at the same time. */
+const connections = 4;
+
+/** sharp called directly, one process per core. @returns {Promise<Side>} */
+export async function startDirect(folder) {
+	const program = fileURLToPath(new URL('./direct-process.mjs', import.meta.url));
+	const children = Array.from({ length: cores }, () => fork(program));
+	let round = 0;
+	return {
+		name: 'sharp directly',
+		children: () => children.map((child) => child.pid),
+		async run(files) {
+			round++;
+			const left = [...files.entries()];
+			const work = async (child) => {
+				for (let next = left.shift(); next; next = left.shift()) {
+					const [index, file] = next;
+					const target = join(folder, `${round}-${index}`);
+					await mkdir(target, { recursive: true });
+					child.send({ file, folder: target });
+					await once(child, 'message');
+				}
+			};
+			await Promise.all(children.map(work));
+		},
+		async stop() {
+			for (const child of children) child.kill();
+		},
+	};
+}
+
+/** The imaging pool alone: originals and variants in storage, without HTTP, queue and manifests. @returns {Promise<Side>} */
+export async function startEngine(folder) {
+	const storage = openStorage(`file:${folder}`);
+	const recipe = (await loadRecipes(undefined)).get('web').definition;
+	const pool = startImagingPool({
+		processes: cores,
+		sharpThreads: 1,
+		megapixelsInFlight: 1_000,
+		imagingMegabytes: 1_024,
+		pictureSeconds: 60,
+		storage: `file:${folder}`,
+		limits: { maxMegapixels: 50, maxDimension: 30_000, maxFrames: 1_000 },
+		log: pino({ level: 'silent' }),
+	});
+	const originals = new Map();
+	let round = 0;
+	return {
+		name: 'imaging pool',
+		children: () => pool.pids(),
+		async prepare(files) {
+			for (const [index, file] of files.entries()) {
+				const bytes = await readFile(file);
+				const key = `originals/${index}.jpg`;
+				await storage.put(key, bytes);
+				const sha256 = createHash('sha256').update(bytes).digest('hex');
+				originals.set(file, { key, bytes: bytes.length, sha256, recipe });
+			}
+		},
+		async run(files) {
+			round++;
+			const storing = [];
+			const work = files.map((file, index) =>
+				pool.run(originals.get(file), {
+					onStep() {},
+					onVariant: ({ name, extension, data }) =>
+						storing.push(storage.put(`variants/${round}-${index}/${name}.${extension}`, data)),
+				}),
+			);
+			await Promise.all(work);
+			await Promise.all(storing);
+		},
+		stop: () => pool.stop(),
+	};
+}
+
+/** Everything, as a user runs it: `picpipe start` with its own Redis; uploads over HTTP. @returns {Promise<Side>} */
+export async function startWhole(folder) {
+	const cli = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
+	const kept = Object.entries(process.env).filter(([name]) => !/^(PICPIPE_|REDIS_URL)/.test(name));
+	const picpipe = spawn(process.execPath, [cli, 'start'], {
+		env: { ...Object.fromEntries(kept), PICPIPE_DATA: folder, PICPIPE_PORT: '0', PICPIPE_ARENA_PORT: '0' },
+		stdio: ['ignore', 'pipe', 'inherit'],
+	});
+	const api = await readyAddress(picpipe);
+	let round = 0;
+	return {
+		name: 'picpipe, whole',
+		children: () => [picpipe.pid],
+		async run(files) {
+			const tag = `round${++round}`;
+			const left = [...files];
+			const upload = async () => {
+				for (let file = left.shift(); file; file = left.shift()) await uploadFile(api, file, tag);
+			};
+			await Promise.all(Array.from({ length: connections }, upload));
+			while ((await countPictures(api, tag, 'queued')) + (await countPictures(api, tag, 'processing')) > 0) {
+				await sleep(50);
+			}
+			const ready = await countPictures(api, tag, 'ready', 200);
+			if (ready !== files.length) throw new Error(`${files.length} pictures were uploaded but ${ready} became ready.`);
+		},
+		async stop() {
+			if (picpipe.exitCode !== null) return;
+			picpipe.kill('SIGTERM');
+			await once(picpipe, 'exit');
+		},
+	};
+}
+
+/** Waits for the address of the API in picpipe's log. */
+async function readyAddress(picpipe) {
+	for await (const line of createInterface({ input: picpipe.stdout })) {
+		if (!line.startsWith('{')) continue;
+		const entry = JSON.parse(line);
+		if (entry.msg !== 'picpipe is ready') continue;
+		// Keep reading, or a full pipe would stop it.
+		picpipe.stdout.resume();
+		return entry.api;
+	}
+	throw new Error('picpipe ended before it was ready.');
+}
+
+async function uploadFile(api, path, tag) {
+	const file = await open(path);
+	try {
+		const response = await fetch(`${api}/v1/pictures?tags=${tag}`, {
+			method: 'POST',
+			headers: { 'content-type': 'image/jpeg' },
+			body: file.readableWebStream({ type: 'bytes' }),
+			duplex: 'half',
+		});
+		if (response.status !== 202) throw new Error(`${response.status} ${await response.text()}`);
+		await response.arrayBuffer();
+	} finally {
+		await file.close();
+	}
+}
+
+async function countPictures(api, tag, state, limit = 1) {
+	const response = await fetch(`${api}/v1/pictures?tag=${tag}&state=${state}&limit=${limit}`);
+	if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
+	return (await response.json()).pictures.length;
+}
