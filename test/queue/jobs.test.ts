@@ -1,0 +1,104 @@
+import { describe, expect, it } from 'vitest';
+import { parseRecipe } from '../../src/pipeline/plan.ts';
+import {
+	pictureIdOfJob,
+	processJob,
+	processJobId,
+	processJobIdOf,
+	processJobSchema,
+	processReasons,
+	queueNames,
+	sweepJobSchema,
+} from '../../src/queue/jobs.ts';
+import { makePicture, makeRecipe } from '../helpers/manifest.ts';
+
+const picture = makePicture({ requestId: 'request-1' });
+
+describe('the id of a job', () => {
+	it('is the same for the same picture, bytes and recipe, whatever else changes', () => {
+		const later = { ...picture, state: 'failed' as const, revision: 9, tags: ['x'], priority: 5, requestId: 'other' };
+		expect(processJobId(later)).toBe(processJobId(picture));
+	});
+
+	it.each([
+		['picture', makePicture({ source: picture.source, recipe: picture.recipe })],
+		['original', { ...picture, source: { ...picture.source, sha256: 'cd'.repeat(32) } }],
+		['recipe', { ...picture, recipe: makeRecipe('small', 401) }],
+	])('is another one for another %s', (_what, other) => {
+		expect(processJobId(other)).not.toBe(processJobId(picture));
+	});
+
+	it('does not depend on the name of a recipe, only on what it makes', () => {
+		expect(processJobId({ ...picture, recipe: makeRecipe('other') })).toBe(processJobId(picture));
+	});
+
+	it('is one that BullMQ takes: no colon, no bare number; and it names the picture', () => {
+		const id = processJobId(picture);
+		expect(id).toMatch(/^pic_[0-9a-z]{26}-[0-9a-f]{12}$/);
+		expect(pictureIdOfJob(id)).toBe(picture.id);
+	});
+
+	it('follows from the data of the job alone', () => {
+		for (const reason of processReasons) {
+			expect(processJobIdOf(processJob(picture, reason))).toBe(processJobId(picture));
+		}
+	});
+});
+
+describe('the data of a job', () => {
+	const data = processJob(picture, 'upload');
+
+	it('says what people want to see', () => {
+		expect(data).toEqual({
+			version: 1,
+			pictureId: picture.id,
+			reason: 'upload',
+			recipe: { name: 'small', digest: picture.recipe.digest, variants: ['small'] },
+			source: { type: 'image/jpeg', bytes: 3, sha256: 'ab'.repeat(32), filename: 'holiday.jpg' },
+			requestId: 'request-1',
+		});
+	});
+
+	it('stays small for the largest recipe, and holds no storage key', () => {
+		const names = Array.from({ length: 50 }, (_, index) => `variant_number_${index}`.padEnd(32, 'x'));
+		const recipe = parseRecipe('large', {
+			variants: Object.fromEntries(names.map((name) => [name, { encode: [{ webp: {} }] }])),
+		});
+		const json = JSON.stringify(processJob({ ...picture, recipe }, 'upload'));
+		expect(json.length).toBeLessThan(4_000);
+		expect(json).not.toContain(picture.source.key);
+	});
+
+	it('survives Redis, as JSON', () => {
+		expect(processJobSchema.parse(JSON.parse(JSON.stringify(data)))).toEqual(data);
+		const { requestId: _requestId, ...without } = picture;
+		const job = processJob(without, 'sweep');
+		expect(processJobSchema.parse(JSON.parse(JSON.stringify(job)))).toEqual(job);
+	});
+
+	it.each<[string, unknown]>([
+		['nothing', undefined],
+		['an unknown field', { ...data, priority: 1 }],
+		['an unknown field inside', { ...data, source: { ...data.source, key: 'pictures/x' } }],
+		['no version', { ...data, version: undefined }],
+		['a newer version', { ...data, version: 2 }],
+		['a version as text', { ...data, version: '1' }],
+		['no picture', { ...data, pictureId: undefined }],
+		['an unknown reason', { ...data, reason: 'fun' }],
+		['half a byte', { ...data, source: { ...data.source, bytes: 0.5 } }],
+		['variants that are no list', { ...data, recipe: { ...data.recipe, variants: 'small' } }],
+	])('is refused with %s', (_what, bad) => {
+		expect(processJobSchema.safeParse(bad).success).toBe(false);
+	});
+
+	it('of a sweep is its version and nothing else', () => {
+		expect(sweepJobSchema.safeParse({ version: 1 }).success).toBe(true);
+		expect(sweepJobSchema.safeParse({ version: 2 }).success).toBe(false);
+		expect(sweepJobSchema.safeParse({ version: 1, all: true }).success).toBe(false);
+	});
+});
+
+it('queues have names that BullMQ takes and that fit in an address', () => {
+	expect(new Set(queueNames).size).toBe(queueNames.length);
+	for (const name of queueNames) expect(name).toMatch(/^[a-z]+$/);
+});
