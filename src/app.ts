@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { openCatalog } from './catalog/catalog.ts';
 import { type ReindexResult, reindex as reindexCatalog } from './catalog/reindex.ts';
@@ -12,6 +13,9 @@ import { openStorage } from './storage/index.ts';
  * The one place that puts the parts together. Each role opens what it needs and closes it in reverse, and loads only what it
  * needs: a worker has no use for Express, nor the api for Arena.
  */
+
+/** Time that connections get to close in order, milliseconds. */
+const closingPatience = 2_000;
 
 /** A role at work. */
 export interface Running {
@@ -49,7 +53,8 @@ export async function startApi(config: Config, log: Logger): Promise<Running> {
 		address,
 		async stop() {
 			await new Promise((resolve) => server.close(resolve));
-			await closeQuietly(log, [() => events.close(), () => queues.close()]);
+			// A connection that is just coming back may never finish closing, and nobody needs it any more.
+			await Promise.race([closeQuietly(log, [() => events.close(), () => queues.close()]), sleep(closingPatience)]);
 			redis.disconnect();
 			eventsRedis.disconnect();
 		},

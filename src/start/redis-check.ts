@@ -10,7 +10,8 @@ const refusals = /^(WRONGPASS|NOAUTH|NOPERM|ERR (invalid|AUTH|DB index|Client se
 
 /**
  * Looks whether the Redis at `REDIS_URL` is one that picpipe can work with. One that can't be reached is no reason to
- * refuse: uploads are accepted without it; it is then looked at when it comes.
+ * refuse: uploads are accepted without it; it is then looked at when it comes. (Whether it keeps what it is given, its
+ * maxmemory-policy, every role looks at by itself whenever it connects.)
  *
  * @param onRefusal called when a Redis that came later turns out to be unusable
  * @throws ConfigError if it is too old or refuses us
@@ -43,27 +44,18 @@ export function withoutSecrets(url: string): string {
 async function inspect(url: string, log: Logger): Promise<void> {
 	const redis = connectRedis(url, 'worker');
 	try {
-		const info = await new Promise<{ version: string; evictionPolicy: string }>((resolve, reject) => {
+		const { version } = await new Promise<{ version: string }>((resolve, reject) => {
 			redis.on('error', (error: Error) => {
 				log.debug({ err: error }, 'Redis');
 				if (refusals.test(error.message)) reject(error);
 			});
 			readRedisInfo(redis).then(resolve, reject);
 		});
-		const problem = redisTooOld(info.version);
+		const problem = redisTooOld(version);
 		if (problem) throw new Error(problem);
-		if (info.evictionPolicy !== 'noeviction') warnAboutEviction(info.evictionPolicy, log);
 	} catch (error) {
 		throw new ConfigError([`REDIS_URL: ${withoutSecrets(url)}: ${(error as Error).message}`]);
 	} finally {
 		redis.disconnect();
 	}
-}
-
-function warnAboutEviction(policy: string, log: Logger): void {
-	log.warn(
-		{ evictionPolicy: policy },
-		`Redis may throw jobs away: its maxmemory-policy is ${policy || 'unknown'}, and only noeviction is safe for a queue. ` +
-			'Set it with `redis-cli config set maxmemory-policy noeviction` and in redis.conf.',
-	);
 }

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Time to become ready, milliseconds: generous, because several runs share two cores. */
-const patience = 30_000;
+const patience = 60_000;
 
 /** What picpipe logs: one object a line. */
 export interface LogLine {

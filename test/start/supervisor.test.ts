@@ -34,7 +34,8 @@ const serverPid = async (folder: string) => Number(await readFile(join(folder, '
 const readyAgain = (picpipe: PicpipeProcess, child: string, from: number) =>
 	picpipe.waitFor((line) => line.role === 'start' && line.child === child && line.msg === `${child} is ready`, from);
 
-describe('picpipe start', () => {
+// Each starts several processes, and more than once; a machine that is busy otherwise takes its time.
+describe('picpipe start', { timeout: 240_000 }, () => {
 	test('runs everything in a fresh folder, restarts what dies, and stops in order', async () => {
 		const folder = await temporaryFolder('new');
 		const picpipe = startPicpipe({ folder });
@@ -108,7 +109,7 @@ describe('picpipe start', () => {
 		first.kill('SIGKILL');
 		await first.expectNoSurvivors(20_000);
 
-		const second = startPicpipe({ folder });
+		const second = startPicpipe({ folder, environment: { PICPIPE_STOP_SECONDS: '5' } });
 		await second.ready();
 		expect(await inRedis(folder, (redis) => redis.get('kept'))).toBe('yes');
 
