@@ -1,0 +1,314 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { type Catalog, type ListQuery, openCatalog } from '../../src/catalog/catalog.ts';
+import { newPictureId, type Picture, type PictureState } from '../../src/domain/picture.ts';
+import { connectRedis } from '../../src/queue/redis.ts';
+import { connected } from '../helpers/connection.ts';
+import { makePicture, makeRecipe } from '../helpers/manifest.ts';
+import { freshPrefix, startRedis } from '../helpers/redis.ts';
+import { thrownBy } from '../helpers/thrown.ts';
+
+async function open(prefix = freshPrefix()) {
+	const redis = await connected();
+	return { redis, prefix, catalog: openCatalog(redis, prefix) };
+}
+
+/** The ids of all pages, and how many pages there were. */
+async function listAll(catalog: Catalog, query: Omit<ListQuery, 'before'>): Promise<{ ids: string[]; pages: number }> {
+	const ids: string[] = [];
+	let before: string | undefined;
+	for (let pages = 1; ; pages++) {
+		const page = await catalog.list({ ...query, before });
+		expect(page.pictures.length).toBeLessThanOrEqual(query.limit);
+		ids.push(...page.pictures.map(({ id }) => id));
+		before = page.next;
+		if (before === undefined) return { ids, pages };
+	}
+}
+
+/** Ids in the order in which they were made. */
+const newIds = (count: number) => Array.from({ length: count }, () => newPictureId()).sort();
+
+describe('get', () => {
+	it('returns the picture as it was put, and nothing for one that was not', async () => {
+		const { catalog } = await open();
+		const picture = makePicture({ tags: ['a', 'b'], priority: 3, analysis: { thumbhash: 'AAAA' } });
+		await catalog.put(picture);
+		expect(await catalog.get(picture.id)).toEqual(picture);
+		expect(await catalog.get(newPictureId())).toBeUndefined();
+	});
+
+	it('keeps what Lua could mistake: empty lists, large numbers, any text', async () => {
+		const { catalog } = await open();
+		const source = { ...makePicture().source, bytes: 2 ** 40, filename: 'ünï "quoted" \\ 東京 🏔.jpg' };
+		const picture = makePicture({ tags: [], variants: [], source });
+		await catalog.put(picture);
+		await catalog.put({ ...picture, revision: 2, tags: ['東京/🏔'.slice(0, 2)] });
+		expect(await catalog.get(picture.id)).toMatchObject({ variants: [], source });
+	});
+});
+
+describe('list', () => {
+	it('shows the newest first, in pages that leave nothing out and repeat nothing', async () => {
+		const { catalog } = await open();
+		const ids = newIds(23);
+		// In another order than they were made.
+		for (const id of [...ids].sort(() => 0.5 - Math.random())) await catalog.put(makePicture({ id }));
+		for (const limit of [1, 5, 22, 23, 24, 200]) {
+			const { ids: found, pages } = await listAll(catalog, { limit });
+			expect(found).toEqual([...ids].reverse());
+			expect(pages).toBeLessThanOrEqual(Math.ceil(23 / limit) + 1);
+		}
+	});
+
+	it('goes on behind its cursor while new pictures come and old ones go', async () => {
+		const { catalog } = await open();
+		const [a, b, c, d] = newIds(4) as [string, string, string, string];
+		for (const id of [a, b, c, d]) await catalog.put(makePicture({ id }));
+		const first = await catalog.list({ limit: 2 });
+		expect(first.pictures.map(({ id }) => id)).toEqual([d, c]);
+		await catalog.put(makePicture());
+		await catalog.remove(c);
+		const second = await catalog.list({ limit: 2, before: first.next });
+		expect(second.pictures.map(({ id }) => id)).toEqual([b, a]);
+	});
+
+	it('is empty, without a next page, where there is nothing', async () => {
+		const { catalog } = await open();
+		expect(await catalog.list({ limit: 10 })).toEqual({ pictures: [], next: undefined });
+		expect(await catalog.list({ limit: 10, tag: 'x', state: 'ready', recipe: 'web' })).toEqual({
+			pictures: [],
+			next: undefined,
+		});
+	});
+
+	it('filters by state, tag and recipe, alone and together', async () => {
+		const { catalog } = await open();
+		const states: PictureState[] = ['queued', 'processing', 'ready', 'failed'];
+		const pictures: Picture[] = [];
+		for (const state of states) {
+			for (const tags of [[], ['red'], ['red', 'blue']]) {
+				for (const recipe of [makeRecipe('small'), makeRecipe('other')]) {
+					pictures.push(makePicture({ state, tags, recipe }));
+				}
+			}
+		}
+		for (const picture of pictures) await catalog.put(picture);
+		const queries: Omit<ListQuery, 'limit'>[] = [undefined, ...states].flatMap((state) =>
+			[undefined, 'red', 'blue', 'green'].flatMap((tag) =>
+				[undefined, 'small', 'other', 'none'].map((recipe) => ({ state, tag, recipe })),
+			),
+		);
+		for (const query of queries) {
+			const expected = pictures
+				.filter(({ state }) => query.state === undefined || state === query.state)
+				.filter(({ tags }) => query.tag === undefined || tags.includes(query.tag))
+				.filter(({ recipe }) => query.recipe === undefined || recipe.name === query.recipe)
+				.map(({ id }) => id);
+			const { ids } = await listAll(catalog, { ...query, limit: 4 });
+			expect(ids, JSON.stringify(query)).toEqual(expected.sort().reverse());
+		}
+	});
+
+	it('ends a page early rather than look through everything for one match, and goes on from there', async () => {
+		const { catalog } = await open();
+		const ids = newIds(5_300);
+		const oldest = ids[0] as string;
+		for (let start = 0; start < ids.length; start += 500) {
+			await Promise.all(
+				ids
+					.slice(start, start + 500)
+					.map((id) => catalog.put(makePicture({ id, tags: ['many'], state: id === oldest ? 'failed' : 'ready' }))),
+			);
+		}
+		const first = await catalog.list({ tag: 'many', state: 'failed', limit: 10 });
+		expect(first.pictures).toEqual([]);
+		expect(first.next).toBe(ids[300]);
+		const second = await catalog.list({ tag: 'many', state: 'failed', limit: 10, before: first.next });
+		expect(second.pictures.map(({ id }) => id)).toEqual([oldest]);
+		expect(second.next).toBeUndefined();
+	});
+
+	it('passes over an entry whose picture is lost', async () => {
+		const { catalog, redis, prefix } = await open();
+		const [lost, kept] = [makePicture(), makePicture()];
+		await catalog.put(lost);
+		await catalog.put(kept);
+		await redis.del(`${prefix}:catalog:picture:${lost.id}`);
+		expect((await listAll(catalog, { limit: 10 })).ids).toEqual([kept.id]);
+	});
+});
+
+describe('put', () => {
+	it('moves a picture from the lists of what it was to those of what it is', async () => {
+		const { catalog } = await open();
+		const picture = makePicture({ tags: ['old', 'both'] });
+		await catalog.put(picture);
+		const recipe = makeRecipe('other');
+		await catalog.put({ ...picture, revision: 2, state: 'ready', tags: ['both', 'new'], recipe });
+		const isListed = async (query: Partial<ListQuery>) =>
+			(await catalog.list({ ...query, limit: 10 })).pictures.length === 1;
+		for (const query of [{ state: 'queued' }, { tag: 'old' }, { recipe: 'small' }] as const) {
+			expect(await isListed(query), JSON.stringify(query)).toBe(false);
+		}
+		for (const query of [{}, { state: 'ready' }, { tag: 'both' }, { tag: 'new' }, { recipe: 'other' }] as const) {
+			expect(await isListed(query), JSON.stringify(query)).toBe(true);
+		}
+	});
+
+	it('leaves no key behind in sets that a picture has left', async () => {
+		const { catalog, redis, prefix } = await open();
+		const picture = makePicture({ tags: ['a'] });
+		await catalog.put(picture);
+		await catalog.put({ ...picture, revision: 2, state: 'failed', tags: ['b'] });
+		expect((await redis.keys(`${prefix}:catalog:*`)).sort()).toEqual(
+			['all', `picture:${picture.id}`, 'recipe:small', 'state:failed', 'tag:b'].map(
+				(name) => `${prefix}:catalog:${name}`,
+			),
+		);
+	});
+
+	/** The revision and state that are there, those that come, and whether they win. */
+	const cases: readonly (readonly [number, PictureState, number, PictureState, boolean])[] = [
+		[1, 'queued', 2, 'ready', true],
+		[2, 'ready', 1, 'queued', false],
+		[2, 'ready', 3, 'queued', true],
+		[3, 'queued', 2, 'ready', false],
+		[1, 'queued', 1, 'processing', true],
+		[1, 'processing', 1, 'queued', false],
+		[2, 'ready', 2, 'processing', false],
+		[2, 'failed', 2, 'queued', false],
+		[1, 'processing', 2, 'failed', true],
+		[2, 'ready', 2, 'ready', true],
+		[10, 'queued', 9, 'ready', false],
+		[9, 'queued', 10, 'queued', true],
+	];
+	it.each(cases)(
+		'over revision %i (%s) of revision %i (%s): %s',
+		async (revision, state, newRevision, newState, wins) => {
+			const { catalog } = await open();
+			const picture = makePicture({ revision, state, priority: 1 });
+			await catalog.put(picture);
+			await catalog.put({ ...picture, revision: newRevision, state: newState, priority: 2 });
+			expect(await catalog.get(picture.id)).toMatchObject(
+				wins ? { revision: newRevision, state: newState, priority: 2 } : { revision, state, priority: 1 },
+			);
+			expect((await catalog.list({ state: wins ? newState : state, limit: 10 })).pictures).toHaveLength(1);
+		},
+	);
+
+	it('ends with the newest, in whatever order revisions arrive', async () => {
+		const { catalog } = await open();
+		const picture = makePicture();
+		const revisions = Array.from({ length: 30 }, (_, index) => index + 1).sort(() => 0.5 - Math.random());
+		await Promise.all(revisions.map((revision) => catalog.put({ ...picture, revision, tags: [`r${revision}`] })));
+		expect(await catalog.get(picture.id)).toMatchObject({ revision: 30, tags: ['r30'] });
+		expect((await catalog.list({ limit: 10 })).pictures).toHaveLength(1);
+		expect((await catalog.list({ limit: 10, tag: 'r29' })).pictures).toHaveLength(0);
+	});
+});
+
+describe('markProcessing', () => {
+	it('shows that work has begun, without a new revision', async () => {
+		const { catalog } = await open();
+		const picture = makePicture();
+		await catalog.put(picture);
+		await catalog.markProcessing(picture);
+		expect(await catalog.get(picture.id)).toEqual({ ...picture, state: 'processing' });
+	});
+
+	it('comes too late when the work is finished or begun anew', async () => {
+		const { catalog } = await open();
+		const picture = makePicture();
+		await catalog.put({ ...picture, revision: 2, state: 'ready' });
+		await catalog.markProcessing(picture);
+		expect((await catalog.get(picture.id))?.state).toBe('ready');
+		await catalog.put({ ...picture, revision: 3, state: 'queued' });
+		await catalog.markProcessing({ ...picture, revision: 2 });
+		expect((await catalog.get(picture.id))?.state).toBe('queued');
+	});
+});
+
+describe('remove', () => {
+	it('takes a picture out of everything, and no late write brings it back', async () => {
+		const { catalog, redis, prefix } = await open();
+		const picture = makePicture({ tags: ['a', 'b'] });
+		await catalog.put(picture);
+		await catalog.remove(picture.id);
+		await catalog.put({ ...picture, revision: 99, state: 'ready' });
+		await catalog.markProcessing(picture);
+		expect(await catalog.get(picture.id)).toBeUndefined();
+		expect(await redis.keys(`${prefix}:catalog:*`)).toEqual([`${prefix}:catalog:deleted:${picture.id}`]);
+	});
+
+	it('remembers for a day, also of a picture that it never knew', async () => {
+		const { catalog, redis, prefix } = await open();
+		const picture = makePicture();
+		await catalog.remove(picture.id);
+		const seconds = await redis.ttl(`${prefix}:catalog:deleted:${picture.id}`);
+		expect(seconds).toBeGreaterThan(86_000);
+		expect(seconds).toBeLessThanOrEqual(86_400);
+		await catalog.put(picture);
+		expect(await catalog.get(picture.id)).toBeUndefined();
+	});
+
+	it('leaves others alone', async () => {
+		const { catalog } = await open();
+		const [one, other] = [makePicture({ tags: ['a'] }), makePicture({ tags: ['a'] })];
+		await catalog.put(one);
+		await catalog.put(other);
+		await catalog.remove(one.id);
+		expect((await catalog.list({ tag: 'a', limit: 10 })).pictures).toEqual([other]);
+	});
+});
+
+describe('ids', () => {
+	it('are all there, oldest first, beyond one batch', async () => {
+		const { catalog } = await open();
+		const ids = newIds(450);
+		await Promise.all(ids.map((id) => catalog.put(makePicture({ id }))));
+		const found: string[] = [];
+		for await (const id of catalog.ids()) found.push(id);
+		expect(found).toEqual(ids);
+	});
+});
+
+describe('an index', () => {
+	it('is complete from its reindex to the next start of Redis', async () => {
+		const server = await startRedis();
+		onTestFinished(() => server.stop());
+		const redis = await connected('worker', server.url);
+		const catalog = openCatalog(redis, freshPrefix());
+		expect(await catalog.isComplete()).toBe(false);
+		await catalog.markComplete();
+		expect(await catalog.isComplete()).toBe(true);
+		await server.restart();
+		await redis.ping();
+		expect(await catalog.isComplete()).toBe(false);
+	});
+
+	it('is another one for another prefix', async () => {
+		const [one, other] = [await open(), await open()];
+		const picture = makePicture();
+		await one.catalog.put(picture);
+		expect(await other.catalog.get(picture.id)).toBeUndefined();
+		expect((await other.catalog.list({ limit: 10 })).pictures).toEqual([]);
+	});
+
+	it('says that it cannot be reached without Redis', async () => {
+		const redis = connectRedis('redis://127.0.0.1:1', 'producer');
+		onTestFinished(() => redis.disconnect());
+		redis.on('error', () => {});
+		const catalog = openCatalog(redis, freshPrefix());
+		const picture = makePicture();
+		const asks = [
+			() => catalog.put(picture),
+			() => catalog.get(picture.id),
+			() => catalog.list({ limit: 1 }),
+			() => catalog.remove(picture.id),
+			() => catalog.ids()[Symbol.asyncIterator]().next(),
+			() => catalog.isComplete(),
+			() => catalog.markComplete(),
+		];
+		for (const ask of asks) expect((await thrownBy(ask)).code).toBe('queue-unavailable');
+	});
+});
