@@ -1,0 +1,122 @@
+import { randomBytes } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { inspectHead, readHead } from '../../src/intake/inspect.ts';
+import { cut, gifDeclaring, photograph, pngDeclaring } from '../helpers/pictures.ts';
+import { thrownBy } from '../helpers/thrown.ts';
+
+/** An ISO base media file with these brands. */
+function isoFile(major: string, ...compatible: string[]): Buffer {
+	const brands = Buffer.from(`${major}\0\0\0\0${compatible.join('')}`, 'latin1');
+	const size = Buffer.alloc(4);
+	size.writeUInt32BE(8 + brands.length);
+	return Buffer.concat([size, Buffer.from('ftyp'), brands, Buffer.alloc(64)]);
+}
+
+describe('inspectHead', () => {
+	it.each([
+		['jpeg', 'image/jpeg', 'jpg'],
+		['png', 'image/png', 'png'],
+		['webp', 'image/webp', 'webp'],
+		['avif', 'image/avif', 'avif'],
+		['gif', 'image/gif', 'gif'],
+		['tiff', 'image/tiff', 'tiff'],
+	] as const)('knows a real %s', async (format, type, extension) => {
+		const file = await photograph({ width: 64, height: 48, format });
+		expect(await inspectHead(file.subarray(0, 4_100))).toEqual({ type, extension });
+	});
+
+	it.each<[string, Buffer, string]>([
+		['a progressive JPEG', Buffer.from([0xff, 0xd8, 0xff, 0xdb, 0, 0x43]), 'image/jpeg'],
+		['a GIF of 1987', Buffer.from('GIF87a\x01\x00\x01\x00', 'latin1'), 'image/gif'],
+		['an animated GIF', gifDeclaring({ width: 10, height: 10, frames: 3 }), 'image/gif'],
+		['an animated AVIF', isoFile('avis', 'avif', 'msf1', 'miaf'), 'image/avif'],
+		['an AVIF whose main brand is another', isoFile('mif1', 'miaf', 'avif'), 'image/avif'],
+		['a TIFF of the other byte order', Buffer.from('MM\0*\0\0\0\x08', 'latin1'), 'image/tiff'],
+		['a lossless WebP', Buffer.from('RIFF\x1a\0\0\0WEBPVP8L', 'latin1'), 'image/webp'],
+		['a PNG that declares to be huge', pngDeclaring(100_000, 100_000), 'image/png'],
+		[
+			'a PNG whose signature shows damage',
+			Buffer.concat([Buffer.from([0x09]), pngDeclaring(10, 10).subarray(1)]),
+			'image/png',
+		],
+	])('takes %s by its type, sound or not', async (_what, head, type) => {
+		expect((await inspectHead(head)).type).toBe(type);
+	});
+
+	it('takes a picture that is cut off: the worker decides about damage', async () => {
+		const file = await photograph({ width: 64, height: 48 });
+		expect(await inspectHead(cut(file, 10))).toEqual({ type: 'image/jpeg', extension: 'jpg' });
+	});
+
+	it.each<[string, Buffer, string]>([
+		['text', Buffer.from('This is only a text.\n'), 'of no known type'],
+		['an HTML page', Buffer.from('<!doctype html><script>alert(1)</script>'), 'of no known type'],
+		['an SVG', Buffer.from('<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>'), 'application/xml'],
+		['a PDF', Buffer.from('%PDF-1.7\n%\xe2\xe3\xcf\xd3\n', 'latin1'), 'application/pdf'],
+		['a HEIC', isoFile('heic', 'mif1', 'heic'), 'image/heic'],
+		['an MP4', isoFile('isom', 'iso2', 'avc1', 'mp41'), 'video/mp4'],
+		['a JPEG XL', Buffer.from([0xff, 0x0a, 0x7f, 0, 0, 0, 0, 0]), 'image/jxl'],
+		['a BMP', Buffer.concat([Buffer.from('BM'), Buffer.alloc(60)]), 'image/bmp'],
+		['a WAV, which begins as a WebP does', Buffer.from('RIFF\x24\0\0\0WAVEfmt ', 'latin1'), 'audio/wav'],
+		['a raw file of a Canon', Buffer.from('II*\0\x10\0\0\0CR\x02\0', 'latin1'), 'image/x-canon-cr2'],
+		['a ZIP', Buffer.from('PK\x03\x04\x14\0\0\0\x08\0', 'latin1'), 'application/zip'],
+		['a program', Buffer.from('\x7fELF\x02\x01\x01\0', 'latin1'), 'application/x-elf'],
+		['noise', Buffer.concat([Buffer.from([0x00, 0x01]), Buffer.alloc(100, 0xa5)]), 'of no known type'],
+		['one byte of a JPEG', Buffer.from([0xff]), 'of no known type'],
+	])('refuses %s and says what it is', async (_what, head, is) => {
+		const error = await thrownBy(() => inspectHead(head));
+		expect(error.code).toBe('unsupported-type');
+		expect(error.message).toBe(`Expected a picture (jpeg, png, webp, avif, gif, tiff) but the bytes are ${is}.`);
+	});
+});
+
+describe('readHead', () => {
+	/** The bytes in chunks of a size, and how many were asked for. */
+	function chunked(bytes: Buffer, size: number) {
+		const state = { taken: 0 };
+		async function* chunks() {
+			for (let start = 0; start < bytes.length; start += size) {
+				state.taken++;
+				yield bytes.subarray(start, start + size);
+			}
+		}
+		return { state, chunks: chunks() };
+	}
+
+	async function collect(body: AsyncIterable<Buffer>): Promise<Buffer> {
+		const chunks: Buffer[] = [];
+		for await (const chunk of body) chunks.push(chunk);
+		return Buffer.concat(chunks);
+	}
+
+	it.each([1, 7, 1_000, 4_099, 4_100, 4_101, 65_536])(
+		'gives back every byte of a body in chunks of %i',
+		async (size) => {
+			const bytes = randomBytes(10_000);
+			const { chunks, state } = chunked(bytes, size);
+			const { head, rest } = await readHead(chunks);
+			expect(head.length).toBeGreaterThanOrEqual(4_100);
+			expect(head.equals(bytes.subarray(0, head.length))).toBe(true);
+			// Not one chunk more than it takes.
+			expect(state.taken).toBe(Math.ceil(4_100 / size));
+			expect((await collect(rest)).equals(bytes)).toBe(true);
+		},
+	);
+
+	it.each([0, 1, 4_099])('takes a body of %i bytes as it is', async (length) => {
+		const bytes = randomBytes(length);
+		const { head, rest } = await readHead(chunked(bytes, 512).chunks);
+		expect(head.equals(bytes)).toBe(true);
+		expect((await collect(rest)).equals(bytes)).toBe(true);
+	});
+
+	it('passes on the error of a body, from the head and from the rest', async () => {
+		async function* failing(after: number) {
+			for (let count = 0; count < after; count++) yield randomBytes(1_000);
+			throw new Error('the client left');
+		}
+		await expect(readHead(failing(2))).rejects.toThrow('the client left');
+		const { rest } = await readHead(failing(7));
+		await expect(collect(rest)).rejects.toThrow('the client left');
+	});
+});
