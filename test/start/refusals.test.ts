@@ -1,0 +1,169 @@
+import { once } from 'node:events';
+import { stat } from 'node:fs/promises';
+import { type AddressInfo, createServer, type Server } from 'node:net';
+import { join } from 'node:path';
+import { afterEach, describe, expect, inject, onTestFinished, test } from 'vitest';
+import { PicpipeProcess, type ProcessOptions, runPicpipe } from '../helpers/processes.ts';
+import { freshPrefix, startRedis } from '../helpers/redis.ts';
+import { temporaryFolder } from './folder.ts';
+
+const running: PicpipeProcess[] = [];
+
+function startPicpipe(options: ProcessOptions): PicpipeProcess {
+	const picpipe = new PicpipeProcess(options);
+	running.push(picpipe);
+	return picpipe;
+}
+
+afterEach(async () => {
+	for (const one of running.splice(0)) await one.destroy();
+});
+
+async function takePort(server: Server): Promise<string> {
+	server.listen(0, '127.0.0.1');
+	await once(server, 'listening');
+	onTestFinished(() => void server.close());
+	return String((server.address() as AddressInfo).port);
+}
+
+/** Speaks as much of Redis's protocol as it takes to ask for its version. */
+const ancientRedis = () =>
+	createServer((connection) => {
+		connection.on('error', () => {});
+		connection.on('data', () => {
+			const info = 'redis_version:5.0.14\r\nloading:0\r\n';
+			connection.write(`$${info.length}\r\n${info}\r\n`);
+		});
+	});
+
+describe('what a person has to put right', { timeout: 120_000 }, () => {
+	test('every problem of the settings is told at once, with exit code 2', async () => {
+		const folder = await temporaryFolder();
+		for (const command of ['start', 'api', 'worker', 'arena', 'reindex'] as const) {
+			const { code, output } = await runPicpipe({
+				command,
+				folder,
+				environment: { PICPIPE_PORT: 'none', PICPIPE_ARENA_PORT: '99999', PICPIPE_PROT: '1', REDIS_URL: 'http://x' },
+			});
+			expect(code, output).toBe(2);
+			expect(output).toContain('The configuration has 4 problems:');
+			expect(output).toContain('PICPIPE_PORT: expected');
+			expect(output).toContain('PICPIPE_ARENA_PORT: expected');
+			expect(output).toContain('PICPIPE_PROT: there is no such setting');
+			expect(output).toContain('REDIS_URL: expected');
+		}
+	});
+
+	test('a port that is taken is named by its setting, and nothing is left running', async () => {
+		const folder = await temporaryFolder();
+		for (const name of ['PICPIPE_PORT', 'PICPIPE_ARENA_PORT']) {
+			const port = await takePort(createServer());
+			const picpipe = startPicpipe({ folder, environment: { [name]: port } });
+			expect((await picpipe.exited).code, picpipe.output).toBe(2);
+			expect(picpipe.output).toMatch(new RegExp(`^\\s*- ${name}: .*${port}`, 'm'));
+			expect(picpipe.survivors()).toEqual([]);
+		}
+	});
+
+	test('without a Redis program on the PATH it says what to do', async () => {
+		const folder = await temporaryFolder();
+		const { code, output } = await runPicpipe({ folder, environment: { PATH: folder } });
+		expect(code, output).toBe(2);
+		expect(output).toContain('REDIS_URL: expected the URL of a Redis, or redis-server or valkey-server on the PATH');
+	});
+
+	test('a role alone needs REDIS_URL', async () => {
+		const { code, output } = await runPicpipe({ command: 'worker', folder: await temporaryFolder() });
+		expect(code, output).toBe(2);
+		expect(output).toContain('REDIS_URL: expected the URL of a Redis because `picpipe worker` runs alone');
+	});
+
+	test('a Redis older than 6.2 is refused', async () => {
+		const folder = await temporaryFolder();
+		const environment = { REDIS_URL: `redis://:secret@127.0.0.1:${await takePort(ancientRedis())}` };
+		for (const command of ['start', 'api'] as const) {
+			const { code, output } = await runPicpipe({ command, folder, environment });
+			expect(code, output).toBe(2);
+			expect(output).toContain('Expected Redis 6.2 or newer but this server is 5.0.14');
+			expect(output).not.toContain('secret');
+		}
+	});
+
+	test('a Redis that wants a password is refused', async () => {
+		const folder = await temporaryFolder();
+		const redis = await startRedis({ settings: ['--requirepass', 'right'] });
+		onTestFinished(() => redis.stop());
+		const { code, output } = await runPicpipe({ folder, environment: { REDIS_URL: redis.url } });
+		expect(code, output).toBe(2);
+		expect(output).toMatch(/REDIS_URL: .*NOAUTH/);
+	});
+});
+
+describe('a Redis that is given', { timeout: 120_000 }, () => {
+	test('is used, and none of its own is run', async () => {
+		const folder = await temporaryFolder();
+		const redis = await startRedis({ settings: ['--maxmemory-policy', 'allkeys-lru'] });
+		onTestFinished(() => redis.stop());
+		const picpipe = startPicpipe({ folder, environment: { REDIS_URL: redis.url } });
+		expect(await picpipe.ready()).toMatchObject({ redis: redis.url });
+		await expect(stat(join(folder, 'redis'))).rejects.toMatchObject({ code: 'ENOENT' });
+		await picpipe.waitFor((line) => /maxmemory-policy/.test(line.msg ?? '') && /warn|error/.test(line.level));
+		expect(await picpipe.stop()).toMatchObject({ code: 0 });
+	});
+
+	test('may be away at the start', async () => {
+		const folder = await temporaryFolder();
+		const redis = await startRedis();
+		onTestFinished(() => redis.stop());
+		await redis.kill9();
+		const picpipe = startPicpipe({ folder, environment: { REDIS_URL: redis.url, PICPIPE_STOP_SECONDS: '5' } });
+		await picpipe.waitFor((line) => /does not answer: uploads are accepted/.test(line.msg ?? ''));
+		await picpipe.waitFor((line) => line.msg === 'api is ready');
+		await redis.restart();
+		await picpipe.waitFor((line) => line.role === 'start' && line.msg === 'Redis answers now');
+		await picpipe.ready();
+		expect(await picpipe.stop()).toMatchObject({ code: 0 });
+	});
+
+	test('lets each role run alone', async () => {
+		const folder = await temporaryFolder();
+		const environment = { REDIS_URL: inject('redisUrl'), PICPIPE_REDIS_PREFIX: freshPrefix() };
+		const all = (['api', 'worker', 'arena'] as const).map((command) => startPicpipe({ command, folder, environment }));
+		for (const one of all) await one.waitFor((line) => / is ready$/.test(line.msg ?? ''));
+		for (const one of all) {
+			expect(await one.stop()).toEqual({ code: 0, signal: null });
+			expect(one.survivors()).toEqual([]);
+		}
+	});
+});
+
+describe('picpipe reindex', { timeout: 120_000 }, () => {
+	const result = (line: { role: string; pictures?: unknown }) => line.role === 'reindex' && line.pictures === 0;
+
+	test('runs its own Redis for as long as it takes, or uses the one that runs', async () => {
+		const folder = await temporaryFolder();
+		const alone = startPicpipe({ command: 'reindex', folder });
+		expect((await alone.exited).code, alone.output).toBe(0);
+		expect(alone.lines.some(result), alone.output).toBe(true);
+		expect(alone.survivors()).toEqual([]);
+
+		const picpipe = startPicpipe({ folder });
+		await picpipe.ready();
+		const beside = startPicpipe({ command: 'reindex', folder });
+		expect((await beside.exited).code, beside.output).toBe(0);
+		expect(beside.lines.some(result), beside.output).toBe(true);
+		expect(picpipe.lines.filter((line) => line.level === 'error')).toEqual([]);
+		expect(await picpipe.stop()).toMatchObject({ code: 0 });
+	});
+
+	test('uses REDIS_URL', async () => {
+		const environment = { REDIS_URL: inject('redisUrl'), PICPIPE_REDIS_PREFIX: freshPrefix() };
+		const { code, lines, output } = await runPicpipe({
+			command: 'reindex',
+			folder: await temporaryFolder(),
+			environment,
+		});
+		expect(code, output).toBe(0);
+		expect(lines.some(result), output).toBe(true);
+	});
+});
