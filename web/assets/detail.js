@@ -13,6 +13,8 @@ export class Detail {
 	#id = '';
 	/** Asked for by itself, when the gallery doesn't hold it. @type {Picture | undefined} */
 	#own;
+	/** Is it being asked for? */
+	#isAsking = false;
 	/** There is no such picture, and asking again won't change that. */
 	#isGone = false;
 	/** What is on display, to leave it alone until it changes. */
@@ -41,6 +43,7 @@ export class Detail {
 		if (id === this.#id) return;
 		this.#id = id;
 		this.#own = undefined;
+		this.#isAsking = false;
 		this.#isGone = false;
 		this.#shown = '';
 		if (id === '') return this.#dialog.close();
@@ -62,7 +65,9 @@ export class Detail {
 	/** Asks for a picture that the gallery doesn't hold. @throws {Problem} */
 	async refresh() {
 		const id = this.#id;
-		if (id === '' || this.#isGone || this.#gallery.get(id) || (this.#own && !this.isBusy)) return;
+		const isKnown = this.#gallery.get(id) || (this.#own && !this.isBusy);
+		if (id === '' || isKnown || this.#isGone || this.#isAsking) return;
+		this.#isAsking = true;
 		try {
 			const picture = await this.#api.ask(`/v1/pictures/${id}`);
 			if (id !== this.#id) return;
@@ -74,6 +79,8 @@ export class Detail {
 			if (id !== this.#id) return;
 			this.#isGone = true;
 			this.#fill(this.#head(message));
+		} finally {
+			if (id === this.#id) this.#isAsking = false;
 		}
 	}
 

@@ -1,0 +1,143 @@
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { form, json, untilFinished } from '../helpers/api.ts';
+import { openBrowser } from '../helpers/browser.ts';
+import { photograph } from '../helpers/pictures.ts';
+import { eventually, naturalWidth, openPage } from './open-page.ts';
+
+let browser: Browser;
+let photo: Buffer;
+
+beforeAll(async () => {
+	browser = await openBrowser();
+	photo = await photograph({ width: 2000, height: 1500 });
+});
+afterAll(() => browser.close());
+
+/** The names and values that the dialog lists. */
+const factsIn = async (page: Page): Promise<Record<string, string>> =>
+	Object.fromEntries(
+		await page
+			.locator('#detail dl > div')
+			.evaluateAll((rows) => rows.map((row) => [...row.children].map((child) => child.textContent ?? ''))),
+	);
+
+describe('a ready picture', () => {
+	it('shows every variant, what the original is, and ways to go on', async () => {
+		const { api, page, tile } = await openPage(browser);
+		await api.startWorker();
+		const body = form([['photo.jpg', photo]], ['tags', 'holiday,sea']);
+		const { id } = await json(await fetch(`${api.url}/v1/pictures`, { method: 'POST', body }));
+		const picture = await untilFinished(api, id);
+		await tile('photo.jpg').locator('a').click();
+		expect(page.url()).toBe(`${api.url}/#${id}`);
+
+		const rows = page.getByRole('list', { name: 'Variants' }).getByRole('listitem');
+		await eventually(() => rows.count()).toBe(4);
+		for (const [at, variant] of picture.variants.entries()) {
+			const row = rows.nth(at);
+			const text = await row.textContent();
+			expect(text).toContain(variant.name);
+			expect(text).toContain(`${variant.format} · ${variant.width} × ${variant.height}`);
+			expect(text).toMatch(/\d (bytes|kB|MB) \([\d.]+ %\) · [\d.]+ m?s$/);
+			expect(await row.getByRole('link').getAttribute('href')).toBe(variant.url);
+			const image = row.locator('img');
+			await eventually(() => naturalWidth(image)).toBe(variant.width);
+		}
+		const hero = page.getByRole('img', { name: 'The variant large' });
+		await eventually(() => naturalWidth(hero)).toBe(1600);
+
+		expect(await factsIn(page)).toMatchObject({
+			Type: 'image/jpeg',
+			Dimensions: '2000 × 1500 (3.0 megapixels)',
+			Size: expect.stringContaining(`${photo.length.toLocaleString('en-US')} bytes`),
+			'SHA-256': picture.source.sha256,
+			Recipe: `web ${picture.recipe.digest}`,
+			Tags: 'holidaysea',
+			Ready: expect.stringMatching(/^after [\d.]+ m?s$/),
+			Work: expect.stringMatching(/^4 variants in /),
+			Id: id,
+		});
+		const { self, original, job } = picture.links;
+		const hrefs = await page
+			.locator('#detail footer a')
+			.evaluateAll((links) => links.map((a) => a.getAttribute('href')));
+		expect(hrefs).toEqual([original, self, job]);
+		expect(await page.getByRole('button', { name: 'Retry' }).count()).toBe(0);
+	});
+
+	it('is opened, closed and left with the keyboard alone', async () => {
+		const { page, choose, tile } = await openPage(browser, { context: { reducedMotion: 'reduce' } });
+		await choose(['photo.jpg', photo]);
+		await tile('photo.jpg').waitFor();
+		await page.locator('#uploads').waitFor({ state: 'hidden' });
+		const focused = () => page.evaluate<string>(`document.activeElement.getAttribute('href') ?? ''`);
+		for (let presses = 0; presses < 10 && !(await focused()).startsWith('#pic_'); presses++) {
+			await page.keyboard.press('Tab');
+		}
+		await page.keyboard.press('Enter');
+		await page.getByRole('dialog', { name: 'photo.jpg' }).waitFor();
+		await page.keyboard.press('Escape');
+		await page.getByRole('dialog').waitFor({ state: 'hidden' });
+		await eventually(() => new URL(page.url()).hash).toBe('');
+		expect(await focused()).toMatch(/^#pic_/);
+	});
+
+	it('can be linked to', async () => {
+		const missing = '#pic_00000000000000000000000000';
+		const { api, page, takeErrors } = await openPage(browser, { hash: missing });
+		await page.getByRole('dialog', { name: 'There is no picture with that id.' }).waitFor();
+		expect(takeErrors().filter((error) => error.startsWith('404'))).toHaveLength(1);
+		const body = form([['photo.jpg', photo]]);
+		const { id } = await json(await fetch(`${api.url}/v1/pictures`, { method: 'POST', body }));
+		await page.goto(`${api.url}/#${id}`);
+		await page.getByRole('dialog', { name: 'photo.jpg' }).waitFor();
+		await page.evaluate(`location.hash = ''`);
+		await page.getByRole('dialog').waitFor({ state: 'hidden' });
+	});
+
+	it('is deleted after a second question, and kept when it is answered with no', async () => {
+		const { api, page, choose, tile, untilTile } = await openPage(browser);
+		await api.startWorker();
+		await choose(['photo.jpg', photo]);
+		await untilTile('photo.jpg', 'ready');
+		await tile('photo.jpg').locator('a').click();
+		await page.getByRole('button', { name: 'Delete' }).click();
+		await page.getByText('This cannot be undone.').waitFor();
+		await page.getByRole('button', { name: 'Keep it' }).click();
+		expect(await page.getByText('This cannot be undone.').count()).toBe(0);
+		await page.getByRole('button', { name: 'Delete' }).click();
+		await page.getByRole('button', { name: 'Delete for good' }).click();
+		await tile('photo.jpg').waitFor({ state: 'detached' });
+		expect(await page.getByRole('dialog').isVisible()).toBe(false);
+		expect(await api.keys()).toEqual([]);
+	});
+});
+
+describe('a failed picture', () => {
+	it('says why on its tile and in full in its dialog, and can be retried', async () => {
+		const { api, page, choose, tile, untilTile } = await openPage(browser);
+		await api.startWorker();
+		// Half of a PNG is accepted, for its type is plain, and fails at decoding.
+		const png = await photograph({ width: 300, height: 200, format: 'png' });
+		await choose(['broken.png', png.subarray(0, png.length / 2)]);
+		await untilTile('broken.png', 'failed');
+		const { pictures } = await json(await fetch(`${api.url}/v1/pictures`));
+		const { failure, links } = pictures[0];
+		expect(await tile('broken.png').textContent()).toContain(failure.message);
+
+		await tile('broken.png').locator('a').click();
+		expect(await page.getByRole('region', { name: 'Failure' }).textContent()).toContain(failure.message);
+		expect(await factsIn(page)).toMatchObject({
+			Class: 'corrupt',
+			Code: 'corrupt-picture',
+			Step: failure.step,
+			Attempt: '1',
+		});
+		await page.getByRole('button', { name: 'Retry' }).click();
+		const latest = async () => json(await fetch(api.url + links.self));
+		await eventually(async () => (await latest()).revision).toBeGreaterThan(3);
+		expect(await latest()).toMatchObject({ state: 'failed', failure: { code: 'corrupt-picture' } });
+		await page.getByRole('button', { name: 'Retry' }).waitFor();
+	});
+});
