@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { openCatalog } from './catalog/catalog.ts';
@@ -123,6 +124,7 @@ export async function startArena(config: Config, log: Logger): Promise<Running> 
 export async function reindex(config: Config, log: Logger): Promise<ReindexResult> {
 	const redis = connect(config, 'worker', log);
 	try {
+		if (redis.status !== 'ready') await once(redis, 'ready');
 		return await reindexCatalog(openStorage(config.storage), openCatalog(redis, config.redisPrefix));
 	} finally {
 		redis.disconnect();
