@@ -66,7 +66,7 @@ describe('the pictures', () => {
 
 	it('are not asked for while nobody looks, and at once when somebody does again', async () => {
 		const { api, page, tile } = await openPage(browser);
-		await page.getByRole('heading', { name: 'Drop a picture' }).waitFor();
+		await page.getByRole('heading', { name: 'See what becomes of your pictures' }).waitFor();
 		const setHidden = (hidden: boolean) =>
 			page.evaluate(`
 				Object.defineProperty(document, 'hidden', { configurable: true, value: ${hidden} });

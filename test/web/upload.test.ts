@@ -21,7 +21,7 @@ const copies = (count: number) =>
 describe('without pictures', () => {
 	it('invites to upload, with a command that works as it stands', async () => {
 		const { api, page } = await openPage(browser);
-		await page.getByRole('heading', { name: 'Drop a picture' }).waitFor();
+		await page.getByRole('heading', { name: 'See what becomes of your pictures' }).waitFor();
 		expect(await page.locator('#curl-line').textContent()).toBe(
 			`curl -F file=@photo.jpg -H 'Prefer: wait=30' ${api.url}/v1/pictures`,
 		);
@@ -115,7 +115,7 @@ describe('an upload', () => {
 
 	it('that breaks off can be tried again', async () => {
 		const { page, choose, untilTile, takeErrors } = await openPage(browser);
-		await page.getByRole('heading', { name: 'Drop a picture' }).waitFor();
+		await page.getByRole('heading', { name: 'See what becomes of your pictures' }).waitFor();
 		await page.context().setOffline(true);
 		await choose(['photo.jpg', photo]);
 		await eventually(() => page.locator('#uploads li').textContent()).toContain('The upload broke off.');

@@ -28,6 +28,7 @@ const form = keyForm(api, () => {
 
 const content = byId('content', HTMLDivElement);
 const notice = byId('notice', HTMLParagraphElement);
+const recipes = byId('recipes', HTMLAnchorElement);
 const more = byId('more', HTMLButtonElement);
 const forgetKey = byId('forget-key', HTMLButtonElement);
 
@@ -66,6 +67,7 @@ function lock(problem) {
 	isLocked = true;
 	content.hidden = true;
 	forgetKey.hidden = true;
+	recipes.hidden = true;
 	figures.hide();
 	detail.close();
 	tell('');
@@ -75,6 +77,7 @@ function lock(problem) {
 function unlock() {
 	isLocked = false;
 	content.hidden = false;
+	recipes.hidden = false;
 	forgetKey.hidden = !api.hasKey;
 	showCurl();
 	detail.follow();
