@@ -24,6 +24,8 @@ export const recipeSchema = z.strictObject({
 		.record(
 			name,
 			z.strictObject({
+				/** The variant whose pixels this one begins with; the original when absent. */
+				from: z.string().optional(),
 				steps: z.array(stepSchema).max(maximumSteps).default([]),
 				encode: z.array(encodingSchema).min(1).max(maximumEncodings),
 			}),

@@ -34,7 +34,11 @@ export function openLanes(count: number): Lanes {
 		run,
 		start: (work) => void started.push(run(work).catch(() => {})),
 		async finish() {
-			await Promise.all(started);
+			// What is started may start more before it ends.
+			for (let count = 0; count < started.length; ) {
+				count = started.length;
+				await Promise.all(started);
+			}
 			if (failure) throw failure.error;
 		},
 	};

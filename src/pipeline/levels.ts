@@ -13,6 +13,8 @@ export interface Pass extends PlannedStep {
 export interface LevelVariant {
 	readonly variant: PlannedVariant;
 	readonly passes: readonly Pass[];
+	/** Variants that begin with what the last pass makes. */
+	readonly chained: readonly LevelVariant[];
 }
 
 /**
@@ -54,11 +56,12 @@ export function planLevels(recipe: Recipe, picture: Size, limits: WorkLimits): r
 		needs.set(key, need);
 		return need;
 	};
-	for (const variant of planVariants(recipe)) {
-		const passes = planPasses(variant, picture, limits);
-		const [first] = passes;
+	const planned = planVariants(recipe);
+	for (const variant of planned.filter(({ from }) => from === undefined)) {
+		const chain = planChain(variant, picture, { planned, picture, limits });
+		const [first] = chain.passes;
 		const enough = first?.operation.predict(first.input, first.options).enough;
-		needAt(enough ?? { ...picture, kernel: 'lanczos3' }).variants.push({ variant, passes });
+		needAt(enough ?? { ...picture, kernel: 'lanczos3' }).variants.push(chain);
 	}
 	for (const kind of recipe.analyse) needAt(thumbhashScaling(picture)).analyse.push(kind);
 
@@ -78,10 +81,34 @@ function baseFor(scaling: Scaling, levels: readonly Level[]): Level | undefined 
 	return largest && largest.width > scaling.width ? largest : undefined;
 }
 
-/** The variant's steps for a picture of this size, checked against every limit. */
-function planPasses(variant: PlannedVariant, picture: Size, limits: WorkLimits): readonly Pass[] {
+/** Every variant of these levels, chained ones too. */
+export function variantsOf(levels: readonly Level[]): readonly PlannedVariant[] {
+	const withChained = ({ variant, chained }: LevelVariant): PlannedVariant[] => [
+		variant,
+		...chained.flatMap(withChained),
+	];
+	return levels.flatMap((level) => level.variants.flatMap(withChained));
+}
+
+interface Whole {
+	/** Every variant of the recipe. */
+	readonly planned: readonly PlannedVariant[];
+	/** Size of the original. */
+	readonly picture: Size;
+	readonly limits: WorkLimits;
+}
+
+/** A variant whose steps begin with pixels of this size, and all that stand on it. */
+function planChain(variant: PlannedVariant, input: Size, whole: Whole): LevelVariant {
+	const { passes, output } = planPasses(variant, input, whole);
+	const standing = whole.planned.filter(({ from }) => from === variant.name);
+	return { variant, passes, chained: standing.map((one) => planChain(one, output, whole)) };
+}
+
+/** The variant's steps for pixels of this size, checked against every limit. */
+function planPasses(variant: PlannedVariant, input: Size, { picture, limits }: Whole) {
 	const passes: Pass[] = [];
-	let size = picture;
+	let size = input;
 	for (const { operation, options: written } of variant.steps) {
 		for (const options of operation.passes?.(size, written) ?? [written]) {
 			const { output, peak = output } = operation.predict(size, options);
@@ -97,7 +124,7 @@ function planPasses(variant: PlannedVariant, picture: Size, limits: WorkLimits):
 			refuse(variant.name, `at most ${encoder.maximumSide} pixels of width and height for ${encoder.name}`, size);
 		}
 	}
-	return passes;
+	return { passes, output: size };
 }
 
 function refuse(variant: string, expected: string, { width, height }: Size): never {

@@ -23,12 +23,16 @@ export interface PlannedEncoding {
 	readonly definition: Readonly<Record<string, unknown>>;
 }
 
+type WrittenSteps = Recipe['variants'][string]['steps'];
+
 export interface PlannedVariant {
 	readonly name: string;
+	/** The variant whose pixels the steps begin with; undefined when that is the original, as it is or under the name of one without steps. */
+	readonly from: string | undefined;
 	readonly steps: readonly PlannedStep[];
 	readonly encodings: readonly PlannedEncoding[];
-	/** The steps as they stand in the recipe, defaults filled in. */
-	readonly definition: Recipe['variants'][string]['steps'];
+	/** All steps that lead here from the original, those of the variants it stands on first, as recipes write them, defaults filled in. */
+	readonly definition: WrittenSteps;
 }
 
 /** More would not help anybody to find the first mistake. */
@@ -42,16 +46,17 @@ const maximumProblemsShown = 8;
 export function parseRecipe(name: string, input: unknown): NamedRecipe {
 	const problems = namePattern.test(name) ? [] : [problem(['name'], 'expected 1 to 32 of a-z, 0-9 and _', name)];
 	const shape = recipeSchema.safeParse(input);
-	if (!shape.success) problems.push(...describeProblems(shape.error, input));
-	else problems.push(...checkVariants(shape.data).problems);
-	if (!shape.success || problems.length > 0) throw new PicpipeError('invalid-recipe', listProblems(problems));
+	if (!shape.success) throw refused([...problems, ...describeProblems(shape.error, input)]);
+	const checked = checkVariants(shape.data, problems);
+	if (problems.length > 0) throw refused(problems);
 
 	const variants = Object.fromEntries(
-		planVariants(shape.data).map((variant) => [
-			variant.name,
+		checked.map(({ name, from, definition, encodings }) => [
+			name,
 			{
-				steps: variant.definition,
-				encode: variant.encodings.map((encoding) => encoding.definition),
+				...(from !== undefined && { from }),
+				steps: definition,
+				encode: encodings.map((encoding) => encoding.definition),
 			},
 		]),
 	);
@@ -59,7 +64,7 @@ export function parseRecipe(name: string, input: unknown): NamedRecipe {
 	return { name, digest: digest12(definition, engineVersion), definition };
 }
 
-/** One sentence for several problems. */
+/** Problems as one sentence, the first few of many. */
 export function listProblems(problems: readonly string[]): string {
 	const shown = problems.slice(0, maximumProblemsShown).join('; ');
 	const hidden = problems.length - maximumProblemsShown;
@@ -68,20 +73,51 @@ export function listProblems(problems: readonly string[]): string {
 
 /** The variants of a recipe with their operations and encoders looked up. @throws PicpipeError `invalid-recipe` */
 export function planVariants(recipe: Recipe): readonly PlannedVariant[] {
-	const { variants, problems } = checkVariants(recipe);
-	if (problems.length > 0) throw new PicpipeError('invalid-recipe', listProblems(problems));
-	return variants;
+	const problems: string[] = [];
+	const checked = checkVariants(recipe, problems);
+	if (problems.length > 0) throw refused(problems);
+	const byName = new Map(checked.map((variant) => [variant.name, variant]));
+	const stepsTo = (name: string | undefined): WrittenSteps => {
+		const variant = name === undefined ? undefined : byName.get(name);
+		return variant ? [...stepsTo(variant.from), ...variant.definition] : [];
+	};
+	return checked.map(({ definition, ...variant }) => {
+		const before = stepsTo(variant.from);
+		return {
+			...variant,
+			// Nothing was done to the picture before: it is the original, which a first step may take scaled down.
+			from: before.length > 0 ? variant.from : undefined,
+			definition: [...before, ...definition],
+		};
+	});
 }
 
-/** Digest of source, steps, encoding and engine: the same picture always gets the same one. */
+/**
+ * Digest of source, steps, encoding and engine: the same picture always gets the same one. The steps count from the original,
+ * so a variant that stands on another has the digest of one in which all those steps are written out; it is the same picture.
+ */
 export function variantDigest(sourceSha256: string, variant: PlannedVariant, encoding: PlannedEncoding): string {
 	return digest12(sourceSha256, variant.definition, encoding.definition, engineVersion);
 }
 
-function checkVariants(recipe: Recipe): { variants: PlannedVariant[]; problems: string[] } {
-	const problems: string[] = [];
-	const variants = Object.entries(recipe.variants).map(([name, variant]) => {
+function refused(problems: readonly string[]): PicpipeError {
+	return new PicpipeError('invalid-recipe', listProblems(problems));
+}
+
+interface CheckedVariant {
+	readonly name: string;
+	/** As written. */
+	readonly from: string | undefined;
+	readonly steps: readonly PlannedStep[];
+	readonly encodings: readonly PlannedEncoding[];
+	/** The variant's own steps, defaults filled in. */
+	readonly definition: WrittenSteps;
+}
+
+function checkVariants(recipe: Recipe, problems: string[]): CheckedVariant[] {
+	return Object.entries(recipe.variants).map(([name, variant]) => {
 		const path = ['variants', name];
+		checkFrom(name, recipe, problems);
 		const steps = variant.steps.flatMap((step, index) =>
 			checkNamed(step, [...path, 'steps', index], operations, findOperation, problems),
 		);
@@ -94,12 +130,35 @@ function checkVariants(recipe: Recipe): { variants: PlannedVariant[]; problems: 
 		}
 		return {
 			name,
+			from: variant.from,
 			steps: steps.map(({ value, options }) => ({ operation: value, options })),
 			encodings: encodings.map(({ value, options, definition }) => ({ encoder: value, options, definition })),
 			definition: steps.map(({ definition }) => definition),
 		};
 	});
-	return { variants, problems };
+}
+
+/** A variant may stand on any other one that doesn't stand on it. */
+function checkFrom(name: string, { variants }: Recipe, problems: string[]): void {
+	const byName = new Map(Object.entries(variants));
+	const path = ['variants', name, 'from'];
+	const from = byName.get(name)?.from;
+	if (from === undefined) return;
+	if (!byName.has(from)) {
+		const others = [...byName.keys()].filter((other) => other !== name);
+		const expected = others.length > 0 ? oneOf(others) : 'no such key where there is no other variant';
+		problems.push(problem(path, `expected ${expected}`, from));
+		return;
+	}
+	const way = [name];
+	for (let at: string | undefined = from; at !== undefined && byName.has(at); at = byName.get(at)?.from) {
+		if (way.includes(at)) {
+			// A circle further up is told at its own variants.
+			if (at === name) problems.push(problem(path, `expected no circle, but ${[...way, at].join(' → ')}`));
+			return;
+		}
+		way.push(at);
+	}
 }
 
 interface Named<Value> {

@@ -5,9 +5,9 @@ import type { Recipe } from '../domain/recipe.ts';
 import { thumbhash } from './analyse.ts';
 import { classify } from './classify.ts';
 import { decode, type Inspected, type Pixels } from './decode.ts';
-import { openLanes } from './lanes.ts';
-import { type Level, type LevelVariant, type Pass, planLevels, type WorkLimits } from './levels.ts';
-import { type PlannedEncoding, type PlannedVariant, variantDigest } from './plan.ts';
+import { type Lanes, openLanes } from './lanes.ts';
+import { type Level, type LevelVariant, planLevels, variantsOf, type WorkLimits } from './levels.ts';
+import { type PlannedEncoding, variantDigest } from './plan.ts';
 
 /** A step that is over. */
 export interface StepEvent {
@@ -75,6 +75,7 @@ export async function runPipeline(
 	const levels = planLevels(input.recipe, facts, input.limits);
 	const report = reportSteps(levels, listener);
 	const lanes = openLanes(input.lanes);
+	const work: VariantWork = { sha256: input.sha256, report, listener, lanes };
 	const made = new Map<Level, Pixels>();
 	const analysis: { thumbhash?: string } = {};
 
@@ -83,7 +84,7 @@ export async function runPipeline(
 		if (!pixels) break;
 		made.set(level, pixels);
 		for (const variant of level.variants) {
-			lanes.start(() => makeVariant(input.sha256, variant, pixels, report, listener));
+			lanes.start(() => makeVariant(variant, pixels, work));
 		}
 		for (const kind of level.analyse) {
 			lanes.start(async () => {
@@ -99,7 +100,7 @@ type Report = <T>(step: string, work: () => Promise<T>, bytes?: (result: T) => n
 
 /** Times steps, names them in errors and tells the listener how far the whole has come. */
 function reportSteps(levels: readonly Level[], listener: PipelineListener): Report {
-	const encodings = levels.flatMap((level) => level.variants.flatMap(({ variant }) => variant.encodings));
+	const encodings = variantsOf(levels).flatMap((variant) => variant.encodings);
 	const total = levels.length + encodings.length + levels.flatMap((level) => level.analyse).length;
 	let done = 0;
 	return async (step, work, bytes) => {
@@ -138,25 +139,31 @@ async function makeLevel(
 	);
 }
 
-async function makeVariant(
-	sha256: string,
-	{ variant, passes }: LevelVariant,
-	pixels: Pixels,
-	report: Report,
-	{ onVariant }: PipelineListener,
-): Promise<void> {
+/** What all variants of a picture share while they are made. */
+interface VariantWork {
+	readonly sha256: string;
+	readonly report: Report;
+	readonly listener: PipelineListener;
+	readonly lanes: Lanes;
+}
+
+async function makeVariant(level: LevelVariant, pixels: Pixels, work: VariantWork): Promise<void> {
+	const { variant, chained } = level;
+	const { sha256, report, listener, lanes } = work;
 	let started = performance.now();
-	const stepped = await applyPasses(passes, variant, pixels);
+	const stepped = await applyPasses(level, pixels);
+	const { pixels: shared } = stepped;
+	if (shared) for (const next of chained) lanes.start(() => makeVariant(next, shared, work));
 	for (const encoding of variant.encodings) {
 		const encoded = await report(
 			`encode ${variant.name}.${encoding.encoder.extension}`,
-			() => encode(stepped.clone(), encoding),
+			() => encode(stepped.image.clone(), encoding),
 			({ data }) => data.length,
 		);
 		const milliseconds = performance.now() - started;
 		started = performance.now();
 		const { name, type, extension } = encoding.encoder;
-		onVariant({
+		listener.onVariant({
 			name: variant.name,
 			format: name,
 			type,
@@ -171,22 +178,27 @@ async function makeVariant(
 	}
 }
 
-/** @returns a sharp pipeline that lacks only the encoder */
-async function applyPasses(
-	passes: readonly Pass[],
-	{ name, encodings }: PlannedVariant,
-	pixels: Pixels,
-): Promise<Sharp> {
+interface Stepped {
+	/** Lacks only the encoder. */
+	readonly image: Sharp;
+	/** What the steps have made, where it is needed more than once. */
+	readonly pixels?: Pixels;
+}
+
+async function applyPasses({ variant, passes, chained }: LevelVariant, pixels: Pixels): Promise<Stepped> {
 	let image = open(pixels);
+	if (passes.length === 0) return { image, pixels };
 	try {
 		for (const [index, { operation, options, input }] of passes.entries()) {
 			if (index > 0) image = open(await toPixels(image));
 			image = operation.apply(image, options, input);
 		}
-		// Several encoders would each run the steps again.
-		return passes.length > 0 && encodings.length > 1 ? open(await toPixels(image)) : image;
+		// Each further encoder, and each variant that stands on this one, would run the last step again.
+		if (variant.encodings.length <= 1 && chained.length === 0) return { image };
+		const made = await toPixels(image);
+		return { image: open(made), pixels: made };
 	} catch (error) {
-		throw classify(error, 'work', `steps of ${name}`);
+		throw classify(error, 'work', `steps of ${variant.name}`);
 	}
 }
 

@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { encoders } from '../../src/pipeline/encode.ts';
-import { planLevels } from '../../src/pipeline/levels.ts';
+import { planLevels, variantsOf } from '../../src/pipeline/levels.ts';
 import { parseRecipe, planVariants, variantDigest } from '../../src/pipeline/plan.ts';
 import { loadRecipes } from '../../src/pipeline/recipes.ts';
 
@@ -118,12 +118,35 @@ describe('parseRecipe', () => {
 			'variants.card.steps[0]: expected resize, received "rezise"',
 		],
 		[
+			{ variants: { a: { from: 'big', encode: [{ webp: {} }] }, b: { encode: [{ webp: {} }] } } },
+			'variants.a.from: expected b, received "big"',
+		],
+		[
+			{ variants: { a: { from: 'constructor', encode: [{ webp: {} }] } } },
+			'variants.a.from: expected no such key where there is no other variant, received "constructor"',
+		],
+		[{ variants: { a: { from: 1, encode: [{ webp: {} }] } } }, 'variants.a.from: expected a string, received 1'],
+		[{ variants: { a: { from: 'a', encode: [{ webp: {} }] } } }, 'variants.a.from: expected no circle, but a → a'],
+		[
+			{
+				variants: {
+					a: { from: 'b', encode: [{ webp: {} }] },
+					b: { from: 'c', encode: [{ webp: {} }] },
+					c: { from: 'b', encode: [{ webp: {} }] },
+				},
+			},
+			/^variants\.b\.from: expected no circle, but b → c → b; variants\.c\.from: expected no circle, but c → b → c$/,
+		],
+		[
 			JSON.parse('{"variants":{"card":{"steps":[{"__proto__":{"width":1}}],"encode":[{"webp":{}}]}}}'),
 			'variants.card.steps[0]: expected resize, received nothing',
 		],
 	])('refuses %j', (input, message) => {
 		expect(() => parseRecipe('shop', input)).toThrow(
-			expect.objectContaining({ code: 'invalid-recipe', message: expect.stringContaining(message) }),
+			expect.objectContaining({
+				code: 'invalid-recipe',
+				message: typeof message === 'string' ? expect.stringContaining(message) : expect.stringMatching(message),
+			}),
 		);
 	});
 
@@ -147,6 +170,41 @@ it('gives a variant another digest when source, steps or encoding change, and th
 	expect(digestOf('bb', card({ width: 400 }))).not.toBe(digest);
 	expect(digestOf('aa', card({ width: 401 }))).not.toBe(digest);
 	expect(digestOf('aa', card({ width: 400 }, [{ jpeg: {} }]))).not.toBe(digest);
+});
+
+describe('from', () => {
+	const chained = (from: string | undefined, steps: unknown[], base: unknown[]) => ({
+		variants: {
+			card: { ...(from && { from }), steps, encode: [{ webp: {} }] },
+			large: { steps: base, encode: [{ webp: {} }] },
+		},
+	});
+	const planned = (recipe: unknown) => {
+		const variant = planVariants(parseRecipe('r', recipe).definition).find(({ name }) => name === 'card');
+		const [encoding] = variant?.encodings ?? [];
+		if (!variant || !encoding) throw new Error('no variant');
+		return { from: variant.from, digest: variantDigest('aa', variant, encoding) };
+	};
+	const [crop, small] = [{ resize: { width: 1600, height: 900 } }, { resize: { width: 400 } }];
+
+	it('stays in the recipe, and counts in its digest', () => {
+		const recipe = parseRecipe('r', chained('large', [small], [crop]));
+		expect(recipe.definition.variants.card).toMatchObject({ from: 'large', steps: [{ resize: { width: 400 } }] });
+		expect(parseRecipe('r', recipe.definition)).toEqual(recipe);
+		expect(parseRecipe('r', chained(undefined, [small], [crop])).digest).not.toBe(recipe.digest);
+	});
+
+	it('gives a variant the digest of all steps that lead to it', () => {
+		const { digest, from } = planned(chained('large', [small], [crop]));
+		expect(from).toBe('large');
+		expect(planned(chained(undefined, [crop, small], [])).digest).toBe(digest);
+		expect(planned(chained('large', [small], [{ resize: { width: 1601, height: 900 } }])).digest).not.toBe(digest);
+		expect(planned(chained(undefined, [small], [crop])).digest).not.toBe(digest);
+	});
+
+	it('a variant without steps is the original', () => {
+		expect(planned(chained('large', [small], []))).toEqual(planned(chained(undefined, [small], [crop])));
+	});
 });
 
 describe('planLevels', () => {
@@ -181,6 +239,25 @@ describe('planLevels', () => {
 	it('decodes the whole where every pixel counts', () => {
 		expect(shown(plan({ variants: { whole: { encode: [{ png: {} }] } } }, 4000, 3000))).toEqual(['4000×3000 of file']);
 		expect(shown(plan(card({ width: 5000 }), 4000, 3000))).toEqual(['4000×3000 of file']);
+	});
+
+	it('hangs variants on those they begin with, in levels of their own only where nothing was done before', () => {
+		const variants = {
+			card: { from: 'square', steps: [{ resize: { width: 300 } }], encode: [{ webp: {} }] },
+			icon: { from: 'card', steps: [{ resize: { width: 32 } }], encode: [{ webp: {} }] },
+			square: { from: 'whole', steps: [{ resize: { width: 900, height: 900 } }], encode: [{ webp: {} }] },
+			tall: { from: 'square', steps: [{ resize: { width: 90, height: 900, fit: 'fill' } }], encode: [{ webp: {} }] },
+			whole: { encode: [{ png: {} }] },
+		};
+		const levels = plan({ variants }, 4000, 3000);
+		expect(shown(levels)).toEqual(['4000×3000 of file', '1200×900 of 4000']);
+		expect(variantsOf(levels).map(({ name }) => name)).toEqual(['whole', 'square', 'card', 'icon', 'tall']);
+		const [square] = levels[1]?.variants ?? [];
+		expect(square?.chained.map(({ variant, passes }) => [variant.name, passes[0]?.input])).toEqual([
+			['card', { width: 900, height: 900 }],
+			['tall', { width: 900, height: 900 }],
+		]);
+		expect(square?.chained[0]?.chained[0]?.passes[0]?.input).toEqual({ width: 300, height: 300 });
 	});
 
 	it.each([

@@ -238,6 +238,48 @@ describe('variants', () => {
 		expect(await similarity(made.variant('only').data, expected)).toBeGreaterThan(0.98);
 	});
 
+	it.each([1, 4])('takes a variant from the pixels of another, in %i lanes', async (lanes) => {
+		const file = await photograph({ width: 800, height: 600 });
+		const square = { resize: { width: 300, height: 300, position: 'right' } };
+		const chained = {
+			variants: {
+				dot: { from: 'small', steps: [{ resize: { width: 20 } }], encode: [{ png: {} }] },
+				small: {
+					from: 'square',
+					steps: [{ resize: { width: 100 } }],
+					encode: [{ png: {} }, { webp: { lossless: true } }],
+				},
+				square: { steps: [square], encode: [{ webp: { quality: 1 } }] },
+				same: { from: 'square', encode: [{ png: {} }] },
+			},
+		};
+		const made = await make(file, chained, { lanes });
+		expect(made.outputs.map(({ name, format }) => `${name}.${format}`).sort()).toEqual([
+			'dot.png',
+			'same.png',
+			'small.png',
+			'small.webp',
+			'square.webp',
+		]);
+		// Not from the encoded variant: its quality is poor on purpose.
+		const written = await make(file, one([square, { resize: { width: 100 } }], [{ png: {} }]));
+		expect(made.variant('small', 'png')).toMatchObject({
+			width: 100,
+			height: 100,
+			sha256: written.variant('only').sha256,
+			digest: written.variant('only').digest,
+		});
+		const pixels = (data: Buffer) => sharp(data).raw().toBuffer();
+		expect((await pixels(made.variant('small', 'webp').data)).equals(await pixels(written.variant('only').data))).toBe(
+			true,
+		);
+		expect(made.variant('dot')).toMatchObject({ width: 20, height: 20 });
+		const cropped = await sharp(file).resize({ width: 300, height: 300, position: 'right' }).png().toBuffer();
+		expect(await similarity(made.variant('same').data, cropped)).toBeGreaterThan(0.98);
+		expect(made.steps.filter(({ step }) => step === 'decode')).toHaveLength(1);
+		expect(made.steps.at(-1)?.done).toBe(1);
+	});
+
 	it('passes options on to the encoders', async () => {
 		const file = await photograph({ width: 800, height: 600 });
 		const bytes = async (encode: unknown) => (await make(file, one([], [encode]))).outputs[0]?.data ?? Buffer.alloc(0);
