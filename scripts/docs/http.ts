@@ -52,8 +52,8 @@ export function httpPage(): string {
 		'src/api/routes.ts and src/api/contract.ts',
 		`The API listens on \`PICPIPE_HOST\` and \`PICPIPE_PORT\`, \`http://127.0.0.1:3000\` unless set otherwise.
 
-- **Access.** With \`PICPIPE_API_KEYS\` set, every call but the probes needs \`Authorization: Bearer <key>\`. Without, only this machine is
-  served, and under a loopback name only.
+- **Access.** With \`PICPIPE_API_KEYS\` set, every call needs \`Authorization: Bearer <key>\`, those apart that say otherwise. Without, only this
+  machine is served, and under a loopback name only.
 - **Browsers.** What a browser sends on behalf of another web site is refused with \`cross-site\`, reading apart.
 - **Errors** are problem documents with a \`code\`; [errors](errors.md) lists them. Unknown fields are refused, not ignored.
 - **Request ids.** Every answer has \`X-Request-Id\`, and the log says it too. One that comes with the request is kept if it is 8 to 64
