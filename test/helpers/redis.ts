@@ -96,7 +96,8 @@ async function run(folder: string, socket: string, settings: readonly string[]):
 	for (const end = Date.now() + patience; Date.now() < end; await sleep(20)) {
 		if (failure) throw failure;
 		if (server.exitCode !== null) throw new Error(`redis-server ended with ${server.exitCode}:\n${log}`);
-		if ((await ping(socket)).startsWith('+PONG')) return server;
+		// One that asks for a password is up as well.
+		if (/^(\+PONG|-NOAUTH)/.test(await ping(socket))) return server;
 	}
 	server.kill('SIGKILL');
 	throw new Error(`redis-server did not answer within ${patience} ms:\n${log}`);

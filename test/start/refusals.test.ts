@@ -30,9 +30,11 @@ async function takePort(server: Server): Promise<string> {
 const ancientRedis = () =>
 	createServer((connection) => {
 		connection.on('error', () => {});
-		connection.on('data', () => {
+		connection.on('data', (chunk) => {
 			const info = 'redis_version:5.0.14\r\nloading:0\r\n';
-			connection.write(`$${info.length}\r\n${info}\r\n`);
+			for (const command of chunk.toString().split(/(?=\*\d+\r\n)/)) {
+				connection.write(/\r\ninfo\r\n/i.test(command) ? `$${info.length}\r\n${info}\r\n` : '+OK\r\n');
+			}
 		});
 	});
 
