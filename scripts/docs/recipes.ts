@@ -1,12 +1,6 @@
 import { stringify } from 'yaml';
 import { z } from 'zod';
-import {
-	analysisKinds,
-	maximumEncodings,
-	maximumSteps,
-	maximumVariants,
-	type NamedRecipe,
-} from '../../src/domain/recipe.ts';
+import { analysisKinds, maximumEncodings, type NamedRecipe } from '../../src/domain/recipe.ts';
 import { findOperation } from '../../src/operations/index.ts';
 import { encoders, findEncoder } from '../../src/pipeline/encode.ts';
 import { parseRecipe } from '../../src/pipeline/plan.ts';
@@ -23,8 +17,9 @@ added to the built-in ones below and replace those of the same name. An upload t
 file is read at the start of the API and of nothing else: a picture keeps the recipe that it was accepted with.`,
 		`## What a recipe holds
 
-- \`variants\`: 1 to ${maximumVariants} of them by name; names are 1 to 32 of \`a\`-\`z\`, \`0\`-\`9\` and \`_\`. Each has
-  - \`steps\`: up to ${maximumSteps} [operations](operations.md#operations), in their order; none at all keeps the picture's size,
+- \`variants\`: one or more by name; names are 1 to 32 of \`a\`-\`z\`, \`0\`-\`9\` and \`_\`. Each has
+  - \`from\`: the variant whose pixels it begins with; the original when absent,
+  - \`steps\`: [operations](operations.md#operations), in their order; none at all keeps the size,
   - \`encode\`: 1 to ${maximumEncodings} [encoders](operations.md#encoders), each format at most once. The first is what
     \`GET /v1/pictures/{id}/variants/{name}\` answers with; \`{name}.{format}\` chooses.
 - \`analyse\`: what else to find out, of ${analysisKinds.map(code).join(', ')}.
@@ -53,9 +48,10 @@ function brief(recipe: NamedRecipe): unknown {
 	const written = {
 		...(analyse.length > 0 && { analyse }),
 		variants: Object.fromEntries(
-			Object.entries(variants).map(([name, { steps, encode }]) => [
+			Object.entries(variants).map(([name, { from, steps, encode }]) => [
 				name,
 				{
+					...(from !== undefined && { from }),
 					...(steps.length > 0 && { steps: steps.map((step) => withoutDefaults(step, findOperation)) }),
 					encode: encode.map((encoding) => withoutDefaults(encoding, findEncoder)),
 				},
