@@ -104,6 +104,9 @@ async function answer(context: ApiContext, request: Request, response: Response,
 	else response.json({ pictures: latest.map(view), refused: refusals });
 }
 
+/** An event may be missed, while Redis is away or its connection is new; so a waiting picture is looked at this often, milliseconds. */
+const lookAgain = 2_000;
+
 /** The pictures as they are when all have ended, the time is up, or the client has left. */
 async function waitForEnd(
 	context: ApiContext,
@@ -115,13 +118,18 @@ async function waitForEnd(
 	response.once('close', () => left.abort());
 	return Promise.all(
 		pictures.map(async (picture) => {
-			// Listening begins before looking, so that an end between the two is not missed.
-			const looked = new AbortController();
-			const ended = context.events.ended(picture.id, milliseconds, AbortSignal.any([left.signal, looked.signal]));
-			const now = (await readManifest(context.storage, picture.id)) ?? picture;
-			if (isFinished(now.state)) looked.abort();
-			await ended;
-			return (await readManifest(context.storage, picture.id)) ?? now;
+			const end = performance.now() + milliseconds;
+			for (;;) {
+				// Listening begins before looking, so that an end between the two is not missed.
+				const looked = new AbortController();
+				const patience = Math.min(end - performance.now(), lookAgain);
+				const ended = context.events.ended(picture.id, patience, AbortSignal.any([left.signal, looked.signal]));
+				const now = (await readManifest(context.storage, picture.id)) ?? picture;
+				const isOver = isFinished(now.state) || left.signal.aborted || patience <= 0;
+				if (isOver) looked.abort();
+				await ended;
+				if (isOver) return now;
+			}
 		}),
 	);
 }
