@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { form, json, startTestApi, type TestApi, untilFinished, untilIdle } from '../helpers/api.ts';
+import { until } from '../helpers/faults.ts';
 import { temporaryFolder } from '../helpers/folder.ts';
 import { cut, photograph } from '../helpers/pictures.ts';
 
@@ -301,6 +302,8 @@ describe('recipes, queues and probes', () => {
 	it('answers the probes', async () => {
 		const api = await startTestApi();
 		expect((await call(api, 'GET', '/healthz')).body).toEqual({ status: 'ok' });
+		// The api listens at once; its connection to Redis follows.
+		await until('Redis is connected', async () => (await call(api, 'GET', '/readyz')).status === 200);
 		expect((await call(api, 'GET', '/readyz')).body).toMatchObject({
 			status: 'ok',
 			checks: { redis: { status: 'ok' }, storage: { status: 'ok' } },
