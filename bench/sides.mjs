@@ -7,7 +7,6 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { loadRecipes } from '../dist/pipeline/recipes.js';
@@ -116,13 +115,12 @@ export async function startWhole(folder) {
 			const tag = `round${++round}`;
 			const left = [...files];
 			const upload = async () => {
-				for (let file = left.shift(); file; file = left.shift()) await uploadFile(api, file, tag);
+				for (let file = left.shift(); file; file = left.shift()) {
+					// The last ones say when the work is over. Asking again and again would cost what is measured.
+					await uploadFile(api, file, tag, left.length < connections);
+				}
 			};
 			await Promise.all(Array.from({ length: connections }, upload));
-			// Asking costs what is measured, so it is asked often only towards the end.
-			for (let left = await countJobs(api); left > 0; left = await countJobs(api)) {
-				await sleep(left > 2 * cores ? 400 : 25);
-			}
 			const { pictures } = await getJson(`${api}/v1/pictures?tag=${tag}&state=ready&limit=200`);
 			if (pictures.length !== files.length) {
 				throw new Error(`${files.length} pictures were uploaded but ${pictures.length} became ready.`);
@@ -150,24 +148,21 @@ async function readyAddress(picpipe) {
 }
 
 /** With node:http, which costs the machine less than `fetch`: the client is not what is measured. */
-async function uploadFile(api, path, tag) {
+async function uploadFile(api, path, tag, isAwaited) {
 	const body = await readFile(path);
 	const call = request(`${api}/v1/pictures?tags=${tag}`, {
 		method: 'POST',
 		agent,
-		headers: { 'content-type': 'image/jpeg', 'content-length': body.length },
+		headers: {
+			'content-type': 'image/jpeg',
+			'content-length': body.length,
+			...(isAwaited && { prefer: 'wait=120' }),
+		},
 	});
 	call.end(body);
 	const [response] = await once(call, 'response');
 	const answer = await text(response);
-	if (response.statusCode !== 202) throw new Error(`${response.statusCode} ${answer}`);
-}
-
-/** Jobs that wait for the worker or are being done. */
-async function countJobs(api) {
-	const { queues } = await getJson(`${api}/v1/queues`);
-	const { counts } = queues.find(({ name }) => name === 'pictures');
-	return counts.waiting + counts.prioritized + counts.delayed + counts.active;
+	if (response.statusCode !== (isAwaited ? 201 : 202)) throw new Error(`${response.statusCode} ${answer}`);
 }
 
 async function getJson(url) {

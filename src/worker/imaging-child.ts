@@ -55,7 +55,11 @@ export function startImagingChild(settings: ImagingSettings, log: Logger): Imagi
 	let onDeath: (how: string) => void = () => {};
 
 	const exited = new Promise<string>((resolve) => {
-		child.once('error', (error) => resolve(error.message));
+		child.on('error', (err) => {
+			childLog.warn({ err }, 'trouble with an imaging process');
+			// Without an id it was never started, and no exit follows.
+			if (child.pid === undefined) resolve(err.message);
+		});
 		child.once('exit', (code, signal) => resolve(signal ? `signal ${signal}` : `exit code ${code}`));
 	});
 	void exited.then((how) => onDeath(how));
