@@ -88,8 +88,13 @@ function expectation(field: z.ZodType, json: JsonSchema): string {
 	if (json.enum) return json.enum.map((value) => code(String(value))).join(', ');
 	if (json.const !== undefined) return code(String(json.const));
 	if (json.pattern) return (ownSentence(field, '\0') ?? `text that matches ${code(json.pattern)}`).replace(/\.$/, '');
+	const sentence = json.anyOf && ownSentence(field, '\0');
+	if (sentence) return sentence;
 	if (json.anyOf) return [...new Set(json.anyOf.map((one) => typeName(one)))].join(' or ');
 	if (json.type === 'integer') return integerRange(json);
+	if (json.type === 'number' && json.minimum !== undefined && json.maximum !== undefined) {
+		return `a number from ${json.minimum} to ${json.maximum}`;
+	}
 	return typeName(json);
 }
 
@@ -114,6 +119,7 @@ function typeName(json: JsonSchema): string {
 		case 'array':
 			return `a list of ${json.items ? plural(json.items) : 'values'}`;
 		case 'object':
+			if (!json.properties) return 'an object';
 			return `an object with ${Object.keys(json.properties ?? {})
 				.map(code)
 				.join(', ')}`;

@@ -1,7 +1,7 @@
 import { stringify } from 'yaml';
 import type { z } from 'zod';
 import { operations } from '../../src/operations/index.ts';
-import type { Operation } from '../../src/operations/operation.ts';
+import type { Operation, Prediction } from '../../src/operations/operation.ts';
 import { encoders } from '../../src/pipeline/encode.ts';
 import { code, fence, fieldsTable, page } from './markdown.ts';
 
@@ -29,16 +29,22 @@ ${fieldsTable(one.schema)}`,
 
 function operationText(operation: Operation): string {
 	const options = operation.schema.parse(operation.example);
-	const { output } = operation.predict(photograph, options);
 	const step = stringify({ steps: [{ [operation.name]: operation.example }] }, { flowCollectionPadding: true });
-	const [rule] = operation.schema.safeParse({}).error?.issues ?? [];
+	const rule = operation.schema.safeParse({}).error?.issues.find(({ path }) => path.length === 0);
+	const schema = operation.schema as z.ZodObject;
 	return [
 		`### ${operation.name}`,
 		`${operation.doc}${rule ? ` Needs ${rule.message.replace(/^expected /, '')}.` : ''}`,
-		fieldsTable(operation.schema as z.ZodObject),
+		Object.keys(schema.shape).length > 0 ? fieldsTable(schema) : 'It has no options.',
 		fence('yaml', step),
-		`makes ${size(output)} of ${size(photograph)} pixels.`,
+		sizeText(operation.predict(photograph, options)),
 	].join('\n\n');
+}
+
+function sizeText({ output, isAtMost }: Prediction): string {
+	if (isAtMost) return `makes at most ${size(output)} of ${size(photograph)} pixels.`;
+	const isSame = output.width === photograph.width && output.height === photograph.height;
+	return isSame ? 'keeps the size.' : `makes ${size(output)} of ${size(photograph)} pixels.`;
 }
 
 function size({ width, height }: { width: number; height: number }): string {

@@ -29,6 +29,13 @@ export interface Scaling extends Size {
 export interface Prediction {
 	/** Size of the result. */
 	readonly output: Size;
+	/**
+	 * What is in the picture decides how large the result is: anything from 1 × 1 to `output`. What comes after is planned,
+	 * and checked against the limits, when the size is known.
+	 */
+	readonly isAtMost?: boolean;
+	/** The result may be transparent where the input is not. */
+	readonly addsAlpha?: boolean;
 	/** Largest picture made on the way, where that is larger than input and output. */
 	readonly peak?: Size;
 	/**
@@ -53,6 +60,8 @@ export interface Operation<Options = unknown> {
 	readonly schema: z.ZodType<Options>;
 	/** Options that show the operation at work; the reference and the tests run them. */
 	readonly example: Readonly<Record<string, unknown>>;
+	/** It would take opacity for a colour: pixels come to it without, and get theirs back afterwards. */
+	readonly coloursOnly?: boolean;
 	/**
 	 * Splits the step into several of the same operation, each with a sharp pipeline of its own, where one pipeline can't do
 	 * it or would take too much.

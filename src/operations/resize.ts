@@ -1,28 +1,9 @@
 import { z } from 'zod';
+import { area, coverIn } from './geometry.ts';
 import { kernels, type Operation, type Size } from './operation.ts';
-import { colour, integer, maximumSide } from './options.ts';
+import { colour, integer, isStrategy, isTranslucent, maximumSide, position } from './options.ts';
 
 const fits = ['cover', 'contain', 'fill', 'inside', 'outside'] as const;
-
-/** Where a crop is taken from or a picture is placed. */
-const places = [
-	'centre',
-	'top',
-	'right top',
-	'right',
-	'right bottom',
-	'bottom',
-	'left bottom',
-	'left',
-	'left top',
-] as const;
-/** Where a crop is taken from, decided by what is in the picture. */
-const strategies = ['attention', 'entropy'] as const;
-
-const position = z
-	.enum([...places, 'center', ...strategies])
-	// Two spellings of one place would have two digests.
-	.overwrite((value) => (value === 'center' ? 'centre' : value));
 
 const schema = z
 	.strictObject({
@@ -34,7 +15,7 @@ const schema = z
 			.describe(
 				'How a picture of another shape fills width × height: `cover` crops, `contain` adds background, `fill` distorts, `inside` and `outside` keep the shape and at most or at least fill it.',
 			),
-		position: position
+		position: position()
 			.default('centre')
 			.describe(
 				'What `cover` keeps or where `contain` places: a side or corner, or for `cover` what draws the eye (`attention`) or is busiest (`entropy`).',
@@ -51,10 +32,6 @@ const schema = z
 		path: ['position'],
 	});
 type ResizeOptions = z.infer<typeof schema>;
-
-function isStrategy(value: string): boolean {
-	return (strategies as readonly string[]).includes(value);
-}
 
 /** Size to which the whole picture is scaled, before `cover` crops and `contain` adds. Rounds as libvips does. */
 function scaledSize(input: Size, options: ResizeOptions): Size {
@@ -116,12 +93,13 @@ export const resize: Operation<ResizeOptions> = {
 	predict(input, options) {
 		const scaled = scaledSize(input, options);
 		const output = frame(scaled, options) ?? scaled;
-		const copy = options.fit === 'fill' ? sameShape(input, scaled) : scaled;
+		const copy = options.fit === 'fill' ? coverIn(input, scaled) : scaled;
 		// `nearest` picks pixels; from a scaled copy it would pick others.
 		const isEnough = copy.width <= input.width && copy.height <= input.height && options.kernel !== 'nearest';
 		return {
 			output,
 			...(area(scaled) > area(output) && { peak: scaled }),
+			...(options.fit === 'contain' && isTranslucent(options.background) && { addsAlpha: true }),
 			...(isEnough && { enough: { ...copy, kernel: options.kernel } }),
 		};
 	},
@@ -135,13 +113,3 @@ export const resize: Operation<ResizeOptions> = {
 		return image.resize({ ...framed, fit, position, kernel, withoutEnlargement, background });
 	},
 };
-
-/** The least size in the shape of the input that covers a distorted one. */
-function sameShape(input: Size, distorted: Size): Size {
-	const scale = Math.max(distorted.width / input.width, distorted.height / input.height);
-	return { width: Math.round(input.width * scale), height: Math.round(input.height * scale) };
-}
-
-function area({ width, height }: Size): number {
-	return width * height;
-}

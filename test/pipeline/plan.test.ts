@@ -3,10 +3,13 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { operations } from '../../src/operations/index.ts';
 import { encoders } from '../../src/pipeline/encode.ts';
 import { planLevels, variantsOf } from '../../src/pipeline/levels.ts';
 import { parseRecipe, planVariants, variantDigest } from '../../src/pipeline/plan.ts';
 import { loadRecipes } from '../../src/pipeline/recipes.ts';
+
+const known = operations.map(({ name }) => name).join(', ');
 
 const card = (resize: unknown, encode: unknown = [{ webp: {} }]) => ({
 	variants: { card: { steps: [{ resize }], encode } },
@@ -115,7 +118,7 @@ describe('parseRecipe', () => {
 		],
 		[
 			{ variants: { card: { steps: [{ rezise: { width: 1 } }], encode: [{ webp: {} }] } } },
-			'variants.card.steps[0]: expected resize, received "rezise"',
+			`variants.card.steps[0]: expected one of ${known}, received "rezise"`,
 		],
 		[
 			{ variants: { a: { from: 'big', encode: [{ webp: {} }] }, b: { encode: [{ webp: {} }] } } },
@@ -139,7 +142,7 @@ describe('parseRecipe', () => {
 		],
 		[
 			JSON.parse('{"variants":{"card":{"steps":[{"__proto__":{"width":1}}],"encode":[{"webp":{}}]}}}'),
-			'variants.card.steps[0]: expected resize, received nothing',
+			`variants.card.steps[0]: expected one of ${known}, received nothing`,
 		],
 	])('refuses %j', (input, message) => {
 		expect(() => parseRecipe('shop', input)).toThrow(

@@ -1,0 +1,35 @@
+import { z } from 'zod';
+import type { Operation } from './operation.ts';
+import { integer } from './options.ts';
+
+const side = (name: string) =>
+	integer(1, 1_024)
+		.default(64)
+		.describe(`Pixels that the window around each pixel is ${name}; at most the whole picture.`);
+
+const schema = z.strictObject({
+	width: side('wide'),
+	height: side('high'),
+	maxSlope: integer(0, 100)
+		.default(3)
+		.describe('How much differences may grow at most, which keeps noise down; 0 is no limit.'),
+});
+type ClaheOptions = z.infer<typeof schema>;
+
+/**
+ * Contrast limited adaptive histogram equalisation.
+ *
+ * @example { clahe: { width: 100, height: 100 } }
+ */
+export const clahe: Operation<ClaheOptions> = {
+	name: 'clahe',
+	doc: 'Brings out details of dark and light places by what is around them; slow, so best after a resize.',
+	schema: schema as z.ZodType<ClaheOptions>,
+	example: { width: 100, height: 100, maxSlope: 8 },
+	coloursOnly: true,
+	predict: (input) => ({ output: input }),
+
+	apply: (image, { width, height, maxSlope }, input) =>
+		// libvips fails where the window is larger than the picture.
+		image.clahe({ width: Math.min(width, input.width), height: Math.min(height, input.height), maxSlope }),
+};

@@ -1,0 +1,38 @@
+import { z } from 'zod';
+import type { Operation } from './operation.ts';
+import { channelsOf, opaqueColour } from './options.ts';
+
+const schema = z.strictObject({
+	dark: opaqueColour().describe('Colour that black becomes.'),
+	light: opaqueColour().describe('Colour that white becomes.'),
+});
+type DuotoneOptions = z.infer<typeof schema>;
+
+/** Shares of red, green and blue in how light a colour is (ITU-R BT.709). */
+const weights = [0.2126, 0.7152, 0.0722] as const;
+
+/**
+ * Two colours in place of black and white, and what is between them in place of the greys.
+ *
+ * @example { duotone: { dark: '#1b1464', light: '#ffd166' } }
+ */
+export const duotone: Operation<DuotoneOptions> = {
+	name: 'duotone',
+	doc: 'Turns black into one colour, white into another, and all else into what is between them.',
+	schema: schema as z.ZodType<DuotoneOptions>,
+	example: { dark: '#1b1464', light: '#ffd166' },
+	predict: (input) => ({ output: input }),
+
+	apply(image, options) {
+		const [dark, light] = [channelsOf(options.dark), channelsOf(options.light)];
+		const row = (channel: 0 | 1 | 2): [number, number, number] => {
+			const step = (light[channel] - dark[channel]) / 255;
+			return [weights[0] * step, weights[1] * step, weights[2] * step];
+		};
+		return image.recomb([row(0), row(1), row(2)]).linear(
+			[1, 1, 1],
+			// Half a step more, because libvips cuts fractions off.
+			dark.map((value) => value + 0.5),
+		);
+	},
+};

@@ -1,0 +1,19 @@
+import { z } from 'zod';
+import type { Operation } from './operation.ts';
+
+const schema = z.strictObject({});
+type FlipOptions = z.infer<typeof schema>;
+
+/**
+ * Top and bottom change places, as sharp names it.
+ *
+ * @example { flip: {} }
+ */
+export const flip: Operation<FlipOptions> = {
+	name: 'flip',
+	doc: 'Mirrors the picture so that top and bottom change places.',
+	schema: schema as z.ZodType<FlipOptions>,
+	example: {},
+	predict: (input) => ({ output: input }),
+	apply: (image) => image.flip(),
+};

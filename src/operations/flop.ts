@@ -1,0 +1,19 @@
+import { z } from 'zod';
+import type { Operation } from './operation.ts';
+
+const schema = z.strictObject({});
+type FlopOptions = z.infer<typeof schema>;
+
+/**
+ * Left and right change places, as sharp names it.
+ *
+ * @example { flop: {} }
+ */
+export const flop: Operation<FlopOptions> = {
+	name: 'flop',
+	doc: 'Mirrors the picture so that left and right change places.',
+	schema: schema as z.ZodType<FlopOptions>,
+	example: {},
+	predict: (input) => ({ output: input }),
+	apply: (image) => image.flop(),
+};

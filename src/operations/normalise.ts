@@ -1,0 +1,25 @@
+import { z } from 'zod';
+import type { Operation } from './operation.ts';
+import { integer } from './options.ts';
+
+const schema = z
+	.strictObject({
+		lower: integer(0, 99).default(1).describe('Percent of the pixels, the darkest, that may become black.'),
+		upper: integer(1, 100).default(99).describe('Percent of the pixels after which those come that may become white.'),
+	})
+	.refine(({ lower, upper }) => lower < upper, { error: 'expected more than lower', path: ['upper'] });
+type NormaliseOptions = z.infer<typeof schema>;
+
+/**
+ * Stretches the lightness of the picture over the whole range.
+ *
+ * @example { normalise: {} }
+ */
+export const normalise: Operation<NormaliseOptions> = {
+	name: 'normalise',
+	doc: 'Stretches the lightness of the picture over the whole range from black to white.',
+	schema: schema as z.ZodType<NormaliseOptions>,
+	example: { lower: 2, upper: 98 },
+	predict: (input) => ({ output: input }),
+	apply: (image, options) => image.normalise(options),
+};

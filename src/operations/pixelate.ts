@@ -1,0 +1,45 @@
+import { z } from 'zod';
+import { coverIn } from './geometry.ts';
+import type { Operation, Size } from './operation.ts';
+import { integer } from './options.ts';
+
+const schema = z.strictObject({
+	size: integer(2, 1_024)
+		.default(16)
+		.describe('Side of the blocks, pixels; a little more or less, so that they fill the picture evenly.'),
+});
+/** A pass scales to the number of blocks, or from there to the size of the picture. */
+type PixelateOptions = z.infer<typeof schema> & { readonly to?: Size; readonly isLast?: boolean };
+
+/**
+ * Blocks of one colour each.
+ *
+ * @example { pixelate: { size: 24 } }
+ */
+export const pixelate: Operation<PixelateOptions> = {
+	name: 'pixelate',
+	doc: 'Turns the picture into blocks of one colour each.',
+	schema: schema as z.ZodType<PixelateOptions>,
+	example: { size: 24 },
+
+	passes(input, { size }) {
+		const blocks = (pixels: number) => Math.max(1, Math.round(pixels / size));
+		const grid = { width: blocks(input.width), height: blocks(input.height) };
+		return [
+			{ size, to: grid },
+			{ size, to: input, isLast: true },
+		];
+	},
+
+	predict(input, { to = input, isLast }) {
+		const copy = coverIn(input, to);
+		const isEnough = !isLast && copy.width <= input.width && copy.height <= input.height;
+		return { output: to, ...(isEnough && { enough: { ...copy, kernel } }) };
+	},
+
+	apply: (image, { to, isLast }, input) =>
+		image.resize({ ...(to ?? input), fit: 'fill', kernel: isLast ? 'nearest' : kernel }),
+};
+
+/** A mean of what lies in and around a block; others would make edges lighter and darker than the picture is. */
+const kernel = 'linear';
