@@ -4,8 +4,10 @@ import type { Redis } from 'ioredis';
 import { openCatalog } from './catalog/catalog.ts';
 import { type ReindexResult, reindex as reindexCatalog } from './catalog/reindex.ts';
 import { type Config, ConfigError, settings } from './config.ts';
+import { PicpipeError } from './errors.ts';
 import { listen } from './http/listen.ts';
 import type { Logger } from './observe/log.ts';
+import type { RecipeBook } from './pipeline/recipe-book.ts';
 import { openQueues } from './queue/queues.ts';
 import { type ConnectionUse, connectRedis, readRedisInfo, redisTooOld } from './queue/redis.ts';
 import { openStorage } from './storage/index.ts';
@@ -28,31 +30,25 @@ export interface Running {
 
 /** Receives, shows and serves pictures. Starts without Redis too: uploads are accepted and queued later. */
 export async function startApi(config: Config, log: Logger): Promise<Running> {
-	const [{ buildApi }, { loadRecipes }, { listenToPictures }] = await Promise.all([
+	const [{ buildApi }, { listenToPictures }] = await Promise.all([
 		import('./api/server.ts'),
-		import('./pipeline/recipes.ts'),
 		import('./queue/events.ts'),
 	]);
-	const recipes = await loadRecipes(config.recipesFile);
-	if (!recipes.has(config.defaultRecipe)) {
-		const known = [...recipes.keys()].join(', ');
-		throw new ConfigError([
-			`${settings.defaultRecipe.variable}: expected one of ${known} but received "${config.defaultRecipe}"`,
-		]);
-	}
+	const recipeBook = await openRecipes(config, log);
 	const storage = openStorage(config.storage);
 	const redis = connect(config, 'producer', log);
 	const eventsRedis = connect(config, 'worker', log);
 	const catalog = openCatalog(redis, config.redisPrefix);
 	const queues = openQueues(redis, queuesOptions(config));
 	const events = listenToPictures(eventsRedis, config.redisPrefix);
-	const app = buildApi({ config, storage, redis, catalog, queues, events, recipes, log });
+	const app = buildApi({ config, storage, redis, catalog, queues, events, recipeBook, log });
 	const { server, address } = await listen(app, { host: config.host, port: config.port, variable: 'PICPIPE_PORT' });
 	server.requestTimeout = config.uploadSeconds * 1_000;
 	log.info({ address, storage: storage.description }, 'api listens');
 	return {
 		address,
 		async stop() {
+			recipeBook.close();
 			await new Promise((resolve) => server.close(resolve));
 			// A connection that is just coming back may never finish closing, and nobody needs it any more.
 			await Promise.race([closeQuietly(log, [() => events.close(), () => queues.close()]), sleep(closingPatience)]);
@@ -79,7 +75,12 @@ export async function startWorker(config: Config, log: Logger): Promise<Running>
 		imagingMegabytes: config.imagingMegabytes,
 		pictureSeconds: config.pictureSeconds,
 		storage: config.storage,
-		limits: { maxMegapixels: config.maxMegapixels, maxDimension: config.maxDimension, maxFrames: config.maxFrames },
+		limits: {
+			maxMegapixels: config.maxMegapixels,
+			maxDimension: config.maxDimension,
+			maxFrames: config.maxFrames,
+			maxOutputDimension: config.maxOutputDimension,
+		},
 		log,
 	});
 	const worker = startWorkers(
@@ -129,6 +130,33 @@ export async function reindex(config: Config, log: Logger): Promise<ReindexResul
 	} finally {
 		redis.disconnect();
 	}
+}
+
+/** @throws ConfigError for a recipes file that is not valid, and for a default recipe that is not there */
+async function openRecipes(config: Config, log: Logger): Promise<RecipeBook> {
+	const { openRecipeBook } = await import('./pipeline/recipe-book.ts');
+	const book = await openRecipeBook({
+		file: config.recipesFile,
+		limits: config,
+		defaultRecipe: config.defaultRecipe,
+		onChange(change) {
+			if ('problem' in change)
+				log.error(change, 'the recipes file was changed and is refused; the recipes stay as they were');
+			else log.info(change, 'the recipes file was changed and is taken over');
+		},
+	}).catch((error) => {
+		throw error instanceof PicpipeError && error.code === 'invalid-recipe'
+			? new ConfigError([`${settings.recipesFile.variable}: ${error.message}`])
+			: error;
+	});
+	if (!book.recipes.has(config.defaultRecipe)) {
+		book.close();
+		const known = [...book.recipes.keys()].join(', ');
+		throw new ConfigError([
+			`${settings.defaultRecipe.variable}: expected one of ${known} but received "${config.defaultRecipe}"`,
+		]);
+	}
+	return book;
 }
 
 function redisUrlOf(config: Config): string {

@@ -36,6 +36,11 @@ function oneOf<const T extends string>(...values: readonly T[]): Kind<T> {
 	return { expected: `one of ${values.join(', ')}`, parse: (text) => values.find((value) => value === text) };
 }
 
+const yesOrNo: Kind<boolean> = {
+	expected: 'true or false',
+	parse: (value) => (value === 'true' ? true : value === 'false' ? false : undefined),
+};
+
 function matching(pattern: RegExp, expected: string): Kind<string> {
 	return { expected, parse: (text) => (pattern.test(text) ? text : undefined) };
 }
@@ -139,7 +144,7 @@ export const settings = {
 	recipesFile: optional(
 		'PICPIPE_RECIPES',
 		text('a file'),
-		'YAML or JSON file with recipes; they are added to the built-in ones and replace those of the same name.',
+		'YAML or JSON file with recipes; they are added to the built-in ones and replace those of the same name. It is watched: a change is taken over when all of it is valid, and refused with the reason in the log when it is not.',
 	),
 	defaultRecipe: setting(
 		'PICPIPE_DEFAULT_RECIPE',
@@ -147,6 +152,19 @@ export const settings = {
 		'web',
 		'Recipe of an upload that names none.',
 	),
+	inlineRecipes: setting(
+		'PICPIPE_INLINE_RECIPES',
+		yesOrNo,
+		'false',
+		'Whether a request may bring a recipe of its own, as JSON in the field `recipe`. Whoever may upload then decides how much work a picture is.',
+	),
+	maxVariants: setting(
+		'PICPIPE_MAX_VARIANTS',
+		integer(1, 1_000, 'variants'),
+		50,
+		'Most variants of one recipe, of the recipes file and of a request.',
+	),
+	maxSteps: setting('PICPIPE_MAX_STEPS', integer(1, 1_000, 'steps'), 50, 'Most steps of one variant, likewise.'),
 	maxBytes: setting('PICPIPE_MAX_BYTES', integer(1, 2 ** 40, 'bytes'), 100 * 1024 * 1024, 'Largest file accepted.'),
 	maxFiles: setting('PICPIPE_MAX_FILES', integer(1, 10_000, 'files'), 100, 'Most files in one upload.'),
 	maxMegapixels: setting(
@@ -160,6 +178,12 @@ export const settings = {
 		integer(1, 1_000_000, 'pixels'),
 		30_000,
 		'Largest width or height processed.',
+	),
+	maxOutputDimension: setting(
+		'PICPIPE_MAX_OUTPUT_DIMENSION',
+		integer(1, 1_000_000, 'pixels'),
+		30_000,
+		'Largest width or height of a variant. Formats have limits of their own, such as 16383 for WebP.',
 	),
 	maxFrames: setting(
 		'PICPIPE_MAX_FRAMES',

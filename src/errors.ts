@@ -28,6 +28,7 @@ export const errorTable = {
 	'unknown-field': { status: 400, class: 'request', title: 'A field is not known here.' },
 	'unknown-recipe': { status: 400, class: 'request', title: 'There is no recipe of that name.' },
 	'invalid-recipe': { status: 400, class: 'request', title: 'The recipe is not valid.' },
+	'inline-recipes-off': { status: 403, class: 'request', title: 'Requests may not bring recipes of their own here.' },
 	'invalid-id': { status: 400, class: 'request', title: 'That is not the id of a picture.' },
 	'upload-aborted': { status: 400, class: 'request', title: 'The upload ended before it was complete.' },
 	unauthorized: { status: 401, class: 'request', title: 'A valid API key is needed.' },
@@ -50,7 +51,7 @@ export const errorTable = {
 	'too-many-pixels': { status: 422, class: 'limit', title: 'The picture has more pixels than allowed.' },
 	'too-wide-or-high': { status: 422, class: 'limit', title: 'The picture is wider or higher than allowed.' },
 	'too-many-frames': { status: 422, class: 'limit', title: 'The picture has more frames than allowed.' },
-	'output-too-large': { status: 422, class: 'limit', title: 'A variant would be larger than its format allows.' },
+	'output-too-large': { status: 422, class: 'limit', title: 'A variant would be larger than allowed.' },
 	'picture-timeout': { status: 422, class: 'limit', title: 'The picture took longer to process than allowed.' },
 	'unsupported-type': { status: 415, class: 'unsupported', title: 'The file is not a picture of a supported type.' },
 	'unsupported-feature': {

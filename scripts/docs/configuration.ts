@@ -5,7 +5,7 @@ import { code, page, table } from './markdown.ts';
 const groups: Readonly<Record<string, readonly (keyof typeof settings)[]>> = {
 	'Addresses and access': ['host', 'port', 'apiKeys', 'arenaHost', 'arenaPort', 'arenaUser', 'arenaPassword'],
 	'Where things are kept': ['dataFolder', 'storage', 'redisUrl', 'redisPrefix'],
-	Recipes: ['recipesFile', 'defaultRecipe'],
+	Recipes: ['recipesFile', 'defaultRecipe', 'inlineRecipes', 'maxVariants', 'maxSteps', 'maxOutputDimension'],
 	'Limits on what comes in': [
 		'maxBytes',
 		'maxFiles',

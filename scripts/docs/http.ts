@@ -33,8 +33,11 @@ Fields of a form may also be given as query parameters; those in the form win.`,
 		'204. A worker that is at it throws its work away at the end. Without Redis: 503, nothing deleted.',
 	'POST /v1/pictures/:id/retry': '202 and the picture; `not-failed` for one that is not `failed`.',
 	'POST /v1/pictures/:id/process':
-		'202 and the picture; `picture-busy` while a worker is at it. Without a body, or with an empty object, the picture is made with its recipe as it is now. Variants that the recipe no longer names are deleted when the new ones are there.',
-	'GET /v1/recipes': 'Answers `{ default, recipes }`; each recipe with its digest and every default filled in.',
+		'202 and the picture, or 200 when it is ready and there is nothing to do; `picture-busy` while a worker is at it. Without a body, or with an empty object, the picture is made with its recipe as it is now. Only variants whose digest has changed, or whose file is gone, are made; the others are kept. Variants that the recipe no longer names are deleted when the new ones are there.',
+	'GET /v1/recipes':
+		'Answers `{ default, inline, problem, recipes, schema }`: each recipe with its digest and every default filled in; whether a request may bring its own (`inline`); why the recipes file as it is now was refused (`problem`, absent when it was not); and what a recipe may be, as JSON Schema.',
+	'GET /v1/operations':
+		'Answers `{ operations, encoders, analyse }`; each operation and encoder with its options as JSON Schema, and an example as it stands in a recipe.',
 	'GET /v1/queues':
 		'Answers `{ queues }`; each with `name`, `paused`, `workers` and `counts` by state. [Queues](queues.md) says what they are for.',
 	'POST /v1/queues/:name/pause': 'Workers finish what they have. Uploads are still accepted.',

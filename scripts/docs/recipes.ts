@@ -1,6 +1,8 @@
 import { stringify } from 'yaml';
 import { z } from 'zod';
-import { analysisKinds, maximumEncodings, type NamedRecipe } from '../../src/domain/recipe.ts';
+import { maximumInlineRecipe } from '../../src/api/contract.ts';
+import { settings } from '../../src/config.ts';
+import { analysisKinds, inlineRecipeName, maximumEncodings, type NamedRecipe } from '../../src/domain/recipe.ts';
 import { findOperation } from '../../src/operations/index.ts';
 import { encoders, findEncoder } from '../../src/pipeline/encode.ts';
 import { parseRecipe } from '../../src/pipeline/plan.ts';
@@ -11,29 +13,47 @@ export async function recipesPage(): Promise<string> {
 	const recipes = [...(await loadRecipes(undefined)).values()];
 	return page(
 		'Recipes',
-		'src/pipeline/recipes.ts and src/domain/recipe.ts',
+		'src/pipeline/built-in.ts and src/domain/recipe.ts',
 		`A recipe names the variants that are made of a picture. \`PICPIPE_RECIPES\` is the name of a YAML or JSON file with recipes; they are
-added to the built-in ones below and replace those of the same name. An upload that names no recipe gets \`PICPIPE_DEFAULT_RECIPE\`. The
-file is read at the start of the API and of nothing else: a picture keeps the recipe that it was accepted with.`,
+added to the built-in ones below and replace those of the same name. An upload that names no recipe gets \`PICPIPE_DEFAULT_RECIPE\`.`,
+		`## The file
+
+It holds \`recipes\`, by name. The API watches it: a change is taken over about a second after the last write, without a restart, when
+all of it is valid. When it is not, the recipes stay as they were, the log says what is wrong, and so does \`problem\` in
+[\`GET /v1/recipes\`](http.md#get-v1recipes). A file that is not valid at the start ends the API with code 2. A picture keeps the recipe
+that it was accepted with.`,
 		`## What a recipe holds
 
-- \`variants\`: one or more by name; names are 1 to 32 of \`a\`-\`z\`, \`0\`-\`9\` and \`_\`. Each has
-  - \`from\`: the variant whose pixels it begins with; the original when absent,
-  - \`steps\`: [operations](operations.md#operations), in their order; none at all keeps the size,
+- \`variants\`: up to \`${settings.maxVariants.variable}\` (${settings.maxVariants.default}) of them by name; names are 1 to 32 of
+  \`a\`-\`z\`, \`0\`-\`9\` and \`_\`. Each has
+  - \`from\`: the variant whose pixels it begins with: the result of all its steps, before it is encoded. The original when absent,
+  - \`steps\`: up to \`${settings.maxSteps.variable}\` (${settings.maxSteps.default}) [operations](operations.md#operations), in their order; none at all keeps the pixels as they are,
   - \`encode\`: 1 to ${maximumEncodings} [encoders](operations.md#encoders), each format at most once. The first is what
     \`GET /v1/pictures/{id}/variants/{name}\` answers with; \`{name}.{format}\` chooses.
 - \`analyse\`: what else to find out, of ${analysisKinds.map(code).join(', ')}.
+- \`doc\`: a line about it, for people.
 
 The formats are ${encoders.map(({ name }) => code(name)).join(', ')}. Whatever the recipe, variants are upright, in sRGB and without metadata.`,
 		`## Changing a recipe
 
 A variant's file is named after a digest of the original, the steps and the encoding, so two recipes that ask for the same get the same
-file, and defaults count as if they were written out. Pictures are not made again by themselves when the file changes;
-\`POST /v1/pictures/{id}/process\` does it.`,
+file, and defaults count as if they were written out. Steps count from the original, through every \`from\`.
+
+Pictures are not made again by themselves when the file changes. \`POST /v1/pictures/{id}/process\` does it for one picture, and
+\`picpipe reprocess\` for all of them or those of one recipe. Both make only the variants whose digest has changed or whose file is
+gone, keep the others, and delete what is no longer named; until then the old variants are served.`,
+		`## A recipe of a request
+
+Where \`PICPIPE_INLINE_RECIPES\` is \`true\`, the field \`recipe\` of an upload, and of \`POST /v1/pictures/{id}/process\`, may hold a whole recipe as
+JSON, at most ${maximumInlineRecipe} bytes, within the same limits. Its name is \`${inlineRecipeName}\`.
+
+\`\`\`sh
+curl -F file=@photo.jpg -F 'recipe={"variants":{"icon":{"steps":[{"resize":{"width":64}}],"encode":[{"webp":{}}]}}}' http://127.0.0.1:3000/v1/pictures
+\`\`\``,
 		`## Built-in recipes`,
 		...recipes.map(
 			(recipe) =>
-				`### ${recipe.name}\n\nDigest ${code(recipe.digest)}.\n\n${fence('yaml', yaml({ recipes: { [recipe.name]: brief(recipe) } }))}`,
+				`### ${recipe.name}\n\n${recipe.doc}\n\nDigest ${code(recipe.digest)}.\n\n${fence('yaml', yaml({ recipes: { [recipe.name]: brief(recipe) } }))}`,
 		),
 	);
 }

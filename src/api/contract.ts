@@ -8,7 +8,14 @@ import { PicpipeError } from '../errors.ts';
 const tag = z
 	.string()
 	.regex(tagPattern, 'expected a tag of 1 to 64 letters, digits and _ . : / -, beginning with a letter or digit');
+/** Longest recipe that a request may bring, bytes of JSON; also the longest value of a form's field. */
+export const maximumInlineRecipe = 8 * 1024;
 const recipeName = z.string().regex(namePattern, 'expected the name of a recipe');
+/** A name, or a recipe as JSON, known by its brace. */
+const recipeText = z
+	.string()
+	.regex(/^([a-z0-9][a-z0-9_]{0,31}$|\s*\{)/, 'expected the name of a recipe, or a recipe as JSON');
+const recipeDoc = 'Name of the recipe, or, where `PICPIPE_INLINE_RECIPES` allows it, a recipe as JSON';
 
 /** A whole number written as text. */
 const wholeNumber = (minimum: number, maximum: number) =>
@@ -20,7 +27,7 @@ const wholeNumber = (minimum: number, maximum: number) =>
 
 /** Fields of an upload: form fields of a multipart body, or query parameters of a raw one. */
 export const uploadFieldsSchema = z.strictObject({
-	recipe: recipeName.optional().describe('Name of the recipe; the default recipe when absent.'),
+	recipe: recipeText.optional().describe(`${recipeDoc}; the default recipe when absent.`),
 	tags: z
 		.union([z.string(), z.array(z.string())])
 		.optional()
@@ -56,8 +63,17 @@ export const listQuerySchema = z.strictObject({
 });
 
 export const processBodySchema = z.strictObject({
-	recipe: recipeName.optional().describe('Another recipe; the same one when absent.'),
+	recipe: z
+		.union([recipeText, z.record(z.string(), z.unknown())], 'expected the name of a recipe, or a recipe')
+		.optional()
+		.describe(`${recipeDoc} or as an object; the picture's own as it is now when absent.`),
+	force: z
+		.boolean('expected true or false')
+		.default(false)
+		.describe('Make every variant again, also those that are there and are what the recipe asks for.'),
 });
+/** How a request says which recipe it wants. */
+export type RecipeField = NonNullable<z.output<typeof processBodySchema>['recipe']>;
 
 export const cleanBodySchema = z.strictObject({
 	state: z.enum(['completed', 'failed']).default('completed').describe('How the jobs ended.'),
@@ -99,7 +115,8 @@ export interface ViewOptions {
 
 /** A picture as the API shows it: no storage keys, no recipe text, and links to go on. */
 export function pictureView(picture: Picture, options: ViewOptions) {
-	const { version: _version, recipe, source, variants, requestId: _requestId, ...rest } = picture;
+	const { version: _version, requestId: _requestId, analysisDigest: _analysisDigest, ...shown } = picture;
+	const { recipe, source, variants, force: _force, ...rest } = shown;
 	const { key: _sourceKey, ...shownSource } = source;
 	const self = `/v1/pictures/${picture.id}`;
 	return {

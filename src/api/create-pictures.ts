@@ -4,10 +4,11 @@ import { isFinished, type Picture } from '../domain/picture.ts';
 import { PicpipeError } from '../errors.ts';
 import { admit } from '../intake/admit.ts';
 import { discard } from '../intake/receive.ts';
+import { chooseRecipe } from './choose-recipe.ts';
 import type { ApiContext } from './context.ts';
 import { parse, preferredWait, rawUploadFieldsSchema, type UploadFields, uploadFieldsSchema } from './contract.ts';
 import { problemOf, sendProblem } from './middleware/problem.ts';
-import { findRecipe, viewOf } from './resolve.ts';
+import { viewOf } from './resolve.ts';
 import { discardAll, receiveForm, receiveRaw, type UploadedFile } from './upload.ts';
 
 /** `POST /v1/pictures` */
@@ -26,7 +27,7 @@ export function createPictures(context: ApiContext) {
 async function createFromBody(context: ApiContext, request: Request, response: Response): Promise<void> {
 	// Checked before the body is read: nobody should send a hundred megabytes to hear that a tag is too long.
 	const { filename, ...fields } = parse(rawUploadFieldsSchema, request.query);
-	const recipe = findRecipe(context, fields.recipe);
+	const recipe = chooseRecipe(context, fields.recipe);
 	const received = await receiveRaw(context.storage, request, filename, context.config);
 	const { requestId, log } = response.locals;
 	const picture = await admit(context, received, { ...fields, recipe, requestId }, log).catch(async (error) => {
@@ -58,7 +59,7 @@ async function admitAll(
 	const admitted: string[] = [];
 	try {
 		const fields: UploadFields = parse(uploadFieldsSchema, input);
-		const recipe = findRecipe(context, fields.recipe);
+		const recipe = chooseRecipe(context, fields.recipe);
 		const { requestId, log } = response.locals;
 		const results: Result[] = [];
 		for (const { received, ...file } of files) {

@@ -4,9 +4,11 @@ import { serveObject } from '../delivery/serve.ts';
 import { parsePictureId } from '../domain/picture.ts';
 import { PicpipeError } from '../errors.ts';
 import { admitAgain } from '../intake/admit.ts';
+import { isUpToDate } from '../intake/work-left.ts';
+import { chooseRecipe, recipeOf } from './choose-recipe.ts';
 import type { ApiContext } from './context.ts';
 import { listQuerySchema, parse, processBodySchema } from './contract.ts';
-import { findRecipe, viewOf, withManifest, withPicture } from './resolve.ts';
+import { viewOf, withManifest, withPicture } from './resolve.ts';
 
 /** A variant's address stays when the picture is made again, so a cache has to ask; the ETag makes that cheap. */
 const variantCaching = 'private, no-cache';
@@ -74,12 +76,16 @@ export function retryPicture(context: ApiContext): RequestHandler {
 	});
 }
 
-/** `POST /v1/pictures/{id}/process` */
+/** `POST /v1/pictures/{id}/process`: 200 when there is nothing to do */
 export function processAgain(context: ApiContext): RequestHandler {
 	return withManifest(context, async (picture, request, response) => {
-		const { recipe: name } = parse(processBodySchema, request.body ?? {});
-		const recipe = findRecipe(context, name ?? picture.recipe.name);
-		const again = await admitAgain(context, picture, 'reprocess', response.locals.log, recipe);
+		const { recipe: asked, force } = parse(processBodySchema, request.body ?? {});
+		const recipe = asked === undefined ? recipeOf(context, picture) : chooseRecipe(context, asked);
+		if (!force && (await isUpToDate(context.storage, picture, recipe))) {
+			response.json(viewOf(context, request)(picture));
+			return;
+		}
+		const again = await admitAgain(context, picture, 'reprocess', response.locals.log, { recipe, force });
 		response.status(202).location(`/v1/pictures/${again.id}`).json(viewOf(context, request)(again));
 	});
 }

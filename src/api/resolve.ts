@@ -2,7 +2,6 @@ import type { Queue } from 'bullmq';
 import type { Request, RequestHandler, Response } from 'express';
 import { readManifest } from '../catalog/manifest.ts';
 import { type Picture, parsePictureId } from '../domain/picture.ts';
-import type { NamedRecipe } from '../domain/recipe.ts';
 import { PicpipeError } from '../errors.ts';
 import { arenaJobPath } from '../queue/arena-link.ts';
 import { processJobId, type QueueName, queueNames } from '../queue/jobs.ts';
@@ -49,16 +48,6 @@ export function withQueue(context: ApiContext, handler: Handler<Queue>): Request
 		}
 		await handler(context.queues.byName[name as QueueName], request, response);
 	};
-}
-
-/** The recipe of that name, or the default one. @throws PicpipeError `unknown-recipe` */
-export function findRecipe(context: ApiContext, name: string | undefined): NamedRecipe {
-	const recipe = context.recipes.get(name ?? context.config.defaultRecipe);
-	if (!recipe) {
-		const known = [...context.recipes.keys()].join(', ');
-		throw new PicpipeError('unknown-recipe', `Expected one of ${known} for recipe but received "${name}".`);
-	}
-	return recipe;
 }
 
 /** Where the sender of this request finds Arena, without a slash at the end. */

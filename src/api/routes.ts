@@ -21,7 +21,7 @@ import {
 	processAgain,
 	retryPicture,
 } from './pictures.ts';
-import { getRecipe, listRecipes } from './recipes.ts';
+import { getRecipe, listOperations, listRecipes } from './recipes.ts';
 
 export interface Route {
 	readonly method: 'GET' | 'POST' | 'DELETE';
@@ -80,6 +80,12 @@ export const routes: readonly Route[] = [
 	},
 	{ method: 'GET', path: '/v1/recipes', handler: listRecipes, doc: 'Lists the recipes.' },
 	{ method: 'GET', path: '/v1/recipes/:name', handler: getRecipe, doc: 'Shows one recipe.' },
+	{
+		method: 'GET',
+		path: '/v1/operations',
+		handler: listOperations,
+		doc: 'Lists what recipes are made of: operations, encoders, analysis.',
+	},
 	{ method: 'GET', path: '/v1/queues', handler: listQueues, doc: 'Shows every queue with its counts and workers.' },
 	{ method: 'POST', path: '/v1/queues/:name/pause', handler: pauseQueue, doc: 'Stops a queue; jobs go on coming in.' },
 	{ method: 'POST', path: '/v1/queues/:name/resume', handler: resumeQueue, doc: 'Lets a paused queue go on.' },

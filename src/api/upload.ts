@@ -5,6 +5,7 @@ import busboy from 'busboy';
 import { type ErrorCode, PicpipeError, toPicpipeError } from '../errors.ts';
 import { discard, type Received, type ReceiveLimits, receive, tooLarge } from '../intake/receive.ts';
 import type { Storage } from '../storage/storage.ts';
+import { maximumInlineRecipe } from './contract.ts';
 
 /** Bounds of a multipart body beside its files. */
 const formLimits = {
@@ -13,7 +14,7 @@ const formLimits = {
 	/** Bytes of a field's name. */
 	fieldNameSize: 100,
 	/** Bytes of a field's value. */
-	fieldSize: 8 * 1024,
+	fieldSize: maximumInlineRecipe,
 	/** Header lines of one part. */
 	headerPairs: 20,
 };

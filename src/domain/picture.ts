@@ -80,6 +80,10 @@ export const pictureSchema = z.strictObject({
 	requestId: z.string().optional(),
 	variants: z.array(variantSchema),
 	analysis: analysisSchema,
+	/** Digest of source, analysis asked for and engine, as `analysis` was made. */
+	analysisDigest: z.string().optional(),
+	/** Asked to make every variant again, also those that are there; gone when it is done. */
+	force: z.literal(true).optional(),
 	failure: failureSchema.optional(),
 });
 export type Picture = z.infer<typeof pictureSchema>;

@@ -9,41 +9,65 @@ const stepSchema = z.record(z.string(), z.unknown());
 /** One encoder with its options, such as `{ webp: { quality: 80 } }`. */
 const encodingSchema = z.record(z.string(), z.unknown());
 
-export const maximumVariants = 50;
-export const maximumSteps = 50;
+/** Each format at most once, and a few more than there are. */
 export const maximumEncodings = 8;
+
+/** How much a recipe of this installation may ask for. */
+export interface RecipeLimits {
+	/** Steps of one variant. */
+	readonly maxSteps: number;
+	/** Variants of one recipe. */
+	readonly maxVariants: number;
+}
+
+/** Longest `doc` of a recipe, characters: it is one line. */
+const maximumDoc = 300;
+
+/** The name of a recipe that came with an upload; no recipe of the installation may have it. */
+export const inlineRecipeName = 'inline';
 
 /** Kinds of analysis that a recipe can ask for. */
 export const analysisKinds = ['thumbhash'] as const;
 export type AnalysisKind = (typeof analysisKinds)[number];
 
-/** The shape of a recipe; `pipeline/plan.ts` checks each step and encoding against its own schema and fills the defaults. */
-export const recipeSchema = z.strictObject({
-	analyse: z.array(z.enum(analysisKinds)).default([]),
-	variants: z
-		.record(
-			name,
-			z.strictObject({
-				/** The variant whose pixels this one begins with; the original when absent. */
-				from: z.string().optional(),
-				steps: z.array(stepSchema).max(maximumSteps).default([]),
-				encode: z.array(encodingSchema).min(1).max(maximumEncodings),
-			}),
-		)
-		.refine((variants) => Object.keys(variants).length >= 1, 'expected at least one variant')
-		.refine(
-			(variants) => Object.keys(variants).length <= maximumVariants,
-			`expected at most ${maximumVariants} variants`,
-		),
+export const variantRecipeSchema = z.strictObject({
+	from: z.string().optional().describe('The variant whose pixels the steps begin with; the original when absent.'),
+	steps: z.array(stepSchema).default([]).describe('Operations, one after the other.'),
+	encode: z
+		.array(encodingSchema)
+		.min(1, 'expected at least one encoder')
+		.max(maximumEncodings, `expected at most ${maximumEncodings} encoders`)
+		.describe('The formats that the variant is written in.'),
 });
-/** A recipe as written. */
+
+/**
+ * The shape of a recipe; `pipeline/plan.ts` checks each step and encoding against its own schema and fills the defaults. How
+ * many variants and steps there may be is not part of it: a manifest outlives the limits that its recipe was accepted under.
+ */
+export const recipeSchema = z.strictObject({
+	analyse: z.array(z.enum(analysisKinds)).default([]).describe('What else to find out about the picture.'),
+	variants: z
+		.record(name, variantRecipeSchema)
+		.refine((variants) => Object.keys(variants).length >= 1, 'expected at least one variant')
+		.describe('What is made of the picture, by name.'),
+});
+/** A recipe with every default filled in. */
 export type Recipe = z.infer<typeof recipeSchema>;
 
-export const recipesFileSchema = z.strictObject({ recipes: z.record(name, recipeSchema) });
+/** A recipe as people write it. */
+export const writtenRecipeSchema = recipeSchema.extend({
+	doc: z
+		.string()
+		.max(maximumDoc, `expected at most ${maximumDoc} characters`)
+		.optional()
+		.describe('A line about the recipe, for people.'),
+});
 
 /** A recipe with a name and the digest of its canonical form. */
 export interface NamedRecipe {
 	readonly name: string;
+	/** A line about it, for people; no part of the digest. */
+	readonly doc?: string;
 	/** Digest of the canonical definition and the engine version, 12 hex digits. */
 	readonly digest: string;
 	readonly definition: Recipe;

@@ -1,5 +1,5 @@
 import type { Catalog } from '../catalog/catalog.ts';
-import { markPending, revise, writeManifest } from '../catalog/manifest.ts';
+import { markPending, purgePicture, revise, writeManifest } from '../catalog/manifest.ts';
 import { manifestVersion, type Picture, pictureIdTime } from '../domain/picture.ts';
 import type { NamedRecipe } from '../domain/recipe.ts';
 import { PicpipeError } from '../errors.ts';
@@ -48,8 +48,18 @@ export async function admit(to: Admission, received: Received, fields: AdmitFiel
 	return picture;
 }
 
+/** What is different when a picture is processed again. */
+export interface Again {
+	/** Another recipe, or another state of the same. */
+	readonly recipe?: NamedRecipe | undefined;
+	/** Make every variant again, also those that are there. */
+	readonly force?: boolean | undefined;
+	/** Of the job; the picture keeps its own. */
+	readonly priority?: number | undefined;
+}
+
 /**
- * Queues a finished or waiting picture again, with another recipe if given.
+ * Queues a finished or waiting picture again. Until that is done the variants it has are served.
  *
  * @throws PicpipeError `picture-busy` while a worker has it, `queue-unavailable` without Redis (only it knows who is busy)
  */
@@ -58,24 +68,36 @@ export async function admitAgain(
 	picture: Picture,
 	reason: ProcessReason,
 	log: Logger,
-	recipe?: NamedRecipe,
+	{ recipe, force, priority }: Again = {},
 ): Promise<Picture> {
 	if (!(await to.queues.forgetPicture(picture))) throw new PicpipeError('picture-busy');
 	const { failure: _failure, ...rest } = picture;
 	const again = revise(rest, {
 		state: 'queued',
 		...(recipe && { recipe: { name: recipe.name, digest: recipe.digest, definition: recipe.definition } }),
+		...(force && { force }),
 	});
 	await markPending(to.storage, again.id);
 	await writeManifest(to.storage, again);
-	await handOver(to, again, reason, log);
+	if (!(await to.storage.stat(again.source.key))) {
+		// Deleted since it was read; what was written just now must not bring it back.
+		await purgePicture(to.storage, again.id);
+		throw new PicpipeError('picture-not-found');
+	}
+	await handOver(to, again, reason, log, priority);
 	return again;
 }
 
-async function handOver(to: Admission, picture: Picture, reason: ProcessReason, log: Logger): Promise<void> {
+async function handOver(
+	to: Admission,
+	picture: Picture,
+	reason: ProcessReason,
+	log: Logger,
+	priority?: number,
+): Promise<void> {
 	try {
 		await to.catalog.put(picture);
-		await to.queues.enqueuePicture(picture, reason);
+		await to.queues.enqueuePicture(picture, reason, priority);
 	} catch (error) {
 		log.warn({ err: error, pictureId: picture.id }, 'accepted without the queue; the sweep will bring it there');
 	}

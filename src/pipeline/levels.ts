@@ -31,10 +31,12 @@ export interface Level extends Scaling {
 	readonly analyse: readonly AnalysisKind[];
 }
 
-/** Largest picture that may be made on the way. */
+/** Largest picture that may be made, as a variant or on the way. */
 export interface WorkLimits {
 	/** Million pixels. */
 	readonly maxMegapixels: number;
+	/** Width and height of a variant, pixels. */
+	readonly maxOutputDimension: number;
 }
 
 /**
@@ -118,6 +120,11 @@ function planPasses(variant: PlannedVariant, input: Size, { picture, limits }: W
 			passes.push({ operation, options, input: size });
 			size = output;
 		}
+	}
+	const { maxOutputDimension } = limits;
+	if (variant.encodings.length > 0 && Math.max(size.width, size.height) > maxOutputDimension) {
+		const most = `at most ${maxOutputDimension} pixels of width and height (PICPIPE_MAX_OUTPUT_DIMENSION)`;
+		refuse(variant.name, most, size);
 	}
 	for (const { encoder } of variant.encodings) {
 		if (Math.max(size.width, size.height) > encoder.maximumSide) {

@@ -1,6 +1,12 @@
 import { digest12, engineVersion } from '../domain/digest.ts';
 import { describeProblems, oneOf, problem } from '../domain/problems.ts';
-import { type NamedRecipe, namePattern, type Recipe, recipeSchema } from '../domain/recipe.ts';
+import {
+	type NamedRecipe,
+	namePattern,
+	type Recipe,
+	type RecipeLimits,
+	writtenRecipeSchema,
+} from '../domain/recipe.ts';
 import { PicpipeError } from '../errors.ts';
 import { findOperation, operations } from '../operations/index.ts';
 import type { Operation } from '../operations/operation.ts';
@@ -41,12 +47,14 @@ const maximumProblemsShown = 8;
 /**
  * Checks a recipe's shape and each of its steps and encodings, and fills in every default.
  *
+ * @param limits left out for recipes that were accepted before
  * @throws PicpipeError `invalid-recipe`; its message lists every problem
  */
-export function parseRecipe(name: string, input: unknown): NamedRecipe {
+export function parseRecipe(name: string, input: unknown, limits?: RecipeLimits): NamedRecipe {
 	const problems = namePattern.test(name) ? [] : [problem(['name'], 'expected 1 to 32 of a-z, 0-9 and _', name)];
-	const shape = recipeSchema.safeParse(input);
+	const shape = writtenRecipeSchema.safeParse(input);
 	if (!shape.success) throw refused([...problems, ...describeProblems(shape.error, input)]);
+	if (limits) problems.push(...beyondLimits(shape.data, limits));
 	const checked = checkVariants(shape.data, problems);
 	if (problems.length > 0) throw refused(problems);
 
@@ -61,7 +69,21 @@ export function parseRecipe(name: string, input: unknown): NamedRecipe {
 		]),
 	);
 	const definition: Recipe = { analyse: [...new Set(shape.data.analyse)].sort(), variants };
-	return { name, digest: digest12(definition, engineVersion), definition };
+	const { doc } = shape.data;
+	return { name, ...(doc && { doc }), digest: digest12(definition, engineVersion), definition };
+}
+
+function beyondLimits({ variants }: Recipe, { maxSteps, maxVariants }: RecipeLimits): string[] {
+	const count = Object.keys(variants).length;
+	const problems = Object.entries(variants)
+		.filter(([, { steps }]) => steps.length > maxSteps)
+		.map(([name, { steps }]) =>
+			problem(['variants', name, 'steps'], `expected at most ${maxSteps} (PICPIPE_MAX_STEPS)`, steps.length),
+		);
+	if (count > maxVariants) {
+		problems.unshift(problem(['variants'], `expected at most ${maxVariants} (PICPIPE_MAX_VARIANTS)`, count));
+	}
+	return problems;
 }
 
 /** Problems as one sentence, the first few of many. */
@@ -98,6 +120,11 @@ export function planVariants(recipe: Recipe): readonly PlannedVariant[] {
  */
 export function variantDigest(sourceSha256: string, variant: PlannedVariant, encoding: PlannedEncoding): string {
 	return digest12(sourceSha256, variant.definition, encoding.definition, engineVersion);
+}
+
+/** Digest of source, analysis asked for and engine: what was found out stays true as long as it is the same. */
+export function analysisDigest(sourceSha256: string, recipe: Recipe): string {
+	return digest12(sourceSha256, recipe.analyse, engineVersion);
 }
 
 function refused(problems: readonly string[]): PicpipeError {

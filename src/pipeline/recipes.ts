@@ -2,48 +2,39 @@ import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { describeProblems } from '../domain/problems.ts';
-import type { NamedRecipe } from '../domain/recipe.ts';
+import { inlineRecipeName, type NamedRecipe, type RecipeLimits } from '../domain/recipe.ts';
 import { PicpipeError } from '../errors.ts';
+import { builtInRecipes } from './built-in.ts';
 import { listProblems, parseRecipe } from './plan.ts';
-
-const webp = [{ webp: {} }];
-const wide = (width: number) => ({ steps: [{ resize: { width, withoutEnlargement: true } }], encode: webp });
-
-/** Recipes that every installation has. A recipes file may replace them. */
-const builtIn: Readonly<Record<string, unknown>> = {
-	web: {
-		analyse: ['thumbhash'],
-		variants: {
-			large: wide(1600),
-			medium: wide(800),
-			small: wide(400),
-			thumb: {
-				steps: [{ resize: { width: 300, height: 300, fit: 'cover', position: 'attention' } }],
-				encode: webp,
-			},
-		},
-	},
-};
 
 const fileSchema = z.strictObject({ recipes: z.record(z.string(), z.unknown()) });
 
 /**
  * The built-in recipes, and over them those of a YAML or JSON file.
  *
+ * @param limits on the recipes of the file
  * @throws PicpipeError `invalid-recipe` when the file can't be read or understood; its message lists every problem
  */
-export async function loadRecipes(file: string | undefined): Promise<ReadonlyMap<string, NamedRecipe>> {
-	const own = parseAll(builtIn);
+export async function loadRecipes(
+	file: string | undefined,
+	limits?: RecipeLimits,
+): Promise<ReadonlyMap<string, NamedRecipe>> {
+	const own = parseAll(builtInRecipes);
 	if (file === undefined) return own;
-	return new Map([...own, ...parseAll(await readRecipesFile(file), file)]);
+	return new Map([...own, ...parseAll(await readRecipesFile(file), file, limits)]);
 }
 
-function parseAll(written: Readonly<Record<string, unknown>>, file?: string): ReadonlyMap<string, NamedRecipe> {
+function parseAll(
+	written: Readonly<Record<string, unknown>>,
+	file?: string,
+	limits?: RecipeLimits,
+): ReadonlyMap<string, NamedRecipe> {
 	const recipes = new Map<string, NamedRecipe>();
 	const problems: string[] = [];
 	for (const [name, recipe] of Object.entries(written)) {
 		try {
-			recipes.set(name, parseRecipe(name, recipe));
+			if (name === inlineRecipeName) throw new PicpipeError('invalid-recipe', reservedName);
+			recipes.set(name, parseRecipe(name, recipe, limits));
 		} catch (error) {
 			if (!(error instanceof PicpipeError)) throw error;
 			problems.push(`recipe ${JSON.stringify(name)}: ${error.message}`);
@@ -52,6 +43,8 @@ function parseAll(written: Readonly<Record<string, unknown>>, file?: string): Re
 	if (problems.length > 0) throw new PicpipeError('invalid-recipe', `${file}: ${listProblems(problems)}`);
 	return recipes;
 }
+
+const reservedName = `name: expected another one, because ${inlineRecipeName} is that of recipes that come with a request`;
 
 async function readRecipesFile(file: string): Promise<Readonly<Record<string, unknown>>> {
 	let content: unknown;

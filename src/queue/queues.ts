@@ -27,8 +27,13 @@ export function pictureJobOptions(options: Pick<QueuesOptions, 'attempts' | 'ret
 /** The producer's side of every queue. */
 export interface Queues {
 	readonly byName: Readonly<Record<QueueName, Queue>>;
-	/** Queues the work on a picture; nothing happens when its job is already there. @throws PicpipeError `queue-unavailable` */
-	enqueuePicture(picture: Picture, reason: ProcessReason): Promise<void>;
+	/**
+	 * Queues the work on a picture; nothing happens when its job is already there.
+	 *
+	 * @param priority the picture's own when not given
+	 * @throws PicpipeError `queue-unavailable`
+	 */
+	enqueuePicture(picture: Picture, reason: ProcessReason, priority?: number): Promise<void>;
 	/** Forgets the job of earlier, finished work so that the same work can be queued again. False when the job is running. */
 	forgetPicture(picture: Picture): Promise<boolean>;
 	close(): Promise<void>;
@@ -57,10 +62,10 @@ export function openQueues(redis: Redis, options: QueuesOptions): Queues {
 	return {
 		byName,
 
-		async enqueuePicture(picture, reason) {
+		async enqueuePicture(picture, reason, priority = picture.priority) {
 			const jobOptions: JobsOptions = {
 				jobId: processJobId(picture),
-				priority: picture.priority,
+				priority,
 				...pictureJobOptions(options),
 			};
 			await askRedis(redis, () => byName.pictures.add('process', processJob(picture, reason), jobOptions));

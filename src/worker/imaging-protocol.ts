@@ -2,6 +2,7 @@ import type { Analysis, Facts } from '../domain/picture.ts';
 import type { Recipe } from '../domain/recipe.ts';
 import { type ErrorCode, PicpipeError } from '../errors.ts';
 import type { PictureLimits } from '../pipeline/decode.ts';
+import type { WorkLimits } from '../pipeline/levels.ts';
 import type { StepEvent, VariantOutput } from '../pipeline/run.ts';
 
 /** What the worker and its imaging processes say to each other, over Node's IPC channel with structured cloning. */
@@ -23,7 +24,7 @@ export interface ImagingSettings {
 	readonly storage: string;
 	/** Threads of libvips. */
 	readonly sharpThreads: number;
-	readonly limits: PictureLimits;
+	readonly limits: PictureLimits & WorkLimits;
 }
 
 /** What a picture turned out to be, once its variants are made. */

@@ -1,10 +1,12 @@
 import type { Job } from 'bullmq';
 import { folderOf, markPending, readManifest, revise, writeManifest } from '../catalog/manifest.ts';
 import type { Failure, Picture } from '../domain/picture.ts';
-import { maximumEncodings } from '../domain/recipe.ts';
+import { maximumEncodings, type Recipe } from '../domain/recipe.ts';
 import type { Variant } from '../domain/variant.ts';
 import { isRetryable, PicpipeError, toPicpipeError } from '../errors.ts';
+import { workLeft } from '../intake/work-left.ts';
 import type { Logger } from '../observe/log.ts';
+import { analysisDigest } from '../pipeline/plan.ts';
 import { type ProcessJob, processJobSchema } from '../queue/jobs.ts';
 import { jobError, willRetry } from '../queue/retry.ts';
 import { variantKey } from '../storage/keys.ts';
@@ -58,12 +60,12 @@ export async function processPicture(job: Job<unknown>, context: ProcessContext)
 		}
 		// Only for people who watch; without Redis the work goes on untold.
 		await context.catalog.markProcessing(picture).catch((err) => log.debug({ err }, 'the index was not told'));
-		const { variants, facts, analysis } = await makeVariants(context, picture, report);
 		const worked = picture;
-		const outcome = await report.step('record', () =>
-			record(context, worked, { state: 'ready', facts, analysis, variants }),
-		);
-		await report.done(`${outcome === 'recorded' ? 'ready' : outcome}: ${variants.length} variants`);
+		const { made, ...end } = await fulfil(context, worked, report);
+		const { variants } = end;
+		const outcome = await report.step('record', () => record(context, worked, { state: 'ready', ...end }));
+		const count = `${variants.length} variants, ${made} of them made now`;
+		await report.done(`${outcome === 'recorded' ? 'ready' : outcome}: ${count}`);
 		log.info({ outcome, attempt, milliseconds: Math.round(performance.now() - started) }, 'picture processed');
 		return finish(outcome, variants);
 	} catch (thrown) {
@@ -99,7 +101,24 @@ async function openPicture(to: Records, id: string): Promise<Picture | undefined
 	return again;
 }
 
-async function makeVariants(context: ProcessContext, picture: Picture, report: ReturnType<typeof reportTo>) {
+type Report = ReturnType<typeof reportTo>;
+
+/** Makes what the recipe asks for and is not there yet; what is there stays. */
+async function fulfil(context: ProcessContext, picture: Picture, report: Report) {
+	const left = await report.step('compare with what is stored', () => workLeft(context.storage, picture));
+	const { definition } = picture.recipe;
+	const result = left.recipe && (await makeVariants(context, picture, left.recipe, report));
+	const facts = result?.facts ?? picture.facts;
+	return {
+		made: result?.variants.length ?? 0,
+		...(facts && { facts }),
+		analysis: left.isAnalysed ? picture.analysis : (result?.analysis ?? {}),
+		analysisDigest: analysisDigest(picture.source.sha256, definition),
+		variants: inRecipeOrder(picture, [...left.kept, ...(result?.variants ?? [])]),
+	};
+}
+
+async function makeVariants(context: ProcessContext, picture: Picture, recipe: Recipe, report: Report) {
 	const folder = folderOf(picture.id);
 	const { key, sha256, bytes } = picture.source;
 	const stored: Promise<Variant>[] = [];
@@ -118,7 +137,7 @@ async function makeVariants(context: ProcessContext, picture: Picture, report: R
 	let result: Awaited<ReturnType<ImagingPool['run']>>;
 	try {
 		result = await context.pool.run(
-			{ key, sha256, bytes, recipe: picture.recipe.definition },
+			{ key, sha256, bytes, recipe },
 			{
 				onStep: (event) => report.made(event),
 				onVariant: (output) => {
@@ -133,7 +152,7 @@ async function makeVariants(context: ProcessContext, picture: Picture, report: R
 		await Promise.allSettled(stored);
 		throw error;
 	}
-	return { ...result, variants: inRecipeOrder(picture, await Promise.all(stored)) };
+	return { ...result, variants: await Promise.all(stored) };
 }
 
 /** They come in the order in which they were finished, which may differ from run to run. */

@@ -32,8 +32,9 @@ export async function record(to: Records, worked: Picture, end: Partial<Picture>
 	const current = await readManifest(to.storage, worked.id);
 	if (!current) return purge(to, worked.id);
 	if (current.revision !== worked.revision) return 'superseded';
-	const { failure: _failure, ...rest } = worked;
-	const ended = revise(rest, end);
+	const { failure: _failure, force, ...rest } = worked;
+	// What was asked for and failed is still asked for when it is tried again.
+	const ended = revise(rest, { ...(force && end.state !== 'ready' && { force }), ...end });
 	await writeManifest(to.storage, ended);
 	if (!(await isPending(to.storage, worked.id))) return purge(to, worked.id);
 	await settle(to, ended);

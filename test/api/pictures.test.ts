@@ -207,14 +207,42 @@ describe('POST /v1/pictures/{id}/process', () => {
 		expect((await call(api, 'POST', `/v1/pictures/${id}/process`, { colour: 1 })).body.code).toBe('unknown-field');
 	});
 
-	it('runs the same recipe again and ends with the same objects', async () => {
+	it('answers at once where everything is there, and makes what is not', async () => {
+		const api = await startTestApi();
+		const worker = await api.startWorker();
+		const first = await upload(api);
+		await untilIdle(api);
+		await worker.stop();
+		const again = () => call(api, 'POST', `/v1/pictures/${first.id}/process`);
+		expect(await again()).toMatchObject({ status: 200, body: { state: 'ready', revision: first.revision } });
+		const thumb = (await api.keys()).find((key) => key.includes('/thumb-')) ?? '';
+		await api.storage.delete(thumb);
+		expect(await again()).toMatchObject({ status: 202, body: { state: 'queued', variants: first.variants } });
+		await api.startWorker();
+		const done = await untilFinished(api, first.id);
+		const made = (one: { variants: { name: string; milliseconds: number }[] }, name: string) =>
+			one.variants.find((variant) => variant.name === name)?.milliseconds;
+		expect(await api.storage.stat(thumb)).toBeDefined();
+		for (const name of ['large', 'medium', 'small']) expect(made(done, name)).toBe(made(first, name));
+		expect(done.analysis).toEqual(first.analysis);
+		const { body } = await call(api, 'GET', `/v1/pictures/${first.id}`);
+		expect(body).not.toHaveProperty('analysisDigest');
+	});
+
+	it('runs the same recipe again by force and ends with the same objects', async () => {
 		const api = await startTestApi();
 		await api.startWorker();
 		const first = await upload(api);
 		await untilIdle(api);
 		const before = (await api.keys()).sort();
-		expect((await call(api, 'POST', `/v1/pictures/${first.id}/process`)).status).toBe(202);
+		const { status, body } = await call(api, 'POST', `/v1/pictures/${first.id}/process`, { force: true });
+		expect({ status, state: body.state }).toEqual({ status: 202, state: 'queued' });
 		const second = await untilFinished(api, first.id);
+		expect(second).not.toHaveProperty('force');
+		// Not even one of them took exactly as long as before.
+		const times = (one: { variants: { milliseconds: number }[] }) =>
+			one.variants.map(({ milliseconds }) => milliseconds);
+		expect(times(second)).not.toEqual(times(first));
 		await untilIdle(api);
 		expect((await api.keys()).sort()).toEqual(before);
 		const identity = (one: { variants: { sha256: string; digest: string }[] }) =>

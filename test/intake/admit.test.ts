@@ -100,6 +100,7 @@ describe('admitAgain', () => {
 				at: '2026-01-31T12:00:00.000Z',
 			},
 		});
+		await to.storage.put(picture.source.key, Buffer.from('jpg'));
 		await writeManifest(to.storage, picture);
 		await to.catalog.put(picture);
 		return picture;
@@ -123,7 +124,7 @@ describe('admitAgain', () => {
 		const to = await open();
 		const picture = await finished(to);
 		const recipe = makeRecipe('wide', 999);
-		const again = await admitAgain(to, picture, 'reprocess', log, recipe);
+		const again = await admitAgain(to, picture, 'reprocess', log, { recipe });
 		expect(again.recipe).toEqual({ name: 'wide', digest: recipe.digest, definition: recipe.definition });
 		expect(processJobId(again)).not.toBe(processJobId(picture));
 		expect(await to.queues.byName.pictures.getJob(processJobId(again))).toBeDefined();

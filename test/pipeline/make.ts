@@ -1,12 +1,18 @@
 import { createHash } from 'node:crypto';
 import type { Analysis, Facts } from '../../src/domain/picture.ts';
 import { inspect, type PictureLimits } from '../../src/pipeline/decode.ts';
+import type { WorkLimits } from '../../src/pipeline/levels.ts';
 import { parseRecipe } from '../../src/pipeline/plan.ts';
 import { loadRecipes } from '../../src/pipeline/recipes.ts';
 import { runPipeline, type StepEvent, type VariantOutput } from '../../src/pipeline/run.ts';
 
 /** The limits of a fresh installation. */
-export const limits: PictureLimits = { maxMegapixels: 50, maxDimension: 30_000, maxFrames: 1_000 };
+export const limits: PictureLimits & WorkLimits = {
+	maxMegapixels: 50,
+	maxDimension: 30_000,
+	maxFrames: 1_000,
+	maxOutputDimension: 30_000,
+};
 
 export interface Made {
 	readonly facts: Facts;
@@ -21,7 +27,7 @@ export interface Made {
 export async function make(
 	file: Buffer,
 	recipe?: unknown,
-	options: Partial<PictureLimits> & { readonly lanes?: number } = {},
+	options: Partial<PictureLimits & WorkLimits> & { readonly lanes?: number } = {},
 ): Promise<Made> {
 	const { lanes = 1, ...limited } = options;
 	const outputs: VariantOutput[] = [];

@@ -98,7 +98,7 @@ describe('parseRecipe', () => {
 			card({ width: 1, background: 'red' }),
 			'variants.card.steps[0].resize.background: expected a colour such as #ffffff or #00000080, received "red"',
 		],
-		[card({ width: 1 }, []), 'variants.card.encode: expected array to have >=1 items, received []'],
+		[card({ width: 1 }, []), 'variants.card.encode: expected at least one encoder, received []'],
 		[
 			card({ width: 1 }, [{ webp: { quality: 101 } }]),
 			'variants.card.encode[0].webp.quality: expected an integer from 1 to 100, received 101',
@@ -211,7 +211,7 @@ describe('from', () => {
 });
 
 describe('planLevels', () => {
-	const limits = { maxMegapixels: 50 };
+	const limits = { maxMegapixels: 50, maxOutputDimension: 30_000 };
 	const plan = (recipe: unknown, width: number, height: number) =>
 		planLevels(parseRecipe('r', recipe).definition, { width, height }, limits);
 	const shown = (levels: ReturnType<typeof plan>) =>
@@ -261,6 +261,23 @@ describe('planLevels', () => {
 			['tall', { width: 900, height: 900 }],
 		]);
 		expect(square?.chained[0]?.chained[0]?.passes[0]?.input).toEqual({ width: 300, height: 300 });
+	});
+
+	it('lets no variant be wider or higher than allowed, and asks nothing of pixels on the way', () => {
+		const narrow = { maxMegapixels: 50, maxOutputDimension: 800 };
+		const planNarrow = (recipe: unknown, width: number, height: number) =>
+			planLevels(parseRecipe('r', recipe).definition, { width, height }, narrow);
+		expect(planNarrow(card({ width: 800 }), 400, 300)).toHaveLength(1);
+		expect(() => planNarrow(card({ height: 801 }), 400, 300)).toThrow(
+			expect.objectContaining({
+				code: 'output-too-large',
+				class: 'limit',
+				message:
+					'Expected at most 800 pixels of width and height (PICPIPE_MAX_OUTPUT_DIMENSION) in variant card but it would be 1068 × 801.',
+			}),
+		);
+		const steps = [{ resize: { width: 1600 } }, { resize: { width: 400 } }];
+		expect(planNarrow({ variants: { card: { steps, encode: [{ webp: {} }] } } }, 4000, 3000)).toHaveLength(1);
 	});
 
 	it.each([

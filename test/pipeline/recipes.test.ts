@@ -17,9 +17,10 @@ async function load(name: string, text: string) {
 }
 
 describe('loadRecipes', () => {
-	it('has the built-in recipe web', async () => {
+	it('has the built-in recipes, each with a line about it', async () => {
 		const recipes = await loadRecipes(undefined);
-		expect([...recipes.keys()]).toEqual(['web']);
+		expect([...recipes.keys()]).toEqual(['web', 'avatar', 'product', 'social', 'archive']);
+		for (const { doc } of recipes.values()) expect(doc).toMatch(/^[A-Z].*\.$/);
 		const { definition } = recipes.get('web') ?? expect.fail();
 		expect(definition.analyse).toEqual(['thumbhash']);
 		expect(Object.keys(definition.variants)).toEqual(['large', 'medium', 'small', 'thumb']);
@@ -37,7 +38,7 @@ describe('loadRecipes', () => {
       only: { encode: [{ webp: {} }] }
 `,
 		);
-		expect([...recipes.keys()].sort()).toEqual(['shop', 'web']);
+		expect([...recipes.keys()]).toEqual(['web', 'avatar', 'product', 'social', 'archive', 'shop']);
 		expect(Object.keys(recipes.get('web')?.definition.variants ?? {})).toEqual(['only']);
 		expect(recipes.get('shop')?.definition.variants.card?.encode).toHaveLength(2);
 	});
@@ -47,7 +48,28 @@ describe('loadRecipes', () => {
 		expect((await load('recipes.json', json)).has('tiny')).toBe(true);
 	});
 
+	it('keeps the line about a recipe out of its digest', async () => {
+		const recipe = 'variants: { a: { encode: [{ png: {} }] } }';
+		const told = await load('told.yaml', `recipes: { tiny: { doc: A small one., ${recipe} } }`);
+		const untold = await load('untold.yaml', `recipes: { tiny: { ${recipe} } }`);
+		expect(told.get('tiny')?.doc).toBe('A small one.');
+		expect(untold.get('tiny')).not.toHaveProperty('doc');
+		expect(told.get('tiny')?.digest).toBe(untold.get('tiny')?.digest);
+		expect(told.get('tiny')?.definition).not.toHaveProperty('doc');
+	});
+
+	it('limits the recipes of the file, and those alone', async () => {
+		const file = join(folder, 'large.yaml');
+		const variant = '{ steps: [{ resize: { width: 9 } }, { resize: { width: 8 } }], encode: [{ png: {} }] }';
+		await writeFile(file, `recipes: { tiny: { variants: { a: ${variant}, b: ${variant} } } }`);
+		expect((await loadRecipes(file, { maxSteps: 2, maxVariants: 2 })).size).toBe(6);
+		await expect(loadRecipes(file, { maxSteps: 1, maxVariants: 1 })).rejects.toThrow(
+			/recipe "tiny": variants: expected at most 1 \(PICPIPE_MAX_VARIANTS\), received 2; variants\.a\.steps: expected at most 1 \(PICPIPE_MAX_STEPS\), received 2; variants\.b\.steps: /,
+		);
+	});
+
 	it.each([
+		['inline.yaml', 'recipes: { inline: {} }', /recipe "inline": name: expected another one/],
 		['broken.yaml', 'recipes: {web: [', /broken\.yaml: .*at line 1/s],
 		['empty.yaml', '', /empty\.yaml: expected an object, received null/],
 		[

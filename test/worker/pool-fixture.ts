@@ -59,7 +59,7 @@ export async function startPool(options: Partial<ImagingPoolOptions> = {}): Prom
 		imagingMegabytes: 1_024,
 		pictureSeconds: 30,
 		storage: `file:${folder}`,
-		limits: { maxMegapixels: 50, maxDimension: 30_000, maxFrames: 1_000 },
+		limits: { maxMegapixels: 50, maxDimension: 30_000, maxFrames: 1_000, maxOutputDimension: 30_000 },
 		log: pino({ level: 'debug' }, sink),
 		...options,
 	});

@@ -94,7 +94,9 @@ describe('imaging pool', () => {
 	});
 
 	it('checks limits in the process, before the picture may decode', async () => {
-		const { task, run } = await open({ limits: { maxMegapixels: 1, maxDimension: 30_000, maxFrames: 1 } });
+		const { task, run } = await open({
+			limits: { maxMegapixels: 1, maxDimension: 30_000, maxFrames: 1, maxOutputDimension: 30_000 },
+		});
 		const work = run(await task(await photograph({ width: 1200, height: 900 })));
 		await expect(work.result).rejects.toMatchObject({ code: 'too-many-pixels' });
 		expect(work.steps).toEqual([]);

@@ -1,0 +1,56 @@
+import type { Picture } from '../domain/picture.ts';
+import type { NamedRecipe, Recipe } from '../domain/recipe.ts';
+import type { Variant } from '../domain/variant.ts';
+import { analysisDigest, variantDigest } from '../pipeline/plan.ts';
+import { remainder } from '../pipeline/remainder.ts';
+import type { Storage } from '../storage/storage.ts';
+
+/** What has to be done to a picture so that its recipe is fulfilled. */
+export interface WorkLeft {
+	/** Variants that are stored and are what the recipe asks for. */
+	readonly kept: readonly Variant[];
+	/** Whether the analysis in the manifest is what the recipe asks for. */
+	readonly isAnalysed: boolean;
+	/** What to make; undefined when everything is there. */
+	readonly recipe: Recipe | undefined;
+}
+
+/**
+ * Compares what a recipe asks for with what the manifest names and the storage holds, by digests and sizes; nothing is decoded.
+ *
+ * @param recipe the picture's own when not given
+ */
+export async function workLeft(
+	storage: Storage,
+	picture: Picture,
+	recipe: Recipe = picture.recipe.definition,
+): Promise<WorkLeft> {
+	const { sha256 } = picture.source;
+	const stored = picture.force ? [] : await storedVariants(storage, picture.variants);
+	const kept = new Set<Variant>();
+	const isAnalysed =
+		!picture.force && picture.facts !== undefined && picture.analysisDigest === analysisDigest(sha256, recipe);
+	const rest = remainder(
+		recipe,
+		(variant, encoding) => {
+			const digest = variantDigest(sha256, variant, encoding);
+			const found = stored.find((one) => one.name === variant.name && one.digest === digest);
+			if (found) kept.add(found);
+			return found !== undefined;
+		},
+		isAnalysed,
+	);
+	return { kept: [...kept], isAnalysed, recipe: rest };
+}
+
+/** Nothing would come of processing the picture again with this recipe. */
+export async function isUpToDate(storage: Storage, picture: Picture, recipe: NamedRecipe): Promise<boolean> {
+	if (picture.state !== 'ready' || picture.recipe.name !== recipe.name) return false;
+	if (picture.recipe.digest !== recipe.digest) return false;
+	return (await workLeft(storage, picture, recipe.definition)).recipe === undefined;
+}
+
+async function storedVariants(storage: Storage, variants: readonly Variant[]): Promise<readonly Variant[]> {
+	const stats = await Promise.all(variants.map(({ key }) => storage.stat(key)));
+	return variants.filter(({ bytes }, index) => stats[index]?.bytes === bytes);
+}
