@@ -15,6 +15,16 @@ export interface LevelVariant {
 	readonly passes: readonly Pass[];
 	/** Variants that begin with what the last pass makes. */
 	readonly chained: readonly LevelVariant[];
+	/** What can be planned only when it is known what size the last pass has made; absent where that is known from the start. */
+	readonly later?: Later;
+}
+
+/** The rest of a variant after a step whose result has a size that only the pixels tell. */
+export interface Later {
+	/** Those that stand on the variant. */
+	readonly variants: readonly PlannedVariant[];
+	/** @throws PicpipeError `output-too-large` */
+	plan(made: Size): LevelVariant;
 }
 
 /**
@@ -85,9 +95,10 @@ function baseFor(scaling: Scaling, levels: readonly Level[]): Level | undefined 
 
 /** Every variant of these levels, chained ones too. */
 export function variantsOf(levels: readonly Level[]): readonly PlannedVariant[] {
-	const withChained = ({ variant, chained }: LevelVariant): PlannedVariant[] => [
+	const withChained = ({ variant, chained, later }: LevelVariant): PlannedVariant[] => [
 		variant,
 		...chained.flatMap(withChained),
+		...(later?.variants ?? []),
 	];
 	return levels.flatMap((level) => level.variants.flatMap(withChained));
 }
@@ -100,27 +111,51 @@ interface Whole {
 	readonly limits: WorkLimits;
 }
 
-/** A variant whose steps begin with pixels of this size, and all that stand on it. */
-function planChain(variant: PlannedVariant, input: Size, whole: Whole): LevelVariant {
-	const { passes, output } = planPasses(variant, input, whole);
-	const standing = whole.planned.filter(({ from }) => from === variant.name);
-	return { variant, passes, chained: standing.map((one) => planChain(one, output, whole)) };
+/** A variant whose steps, or those that are left of them, begin with pixels of this size, and all that stand on it. */
+function planChain(variant: PlannedVariant, input: Size, whole: Whole, steps = variant.steps): LevelVariant {
+	const { passes, output, left } = planPasses(variant, steps, input, whole);
+	if (left) {
+		// Planned for the largest size that is possible, too much would be refused.
+		const plan = (made: Size) => planChain(variant, made, whole, left);
+		return { variant, passes, chained: [], later: { variants: allStandingOn(variant, whole), plan } };
+	}
+	checkOutput(variant, output, whole.limits);
+	return { variant, passes, chained: standingOn(variant, whole).map((one) => planChain(one, output, whole)) };
 }
 
-/** The variant's steps for pixels of this size, checked against every limit. */
-function planPasses(variant: PlannedVariant, input: Size, { picture, limits }: Whole) {
+function standingOn({ name }: PlannedVariant, { planned }: Whole): readonly PlannedVariant[] {
+	return planned.filter(({ from }) => from === name);
+}
+
+function allStandingOn(variant: PlannedVariant, whole: Whole): readonly PlannedVariant[] {
+	return standingOn(variant, whole).flatMap((one) => [one, ...allStandingOn(one, whole)]);
+}
+
+/** Steps for pixels of this size, up to the first after which the size is not known, checked against the limit of pixels. */
+function planPasses(
+	variant: PlannedVariant,
+	steps: readonly PlannedStep[],
+	input: Size,
+	{ picture, limits }: Whole,
+): { passes: readonly Pass[]; output: Size; left?: readonly PlannedStep[] } {
 	const passes: Pass[] = [];
 	let size = input;
-	for (const { operation, options: written } of variant.steps) {
+	for (const [index, { operation, options: written }] of steps.entries()) {
 		for (const options of operation.passes?.(size, written) ?? [written]) {
-			const { output, peak = output } = operation.predict(size, options);
+			const { output, peak = output, isAtMost } = operation.predict(size, options);
 			if (area(peak) > Math.max(area(picture), limits.maxMegapixels * 1e6)) {
 				refuse(variant.name, `${operation.name} to make at most ${limits.maxMegapixels} million pixels`, peak);
 			}
 			passes.push({ operation, options, input: size });
 			size = output;
+			if (isAtMost) return { passes, output, left: steps.slice(index + 1) };
 		}
 	}
+	return { passes, output: size };
+}
+
+/** Is what the last step makes small enough for the limits and for each encoder? */
+function checkOutput(variant: PlannedVariant, size: Size, limits: WorkLimits): void {
 	const { maxOutputDimension } = limits;
 	if (variant.encodings.length > 0 && Math.max(size.width, size.height) > maxOutputDimension) {
 		const most = `at most ${maxOutputDimension} pixels of width and height (PICPIPE_MAX_OUTPUT_DIMENSION)`;
@@ -131,7 +166,6 @@ function planPasses(variant: PlannedVariant, input: Size, { picture, limits }: W
 			refuse(variant.name, `at most ${encoder.maximumSide} pixels of width and height for ${encoder.name}`, size);
 		}
 	}
-	return { passes, output: size };
 }
 
 function refuse(variant: string, expected: string, { width, height }: Size): never {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import sharp, { type Sharp } from 'sharp';
+import type { Sharp } from 'sharp';
 import type { Analysis, Facts } from '../domain/picture.ts';
 import type { Recipe } from '../domain/recipe.ts';
 import { thumbhash } from './analyse.ts';
@@ -8,6 +8,7 @@ import { decode, type Inspected, type Pixels } from './decode.ts';
 import { type Lanes, openLanes } from './lanes.ts';
 import { type Level, type LevelVariant, planLevels, variantsOf, type WorkLimits } from './levels.ts';
 import { type PlannedEncoding, variantDigest } from './plan.ts';
+import { applySteps, open, toPixels } from './steps.ts';
 
 /** A step that is over. */
 export interface StepEvent {
@@ -148,10 +149,10 @@ interface VariantWork {
 }
 
 async function makeVariant(level: LevelVariant, pixels: Pixels, work: VariantWork): Promise<void> {
-	const { variant, chained } = level;
 	const { sha256, report, listener, lanes } = work;
 	let started = performance.now();
-	const stepped = await applyPasses(level, pixels);
+	const stepped = await applySteps(level, pixels);
+	const { variant, chained } = stepped.level;
 	const { pixels: shared } = stepped;
 	if (shared) for (const next of chained) lanes.start(() => makeVariant(next, shared, work));
 	for (const encoding of variant.encodings) {
@@ -178,40 +179,7 @@ async function makeVariant(level: LevelVariant, pixels: Pixels, work: VariantWor
 	}
 }
 
-interface Stepped {
-	/** Lacks only the encoder. */
-	readonly image: Sharp;
-	/** What the steps have made, where it is needed more than once. */
-	readonly pixels?: Pixels;
-}
-
-async function applyPasses({ variant, passes, chained }: LevelVariant, pixels: Pixels): Promise<Stepped> {
-	let image = open(pixels);
-	if (passes.length === 0) return { image, pixels };
-	try {
-		for (const [index, { operation, options, input }] of passes.entries()) {
-			if (index > 0) image = open(await toPixels(image));
-			image = operation.apply(image, options, input);
-		}
-		// Each further encoder, and each variant that stands on this one, would run the last step again.
-		if (variant.encodings.length <= 1 && chained.length === 0) return { image };
-		const made = await toPixels(image);
-		return { image: open(made), pixels: made };
-	} catch (error) {
-		throw classify(error, 'work', `steps of ${variant.name}`);
-	}
-}
-
 async function encode(image: Sharp, { encoder, options }: PlannedEncoding) {
 	const { data, info } = await encoder.apply(image, options).toBuffer({ resolveWithObject: true });
 	return { data, width: info.width, height: info.height };
-}
-
-function open({ data, width, height, channels }: Pixels): Sharp {
-	return sharp(data, { raw: { width, height, channels }, limitInputPixels: width * height });
-}
-
-async function toPixels(image: Sharp): Promise<Pixels> {
-	const { data, info } = await image.raw().toBuffer({ resolveWithObject: true });
-	return { data, width: info.width, height: info.height, channels: info.channels === 4 ? 4 : 3 };
 }

@@ -1,0 +1,78 @@
+import sharp, { type Sharp } from 'sharp';
+import { classify } from './classify.ts';
+import type { Pixels } from './decode.ts';
+import type { LevelVariant, Pass } from './levels.ts';
+
+/** A variant whose steps are done. */
+export interface Stepped {
+	/** What was planned for it in the end. */
+	readonly level: LevelVariant;
+	/** Lacks only the encoder. */
+	readonly image: Sharp;
+	/** What the steps have made, where it is needed more than once. */
+	readonly pixels?: Pixels;
+}
+
+/**
+ * Does all steps of a variant; those after one that makes a size of its own are planned when it is known.
+ *
+ * @throws PicpipeError that names the variant
+ */
+export async function applySteps(level: LevelVariant, pixels: Pixels): Promise<Stepped> {
+	const stepped = await applyPasses(level, pixels);
+	if (!level.later || !stepped.pixels) return stepped;
+	return applySteps(level.later.plan(stepped.pixels), stepped.pixels);
+}
+
+async function applyPasses(level: LevelVariant, pixels: Pixels): Promise<Stepped> {
+	const { variant, passes, chained, later } = level;
+	let from = pixels;
+	let image = open(from);
+	if (passes.length === 0) return { level, image, pixels };
+	try {
+		for (const [index, pass] of passes.entries()) {
+			if (index > 0) {
+				from = await toPixels(image);
+				image = open(from);
+			}
+			image = pass.operation.coloursOnly && from.channels === 4 ? await onColours(pass, from) : apply(pass, image);
+		}
+		// An encoder may put a background behind the picture, and sharp would do that before the last step.
+		const mayBeTransparent = from.channels === 4 || passes.some(addsAlpha);
+		// Each further encoder, and each variant that stands on this one, would run the last step again.
+		const isShared = variant.encodings.length > 1 || chained.length > 0 || later !== undefined;
+		if (!mayBeTransparent && !isShared) return { level, image };
+		const made = await toPixels(image);
+		return { level, image: open(made), pixels: made };
+	} catch (error) {
+		throw classify(error, 'work', `steps of ${variant.name}`);
+	}
+}
+
+function apply({ operation, options, input }: Pass, image: Sharp): Sharp {
+	return operation.apply(image, options, input);
+}
+
+function addsAlpha({ operation, options, input }: Pass): boolean {
+	return operation.predict(input, options).addsAlpha ?? false;
+}
+
+/** Applies a pass to the colours alone and gives the pixels their opacity back. */
+async function onColours(pass: Pass, pixels: Pixels): Promise<Sharp> {
+	const { width, height } = pixels;
+	const colours = await toPixels(open(pixels).removeAlpha());
+	const alpha = await open(pixels).extractChannel('alpha').raw().toBuffer();
+	const made = await toPixels(apply(pass, open(colours)));
+	return open(made).joinChannel(alpha, { raw: { width, height, channels: 1 } });
+}
+
+/** A pipeline that begins with these pixels. */
+export function open({ data, width, height, channels }: Pixels): Sharp {
+	return sharp(data, { raw: { width, height, channels }, limitInputPixels: width * height });
+}
+
+/** Runs a pipeline. */
+export async function toPixels(image: Sharp): Promise<Pixels> {
+	const { data, info } = await image.raw().toBuffer({ resolveWithObject: true });
+	return { data, width: info.width, height: info.height, channels: info.channels === 4 ? 4 : 3 };
+}
