@@ -4,8 +4,10 @@ import type { Redis } from 'ioredis';
 import { openCatalog } from './catalog/catalog.ts';
 import { type ReindexResult, reindex as reindexCatalog } from './catalog/reindex.ts';
 import { type Config, ConfigError, settings } from './config.ts';
+import { inlineRecipeName } from './domain/recipe.ts';
 import { PicpipeError } from './errors.ts';
 import { listen } from './http/listen.ts';
+import type { ReprocessCounts, ReprocessOptions } from './intake/reprocess.ts';
 import type { Logger } from './observe/log.ts';
 import type { RecipeBook } from './pipeline/recipe-book.ts';
 import { openQueues } from './queue/queues.ts';
@@ -132,6 +134,39 @@ export async function reindex(config: Config, log: Logger): Promise<ReindexResul
 	}
 }
 
+/** Queues pictures again with their recipes as they are now. @throws ConfigError */
+export async function reprocess(
+	config: Config,
+	wanted: Pick<ReprocessOptions, 'recipe' | 'stale' | 'force'>,
+	log: Logger,
+	onProgress: (counts: Readonly<ReprocessCounts>) => void,
+): Promise<ReprocessCounts> {
+	const [{ reprocess: queueAgain }, { loadRecipes }] = await Promise.all([
+		import('./intake/reprocess.ts'),
+		import('./pipeline/recipes.ts'),
+	]);
+	const recipes = await loadRecipes(config.recipesFile, config).catch(blameRecipesFile);
+	if (wanted.recipe !== undefined && wanted.recipe !== inlineRecipeName && !recipes.has(wanted.recipe)) {
+		const known = [...recipes.keys()].join(', ');
+		throw new ConfigError([`--recipe: expected one of ${known} but received "${wanted.recipe}"`]);
+	}
+	const redis = connect(config, 'worker', log);
+	const queues = openQueues(redis, queuesOptions(config));
+	try {
+		if (redis.status !== 'ready') await once(redis, 'ready');
+		const to = { storage: openStorage(config.storage), catalog: openCatalog(redis, config.redisPrefix), queues };
+		return await queueAgain(to, { ...wanted, recipes, log, onProgress });
+	} finally {
+		await closeQuietly(log, [() => queues.close()]);
+		redis.disconnect();
+	}
+}
+
+function blameRecipesFile(error: unknown): never {
+	if (!(error instanceof PicpipeError) || error.code !== 'invalid-recipe') throw error;
+	throw new ConfigError([`${settings.recipesFile.variable}: ${error.message}`]);
+}
+
 /** @throws ConfigError for a recipes file that is not valid, and for a default recipe that is not there */
 async function openRecipes(config: Config, log: Logger): Promise<RecipeBook> {
 	const { openRecipeBook } = await import('./pipeline/recipe-book.ts');
@@ -144,11 +179,7 @@ async function openRecipes(config: Config, log: Logger): Promise<RecipeBook> {
 				log.error(change, 'the recipes file was changed and is refused; the recipes stay as they were');
 			else log.info(change, 'the recipes file was changed and is taken over');
 		},
-	}).catch((error) => {
-		throw error instanceof PicpipeError && error.code === 'invalid-recipe'
-			? new ConfigError([`${settings.recipesFile.variable}: ${error.message}`])
-			: error;
-	});
+	}).catch(blameRecipesFile);
 	if (!book.recipes.has(config.defaultRecipe)) {
 		book.close();
 		const known = [...book.recipes.keys()].join(', ');

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { runReindex } from './start/reindex.ts';
+import { runReprocess } from './start/reprocess.ts';
 import { refuse, runRole } from './start/role.ts';
 import { start } from './start/supervisor.ts';
 
@@ -19,6 +20,11 @@ Settings are environment variables; docs/reference/configuration.md lists all of
   REDIS_URL                               Redis to use; api, worker and arena run alone need it
 
 Exit codes: 0 stopped as told, 1 something broke, 2 the configuration has to be changed (standard error says how).`;
+
+const reprocessHelp = `
+Makes only variants whose digest has changed or whose file is gone, and deletes what the recipe no longer names. It can be
+ended at any time and run again. Exit codes: 0 all that are meant are queued or need nothing, 1 some were left (the log says which
+and why) or something broke, 2 the configuration has to be changed.`;
 
 const program = new Command('picpipe').description(description).version(version).addHelpText('after', help);
 
@@ -49,5 +55,14 @@ program
 		await runReindex(async () => (await import('./app.ts')).reindex);
 		process.exit(0);
 	});
+
+program
+	.command('reprocess')
+	.description('queue pictures again with their recipes as they are now, behind all other work')
+	.option('--recipe <name>', 'only pictures of this recipe')
+	.option('--stale', 'only pictures whose recipe has changed since they were made')
+	.option('--force', 'make every variant again, also those that are there')
+	.addHelpText('after', reprocessHelp)
+	.action(async (flags) => process.exit(await runReprocess(flags, async () => (await import('./app.ts')).reprocess)));
 
 await program.parseAsync().catch(refuse);

@@ -1,6 +1,138 @@
-import type { Picture } from '../domain/picture.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { folderOf } from '../catalog/manifest.ts';
+import { isFinished, maximumPriority, type Picture, parsePicture } from '../domain/picture.ts';
 import { inlineRecipeName, type NamedRecipe } from '../domain/recipe.ts';
+import { PicpipeError } from '../errors.ts';
+import type { Logger } from '../observe/log.ts';
 import { parseRecipe } from '../pipeline/plan.ts';
+import type { Queues } from '../queue/queues.ts';
+import { manifestId, manifestKey, picturesFolder } from '../storage/keys.ts';
+import { readObject } from '../storage/storage.ts';
+import { type Admission, admitAgain } from './admit.ts';
+import { isUpToDate } from './work-left.ts';
+
+export interface ReprocessOptions {
+	/** Those whose digest is of interest. */
+	readonly recipes: ReadonlyMap<string, NamedRecipe>;
+	/** Only pictures of this recipe. */
+	readonly recipe?: string | undefined;
+	/** Only pictures whose recipe has changed since; tells them apart without a look at their files. */
+	readonly stale?: boolean | undefined;
+	/** Make every variant again, also those that are there. */
+	readonly force?: boolean | undefined;
+	/** Most jobs that may wait while there are workers; 10,000 when not given. */
+	readonly maximumBacklog?: number;
+	readonly log: Logger;
+	onProgress?(counts: Readonly<ReprocessCounts>): void;
+}
+
+/** Pictures by what became of them. */
+export interface ReprocessCounts {
+	/** Pictures met so far. */
+	pictures: number;
+	queued: number;
+	/** Are what their recipe asks for. */
+	upToDate: number;
+	/** Wait in the queue already, for the same work. */
+	waiting: number;
+	/** Of another recipe than the one asked for. */
+	others: number;
+	/** Deleted at the same moment. */
+	deleted: number;
+	/** Not queued: a worker has them, their recipe is no more, or their manifest can't be read. Each is told in the log. */
+	left: number;
+}
+
+/** Pictures looked at side by side. */
+const parallel = 8;
+/**
+ * A job takes 1 to 2 kB of Redis's memory and a marker that every sweep looks at, so a million of them are not queued at once.
+ * Of a queue that nobody works on it is no use to wait for the end.
+ */
+const defaultBacklog = 10_000;
+/** Pictures queued between two looks at the backlog. */
+const backlogStride = 200;
+/** Milliseconds between two looks at a backlog that is too long. */
+const backlogPause = 500;
+
+/**
+ * Queues every picture again with its recipe as it is now, behind all other work. Goes through the manifests one by one and
+ * keeps none; ended half-way it can be run again, and passes over what it has queued and what is done.
+ *
+ * @throws PicpipeError `queue-unavailable`
+ */
+export async function reprocess(to: Admission, options: ReprocessOptions): Promise<ReprocessCounts> {
+	const counts: ReprocessCounts = {
+		pictures: 0,
+		queued: 0,
+		upToDate: 0,
+		waiting: 0,
+		others: 0,
+		deleted: 0,
+		left: 0,
+	};
+	const batch: Promise<void>[] = [];
+	let queuedAtLastLook = 0;
+	for await (const key of to.storage.list(picturesFolder)) {
+		const id = manifestId(key);
+		if (id === undefined || key !== manifestKey(folderOf(id))) continue;
+		batch.push(
+			lookAt(to, key, options).then((outcome) => {
+				counts.pictures++;
+				counts[outcome]++;
+			}),
+		);
+		if (batch.length < parallel) continue;
+		await Promise.all(batch.splice(0));
+		options.onProgress?.(counts);
+		if (counts.queued - queuedAtLastLook < backlogStride) continue;
+		queuedAtLastLook = counts.queued;
+		await waitForRoom(to.queues, options.maximumBacklog ?? defaultBacklog, () => options.onProgress?.(counts));
+	}
+	await Promise.all(batch);
+	return counts;
+}
+
+type Outcome = Exclude<keyof ReprocessCounts, 'pictures'>;
+
+async function lookAt(to: Admission, key: string, options: ReprocessOptions): Promise<Outcome> {
+	try {
+		const manifest = await readObject(to.storage, key);
+		return manifest ? await queueAgain(to, parsePicture(manifest.toString()), options) : 'deleted';
+	} catch (error) {
+		if (error instanceof PicpipeError && error.code === 'queue-unavailable') throw error;
+		if (error instanceof PicpipeError && error.code === 'picture-not-found') return 'deleted';
+		options.log.warn({ err: error, key }, 'a picture was not queued');
+		return 'left';
+	}
+}
+
+async function queueAgain(to: Admission, picture: Picture, options: ReprocessOptions): Promise<Outcome> {
+	if (options.recipe !== undefined && picture.recipe.name !== options.recipe) return 'others';
+	const recipe = recipeAsOfNow(options.recipes, picture);
+	if (!recipe) {
+		options.log.warn(
+			{ pictureId: picture.id, recipe: picture.recipe.name },
+			'there is no recipe of that name any more',
+		);
+		return 'left';
+	}
+	const isStale = picture.recipe.digest !== recipe.digest;
+	if (!isStale && options.stale) return 'upToDate';
+	if (!isStale && !isFinished(picture.state) && (picture.force || !options.force)) return 'waiting';
+	if (!options.force && (await isUpToDate(to.storage, picture, recipe))) return 'upToDate';
+	await admitAgain(to, picture, 'reprocess', options.log, { recipe, force: options.force, priority: maximumPriority });
+	return 'queued';
+}
+
+async function waitForRoom(queues: Queues, maximum: number, onLook: () => void): Promise<void> {
+	const { pictures } = queues.byName;
+	while ((await pictures.getJobCountByTypes('waiting', 'prioritized')) > maximum) {
+		if ((await pictures.getWorkersCount()) === 0) return;
+		await sleep(backlogPause);
+		onLook();
+	}
+}
 
 /** The recipe that a picture was last made with, as it is now; undefined when there is none of that name any more. */
 export function recipeAsOfNow(recipes: ReadonlyMap<string, NamedRecipe>, { recipe }: Picture): NamedRecipe | undefined {

@@ -1,0 +1,58 @@
+import { type Config, readConfig } from '../config.ts';
+import { createLogger, type Logger } from '../observe/log.ts';
+import { borrowRedis } from './borrow-redis.ts';
+import { createOutput, survivesBrokenOutput } from './output.ts';
+
+/** What was asked for on the command line. */
+export interface ReprocessFlags {
+	readonly recipe?: string;
+	readonly stale?: boolean;
+	readonly force?: boolean;
+}
+
+/** How many pictures were met with which outcome. */
+interface Counts {
+	readonly queued: number;
+	/** Not as they should be afterwards: busy, unreadable or without a recipe. */
+	readonly left: number;
+}
+
+/** Queues pictures again. */
+export type Reprocess = (
+	config: Config,
+	flags: ReprocessFlags,
+	log: Logger,
+	onProgress: (counts: Counts) => void,
+) => Promise<Counts>;
+
+/** Milliseconds between two lines about how far it has come. */
+const progressInterval = 2_000;
+
+/**
+ * Queues pictures again with their recipes as they are now, and says how far it has come.
+ *
+ * @returns the exit code: 0 when all that were meant are queued or need nothing, 1 when some were left
+ * @throws ConfigError
+ */
+export async function runReprocess(flags: ReprocessFlags, load: () => Promise<Reprocess>): Promise<number> {
+	survivesBrokenOutput();
+	const config = readConfig(process.env);
+	const output = await createOutput();
+	const log = createLogger('reprocess', config.logLevel, output.destination);
+	const redis = await borrowRedis(config, log);
+	try {
+		const reprocess = await load();
+		let toldAt = Date.now();
+		const counts = await reprocess({ ...config, redisUrl: redis.url }, flags, log, (now) => {
+			if (Date.now() - toldAt < progressInterval) return;
+			toldAt = Date.now();
+			log.info(now, `${now.queued} pictures queued so far`);
+		});
+		const summary = `${counts.queued} pictures queued; the workers do the rest`;
+		if (counts.left === 0) log.info(counts, summary);
+		else log.warn(counts, `${summary}. ${counts.left} were left: run it again for those that were busy`);
+		return counts.left === 0 ? 0 : 1;
+	} finally {
+		await redis.leave();
+	}
+}
