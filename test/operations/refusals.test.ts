@@ -1,0 +1,120 @@
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { operations } from '../../src/operations/index.ts';
+import type { Operation } from '../../src/operations/operation.ts';
+import { parseRecipe } from '../../src/pipeline/plan.ts';
+
+/** What a recipe with this step is refused with. */
+function refusal(step: unknown): string {
+	try {
+		parseRecipe('test', { variants: { card: { steps: [step], encode: [{ webp: {} }] } } });
+	} catch (error) {
+		expect(error).toMatchObject({ code: 'invalid-recipe', class: 'request' });
+		return (error as Error).message.replace('variants.card.steps[0].', '');
+	}
+	return expect.fail(`Expected ${JSON.stringify(step)} to be refused.`);
+}
+
+interface Range {
+	readonly type: 'integer' | 'number';
+	readonly minimum: number;
+	readonly maximum: number;
+}
+
+/** Options that are a number in a range. */
+function ranges(operation: Operation): [string, Range][] {
+	const { properties = {} } = z.toJSONSchema(operation.schema, { io: 'input' });
+	return Object.entries(properties).flatMap(([name, json]): [string, Range][] => {
+		if (typeof json !== 'object') return [];
+		const { type, minimum, maximum } = json;
+		if ((type !== 'integer' && type !== 'number') || minimum === undefined || maximum === undefined) return [];
+		return [[name, { type, minimum, maximum }]];
+	});
+}
+
+describe.each(operations)('operation $name', (operation) => {
+	const { name, example } = operation;
+
+	it('refuses options that it does not know, and anything but an object', () => {
+		expect(refusal({ [name]: { ...example, colur: 1 } })).toBe(`${name}.colur: expected no such key`);
+		expect(refusal({ [name]: 5 })).toBe(`${name}: expected an object, received 5`);
+		expect(refusal({ [name]: null })).toBe(`${name}: expected an object, received null`);
+	});
+
+	it.each(ranges(operation))('takes %s from its least to its most and refuses what is beyond', (option, range) => {
+		const { minimum, maximum, type } = range;
+		const expected = `expected ${type === 'integer' ? 'an integer' : 'a number'} from ${minimum} to ${maximum}`;
+		for (const value of [minimum - 1, maximum + 1, minimum - 0.01, 'big', null, type === 'integer' ? 1.5 : true]) {
+			const message = refusal({ [name]: { ...example, [option]: value } });
+			expect(message).toContain(`${name}.${option}: ${expected}, received ${JSON.stringify(value)}`);
+		}
+		for (const value of [minimum, maximum]) {
+			const { error } = operation.schema.safeParse({ ...example, [option]: value });
+			// Together with the rest of the example it may be too much; by itself it is allowed.
+			expect(error?.issues.filter(({ code }) => code !== 'custom') ?? []).toEqual([]);
+		}
+	});
+});
+
+const refused: readonly (readonly [step: unknown, message: string])[] = [
+	[{ crop: {} }, 'crop: expected a width, a height or both, or else a ratio, received {}'],
+	[{ crop: { width: 5, ratio: '1:1' } }, 'crop: expected a width, a height or both, or else a ratio, received'],
+	[{ crop: { ratio: '16/9' } }, 'crop.ratio: expected a ratio of width to height such as 16:9, from 1:100 to 100:1'],
+	[{ crop: { ratio: '0:1' } }, 'crop.ratio: expected a ratio of width to height such as 16:9'],
+	[{ crop: { ratio: '1:0' } }, 'crop.ratio: expected a ratio of width to height such as 16:9'],
+	[{ crop: { ratio: '1:101' } }, 'crop.ratio: expected a ratio of width to height such as 16:9'],
+	[{ crop: { ratio: 1.5 } }, 'crop.ratio: expected a ratio of width to height such as 16:9'],
+	[{ crop: { width: 5, position: 'middle' } }, 'crop.position: expected one of centre, top, right top,'],
+	[{ crop: { width: 5, focus: { x: 1.1, y: 0 } } }, 'crop.focus.x: expected a number from 0 to 1, received 1.1'],
+	[{ crop: { width: 5, focus: { x: 1 } } }, 'crop.focus.y: expected a number from 0 to 1, received nothing'],
+	[{ crop: { width: 5, focus: { x: 1, y: 1, z: 1 } } }, 'crop.focus.z: expected no such key'],
+	[
+		{ crop: { width: 5, focus: { x: 1, y: 1 }, left: 1 } },
+		'crop.focus: expected no focus because left or top is given, received {"x":1,"y":1}',
+	],
+	[
+		{ crop: { width: 5, position: 'attention', top: 1 } },
+		'crop.position: expected no position because focus, left or top is given, received "attention"',
+	],
+	[{ extend: {} }, 'extend: expected either sides, or a width, a height or both, or a ratio, received {}'],
+	[{ extend: { top: 0 } }, 'extend: expected either sides, or a width, a height or both, or a ratio'],
+	[{ extend: { top: 1, width: 5 } }, 'extend: expected either sides, or a width, a height or both, or a ratio'],
+	[{ extend: { width: 5, ratio: '1:1' } }, 'extend: expected either sides, or a width, a height or both, or a ratio'],
+	[{ extend: { top: 1, position: 'attention' } }, 'extend.position: expected one of centre, top, right top,'],
+	[{ extend: { top: 1, with: 'glue' } }, 'extend.with: expected one of background, mirror, copy, repeat'],
+	[{ extend: { top: 1, background: 'red' } }, 'extend.background: expected a colour such as #ffffff or #00000080'],
+	[{ flatten: { background: '#00000080' } }, 'flatten.background: expected a colour such as #ffffff, received'],
+	[{ border: {} }, 'border.width: expected an integer from 1 to 4096, received nothing'],
+	[{ rotate: {} }, 'rotate.angle: expected a number from -360 to 360, received nothing'],
+	[{ rotate: { angle: Number.NaN } }, 'rotate.angle: expected a number from -360 to 360'],
+	...[0, 16_385, '0%', '51%', '5.5%', '50', 'half', null, 1.5].map(
+		(radius) =>
+			[
+				{ round: { radius } },
+				`round.radius: expected pixels from 1 to 16384, or a share of the shorter side from 1% to 50%, received ${JSON.stringify(radius)}`,
+			] as const,
+	),
+	[{ round: {} }, 'round.radius: expected pixels from 1 to 16384, or a share of the shorter side from 1% to 50%'],
+	[{ normalise: { lower: 50, upper: 50 } }, 'normalise.upper: expected more than lower, received 50'],
+	[{ tint: {} }, 'tint.colour: expected a colour such as #ffffff, received nothing'],
+	[{ duotone: { dark: '#000' } }, 'duotone.light: expected a colour such as #ffffff, received nothing'],
+	[{ trim: { lineArt: 'yes' } }, 'trim.lineArt: expected a boolean, received "yes"'],
+];
+
+it.each(refused)('refuses %j', (step, message) => {
+	expect(refusal(step)).toContain(message);
+});
+
+it.each([
+	[{ rotate: { angle: -90 } }, { rotate: { angle: 270 } }],
+	[{ rotate: { angle: 360 } }, { rotate: { angle: 0 } }],
+	[{ modulate: { hue: -30 } }, { modulate: { hue: 330 } }],
+	[{ flatten: { background: '#FFF' } }, { flatten: {} }],
+	[{ border: { width: 1, colour: '#000000FF' } }, { border: { width: 1 } }],
+	[{ crop: { ratio: '1:1', position: 'center' } }, { crop: { ratio: '1:1' } }],
+	[{ circle: { position: 'center' } }, { circle: {} }],
+])('takes %j and %j for the same', (one, other) => {
+	const digest = (step: unknown) =>
+		parseRecipe('test', { variants: { a: { steps: [step], encode: [{ png: {} }] } } }).digest;
+	expect(digest(one)).toBe(digest(other));
+});

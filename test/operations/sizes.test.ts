@@ -1,0 +1,78 @@
+import { describe, expect, it } from 'vitest';
+import { operations } from '../../src/operations/index.ts';
+import type { Operation, Size } from '../../src/operations/operation.ts';
+import { draw, pixelsOf, stepped } from './pixels.ts';
+
+/** Options beside the example, those above all that change the size. */
+const variations: Readonly<Record<string, readonly Readonly<Record<string, unknown>>[]>> = {
+	crop: [
+		{ width: 7 },
+		{ width: 2, height: 900, position: 'attention' },
+		{ width: 3, height: 3, position: 'entropy' },
+		{ height: 5, left: 100, top: 9 },
+		{ ratio: '16:9' },
+		{ ratio: '1:1', focus: { x: 1, y: 0.3 } },
+		{ ratio: '100:1', position: 'right bottom' },
+	],
+	trim: [{ lineArt: true }, { background: '#ffffff80' }, { margin: 5, threshold: 0 }],
+	extend: [
+		{ top: 3, left: 10, with: 'copy' },
+		{ right: 7, bottom: 2, background: '#ff000080' },
+		{ width: 400, position: 'left', with: 'repeat' },
+		{ width: 9, height: 9 },
+		{ ratio: '3:4', background: '#00000000' },
+	],
+	border: [{ width: 1, colour: '#00ff0040' }],
+	rotate: [{ angle: 90 }, { angle: 180 }, { angle: -90 }, { angle: 45, background: '#00000000' }, { angle: 359.9 }],
+	round: [{ radius: 1 }, { radius: 16_384 }, { radius: '50%' }],
+	circle: [{}, { position: 'left bottom' }],
+	blur: [{ sigma: 60 }],
+	median: [{ size: 50 }],
+	clahe: [{}, { width: 1, height: 1, maxSlope: 0 }],
+	threshold: [{ value: 0 }],
+	pixelate: [{ size: 2 }, { size: 1_024 }],
+	opacity: [{ value: 0 }, { value: 1 }],
+};
+
+const shapes = [
+	[1, 1],
+	[2, 2],
+	[1, 3_000],
+	[3_000, 1],
+	[7, 5],
+] as const;
+
+/** Two colours, so that there is something to find, and something transparent. */
+function speckled(size: Size, hasAlpha: boolean): Promise<Buffer> {
+	return draw(size, (x, y) => {
+		const colour = (x + y) % 3 === 0 ? [250, 120, 20] : [30, 60, 200];
+		return hasAlpha ? [...colour, (x * 31 + y * 57) % 256] : colour;
+	});
+}
+
+async function check(operation: Operation, written: Readonly<Record<string, unknown>>, input: Size, hasAlpha: boolean) {
+	const shown = `${JSON.stringify({ [operation.name]: written })} of ${input.width} × ${input.height}${hasAlpha ? ' with alpha' : ''}`;
+	const { output, isAtMost, addsAlpha } = operation.predict(input, operation.schema.parse(written));
+	const made = await stepped(await speckled(input, hasAlpha), { [operation.name]: written });
+	if (isAtMost) {
+		expect(made.width, shown).toBeLessThanOrEqual(output.width);
+		expect(made.height, shown).toBeLessThanOrEqual(output.height);
+	} else {
+		expect({ width: made.width, height: made.height }, shown).toEqual(output);
+	}
+	// It may add alpha, but need not: where nothing was lacking, for example.
+	if (hasAlpha || !addsAlpha) expect(made.hasAlpha, shown).toBe(hasAlpha && operation.name !== 'flatten');
+}
+
+describe.each(operations)('operation $name', (operation) => {
+	it.each(shapes)('makes the size that it predicts of %i × %i, with alpha and without', async (width, height) => {
+		for (const written of [operation.example, ...(variations[operation.name] ?? [])]) {
+			for (const hasAlpha of [false, true]) await check(operation, written, { width, height }, hasAlpha);
+		}
+	});
+});
+
+it('draws pictures that have what they say', async () => {
+	expect(await pixelsOf(await speckled({ width: 7, height: 5 }, true))).toMatchObject({ width: 7, hasAlpha: true });
+	expect(await pixelsOf(await speckled({ width: 7, height: 5 }, false))).toMatchObject({ height: 5, hasAlpha: false });
+});
