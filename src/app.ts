@@ -6,6 +6,7 @@ import { type ReindexResult, reindex as reindexCatalog } from './catalog/reindex
 import { type Config, ConfigError, settings } from './config.ts';
 import { inlineRecipeName } from './domain/recipe.ts';
 import { PicpipeError } from './errors.ts';
+import type { ProcessCommand } from './files/command.ts';
 import { listen } from './http/listen.ts';
 import type { ReprocessCounts, ReprocessOptions } from './intake/reprocess.ts';
 import type { Logger } from './observe/log.ts';
@@ -70,21 +71,7 @@ export async function startWorker(config: Config, log: Logger): Promise<Running>
 	const redis = connect(config, 'worker', log);
 	const catalog = openCatalog(redis, config.redisPrefix);
 	const queues = openQueues(redis, queuesOptions(config));
-	const pool = startImagingPool({
-		processes: config.imagingProcesses,
-		sharpThreads: config.sharpThreads,
-		megapixelsInFlight: config.megapixelsInFlight,
-		imagingMegabytes: config.imagingMegabytes,
-		pictureSeconds: config.pictureSeconds,
-		storage: config.storage,
-		limits: {
-			maxMegapixels: config.maxMegapixels,
-			maxDimension: config.maxDimension,
-			maxFrames: config.maxFrames,
-			maxOutputDimension: config.maxOutputDimension,
-		},
-		log,
-	});
+	const pool = startImagingPool(imagingOptions(config, log));
 	const worker = startWorkers(
 		redis,
 		queues,
@@ -188,6 +175,59 @@ async function openRecipes(config: Config, log: Logger): Promise<RecipeBook> {
 		]);
 	}
 	return book;
+}
+
+function imagingOptions(config: Config, log: Logger) {
+	return {
+		processes: config.imagingProcesses,
+		sharpThreads: config.sharpThreads,
+		megapixelsInFlight: config.megapixelsInFlight,
+		imagingMegabytes: config.imagingMegabytes,
+		pictureSeconds: config.pictureSeconds,
+		storage: config.storage,
+		limits: {
+			maxMegapixels: config.maxMegapixels,
+			maxDimension: config.maxDimension,
+			maxFrames: config.maxFrames,
+			maxOutputDimension: config.maxOutputDimension,
+		},
+		log,
+	};
+}
+
+/**
+ * Makes a recipe's variants of files on this machine: the same engine, no queue and no server.
+ *
+ * @returns the exit code: 0 all made, 1 some failed
+ * @throws ConfigError
+ */
+export async function processFiles(
+	config: Config,
+	wanted: Pick<ProcessCommand, 'paths' | 'out'> & { readonly recipe?: string },
+	log: Logger,
+): Promise<number> {
+	const [{ startImagingPool }, { runProcessCommand }, { loadRecipes }] = await Promise.all([
+		import('./worker/pool.ts'),
+		import('./files/command.ts'),
+		import('./pipeline/recipes.ts'),
+	]);
+	const recipes = await loadRecipes(config.recipesFile, config).catch(blameRecipesFile);
+	const name = wanted.recipe ?? config.defaultRecipe;
+	const recipe = recipes.get(name);
+	if (!recipe)
+		throw new ConfigError([`--recipe: expected one of ${[...recipes.keys()].join(', ')} but received "${name}"`]);
+	try {
+		return await runProcessCommand({
+			...wanted,
+			recipe: recipe.definition,
+			maxBytes: config.maxBytes,
+			imagingProcesses: config.imagingProcesses,
+			startPool: () => startImagingPool(imagingOptions(config, log)),
+		});
+	} catch (error) {
+		if (error instanceof PicpipeError && error.code === 'no-file') throw new ConfigError([error.message]);
+		throw error;
+	}
 }
 
 function redisUrlOf(config: Config): string {

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { runProcess } from './start/process.ts';
 import { runReindex } from './start/reindex.ts';
 import { runReprocess } from './start/reprocess.ts';
 import { refuse, runRole } from './start/role.ts';
@@ -64,5 +65,19 @@ program
 	.option('--force', 'make every variant again, also those that are there')
 	.addHelpText('after', reprocessHelp)
 	.action(async (flags) => process.exit(await runReprocess(flags, async () => (await import('./app.ts')).reprocess)));
+
+program
+	.command('process')
+	.description('make variants of files on this machine, without queue or server')
+	.argument('<paths...>', 'pictures, and folders whose pictures are all taken')
+	.requiredOption('--out <folder>', 'where the variants go, as <name>-<variant>.<extension>')
+	.option('--recipe <name>', 'recipe to make; the default one otherwise')
+	.addHelpText(
+		'after',
+		'\nExit codes: 0 all made, 1 some failed (the table says which and why), 2 nothing could be begun.',
+	)
+	.action(async (paths: string[], flags) =>
+		process.exit(await runProcess({ paths, ...flags }, async () => (await import('./app.ts')).processFiles)),
+	);
 
 await program.parseAsync().catch(refuse);

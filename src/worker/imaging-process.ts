@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { PicpipeError, toPicpipeError } from '../errors.ts';
 import { inspect, prepareSharp } from '../pipeline/decode.ts';
 import { runPipeline } from '../pipeline/run.ts';
@@ -9,6 +10,7 @@ import {
 	type FromImaging,
 	type ImagingSettings,
 	type ImagingTask,
+	type OriginalPlace,
 	packError,
 	type ToImaging,
 } from './imaging-protocol.ts';
@@ -52,10 +54,11 @@ async function work(task: ImagingTask): Promise<void> {
 	}
 }
 
-async function image({ key, sha256, bytes, recipe }: ImagingTask) {
+async function image(task: ImagingTask) {
+	const { sha256, bytes, recipe } = task;
 	if (!settings || !storage) throw new Error('A task came before the settings.');
 	const { limits } = settings;
-	const file = await readOriginal(storage, key, bytes, sha256);
+	const file = await readOriginal(storage, task, bytes, sha256);
 	send({ kind: 'read' });
 	const picture = await inspect(file, limits);
 	const admitted = new Promise<number>((resolve) => {
@@ -73,8 +76,8 @@ async function image({ key, sha256, bytes, recipe }: ImagingTask) {
 }
 
 /** @throws PicpipeError `original-missing` or `original-changed`: a variant must never be made of other bytes than those accepted */
-async function readOriginal(from: Storage, key: string, bytes: number, sha256: string): Promise<Buffer> {
-	const file = await readObject(from, key);
+async function readOriginal(from: Storage, place: OriginalPlace, bytes: number, sha256: string): Promise<Buffer> {
+	const file = 'path' in place ? await readFile(place.path) : await readObject(from, place.key);
 	if (!file) throw new PicpipeError('original-missing', undefined, { step: 'read' });
 	if (file.length !== bytes) {
 		const detail = `Expected an original of ${bytes} bytes but the storage holds ${file.length}.`;

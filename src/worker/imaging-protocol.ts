@@ -7,16 +7,17 @@ import type { StepEvent, VariantOutput } from '../pipeline/run.ts';
 
 /** What the worker and its imaging processes say to each other, over Node's IPC channel with structured cloning. */
 
+/** Where an original is read from: a key of the storage, or a file of this machine. */
+export type OriginalPlace = { readonly key: string } | { readonly path: string };
+
 /** One picture to work on. */
-export interface ImagingTask {
-	/** Storage key of the original. */
-	readonly key: string;
+export type ImagingTask = OriginalPlace & {
 	/** What the original must still be. */
 	readonly sha256: string;
 	readonly bytes: number;
 	/** A recipe that `parseRecipe` returned. */
 	readonly recipe: Recipe;
-}
+};
 
 /** The same for every picture of a process. */
 export interface ImagingSettings {

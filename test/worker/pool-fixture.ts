@@ -23,7 +23,7 @@ export interface PoolFixture {
 	/** What the pool logged. */
 	readonly logged: readonly Readonly<Record<string, unknown>>[];
 	/** Stores an original and describes the work on it. @param recipe as written; a 400 wide WebP when absent */
-	task(file: Buffer, recipe?: unknown): Promise<ImagingTask>;
+	task(file: Buffer, recipe?: unknown): Promise<ImagingTask & { readonly key: string }>;
 	/** Runs a task and keeps what it makes. */
 	run(task: ImagingTask): Work;
 	stop(): Promise<void>;

@@ -1,0 +1,54 @@
+import type { Recipe } from '../domain/recipe.ts';
+import type { ImagingPool } from '../worker/pool.ts';
+import { findPictures } from './find.ts';
+import { type FileResult, processFiles } from './process.ts';
+import { progressLine, summary } from './summary.ts';
+
+export interface ProcessCommand {
+	readonly paths: readonly string[];
+	readonly recipe: Recipe;
+	/** Folder for what is made. */
+	readonly out: string;
+	/** Largest original, bytes. */
+	readonly maxBytes: number;
+	/** Imaging processes; a few files more are under way, so that reading and writing overlap with imaging. */
+	readonly imagingProcesses: number;
+	/** Starts the imaging processes, once it is known that there is something to do. */
+	startPool(): ImagingPool;
+}
+
+/** Files under way beyond those that are imaged. */
+const filesAhead = 2;
+
+/**
+ * `picpipe process`: progress on standard error while it works, the table on standard output at the end.
+ *
+ * @returns the exit code: 0 all made, 1 some failed
+ * @throws PicpipeError `no-file`
+ */
+export async function runProcessCommand(command: ProcessCommand): Promise<number> {
+	const started = performance.now();
+	const files = await findPictures(command.paths);
+	const pool = command.startPool();
+	let done = 0;
+	try {
+		const results = await processFiles(files, pool, {
+			recipe: command.recipe,
+			out: command.out,
+			maxBytes: command.maxBytes,
+			parallel: command.imagingProcesses + filesAhead,
+			onResult: (result) => showProgress(++done, files.length, result),
+		});
+		if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
+		process.stdout.write(summary(results, (performance.now() - started) / 1_000));
+		return results.some((result) => result.error) ? 1 : 0;
+	} finally {
+		await pool.stop();
+	}
+}
+
+function showProgress(done: number, total: number, { file, error }: FileResult): void {
+	const { stderr } = process;
+	if (stderr.isTTY) stderr.write(`\r\x1b[K${progressLine(done, total, file.path, stderr.columns)}`);
+	else stderr.write(`${done}/${total} ${error ? 'failed' : 'done'} ${file.path}\n`);
+}

@@ -1,0 +1,111 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import type { Recipe } from '../domain/recipe.ts';
+import { PicpipeError, toPicpipeError } from '../errors.ts';
+import type { ImagingPool, VariantOutput } from '../worker/pool.ts';
+import type { FoundFile } from './find.ts';
+
+/** What became of one file. */
+export interface FileResult {
+	readonly file: FoundFile;
+	readonly milliseconds: number;
+	/** Bytes of the original. */
+	readonly before: number;
+	/** Paths and sizes of what was written. */
+	readonly written: readonly { readonly path: string; readonly bytes: number }[];
+	readonly error?: PicpipeError;
+}
+
+export interface ProcessFilesOptions {
+	readonly recipe: Recipe;
+	/** Folder that the variants are written to; made when it isn't there. */
+	readonly out: string;
+	/** Largest original, bytes. */
+	readonly maxBytes: number;
+	/** Files under way at once: a few more than imaging processes, so that reading and writing overlap with imaging. */
+	readonly parallel: number;
+	readonly onResult: (result: FileResult) => void;
+}
+
+/**
+ * Makes a recipe's variants of files on this machine, without queue or server: the same imaging processes, the same results.
+ * A file that fails doesn't stop the others.
+ */
+export async function processFiles(
+	files: readonly FoundFile[],
+	pool: ImagingPool,
+	options: ProcessFilesOptions,
+): Promise<readonly FileResult[]> {
+	const results: FileResult[] = [];
+	const waiting = files.values();
+	const work = async () => {
+		for (const file of waiting) {
+			const result = await processFile(file, pool, options);
+			results.push(result);
+			options.onResult(result);
+		}
+	};
+	await Promise.all(Array.from({ length: options.parallel }, work));
+	return results;
+}
+
+async function processFile(file: FoundFile, pool: ImagingPool, options: ProcessFilesOptions): Promise<FileResult> {
+	const started = performance.now();
+	const writing: Promise<{ path: string; bytes: number }>[] = [];
+	let before = 0;
+	let error: PicpipeError | undefined;
+	try {
+		before = (await stat(file.path)).size;
+		if (before === 0) throw new PicpipeError('empty-file');
+		if (before > options.maxBytes) {
+			throw new PicpipeError(
+				'file-too-large',
+				`Expected at most ${options.maxBytes} bytes but the file has ${before}.`,
+			);
+		}
+		const task = { path: file.path, bytes: before, sha256: await digestOf(file.path), recipe: options.recipe };
+		await pool.run(task, {
+			onStep() {},
+			onVariant(output) {
+				const written = write(join(options.out, `${file.stem}-${output.name}.${output.extension}`), output);
+				// Awaited below with the others; until then a failure must not count as unhandled.
+				written.catch(() => {});
+				writing.push(written);
+			},
+		});
+		await Promise.all(writing);
+	} catch (thrown) {
+		error = toPicpipeError(thrown);
+	}
+	const settled = await Promise.allSettled(writing);
+	return {
+		file,
+		before,
+		written: settled.flatMap((one) => (one.status === 'fulfilled' ? one.value : [])),
+		milliseconds: performance.now() - started,
+		...(error && { error }),
+	};
+}
+
+async function digestOf(path: string): Promise<string> {
+	const hash = createHash('sha256');
+	await pipeline(createReadStream(path), hash);
+	return hash.digest('hex');
+}
+
+/** Whole or not at all: under a name of its own first. */
+async function write(path: string, { data }: VariantOutput): Promise<{ path: string; bytes: number }> {
+	await mkdir(dirname(path), { recursive: true });
+	const temporary = join(dirname(path), `.${randomUUID()}.tmp`);
+	try {
+		await writeFile(temporary, data);
+		await rename(temporary, path);
+	} catch (error) {
+		await rm(temporary, { force: true });
+		throw error;
+	}
+	return { path, bytes: data.length };
+}

@@ -1,0 +1,61 @@
+import type { FileResult } from './process.ts';
+
+/** Rows of the table before it is cut; whoever processes thousands wants the totals and the failures. */
+const maximumRows = 40;
+/** Characters of the progress bar. */
+const barLength = 30;
+
+const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+
+/** Bytes as people read them, in powers of 1,000: `2.8 MB`. */
+export function formatBytes(bytes: number): string {
+	const power = bytes < 1_000 ? 0 : Math.min(Math.floor(Math.log10(bytes) / 3), units.length - 1);
+	return `${(bytes / 1_000 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`;
+}
+
+/** One line that shows how far it is, cut to the terminal's width. */
+export function progressLine(done: number, total: number, name: string, columns: number): string {
+	const filled = Math.round((done / total) * barLength);
+	const bar = '█'.repeat(filled) + '░'.repeat(barLength - filled);
+	return `${bar} ${done}/${total} ${name}`.slice(0, Math.max(20, columns - 1));
+}
+
+/** The table at the end: each file's bytes before and after and its time, the totals, and every failure with its reason. */
+export function summary(results: readonly FileResult[], seconds: number): string {
+	const good = results.filter((result) => !result.error);
+	const failed = results.filter((result) => result.error);
+	const rows = good
+		.slice(0, maximumRows)
+		.map((result) => [result.file.path, ...figures([result], result.milliseconds)]);
+	const hidden = good.length - rows.length;
+	if (hidden > 0) rows.push([`and ${hidden} more`, '', '', '', '']);
+	rows.push([`${good.length} of ${results.length} pictures`, ...figures(good, seconds * 1_000)]);
+	const lines = table(['file', 'variants', 'before', 'after', 'time'], rows);
+	for (const { file, error } of failed) {
+		lines.push(`failed: ${file.path}: ${error?.message} (${error?.class}, ${error?.code})`);
+	}
+	return `${lines.join('\n')}\n`;
+}
+
+function figures(results: readonly FileResult[], milliseconds: number): string[] {
+	const written = results.flatMap((result) => result.written);
+	return [
+		String(written.length),
+		formatBytes(results.reduce((sum, { before }) => sum + before, 0)),
+		formatBytes(written.reduce((sum, { bytes }) => sum + bytes, 0)),
+		`${(milliseconds / 1_000).toFixed(2)} s`,
+	];
+}
+
+/** Names to the left, figures to the right, a line above the totals. */
+function table(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
+	const widths = header.map((title, column) =>
+		Math.max(title.length, ...rows.map((row) => (row[column] ?? '').length)),
+	);
+	const line = (row: readonly string[]) =>
+		row
+			.map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0)))
+			.join('  ');
+	const rule = widths.map((width) => '─'.repeat(width)).join('──');
+	return [line(header), rule, ...rows.slice(0, -1).map(line), rule, line(rows.at(-1) ?? [])];
+}

@@ -1,0 +1,89 @@
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { describe, expect, it } from 'vitest';
+import { findPictures } from '../../src/files/find.ts';
+import { formatBytes, progressLine } from '../../src/files/summary.ts';
+import { temporaryFolder } from '../helpers/folder.ts';
+import { cut, photograph, similarity } from '../helpers/pictures.ts';
+import { runPicpipe } from '../helpers/processes.ts';
+
+async function run(folder: string, ...args: string[]) {
+	return runPicpipe({ folder, command: 'process', arguments: args });
+}
+
+describe('picpipe process', () => {
+	it('makes the variants of files and folders, shows each and a table, and needs no Redis', async () => {
+		const folder = await temporaryFolder();
+		const photo = await photograph({ width: 1000, height: 700, orientation: 6 });
+		await mkdir(join(folder, 'in/holiday day'), { recursive: true });
+		await writeFile(join(folder, 'in/holiday day/beach (1).jpg'), photo);
+		await writeFile(join(folder, 'in/holiday day/notes.txt'), 'no picture');
+		await writeFile(join(folder, 'in/same.png'), await photograph({ width: 300, height: 200, format: 'png' }));
+		await writeFile(join(folder, 'in/same.webp'), await photograph({ width: 300, height: 200, format: 'webp' }));
+		const out = join(folder, 'out');
+		const { code, output } = await run(folder, join(folder, 'in'), '--recipe', 'web', '--out', out);
+		expect(output).toContain('3 of 3 pictures');
+		expect(code).toBe(0);
+		const files = (await readdir(out, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
+		expect(files).toHaveLength(12);
+		expect(await readdir(join(out, 'holiday day'))).toEqual([
+			'beach (1)-large.webp',
+			'beach (1)-medium.webp',
+			'beach (1)-small.webp',
+			'beach (1)-thumb.webp',
+		]);
+		expect(await readdir(out)).toContain('same.png-thumb.webp');
+		const small = join(out, 'holiday day/beach (1)-small.webp');
+		expect(await sharp(small).metadata()).toMatchObject({ width: 400, height: 280 });
+		const expected = await sharp(photo).autoOrient().resize(400).png().toBuffer();
+		expect(await similarity(await sharp(small).png().toBuffer(), expected)).toBeGreaterThan(0.97);
+	});
+
+	it('goes on after a broken file, says why it failed, and exits with 1', async () => {
+		const folder = await temporaryFolder();
+		await writeFile(join(folder, 'good.jpg'), await photograph({ width: 320, height: 240 }));
+		await writeFile(join(folder, 'half.jpg'), cut(await photograph({ width: 320, height: 240 }), 50));
+		await writeFile(join(folder, 'text.jpg'), 'no picture');
+		const named = ['half.jpg', 'text.jpg', 'good.jpg'].map((name) => join(folder, name));
+		const { code, output } = await run(folder, ...named, '--out', join(folder, 'out'));
+		expect(code).toBe(1);
+		expect(output).toContain('1 of 3 pictures');
+		expect(output).toMatch(/failed: .*half\.jpg: .*\(corrupt, corrupt-picture\)/);
+		expect(output).toMatch(/failed: .*text\.jpg: .*\(unsupported, unsupported-type\)/);
+		expect((await readdir(join(folder, 'out'))).every((name) => name.startsWith('good-'))).toBe(true);
+	});
+
+	it('refuses what it cannot begin with, and exits with 2', async () => {
+		const folder = await temporaryFolder();
+		await mkdir(join(folder, 'empty'));
+		const out = ['--out', join(folder, 'out')];
+		const missing = await run(folder, join(folder, 'absent.jpg'), ...out);
+		expect(missing).toMatchObject({ code: 2, output: expect.stringContaining('there is no') });
+		const empty = await run(folder, join(folder, 'empty'), ...out);
+		expect(empty).toMatchObject({ code: 2, output: expect.stringContaining('found none') });
+		const unknown = await run(folder, folder, '--recipe', 'nope', ...out);
+		expect(unknown).toMatchObject({ code: 2, output: expect.stringContaining('expected one of') });
+	});
+});
+
+describe('its parts', () => {
+	it('give every file a name of its own', async () => {
+		const folder = await temporaryFolder();
+		const picture = await photograph({ width: 64, height: 48 });
+		for (const below of ['a', 'b']) {
+			await mkdir(join(folder, below));
+			await writeFile(join(folder, below, 'x.jpg'), picture);
+		}
+		const stems = (await findPictures([join(folder, 'a/x.jpg'), join(folder, 'b/x.jpg'), folder])).map(
+			({ stem }) => stem,
+		);
+		expect(new Set(stems).size).toBe(4);
+	});
+
+	it('show sizes and progress as people read them', () => {
+		expect([0, 999, 1_000, 2_800_000, 5e12].map(formatBytes)).toEqual(['0 B', '999 B', '1.0 kB', '2.8 MB', '5.0 TB']);
+		expect(progressLine(1, 2, 'a.jpg', 80)).toBe(`${'█'.repeat(15)}${'░'.repeat(15)} 1/2 a.jpg`);
+		expect(progressLine(1, 2, 'x'.repeat(500), 60)).toHaveLength(59);
+	});
+});
