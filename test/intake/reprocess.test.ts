@@ -1,0 +1,176 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { openCatalog } from '../../src/catalog/catalog.ts';
+import { folderOf, markPending, readManifest, writeManifest } from '../../src/catalog/manifest.ts';
+import { maximumPriority, type Picture } from '../../src/domain/picture.ts';
+import type { NamedRecipe } from '../../src/domain/recipe.ts';
+import type { Admission } from '../../src/intake/admit.ts';
+import { type ReprocessOptions, reprocess } from '../../src/intake/reprocess.ts';
+import { createLogger } from '../../src/observe/log.ts';
+import { analysisDigest, planVariants, variantDigest } from '../../src/pipeline/plan.ts';
+import { processJobId } from '../../src/queue/jobs.ts';
+import { openQueues } from '../../src/queue/queues.ts';
+import { connectRedis } from '../../src/queue/redis.ts';
+import { manifestKey, variantKey } from '../../src/storage/keys.ts';
+import { connected } from '../helpers/connection.ts';
+import { makePicture, makeRecipe } from '../helpers/manifest.ts';
+import { freshPrefix } from '../helpers/redis.ts';
+import { type WatchedStorage, watchedStorage } from '../helpers/storage.ts';
+
+const log = createLogger('test', 'silent');
+const recipes = new Map([makeRecipe('small', 400), makeRecipe('wide', 900)].map((recipe) => [recipe.name, recipe]));
+const [small, wide] = [...recipes.values()] as [NamedRecipe, NamedRecipe];
+
+type Open = Admission & { readonly storage: WatchedStorage };
+
+async function open(redis?: Awaited<ReturnType<typeof connected>>): Promise<Open> {
+	const connection = redis ?? (await connected());
+	const prefix = freshPrefix();
+	const queues = openQueues(connection, { prefix, attempts: 5, retryDelay: 1_000 });
+	onTestFinished(() => queues.close());
+	return { storage: await watchedStorage(), catalog: openCatalog(connection, prefix), queues };
+}
+
+/** A picture with its original and what its recipe asks for, as a worker leaves it. */
+async function store(to: Open, recipe: NamedRecipe, change: Partial<Picture> = {}): Promise<Picture> {
+	const picture = makePicture({ recipe, state: 'ready', revision: 2, priority: 3, ...change });
+	const { sha256 } = picture.source;
+	const [variant] = planVariants(recipe.definition);
+	const [encoding] = variant?.encodings ?? [];
+	if (!variant || !encoding) throw new Error('no variant');
+	const digest = variantDigest(sha256, variant, encoding);
+	const key = variantKey(folderOf(picture.id), variant.name, digest, 'webp');
+	const whole: Picture = {
+		...picture,
+		facts: { format: 'jpeg', width: 9, height: 9, frames: 1, alpha: false, orientation: 1, colourSpace: 'srgb' },
+		analysisDigest: analysisDigest(sha256, recipe.definition),
+		variants: [
+			{
+				name: variant.name,
+				key,
+				format: 'webp',
+				type: 'image/webp',
+				width: 9,
+				height: 9,
+				bytes: 4,
+				digest,
+				sha256: 'cd'.repeat(32),
+				milliseconds: 1,
+			},
+		],
+		...change,
+	};
+	await to.storage.put(picture.source.key, Buffer.from('jpg'));
+	await to.storage.put(key, Buffer.from('webp'));
+	await writeManifest(to.storage, whole);
+	return whole;
+}
+
+const run = (to: Open, options: Partial<ReprocessOptions> = {}) => reprocess(to, { recipes, log, ...options });
+const nothing = { pictures: 0, queued: 0, upToDate: 0, waiting: 0, others: 0, deleted: 0, left: 0 };
+
+/** The recipe `small` as it once was. */
+const older = makeRecipe('small', 399);
+
+describe('reprocess', () => {
+	it('queues what is not as its recipe asks for now, last of all, and leaves the rest alone', async () => {
+		const to = await open();
+		const [stale, gone, fine] = [await store(to, older), await store(to, small), await store(to, wide)];
+		await to.storage.delete(gone.variants[0]?.key ?? '');
+		expect(await run(to)).toEqual({ ...nothing, pictures: 3, queued: 2, upToDate: 1 });
+		for (const picture of [stale, gone]) {
+			const again = (await readManifest(to.storage, picture.id)) ?? expect.fail();
+			expect(again).toMatchObject({
+				state: 'queued',
+				revision: 3,
+				priority: 3,
+				recipe: { name: 'small', digest: small.digest },
+				variants: picture.variants,
+			});
+			const job = await to.queues.byName.pictures.getJob(processJobId(again));
+			expect(job?.opts.priority).toBe(maximumPriority);
+			expect(job?.data).toMatchObject({ reason: 'reprocess' });
+		}
+		expect(await readManifest(to.storage, fine.id)).toEqual(fine);
+		expect(await run(to)).toEqual({ ...nothing, pictures: 3, waiting: 2, upToDate: 1 });
+	});
+
+	it('looks at the pictures of one recipe, or at those whose recipe has changed', async () => {
+		const to = await open();
+		const gone = await store(to, small);
+		await to.storage.delete(gone.variants[0]?.key ?? '');
+		await store(to, older);
+		await store(to, makeRecipe('wide', 899));
+		expect(await run(to, { recipe: 'wide' })).toEqual({ ...nothing, pictures: 3, queued: 1, others: 2 });
+		expect(await run(to, { stale: true })).toEqual({ ...nothing, pictures: 3, queued: 1, upToDate: 2 });
+	});
+
+	it('with force queues all, once', async () => {
+		const to = await open();
+		const picture = await store(to, small);
+		const waiting = await store(to, small, { state: 'queued' });
+		expect(await run(to, { force: true })).toEqual({ ...nothing, pictures: 2, queued: 2 });
+		for (const { id } of [picture, waiting]) expect((await readManifest(to.storage, id))?.force).toBe(true);
+		expect(await run(to, { force: true })).toEqual({ ...nothing, pictures: 2, waiting: 2 });
+	});
+
+	it('takes a recipe that came with a request from the picture itself', async () => {
+		const to = await open();
+		const inline = makeRecipe('inline', 123);
+		await store(to, inline);
+		const old = await store(to, { ...inline, digest: 'of another engine' });
+		expect(await run(to)).toEqual({ ...nothing, pictures: 2, queued: 1, upToDate: 1 });
+		expect((await readManifest(to.storage, old.id))?.recipe.digest).toBe(inline.digest);
+	});
+
+	it('counts what it cannot queue, and goes on', async () => {
+		const to = await open();
+		await store(to, makeRecipe('forgotten'));
+		const torn = await store(to, small);
+		await to.storage.put(manifestKey(folderOf(torn.id)), Buffer.from('{"version":1,'));
+		const stale = await store(to, older);
+		expect(await run(to)).toEqual({ ...nothing, pictures: 3, queued: 1, left: 2 });
+		expect((await readManifest(to.storage, stale.id))?.state).toBe('queued');
+	});
+
+	it('does not bring back a picture that was deleted meanwhile', async () => {
+		const to = await open();
+		const picture = await store(to, older);
+		await to.storage.delete(picture.source.key);
+		expect(await run(to)).toEqual({ ...nothing, pictures: 1, deleted: 1 });
+		expect(await readManifest(to.storage, picture.id)).toBeUndefined();
+	});
+
+	it('without Redis ends at once and changes nothing', async () => {
+		const away = connectRedis('redis://127.0.0.1:1', 'producer');
+		away.on('error', () => {});
+		onTestFinished(() => away.disconnect());
+		const to = await open(away);
+		const picture = await store(to, older);
+		await expect(run(to)).rejects.toMatchObject({ code: 'queue-unavailable' });
+		expect(await readManifest(to.storage, picture.id)).toEqual(picture);
+	});
+
+	it('goes on from where it was ended', async () => {
+		const to = await open();
+		for (let count = 0; count < 20; count++) await store(to, older);
+		// As if it had been killed after the first few: those wait, the others are untouched.
+		const stopped = run(to, {
+			onProgress({ queued }) {
+				if (queued >= 8) throw new Error('killed');
+			},
+		});
+		await expect(stopped).rejects.toThrow('killed');
+		expect(await run(to, { stale: true })).toEqual({ ...nothing, pictures: 20, queued: 12, upToDate: 8 });
+		expect(await to.queues.byName.pictures.getJobCountByTypes('prioritized')).toBe(20);
+	});
+
+	it('leaves no marker on what it passes over', async () => {
+		const to = await open();
+		const [fine, stale] = [await store(to, small), await store(to, older)];
+		await markPending(to.storage, stale.id);
+		await run(to);
+		const pending = (await to.storage.keys()).filter((key) => key.startsWith('pending/'));
+		expect(pending).toEqual([`pending/${stale.id}`]);
+		expect(pending).not.toContain(`pending/${fine.id}`);
+	});
+});
