@@ -50,8 +50,8 @@ const parallel = 8;
  * Of a queue that nobody works on it is no use to wait for the end.
  */
 const defaultBacklog = 10_000;
-/** Pictures queued between two looks at the backlog. */
-const backlogStride = 200;
+/** Most pictures queued between two looks at the backlog. */
+const longestStride = 200;
 /** Milliseconds between two looks at a backlog that is too long. */
 const backlogPause = 500;
 
@@ -72,6 +72,8 @@ export async function reprocess(to: Admission, options: ReprocessOptions): Promi
 		left: 0,
 	};
 	const batch: Promise<void>[] = [];
+	const maximumBacklog = options.maximumBacklog ?? defaultBacklog;
+	const stride = Math.min(longestStride, maximumBacklog);
 	let queuedAtLastLook = 0;
 	for await (const key of to.storage.list(picturesFolder)) {
 		const id = manifestId(key);
@@ -85,9 +87,9 @@ export async function reprocess(to: Admission, options: ReprocessOptions): Promi
 		if (batch.length < parallel) continue;
 		await Promise.all(batch.splice(0));
 		options.onProgress?.(counts);
-		if (counts.queued - queuedAtLastLook < backlogStride) continue;
+		if (counts.queued - queuedAtLastLook < stride) continue;
 		queuedAtLastLook = counts.queued;
-		await waitForRoom(to.queues, options.maximumBacklog ?? defaultBacklog, () => options.onProgress?.(counts));
+		await waitForRoom(to.queues, maximumBacklog, () => options.onProgress?.(counts));
 	}
 	await Promise.all(batch);
 	return counts;

@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Worker } from 'bullmq';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openCatalog } from '../../src/catalog/catalog.ts';
 import { folderOf, markPending, readManifest, writeManifest } from '../../src/catalog/manifest.ts';
@@ -22,9 +24,8 @@ const [small, wide] = [...recipes.values()] as [NamedRecipe, NamedRecipe];
 
 type Open = Admission & { readonly storage: WatchedStorage };
 
-async function open(redis?: Awaited<ReturnType<typeof connected>>): Promise<Open> {
+async function open(redis?: Awaited<ReturnType<typeof connected>>, prefix = freshPrefix()): Promise<Open> {
 	const connection = redis ?? (await connected());
-	const prefix = freshPrefix();
 	const queues = openQueues(connection, { prefix, attempts: 5, retryDelay: 1_000 });
 	onTestFinished(() => queues.close());
 	return { storage: await watchedStorage(), catalog: openCatalog(connection, prefix), queues };
@@ -162,6 +163,24 @@ describe('reprocess', () => {
 		await expect(stopped).rejects.toThrow('killed');
 		expect(await run(to, { stale: true })).toEqual({ ...nothing, pictures: 20, queued: 12, upToDate: 8 });
 		expect(await to.queues.byName.pictures.getJobCountByTypes('prioritized')).toBe(20);
+	});
+
+	it('does not fill Redis: it waits for the workers where there are any', async () => {
+		const redis = await connected('worker');
+		const prefix = freshPrefix();
+		const to = await open(redis, prefix);
+		for (let count = 0; count < 40; count++) await store(to, older);
+		const backlogs: number[] = [];
+		const work = async () => {
+			backlogs.push(await to.queues.byName.pictures.getJobCountByTypes('waiting', 'prioritized'));
+			await sleep(10);
+		};
+		const worker = new Worker('pictures', work, { connection: redis, prefix });
+		onTestFinished(() => worker.close());
+		await worker.waitUntilReady();
+		expect(await run(to, { maximumBacklog: 8 })).toEqual({ ...nothing, pictures: 40, queued: 40 });
+		// Eight that may wait, and eight that are looked at side by side.
+		expect(Math.max(...backlogs)).toBeLessThanOrEqual(16);
 	});
 
 	it('leaves no marker on what it passes over', async () => {
