@@ -11,7 +11,7 @@ const photograph = { width: 4_000, height: 3_000 };
 export function operationsPage(): string {
 	return page(
 		'Operations and encoders',
-		'src/operations and src/pipeline/encode.ts',
+		'src/operations and src/pipeline/encoders',
 		`A variant of a [recipe](recipes.md) is made by \`steps\`, each of which is one operation, one after the other, and then written by each
 encoder in \`encode\`. An unknown option is refused. A picture that comes to its first step is upright, in sRGB and without metadata.`,
 		'## Operations',

@@ -180,6 +180,7 @@ async function makeVariant(level: LevelVariant, pixels: Pixels, work: VariantWor
 }
 
 async function encode(image: Sharp, { encoder, options }: PlannedEncoding) {
-	const { data, info } = await encoder.apply(image, options).toBuffer({ resolveWithObject: true });
+	const prepared = encoder.prepare?.(image, options) ?? image;
+	const { data, info } = await encoder.apply(prepared, options).toBuffer({ resolveWithObject: true });
 	return { data, width: info.width, height: info.height };
 }

@@ -35,7 +35,7 @@ describe('parseRecipe', () => {
 						},
 					],
 					encode: [
-						{ webp: { quality: 80, effort: 4, lossless: false, smartSubsample: false } },
+						{ webp: { quality: 80, effort: 4, lossless: false, nearLossless: false, smartSubsample: false } },
 						{
 							jpeg: {
 								quality: 70,
@@ -105,12 +105,23 @@ describe('parseRecipe', () => {
 		],
 		[
 			card({ width: 1 }, [{ bmp: {} }]),
-			'variants.card.encode[0]: expected one of webp, avif, jpeg, png, received "bmp"',
+			'variants.card.encode[0]: expected one of webp, avif, jpeg, png, gif, tiff, received "bmp"',
 		],
-		[card({ width: 1 }, [{}]), 'variants.card.encode[0]: expected one of webp, avif, jpeg, png, received nothing'],
+		[
+			card({ width: 1 }, [{ webp: { lossless: true, nearLossless: true } }]),
+			'variants.card.encode[0].webp.nearLossless: expected false because lossless is true, received true',
+		],
+		[
+			card({ width: 1 }, [{ png: { colours: 16 } }]),
+			'variants.card.encode[0].png.palette: expected true because quality, colours or dither is given, received nothing',
+		],
+		[
+			card({ width: 1 }, [{}]),
+			'variants.card.encode[0]: expected one of webp, avif, jpeg, png, gif, tiff, received nothing',
+		],
 		[
 			card({ width: 1 }, [{ webp: {}, png: {} }]),
-			'variants.card.encode[0]: expected one of webp, avif, jpeg, png, received "webp, png"',
+			'variants.card.encode[0]: expected one of webp, avif, jpeg, png, gif, tiff, received "webp, png"',
 		],
 		[
 			card({ width: 1 }, [{ webp: {} }, { webp: { quality: 1 } }]),

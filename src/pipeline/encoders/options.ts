@@ -1,0 +1,20 @@
+import { z } from 'zod';
+import { integer, number } from '../../operations/options.ts';
+
+/** Options that several encoders have. */
+
+export const quality = (fallback: number) => integer(1, 100).default(fallback).describe('1 is smallest, 100 is best.');
+
+export const losslessOption = z.boolean().default(false).describe('Keep every pixel; quality then has no meaning.');
+
+export const chromaSubsampling = z
+	.enum(['4:2:0', '4:4:4'])
+	.default('4:2:0')
+	.describe('`4:4:4` keeps the full resolution of colours, for text and drawings.');
+
+/** Those that fill 1, 2, 4 or 8 bits: any other number is rounded up to one of them by libvips. */
+export const colours = z.literal([2, 4, 16, 256]).default(256);
+
+export const dither = number(0, 1)
+	.default(1)
+	.describe('How much colours that were lost are made up for by mixing dots of others; 0 is not at all.');

@@ -1,0 +1,33 @@
+import { z } from 'zod';
+import { integer } from '../../operations/options.ts';
+import type { Encoder } from './encoder.ts';
+import { losslessOption, quality } from './options.ts';
+
+const schema = z
+	.strictObject({
+		quality: quality(80),
+		effort: integer(0, 6).default(4).describe('CPU time spent on a smaller file: 0 is fastest.'),
+		lossless: losslessOption,
+		nearLossless: z
+			.boolean()
+			.default(false)
+			.describe(
+				'Lossless after pixels were changed a little so that they pack better, the more the lower the quality. For drawings and screenshots.',
+			),
+		smartSubsample: z.boolean().default(false).describe('Keep sharp edges between colours; slower.'),
+	})
+	.refine(({ lossless, nearLossless }) => !(lossless && nearLossless), {
+		error: 'expected false because lossless is true',
+		path: ['nearLossless'],
+	});
+type WebpOptions = z.infer<typeof schema>;
+
+export const webp: Encoder<WebpOptions> = {
+	name: 'webp',
+	doc: 'WebP: small, with transparency, shown by every browser since 2020.',
+	type: 'image/webp',
+	extension: 'webp',
+	maximumSide: 16_383,
+	schema: schema as z.ZodType<WebpOptions>,
+	apply: (image, options) => image.webp(options),
+};
