@@ -111,6 +111,28 @@ describe('readConfig', () => {
 		},
 	);
 
+	it('takes true and false, and nothing else, for a choice', () => {
+		expect(readConfig({}).inlineRecipes).toBe(false);
+		expect(readConfig({ PICPIPE_INLINE_RECIPES: 'true' }).inlineRecipes).toBe(true);
+		expect(readConfig({ PICPIPE_INLINE_RECIPES: 'false' }).inlineRecipes).toBe(false);
+		for (const bad of ['yes', '1', 'True', 'on']) {
+			expect(problemsOf({ PICPIPE_INLINE_RECIPES: bad })).toEqual([
+				`PICPIPE_INLINE_RECIPES: expected true or false but received "${bad}"`,
+			]);
+		}
+	});
+
+	it('limits recipes', () => {
+		expect(readConfig({})).toMatchObject({ maxVariants: 50, maxSteps: 50, maxOutputDimension: 30_000 });
+		expect(
+			problemsOf({ PICPIPE_MAX_VARIANTS: '0', PICPIPE_MAX_STEPS: '1001', PICPIPE_MAX_OUTPUT_DIMENSION: 'big' }),
+		).toEqual([
+			'PICPIPE_MAX_VARIANTS: expected an integer from 1 to 1000 (variants) but received "0"',
+			'PICPIPE_MAX_STEPS: expected an integer from 1 to 1000 (steps) but received "1001"',
+			'PICPIPE_MAX_OUTPUT_DIMENSION: expected an integer from 1 to 1000000 (pixels) but received "big"',
+		]);
+	});
+
 	it.each(['localhost:6379', 'http://localhost', 'redis', 'redis+sentinel://a'])('takes no %j for a Redis', (bad) => {
 		expect(problemsOf({ REDIS_URL: bad })).toHaveLength(1);
 	});
@@ -169,7 +191,7 @@ describe('isLoopback', () => {
 });
 
 describe('a start with bad settings', () => {
-	it.each(['start', 'api', 'worker', 'arena', 'reindex'] as const)(
+	it.each(['start', 'api', 'worker', 'arena', 'reindex', 'reprocess'] as const)(
 		'of picpipe %s prints every problem, no secret and no stack, and exits with 2',
 		async (command) => {
 			const folder = await temporaryFolder();
