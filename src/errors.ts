@@ -60,6 +60,8 @@ export const errorTable = {
 		title: 'The picture uses a feature that is not supported.',
 	},
 	'corrupt-picture': { status: 422, class: 'corrupt', title: 'The picture is damaged and cannot be decoded.' },
+	'asset-missing': { status: 500, class: 'unsupported', title: 'A picture that the recipe uses is not there.' },
+	'no-fonts': { status: 500, class: 'unsupported', title: 'The machine has no font to write with.' },
 	'original-changed': { status: 500, class: 'internal', title: 'The stored original is not what was received.' },
 	'original-missing': { status: 500, class: 'internal', title: 'The stored original is gone.' },
 	'imaging-process-died': { status: 500, class: 'internal', title: 'The process that worked on the picture died.' },

@@ -22,9 +22,11 @@ import { resize } from './resize.ts';
 import { rotate } from './rotate.ts';
 import { round } from './round.ts';
 import { sharpen } from './sharpen.ts';
+import { text } from './text.ts';
 import { threshold } from './threshold.ts';
 import { tint } from './tint.ts';
 import { trim } from './trim.ts';
+import { watermark } from './watermark.ts';
 
 /** Every operation that a recipe's steps may name, in the order that reference pages show them. */
 export const operations: readonly Operation[] = [
@@ -54,6 +56,8 @@ export const operations: readonly Operation[] = [
 	threshold,
 	pixelate,
 	opacity,
+	watermark,
+	text,
 ];
 
 const byName = new Map(operations.map((operation) => [operation.name, operation]));

@@ -45,6 +45,14 @@ export interface Prediction {
 	readonly enough?: Scaling;
 }
 
+/** Another picture that an operation needs, such as a logo: 8 bits a channel, sRGB, four channels with unpremultiplied alpha. */
+export interface Asset extends Size {
+	readonly data: Buffer;
+}
+
+/** By the name that options give. */
+export type Assets = ReadonlyMap<string, Asset>;
+
 /**
  * One kind of step in a recipe, as a value. Pure: it never reads, writes or waits, and it never looks at the bytes.
  *
@@ -67,6 +75,8 @@ export interface Operation<Options = unknown> {
 	 * it or would take too much.
 	 */
 	passes?(input: Size, options: Options): readonly Options[];
+	/** Names of the other pictures that it needs: whoever runs the step has to bring them along. */
+	assets?(options: Options): readonly string[];
 	/** @param input size of the picture as it comes to this step */
 	predict(input: Size, options: Options): Prediction;
 	/**
@@ -74,6 +84,7 @@ export interface Operation<Options = unknown> {
 	 * each step gets a pipeline to itself.
 	 *
 	 * @param input the size given to `predict`; the image itself may already have been scaled to `enough`
+	 * @param assets at least those that the operation has asked for
 	 */
-	apply(image: Sharp, options: Options, input: Size): Sharp;
+	apply(image: Sharp, options: Options, input: Size, assets: Assets): Sharp | Promise<Sharp>;
 }

@@ -48,6 +48,11 @@ export function channelsOf(text: string): readonly [number, number, number] {
 	return [at(1), at(3), at(5)];
 }
 
+/** Opacity of a colour that was accepted, 0 to 1. */
+export function opacityOf(text: string): number {
+	return isTranslucent(text) ? Number.parseInt(text.slice(7), 16) / 255 : 1;
+}
+
 /** Width to height, written `16:9` or `1.91:1`. */
 export function ratio() {
 	const error = 'expected a ratio of width to height such as 16:9, from 1:100 to 100:1';

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Sharp } from 'sharp';
 import type { Analysis, Facts } from '../domain/picture.ts';
 import type { Recipe } from '../domain/recipe.ts';
+import type { Asset } from '../operations/operation.ts';
 import { thumbhash } from './analyse.ts';
 import { classify } from './classify.ts';
 import { decode, type Inspected, type Pixels } from './decode.ts';
@@ -49,6 +50,11 @@ export interface PipelineListener {
 	onVariant(output: VariantOutput): void;
 }
 
+/** A picture that steps use, and the digest of the file that it was read from. */
+export interface KnownAsset extends Asset {
+	readonly sha256: string;
+}
+
 export interface PipelineInput {
 	/** The original. */
 	readonly file: Buffer;
@@ -58,6 +64,8 @@ export interface PipelineInput {
 	readonly picture: Inspected;
 	/** A recipe that `parseRecipe` returned. */
 	readonly recipe: Recipe;
+	/** The other pictures that the recipe's steps name (`assetsOf`). */
+	readonly assets?: ReadonlyMap<string, KnownAsset>;
 	readonly limits: WorkLimits;
 	/** Steps that may run side by side; 1 is best when other pictures keep the cores busy. */
 	readonly lanes: number;
@@ -76,7 +84,7 @@ export async function runPipeline(
 	const levels = planLevels(input.recipe, facts, input.limits);
 	const report = reportSteps(levels, listener);
 	const lanes = openLanes(input.lanes);
-	const work: VariantWork = { sha256: input.sha256, report, listener, lanes };
+	const work: VariantWork = { input, report, listener, lanes };
 	const made = new Map<Level, Pixels>();
 	const analysis: { thumbhash?: string } = {};
 
@@ -142,16 +150,19 @@ async function makeLevel(
 
 /** What all variants of a picture share while they are made. */
 interface VariantWork {
-	readonly sha256: string;
+	readonly input: PipelineInput;
 	readonly report: Report;
 	readonly listener: PipelineListener;
 	readonly lanes: Lanes;
 }
 
+const noAssets: ReadonlyMap<string, KnownAsset> = new Map();
+
 async function makeVariant(level: LevelVariant, pixels: Pixels, work: VariantWork): Promise<void> {
-	const { sha256, report, listener, lanes } = work;
+	const { report, listener, lanes } = work;
+	const { sha256, assets = noAssets } = work.input;
 	let started = performance.now();
-	const stepped = await applySteps(level, pixels);
+	const stepped = await applySteps(level, pixels, assets);
 	const { variant, chained } = stepped.level;
 	const { pixels: shared } = stepped;
 	if (shared) for (const next of chained) lanes.start(() => makeVariant(next, shared, work));
@@ -171,7 +182,7 @@ async function makeVariant(level: LevelVariant, pixels: Pixels, work: VariantWor
 			extension,
 			width: encoded.width,
 			height: encoded.height,
-			digest: variantDigest(sha256, variant, encoding),
+			digest: variantDigest(sha256, variant, encoding, assets),
 			sha256: createHash('sha256').update(encoded.data).digest('hex'),
 			data: encoded.data,
 			milliseconds,

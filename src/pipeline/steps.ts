@@ -1,4 +1,5 @@
 import sharp, { type Sharp } from 'sharp';
+import type { Assets } from '../operations/operation.ts';
 import { classify } from './classify.ts';
 import type { Pixels } from './decode.ts';
 import type { LevelVariant, Pass } from './levels.ts';
@@ -18,13 +19,13 @@ export interface Stepped {
  *
  * @throws PicpipeError that names the variant
  */
-export async function applySteps(level: LevelVariant, pixels: Pixels): Promise<Stepped> {
-	const stepped = await applyPasses(level, pixels);
+export async function applySteps(level: LevelVariant, pixels: Pixels, assets: Assets): Promise<Stepped> {
+	const stepped = await applyPasses(level, pixels, assets);
 	if (!level.later || !stepped.pixels) return stepped;
-	return applySteps(level.later.plan(stepped.pixels), stepped.pixels);
+	return applySteps(level.later.plan(stepped.pixels), stepped.pixels, assets);
 }
 
-async function applyPasses(level: LevelVariant, pixels: Pixels): Promise<Stepped> {
+async function applyPasses(level: LevelVariant, pixels: Pixels, assets: Assets): Promise<Stepped> {
 	const { variant, passes, chained, later } = level;
 	let from = pixels;
 	let image = open(from);
@@ -35,7 +36,12 @@ async function applyPasses(level: LevelVariant, pixels: Pixels): Promise<Stepped
 				from = await toPixels(image);
 				image = open(from);
 			}
-			image = pass.operation.coloursOnly && from.channels === 4 ? await onColours(pass, from) : apply(pass, image);
+			image =
+				pass.operation.coloursOnly && from.channels === 4
+					? await onColours(pass, from, assets)
+					: await apply(pass, image, assets);
+			// sharp gives alpha to whatever something is laid over.
+			if (from.channels === 3 && !addsAlpha(pass)) image = image.removeAlpha();
 		}
 		// An encoder may put a background behind the picture, and sharp would do that before the last step.
 		const mayBeTransparent = from.channels === 4 || passes.some(addsAlpha);
@@ -49,8 +55,8 @@ async function applyPasses(level: LevelVariant, pixels: Pixels): Promise<Stepped
 	}
 }
 
-function apply({ operation, options, input }: Pass, image: Sharp): Sharp {
-	return operation.apply(image, options, input);
+async function apply({ operation, options, input }: Pass, image: Sharp, assets: Assets): Promise<Sharp> {
+	return operation.apply(image, options, input, assets);
 }
 
 function addsAlpha({ operation, options, input }: Pass): boolean {
@@ -58,11 +64,11 @@ function addsAlpha({ operation, options, input }: Pass): boolean {
 }
 
 /** Applies a pass to the colours alone and gives the pixels their opacity back. */
-async function onColours(pass: Pass, pixels: Pixels): Promise<Sharp> {
+async function onColours(pass: Pass, pixels: Pixels, assets: Assets): Promise<Sharp> {
 	const { width, height } = pixels;
 	const colours = await toPixels(open(pixels).removeAlpha());
 	const alpha = await open(pixels).extractChannel('alpha').raw().toBuffer();
-	const made = await toPixels(apply(pass, open(colours)));
+	const made = await toPixels(await apply(pass, open(colours), assets));
 	return open(made).joinChannel(alpha, { raw: { width, height, channels: 1 } });
 }
 

@@ -1,4 +1,5 @@
 import sharp, { type Sharp } from 'sharp';
+import { logo } from './assets.ts';
 import { at, map, pixelsOf, type Rgba } from './pixels.ts';
 
 /**
@@ -51,7 +52,40 @@ export const expected: Readonly<Record<string, (file: Buffer) => Promise<Rgba>>>
 	threshold: (file) => byColours(file, (colour) => grey(Math.round(luminance(colour)) >= 110 ? 255 : 0)),
 	pixelate: (file) => blocks(file, 24, 24),
 	opacity: (file) => byColours(file, (colour) => [...colour, 128]),
+	async watermark(file) {
+		// 30 % of 600 × 400 holds 180 × 120; 3 % of each side lies beyond it.
+		const mark = await pixelsOf(
+			await sharp(await logo())
+				.resize(180, 120)
+				.png()
+				.toBuffer(),
+		);
+		return byPixels(file, (from, x, y) => {
+			const isOutside = x < 402 || y < 268 || x >= 582 || y >= 388;
+			return isOutside ? at(from, x, y) : over(at(from, x, y), at(mark, x - 402, y - 268), 0.8);
+		});
+	},
+	async text(file) {
+		const markup = '<span foreground="#ffd166">Fish &amp; &lt;chips&gt;</span>';
+		const drawing = sharp({ text: { text: markup, font: 'sans, bold 40px', rgba: true } });
+		const letters = await pixelsOf(await drawing.png().toBuffer());
+		const [width, height] = [letters.width + 32, letters.height + 32];
+		const [left, top] = [Math.ceil((600 - width) / 2), 400 - height - 24];
+		return byPixels(file, (from, x, y) => {
+			const [column, row] = [x - left, y - top];
+			if (column < 0 || row < 0 || column >= width || row >= height) return at(from, x, y);
+			const box = over(at(from, x, y), [0, 0, 0, 0x99]);
+			const isPadding = column < 16 || row < 16 || column >= width - 16 || row >= height - 16;
+			return isPadding ? box : over(box, at(letters, column - 16, row - 16));
+		});
+	},
 };
+
+/** One colour over an opaque other. */
+function over(below: readonly number[], above: readonly number[], opacity = 1): number[] {
+	const alpha = ((above[3] ?? 0) / 255) * opacity;
+	return below.slice(0, 3).map((value, channel) => value + ((above[channel] ?? 0) - value) * alpha);
+}
 
 async function bySharp(image: Sharp): Promise<Rgba> {
 	return pixelsOf(await image.png().toBuffer());

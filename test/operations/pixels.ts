@@ -1,6 +1,7 @@
 import sharp from 'sharp';
 import type { Size } from '../../src/operations/operation.ts';
 import { make, one } from '../pipeline/make.ts';
+import { assetsFrom, logo } from './assets.ts';
 
 /** A picture as its pixels: red, green, blue and alpha, 0 to 255, row by row. */
 export interface Rgba extends Size {
@@ -27,9 +28,10 @@ export function draw({ width, height }: Size, colour: (x: number, y: number) => 
 	return sharp(data, { raw: { width, height, channels } }).png({ compressionLevel: 1 }).toBuffer();
 }
 
-/** Runs steps through the whole pipeline. */
+/** Runs steps through the whole pipeline; they may use the `logo.png` of the examples. */
 export async function stepped(file: Buffer, ...steps: readonly unknown[]): Promise<Rgba> {
-	const made = await make(file, one(steps, [{ png: { compressionLevel: 1 } }]));
+	const assets = await assetsFrom({ 'logo.png': await logo() });
+	const made = await make(file, one(steps, [{ png: { compressionLevel: 1 } }]), { assets });
 	return pixelsOf(made.variant('only').data);
 }
 

@@ -1,0 +1,102 @@
+import type { OverlayOptions } from 'sharp';
+import { z } from 'zod';
+import { placeIn } from './geometry.ts';
+import type { Size } from './operation.ts';
+import { maximumSide, type Place } from './options.ts';
+
+/** A picture that is laid over another: 8 bits a channel, four channels with unpremultiplied alpha. */
+export interface Layer extends Size {
+	readonly data: Buffer;
+}
+
+/** Ways to mix a layer with what lies below, as sharp names them: those that leave a picture opaque which was. */
+export const blendModes = [
+	'over',
+	'multiply',
+	'screen',
+	'overlay',
+	'darken',
+	'lighten',
+	'colour-dodge',
+	'colour-burn',
+	'hard-light',
+	'soft-light',
+	'difference',
+	'exclusion',
+	'add',
+] as const;
+
+/** A length: pixels, or a share of a side of the picture. */
+export type Length = number | `${number}%`;
+
+/**
+ * A length in a range.
+ *
+ * @param minimum pixels; the share goes from 0 or, where pixels may be negative, from -100 %
+ */
+export function length(minimum: number, sharedWith: string) {
+	const share = minimum < 0 ? 'from -100% to 100%' : 'from 1% to 100%';
+	const error = `expected pixels from ${minimum} to ${maximumSide}, or a share of ${sharedWith} ${share}`;
+	const pattern = minimum < 0 ? /^-?(\d|[1-9]\d|100)%$/ : /^([1-9]|[1-9]\d|100)%$/;
+	return z.union(
+		[
+			z.int({ error }).min(minimum, { error }).max(maximumSide, { error }),
+			z.string({ error }).regex(pattern, { error }),
+		],
+		{ error },
+	) as z.ZodType<Length>;
+}
+
+/** @param whole what a share is of, pixels */
+export function pixelsOf(length: Length, whole: number): number {
+	return typeof length === 'number' ? length : Math.round((whole * Number.parseInt(length, 10)) / 100);
+}
+
+/** Options that say where a layer goes. */
+export const whereOptions = {
+	x: length(-maximumSide, "the picture's width")
+		.default(0)
+		.describe(
+			'How far from that side towards the middle; from the centre to the right. Pixels, or a share such as `3%`.',
+		),
+	y: length(-maximumSide, "the picture's height")
+		.default(0)
+		.describe('The same from the top or the bottom; from the centre downwards.'),
+};
+
+export interface Where {
+	readonly position: Place;
+	readonly x: Length;
+	readonly y: Length;
+}
+
+/** The layer where it belongs; what would stick out is cut off. Undefined when nothing of it is left. */
+export function placed(layer: Layer, picture: Size, { position, x, y }: Where): OverlayOptions | undefined {
+	const start = placeIn(picture, layer, position);
+	const left = start.left + pixelsOf(x, picture.width) * (position.includes('right') ? -1 : 1);
+	const top = start.top + pixelsOf(y, picture.height) * (position.includes('bottom') ? -1 : 1);
+	const visible = {
+		left: Math.max(0, -left),
+		top: Math.max(0, -top),
+		right: Math.min(layer.width, picture.width - left),
+		bottom: Math.min(layer.height, picture.height - top),
+	};
+	const size = { width: visible.right - visible.left, height: visible.bottom - visible.top };
+	if (size.width <= 0 || size.height <= 0) return undefined;
+	const isWhole = size.width === layer.width && size.height === layer.height;
+	return {
+		input: isWhole ? layer.data : cut(layer, { ...size, left: visible.left, top: visible.top }),
+		raw: { ...size, channels: 4 },
+		left: Math.max(0, left),
+		top: Math.max(0, top),
+	};
+}
+
+function cut(layer: Layer, { left, top, width, height }: Size & { left: number; top: number }): Buffer {
+	const data = Buffer.allocUnsafe(width * height * 4);
+	for (let row = 0; row < height; row++) {
+		const from = ((top + row) * layer.width + left) * 4;
+		layer.data.copy(data, row * width * 4, from, from + width * 4);
+	}
+	return data;
+}

@@ -1,0 +1,125 @@
+import sharp from 'sharp';
+import { z } from 'zod';
+import { type Layer, length, pixelsOf, placed, whereOptions } from './layer.ts';
+import type { Operation, Size } from './operation.ts';
+import { channelsOf, colour, integer, opacityOf, place } from './options.ts';
+import { outlineOf } from './outline.ts';
+import { type Style, write } from './write.ts';
+
+/** Longest text, characters: it is a line or a paragraph, not a page. */
+const maximumCharacters = 500;
+const textError = `expected 1 to ${maximumCharacters} characters of text that can be seen`;
+const fontError = 'expected the name of a font family such as sans, serif, monospace or DejaVu Sans';
+
+const schema = z.strictObject({
+	text: z
+		.string({ error: textError })
+		.max(maximumCharacters, { error: textError })
+		.regex(/\S/u, { error: textError })
+		// Line breaks and tabs are text; what else controls something is not.
+		.regex(/^[^\p{Cc}\p{Cs}\p{Co}\p{Cn}]*(?:[\n\t][^\p{Cc}\p{Cs}\p{Co}\p{Cn}]*)*$/u, { error: textError })
+		.describe(
+			'What is written; no markup, every character stands for itself. Line breaks are kept, long lines are wrapped.',
+		),
+	font: z
+		.string({ error: fontError })
+		.regex(/^[\p{L}\p{N}][\p{L}\p{N} _.-]{0,62}$/u, { error: fontError })
+		.default('sans')
+		.describe(
+			'Font family, of those on the machine (`fc-list : family`). One that is not there is replaced by the nearest.',
+		),
+	weight: z.enum(['normal', 'bold']).default('normal').describe('How thick.'),
+	italic: z.boolean().default(false).describe('Slanted.'),
+	size: length(4, "the picture's height")
+		.default('6%')
+		.describe(
+			'Size of the font: pixels, or a share such as `6%`. Smaller where the text would not fit into its box otherwise.',
+		),
+	colour: colour().default('#ffffff').describe('Colour of the letters.'),
+	align: z.enum(['left', 'centre', 'right']).default('left').describe('Of lines within the box.'),
+	width: length(1, "the picture's width").optional().describe('Width of the box; as wide as the text when not given.'),
+	height: length(1, "the picture's height")
+		.optional()
+		.describe('Height of the box; as high as the text when not given.'),
+	padding: length(0, "the picture's height").default(0).describe('Room between the text and the edge of its box.'),
+	background: colour().optional().describe('Colour of the box; nothing when not given.'),
+	outline: z
+		.strictObject({
+			width: integer(1, 20).describe('How thick, pixels.'),
+			colour: colour().default('#000000').describe('Its colour.'),
+		})
+		.optional()
+		.describe('A line around the letters, so that they can be read on any picture.'),
+	position: place().default('bottom').describe('Where the box stands.'),
+	...whereOptions,
+});
+type TextOptions = z.infer<typeof schema>;
+
+/**
+ * Writes on the picture.
+ *
+ * @example { text: { text: '© Ann Example', size: '5%', position: 'right bottom', padding: 12, background: '#00000080' } }
+ */
+export const text: Operation<TextOptions> = {
+	name: 'text',
+	doc: 'Writes on the picture, in a box or without, with a font of the machine.',
+	schema: schema as z.ZodType<TextOptions>,
+	example: {
+		text: 'Fish & <chips>',
+		size: 40,
+		weight: 'bold',
+		colour: '#ffd166',
+		padding: 16,
+		background: '#00000099',
+		y: 24,
+	},
+	predict: (input) => ({ output: input }),
+
+	async apply(image, options, input) {
+		const overlay = placed(await box(input, options), input, options);
+		return overlay ? image.composite([overlay]) : image;
+	},
+};
+
+/** The box with the text in it. */
+async function box(input: Size, options: TextOptions): Promise<Layer> {
+	const padding = pixelsOf(options.padding, input.height);
+	// The room that letters must leave around them.
+	const edge = padding + (options.outline?.width ?? 0);
+	const inside = (length: TextOptions['width'], side: number) =>
+		Math.max(1, Math.min(side, length === undefined ? side : pixelsOf(length, side)) - 2 * edge);
+	const room = { width: inside(options.width, input.width), height: inside(options.height, input.height) };
+	const style: Style = { ...options, size: Math.max(4, pixelsOf(options.size, input.height)) };
+	const letters = await write(options.text, style, room);
+	const size = {
+		width: (options.width === undefined ? Math.min(letters.width, room.width) : room.width) + 2 * edge,
+		height: (options.height === undefined ? Math.min(letters.height, room.height) : room.height) + 2 * edge,
+	};
+	const where = { position: options.align, x: options.align === 'centre' ? 0 : edge, y: 0 } as const;
+	const layers = [await spread(letters, size, where)];
+	if (options.outline) layers.unshift(outlineOf(layers[0] as Layer, options.outline.width, options.outline.colour));
+	return { ...size, data: await flat(layers, size, options.background) };
+}
+
+/** A layer of a size of its own with another in it. */
+async function spread(layer: Layer, size: Size, where: Parameters<typeof placed>[2]): Promise<Layer> {
+	const overlay = placed(layer, size, where);
+	return { ...size, data: await flat(overlay ? [overlay] : [], size) };
+}
+
+type Part = Layer | NonNullable<ReturnType<typeof placed>>;
+
+/** Layers in one, over a colour. */
+function flat(parts: readonly Part[], size: Size, background = '#00000000'): Promise<Buffer> {
+	const [r, g, b] = channelsOf(background);
+	return sharp({ create: { ...size, channels: 4, background: { r, g, b, alpha: opacityOf(background) } } })
+		.composite(
+			parts.map((part) =>
+				'data' in part
+					? { input: part.data, raw: { width: part.width, height: part.height, channels: 4 as const } }
+					: part,
+			),
+		)
+		.raw()
+		.toBuffer();
+}

@@ -1,0 +1,112 @@
+import sharp, { type OverlayOptions } from 'sharp';
+import { z } from 'zod';
+import { blendModes, type Layer, type Length, length, pixelsOf, placed, whereOptions } from './layer.ts';
+import type { Asset, Operation, Size } from './operation.ts';
+import { maximumSide, number, place } from './options.ts';
+
+const pictureError = 'expected the plain name of a file in PICPIPE_ASSETS, or the id of a picture';
+
+const schema = z.strictObject({
+	picture: z
+		.string({ error: pictureError })
+		// No path, no hidden file, nothing that a file system takes for something else.
+		.regex(/^[\p{L}\p{N}_](?:[\p{L}\p{N}_. -]{0,98}[\p{L}\p{N}_-])?$/u, { error: pictureError })
+		.describe(
+			'A file in the folder `PICPIPE_ASSETS`, by its plain name, or the id of a stored picture, whose original is taken.',
+		),
+	position: place().default('right bottom').describe('Where it stands; with `tile`, where the first one stands.'),
+	...whereOptions,
+	scale: number(0.01, 1)
+		.default(0.25)
+		.describe('How large it is at most: a share of the width and of the height of the picture. Its shape stays.'),
+	opacity: number(0, 1).default(1).describe('Factor: 0 is invisible, 1 leaves it as it is.'),
+	blend: z.enum(blendModes).default('over').describe('How it is mixed with the picture; `over` covers it.'),
+	tile: z.boolean().default(false).describe('Again and again, over all of the picture; `x` and `y` mean nothing then.'),
+	gap: length(0, 'the watermark')
+		.default(0)
+		.describe('With `tile`: room between one and the next, pixels or a share of its own size.'),
+});
+type WatermarkOptions = z.infer<typeof schema>;
+
+/** What sharp calls the places. */
+const gravities: Readonly<Record<WatermarkOptions['position'], string>> = {
+	centre: 'centre',
+	center: 'centre',
+	top: 'north',
+	'right top': 'northeast',
+	right: 'east',
+	'right bottom': 'southeast',
+	bottom: 'south',
+	'left bottom': 'southwest',
+	left: 'west',
+	'left top': 'northwest',
+};
+
+/**
+ * Lays another picture over the picture: a logo in a corner, or one that repeats all over it.
+ *
+ * @example { watermark: { picture: 'logo.png', position: 'right bottom', x: '3%', y: '3%', scale: 0.2, opacity: 0.7 } }
+ */
+export const watermark: Operation<WatermarkOptions> = {
+	name: 'watermark',
+	doc: 'Lays another picture over the picture: a file of the folder `PICPIPE_ASSETS` or a stored picture, once or all over.',
+	schema: schema as z.ZodType<WatermarkOptions>,
+	example: { picture: 'logo.png', x: '3%', y: '3%', scale: 0.3, opacity: 0.8 },
+
+	assets: ({ picture }) => [picture],
+	predict: (input) => ({ output: input }),
+
+	async apply(image, options, input, assets) {
+		const asset = assets.get(options.picture);
+		if (!asset) throw new TypeError(`Expected the picture ${options.picture} to be there.`);
+		const layer = await scaled(asset, input, options);
+		const overlay = options.tile
+			? tiles(await withGap(layer, input, options.gap), input, options)
+			: placed(layer, input, options);
+		return overlay ? image.composite([{ ...overlay, blend: options.blend }]) : image;
+	},
+};
+
+async function scaled(asset: Asset, input: Size, { scale, opacity }: WatermarkOptions): Promise<Layer> {
+	const factor = Math.min((input.width * scale) / asset.width, (input.height * scale) / asset.height);
+	const width = Math.max(1, Math.round(asset.width * factor));
+	const height = Math.max(1, Math.round(asset.height * factor));
+	const data = await open(asset)
+		.resize({ width, height, fit: 'fill' })
+		// Half a step more, because libvips cuts fractions off.
+		.linear([1, 1, 1, opacity], [0, 0, 0, opacity < 1 ? 0.5 : 0])
+		.raw()
+		.toBuffer();
+	return { data, width, height };
+}
+
+/** With room to the right and below, which is what lies between one and the next. */
+async function withGap(layer: Layer, input: Size, gap: Length): Promise<Layer> {
+	// More would put the next one outside of the picture all the same.
+	const right = Math.min(pixelsOf(gap, layer.width), input.width);
+	const bottom = Math.min(pixelsOf(gap, layer.height), input.height);
+	if (right === 0 && bottom === 0) return layer;
+	const data = await open(layer)
+		.extend({ right, bottom, background: { r: 0, g: 0, b: 0, alpha: 0 } })
+		.raw()
+		.toBuffer();
+	return { data, width: layer.width + right, height: layer.height + bottom };
+}
+
+function tiles(layer: Layer, input: Size, { position }: WatermarkOptions): OverlayOptions | undefined {
+	const within = placed(
+		layer,
+		{ width: Math.min(layer.width, input.width), height: Math.min(layer.height, input.height) },
+		{
+			position: 'left top',
+			x: 0,
+			y: 0,
+		},
+	);
+	const { left: _left, top: _top, ...tile } = within ?? {};
+	return within && { ...tile, tile: true, gravity: gravities[position] };
+}
+
+function open({ data, width, height }: Layer) {
+	return sharp(data, { raw: { width, height, channels: 4 }, limitInputPixels: maximumSide * maximumSide });
+}
