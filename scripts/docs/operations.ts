@@ -2,15 +2,17 @@ import { stringify } from 'yaml';
 import type { z } from 'zod';
 import { operations } from '../../src/operations/index.ts';
 import type { Operation, Prediction } from '../../src/operations/operation.ts';
+import { element } from '../../src/pipeline/analysis/element.ts';
+import { analysers } from '../../src/pipeline/analysis/index.ts';
 import { encoders } from '../../src/pipeline/encode.ts';
-import { code, fence, fieldsTable, page } from './markdown.ts';
+import { code, fence, fieldsTable, page, table } from './markdown.ts';
 
 /** The size of the picture in the examples, pixels. */
 const photograph = { width: 4_000, height: 3_000 };
 
 export function operationsPage(): string {
 	return page(
-		'Operations and encoders',
+		'Operations, encoders and analysis',
 		'src/operations and src/pipeline/encoders',
 		`A variant of a [recipe](recipes.md) is made by \`steps\`, each of which is one operation, one after the other, and then written by each
 encoder in \`encode\`. An unknown option is refused. A picture that comes to its first step is upright, in sRGB and without metadata.`,
@@ -23,6 +25,12 @@ encoder in \`encode\`. An unknown option is refused. A picture that comes to its
 ${one.doc} Written as ${code(one.type)} with the extension ${code(`.${one.extension}`)}; at most ${one.maximumSide} pixels of width and height.
 
 ${fieldsTable(one.schema)}`,
+		),
+		'## Analysis',
+		'What a recipe can ask for with `analyse`. It is made from copies of the pixels that are decoded anyway, as small as is enough, and stands in `analysis` of the picture.',
+		table(
+			['Name', 'What it is'],
+			[...analysers, element].map(({ name, doc }) => [code(name), doc]),
 		),
 	);
 }

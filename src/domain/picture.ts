@@ -1,6 +1,7 @@
 import { fromString, toUUID, typeidUnboxed } from 'typeid-js';
 import { z } from 'zod';
 import { type ErrorCode, errorTable, failureClasses, PicpipeError } from '../errors.ts';
+import { analysisSchema } from './analysis.ts';
 import { recipeSchema } from './recipe.ts';
 import { variantSchema } from './variant.ts';
 
@@ -55,12 +56,6 @@ const factsSchema = z.strictObject({
 });
 /** What the original turned out to be, read by the worker. */
 export type Facts = z.infer<typeof factsSchema>;
-
-const analysisSchema = z.strictObject({
-	/** Base64 of a ThumbHash (evanw.github.io/thumbhash). */
-	thumbhash: z.string().optional(),
-});
-export type Analysis = z.infer<typeof analysisSchema>;
 
 /** The manifest: one picture, whole. Stored as `picture.json` beside its original; the truth about the picture. */
 export const pictureSchema = z.strictObject({

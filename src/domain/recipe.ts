@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { analysisKinds } from './analysis.ts';
 
 /** Names of recipes and variants become parts of storage keys and URLs. */
 export const namePattern = /^[a-z0-9][a-z0-9_]{0,31}$/;
@@ -25,10 +26,6 @@ const maximumDoc = 300;
 
 /** The name of a recipe that came with an upload; no recipe of the installation may have it. */
 export const inlineRecipeName = 'inline';
-
-/** Kinds of analysis that a recipe can ask for. */
-export const analysisKinds = ['thumbhash'] as const;
-export type AnalysisKind = (typeof analysisKinds)[number];
 
 export const variantRecipeSchema = z.strictObject({
 	from: z.string().optional().describe('The variant whose pixels the steps begin with; the original when absent.'),

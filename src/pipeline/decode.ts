@@ -30,6 +30,8 @@ export interface Inspected {
 	readonly format: InputFormat;
 	/** 16 bits a channel and an embedded colour profile: sharp converts those through P3. */
 	readonly isDeepWithProfile: boolean;
+	/** The EXIF block as it stands in the file. */
+	readonly exif?: Buffer | undefined;
 }
 
 /** Loaders of libvips that may run; all from memory, so that no picture can open a file. */
@@ -118,6 +120,7 @@ export async function inspect(file: Buffer, limits: PictureLimits): Promise<Insp
 		megapixels: (width * height) / 1e6,
 		format,
 		isDeepWithProfile: metadata.depth === 'ushort' && metadata.space === 'rgb16' && metadata.hasProfile,
+		exif: metadata.exif,
 	};
 }
 

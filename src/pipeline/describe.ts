@@ -1,7 +1,10 @@
 import { z } from 'zod';
-import { analysisKinds, type RecipeLimits, variantRecipeSchema, writtenRecipeSchema } from '../domain/recipe.ts';
+import { analysisKinds, analysisSchema } from '../domain/analysis.ts';
+import { type RecipeLimits, variantRecipeSchema, writtenRecipeSchema } from '../domain/recipe.ts';
 import { operations } from '../operations/index.ts';
 import type { Operation } from '../operations/operation.ts';
+import { element } from './analysis/element.ts';
+import { analysers } from './analysis/index.ts';
 import { type Encoder, encoders } from './encode.ts';
 
 /** What a recipe may hold, for programs: JSON Schema (draft 2020-12) from the schemas that recipes are checked with. */
@@ -37,6 +40,10 @@ export function describeOperations() {
 			example: { [name]: schema.parse({}) },
 		})),
 		analyse: [...analysisKinds],
+		analysis: [
+			...analysers.map(({ name, doc }) => ({ name, doc, schema: partSchema(analysisSchema.shape[name]) })),
+			{ ...element, schema: partSchema(z.string()) },
+		],
 	};
 }
 

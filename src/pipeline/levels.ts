@@ -1,7 +1,8 @@
-import type { AnalysisKind, Recipe } from '../domain/recipe.ts';
+import type { Recipe } from '../domain/recipe.ts';
 import { PicpipeError } from '../errors.ts';
 import type { Scaling, Size } from '../operations/operation.ts';
-import { thumbhashScaling } from './analyse.ts';
+import type { Analyser, Pictured } from './analysis/analysis.ts';
+import { analysersOf } from './analysis/index.ts';
 import { type PlannedStep, type PlannedVariant, planVariants } from './plan.ts';
 
 /** A step as it will be done to this picture. */
@@ -38,7 +39,7 @@ export interface Level extends Scaling {
 	/** Variants whose first step begins here. */
 	readonly variants: readonly LevelVariant[];
 	/** Analysis that looks at this level. */
-	readonly analyse: readonly AnalysisKind[];
+	readonly analyse: readonly Analyser[];
 }
 
 /** Largest picture that may be made, as a variant or on the way. */
@@ -60,8 +61,8 @@ const leastReduction = 1.5;
  *
  * @throws PicpipeError `output-too-large`, before a pixel is decoded; `invalid-recipe`
  */
-export function planLevels(recipe: Recipe, picture: Size, limits: WorkLimits): readonly Level[] {
-	const needs = new Map<string, { scaling: Scaling; variants: LevelVariant[]; analyse: AnalysisKind[] }>();
+export function planLevels(recipe: Recipe, picture: Pictured, limits: WorkLimits): readonly Level[] {
+	const needs = new Map<string, { scaling: Scaling; variants: LevelVariant[]; analyse: Analyser[] }>();
 	const needAt = (scaling: Scaling) => {
 		const key = `${scaling.width}×${scaling.height} ${scaling.kernel}`;
 		const need = needs.get(key) ?? { scaling, variants: [], analyse: [] };
@@ -75,7 +76,10 @@ export function planLevels(recipe: Recipe, picture: Size, limits: WorkLimits): r
 		const enough = first?.operation.predict(first.input, first.options).enough;
 		needAt(enough ?? { ...picture, kernel: 'lanczos3' }).variants.push(chain);
 	}
-	for (const kind of recipe.analyse) needAt(thumbhashScaling(picture)).analyse.push(kind);
+	for (const analyser of analysersOf(recipe.analyse)) {
+		const copy = analyser.copyOf(picture);
+		if (copy) needAt(copy).analyse.push(analyser);
+	}
 
 	const levels: Level[] = [];
 	for (const { scaling, variants, analyse } of [...needs.values()].sort((a, b) => area(b.scaling) - area(a.scaling))) {

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { Sharp } from 'sharp';
-import type { Analysis, Facts } from '../domain/picture.ts';
+import { type Analysis, analysisSchema } from '../domain/analysis.ts';
+import type { Facts } from '../domain/picture.ts';
 import type { Recipe } from '../domain/recipe.ts';
-import type { Asset } from '../operations/operation.ts';
-import { thumbhash } from './analyse.ts';
+import type { Analyser, Subject } from './analysis/analysis.ts';
+import { analysersOf } from './analysis/index.ts';
 import { classify } from './classify.ts';
 import { decode, type Inspected, type Pixels } from './decode.ts';
 import { type Lanes, openLanes } from './lanes.ts';
@@ -50,11 +51,6 @@ export interface PipelineListener {
 	onVariant(output: VariantOutput): void;
 }
 
-/** A picture that steps use, and the digest of the file that it was read from. */
-export interface KnownAsset extends Asset {
-	readonly sha256: string;
-}
-
 export interface PipelineInput {
 	/** The original. */
 	readonly file: Buffer;
@@ -64,8 +60,6 @@ export interface PipelineInput {
 	readonly picture: Inspected;
 	/** A recipe that `parseRecipe` returned. */
 	readonly recipe: Recipe;
-	/** The other pictures that the recipe's steps name (`assetsOf`). */
-	readonly assets?: ReadonlyMap<string, KnownAsset>;
 	readonly limits: WorkLimits;
 	/** Steps that may run side by side; 1 is best when other pictures keep the cores busy. */
 	readonly lanes: number;
@@ -82,11 +76,19 @@ export async function runPipeline(
 ): Promise<{ facts: Facts; analysis: Analysis }> {
 	const { facts } = input.picture;
 	const levels = planLevels(input.recipe, facts, input.limits);
-	const report = reportSteps(levels, listener);
+	const unseen = analysersOf(input.recipe.analyse).filter((analyser) => !analyser.copyOf(facts));
+	const report = reportSteps(levels, unseen, listener);
 	const lanes = openLanes(input.lanes);
-	const work: VariantWork = { input, report, listener, lanes };
+	const work: VariantWork = { sha256: input.sha256, report, listener, lanes };
 	const made = new Map<Level, Pixels>();
-	const analysis: { thumbhash?: string } = {};
+	const analysis: Record<string, unknown> = {};
+	const analyse = (analyser: Analyser, subject: Subject) =>
+		lanes.start(async () => {
+			const found = await report(analyser.name, async () => analyser.run(subject));
+			if (found !== undefined) analysis[analyser.name] = found;
+		});
+	const { exif } = input.picture;
+	for (const analyser of unseen) analyse(analyser, { exif });
 
 	for (const level of levels) {
 		const pixels = await lanes.run(() => makeLevel(input, level, made, report)).catch(() => undefined);
@@ -95,22 +97,19 @@ export async function runPipeline(
 		for (const variant of level.variants) {
 			lanes.start(() => makeVariant(variant, pixels, work));
 		}
-		for (const kind of level.analyse) {
-			lanes.start(async () => {
-				analysis[kind] = await report(kind, () => thumbhash(pixels));
-			});
-		}
+		for (const analyser of level.analyse) analyse(analyser, { exif, copy: { pixels, open: () => open(pixels) } });
 	}
 	await lanes.finish();
-	return { facts, analysis };
+	return { facts, analysis: analysisSchema.parse(analysis) };
 }
 
 type Report = <T>(step: string, work: () => Promise<T>, bytes?: (result: T) => number) => Promise<T>;
 
 /** Times steps, names them in errors and tells the listener how far the whole has come. */
-function reportSteps(levels: readonly Level[], listener: PipelineListener): Report {
+function reportSteps(levels: readonly Level[], unseen: readonly Analyser[], listener: PipelineListener): Report {
 	const encodings = variantsOf(levels).flatMap((variant) => variant.encodings);
-	const total = levels.length + encodings.length + levels.flatMap((level) => level.analyse).length;
+	const analysers = [...unseen, ...levels.flatMap((level) => level.analyse)];
+	const total = levels.length + encodings.length + analysers.length;
 	let done = 0;
 	return async (step, work, bytes) => {
 		const startedAt = Date.now();
@@ -150,19 +149,16 @@ async function makeLevel(
 
 /** What all variants of a picture share while they are made. */
 interface VariantWork {
-	readonly input: PipelineInput;
+	readonly sha256: string;
 	readonly report: Report;
 	readonly listener: PipelineListener;
 	readonly lanes: Lanes;
 }
 
-const noAssets: ReadonlyMap<string, KnownAsset> = new Map();
-
 async function makeVariant(level: LevelVariant, pixels: Pixels, work: VariantWork): Promise<void> {
-	const { report, listener, lanes } = work;
-	const { sha256, assets = noAssets } = work.input;
+	const { sha256, report, listener, lanes } = work;
 	let started = performance.now();
-	const stepped = await applySteps(level, pixels, assets);
+	const stepped = await applySteps(level, pixels);
 	const { variant, chained } = stepped.level;
 	const { pixels: shared } = stepped;
 	if (shared) for (const next of chained) lanes.start(() => makeVariant(next, shared, work));
@@ -182,7 +178,7 @@ async function makeVariant(level: LevelVariant, pixels: Pixels, work: VariantWor
 			extension,
 			width: encoded.width,
 			height: encoded.height,
-			digest: variantDigest(sha256, variant, encoding, assets),
+			digest: variantDigest(sha256, variant, encoding),
 			sha256: createHash('sha256').update(encoded.data).digest('hex'),
 			data: encoded.data,
 			milliseconds,

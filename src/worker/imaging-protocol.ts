@@ -1,4 +1,5 @@
-import type { Analysis, Facts } from '../domain/picture.ts';
+import type { Analysis } from '../domain/analysis.ts';
+import type { Facts } from '../domain/picture.ts';
 import type { Recipe } from '../domain/recipe.ts';
 import { type ErrorCode, PicpipeError } from '../errors.ts';
 import type { PictureLimits } from '../pipeline/decode.ts';

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { analysisKinds } from '../../src/domain/analysis.ts';
 import { describeProblems } from '../../src/domain/problems.ts';
 import { recipeSchema } from '../../src/domain/recipe.ts';
 
@@ -43,7 +44,7 @@ describe('describeProblems', () => {
 		[
 			'analysis that does not exist',
 			{ analyse: ['mood'], variants: { a: { encode: [{ webp: {} }] } } },
-			'analyse[0]: expected thumbhash, received "mood"',
+			`analyse[0]: expected one of ${analysisKinds.join(', ')}, received "mood"`,
 		],
 		[
 			'a misspelt key',

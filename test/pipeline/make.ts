@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import type { Analysis, Facts } from '../../src/domain/picture.ts';
+import type { Analysis } from '../../src/domain/analysis.ts';
+import type { Facts } from '../../src/domain/picture.ts';
 import { inspect, type PictureLimits } from '../../src/pipeline/decode.ts';
 import type { WorkLimits } from '../../src/pipeline/levels.ts';
 import { parseRecipe } from '../../src/pipeline/plan.ts';
 import { loadRecipes } from '../../src/pipeline/recipes.ts';
-import { type KnownAsset, runPipeline, type StepEvent, type VariantOutput } from '../../src/pipeline/run.ts';
+import { runPipeline, type StepEvent, type VariantOutput } from '../../src/pipeline/run.ts';
 
 /** The limits of a fresh installation. */
 export const limits: PictureLimits & WorkLimits = {
@@ -27,12 +28,9 @@ export interface Made {
 export async function make(
 	file: Buffer,
 	recipe?: unknown,
-	options: Partial<PictureLimits & WorkLimits> & {
-		readonly lanes?: number;
-		readonly assets?: ReadonlyMap<string, KnownAsset>;
-	} = {},
+	options: Partial<PictureLimits & WorkLimits> & { readonly lanes?: number } = {},
 ): Promise<Made> {
-	const { lanes = 1, assets, ...limited } = options;
+	const { lanes = 1, ...limited } = options;
 	const outputs: VariantOutput[] = [];
 	const steps: StepEvent[] = [];
 	const web = (await loadRecipes(undefined)).get('web');
@@ -46,7 +44,6 @@ export async function make(
 			recipe: definition,
 			limits: { ...limits, ...limited },
 			lanes,
-			...(assets && { assets }),
 		},
 		{ onStep: (event) => void steps.push(event), onVariant: (output) => void outputs.push(output) },
 	);

@@ -1,0 +1,78 @@
+import { z } from 'zod';
+
+/** What can be found out about a picture; a recipe asks for it by these names. */
+export const measuredKinds = [
+	'thumbhash',
+	'blurhash',
+	'placeholder',
+	'dominant',
+	'palette',
+	'phash',
+	'sharpness',
+	'entropy',
+	'focus',
+	'opaque',
+	'exif',
+	'gps',
+] as const;
+/** A kind that the worker finds out and the manifest keeps. */
+export type MeasuredKind = (typeof measuredKinds)[number];
+
+/** All kinds that a recipe can ask for; `element` is written anew for each answer, from the variants there are. */
+export const analysisKinds = [...measuredKinds, 'element'] as const;
+export type AnalysisKind = (typeof analysisKinds)[number];
+
+/** `#rrggbb` */
+const colour = z.string().regex(/^#[0-9a-f]{6}$/);
+/** 0 is the left or the top, 1 the right or the bottom. */
+const place = z.number().min(0).max(1);
+
+/** A perceptual hash: 64 bits in hex. */
+export const phashPattern = /^[0-9a-f]{16}$/;
+
+const shapes = {
+	/** Base64 of a ThumbHash (evanw.github.io/thumbhash). */
+	thumbhash: z.string(),
+	/** A BlurHash (blurha.sh). */
+	blurhash: z.string(),
+	/** A data URI of a tiny WebP. */
+	placeholder: z.string(),
+	dominant: colour,
+	/** Largest share first; the shares of what is not transparent sum up to about 1. */
+	palette: z.array(z.strictObject({ colour, share: z.number().min(0).max(1) })),
+	phash: z.string().regex(phashPattern),
+	/** Variance of the Laplacian. */
+	sharpness: z.number().min(0),
+	/** Bits per pixel of the greys, 0 to 8. */
+	entropy: z.number().min(0).max(8),
+	focus: z.strictObject({ x: place, y: place }),
+	opaque: z.boolean(),
+	exif: z.strictObject({
+		make: z.string().optional(),
+		model: z.string().optional(),
+		lens: z.string().optional(),
+		/** Seconds. */
+		exposureTime: z.number().optional(),
+		/** F number. */
+		aperture: z.number().optional(),
+		iso: z.number().optional(),
+		/** Millimetres. */
+		focalLength: z.number().optional(),
+		/** Millimetres, as on 35 mm film. */
+		focalLength35: z.number().optional(),
+		/** The camera's clock, ISO 8601; with an offset where the camera wrote one. */
+		takenAt: z.string().optional(),
+	}),
+	gps: z.strictObject({
+		/** Degrees, north is positive. */
+		latitude: z.number().min(-90).max(90),
+		/** Degrees, east is positive. */
+		longitude: z.number().min(-180).max(180),
+		/** Metres above the sea. */
+		altitude: z.number().optional(),
+	}),
+} as const satisfies Record<MeasuredKind, z.ZodType>;
+
+/** What was found out, as far as the recipe asked for it and the picture has it. */
+export const analysisSchema = z.strictObject(shapes).partial();
+export type Analysis = z.infer<typeof analysisSchema>;

@@ -1,0 +1,17 @@
+import { type Analyser, copyIn, greysOf, onWhite, smallCopy } from './analysis.ts';
+
+export const entropy: Analyser<'entropy'> = {
+	name: 'entropy',
+	doc: 'How evenly the greys are spread (Shannon): 0 for a picture of one colour, up to 8 bits for one that has all of them.',
+	copyOf: smallCopy,
+	async run(subject) {
+		const greys = await greysOf(onWhite(copyIn(subject)));
+		const counts = new Uint32Array(256);
+		for (const grey of greys) counts[grey] = (counts[grey] ?? 0) + 1;
+		const bits = counts.reduce((sum, count) => {
+			const share = count / greys.length;
+			return count === 0 ? sum : sum - share * Math.log2(share);
+		}, 0);
+		return Math.round(bits * 1_000) / 1_000;
+	},
+};

@@ -1,0 +1,136 @@
+/**
+ * Reads single values out of an EXIF block (EXIF 2.32, which is a TIFF 6.0 of tags). Whatever the block claims, nothing outside of
+ * it is read, nothing is followed twice, and no more is taken than the value that was asked for.
+ */
+
+/** A list of tags. */
+export interface Directory {
+	/** Printable text. */
+	text(tag: number): string | undefined;
+	/** A finite number, or one of several. */
+	number(tag: number, index?: number): number | undefined;
+}
+
+export interface ExifBlock {
+	/** About the file and the camera. */
+	readonly image: Directory;
+	/** About the exposure. */
+	readonly photo: Directory;
+	readonly gps: Directory;
+}
+
+/** Entries of a directory that are looked at; cameras write fewer than a hundred. */
+const maximumEntries = 1_000;
+/** Longest text, bytes before and characters after it was cleaned. */
+const maximumTextBytes = 400;
+const maximumText = 100;
+const entryBytes = 12;
+
+/** Tags that lead to the two other directories. */
+const photoPointer = 0x8769;
+const gpsPointer = 0x8825;
+
+/** Bytes of a value, by the type's number (TIFF 6.0, page 15, and EXIF 2.32, 4.6.2). */
+const typeBytes: Readonly<Record<number, number>> = { 1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 7: 1, 9: 4, 10: 8 };
+const asciiType = 2;
+
+const nothing: Directory = { text: () => undefined, number: () => undefined };
+
+/** @returns undefined for what is no EXIF block */
+export function readExifBlock(exif: Buffer): ExifBlock | undefined {
+	// JPEG puts a name before it, other formats may.
+	const tiff = exif.subarray(exif.toString('latin1', 0, 6) === 'Exif\0\0' ? 6 : 0);
+	const order = tiff.toString('latin1', 0, 4);
+	if (order !== 'II*\0' && order !== 'MM\0*') return undefined;
+	const read = readerOf(tiff, order === 'II*\0');
+	const image = directoryAt(tiff, read, read.uint32(4));
+	return {
+		image,
+		photo: directoryAt(tiff, read, image.number(photoPointer)),
+		gps: directoryAt(tiff, read, image.number(gpsPointer)),
+	};
+}
+
+/** Numbers at a place; undefined outside of the block. */
+interface Reader {
+	uint16(at: number): number | undefined;
+	uint32(at: number): number | undefined;
+	int32(at: number): number | undefined;
+}
+
+function readerOf(tiff: Buffer, isLittle: boolean): Reader {
+	const within = (at: number, bytes: number) => at >= 0 && at + bytes <= tiff.length;
+	return {
+		uint16: (at) => (within(at, 2) ? (isLittle ? tiff.readUInt16LE(at) : tiff.readUInt16BE(at)) : undefined),
+		uint32: (at) => (within(at, 4) ? (isLittle ? tiff.readUInt32LE(at) : tiff.readUInt32BE(at)) : undefined),
+		int32: (at) => (within(at, 4) ? (isLittle ? tiff.readInt32LE(at) : tiff.readInt32BE(at)) : undefined),
+	};
+}
+
+/** Where a tag's values stand. */
+interface Found {
+	readonly type: number;
+	readonly count: number;
+	readonly at: number;
+}
+
+function directoryAt(tiff: Buffer, read: Reader, start: number | undefined): Directory {
+	const entries = start === undefined ? undefined : read.uint16(start);
+	if (start === undefined || entries === undefined) return nothing;
+
+	const find = (tag: number): Found | undefined => {
+		for (let index = 0; index < Math.min(entries, maximumEntries); index++) {
+			const at = start + 2 + index * entryBytes;
+			if (read.uint16(at) !== tag) continue;
+			const [type, count] = [read.uint16(at + 2), read.uint32(at + 4)];
+			const bytes = type === undefined ? undefined : typeBytes[type];
+			if (type === undefined || count === undefined || bytes === undefined) return undefined;
+			// Values of up to four bytes stand in the entry itself.
+			const place = bytes * count <= 4 ? at + 8 : read.uint32(at + 8);
+			return place === undefined ? undefined : { type, count, at: place };
+		}
+		return undefined;
+	};
+
+	return {
+		text(tag) {
+			const found = find(tag);
+			if (found?.type !== asciiType) return undefined;
+			return cleanText(tiff.subarray(found.at, found.at + Math.min(found.count, maximumTextBytes)));
+		},
+		number(tag, index = 0) {
+			const found = find(tag);
+			if (!found || index >= found.count) return undefined;
+			const value = numberAt(tiff, read, found.type, found.at + index * (typeBytes[found.type] ?? 0));
+			return value !== undefined && Number.isFinite(value) ? value : undefined;
+		},
+	};
+}
+
+function numberAt(tiff: Buffer, read: Reader, type: number, at: number): number | undefined {
+	const ratio = (above: number | undefined, below: number | undefined) =>
+		above === undefined || below === undefined ? undefined : above / below;
+	switch (type) {
+		case 1:
+			return tiff[at];
+		case 3:
+			return read.uint16(at);
+		case 4:
+			return read.uint32(at);
+		case 5:
+			return ratio(read.uint32(at), read.uint32(at + 4));
+		case 9:
+			return read.int32(at);
+		case 10:
+			return ratio(read.int32(at), read.int32(at + 4));
+		default:
+			return undefined;
+	}
+}
+
+/** Up to its end mark, without control and direction characters; some cameras write UTF-8 where ASCII is due. */
+function cleanText(bytes: Buffer): string | undefined {
+	const [text = ''] = bytes.toString('utf8').split('\0');
+	const clean = text.replace(/[\p{C}\p{Zl}\p{Zp}\uFFFD]/gu, '').trim();
+	return [...clean].slice(0, maximumText).join('') || undefined;
+}

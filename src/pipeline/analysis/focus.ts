@@ -1,0 +1,32 @@
+import { type Analyser, copyIn, onWhite, smallCopy } from './analysis.ts';
+
+const middle = { x: 0.5, y: 0.5 };
+
+export const focus: Analyser<'focus'> = {
+	name: 'focus',
+	doc: 'The point that draws the eye, as shares of width and height; `crop` takes it as its `focus`. The same measure as `position: attention`: edges, strong colours, skin.',
+	copyOf: smallCopy,
+	async run(subject) {
+		const copy = copyIn(subject);
+		const { width, height } = copy.pixels;
+		// libvips says where it looked when it crops; half of each side leaves it room to choose in both directions.
+		const { info } = await onWhite(copy)
+			.resize({
+				width: Math.ceil(width / 2),
+				height: Math.ceil(height / 2),
+				fit: 'cover',
+				position: 'attention',
+				withoutReduction: true,
+			})
+			.raw()
+			.toBuffer({ resolveWithObject: true });
+		const { attentionX, attentionY } = info;
+		if (attentionX === undefined || attentionY === undefined) return middle;
+		return { x: share(attentionX, width), y: share(attentionY, height) };
+	},
+};
+
+/** The middle of a pixel as a share of the side. */
+function share(at: number, side: number): number {
+	return Math.min(1, Math.max(0, Math.round(((at + 0.5) / side) * 1_000) / 1_000));
+}

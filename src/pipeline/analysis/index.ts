@@ -1,0 +1,36 @@
+import type { AnalysisKind } from '../../domain/analysis.ts';
+import type { Analyser } from './analysis.ts';
+import { blurhash } from './blurhash.ts';
+import { entropy } from './entropy.ts';
+import { exif } from './exif.ts';
+import { focus } from './focus.ts';
+import { gps } from './gps.ts';
+import { opaque } from './opaque.ts';
+import { dominant, palette } from './palette.ts';
+import { phash } from './phash.ts';
+import { placeholder } from './placeholder.ts';
+import { sharpness } from './sharpness.ts';
+import { thumbhash } from './thumbhash.ts';
+
+/** Every kind of analysis that the worker does, in the order that reference pages show them. */
+export const analysers: readonly Analyser[] = [
+	thumbhash,
+	blurhash,
+	placeholder,
+	dominant,
+	palette,
+	phash,
+	sharpness,
+	entropy,
+	focus,
+	opaque,
+	exif,
+	gps,
+];
+
+const byName = new Map<AnalysisKind, Analyser>(analysers.map((analyser) => [analyser.name, analyser]));
+
+/** Those of the kinds that the worker finds out. */
+export function analysersOf(kinds: readonly AnalysisKind[]): readonly Analyser[] {
+	return kinds.flatMap((kind) => byName.get(kind) ?? []);
+}

@@ -1,0 +1,36 @@
+import { type Analyser, type Copy, copyIn, smallCopy } from './analysis.ts';
+import { clusterColours } from './clusters.ts';
+
+const colours = 5;
+/** Smaller shares are the soft edges between two colours. */
+const smallestShare = 0.01;
+/** A pixel counts from here on; 255 is opaque. */
+const leastAlpha = 128;
+
+async function paletteOf(copy: Copy) {
+	const rgba = await copy.open().ensureAlpha().raw().toBuffer();
+	const visible: number[] = [];
+	for (let at = 0; at < rgba.length; at += 4) {
+		if ((rgba[at + 3] ?? 0) >= leastAlpha) visible.push(rgba.readUIntBE(at, 3));
+	}
+	return clusterColours(visible, colours)
+		.filter(({ share }) => share >= smallestShare)
+		.map(({ colour, share }) => ({
+			colour: `#${colour.toString(16).padStart(6, '0')}`,
+			share: Math.round(share * 1_000) / 1_000,
+		}));
+}
+
+export const palette: Analyser<'palette'> = {
+	name: 'palette',
+	doc: `Up to ${colours} colours with their shares of what is not transparent, the largest first; each is a colour that is in the picture.`,
+	copyOf: smallCopy,
+	run: (subject) => paletteOf(copyIn(subject)),
+};
+
+export const dominant: Analyser<'dominant'> = {
+	name: 'dominant',
+	doc: 'The first colour of the palette, such as `#336699`; absent when everything is transparent.',
+	copyOf: smallCopy,
+	run: async (subject) => (await paletteOf(copyIn(subject)))[0]?.colour,
+};

@@ -1,0 +1,32 @@
+import { type Analyser, copyIn, copyWithin, greysOf, onWhite } from './analysis.ts';
+
+/** Largest side of what is measured, pixels: the size of a screen. A common size makes pictures comparable. */
+const side = 1_000;
+
+/**
+ * The variance of the Laplacian: edges that are sharp differ much from their surroundings (Pech-Pacheco and others, "Diatom
+ * autofocusing in brightfield microscopy: a comparative study", 2000).
+ */
+export const sharpness: Analyser<'sharpness'> = {
+	name: 'sharpness',
+	doc: `How sharp it looks at ${side} pixels: the variance of the Laplacian of its greys. 0 is flat, below about 50 a photograph looks soft, several hundreds are crisp; noise and fine texture count as sharp.`,
+	copyOf: (picture) => copyWithin(picture, side),
+	async run(subject) {
+		const copy = copyIn(subject);
+		const { width, height } = copy.pixels;
+		const greys = await greysOf(onWhite(copy));
+		const grey = (at: number) => greys[at] ?? 0;
+		let [sum, squares] = [0, 0];
+		for (let y = 1; y < height - 1; y++) {
+			for (let x = 1; x < width - 1; x++) {
+				const at = y * width + x;
+				const edge = grey(at - width) + grey(at - 1) + grey(at + 1) + grey(at + width) - 4 * grey(at);
+				sum += edge;
+				squares += edge * edge;
+			}
+		}
+		const count = Math.max(0, width - 2) * Math.max(0, height - 2);
+		if (count === 0) return 0;
+		return Math.round((squares / count - (sum / count) ** 2) * 100) / 100;
+	},
+};
