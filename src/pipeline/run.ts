@@ -1,16 +1,17 @@
 import { createHash } from 'node:crypto';
-import type { Sharp } from 'sharp';
 import { type Analysis, analysisSchema } from '../domain/analysis.ts';
 import type { Facts } from '../domain/picture.ts';
 import type { Recipe } from '../domain/recipe.ts';
+import type { Asset } from '../operations/operation.ts';
 import type { Analyser, Subject } from './analysis/analysis.ts';
 import { analysersOf } from './analysis/index.ts';
 import { classify } from './classify.ts';
 import { decode, type Inspected, type Pixels } from './decode.ts';
 import { type Lanes, openLanes } from './lanes.ts';
 import { type Level, type LevelVariant, planLevels, variantsOf, type WorkLimits } from './levels.ts';
-import { type PlannedEncoding, variantDigest } from './plan.ts';
+import { variantDigest } from './plan.ts';
 import { applySteps, open, toPixels } from './steps.ts';
+import { type FoundQuality, write } from './write.ts';
 
 /** A step that is over. */
 export interface StepEvent {
@@ -40,6 +41,8 @@ export interface VariantOutput {
 	/** SHA-256 of the data. */
 	readonly sha256: string;
 	readonly data: Buffer;
+	/** The quality that was found, where the recipe has a target instead of one. */
+	readonly quality?: FoundQuality;
 	/** Time spent on its steps and on encoding it; what it shares with other variants is not counted. */
 	readonly milliseconds: number;
 }
@@ -51,6 +54,11 @@ export interface PipelineListener {
 	onVariant(output: VariantOutput): void;
 }
 
+/** A picture that steps use, and the digest of the file that it was read from. */
+export interface KnownAsset extends Asset {
+	readonly sha256: string;
+}
+
 export interface PipelineInput {
 	/** The original. */
 	readonly file: Buffer;
@@ -60,6 +68,8 @@ export interface PipelineInput {
 	readonly picture: Inspected;
 	/** A recipe that `parseRecipe` returned. */
 	readonly recipe: Recipe;
+	/** The other pictures that the recipe's steps name (`assetsOf`). */
+	readonly assets?: ReadonlyMap<string, KnownAsset>;
 	readonly limits: WorkLimits;
 	/** Steps that may run side by side; 1 is best when other pictures keep the cores busy. */
 	readonly lanes: number;
@@ -79,7 +89,7 @@ export async function runPipeline(
 	const unseen = analysersOf(input.recipe.analyse).filter((analyser) => !analyser.copyOf(facts));
 	const report = reportSteps(levels, unseen, listener);
 	const lanes = openLanes(input.lanes);
-	const work: VariantWork = { sha256: input.sha256, report, listener, lanes };
+	const work: VariantWork = { input, report, listener, lanes };
 	const made = new Map<Level, Pixels>();
 	const analysis: Record<string, unknown> = {};
 	const analyse = (analyser: Analyser, subject: Subject) =>
@@ -149,23 +159,26 @@ async function makeLevel(
 
 /** What all variants of a picture share while they are made. */
 interface VariantWork {
-	readonly sha256: string;
+	readonly input: PipelineInput;
 	readonly report: Report;
 	readonly listener: PipelineListener;
 	readonly lanes: Lanes;
 }
 
+const noAssets: ReadonlyMap<string, KnownAsset> = new Map();
+
 async function makeVariant(level: LevelVariant, pixels: Pixels, work: VariantWork): Promise<void> {
-	const { sha256, report, listener, lanes } = work;
+	const { report, listener, lanes } = work;
+	const { sha256, assets = noAssets } = work.input;
 	let started = performance.now();
-	const stepped = await applySteps(level, pixels);
+	const stepped = await applySteps(level, pixels, assets);
 	const { variant, chained } = stepped.level;
 	const { pixels: shared } = stepped;
 	if (shared) for (const next of chained) lanes.start(() => makeVariant(next, shared, work));
 	for (const encoding of variant.encodings) {
 		const encoded = await report(
 			`encode ${variant.name}.${encoding.encoder.extension}`,
-			() => encode(stepped.image.clone(), encoding),
+			() => write(stepped.image.clone(), encoding),
 			({ data }) => data.length,
 		);
 		const milliseconds = performance.now() - started;
@@ -178,16 +191,11 @@ async function makeVariant(level: LevelVariant, pixels: Pixels, work: VariantWor
 			extension,
 			width: encoded.width,
 			height: encoded.height,
-			digest: variantDigest(sha256, variant, encoding),
+			digest: variantDigest(sha256, variant, encoding, assets),
 			sha256: createHash('sha256').update(encoded.data).digest('hex'),
 			data: encoded.data,
+			...(encoded.quality && { quality: encoded.quality }),
 			milliseconds,
 		});
 	}
-}
-
-async function encode(image: Sharp, { encoder, options }: PlannedEncoding) {
-	const prepared = encoder.prepare?.(image, options) ?? image;
-	const { data, info } = await encoder.apply(prepared, options).toBuffer({ resolveWithObject: true });
-	return { data, width: info.width, height: info.height };
 }

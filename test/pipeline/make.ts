@@ -5,7 +5,7 @@ import { inspect, type PictureLimits } from '../../src/pipeline/decode.ts';
 import type { WorkLimits } from '../../src/pipeline/levels.ts';
 import { parseRecipe } from '../../src/pipeline/plan.ts';
 import { loadRecipes } from '../../src/pipeline/recipes.ts';
-import { runPipeline, type StepEvent, type VariantOutput } from '../../src/pipeline/run.ts';
+import { type KnownAsset, runPipeline, type StepEvent, type VariantOutput } from '../../src/pipeline/run.ts';
 
 /** The limits of a fresh installation. */
 export const limits: PictureLimits & WorkLimits = {
@@ -28,9 +28,12 @@ export interface Made {
 export async function make(
 	file: Buffer,
 	recipe?: unknown,
-	options: Partial<PictureLimits & WorkLimits> & { readonly lanes?: number } = {},
+	options: Partial<PictureLimits & WorkLimits> & {
+		readonly lanes?: number;
+		readonly assets?: ReadonlyMap<string, KnownAsset>;
+	} = {},
 ): Promise<Made> {
-	const { lanes = 1, ...limited } = options;
+	const { lanes = 1, assets, ...limited } = options;
 	const outputs: VariantOutput[] = [];
 	const steps: StepEvent[] = [];
 	const web = (await loadRecipes(undefined)).get('web');
@@ -44,6 +47,7 @@ export async function make(
 			recipe: definition,
 			limits: { ...limits, ...limited },
 			lanes,
+			...(assets && { assets }),
 		},
 		{ onStep: (event) => void steps.push(event), onVariant: (output) => void outputs.push(output) },
 	);
