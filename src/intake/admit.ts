@@ -71,11 +71,13 @@ export async function admitAgain(
 	{ recipe, force, priority }: Again = {},
 ): Promise<Picture> {
 	if (!(await to.queues.forgetPicture(picture))) throw new PicpipeError('picture-busy');
-	const { failure: _failure, ...rest } = picture;
+	const { failure: _failure, force: forced, ...rest } = picture;
+	// A retry asks for the same once more, and a picture that still waits has not yet got what was asked for before.
+	const isForced = force || (forced && (reason === 'retry' || picture.state !== 'failed'));
 	const again = revise(rest, {
 		state: 'queued',
 		...(recipe && { recipe: { name: recipe.name, digest: recipe.digest, definition: recipe.definition } }),
-		...(force && { force }),
+		...(isForced && { force: true }),
 	});
 	await markPending(to.storage, again.id);
 	await writeManifest(to.storage, again);

@@ -1,7 +1,7 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { openCatalog } from '../../src/catalog/catalog.ts';
 import { readManifest, writeManifest } from '../../src/catalog/manifest.ts';
-import { newPictureId, pictureIdTime } from '../../src/domain/picture.ts';
+import { newPictureId, type Picture, pictureIdTime } from '../../src/domain/picture.ts';
 import { type Admission, admit, admitAgain } from '../../src/intake/admit.ts';
 import type { Received } from '../../src/intake/receive.ts';
 import { createLogger } from '../../src/observe/log.ts';
@@ -128,6 +128,24 @@ describe('admitAgain', () => {
 		expect(again.recipe).toEqual({ name: 'wide', digest: recipe.digest, definition: recipe.definition });
 		expect(processJobId(again)).not.toBe(processJobId(picture));
 		expect(await to.queues.byName.pictures.getJob(processJobId(again))).toBeDefined();
+	});
+
+	it('remembers that every variant is to be made again until that is done or something else is asked for', async () => {
+		const to = await open();
+		const picture = await finished(to);
+		const forced = await admitAgain(to, picture, 'reprocess', log, { force: true });
+		expect(forced.force).toBe(true);
+		expect((await admitAgain(to, forced, 'reprocess', log)).force).toBe(true);
+		const failed: Picture = { ...forced, state: 'failed' };
+		expect((await admitAgain(to, failed, 'retry', log)).force).toBe(true);
+		expect(await admitAgain(to, failed, 'reprocess', log)).not.toHaveProperty('force');
+	});
+
+	it('queues with another priority without changing that of the picture', async () => {
+		const to = await open();
+		const again = await admitAgain(to, await finished(to), 'reprocess', log, { priority: 1_000 });
+		expect(again.priority).toBe(0);
+		expect((await to.queues.byName.pictures.getJob(processJobId(again)))?.opts.priority).toBe(1_000);
 	});
 
 	it('changes nothing of a picture that a worker has', async () => {
