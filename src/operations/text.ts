@@ -1,6 +1,6 @@
-import sharp from 'sharp';
 import { z } from 'zod';
 import { type Layer, length, pixelsOf, placed, whereOptions } from './layer.ts';
+import { loadSharp } from './load-sharp.ts';
 import type { Operation, Size } from './operation.ts';
 import { channelsOf, colour, integer, opacityOf, place } from './options.ts';
 import { outlineOf } from './outline.ts';
@@ -110,7 +110,8 @@ async function spread(layer: Layer, size: Size, where: Parameters<typeof placed>
 type Part = Layer | NonNullable<ReturnType<typeof placed>>;
 
 /** Layers in one, over a colour. */
-function flat(parts: readonly Part[], size: Size, background = '#00000000'): Promise<Buffer> {
+async function flat(parts: readonly Part[], size: Size, background = '#00000000'): Promise<Buffer> {
+	const sharp = await loadSharp();
 	const [r, g, b] = channelsOf(background);
 	return sharp({ create: { ...size, channels: 4, background: { r, g, b, alpha: opacityOf(background) } } })
 		.composite(

@@ -1,6 +1,7 @@
-import sharp, { type OverlayOptions } from 'sharp';
+import type { OverlayOptions, Sharp } from 'sharp';
 import { z } from 'zod';
 import { blendModes, type Layer, type Length, length, pixelsOf, placed, whereOptions } from './layer.ts';
+import { loadSharp } from './load-sharp.ts';
 import type { Asset, Operation, Size } from './operation.ts';
 import { maximumSide, number, place } from './options.ts';
 
@@ -71,7 +72,8 @@ async function scaled(asset: Asset, input: Size, { scale, opacity }: WatermarkOp
 	const factor = Math.min((input.width * scale) / asset.width, (input.height * scale) / asset.height);
 	const width = Math.max(1, Math.round(asset.width * factor));
 	const height = Math.max(1, Math.round(asset.height * factor));
-	const data = await open(asset)
+	const opened = await open(asset);
+	const data = await opened
 		.resize({ width, height, fit: 'fill' })
 		// Half a step more, because libvips cuts fractions off.
 		.linear([1, 1, 1, opacity], [0, 0, 0, opacity < 1 ? 0.5 : 0])
@@ -86,7 +88,8 @@ async function withGap(layer: Layer, input: Size, gap: Length): Promise<Layer> {
 	const right = Math.min(pixelsOf(gap, layer.width), input.width);
 	const bottom = Math.min(pixelsOf(gap, layer.height), input.height);
 	if (right === 0 && bottom === 0) return layer;
-	const data = await open(layer)
+	const opened = await open(layer);
+	const data = await opened
 		.extend({ right, bottom, background: { r: 0, g: 0, b: 0, alpha: 0 } })
 		.raw()
 		.toBuffer();
@@ -107,6 +110,7 @@ function tiles(layer: Layer, input: Size, { position }: WatermarkOptions): Overl
 	return within && { ...tile, tile: true, gravity: gravities[position] };
 }
 
-function open({ data, width, height }: Layer) {
+async function open({ data, width, height }: Layer): Promise<Sharp> {
+	const sharp = await loadSharp();
 	return sharp(data, { raw: { width, height, channels: 4 }, limitInputPixels: maximumSide * maximumSide });
 }

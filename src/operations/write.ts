@@ -1,6 +1,6 @@
-import sharp from 'sharp';
 import { PicpipeError } from '../errors.ts';
 import type { Layer } from './layer.ts';
+import { loadSharp } from './load-sharp.ts';
 import type { Size } from './operation.ts';
 import { opacityOf } from './options.ts';
 
@@ -61,6 +61,7 @@ async function fittingSize(text: string, style: Style, room: Size): Promise<numb
 
 /** Text becomes Pango's markup here and nowhere else: every character that means something there is escaped. */
 async function render(text: string, style: Style, width: number): Promise<Layer> {
+	const sharp = await loadSharp();
 	const { font, weight, italic, size, colour, align } = style;
 	// Pango counts opacity to 65535, and takes 0 for none given.
 	const alpha = Math.max(1, Math.round(opacityOf(colour) * 65_535));
@@ -100,10 +101,15 @@ function escaped(text: string): string {
 
 let foundFonts: Promise<boolean> | undefined;
 
-/** Without any font Pango draws small boxes with numbers, of one size whatever size is asked for, and reports nothing. */
 function hasFonts(): Promise<boolean> {
-	const height = async (size: number) =>
-		(await sharp({ text: { text: 'X', font: `sans ${size}px`, rgba: true } }).metadata()).height ?? 0;
-	foundFonts ??= Promise.all([height(20), height(80)]).then(([small, large]) => large > small * 2);
+	foundFonts ??= lookForFonts();
 	return foundFonts;
+}
+
+/** Without any font Pango draws small boxes with numbers, of one size whatever size is asked for, and reports nothing. */
+async function lookForFonts(): Promise<boolean> {
+	const sharp = await loadSharp();
+	const height = async (size: number) =>
+		(await sharp({ text: { text: 'X', font: `sans, ${size}px`, rgba: true } }).metadata()).height ?? 0;
+	return (await height(80)) > (await height(20)) * 2;
 }
