@@ -1,5 +1,14 @@
 import { z } from 'zod';
 
+/** A quality that was looked for because the recipe has a target instead of a number. */
+const foundQualitySchema = z.strictObject({
+	value: z.int().min(1).max(100),
+	/** Similarity of the variant to the pixels it was encoded from; `pipeline/ssim.ts` says how it is measured. */
+	ssim: z.number(),
+	/** Encodings that it took to find it. */
+	tries: z.int().min(1),
+});
+
 /** One stored encoding of one variant. */
 export const variantSchema = z.strictObject({
 	name: z.string(),
@@ -12,6 +21,7 @@ export const variantSchema = z.strictObject({
 	width: z.int().min(1),
 	height: z.int().min(1),
 	bytes: z.int().min(1),
+	quality: foundQualitySchema.optional(),
 	/** Digest of source, steps, encoding and engine: the same picture always gets the same one. */
 	digest: z.string(),
 	/** SHA-256 of the stored bytes; also its ETag. */

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import type { Sharp } from 'sharp';
 import { type Analysis, analysisSchema } from '../domain/analysis.ts';
 import type { Facts } from '../domain/picture.ts';
 import type { Recipe } from '../domain/recipe.ts';
@@ -10,8 +9,9 @@ import { classify } from './classify.ts';
 import { decode, type Inspected, type Pixels } from './decode.ts';
 import { type Lanes, openLanes } from './lanes.ts';
 import { type Level, type LevelVariant, planLevels, variantsOf, type WorkLimits } from './levels.ts';
-import { type PlannedEncoding, variantDigest } from './plan.ts';
+import { variantDigest } from './plan.ts';
 import { applySteps, open, toPixels } from './steps.ts';
+import { type FoundQuality, write } from './write.ts';
 
 /** A step that is over. */
 export interface StepEvent {
@@ -41,6 +41,8 @@ export interface VariantOutput {
 	/** SHA-256 of the data. */
 	readonly sha256: string;
 	readonly data: Buffer;
+	/** The quality that was found, where the recipe has a target instead of one. */
+	readonly quality?: FoundQuality;
 	/** Time spent on its steps and on encoding it; what it shares with other variants is not counted. */
 	readonly milliseconds: number;
 }
@@ -175,8 +177,8 @@ async function makeVariant(level: LevelVariant, pixels: Pixels, work: VariantWor
 	if (shared) for (const next of chained) lanes.start(() => makeVariant(next, shared, work));
 	for (const encoding of variant.encodings) {
 		const encoded = await report(
-			`encode ${variant.name}.${encoding.encoder.extension}`,
-			() => encode(stepped.image.clone(), encoding),
+			step,
+			() => write(stepped.image.clone(), encoding, step),
 			({ data }) => data.length,
 		);
 		const milliseconds = performance.now() - started;
@@ -193,12 +195,7 @@ async function makeVariant(level: LevelVariant, pixels: Pixels, work: VariantWor
 			sha256: createHash('sha256').update(encoded.data).digest('hex'),
 			data: encoded.data,
 			milliseconds,
+			...(encoded.quality && { quality: encoded.quality }),
 		});
 	}
-}
-
-async function encode(image: Sharp, { encoder, options }: PlannedEncoding) {
-	const prepared = encoder.prepare?.(image, options) ?? image;
-	const { data, info } = await encoder.apply(prepared, options).toBuffer({ resolveWithObject: true });
-	return { data, width: info.width, height: info.height };
 }

@@ -108,6 +108,14 @@ describe('parseRecipe', () => {
 			'variants.card.encode[0]: expected one of webp, avif, jpeg, png, gif, tiff, received "bmp"',
 		],
 		[
+			card({ width: 1 }, [{ avif: { quality: { ssim: 0.98, maxBytes: 1000 } } }]),
+			'variants.card.encode[0].avif.quality: expected an integer from 1 to 100, { ssim: 0.5 to 0.9999 } or { maxBytes: 100 to 1000000000 }, received {"ssim":0.98,"maxBytes":1000}',
+		],
+		[
+			card({ width: 1 }, [{ avif: { quality: { ssim: 0.98 }, lossless: true } }]),
+			'variants.card.encode[0].avif.quality: expected a number because lossless is true, received {"ssim":0.98}',
+		],
+		[
 			card({ width: 1 }, [{ webp: { lossless: true, nearLossless: true } }]),
 			'variants.card.encode[0].webp.nearLossless: expected false because lossless is true, received true',
 		],

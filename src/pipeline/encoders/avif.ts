@@ -1,16 +1,19 @@
 import { z } from 'zod';
 import { integer } from '../../operations/options.ts';
 import type { Encoder } from './encoder.ts';
-import { chromaSubsampling, losslessOption, quality } from './options.ts';
+import { chromaSubsampling, losslessOption } from './options.ts';
+import { fixed, isSearchable, notSearchable, quality } from './quality.ts';
 
-const schema = z.strictObject({
-	quality: quality(50),
-	effort: integer(0, 9)
-		.default(2)
-		.describe('CPU time spent on a smaller file: each step up takes about twice as long.'),
-	lossless: losslessOption,
-	chromaSubsampling,
-});
+const schema = z
+	.strictObject({
+		quality: quality(50),
+		effort: integer(0, 9)
+			.default(2)
+			.describe('CPU time spent on a smaller file: each step up takes about twice as long.'),
+		lossless: losslessOption,
+		chromaSubsampling,
+	})
+	.refine(isSearchable, notSearchable);
 type AvifOptions = z.infer<typeof schema>;
 
 export const avif: Encoder<AvifOptions> = {
@@ -20,5 +23,5 @@ export const avif: Encoder<AvifOptions> = {
 	extension: 'avif',
 	maximumSide: 16_384,
 	schema: schema as z.ZodType<AvifOptions>,
-	apply: (image, options) => image.avif(options),
+	apply: (image, { quality, ...options }) => image.avif({ ...options, quality: fixed(quality) }),
 };

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { colour } from '../../operations/options.ts';
 import type { Encoder } from './encoder.ts';
-import { chromaSubsampling, quality } from './options.ts';
+import { chromaSubsampling } from './options.ts';
+import { fixed, quality } from './quality.ts';
 
 const schema = z.strictObject({
 	quality: quality(80),
@@ -20,7 +21,9 @@ export const jpeg: Encoder<JpegOptions> = {
 	maximumSide: 65_535,
 	schema: schema as z.ZodType<JpegOptions>,
 	prepare: (image, { background }) => image.flatten({ background }),
-	apply: (image, { background: _, progressive, mozjpeg, ...options }) =>
+	apply(image, { progressive, mozjpeg, chromaSubsampling, quality }) {
+		const options = { quality: fixed(quality), chromaSubsampling };
 		// mozjpeg has its own idea of `progressive` and takes it from us only when we don't say.
-		image.jpeg(mozjpeg ? { ...options, mozjpeg } : { ...options, progressive }),
+		return image.jpeg(mozjpeg ? { ...options, mozjpeg } : { ...options, progressive });
+	},
 };

@@ -1,9 +1,7 @@
 import { z } from 'zod';
-import { integer, number } from '../../operations/options.ts';
+import { number } from '../../operations/options.ts';
 
 /** Options that several encoders have. */
-
-export const quality = (fallback: number) => integer(1, 100).default(fallback).describe('1 is smallest, 100 is best.');
 
 export const losslessOption = z.boolean().default(false).describe('Keep every pixel; quality then has no meaning.');
 

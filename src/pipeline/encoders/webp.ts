@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { integer } from '../../operations/options.ts';
 import type { Encoder } from './encoder.ts';
-import { losslessOption, quality } from './options.ts';
+import { losslessOption } from './options.ts';
+import { fixed, isSearchable, notSearchable, quality } from './quality.ts';
 
 const schema = z
 	.strictObject({
@@ -19,7 +20,8 @@ const schema = z
 	.refine(({ lossless, nearLossless }) => !(lossless && nearLossless), {
 		error: 'expected false because lossless is true',
 		path: ['nearLossless'],
-	});
+	})
+	.refine(isSearchable, notSearchable);
 type WebpOptions = z.infer<typeof schema>;
 
 export const webp: Encoder<WebpOptions> = {
@@ -29,5 +31,5 @@ export const webp: Encoder<WebpOptions> = {
 	extension: 'webp',
 	maximumSide: 16_383,
 	schema: schema as z.ZodType<WebpOptions>,
-	apply: (image, options) => image.webp(options),
+	apply: (image, { quality, ...options }) => image.webp({ ...options, quality: fixed(quality) }),
 };

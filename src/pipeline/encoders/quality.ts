@@ -1,0 +1,42 @@
+import { z } from 'zod';
+import { integer, number } from '../../operations/options.ts';
+
+/** What a quality is for: similar enough, or small enough. */
+export type QualityTarget = { readonly ssim: number } | { readonly maxBytes: number };
+/** A number from 1 to 100, or a target for which the number is looked for. */
+export type Quality = number | QualityTarget;
+
+/** Below a half a picture can't be recognised, and from here to 1 no lossy encoder comes. */
+export const ssimTarget = number(0.5, 0.9999);
+
+const error = 'expected an integer from 1 to 100, { ssim: 0.5 to 0.9999 } or { maxBytes: 100 to 1000000000 }';
+
+/** The option `quality` of an encoder that can lose something. */
+export function quality(fallback: number) {
+	return z
+		.union([integer(1, 100), z.strictObject({ ssim: ssimTarget }), z.strictObject({ maxBytes: integer(100, 1e9) })], {
+			error,
+		})
+		.default(fallback)
+		.describe(
+			'1 is smallest, 100 is best. Or what it is for: `{ ssim: 0.98 }` takes the lowest that is so similar to what was encoded, `{ maxBytes: 60000 }` the highest that fits.',
+		);
+}
+
+/** The target among an encoder's options; undefined when the quality is a number, or there is none. */
+export function targetOf(options: unknown): QualityTarget | undefined {
+	const { quality } = options as { readonly quality?: Quality };
+	return typeof quality === 'object' ? quality : undefined;
+}
+
+/** For encoders: a target has become a number before they are asked. */
+export function fixed(quality: Quality): number {
+	if (typeof quality !== 'number') throw new TypeError('Expected a quality that has been found.');
+	return quality;
+}
+
+/** A rule for schemas: without loss there is nothing to look for. */
+export function isSearchable({ quality, lossless }: { quality: Quality; lossless: boolean }): boolean {
+	return typeof quality === 'number' || !lossless;
+}
+export const notSearchable = { error: 'expected a number because lossless is true', path: ['quality'] };
