@@ -176,6 +176,7 @@ async function makeVariant(level: LevelVariant, pixels: Pixels, work: VariantWor
 	const { pixels: shared } = stepped;
 	if (shared) for (const next of chained) lanes.start(() => makeVariant(next, shared, work));
 	for (const encoding of variant.encodings) {
+		const step = `encode ${variant.name}.${encoding.encoder.extension}`;
 		const encoded = await report(
 			step,
 			() => write(stepped.image.clone(), encoding, step),
@@ -194,8 +195,8 @@ async function makeVariant(level: LevelVariant, pixels: Pixels, work: VariantWor
 			digest: variantDigest(sha256, variant, encoding, assets),
 			sha256: createHash('sha256').update(encoded.data).digest('hex'),
 			data: encoded.data,
-			milliseconds,
 			...(encoded.quality && { quality: encoded.quality }),
+			milliseconds,
 		});
 	}
 }
