@@ -11,8 +11,11 @@ const schema = z.strictObject({
 	width: side('wide'),
 	height: side('high'),
 	maxSlope: integer(0, 100)
-		.default(3)
-		.describe('How much differences may grow at most, which keeps noise down; 0 is no limit.'),
+		// sharp's own default of 3 changes nothing that could be seen unless the window is a few pixels large.
+		.default(20)
+		.describe(
+			'How many pixels of one value in the window count at most: fewer for less contrast and noise, more in a larger window; 0 is no limit.',
+		),
 });
 type ClaheOptions = z.infer<typeof schema>;
 
@@ -25,7 +28,7 @@ export const clahe: Operation<ClaheOptions> = {
 	name: 'clahe',
 	doc: 'Brings out details of dark and light places by what is around them; slow, so best after a resize.',
 	schema: schema as z.ZodType<ClaheOptions>,
-	example: { width: 100, height: 100, maxSlope: 8 },
+	example: { width: 100, height: 100, maxSlope: 40 },
 	coloursOnly: true,
 	predict: (input) => ({ output: input }),
 

@@ -40,7 +40,7 @@ export const expected: Readonly<Record<string, (file: Buffer) => Promise<Rgba>>>
 	contrast: (file) => byColours(file, (colour) => colour.map((value) => 127.5 + (value - 127.5) * 1.6)),
 	gamma: (file) => byColours(file, (colour) => colour.map((value) => 255 * (value / 255) ** (1 / 1.8))),
 	normalise: (file) => bySharp(sharp(file).normalise({ lower: 2, upper: 98 })),
-	clahe: (file) => bySharp(sharp(file).clahe({ width: 100, height: 100, maxSlope: 8 })),
+	clahe: (file) => bySharp(sharp(file).clahe({ width: 100, height: 100, maxSlope: 40 })),
 	grayscale: (file) => byColours(file, (colour) => grey(luminance(colour))),
 	tint: (file) => bySharp(sharp(file).tint('#c08040')),
 	duotone: (file) =>
