@@ -40,6 +40,14 @@ async function recipesFile(recipes: object): Promise<string> {
 	return file;
 }
 
+/** Zod reads patterns without the Unicode mode that JSON Schema asks for (2020-12 core, 6.4), so those that need it are left out. */
+function asZod(schema: object): z.ZodType {
+	const text = JSON.stringify(schema, (key, value) =>
+		key === 'pattern' && String(value).includes('\\p{') ? undefined : value,
+	);
+	return z.fromJSONSchema(JSON.parse(text));
+}
+
 describe('GET /v1/operations and GET /v1/recipes', () => {
 	it('describe every operation and encoder as JSON Schema, with an example that fits', async () => {
 		const api = await startTestApi();
@@ -53,7 +61,7 @@ describe('GET /v1/operations and GET /v1/recipes', () => {
 				expect(doc, name).toMatch(/^[A-Z].*\.$/);
 				expect(schema, name).toMatchObject({ type: 'object', additionalProperties: false });
 				expect(schema, name).not.toHaveProperty('$schema');
-				expect(z.fromJSONSchema(schema).safeParse(example[name]).error, name).toBeUndefined();
+				expect(asZod(schema).safeParse(example[name]).error, name).toBeUndefined();
 			}
 		}
 		expect(body.analyse).toContain('thumbhash');
@@ -68,7 +76,7 @@ describe('GET /v1/operations and GET /v1/recipes', () => {
 		const { variants } = body.schema.properties;
 		expect(variants).toMatchObject({ minProperties: 1, maxProperties: 7 });
 		expect(variants.additionalProperties.properties.steps).toMatchObject({ maxItems: 3 });
-		const schema = z.fromJSONSchema(body.schema);
+		const schema = asZod(body.schema);
 		for (const { name, doc, definition } of body.recipes) {
 			expect(doc, name).toMatch(/\.$/);
 			expect(schema.safeParse(definition).error, name).toBeUndefined();
