@@ -25,13 +25,19 @@ const cores = availableParallelism();
 const connections = 4;
 const agent = new Agent({ keepAlive: true });
 
-/** sharp called directly, one process per core. @returns {Promise<Side>} */
-export async function startDirect(folder) {
+/**
+ * sharp called directly, one process per core.
+ *
+ * @param {NodeJS.ProcessEnv} settings added to the environment
+ * @returns {Promise<Side>}
+ */
+export async function startDirect(folder, name = 'sharp directly', settings = {}) {
 	const program = fileURLToPath(new URL('./direct-process.mjs', import.meta.url));
-	const children = Array.from({ length: cores }, () => fork(program));
+	const env = { ...process.env, ...settings };
+	const children = Array.from({ length: cores }, () => fork(program, { env }));
 	let round = 0;
 	return {
-		name: 'sharp directly',
+		name,
 		children: () => children.map((child) => child.pid),
 		async run(files) {
 			round++;

@@ -145,13 +145,14 @@ describe('imaging pool', () => {
 		expect(logged.some(({ msg }) => msg === 'a fat imaging process is replaced')).toBe(true);
 	});
 
-	it('gives the process fewer arenas and no secrets, and asks the kernel to take it first', async () => {
+	it('settles the allocator, gives away no secrets and asks the kernel to take the process first', async () => {
 		process.env.PICPIPE_API_KEYS = 'a-secret-of-the-api';
 		try {
 			const { task, run, pool } = await open({ processes: 1 });
 			await run(await task(await photograph({ width: 400, height: 300 }))).result;
 			const environment = await readFile(`/proc/${pool.pids()[0]}/environ`, 'utf8');
 			expect(environment).toContain('MALLOC_ARENA_MAX=2');
+			expect(environment).toContain('MALLOC_MMAP_THRESHOLD_=33554432');
 			expect(environment).not.toContain('a-secret-of-the-api');
 			expect(await readFile(`/proc/${pool.pids()[0]}/oom_score_adj`, 'utf8')).toBe('500\n');
 		} finally {
