@@ -280,6 +280,27 @@ describe('variants', () => {
 		expect(made.steps.at(-1)?.done).toBe(1);
 	});
 
+	it('takes a variant from pixels whose size is only known once they are made', async () => {
+		const red = await sharp({ create: { width: 200, height: 100, channels: 3, background: '#cc2200' } })
+			.png()
+			.toBuffer();
+		const file = await sharp({ create: { width: 400, height: 300, channels: 3, background: '#ffffff' } })
+			.composite([{ input: red }])
+			.png()
+			.toBuffer();
+		const made = await make(file, {
+			variants: {
+				icon: { from: 'small', steps: [{ resize: { width: 10 } }], encode: [{ png: {} }] },
+				small: { from: 'trimmed', steps: [{ resize: { width: 50 } }], encode: [{ png: {} }, { webp: {} }] },
+				trimmed: { steps: [{ trim: {} }], encode: [{ png: {} }] },
+			},
+		});
+		expect(
+			made.outputs.map(({ name, format, width, height }) => `${name}.${format} ${width}×${height}`).sort(),
+		).toEqual(['icon.png 10×5', 'small.png 50×25', 'small.webp 50×25', 'trimmed.png 200×100']);
+		expect(made.steps.at(-1)?.done).toBe(1);
+	});
+
 	it('passes options on to the encoders', async () => {
 		const file = await photograph({ width: 800, height: 600 });
 		const bytes = async (encode: unknown) => (await make(file, one([], [encode]))).outputs[0]?.data ?? Buffer.alloc(0);
