@@ -14,6 +14,7 @@ interface Bin {
 	/** Mean colour. */
 	readonly colour: number;
 	readonly point: Point;
+	/** Pixels. */
 	readonly count: number;
 }
 
@@ -61,7 +62,7 @@ function binsOf(pixels: readonly number[]): Bin[] {
 	});
 }
 
-/** Where a group is widest, weighted by its pixels. */
+/** Where a group is widest. */
 function spreadOf(group: readonly Bin[]): { axis: 0 | 1 | 2; mean: number; spread: number } {
 	const means = meanOf(group);
 	const spreads = ([0, 1, 2] as const).map((axis) =>

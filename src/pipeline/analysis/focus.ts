@@ -9,6 +9,7 @@ export const focus: Analyser<'focus'> = {
 	async run(subject) {
 		const copy = copyIn(subject);
 		const { width, height } = copy.pixels;
+		if (isFlat(copy.pixels.data, copy.pixels.channels)) return middle;
 		// libvips says where it looked when it crops; half of each side leaves it room to choose in both directions.
 		const { info } = await onWhite(copy)
 			.resize({
@@ -25,6 +26,12 @@ export const focus: Analyser<'focus'> = {
 		return { x: share(attentionX, width), y: share(attentionY, height) };
 	},
 };
+
+/** Where nothing draws the eye libvips would say the left top. */
+function isFlat(data: Buffer, channels: number): boolean {
+	for (let at = channels; at < data.length; at++) if (data[at] !== data[at - channels]) return false;
+	return true;
+}
 
 /** The middle of a pixel as a share of the side. */
 function share(at: number, side: number): number {
