@@ -6,7 +6,7 @@ import sharp from 'sharp';
 import { tsImport } from 'tsx/esm/api';
 import { allocatorSettings } from '../dist/worker/imaging-child.js';
 import { startDirect, startEngine, startWhole } from './sides.mjs';
-import { overheadCpu, watchMemory } from './usage.mjs';
+import { cpuOf, watchMemory } from './usage.mjs';
 
 /**
  * Copies of a 12 megapixel photograph through the recipe `web`: by sharp called directly, by the imaging pool, and by all of
@@ -37,7 +37,7 @@ try {
 	for (const side of sides) await side.prepare?.(files);
 	// The first pictures find cold caches and uncompiled code, which no long-running service does.
 	for (const side of sides) await side.run(files.slice(0, availableParallelism() * 5));
-	const results = sides.map((side) => ({ side, seconds: [], peak: 0, overhead: 0 }));
+	const results = sides.map((side) => ({ side, seconds: [], peak: 0, cpu: 0, overhead: 0 }));
 	for (let round = 0; round < rounds; round++) {
 		// Everyone begins once.
 		for (let turn = 0; turn < results.length; turn++) await measure(results[(round + turn) % results.length], files);
@@ -68,11 +68,13 @@ async function makeFiles(target) {
 async function measure(result, files) {
 	const { side } = result;
 	const memory = watchMemory(side.children);
-	const cpuBefore = overheadCpu(side.children());
+	const before = cpuOf(side.children());
 	const started = performance.now();
 	await side.run(files);
 	result.seconds.push((performance.now() - started) / 1_000);
-	result.overhead += (overheadCpu(side.children()) ?? 0) - (cpuBefore ?? 0);
+	const after = cpuOf(side.children());
+	result.cpu += after.all - before.all;
+	result.overhead += after.all - after.imaging - (before.all - before.imaging);
 	result.peak = Math.max(result.peak, memory.stop() ?? 0);
 }
 
@@ -85,6 +87,7 @@ function print(results, count) {
 		'pictures/s': (count / median(result.seconds)).toFixed(2),
 		'ms/picture': ((median(result.seconds) / count) * 1_000).toFixed(0),
 		ratio: ratioOf(result).toFixed(3),
+		'CPU ms/picture': result.cpu ? (result.cpu / (count * result.seconds.length)).toFixed(0) : 'n/a',
 		'peak memory': result.peak ? `${(result.peak / 1e6).toFixed(0)} MB` : 'n/a',
 	}));
 	const columns = Object.keys(rows[0]);

@@ -60,10 +60,10 @@ export function watchMemory(roots) {
 	};
 }
 
-/** CPU milliseconds so far of everything that isn't imaging. */
-export function overheadCpu(roots) {
-	if (process.platform !== 'linux') return undefined;
-	return processTree(roots)
-		.filter(({ isImaging }) => !isImaging)
-		.reduce((sum, { cpu }) => sum + cpu, 0);
+/** CPU milliseconds so far of processes and everything below them: in imaging processes, and in all. */
+export function cpuOf(roots) {
+	if (process.platform !== 'linux') return { imaging: 0, all: 0 };
+	const tree = processTree(roots);
+	const sum = (processes) => processes.reduce((total, { cpu }) => total + cpu, 0);
+	return { imaging: sum(tree.filter(({ isImaging }) => isImaging)), all: sum(tree) };
 }
