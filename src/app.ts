@@ -8,12 +8,14 @@ import { inlineRecipeName } from './domain/recipe.ts';
 import { PicpipeError } from './errors.ts';
 import type { ProcessCommand } from './files/command.ts';
 import { listen } from './http/listen.ts';
+import type { AssetFinder } from './intake/assets.ts';
 import type { ReprocessCounts, ReprocessOptions } from './intake/reprocess.ts';
 import type { Logger } from './observe/log.ts';
 import type { RecipeBook } from './pipeline/recipe-book.ts';
 import { openQueues } from './queue/queues.ts';
 import { type ConnectionUse, connectRedis, readRedisInfo, redisTooOld } from './queue/redis.ts';
 import { openStorage } from './storage/index.ts';
+import type { Storage } from './storage/storage.ts';
 
 /**
  * The one place that puts the parts together. Each role opens what it needs and closes it in reverse, and loads only what it
@@ -37,14 +39,15 @@ export async function startApi(config: Config, log: Logger): Promise<Running> {
 		import('./api/server.ts'),
 		import('./queue/events.ts'),
 	]);
-	const recipeBook = await openRecipes(config, log);
 	const storage = openStorage(config.storage);
+	const assets = await openAssets(config, storage);
+	const recipeBook = await openRecipes(config, assets, log);
 	const redis = connect(config, 'producer', log);
 	const eventsRedis = connect(config, 'worker', log);
 	const catalog = openCatalog(redis, config.redisPrefix);
 	const queues = openQueues(redis, queuesOptions(config));
 	const events = listenToPictures(eventsRedis, config.redisPrefix);
-	const app = buildApi({ config, storage, redis, catalog, queues, events, recipeBook, log });
+	const app = buildApi({ config, storage, redis, catalog, queues, events, recipeBook, log, assets });
 	const { server, address } = await listen(app, { host: config.host, port: config.port, variable: 'PICPIPE_PORT' });
 	server.requestTimeout = config.uploadSeconds * 1_000;
 	log.info({ address, storage: storage.description }, 'api listens');
@@ -72,10 +75,11 @@ export async function startWorker(config: Config, log: Logger): Promise<Running>
 	const catalog = openCatalog(redis, config.redisPrefix);
 	const queues = openQueues(redis, queuesOptions(config));
 	const pool = startImagingPool(imagingOptions(config, log));
+	const assets = await openAssets(config, storage);
 	const worker = startWorkers(
 		redis,
 		queues,
-		{ storage, catalog, queues, pool, log, abandonedSeconds: config.abandonedSeconds },
+		{ storage, catalog, queues, pool, assets, log, abandonedSeconds: config.abandonedSeconds },
 		{ prefix: config.redisPrefix, imagingProcesses: config.imagingProcesses, sweepSeconds: config.sweepSeconds },
 	);
 	log.info({ imagingProcesses: config.imagingProcesses, storage: storage.description }, 'worker takes jobs');
@@ -141,12 +145,19 @@ export async function reprocess(
 	const queues = openQueues(redis, queuesOptions(config));
 	try {
 		if (redis.status !== 'ready') await once(redis, 'ready');
-		const to = { storage: openStorage(config.storage), catalog: openCatalog(redis, config.redisPrefix), queues };
+		const storage = openStorage(config.storage);
+		const assets = await openAssets(config, storage);
+		const to = { storage, catalog: openCatalog(redis, config.redisPrefix), queues, assets };
 		return await queueAgain(to, { ...wanted, recipes, log, onProgress });
 	} finally {
 		await closeQuietly(log, [() => queues.close()]);
 		redis.disconnect();
 	}
+}
+
+async function openAssets(config: Config, storage?: Storage): Promise<AssetFinder> {
+	const { openAssets: open } = await import('./intake/assets.ts');
+	return open({ folder: config.assetsFolder, maxBytes: config.maxBytes, ...(storage && { storage }) });
 }
 
 function blameRecipesFile(error: unknown): never {
@@ -155,7 +166,7 @@ function blameRecipesFile(error: unknown): never {
 }
 
 /** @throws ConfigError for a recipes file that is not valid, and for a default recipe that is not there */
-async function openRecipes(config: Config, log: Logger): Promise<RecipeBook> {
+async function openRecipes(config: Config, assets: AssetFinder, log: Logger): Promise<RecipeBook> {
 	const { openRecipeBook } = await import('./pipeline/recipe-book.ts');
 	const book = await openRecipeBook({
 		file: config.recipesFile,
@@ -164,9 +175,19 @@ async function openRecipes(config: Config, log: Logger): Promise<RecipeBook> {
 		onChange(change) {
 			if ('problem' in change)
 				log.error(change, 'the recipes file was changed and is refused; the recipes stay as they were');
-			else log.info(change, 'the recipes file was changed and is taken over');
+			else {
+				log.info(change, 'the recipes file was changed and is taken over');
+				tellOfMissing();
+			}
 		},
 	}).catch(blameRecipesFile);
+	// Only told: a file may come later, or be on the workers' machines alone.
+	const tellOfMissing = () => {
+		for (const { name, definition } of book.recipes.values()) {
+			assets.find(definition).catch((err) => log.warn({ err, recipe: name }, 'a recipe uses what is not there'));
+		}
+	};
+	tellOfMissing();
 	if (!book.recipes.has(config.defaultRecipe)) {
 		book.close();
 		const known = [...book.recipes.keys()].join(', ');
@@ -220,12 +241,14 @@ export async function processFiles(
 		return await runProcessCommand({
 			...wanted,
 			recipe: recipe.definition,
+			assets: await (await openAssets(config)).find(recipe.definition),
 			maxBytes: config.maxBytes,
 			imagingProcesses: config.imagingProcesses,
 			startPool: () => startImagingPool(imagingOptions(config, log)),
 		});
 	} catch (error) {
-		if (error instanceof PicpipeError && error.code === 'no-file') throw new ConfigError([error.message]);
+		if (error instanceof PicpipeError && (error.code === 'no-file' || error.code === 'asset-missing'))
+			throw new ConfigError([error.message]);
 		throw error;
 	}
 }

@@ -146,6 +146,11 @@ export const settings = {
 		text('a file'),
 		'YAML or JSON file with recipes; they are added to the built-in ones and replace those of the same name. It is watched: a change is taken over when all of it is valid, and refused with the reason in the log when it is not.',
 	),
+	assetsFolder: optional(
+		'PICPIPE_ASSETS',
+		text('a folder'),
+		'Folder of pictures that recipes may use by their plain names, such as the logo of a `watermark`. Workers read it; the api looks there too, to see what has changed.',
+	),
 	defaultRecipe: setting(
 		'PICPIPE_DEFAULT_RECIPE',
 		text('the name of a recipe'),

@@ -40,6 +40,8 @@ export const errorTable = {
 	'queue-not-found': { status: 404, class: 'request', title: 'There is no queue of that name.' },
 	'method-not-allowed': { status: 405, class: 'request', title: 'That method is not allowed at this address.' },
 	'picture-busy': { status: 409, class: 'request', title: 'The picture is being worked on.' },
+	'duplicate-picture': { status: 409, class: 'request', title: 'There is a picture of the same bytes already.' },
+	'not-hashed': { status: 409, class: 'request', title: 'The picture has no perceptual hash to compare.' },
 	'not-failed': { status: 409, class: 'request', title: 'Only a failed picture can be retried.' },
 	'body-too-large': { status: 413, class: 'request', title: 'The request body is too large.' },
 	'unsupported-media-type': { status: 415, class: 'request', title: 'That content type is not accepted here.' },
@@ -61,6 +63,11 @@ export const errorTable = {
 	},
 	'corrupt-picture': { status: 422, class: 'corrupt', title: 'The picture is damaged and cannot be decoded.' },
 	'asset-missing': { status: 500, class: 'unsupported', title: 'A picture that the recipe uses is not there.' },
+	'asset-changed': {
+		status: 500,
+		class: 'transient',
+		title: 'A picture that the recipe uses was replaced at this very moment.',
+	},
 	'no-fonts': { status: 500, class: 'unsupported', title: 'The machine has no font to write with.' },
 	'original-changed': { status: 500, class: 'internal', title: 'The stored original is not what was received.' },
 	'original-missing': { status: 500, class: 'internal', title: 'The stored original is gone.' },
@@ -75,6 +82,11 @@ export const errorTable = {
 	// What we stand on
 	'queue-unavailable': { status: 503, class: 'transient', title: 'The queue cannot be reached at the moment.' },
 	'storage-unavailable': { status: 503, class: 'transient', title: 'The storage cannot be reached at the moment.' },
+	'duplicate-undecided': {
+		status: 503,
+		class: 'transient',
+		title: 'Whether there is a picture of the same bytes cannot be told at the moment.',
+	},
 	stopping: { status: 503, class: 'transient', title: 'The server is stopping.' },
 	'storage-full': { status: 507, class: 'transient', title: 'The storage is full.' },
 	internal: { status: 500, class: 'internal', title: 'Something went wrong on our side.' },
@@ -98,12 +110,19 @@ export class PicpipeError extends Error {
 	readonly code: ErrorCode;
 	/** The step of the work in which it happened, such as `decode` or `encode large.webp`. */
 	readonly step: string | undefined;
+	/** Another picture that it is about. */
+	readonly pictureId: string | undefined;
 
 	/** @param detail One sentence for a person: what was expected, for which name, and what came. */
-	constructor(code: ErrorCode, detail?: string, options: { cause?: unknown; step?: string | undefined } = {}) {
+	constructor(
+		code: ErrorCode,
+		detail?: string,
+		options: { cause?: unknown; step?: string | undefined; pictureId?: string | undefined } = {},
+	) {
 		super(detail ?? errorTable[code].title, options.cause === undefined ? undefined : { cause: options.cause });
 		this.code = code;
 		this.step = options.step;
+		this.pictureId = options.pictureId;
 	}
 
 	get status(): number {

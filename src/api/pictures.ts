@@ -81,7 +81,7 @@ export function processAgain(context: ApiContext): RequestHandler {
 	return withManifest(context, async (picture, request, response) => {
 		const { recipe: asked, force } = parse(processBodySchema, request.body ?? {});
 		const recipe = asked === undefined ? recipeOf(context, picture) : chooseRecipe(context, asked);
-		if (!force && (await isUpToDate(context.storage, picture, recipe))) {
+		if (!force && (await isUpToDate(context, picture, recipe))) {
 			response.json(viewOf(context, request)(picture));
 			return;
 		}

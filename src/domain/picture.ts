@@ -88,6 +88,10 @@ export function newPictureId(): string {
 	return typeidUnboxed('pic');
 }
 
+export function isPictureId(text: string): boolean {
+	return pictureIdPattern.test(text);
+}
+
 /** @throws PicpipeError `invalid-id` for anything that isn't a picture's id. */
 export function parsePictureId(text: string): string {
 	if (!pictureIdPattern.test(text)) {

@@ -1,12 +1,14 @@
 import type { Recipe } from '../domain/recipe.ts';
 import type { ImagingPool } from '../worker/pool.ts';
 import { findPictures } from './find.ts';
-import { type FileResult, processFiles } from './process.ts';
+import { type FileResult, type ProcessFilesOptions, processFiles } from './process.ts';
 import { progressLine, summary } from './summary.ts';
 
 export interface ProcessCommand {
 	readonly paths: readonly string[];
 	readonly recipe: Recipe;
+	/** The other pictures that the recipe uses. */
+	readonly assets: ProcessFilesOptions['assets'];
 	/** Folder for what is made. */
 	readonly out: string;
 	/** Largest original, bytes. */
@@ -34,6 +36,7 @@ export async function runProcessCommand(command: ProcessCommand): Promise<number
 	try {
 		const results = await processFiles(files, pool, {
 			recipe: command.recipe,
+			...(command.assets && { assets: command.assets }),
 			out: command.out,
 			maxBytes: command.maxBytes,
 			parallel: command.imagingProcesses + filesAhead,

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Recipe } from '../domain/recipe.ts';
 import { PicpipeError, toPicpipeError } from '../errors.ts';
-import type { ImagingPool, VariantOutput } from '../worker/pool.ts';
+import type { ImagingPool, ImagingTask, VariantOutput } from '../worker/pool.ts';
 import type { FoundFile } from './find.ts';
 
 /** What became of one file. */
@@ -21,6 +21,8 @@ export interface FileResult {
 
 export interface ProcessFilesOptions {
 	readonly recipe: Recipe;
+	/** The other pictures that the recipe uses. */
+	readonly assets?: ImagingTask['assets'];
 	/** Folder that the variants are written to; made when it isn't there. */
 	readonly out: string;
 	/** Largest original, bytes. */
@@ -66,7 +68,13 @@ async function processFile(file: FoundFile, pool: ImagingPool, options: ProcessF
 				`Expected at most ${options.maxBytes} bytes but the file has ${before}.`,
 			);
 		}
-		const task = { path: file.path, bytes: before, sha256: await digestOf(file.path), recipe: options.recipe };
+		const task = {
+			path: file.path,
+			bytes: before,
+			sha256: await digestOf(file.path),
+			recipe: options.recipe,
+			...(options.assets && { assets: options.assets }),
+		};
 		await pool.run(task, {
 			onStep() {},
 			onVariant(output) {

@@ -7,12 +7,15 @@ import type { Logger } from '../observe/log.ts';
 import type { ProcessReason } from '../queue/jobs.ts';
 import type { Queues } from '../queue/queues.ts';
 import type { Storage } from '../storage/storage.ts';
+import type { AssetFinder } from './assets.ts';
 import type { Received } from './receive.ts';
 
 export interface Admission {
 	readonly storage: Storage;
 	readonly catalog: Catalog;
 	readonly queues: Queues;
+	/** Finds the pictures that recipes use; without it, whoever works on the picture will. */
+	readonly assets?: AssetFinder;
 }
 
 export interface AdmitFields {

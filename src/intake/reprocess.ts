@@ -122,7 +122,7 @@ async function queueAgain(to: Admission, picture: Picture, options: ReprocessOpt
 	const isStale = picture.recipe.digest !== recipe.digest;
 	if (!isStale && options.stale) return 'upToDate';
 	if (!isStale && !isFinished(picture.state) && (picture.force || !options.force)) return 'waiting';
-	if (!options.force && (await isUpToDate(to.storage, picture, recipe))) return 'upToDate';
+	if (!options.force && (await isUpToDate(to, picture, recipe))) return 'upToDate';
 	await admitAgain(to, picture, 'reprocess', options.log, { recipe, force: options.force, priority: maximumPriority });
 	return 'queued';
 }

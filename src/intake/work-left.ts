@@ -1,9 +1,11 @@
 import type { Picture } from '../domain/picture.ts';
 import type { NamedRecipe, Recipe } from '../domain/recipe.ts';
 import type { Variant } from '../domain/variant.ts';
-import { analysisDigest, variantDigest } from '../pipeline/plan.ts';
+import { PicpipeError } from '../errors.ts';
+import { analysisDigest, assetsOf, type KnownAssets, variantDigest } from '../pipeline/plan.ts';
 import { remainder } from '../pipeline/remainder.ts';
 import type { Storage } from '../storage/storage.ts';
+import type { AssetFinder } from './assets.ts';
 
 /** What has to be done to a picture so that its recipe is fulfilled. */
 export interface WorkLeft {
@@ -18,12 +20,13 @@ export interface WorkLeft {
 /**
  * Compares what a recipe asks for with what the manifest names and the storage holds, by digests and sizes; nothing is decoded.
  *
- * @param recipe the picture's own when not given
+ * @param assets digests of the pictures that the recipe uses
  */
 export async function workLeft(
 	storage: Storage,
 	picture: Picture,
-	recipe: Recipe = picture.recipe.definition,
+	recipe: Recipe,
+	assets: KnownAssets,
 ): Promise<WorkLeft> {
 	const { sha256 } = picture.source;
 	const stored = picture.force ? [] : await storedVariants(storage, picture.variants);
@@ -33,7 +36,7 @@ export async function workLeft(
 	const rest = remainder(
 		recipe,
 		(variant, encoding) => {
-			const digest = variantDigest(sha256, variant, encoding);
+			const digest = variantDigest(sha256, variant, encoding, assets);
 			const found = stored.find((one) => one.name === variant.name && one.digest === digest);
 			if (found) kept.add(found);
 			return found !== undefined;
@@ -43,11 +46,31 @@ export async function workLeft(
 	return { kept: [...kept], isAnalysed, recipe: rest };
 }
 
+/** What it takes to see whether a picture is what a recipe asks for. */
+interface Sources {
+	readonly storage: Storage;
+	readonly assets?: AssetFinder;
+}
+
 /** Nothing would come of processing the picture again with this recipe. */
-export async function isUpToDate(storage: Storage, picture: Picture, recipe: NamedRecipe): Promise<boolean> {
+export async function isUpToDate(from: Sources, picture: Picture, recipe: NamedRecipe): Promise<boolean> {
 	if (picture.state !== 'ready' || picture.recipe.name !== recipe.name) return false;
 	if (picture.recipe.digest !== recipe.digest) return false;
-	return (await workLeft(storage, picture, recipe.definition)).recipe === undefined;
+	const assets = await knownAssets(from.assets, recipe.definition);
+	return (
+		assets !== undefined && (await workLeft(from.storage, picture, recipe.definition, assets)).recipe === undefined
+	);
+}
+
+/** Undefined where they can't be told: they may be on another machine, and whoever works on the picture will say more. */
+async function knownAssets(finder: AssetFinder | undefined, recipe: Recipe): Promise<KnownAssets | undefined> {
+	if (assetsOf(recipe).length === 0) return new Map();
+	try {
+		return await finder?.find(recipe);
+	} catch (error) {
+		if (error instanceof PicpipeError) return undefined;
+		throw error;
+	}
 }
 
 async function storedVariants(storage: Storage, variants: readonly Variant[]): Promise<readonly Variant[]> {

@@ -2,10 +2,12 @@ import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { PicpipeError, toPicpipeError } from '../errors.ts';
+import type { AssetPlace } from '../intake/assets.ts';
 import { inspect, prepareSharp } from '../pipeline/decode.ts';
 import { runPipeline } from '../pipeline/run.ts';
 import { openStorage } from '../storage/index.ts';
 import { readObject, type Storage } from '../storage/storage.ts';
+import { type AssetCache, openAssetCache } from './asset-cache.ts';
 import {
 	type FromImaging,
 	type ImagingSettings,
@@ -22,6 +24,7 @@ import {
 
 let settings: ImagingSettings | undefined;
 let storage: Storage | undefined;
+let assetCache: AssetCache | undefined;
 let go: ((lanes: number) => void) | undefined;
 
 process.on('message', (message: ToImaging) => {
@@ -29,6 +32,7 @@ process.on('message', (message: ToImaging) => {
 		case 'settings':
 			settings = message.settings;
 			storage = openStorage(settings.storage);
+			assetCache = openAssetCache(readAsset, settings.limits);
 			prepareSharp(settings.sharpThreads);
 			send({ kind: 'ready' });
 			return;
@@ -56,18 +60,20 @@ async function work(task: ImagingTask): Promise<void> {
 
 async function image(task: ImagingTask) {
 	const { sha256, bytes, recipe } = task;
-	if (!settings || !storage) throw new Error('A task came before the settings.');
+	if (!settings || !storage || !assetCache) throw new Error('A task came before the settings.');
 	const { limits } = settings;
 	const file = await readOriginal(storage, task, bytes, sha256);
 	send({ kind: 'read' });
 	const picture = await inspect(file, limits);
+	const opened = await assetCache.open(task.assets ?? new Map());
 	const admitted = new Promise<number>((resolve) => {
 		go = resolve;
 	});
-	send({ kind: 'inspected', megapixels: picture.megapixels });
+	send({ kind: 'inspected', megapixels: picture.megapixels + opened.megapixels });
 	const lanes = await admitted;
+	const assets = await opened.decode();
 	return runPipeline(
-		{ file, sha256, picture, recipe, limits, lanes },
+		{ file, sha256, picture, recipe, assets, limits, lanes },
 		{
 			onStep: (event) => send({ kind: 'step', event }),
 			onVariant: (output) => send({ kind: 'variant', output }),
@@ -77,7 +83,7 @@ async function image(task: ImagingTask) {
 
 /** @throws PicpipeError `original-missing` or `original-changed`: a variant must never be made of other bytes than those accepted */
 async function readOriginal(from: Storage, place: OriginalPlace, bytes: number, sha256: string): Promise<Buffer> {
-	const file = 'path' in place ? await readFile(place.path) : await readObject(from, place.key);
+	const file = await readPlace(from, place);
 	if (!file) throw new PicpipeError('original-missing', undefined, { step: 'read' });
 	if (file.length !== bytes) {
 		const detail = `Expected an original of ${bytes} bytes but the storage holds ${file.length}.`;
@@ -87,6 +93,20 @@ async function readOriginal(from: Storage, place: OriginalPlace, bytes: number, 
 		throw new PicpipeError('original-changed', undefined, { step: 'read' });
 	}
 	return file;
+}
+
+/** @throws PicpipeError `asset-missing`; `asset-changed`, after which it is found anew */
+async function readAsset(place: AssetPlace): Promise<Buffer> {
+	if (!storage) throw new Error('A task came before the settings.');
+	const file = await readPlace(storage, place);
+	if (!file) throw new PicpipeError('asset-missing');
+	const isSame = createHash('sha256').update(file).digest('hex') === place.sha256;
+	if (!isSame) throw new PicpipeError('asset-changed');
+	return file;
+}
+
+async function readPlace(from: Storage, place: OriginalPlace): Promise<Buffer | undefined> {
+	return 'path' in place ? readFile(place.path) : readObject(from, place.key);
 }
 
 function send(message: FromImaging): void {

@@ -2,6 +2,7 @@ import type { Analysis } from '../domain/analysis.ts';
 import type { Facts } from '../domain/picture.ts';
 import type { Recipe } from '../domain/recipe.ts';
 import { type ErrorCode, PicpipeError } from '../errors.ts';
+import type { AssetPlaces } from '../intake/assets.ts';
 import type { PictureLimits } from '../pipeline/decode.ts';
 import type { WorkLimits } from '../pipeline/levels.ts';
 import type { StepEvent, VariantOutput } from '../pipeline/run.ts';
@@ -18,6 +19,8 @@ export type ImagingTask = OriginalPlace & {
 	readonly bytes: number;
 	/** A recipe that `parseRecipe` returned. */
 	readonly recipe: Recipe;
+	/** The other pictures that the recipe uses. */
+	readonly assets?: AssetPlaces;
 };
 
 /** The same for every picture of a process. */

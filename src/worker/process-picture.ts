@@ -4,6 +4,7 @@ import type { Failure, Picture } from '../domain/picture.ts';
 import { maximumEncodings, type Recipe } from '../domain/recipe.ts';
 import type { Variant } from '../domain/variant.ts';
 import { isRetryable, PicpipeError, toPicpipeError } from '../errors.ts';
+import type { AssetFinder, AssetPlaces } from '../intake/assets.ts';
 import { workLeft } from '../intake/work-left.ts';
 import type { Logger } from '../observe/log.ts';
 import { analysisDigest } from '../pipeline/plan.ts';
@@ -16,6 +17,7 @@ import { type Recorded, type Records, record, settle } from './record.ts';
 
 export interface ProcessContext extends Records {
 	readonly pool: ImagingPool;
+	readonly assets: AssetFinder;
 	readonly log: Logger;
 }
 
@@ -105,9 +107,13 @@ type Report = ReturnType<typeof reportTo>;
 
 /** Makes what the recipe asks for and is not there yet; what is there stays. */
 async function fulfil(context: ProcessContext, picture: Picture, report: Report) {
-	const left = await report.step('compare with what is stored', () => workLeft(context.storage, picture));
 	const { definition } = picture.recipe;
-	const result = left.recipe && (await makeVariants(context, picture, left.recipe, report));
+	// Found anew with each attempt: what is drawn is the logo of now, whenever the picture was accepted.
+	const assets = await context.assets.find(definition);
+	const left = await report.step('compare with what is stored', () =>
+		workLeft(context.storage, picture, definition, assets),
+	);
+	const result = left.recipe && (await makeVariants(context, picture, { recipe: left.recipe, assets }, report));
 	const facts = result?.facts ?? picture.facts;
 	return {
 		made: result?.variants.length ?? 0,
@@ -118,7 +124,12 @@ async function fulfil(context: ProcessContext, picture: Picture, report: Report)
 	};
 }
 
-async function makeVariants(context: ProcessContext, picture: Picture, recipe: Recipe, report: Report) {
+async function makeVariants(
+	context: ProcessContext,
+	picture: Picture,
+	work: { readonly recipe: Recipe; readonly assets: AssetPlaces },
+	report: Report,
+) {
 	const folder = folderOf(picture.id);
 	const { key, sha256, bytes } = picture.source;
 	const stored: Promise<Variant>[] = [];
@@ -137,7 +148,7 @@ async function makeVariants(context: ProcessContext, picture: Picture, recipe: R
 	let result: Awaited<ReturnType<ImagingPool['run']>>;
 	try {
 		result = await context.pool.run(
-			{ key, sha256, bytes, recipe },
+			{ key, sha256, bytes, ...work },
 			{
 				onStep: (event) => report.made(event),
 				onVariant: (output) => {
@@ -160,7 +171,9 @@ function inRecipeOrder(picture: Picture, variants: readonly Variant[]): Variant[
 	const { variants: named } = picture.recipe.definition;
 	const place = ({ name, format }: Variant) => {
 		const encodings = named[name]?.encode.map((encoding) => Object.keys(encoding)[0]) ?? [];
-		return Object.keys(named).indexOf(name) * maximumEncodings + encodings.indexOf(format);
+		// One that is in no list was chosen.
+		const encoding = encodings.includes(format) ? format : 'auto';
+		return Object.keys(named).indexOf(name) * maximumEncodings + encodings.indexOf(encoding);
 	};
 	return [...variants].sort((a, b) => place(a) - place(b));
 }

@@ -1,0 +1,92 @@
+import { createHash } from 'node:crypto';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { writeManifest } from '../../src/catalog/manifest.ts';
+import { newPictureId } from '../../src/domain/picture.ts';
+import { openAssets } from '../../src/intake/assets.ts';
+import { isUpToDate } from '../../src/intake/work-left.ts';
+import { parseRecipe } from '../../src/pipeline/plan.ts';
+import { temporaryFolder } from '../helpers/folder.ts';
+import { makePicture } from '../helpers/manifest.ts';
+import { watchedStorage } from '../helpers/storage.ts';
+
+function using(...pictures: readonly string[]) {
+	const steps = pictures.map((picture) => ({ watermark: { picture } }));
+	return parseRecipe('test', { variants: { a: { steps, encode: [{ webp: {} }] } } });
+}
+
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+
+describe('the pictures that a recipe uses', () => {
+	it('are files of the folder, as they are now', async () => {
+		const folder = await temporaryFolder();
+		const assets = openAssets({ folder, maxBytes: 100 });
+		const path = join(folder, 'logo.png');
+		await writeFile(path, 'one');
+		const recipe = using('logo.png', 'logo.png').definition;
+		expect([...(await assets.find(recipe))]).toEqual([['logo.png', { path, bytes: 3, sha256: sha256('one') }]]);
+		await writeFile(path, 'two');
+		expect((await assets.find(recipe)).get('logo.png')?.sha256).toBe(sha256('two'));
+		expect((await assets.find(recipe)).get('logo.png')?.sha256).toBe(sha256('two'));
+	});
+
+	it('are originals of the storage, by id', async () => {
+		const storage = await watchedStorage();
+		const picture = makePicture();
+		await writeManifest(storage, picture);
+		const { key, bytes, sha256 } = picture.source;
+		const found = await openAssets({ folder: undefined, storage, maxBytes: 100 }).find(using(picture.id).definition);
+		expect([...found]).toEqual([[picture.id, { key, bytes, sha256 }]]);
+	});
+
+	it('are said to be missing where they are', async () => {
+		const folder = await temporaryFolder();
+		await mkdir(join(folder, 'folder'));
+		await writeFile(join(folder, 'large.png'), Buffer.alloc(101));
+		const storage = await watchedStorage();
+		const find = (picture: string, inFolder: string | undefined = folder) =>
+			openAssets({ folder: inFolder, storage, maxBytes: 100 }).find(using(picture).definition);
+		await expect(find('logo.png')).rejects.toMatchObject({
+			code: 'asset-missing',
+			message: `The recipe uses the file logo.png, and there is none in PICPIPE_ASSETS (${folder}).`,
+		});
+		await expect(find('folder')).rejects.toMatchObject({ code: 'asset-missing' });
+		await expect(find('logo.png', '')).rejects.toMatchObject({ code: 'asset-missing' });
+		await expect(
+			openAssets({ folder: undefined, maxBytes: 100 }).find(using('logo.png').definition),
+		).rejects.toMatchObject({ code: 'asset-missing', message: expect.stringContaining('names no folder') });
+		const id = newPictureId();
+		await expect(find(id)).rejects.toMatchObject({ code: 'asset-missing', message: expect.stringContaining(id) });
+		await expect(find('large.png')).rejects.toMatchObject({ code: 'file-too-large' });
+	});
+
+	it.each([
+		'../logo.png',
+		'a/b.png',
+		'a\\b.png',
+		'.hidden',
+		'',
+		'x\0.png',
+		'logo.png.',
+		'a'.repeat(101),
+		'/etc/passwd',
+	])('are never found by %j, which the recipe is refused for', (name) => {
+		expect(() => using(name)).toThrow(
+			'variants.a.steps[0].watermark.picture: expected the plain name of a file in PICPIPE_ASSETS, or the id of a picture',
+		);
+	});
+
+	it('leave it open whether a picture is up to date where they cannot be seen', async () => {
+		const storage = await watchedStorage();
+		const folder = await temporaryFolder();
+		await writeFile(join(folder, 'logo.png'), 'one');
+		const recipe = using('logo.png');
+		const picture = makePicture({ recipe, state: 'ready' });
+		const assets = openAssets({ folder, maxBytes: 100 });
+		expect(await isUpToDate({ storage, assets }, picture, recipe)).toBe(false);
+		expect(await isUpToDate({ storage }, picture, recipe)).toBe(false);
+		await rm(join(folder, 'logo.png'));
+		expect(await isUpToDate({ storage, assets }, picture, recipe)).toBe(false);
+	});
+});
