@@ -1,4 +1,5 @@
 import { manifestVersion, type Picture, pictureIdTime } from '../../src/domain/picture.ts';
+import { encodersOf } from '../../src/pipeline/encode.ts';
 import { parseRecipe, planVariants, variantDigest } from '../../src/pipeline/plan.ts';
 import { originalKey, pictureFolder, variantKey } from '../../src/storage/keys.ts';
 
@@ -13,7 +14,8 @@ const recipe = parseRecipe('card', {
 });
 const [variant] = planVariants(recipe.definition);
 const [encoding] = variant?.encodings ?? [];
-if (!variant || !encoding) throw new Error('The recipe of the sample has no variant.');
+const [encoder] = encoding ? encodersOf(encoding.encoder, encoding.options) : [];
+if (!variant || !encoding || !encoder) throw new Error('The recipe of the sample has no variant.');
 const digest = variantDigest(sha256, variant, encoding);
 
 const createdAt = new Date(pictureIdTime(id)).toISOString();
@@ -33,9 +35,9 @@ export const samplePicture: Picture = {
 	variants: [
 		{
 			name: variant.name,
-			key: variantKey(folder, variant.name, digest, encoding.encoder.extension),
-			format: encoding.encoder.name,
-			type: encoding.encoder.type,
+			key: variantKey(folder, variant.name, digest, encoder.extension),
+			format: encoder.name,
+			type: encoder.type,
 			width: 640,
 			height: 480,
 			bytes: 41_870,

@@ -4,7 +4,7 @@ import { operations } from '../../src/operations/index.ts';
 import type { Operation, Prediction } from '../../src/operations/operation.ts';
 import { element } from '../../src/pipeline/analysis/element.ts';
 import { analysers } from '../../src/pipeline/analysis/index.ts';
-import { encoders } from '../../src/pipeline/encode.ts';
+import { type Chooser, type Encoder, encoders, isChooser } from '../../src/pipeline/encode.ts';
 import { code, fence, fieldsTable, page, table } from './markdown.ts';
 
 /** The size of the picture in the examples, pixels. */
@@ -22,7 +22,7 @@ encoder in \`encode\`. An unknown option is refused. A picture that comes to its
 		...encoders.map(
 			(one) => `### ${one.name}
 
-${one.doc} Written as ${code(one.type)} with the extension ${code(`.${one.extension}`)}; at most ${one.maximumSide} pixels of width and height.
+${one.doc}${fileText(one)}
 
 ${fieldsTable(one.schema)}`,
 		),
@@ -33,6 +33,12 @@ ${fieldsTable(one.schema)}`,
 			[...analysers, element].map(({ name, doc }) => [code(name), doc]),
 		),
 	);
+}
+
+function fileText(encoder: Encoder | Chooser): string {
+	if (isChooser(encoder)) return ' The variant says which one it was.';
+	const { type, extension, maximumSide } = encoder;
+	return ` Written as ${code(type)} with the extension ${code(`.${extension}`)}; at most ${maximumSide} pixels of width and height.`;
 }
 
 function operationText(operation: Operation): string {

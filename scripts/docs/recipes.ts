@@ -29,7 +29,7 @@ that it was accepted with.`,
   \`a\`-\`z\`, \`0\`-\`9\` and \`_\`. Each has
   - \`from\`: the variant whose pixels it begins with: the result of all its steps, before it is encoded. The original when absent,
   - \`steps\`: up to \`${settings.maxSteps.variable}\` (${settings.maxSteps.default}) [operations](operations.md#operations), in their order; none at all keeps the pixels as they are,
-  - \`encode\`: 1 to ${maximumEncodings} [encoders](operations.md#encoders), each format at most once. The first is what
+  - \`encode\`: 1 to ${maximumEncodings} [encoders](operations.md#encoders), each format at most once, also among those that \`auto\` may choose. The first is what
     \`GET /v1/pictures/{id}/variants/{name}\` answers with; \`{name}.{format}\` chooses.
 - \`analyse\`: what else to find out, of ${analysisKinds.map(code).join(', ')}.
 - \`doc\`: a line about it, for people.

@@ -5,7 +5,7 @@ import { operations } from '../operations/index.ts';
 import type { Operation } from '../operations/operation.ts';
 import { element } from './analysis/element.ts';
 import { analysers } from './analysis/index.ts';
-import { type Encoder, encoders } from './encode.ts';
+import { type Chooser, type Encoder, encoders, isChooser } from './encode.ts';
 
 /** What a recipe may hold, for programs: JSON Schema (draft 2020-12) from the schemas that recipes are checked with. */
 
@@ -29,16 +29,17 @@ export function describeOperations() {
 			schema: partSchema(schema),
 			example: { [name]: example },
 		})),
-		encoders: encoders.map(({ name, doc, type, extension, maximumSide, schema }) => ({
-			name,
-			doc,
-			type,
-			extension,
-			maximumSide,
-			schema: partSchema(schema),
-			// No option is needed; the defaults say what there is.
-			example: { [name]: schema.parse({}) },
-		})),
+		encoders: encoders.map((encoder) => {
+			const { name, doc, schema } = encoder;
+			return {
+				name,
+				doc,
+				...(!isChooser(encoder) && fileOf(encoder)),
+				schema: partSchema(schema),
+				// No option is needed; the defaults say what there is.
+				example: { [name]: schema.parse({}) },
+			};
+		}),
 		analyse: [...analysisKinds],
 		analysis: [
 			...analysers.map(({ name, doc }) => ({ name, doc, schema: partSchema(analysisSchema.shape[name]) })),
@@ -47,9 +48,14 @@ export function describeOperations() {
 	};
 }
 
+function fileOf({ type, extension, maximumSide }: Encoder) {
+	return { type, extension, maximumSide };
+}
+
 /** A whole recipe. */
 export function describeRecipe({ maxSteps, maxVariants }: RecipeLimits) {
-	const one = ({ name, doc, schema }: Operation | Encoder) => z.strictObject({ [name]: schema }).describe(doc);
+	const one = ({ name, doc, schema }: Operation | Encoder | Chooser) =>
+		z.strictObject({ [name]: schema }).describe(doc);
 	const variant = variantRecipeSchema.extend({
 		steps: z
 			.array(z.union(operations.map(one)))

@@ -3,6 +3,7 @@ import { PicpipeError } from '../errors.ts';
 import type { Scaling, Size } from '../operations/operation.ts';
 import type { Analyser, Pictured } from './analysis/analysis.ts';
 import { analysersOf } from './analysis/index.ts';
+import { encodersOf } from './encode.ts';
 import { type PlannedStep, type PlannedVariant, planVariants } from './plan.ts';
 
 /** A step as it will be done to this picture. */
@@ -165,9 +166,10 @@ function checkOutput(variant: PlannedVariant, size: Size, limits: WorkLimits): v
 		const most = `at most ${maxOutputDimension} pixels of width and height (PICPIPE_MAX_OUTPUT_DIMENSION)`;
 		refuse(variant.name, most, size);
 	}
-	for (const { encoder } of variant.encodings) {
-		if (Math.max(size.width, size.height) > encoder.maximumSide) {
-			refuse(variant.name, `at most ${encoder.maximumSide} pixels of width and height for ${encoder.name}`, size);
+	for (const { encoder, options } of variant.encodings) {
+		const maximumSide = Math.max(...encodersOf(encoder, options).map((one) => one.maximumSide));
+		if (Math.max(size.width, size.height) > maximumSide) {
+			refuse(variant.name, `at most ${maximumSide} pixels of width and height for ${encoder.name}`, size);
 		}
 	}
 }

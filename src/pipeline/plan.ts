@@ -10,7 +10,7 @@ import {
 import { PicpipeError } from '../errors.ts';
 import { findOperation, operations } from '../operations/index.ts';
 import type { Operation } from '../operations/operation.ts';
-import { type Encoder, encoders, findEncoder } from './encode.ts';
+import { type Chooser, type Encoder, encoders, encodersOf, findEncoder } from './encode.ts';
 
 /**
  * From a recipe as somebody wrote it to one that is known to be good. Everything here is pure and free of sharp, so that
@@ -23,7 +23,7 @@ export interface PlannedStep {
 }
 
 export interface PlannedEncoding {
-	readonly encoder: Encoder;
+	readonly encoder: Encoder | Chooser;
 	readonly options: unknown;
 	/** The encoding as it stands in the recipe, defaults filled in. */
 	readonly definition: Readonly<Record<string, unknown>>;
@@ -180,7 +180,7 @@ function checkVariants(recipe: Recipe, problems: string[]): CheckedVariant[] {
 		const encodings = variant.encode.flatMap((encoding, index) =>
 			checkNamed(encoding, [...path, 'encode', index], encoders, findEncoder, problems),
 		);
-		const formats = encodings.map(({ value }) => value.name);
+		const formats = encodings.flatMap(({ value, options }) => encodersOf(value, options).map(({ name }) => name));
 		if (new Set(formats).size < formats.length) {
 			problems.push(problem([...path, 'encode'], 'expected each format at most once', formats));
 		}
@@ -224,7 +224,7 @@ interface Named<Value> {
 }
 
 /** `{ resize: { width: 400 } }` against the schema of what it names. */
-function checkNamed<Value extends Operation | Encoder>(
+function checkNamed<Value extends Operation | Encoder | Chooser>(
 	written: Readonly<Record<string, unknown>>,
 	path: readonly PropertyKey[],
 	known: readonly Value[],

@@ -11,7 +11,7 @@ import { type Lanes, openLanes } from './lanes.ts';
 import { type Level, type LevelVariant, planLevels, variantsOf, type WorkLimits } from './levels.ts';
 import { variantDigest } from './plan.ts';
 import { applySteps, open, toPixels } from './steps.ts';
-import { type FoundQuality, write } from './write.ts';
+import { candidateFor, type FoundQuality, write } from './write.ts';
 
 /** A step that is over. */
 export interface StepEvent {
@@ -176,15 +176,16 @@ async function makeVariant(level: LevelVariant, pixels: Pixels, work: VariantWor
 	const { pixels: shared } = stepped;
 	if (shared) for (const next of chained) lanes.start(() => makeVariant(next, shared, work));
 	for (const encoding of variant.encodings) {
-		const step = `encode ${variant.name}.${encoding.encoder.extension}`;
+		const candidate = await candidateFor(encoding, stepped);
+		const { name, type, extension } = candidate.encoder;
+		const step = `encode ${variant.name}.${extension}`;
 		const encoded = await report(
 			step,
-			() => write(stepped.image.clone(), encoding, step),
+			() => write(stepped.image.clone(), candidate, step),
 			({ data }) => data.length,
 		);
 		const milliseconds = performance.now() - started;
 		started = performance.now();
-		const { name, type, extension } = encoding.encoder;
 		listener.onVariant({
 			name: variant.name,
 			format: name,

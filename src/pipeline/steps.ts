@@ -2,7 +2,9 @@ import sharp, { type Sharp } from 'sharp';
 import type { Assets } from '../operations/operation.ts';
 import { classify } from './classify.ts';
 import type { Pixels } from './decode.ts';
+import { isChooser } from './encode.ts';
 import type { LevelVariant, Pass } from './levels.ts';
+import type { PlannedVariant } from './plan.ts';
 
 /** A variant whose steps are done. */
 export interface Stepped {
@@ -46,13 +48,19 @@ async function applyPasses(level: LevelVariant, pixels: Pixels, assets: Assets):
 		// An encoder may put a background behind the picture, and sharp would do that before the last step.
 		const mayBeTransparent = from.channels === 4 || passes.some(addsAlpha);
 		// Each further encoder, and each variant that stands on this one, would run the last step again.
-		const isShared = variant.encodings.length > 1 || chained.length > 0 || later !== undefined;
+		const isShared =
+			variant.encodings.length > 1 || chained.length > 0 || later !== undefined || asksForContent(variant);
 		if (!mayBeTransparent && !isShared) return { level, image };
 		const made = await toPixels(image);
 		return { level, image: open(made), pixels: made };
 	} catch (error) {
 		throw classify(error, 'work', `steps of ${variant.name}`);
 	}
+}
+
+/** An encoder is chosen by what is in the picture. */
+function asksForContent({ encodings }: PlannedVariant): boolean {
+	return encodings.some(({ encoder }) => isChooser(encoder));
 }
 
 async function apply({ operation, options, input }: Pass, image: Sharp, assets: Assets): Promise<Sharp> {

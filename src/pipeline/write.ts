@@ -1,11 +1,13 @@
 import sharp, { type Sharp } from 'sharp';
 import { PicpipeError } from '../errors.ts';
+import { contentOf } from './content.ts';
 import type { Pixels } from './decode.ts';
+import { type Candidate, isChooser } from './encode.ts';
 import { type QualityTarget, targetOf } from './encoders/quality.ts';
 import type { PlannedEncoding } from './plan.ts';
 import { type Attempt, searchQuality } from './search.ts';
 import { similarityTo } from './ssim.ts';
-import { open, toPixels } from './steps.ts';
+import { open, type Stepped, toPixels } from './steps.ts';
 
 /** A variant's pixels in a format. */
 export interface Written {
@@ -26,17 +28,24 @@ export interface FoundQuality {
 	readonly tries: number;
 }
 
+/** The encoder of a recipe, or the one that what the steps have made asks for. */
+export async function candidateFor({ encoder, options }: PlannedEncoding, stepped: Stepped): Promise<Candidate> {
+	if (!isChooser(encoder)) return { encoder, options };
+	const pixels = stepped.pixels ?? (await toPixels(stepped.image.clone()));
+	return encoder.choose(options, contentOf(pixels));
+}
+
 /**
  * Writes an image whose steps are done.
  *
  * @param step what errors are about
  * @throws PicpipeError `output-too-large` when no quality makes it as small as asked
  */
-export async function write(image: Sharp, encoding: PlannedEncoding, step: string): Promise<Written> {
-	const { encoder, options } = encoding;
+export async function write(image: Sharp, candidate: Candidate, step: string): Promise<Written> {
+	const { encoder, options } = candidate;
 	const prepared = encoder.prepare?.(image, options) ?? image;
 	const target = targetOf(options);
-	if (target) return writeFor(target, await toPixels(prepared), encoding, step);
+	if (target) return writeFor(target, await toPixels(prepared), candidate, step);
 	return encode(encoder.apply(prepared, options));
 }
 
@@ -47,7 +56,7 @@ interface Tried extends Attempt {
 async function writeFor(
 	target: QualityTarget,
 	pixels: Pixels,
-	{ encoder, options }: PlannedEncoding,
+	{ encoder, options }: Candidate,
 	step: string,
 ): Promise<Written> {
 	const similarity = similarityTo(pixels);

@@ -1,9 +1,11 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { encoders } from '../../src/pipeline/encode.ts';
+import { type Encoder, isChooser, encoders as named } from '../../src/pipeline/encode.ts';
 import { inputFormats } from '../../src/pipeline/sniff.ts';
 import { colourDifference, photograph, similarity } from '../helpers/pictures.ts';
 import { make, one } from './make.ts';
+
+const encoders = named.filter((encoder): encoder is Encoder => !isChooser(encoder));
 
 const size = { width: 400, height: 300 };
 

@@ -105,7 +105,7 @@ describe('parseRecipe', () => {
 		],
 		[
 			card({ width: 1 }, [{ bmp: {} }]),
-			'variants.card.encode[0]: expected one of webp, avif, jpeg, png, gif, tiff, received "bmp"',
+			'variants.card.encode[0]: expected one of webp, avif, jpeg, png, gif, tiff, auto, received "bmp"',
 		],
 		[
 			card({ width: 1 }, [{ avif: { quality: { ssim: 0.98, maxBytes: 1000 } } }]),
@@ -114,6 +114,18 @@ describe('parseRecipe', () => {
 		[
 			card({ width: 1 }, [{ avif: { quality: { ssim: 0.98 }, lossless: true } }]),
 			'variants.card.encode[0].avif.quality: expected a number because lossless is true, received {"ssim":0.98}',
+		],
+		[
+			card({ width: 1 }, [{ auto: { formats: ['webp', 'jpeg'] } }, { avif: {} }, { webp: {} }]),
+			'variants.card.encode: expected each format at most once, received ["webp","jpeg","avif","webp"]',
+		],
+		[
+			card({ width: 1 }, [{ auto: { formats: [] } }]),
+			'variants.card.encode[0].auto.formats: expected at least one format, received []',
+		],
+		[
+			card({ width: 1 }, [{ auto: { formats: ['tiff'] } }]),
+			'variants.card.encode[0].auto.formats[0]: expected one of avif, webp, jpeg, png, gif, received "tiff"',
 		],
 		[
 			card({ width: 1 }, [{ webp: { lossless: true, nearLossless: true } }]),
@@ -125,11 +137,11 @@ describe('parseRecipe', () => {
 		],
 		[
 			card({ width: 1 }, [{}]),
-			'variants.card.encode[0]: expected one of webp, avif, jpeg, png, gif, tiff, received nothing',
+			'variants.card.encode[0]: expected one of webp, avif, jpeg, png, gif, tiff, auto, received nothing',
 		],
 		[
 			card({ width: 1 }, [{ webp: {}, png: {} }]),
-			'variants.card.encode[0]: expected one of webp, avif, jpeg, png, gif, tiff, received "webp, png"',
+			'variants.card.encode[0]: expected one of webp, avif, jpeg, png, gif, tiff, auto, received "webp, png"',
 		],
 		[
 			card({ width: 1 }, [{ webp: {} }, { webp: { quality: 1 } }]),

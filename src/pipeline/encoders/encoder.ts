@@ -1,5 +1,6 @@
 import type { Sharp } from 'sharp';
 import type { z } from 'zod';
+import type { Content } from '../content.ts';
 
 /** How an animation runs. */
 export interface Animation {
@@ -25,4 +26,21 @@ export interface Encoder<Options = unknown> {
 	prepare?(image: Sharp, options: Options): Sharp;
 	/** @param image already prepared */
 	apply(image: Sharp, options: Options): Sharp;
+}
+
+/** An encoder with options that it accepts. */
+export interface Candidate {
+	readonly encoder: Encoder;
+	readonly options: unknown;
+}
+
+/** Stands in a recipe where an encoder can, and chooses one by what is in the picture. */
+export interface Chooser<Options = unknown> {
+	readonly name: string;
+	readonly doc: string;
+	/** Options with their defaults; strict, every one with a description. */
+	readonly schema: z.ZodType<Options>;
+	/** Those among which it chooses. */
+	encoders(options: Options): readonly Encoder[];
+	choose(options: Options, content: Content): Candidate;
 }

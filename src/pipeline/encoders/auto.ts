@@ -1,0 +1,94 @@
+import { z } from 'zod';
+import type { Content } from '../content.ts';
+import { avif } from './avif.ts';
+import type { Candidate, Chooser, Encoder } from './encoder.ts';
+import { gif } from './gif.ts';
+import { jpeg } from './jpeg.ts';
+import { png } from './png.ts';
+import { ssimTarget } from './quality.ts';
+import { webp } from './webp.ts';
+
+const names = ['avif', 'webp', 'jpeg', 'png', 'gif'] as const;
+type Name = (typeof names)[number];
+const byName: Readonly<Record<Name, Encoder>> = {
+	avif: avif as Encoder,
+	webp: webp as Encoder,
+	jpeg: jpeg as Encoder,
+	png: png as Encoder,
+	gif: gif as Encoder,
+};
+
+const schema = z.strictObject({
+	formats: z
+		.array(z.enum(names))
+		.min(1, 'expected at least one format')
+		.default(['avif', 'webp', 'jpeg', 'png'])
+		// A set has one spelling, and so one digest.
+		.overwrite((formats) => names.filter((name) => formats.includes(name)))
+		.describe(
+			'Formats that may be chosen: those that all who will see the picture can show. Their order has no meaning.',
+		),
+	ssim: ssimTarget
+		.optional()
+		.describe(
+			'For formats that lose something: take the lowest quality that is so similar to what was encoded, instead of the default of the format.',
+		),
+});
+type AutoOptions = z.infer<typeof schema>;
+
+interface Preference {
+	readonly name: Name;
+	readonly options?: Readonly<Record<string, unknown>>;
+}
+
+/** Sharp edges and flat areas: without loss they are smaller than with it, and where loss can't be helped, colours stay whole. */
+const forDrawings: readonly Preference[] = [
+	{ name: 'webp', options: { lossless: true } },
+	{ name: 'png', options: { compressionLevel: 9 } },
+	{ name: 'avif', options: { quality: 70, chromaSubsampling: '4:4:4' } },
+	{ name: 'jpeg', options: { quality: 90, chromaSubsampling: '4:4:4' } },
+	{ name: 'gif' },
+];
+/** The smallest first. */
+const forPhotographs: readonly Preference[] = [
+	{ name: 'avif' },
+	{ name: 'webp' },
+	{ name: 'jpeg' },
+	{ name: 'png' },
+	{ name: 'gif' },
+];
+const forAnimations: readonly Preference[] = [{ name: 'webp' }, { name: 'gif' }];
+
+/** Best first; what can't hold the picture only when nothing else is allowed. */
+function preferences({ isAnimated, isDrawing, isTransparent }: Content): readonly Preference[] {
+	const still = isDrawing ? forDrawings : forPhotographs;
+	const opaque = still.filter(({ name }) => name !== 'jpeg');
+	return [...(isAnimated ? forAnimations : []), ...(isTransparent ? opaque : still), ...still];
+}
+
+function holds(encoder: Encoder, { width, height }: Content): boolean {
+	return Math.max(width, height) <= encoder.maximumSide;
+}
+
+function candidate({ name, options = {} }: Preference, ssim: number | undefined): Candidate {
+	const encoder = byName[name];
+	const isLossy = ['avif', 'webp', 'jpeg'].includes(name) && !options.lossless;
+	const written = { ...options, ...(ssim !== undefined && isLossy && { quality: { ssim } }) };
+	return { encoder, options: encoder.schema.parse(written) };
+}
+
+export const auto: Chooser<AutoOptions> = {
+	name: 'auto',
+	doc: 'One of several formats, chosen by what is in the picture. Animations become WebP or GIF. Drawings, screenshots and text become lossless WebP or PNG, photographs AVIF, WebP or JPEG, in this order; what is transparent never becomes JPEG, unless nothing else is allowed.',
+	schema: schema as z.ZodType<AutoOptions>,
+
+	encoders: ({ formats }) => formats.map((name) => byName[name]),
+
+	choose({ formats, ssim }, content) {
+		const allowed = preferences(content).filter(({ name }) => formats.includes(name));
+		const best = allowed.find(({ name }) => holds(byName[name], content)) ?? allowed[0];
+		// The schema asks for a format, and each is among the preferences.
+		if (!best) throw new TypeError('Expected at least one format.');
+		return candidate(best, ssim);
+	},
+};
