@@ -30,9 +30,14 @@ export function draw({ width, height }: Size, colour: (x: number, y: number) => 
 
 /** Runs steps through the whole pipeline; they may use the `logo.png` of the examples. */
 export async function stepped(file: Buffer, ...steps: readonly unknown[]): Promise<Rgba> {
+	return pixelsOf(await steppedFile(file, ...steps));
+}
+
+/** The same as a PNG. */
+export async function steppedFile(file: Buffer, ...steps: readonly unknown[]): Promise<Buffer> {
 	const assets = await assetsFrom({ 'logo.png': await logo() });
 	const made = await make(file, one(steps, [{ png: { compressionLevel: 1 } }]), { assets });
-	return pixelsOf(made.variant('only').data);
+	return made.variant('only').data;
 }
 
 /** The four channels of one pixel. */

@@ -11,8 +11,8 @@ describe('predicts the size that sharp makes', () => {
 		[900, 600],
 		[601, 899],
 		[1, 1],
-		[997, 3],
-		[3, 997],
+		[263, 3],
+		[3, 263],
 	] as const;
 	const options = ['cover', 'contain', 'fill', 'inside', 'outside'].flatMap((fit) =>
 		[false, true].flatMap((withoutEnlargement) =>
@@ -30,12 +30,13 @@ describe('predicts the size that sharp makes', () => {
 		for (const written of options) {
 			const parsed = resize.schema.parse(written);
 			const { output } = resize.predict({ width, height }, parsed);
-			const made = await make(picture, one([{ resize: written }], [{ png: {} }]));
+			const made = await make(picture, one([{ resize: written }], [{ png: { compressionLevel: 1 } }]));
 			const shown = JSON.stringify(written);
 			expect(await sizeOf(made.variant('only').data), shown).toEqual(output);
 			// sharp directly, from the picture itself. It may round half a pixel the other way, never more.
 			const direct = await sharp(picture)
 				.resize(written as ResizeOptions)
+				.raw()
 				.toBuffer({ resolveWithObject: true });
 			expect(Math.abs(direct.info.width - output.width), shown).toBeLessThanOrEqual(1);
 			expect(Math.abs(direct.info.height - output.height), shown).toBeLessThanOrEqual(1);
