@@ -64,7 +64,7 @@ export const errorTable = {
 	'corrupt-picture': { status: 422, class: 'corrupt', title: 'The picture is damaged and cannot be decoded.' },
 	'asset-missing': { status: 500, class: 'unsupported', title: 'A picture that the recipe uses is not there.' },
 	'asset-changed': {
-		status: 500,
+		status: 503,
 		class: 'transient',
 		title: 'A picture that the recipe uses was replaced at this very moment.',
 	},
