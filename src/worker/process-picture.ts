@@ -110,9 +110,10 @@ async function fulfil(context: ProcessContext, picture: Picture, report: Report)
 	const { definition } = picture.recipe;
 	// Found anew with each attempt: what is drawn is the logo of now, whenever the picture was accepted.
 	const assets = await context.assets.find(definition);
-	const left = await report.step('compare with what is stored', () =>
-		workLeft(context.storage, picture, definition, assets),
-	);
+	const compare = () => workLeft(context.storage, picture, definition, assets);
+	// Of a new picture nothing is stored, and nobody wants to read that.
+	const isNew = picture.variants.length === 0;
+	const left = isNew ? await compare() : await report.step('compare with what is stored', compare);
 	const result = left.recipe && (await makeVariants(context, picture, { recipe: left.recipe, assets }, report));
 	const facts = result?.facts ?? picture.facts;
 	return {
