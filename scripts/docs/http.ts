@@ -20,15 +20,22 @@ curl --data-binary @photo.jpg -H 'content-type: image/jpeg' 'http://127.0.0.1:30
 | 202, the picture, \`Location\` | Accepted: the original is durably stored and the picture will end \`ready\` or \`failed\`, whatever dies. |
 | 202, \`{ pictures, refused }\` | Several files, at least one of them accepted. \`refused\` names the others, each with its problem. |
 | 201 instead of 202 | With \`Prefer: wait=N\` (RFC 7240; N seconds, at most ${maximumWait}) everything accepted has ended, \`ready\` or \`failed\`, in time. |
-| a problem | Nothing was accepted and nothing is kept. |
+| 200 | With \`duplicates=link\` and nothing new: the picture that has these bytes, as it is, whatever recipe and tags were asked for. In an answer of several, \`linked\` has the ids of those that were there. |
+| 409 \`duplicate-picture\` | With \`duplicates=refuse\`; \`pictureId\` is the picture that has these bytes. |
+| another problem | Nothing was accepted and nothing is kept. |
 
-Fields of a form may also be given as query parameters; those in the form win.`,
+Fields of a form may also be given as query parameters; those in the form win.
+
+\`duplicates=refuse\` and \`duplicates=link\` need the index: without Redis, or before the index is whole, the answer is 503. Of equal uploads at the same
+moment, one is accepted. Only bytes count; \`similar\` finds what merely looks the same.`,
 	'GET /v1/pictures':
 		'Answers `{ pictures, next }`. `next` is there when there is more: pass it as `cursor`. A page can be shorter than `limit`, even empty, and still have a `next`.',
 	'GET /v1/pictures/:id/original':
 		'Supports `Range`, `If-Range`, `If-None-Match`, `If-Modified-Since` and `HEAD`. The original holds whatever metadata it came with, so keep it to yourself.',
 	'GET /v1/pictures/:id/variants/:variant':
 		'A name alone gets the first encoding of the recipe. Supports the same as the original. The ETag is the SHA-256 of the bytes; the address stays the same when the picture is made again, so caches have to ask (`private, no-cache`).',
+	'GET /v1/pictures/:id/similar':
+		'Answers `{ pictures, complete }`: each with its `distance` and `picture`, the nearest first and of equally near ones the newest. Only pictures whose recipe asks for `phash` are found, or can be asked about (`not-hashed`). Every picture within the distance is found; when very many look alike only the first thousands of them are compared, and `complete` is false.',
 	'DELETE /v1/pictures/:id':
 		'204. A worker that is at it throws its work away at the end. Without Redis: 503, nothing deleted.',
 	'POST /v1/pictures/:id/retry': '202 and the picture; `not-failed` for one that is not `failed`.',

@@ -1,7 +1,10 @@
 import { z } from 'zod';
+import { maximumDistance } from '../catalog/similar.ts';
 import { maximumPriority, maximumTags, type Picture, pictureStates, tagPattern } from '../domain/picture.ts';
 import { namePattern } from '../domain/recipe.ts';
 import { PicpipeError } from '../errors.ts';
+import { duplicatePolicies } from '../intake/duplicates.ts';
+import { elementOf } from './element.ts';
 
 /** What the API takes and gives, in one place; the reference pages are generated from it. */
 
@@ -46,6 +49,12 @@ export const uploadFieldsSchema = z.strictObject({
 	priority: wholeNumber(0, maximumPriority)
 		.default(0)
 		.describe('0 (first come, first served) or 1 (most urgent of the rest) to 1000 (least).'),
+	duplicates: z
+		.enum(duplicatePolicies)
+		.default('accept')
+		.describe(
+			'What becomes of bytes that are there already: `accept` makes another picture of them, `refuse` answers `duplicate-picture`, `link` answers with the picture that is there.',
+		),
 });
 export type UploadFields = z.output<typeof uploadFieldsSchema>;
 
@@ -60,6 +69,15 @@ export const listQuerySchema = z.strictObject({
 	recipe: recipeName.optional().describe('Only pictures of this recipe.'),
 	limit: wholeNumber(1, 200).default(50).describe('Most pictures on one page.'),
 	cursor: z.string().optional().describe('`next` of the page before.'),
+});
+
+export const similarQuerySchema = z.strictObject({
+	distance: wholeNumber(0, maximumDistance)
+		.default(10)
+		.describe(
+			'Bits of the perceptual hash that may differ: 0 to 3 is the same picture, up to about 10 a near-duplicate.',
+		),
+	limit: wholeNumber(1, 100).default(20).describe('Most pictures in the answer.'),
 });
 
 export const processBodySchema = z.strictObject({
@@ -119,14 +137,17 @@ export function pictureView(picture: Picture, options: ViewOptions) {
 	const { recipe, source, variants, force: _force, ...rest } = shown;
 	const { key: _sourceKey, ...shownSource } = source;
 	const self = `/v1/pictures/${picture.id}`;
+	const shownVariants = variants.map(({ key: _key, ...variant }) => ({
+		...variant,
+		url: `${self}/variants/${variant.name}.${variant.format}`,
+	}));
+	const element = elementOf(picture, shownVariants);
 	return {
 		...rest,
+		analysis: { ...picture.analysis, ...(element && { element }) },
 		source: shownSource,
 		recipe: { name: recipe.name, digest: recipe.digest },
-		variants: variants.map(({ key: _key, ...variant }) => ({
-			...variant,
-			url: `${self}/variants/${variant.name}.${variant.format}`,
-		})),
+		variants: shownVariants,
 		links: {
 			self,
 			original: `${self}/original`,
@@ -135,6 +156,7 @@ export function pictureView(picture: Picture, options: ViewOptions) {
 			),
 			retry: `${self}/retry`,
 			process: `${self}/process`,
+			...(picture.analysis.phash && { similar: `${self}/similar` }),
 			job: options.jobUrl,
 		},
 	};

@@ -2,7 +2,7 @@ import type { Request, Response } from 'express';
 import { readManifest } from '../catalog/manifest.ts';
 import { isFinished, type Picture } from '../domain/picture.ts';
 import { PicpipeError } from '../errors.ts';
-import { admit } from '../intake/admit.ts';
+import { admitUnlessThere } from '../intake/duplicates.ts';
 import { discard } from '../intake/receive.ts';
 import { chooseRecipe } from './choose-recipe.ts';
 import type { ApiContext } from './context.ts';
@@ -30,11 +30,13 @@ async function createFromBody(context: ApiContext, request: Request, response: R
 	const recipe = chooseRecipe(context, fields.recipe);
 	const received = await receiveRaw(context.storage, request, filename, context.config);
 	const { requestId, log } = response.locals;
-	const picture = await admit(context, received, { ...fields, recipe, requestId }, log).catch(async (error) => {
-		await discard(context.storage, received.id);
-		throw error;
-	});
-	await answer(context, request, response, [{ filename, picture }]);
+	const admitted = await admitUnlessThere(context, received, { ...fields, recipe, requestId }, log).catch(
+		async (error) => {
+			await discard(context.storage, received.id);
+			throw error;
+		},
+	);
+	await answer(context, request, response, [{ filename, ...admitted }]);
 }
 
 async function createFromForm(context: ApiContext, request: Request, response: Response): Promise<void> {
@@ -46,6 +48,8 @@ async function createFromForm(context: ApiContext, request: Request, response: R
 interface Result {
 	readonly filename: string | undefined;
 	readonly picture?: Picture;
+	/** False for one that was there already. */
+	readonly isNew?: boolean;
 	readonly refused?: PicpipeError;
 }
 
@@ -65,9 +69,11 @@ async function admitAll(
 		for (const { received, ...file } of files) {
 			if (!received) results.push(file);
 			else {
-				const picture = await admit(context, received, { ...fields, recipe, requestId }, log);
-				admitted.push(picture.id);
-				results.push({ ...file, picture });
+				const result = await admitUnlessThere(context, received, { ...fields, recipe, requestId }, log).catch(
+					asDuplicate,
+				);
+				admitted.push(received.id);
+				results.push({ ...file, ...result });
 			}
 		}
 		return results;
@@ -80,9 +86,15 @@ async function admitAll(
 	}
 }
 
+/** A file whose bytes are there already is refused by itself, like one that is no picture. */
+function asDuplicate(error: unknown): { refused: PicpipeError } {
+	if (error instanceof PicpipeError && error.code === 'duplicate-picture') return { refused: error };
+	throw error;
+}
+
 /**
  * One file: the picture or the problem. Several: what became of each, in order; 202 when at least one was accepted.
- * With `Prefer: wait`, 201 once everything accepted is finished.
+ * With `Prefer: wait`, 201 once everything accepted is finished. 200 when nothing is new: all that came was there already.
  */
 async function answer(context: ApiContext, request: Request, response: Response, results: Result[]): Promise<void> {
 	const seconds = preferredWait(request.get('prefer'));
@@ -99,10 +111,12 @@ async function answer(context: ApiContext, request: Request, response: Response,
 	const latest = seconds > 0 ? await waitForEnd(context, response, accepted, seconds * 1_000) : accepted;
 	if (response.destroyed) return;
 	if (seconds > 0) response.set('Preference-Applied', `wait=${seconds}`);
-	response.status(latest.every(({ state }) => isFinished(state)) ? 201 : 202);
+	const linked = results.flatMap(({ picture, isNew }) => (picture && isNew === false ? picture.id : []));
+	if (linked.length === accepted.length) response.status(200);
+	else response.status(latest.every(({ state }) => isFinished(state)) ? 201 : 202);
 	if (latest.length === 1 && latest[0]) response.location(view(latest[0]).links.self);
 	if (results.length === 1 && latest[0]) response.json(view(latest[0]));
-	else response.json({ pictures: latest.map(view), refused: refusals });
+	else response.json({ pictures: latest.map(view), refused: refusals, ...(linked.length > 0 && { linked }) });
 }
 
 /** An event may be missed, while Redis is away or its connection is new; so a waiting picture is looked at this often, milliseconds. */

@@ -6,6 +6,7 @@ import {
 	listQuerySchema,
 	processBodySchema,
 	rawUploadFieldsSchema,
+	similarQuerySchema,
 	uploadFieldsSchema,
 } from './contract.ts';
 import { createPictures } from './create-pictures.ts';
@@ -22,6 +23,7 @@ import {
 	retryPicture,
 } from './pictures.ts';
 import { getRecipe, listOperations, listRecipes } from './recipes.ts';
+import { getSimilar } from './similar.ts';
 
 export interface Route {
 	readonly method: 'GET' | 'POST' | 'DELETE';
@@ -69,6 +71,13 @@ export const routes: readonly Route[] = [
 		path: '/v1/pictures/:id/variants/:variant',
 		handler: getVariant,
 		doc: 'A variant by name, or name and format (`large.webp`).',
+	},
+	{
+		method: 'GET',
+		path: '/v1/pictures/:id/similar',
+		handler: getSimilar,
+		doc: 'Finds near-duplicates of a picture by its perceptual hash.',
+		query: similarQuerySchema,
 	},
 	{ method: 'POST', path: '/v1/pictures/:id/retry', handler: retryPicture, doc: 'Queues a failed picture again.' },
 	{

@@ -1,7 +1,8 @@
 import type { Redis } from 'ioredis';
 import { type Picture, type PictureState, parsePicture } from '../domain/picture.ts';
 import { askRedis } from '../queue/redis.ts';
-import { type CatalogScripts, defineCatalogScripts } from './scripts.ts';
+import { type CatalogScripts, type Claim, defineCatalogScripts } from './scripts.ts';
+import { findSimilar, type SimilarQuery } from './similar.ts';
 
 /**
  * The index in Redis: every picture's latest manifest by id, and sorted sets to list by. It can be lost at any time;
@@ -17,6 +18,15 @@ export interface Catalog {
 	list(query: ListQuery): Promise<ListPage>;
 	/** Takes a picture out and remembers for a day that it was deleted, so that a late write can't bring it back. */
 	remove(id: string): Promise<void>;
+	/** Pictures whose perceptual hash is near, the nearest first. */
+	similar(query: SimilarQuery): Promise<SimilarPictures>;
+	/**
+	 * Claims bytes for an upload that is about to be admitted, unless they are in the index or claimed by another. The claim ends when
+	 * the picture is put, when it is released, or by itself after a few minutes.
+	 */
+	claim(sha256: string, id: string): Promise<Claim>;
+	/** Ends the claim of this upload. */
+	release(sha256: string, id: string): Promise<void>;
 	/** Ids in the index that are not among these, oldest first, for `reindex`. */
 	ids(): AsyncIterable<string>;
 	/**
@@ -40,6 +50,12 @@ export interface ListPage {
 	readonly pictures: readonly Picture[];
 	/** Pass as `before` for the next page; undefined on the last one. */
 	readonly next: string | undefined;
+}
+
+export interface SimilarPictures {
+	readonly pictures: readonly { readonly picture: Picture; readonly distance: number }[];
+	/** False when so many pictures look alike that not all of them were looked at. */
+	readonly isComplete: boolean;
 }
 
 /** Ids read from a set at a time while filtering. */
@@ -87,6 +103,22 @@ export function openCatalog(redis: Redis, prefix: string): Catalog {
 
 		remove: (id) => scripts.remove(id),
 
+		async similar(query) {
+			const { found, isComplete } = await findSimilar(redis, (band, value) => key(`phash:${band}:${value}`), query);
+			const pictures = await read(found.map(({ id }) => id));
+			return {
+				pictures: found.flatMap(({ distance }, at) => {
+					const picture = pictures[at];
+					return picture ? { picture, distance } : [];
+				}),
+				isComplete,
+			};
+		},
+
+		claim: (sha256, id) => scripts.claim(sha256, id),
+
+		release: (sha256, id) => scripts.release(sha256, id),
+
 		async *ids() {
 			for (let after = '-'; ; ) {
 				const ids = await askRedis(redis, () => redis.zrange(key('all'), after, '+', 'BYLEX', 'LIMIT', 0, scanBatch));
@@ -98,19 +130,22 @@ export function openCatalog(redis: Redis, prefix: string): Catalog {
 		},
 
 		async isComplete() {
-			const [run, completed] = await askRedis(redis, () => Promise.all([runId(redis), redis.get(key('complete'))]));
-			return run === completed;
+			const [mark, completed] = await askRedis(redis, () => Promise.all([markOf(redis), redis.get(key('complete'))]));
+			return mark === completed;
 		},
 
 		async markComplete() {
-			await askRedis(redis, async () => redis.set(key('complete'), await runId(redis)));
+			await askRedis(redis, async () => redis.set(key('complete'), await markOf(redis)));
 		},
 	};
 }
 
-/** Another one after every start of the Redis server. */
-async function runId(redis: Redis): Promise<string> {
-	return /^run_id:(\w+)/m.exec(await redis.info('server'))?.[1] ?? '';
+/** Raised when pictures are indexed by something new, so that those of before are indexed by it too. */
+const indexVersion = 2;
+
+/** Another one after every start of the Redis server, and after an update that indexes more. */
+async function markOf(redis: Redis): Promise<string> {
+	return `${/^run_id:(\w+)/m.exec(await redis.info('server'))?.[1] ?? ''} ${indexVersion}`;
 }
 
 /** Tags select best, then states; every listed picture is still checked against the whole query. */

@@ -5,20 +5,40 @@ import { askRedis } from '../queue/redis.ts';
 /** How long a deletion is remembered, seconds: far longer than any work on the picture can take. */
 const deletionMemory = 24 * 60 * 60;
 
+/** The four buckets of a perceptual hash (see `similar.ts`); and the end of a claim on bytes, which only who has it can end. */
+const parts = `
+local function buckets(prefix, phash)
+	local keys = {}
+	for band = 0, 3 do
+		keys[band + 1] = prefix .. 'phash:' .. band .. ':' .. string.sub(phash, band * 4 + 1, band * 4 + 4)
+	end
+	return keys
+end
+local function release(prefix, sha256, id)
+	local claim = prefix .. 'claim:' .. sha256
+	if redis.call('GET', claim) == id then redis.call('DEL', claim) end
+end
+`;
+
 /** Takes a picture's id out of every set that the stored document names. */
-const unlink = `
+const unlink = `${parts}
 local function unlink(prefix, id, document)
 	local old = cjson.decode(document)
 	redis.call('ZREM', prefix .. 'all', id)
 	redis.call('ZREM', prefix .. 'state:' .. old.state, id)
 	redis.call('ZREM', prefix .. 'recipe:' .. old.recipe.name, id)
 	for _, tag in ipairs(old.tags) do redis.call('ZREM', prefix .. 'tag:' .. tag, id) end
+	redis.call('ZREM', prefix .. 'sha256:' .. old.source.sha256, id)
+	if old.analysis.phash then
+		for _, bucket in ipairs(buckets(prefix, old.analysis.phash)) do redis.call('HDEL', bucket, id) end
+	end
+	release(prefix, old.source.sha256, id)
 	return old
 end
 `;
 
 /**
- * KEYS: picture, deletion. ARGV: prefix, id, document, revision, state, recipe name, tags.
+ * KEYS: picture, deletion. ARGV: prefix, id, document, revision, state, recipe name, SHA-256, perceptual hash or '', tags.
  * Of two documents with the same revision the one further on in its life wins: queued, processing, finished.
  */
 const put = `${unlink}
@@ -35,7 +55,13 @@ redis.call('SET', KEYS[1], ARGV[3])
 redis.call('ZADD', ARGV[1] .. 'all', 0, ARGV[2])
 redis.call('ZADD', ARGV[1] .. 'state:' .. ARGV[5], 0, ARGV[2])
 redis.call('ZADD', ARGV[1] .. 'recipe:' .. ARGV[6], 0, ARGV[2])
-for position = 7, #ARGV do redis.call('ZADD', ARGV[1] .. 'tag:' .. ARGV[position], 0, ARGV[2]) end
+redis.call('ZADD', ARGV[1] .. 'sha256:' .. ARGV[7], 0, ARGV[2])
+if ARGV[8] ~= '' then
+	for _, bucket in ipairs(buckets(ARGV[1], ARGV[8])) do redis.call('HSET', bucket, ARGV[2], ARGV[8]) end
+end
+for position = 9, #ARGV do redis.call('ZADD', ARGV[1] .. 'tag:' .. ARGV[position], 0, ARGV[2]) end
+-- From here on the bytes are known by their picture.
+release(ARGV[1], ARGV[7], ARGV[2])
 return 1
 `;
 
@@ -47,31 +73,73 @@ if stored then unlink(ARGV[1], ARGV[2], stored) end
 redis.call('DEL', KEYS[1])
 `;
 
+/** KEYS: pictures of the bytes, claim. ARGV: id, seconds that the claim lasts. */
+const claim = `
+local there = redis.call('ZRANGE', KEYS[1], 0, 0)[1]
+if there then return { 'there', there } end
+if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'EX', ARGV[2]) then return { 'claimed', ARGV[1] } end
+local holder = redis.call('GET', KEYS[2])
+if holder == ARGV[1] then return { 'claimed', holder } end
+return { 'held', holder }
+`;
+
+/** ARGV: prefix, SHA-256, id. */
+const releaseClaim = `${parts}
+release(ARGV[1], ARGV[2], ARGV[3])
+`;
+
+/**
+ * How long a claim on bytes lasts when nobody ends it, seconds: longer than it takes to write a manifest, and than a sweep takes to
+ * bring a picture into the index that Redis did not hear of.
+ */
+const claimSeconds = 180;
+
+/** Who has the bytes: a picture in the index, an upload that is just being admitted, or now the one that asked. */
+export interface Claim {
+	readonly outcome: 'there' | 'held' | 'claimed';
+	/** Of the picture, the other upload, or the one that asked. */
+	readonly id: string;
+}
+
 export interface CatalogScripts {
 	put(picture: Picture): Promise<void>;
 	remove(id: string): Promise<void>;
+	claim(sha256: string, id: string): Promise<Claim>;
+	release(sha256: string, id: string): Promise<void>;
 }
 
 /** Each change of the index is one script, so that a picture never stands in two states at once. */
 export function defineCatalogScripts(redis: Redis, prefix: string): CatalogScripts {
 	redis.defineCommand('catalogPut', { numberOfKeys: 2, lua: put });
 	redis.defineCommand('catalogRemove', { numberOfKeys: 2, lua: remove });
+	redis.defineCommand('catalogClaim', { numberOfKeys: 2, lua: claim });
+	redis.defineCommand('catalogRelease', { numberOfKeys: 0, lua: releaseClaim });
 	const commands = redis as Redis & {
 		catalogPut(...args: (string | number)[]): Promise<number>;
 		catalogRemove(...args: (string | number)[]): Promise<null>;
+		catalogClaim(...args: (string | number)[]): Promise<[Claim['outcome'], string]>;
+		catalogRelease(...args: string[]): Promise<null>;
 	};
 	const keys = (id: string) => [`${prefix}picture:${id}`, `${prefix}deleted:${id}`];
 
 	return {
 		async put(picture) {
-			const { id, revision, state, recipe, tags } = picture;
+			const { id, revision, state, recipe, source, tags } = picture;
 			const document = JSON.stringify(picture);
-			await askRedis(redis, () =>
-				commands.catalogPut(...keys(id), prefix, id, document, revision, state, recipe.name, ...tags),
-			);
+			const phash = picture.analysis.phash ?? '';
+			const described = [document, revision, state, recipe.name, source.sha256, phash, ...tags];
+			await askRedis(redis, () => commands.catalogPut(...keys(id), prefix, id, ...described));
 		},
 		async remove(id) {
 			await askRedis(redis, () => commands.catalogRemove(...keys(id), prefix, id, deletionMemory));
+		},
+		async claim(sha256, id) {
+			const ofBytes = [`${prefix}sha256:${sha256}`, `${prefix}claim:${sha256}`];
+			const [outcome, holder] = await askRedis(redis, () => commands.catalogClaim(...ofBytes, id, claimSeconds));
+			return { outcome, id: holder };
+		},
+		async release(sha256, id) {
+			await askRedis(redis, () => commands.catalogRelease(prefix, sha256, id));
 		},
 	};
 }

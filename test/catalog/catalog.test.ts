@@ -161,7 +161,7 @@ describe('put', () => {
 		await catalog.put(picture);
 		await catalog.put({ ...picture, revision: 2, state: 'failed', tags: ['b'] });
 		expect((await redis.keys(`${prefix}:catalog:*`)).sort()).toEqual(
-			['all', `picture:${picture.id}`, 'recipe:small', 'state:failed', 'tag:b'].map(
+			['all', `picture:${picture.id}`, 'recipe:small', `sha256:${picture.source.sha256}`, 'state:failed', 'tag:b'].map(
 				(name) => `${prefix}:catalog:${name}`,
 			),
 		);
@@ -305,6 +305,9 @@ describe('an index', () => {
 			() => catalog.get(picture.id),
 			() => catalog.list({ limit: 1 }),
 			() => catalog.remove(picture.id),
+			() => catalog.similar({ phash: '0'.repeat(16), distance: 0, limit: 1 }),
+			() => catalog.claim('ab', picture.id),
+			() => catalog.release('ab', picture.id),
 			() => catalog.ids()[Symbol.asyncIterator]().next(),
 			() => catalog.isComplete(),
 			() => catalog.markComplete(),

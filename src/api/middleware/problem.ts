@@ -12,6 +12,7 @@ export function problemOf(error: PicpipeError, requestId: string) {
 		code: error.code,
 		class: error.class,
 		requestId,
+		...(error.pictureId !== undefined && { pictureId: error.pictureId }),
 	};
 }
 

@@ -1,0 +1,72 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { readManifest } from '../catalog/manifest.ts';
+import type { Picture } from '../domain/picture.ts';
+import { PicpipeError } from '../errors.ts';
+import type { Logger } from '../observe/log.ts';
+import { type Admission, type AdmitFields, admit } from './admit.ts';
+import { discard, type Received } from './receive.ts';
+
+/** What becomes of an upload whose bytes are there already. */
+export const duplicatePolicies = ['accept', 'refuse', 'link'] as const;
+export type DuplicatePolicy = (typeof duplicatePolicies)[number];
+
+/** How long an upload waits for another one of the same bytes that is just being admitted, milliseconds. */
+const patience = 10_000;
+const lookAgain = 25;
+
+export interface Admitted {
+	readonly picture: Picture;
+	/** False for a picture that was there already. */
+	readonly isNew: boolean;
+}
+
+/**
+ * Admits a received original, or finds the picture that has its bytes. Of any number of equal uploads at once that don't accept
+ * duplicates one is admitted: the others see its claim and wait until its manifest is there. What was received in vain is discarded.
+ *
+ * @throws PicpipeError `duplicate-picture`; `queue-unavailable` and `duplicate-undecided`, because without a whole index nobody can
+ * say whether the bytes are there
+ */
+export async function admitUnlessThere(
+	to: Admission,
+	received: Received,
+	fields: AdmitFields & { readonly duplicates: DuplicatePolicy },
+	log: Logger,
+): Promise<Admitted> {
+	if (fields.duplicates === 'accept') return { picture: await admit(to, received, fields, log), isNew: true };
+	const there = await claimBytes(to, received);
+	if (there) {
+		await discard(to.storage, received.id);
+		if (fields.duplicates === 'link') return { picture: there, isNew: false };
+		throw new PicpipeError('duplicate-picture', `The same bytes are there already, as ${there.id}.`, {
+			pictureId: there.id,
+		});
+	}
+	try {
+		return { picture: await admit(to, received, fields, log), isNew: true };
+	} catch (error) {
+		await to.catalog
+			.release(received.source.sha256, received.id)
+			.catch((err) => log.debug({ err }, 'a claim on bytes ends by itself'));
+		throw error;
+	}
+}
+
+/** @returns the picture that has the bytes, or undefined when they are now claimed for this upload */
+async function claimBytes(to: Admission, { id, source }: Received): Promise<Picture | undefined> {
+	if (!(await to.catalog.isComplete())) {
+		throw new PicpipeError(
+			'duplicate-undecided',
+			'The index of pictures is not complete; a worker brings it up to date. Try again, or accept duplicates.',
+		);
+	}
+	for (const end = performance.now() + patience; ; await sleep(lookAgain)) {
+		const claim = await to.catalog.claim(source.sha256, id);
+		if (claim.outcome === 'claimed') return undefined;
+		const picture = await readManifest(to.storage, claim.id);
+		if (picture) return picture;
+		// In the index and not in storage: it was purged, and the index was not told.
+		if (claim.outcome === 'there') await to.catalog.remove(claim.id);
+		else if (performance.now() > end) throw new PicpipeError('duplicate-undecided');
+	}
+}
