@@ -70,7 +70,7 @@ export async function startEngine(folder) {
 		imagingMegabytes: 1_024,
 		pictureSeconds: 60,
 		storage: `file:${folder}`,
-		limits: { maxMegapixels: 50, maxDimension: 30_000, maxFrames: 1_000 },
+		limits: { maxMegapixels: 50, maxDimension: 30_000, maxFrames: 1_000, maxOutputDimension: 30_000 },
 		log: pino({ level: 'silent' }),
 	});
 	const originals = new Map();
