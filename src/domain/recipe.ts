@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { analysisKinds } from './analysis.ts';
+import { colourSchema, metadataSchema } from './output.ts';
 
 /** Names of recipes and variants become parts of storage keys and URLs. */
 export const namePattern = /^[a-z0-9][a-z0-9_]{0,31}$/;
@@ -30,6 +31,8 @@ export const inlineRecipeName = 'inline';
 export const variantRecipeSchema = z.strictObject({
 	from: z.string().optional().describe('The variant whose pixels the steps begin with; the original when absent.'),
 	steps: z.array(stepSchema).default([]).describe('Operations, one after the other.'),
+	metadata: metadataSchema.optional(),
+	colour: colourSchema.optional(),
 	encode: z
 		.array(encodingSchema)
 		.min(1, 'expected at least one encoder')

@@ -1,4 +1,5 @@
 import { digest12, engineVersion } from '../domain/digest.ts';
+import type { ColourOption, MetadataOption } from '../domain/output.ts';
 import { describeProblems, oneOf, problem } from '../domain/problems.ts';
 import {
 	type NamedRecipe,
@@ -31,11 +32,19 @@ export interface PlannedEncoding {
 
 type WrittenSteps = Recipe['variants'][string]['steps'];
 
+/** What files hold beside pixels, and in which colours those are; what is as always is left out. */
+export interface OutputOptions {
+	readonly metadata?: MetadataOption;
+	/** Of the variant whose pixels the steps begin with, if it begins with one. */
+	readonly colour?: ColourOption;
+}
+
 export interface PlannedVariant {
 	readonly name: string;
 	/** The variant whose pixels the steps begin with; undefined when that is the original, as it is or under the name of one without steps. */
 	readonly from: string | undefined;
 	readonly steps: readonly PlannedStep[];
+	readonly output: OutputOptions;
 	readonly encodings: readonly PlannedEncoding[];
 	/** All steps that lead here from the original, those of the variants it stands on first, as recipes write them, defaults filled in. */
 	readonly definition: WrittenSteps;
@@ -59,11 +68,12 @@ export function parseRecipe(name: string, input: unknown, limits?: RecipeLimits)
 	if (problems.length > 0) throw refused(problems);
 
 	const variants = Object.fromEntries(
-		checked.map(({ name, from, definition, encodings }) => [
+		checked.map(({ name, from, definition, output, encodings }) => [
 			name,
 			{
 				...(from !== undefined && { from }),
 				steps: definition,
+				...output,
 				encode: encodings.map((encoding) => encoding.definition),
 			},
 		]),
@@ -103,10 +113,17 @@ export function planVariants(recipe: Recipe): readonly PlannedVariant[] {
 		const variant = name === undefined ? undefined : byName.get(name);
 		return variant ? [...stepsTo(variant.from), ...variant.definition] : [];
 	};
-	return checked.map(({ definition, ...variant }) => {
+	const colourOf = ({ from, output }: CheckedVariant): ColourOption | undefined => {
+		const base = from === undefined ? undefined : byName.get(from);
+		return base ? colourOf(base) : output.colour;
+	};
+	return checked.map((one) => {
+		const { definition, ...variant } = one;
 		const before = stepsTo(variant.from);
+		const colour = colourOf(one);
 		return {
 			...variant,
+			output: { ...variant.output, ...(colour && { colour }) },
 			// Nothing was done to the picture before: it is the original, which a first step may take scaled down.
 			from: before.length > 0 ? variant.from : undefined,
 			definition: [...before, ...definition],
@@ -132,7 +149,7 @@ export function variantDigest(
 		return asset.sha256;
 	});
 	// Only what is there counts, so that variants which have nothing of it keep the digest that they had before there was such.
-	const more = { ...(used.length > 0 && { assets: used }) };
+	const more = { ...variant.output, ...(used.length > 0 && { assets: used }) };
 	const others = Object.keys(more).length > 0 ? [more] : [];
 	return digest12(sourceSha256, variant.definition, encoding.definition, engineVersion, ...others);
 }
@@ -165,6 +182,7 @@ interface CheckedVariant {
 	/** As written. */
 	readonly from: string | undefined;
 	readonly steps: readonly PlannedStep[];
+	readonly output: OutputOptions;
 	readonly encodings: readonly PlannedEncoding[];
 	/** The variant's own steps, defaults filled in. */
 	readonly definition: WrittenSteps;
@@ -174,6 +192,10 @@ function checkVariants(recipe: Recipe, problems: string[]): CheckedVariant[] {
 	return Object.entries(recipe.variants).map(([name, variant]) => {
 		const path = ['variants', name];
 		checkFrom(name, recipe, problems);
+		const { metadata = 'strip', colour = 'srgb', from } = variant;
+		if (from !== undefined && variant.colour !== undefined) {
+			problems.push(problem([...path, 'colour'], `expected no such key, because the colours are those of ${from}`));
+		}
 		const steps = variant.steps.flatMap((step, index) =>
 			checkNamed(step, [...path, 'steps', index], operations, findOperation, problems),
 		);
@@ -186,7 +208,8 @@ function checkVariants(recipe: Recipe, problems: string[]): CheckedVariant[] {
 		}
 		return {
 			name,
-			from: variant.from,
+			from,
+			output: { ...(metadata !== 'strip' && { metadata }), ...(colour !== 'srgb' && { colour }) },
 			steps: steps.map(({ value, options }) => ({ operation: value, options })),
 			encodings: encodings.map(({ value, options, definition }) => ({ encoder: value, options, definition })),
 			definition: steps.map(({ definition }) => definition),

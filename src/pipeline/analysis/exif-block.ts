@@ -5,8 +5,8 @@
 
 /** A list of tags. */
 export interface Directory {
-	/** Printable text. */
-	text(tag: number): string | undefined;
+	/** Printable text. @param maximum characters; 100 when not given */
+	text(tag: number, maximum?: number): string | undefined;
 	/** A finite number, or one of several. */
 	number(tag: number, index?: number): number | undefined;
 }
@@ -21,9 +21,10 @@ export interface ExifBlock {
 
 /** Entries of a directory that are looked at; cameras write fewer than a hundred. */
 const maximumEntries = 1_000;
-/** Longest text, bytes before and characters after it was cleaned. */
-const maximumTextBytes = 400;
+/** Longest text, characters. */
 const maximumText = 100;
+/** Longest character of UTF-8. */
+const bytesPerCharacter = 4;
 const entryBytes = 12;
 
 /** Tags that lead to the two other directories. */
@@ -93,10 +94,11 @@ function directoryAt(tiff: Buffer, read: Reader, start: number | undefined): Dir
 	};
 
 	return {
-		text(tag) {
+		text(tag, maximum = maximumText) {
 			const found = find(tag);
 			if (found?.type !== asciiType) return undefined;
-			return cleanText(tiff.subarray(found.at, found.at + Math.min(found.count, maximumTextBytes)));
+			const bytes = Math.min(found.count, maximum * bytesPerCharacter);
+			return cleanText(tiff.subarray(found.at, found.at + bytes), maximum);
 		},
 		number(tag, index = 0) {
 			const found = find(tag);
@@ -129,8 +131,8 @@ function numberAt(tiff: Buffer, read: Reader, type: number, at: number): number 
 }
 
 /** Up to its end mark, without control and direction characters; some cameras write UTF-8 where ASCII is due. */
-function cleanText(bytes: Buffer): string | undefined {
+function cleanText(bytes: Buffer, maximum: number): string | undefined {
 	const [text = ''] = bytes.toString('utf8').split('\0');
 	const clean = text.replace(/[\p{C}\p{Zl}\p{Zp}\uFFFD]/gu, '').trim();
-	return [...clean].slice(0, maximumText).join('') || undefined;
+	return [...clean].slice(0, maximum).join('') || undefined;
 }
