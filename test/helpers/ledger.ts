@@ -22,7 +22,7 @@ export class Ledger {
 				method: 'POST',
 				body: new Uint8Array(bytes),
 				headers: { 'content-type': 'image/jpeg' },
-				signal: AbortSignal.timeout(30_000),
+				signal: AbortSignal.timeout(60_000),
 			});
 			const body = await json(response);
 			if (response.status === 202) {
