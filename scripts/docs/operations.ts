@@ -27,7 +27,7 @@ ${one.doc}${fileText(one)}
 ${fieldsTable(one.schema)}`,
 		),
 		'## Analysis',
-		'What a recipe can ask for with `analyse`. It is made from copies of the pixels that are decoded anyway, as small as is enough, and stands in `analysis` of the picture.',
+		'What a recipe can ask for with `analyse`. It is made from copies of the pixels that are decoded anyway, as small as is enough, and stands in `analysis` of the picture. Of an animation the first frame is looked at.',
 		table(
 			['Name', 'What it is'],
 			[...analysers, element].map(({ name, doc }) => [code(name), doc]),

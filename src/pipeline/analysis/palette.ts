@@ -1,3 +1,4 @@
+import type { Analysis } from '../../domain/analysis.ts';
 import { type Analyser, type Copy, copyIn, smallCopy } from './analysis.ts';
 import { clusterColours } from './clusters.ts';
 
@@ -7,7 +8,18 @@ const smallestShare = 0.01;
 /** A pixel counts from here on; 255 is opaque. */
 const leastAlpha = 128;
 
-async function paletteOf(copy: Copy) {
+type Palette = NonNullable<Analysis['palette']>;
+
+/** The dominant colour is one of the palette, and often both are asked for. */
+const known = new WeakMap<Copy['pixels'], Promise<Palette>>();
+
+function paletteOf(copy: Copy): Promise<Palette> {
+	const palette = known.get(copy.pixels) ?? findPalette(copy);
+	known.set(copy.pixels, palette);
+	return palette;
+}
+
+async function findPalette(copy: Copy): Promise<Palette> {
 	const rgba = await copy.open().ensureAlpha().raw().toBuffer();
 	const visible: number[] = [];
 	for (let at = 0; at < rgba.length; at += 4) {
