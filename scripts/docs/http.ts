@@ -44,7 +44,7 @@ moment, one is accepted. Only bytes count; \`similar\` finds what merely looks t
 	'GET /v1/recipes':
 		'Answers `{ default, inline, problem, recipes, schema }`: each recipe with its digest and every default filled in; whether a request may bring its own (`inline`); why the recipes file as it is now was refused (`problem`, absent when it was not); and what a recipe may be, as JSON Schema.',
 	'GET /v1/operations':
-		'Answers `{ operations, encoders, analyse }`; each operation and encoder with its options as JSON Schema, and an example as it stands in a recipe.',
+		'Answers `{ operations, encoders, analyse, analysis }`; each operation and encoder with its options as JSON Schema, and an example as it stands in a recipe; the names that `analyse` takes; and in `analysis` each of them with what it is and the JSON Schema of what it finds.',
 	'GET /v1/queues':
 		'Answers `{ queues }`; each with `name`, `paused`, `workers` and `counts` by state. [Queues](queues.md) says what they are for.',
 	'POST /v1/queues/:name/pause': 'Workers finish what they have. Uploads are still accepted.',

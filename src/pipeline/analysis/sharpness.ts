@@ -9,7 +9,7 @@ const side = 1_000;
  */
 export const sharpness: Analyser<'sharpness'> = {
 	name: 'sharpness',
-	doc: `How sharp it looks at ${side} pixels: the variance of the Laplacian of its greys. 0 is flat, below about 50 a photograph looks soft, several hundreds are crisp; noise and fine texture count as sharp.`,
+	doc: `How sharp it looks at ${side} pixels: the variance of the Laplacian of its greys. 0 is flat, and more is sharper; noise and fine texture count as sharp too, so compare pictures of the same kind.`,
 	copyOf: (picture) => copyWithin(picture, side),
 	async run(subject) {
 		const copy = copyIn(subject);

@@ -1,8 +1,9 @@
 import { decode, isBlurhashValid } from 'blurhash';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { measuredKinds } from '../../../src/domain/analysis.ts';
+import { analysisKinds, measuredKinds } from '../../../src/domain/analysis.ts';
 import { analysers } from '../../../src/pipeline/analysis/index.ts';
+import { describeOperations } from '../../../src/pipeline/describe.ts';
 import { photograph } from '../../helpers/pictures.ts';
 import { make } from '../make.ts';
 import { analyse, boxes, solidBoxes } from './subjects.ts';
@@ -13,6 +14,9 @@ const blue = '#1030c0';
 describe('all kinds', () => {
 	it('are known, each once', () => {
 		expect(analysers.map(({ name }) => name)).toEqual(measuredKinds);
+		const { analysis } = describeOperations();
+		expect(analysis.map(({ name }) => name)).toEqual(analysisKinds);
+		expect(analysis.find(({ name }) => name === 'focus')?.schema).toMatchObject({ required: ['x', 'y'] });
 	});
 
 	it('are found out from one decode, and only when asked for', async () => {
