@@ -82,4 +82,9 @@ export const crop: Operation<CropOptions> = {
 		if (isStrategy(position)) return image.resize({ ...kept, fit: 'cover', position, withoutReduction: true });
 		return image.extract({ ...kept, ...keptFrom(input, kept, options) });
 	},
+
+	repeat(_options, _input, { width, height, cropOffsetLeft, cropOffsetTop }) {
+		if (cropOffsetLeft === undefined || cropOffsetTop === undefined) return undefined;
+		return (image) => image.extract({ left: -cropOffsetLeft, top: -cropOffsetTop, width, height });
+	},
 };

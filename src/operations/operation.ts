@@ -1,4 +1,4 @@
-import type { Sharp } from 'sharp';
+import type { OutputInfo, Sharp } from 'sharp';
 import type { z } from 'zod';
 
 /** Pixels. */
@@ -87,4 +87,14 @@ export interface Operation<Options = unknown> {
 	 * @param assets at least those that the operation has asked for
 	 */
 	apply(image: Sharp, options: Options, input: Size, assets: Assets): Sharp | Promise<Sharp>;
+	/**
+	 * In an animation each frame is a picture of its own. Where the picture decides what is done to it, the first frame decides
+	 * for all: this does to any of them what was done to the first.
+	 *
+	 * @param first what sharp said about the first
+	 * @returns undefined when nothing was left to the picture
+	 */
+	repeat?(options: Options, input: Size, first: OutputInfo): ((image: Sharp) => Sharp) | undefined;
+	/** It looks at the whole picture to change colours, and of an animation at all frames at once. */
+	readonly isOfAllFrames?: boolean;
 }

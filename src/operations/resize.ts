@@ -112,4 +112,11 @@ export const resize: Operation<ResizeOptions> = {
 		if (!framed) return image.resize({ ...scaled, fit: 'fill', kernel });
 		return image.resize({ ...framed, fit, position, kernel, withoutEnlargement, background });
 	},
+
+	repeat(options, input, { width, height, cropOffsetLeft, cropOffsetTop }) {
+		if (cropOffsetLeft === undefined || cropOffsetTop === undefined) return undefined;
+		const kept = { left: -cropOffsetLeft, top: -cropOffsetTop, width, height };
+		return (image) =>
+			image.resize({ ...scaledSize(input, options), fit: 'fill', kernel: options.kernel }).extract(kept);
+	},
 };

@@ -32,4 +32,8 @@ export const trim: Operation<TrimOptions> = {
 		const isNarrow = Math.min(input.width, input.height) < 3;
 		return image.trim({ threshold, margin, lineArt: lineArt || isNarrow, ...(background && { background }) });
 	},
+
+	repeat(_options, _input, { width, height, trimOffsetLeft = 0, trimOffsetTop = 0 }) {
+		return (image) => image.extract({ left: -trimOffsetLeft, top: -trimOffsetTop, width, height });
+	},
 };

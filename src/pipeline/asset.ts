@@ -1,6 +1,6 @@
 import type { Asset } from '../operations/operation.ts';
 import { decode, type Inspected } from './decode.ts';
-import { open } from './steps.ts';
+import { open } from './pixels.ts';
 
 /**
  * Decodes a picture that operations lay over others, such as a logo. It is decoded like an original: whole, upright, in sRGB.

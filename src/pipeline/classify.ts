@@ -41,8 +41,11 @@ const rules: readonly Rule[] = [
 	},
 ];
 
+/** What to say about a file that stops too early. */
+export const endsEarly = 'The picture ends too early: a part of the file is missing.';
+
 /** Words of the codec libraries for a file that stops too early. */
-const endsEarly =
+const endsEarlyWords =
 	/premature end|unexpected end|not enough data|end of (file|data|stream)|bad seek|too short|read error/i;
 
 /**
@@ -56,9 +59,7 @@ export function classify(error: unknown, stage: Stage, step: string): PicpipeErr
 	if (rule) return new PicpipeError(rule.code, rule.sentence, { cause: error, step });
 	if (stage === 'work') return new PicpipeError('internal', undefined, { cause: error, step });
 	return corrupt(
-		endsEarly.test(message)
-			? 'The picture ends too early: a part of the file is missing.'
-			: 'The picture is damaged and cannot be decoded.',
+		endsEarlyWords.test(message) ? endsEarly : 'The picture is damaged and cannot be decoded.',
 		step,
 		error,
 	);

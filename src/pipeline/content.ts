@@ -1,5 +1,5 @@
 import type { Size } from '../operations/operation.ts';
-import type { Pixels } from './decode.ts';
+import { isOpaque, type Pixels } from './pixels.ts';
 
 /** What an encoder is chosen by. */
 export interface Content extends Size {
@@ -27,13 +27,13 @@ const mostColours = 0.1;
 /** Looks at a part of the pixels: about 5 ms for 2 million. */
 export function contentOf(pixels: Pixels): Content {
 	const { width, height } = pixels;
-	return { width, height, isAnimated: false, isTransparent: isTransparent(pixels), isDrawing: isDrawing(pixels) };
-}
-
-function isTransparent({ data, channels }: Pixels): boolean {
-	if (channels === 3) return false;
-	for (let at = 3; at < data.length; at += 4) if (data[at] !== 255) return true;
-	return false;
+	return {
+		width,
+		height,
+		isAnimated: pixels.animation !== undefined,
+		isTransparent: !isOpaque(pixels),
+		isDrawing: isDrawing(pixels),
+	};
 }
 
 function isDrawing({ data, width, height, channels }: Pixels): boolean {

@@ -1,8 +1,12 @@
-import sharp, { type Metadata, type SharpOptions } from 'sharp';
+import sharp, { type Metadata, type Sharp, type SharpOptions } from 'sharp';
+import type { ColourOption } from '../domain/output.ts';
 import type { Facts } from '../domain/picture.ts';
 import { PicpipeError } from '../errors.ts';
 import type { Scaling } from '../operations/operation.ts';
-import { classify, corrupt } from './classify.ts';
+import { classify, corrupt, endsEarly } from './classify.ts';
+import { endsWithinBlock } from './gif.ts';
+import { type Animation, isOpaque, onFrames, open, type Pixels, scaled, toPixels } from './pixels.ts';
+import { rgbProfile, withProfile } from './profile.ts';
 import { type InputFormat, inputFormats, sniffFormat } from './sniff.ts';
 
 /** What a picture may be; checked against its header before a pixel is decoded. */
@@ -14,14 +18,6 @@ export interface PictureLimits {
 	readonly maxFrames: number;
 }
 
-/** Decoded pixels: 8 bits a channel, sRGB, three channels or four with unpremultiplied alpha, upright. */
-export interface Pixels {
-	readonly data: Buffer;
-	readonly width: number;
-	readonly height: number;
-	readonly channels: 3 | 4;
-}
-
 /** A picture whose header was read and is within the limits. */
 export interface Inspected {
 	readonly facts: Facts;
@@ -30,8 +26,14 @@ export interface Inspected {
 	readonly format: InputFormat;
 	/** 16 bits a channel and an embedded colour profile: sharp converts those through P3. */
 	readonly isDeepWithProfile: boolean;
+	/** Absent for what has a single frame, and for collections, of which the first picture is taken. */
+	readonly animation?: Animation | undefined;
 	/** The EXIF block as it stands in the file. */
 	readonly exif?: Buffer | undefined;
+	/** The XMP packet as it stands in the file. */
+	readonly xmp?: Buffer | undefined;
+	/** Its own RGB profile; the colours of animations are always converted. */
+	readonly profile?: Buffer | undefined;
 }
 
 /** Loaders of libvips that may run; all from memory, so that no picture can open a file. */
@@ -102,11 +104,14 @@ export async function inspect(file: Buffer, limits: PictureLimits): Promise<Insp
 		);
 	}
 	if (format === 'png') refuseHugePng(file, limits);
+	if (format === 'gif' && endsWithinBlock(file)) throw corrupt(endsEarly, 'inspect');
 	const metadata = await readHeader(file);
 	const { width, height } = metadata.autoOrient;
 	const frames = metadata.pages ?? 1;
 	if (!width || !height) throw corrupt('The picture has no width or no height.', 'inspect');
-	checkLimits({ width, height, frames, decoded: decodedFrames(format, frames) }, limits);
+	const animation = animationOf(format, metadata);
+	const decoded = animation?.delay.length ?? 1;
+	checkLimits({ width, height, frames, decoded }, limits);
 	return {
 		facts: {
 			format,
@@ -117,10 +122,13 @@ export async function inspect(file: Buffer, limits: PictureLimits): Promise<Insp
 			orientation: metadata.orientation ?? 1,
 			colourSpace: metadata.space,
 		},
-		megapixels: (width * height) / 1e6,
+		megapixels: (width * height * decoded) / 1e6,
 		format,
 		isDeepWithProfile: metadata.depth === 'ushort' && metadata.space === 'rgb16' && metadata.hasProfile,
 		exif: metadata.exif,
+		xmp: metadata.xmp,
+		profile: animation ? undefined : rgbProfile(metadata.icc, metadata.space),
+		animation,
 	};
 }
 
@@ -140,9 +148,13 @@ function refuseHugePng(file: Buffer, limits: PictureLimits): void {
 	if (file.toString('latin1', 12, 16) === 'IHDR') checkLimits({ width, height, frames: 1, decoded: 1 }, limits);
 }
 
-/** Of a document with many pages only the first is decoded; the frames of an animation belong together. */
-function decodedFrames(format: InputFormat, frames: number): number {
-	return format === 'tiff' ? 1 : frames;
+/** Milliseconds that a frame is shown of which the file doesn't say it: what browsers take. */
+const usualDelay = 100;
+
+/** The pages of a TIFF and the pictures of an AVIF are no animation: only the first is decoded. */
+function animationOf(format: InputFormat, { pages = 1, delay, loop = 0 }: Metadata): Animation | undefined {
+	if (pages < 2 || (format !== 'gif' && format !== 'webp')) return undefined;
+	return { delay: Array.from({ length: pages }, (_, index) => delay?.[index] ?? usualDelay), loop };
 }
 
 interface Declared {
@@ -175,18 +187,25 @@ function checkLimits({ width, height, frames, decoded }: Declared, limits: Pictu
 
 /**
  * Decodes the whole picture, scaled to a size: upright, in sRGB, without metadata. Decoders that can shrink while they
- * load do so.
+ * load do so. Of an animation it is the first frame.
  *
+ * @param colour the colours that the pixels' numbers shall mean, if the picture has a profile of its own
  * @throws PicpipeError of class `corrupt`, `unsupported` or `limit`
  */
-export async function decode(file: Buffer, picture: Inspected, scaling: Scaling): Promise<Pixels> {
-	if (picture.format !== 'jpeg') return decodeOnce(file, picture, scaling, 'error');
+export async function decode(
+	file: Buffer,
+	picture: Inspected,
+	scaling: Scaling,
+	colour: ColourOption = 'srgb',
+): Promise<Pixels> {
+	const once = (failOn: 'error' | 'warning') => decodeOnce(file, picture, scaling, { failOn, colour });
+	if (picture.format !== 'jpeg') return once('error');
 	try {
-		return await decodeOnce(file, picture, scaling, 'warning');
+		return await once('warning');
 	} catch (error) {
 		const cause = error instanceof PicpipeError ? error.cause : undefined;
 		if (!(cause instanceof Error) || !harmlessJpegWarnings.test(cause.message)) throw error;
-		return decodeOnce(file, picture, scaling, 'error');
+		return once('error');
 	}
 }
 
@@ -194,17 +213,68 @@ async function decodeOnce(
 	file: Buffer,
 	picture: Inspected,
 	{ width, height, kernel }: Scaling,
-	failOn: 'error' | 'warning',
+	{ failOn, colour }: { readonly failOn: 'error' | 'warning'; readonly colour: ColourOption },
 ): Promise<Pixels> {
 	try {
-		const { facts } = picture;
-		let image = sharp(file, inputOptions(failOn, facts.width * facts.height));
-		image = image.resize({ width, height, fit: 'fill', kernel });
+		const { facts, profile } = picture;
+		const isConverted = profile === undefined || colour === 'srgb';
+		const options = { ...inputOptions(failOn, facts.width * facts.height), ignoreIcc: !isConverted };
+		let image = sharp(file, options).resize({ width, height, fit: 'fill', kernel });
+		if (!isConverted) return colour === 'p3' ? await inDisplayP3(image, profile) : await toPixels(image);
 		// sharp leaves the pixels of such pictures in P3 unless it is told where they shall end.
 		if (picture.isDeepWithProfile) image = image.withIccProfile('srgb');
-		const { data, info } = await image.toColourspace('srgb').raw().toBuffer({ resolveWithObject: true });
-		return { data, width: info.width, height: info.height, channels: info.channels === 4 ? 4 : 3 };
+		return await toPixels(image.toColourspace('srgb'));
 	} catch (error) {
 		throw classify(error, 'decode', 'decode');
 	}
+}
+
+/** From the original's own numbers, with 16 bits on the way: through sRGB, colours beyond it would be lost. */
+async function inDisplayP3(image: Sharp, profile: Buffer): Promise<Pixels> {
+	const deep = image.toColourspace('rgb16').raw({ depth: 'ushort' });
+	const { data, info } = await deep.toBuffer({ resolveWithObject: true });
+	const channels = info.channels === 4 ? 4 : 3;
+	const { width, height } = info;
+	const file = withProfile({ data, width, height, channels }, profile, 16);
+	return toPixels(sharp(file, { limitInputPixels: width * height }).withIccProfile('p3'));
+}
+
+/**
+ * Decodes every frame of an animation, scaled to a size.
+ *
+ * @throws PicpipeError of class `corrupt`, `unsupported` or `limit`
+ */
+export async function decodeFrames(file: Buffer, picture: Inspected, scaling: Scaling): Promise<Pixels> {
+	const { facts, animation } = picture;
+	if (!animation) return decode(file, picture, scaling);
+	try {
+		const options = inputOptions('error', facts.width * facts.height * animation.delay.length);
+		// sharp turns no picture of several pages, so each frame is turned by itself.
+		const image = sharp(file, { ...options, pages: -1, autoOrient: false }).toColourspace('srgb');
+		const decoded = await toPixels(image, animation);
+		// Decoders of animations always give alpha, which steps would carry along.
+		const frames = isOpaque(decoded) ? await toPixels(open(decoded).removeAlpha(), animation) : decoded;
+		const upright =
+			facts.orientation === 1 ? frames : await onFrames(frames, (frame) => turn(frame, facts.orientation));
+		const isScaled = upright.width !== scaling.width || upright.height !== scaling.height;
+		return isScaled ? await scaled(upright, scaling) : upright;
+	} catch (error) {
+		throw classify(error, 'decode', 'decode');
+	}
+}
+
+/** What has to be done to pixels of each EXIF orientation (EXIF 2.32, 4.6.4.A); sharp mirrors before it rotates. */
+const turns: Readonly<Record<number, { readonly isMirrored: boolean; readonly angle: number }>> = {
+	2: { isMirrored: true, angle: 0 },
+	3: { isMirrored: false, angle: 180 },
+	4: { isMirrored: true, angle: 180 },
+	5: { isMirrored: true, angle: 270 },
+	6: { isMirrored: false, angle: 90 },
+	7: { isMirrored: true, angle: 90 },
+	8: { isMirrored: false, angle: 270 },
+};
+
+async function turn(frame: Pixels, orientation: number): Promise<Pixels> {
+	const { isMirrored = false, angle = 0 } = turns[orientation] ?? {};
+	return toPixels(open(frame).flop(isMirrored).rotate(angle));
 }

@@ -23,6 +23,11 @@ export function isChooser(encoder: Encoder | Chooser): encoder is Chooser {
 	return 'choose' in encoder;
 }
 
+/** Whether an animation stays one. */
+export function keepsAnimation(encoder: Encoder | Chooser, options: unknown): boolean {
+	return encoder.keepsAnimation?.(options) ?? false;
+}
+
 /** The encoders that may come into it. */
 export function encodersOf(encoder: Encoder | Chooser, options: unknown): readonly Encoder[] {
 	return isChooser(encoder) ? encoder.encoders(options) : [encoder];

@@ -1,9 +1,10 @@
+import type { ColourOption } from '../domain/output.ts';
 import type { Recipe } from '../domain/recipe.ts';
 import { PicpipeError } from '../errors.ts';
 import type { Scaling, Size } from '../operations/operation.ts';
 import type { Analyser, Pictured } from './analysis/analysis.ts';
 import { analysersOf } from './analysis/index.ts';
-import { encodersOf } from './encode.ts';
+import { encodersOf, keepsAnimation } from './encode.ts';
 import { type PlannedStep, type PlannedVariant, planVariants } from './plan.ts';
 
 /** A step as it will be done to this picture. */
@@ -15,6 +16,8 @@ export interface Pass extends PlannedStep {
 export interface LevelVariant {
 	readonly variant: PlannedVariant;
 	readonly passes: readonly Pass[];
+	/** The picture is an animation, and so is what becomes of it here or in a variant that stands on this one. */
+	readonly isAnimated: boolean;
 	/** Variants that begin with what the last pass makes. */
 	readonly chained: readonly LevelVariant[];
 	/** What can be planned only when it is known what size the last pass has made; absent where that is known from the start. */
@@ -37,6 +40,8 @@ export interface Later {
 export interface Level extends Scaling {
 	/** The level it is made from; undefined for one decoded from the file. */
 	readonly base: Level | undefined;
+	/** What its numbers mean, where the picture has a profile of its own. */
+	readonly colour: ColourOption;
 	/** Variants whose first step begins here. */
 	readonly variants: readonly LevelVariant[];
 	/** Analysis that looks at this level. */
@@ -62,11 +67,19 @@ const leastReduction = 1.5;
  *
  * @throws PicpipeError `output-too-large`, before a pixel is decoded; `invalid-recipe`
  */
-export function planLevels(recipe: Recipe, picture: Pictured, limits: WorkLimits): readonly Level[] {
-	const needs = new Map<string, { scaling: Scaling; variants: LevelVariant[]; analyse: Analyser[] }>();
-	const needAt = (scaling: Scaling) => {
-		const key = `${scaling.width}×${scaling.height} ${scaling.kernel}`;
-		const need = needs.get(key) ?? { scaling, variants: [], analyse: [] };
+export function planLevels(
+	recipe: Recipe,
+	picture: Pictured & { readonly hasProfile?: boolean },
+	limits: WorkLimits,
+): readonly Level[] {
+	const needs = new Map<
+		string,
+		Pick<Level, 'colour'> & { scaling: Scaling; variants: LevelVariant[]; analyse: Analyser[] }
+	>();
+	const needAt = (scaling: Scaling, wanted: ColourOption = 'srgb') => {
+		const colour = picture.hasProfile ? wanted : 'srgb';
+		const key = `${scaling.width}×${scaling.height} ${scaling.kernel} ${colour}`;
+		const need = needs.get(key) ?? { scaling, colour, variants: [], analyse: [] };
 		needs.set(key, need);
 		return need;
 	};
@@ -75,7 +88,8 @@ export function planLevels(recipe: Recipe, picture: Pictured, limits: WorkLimits
 		const chain = planChain(variant, picture, { planned, picture, limits });
 		const [first] = chain.passes;
 		const enough = first?.operation.predict(first.input, first.options).enough;
-		needAt(enough ?? { ...picture, kernel: 'lanczos3' }).variants.push(chain);
+		const { width, height } = picture;
+		needAt(enough ?? { width, height, kernel: 'lanczos3' }, variant.output.colour).variants.push(chain);
 	}
 	for (const analyser of analysersOf(recipe.analyse)) {
 		const copy = analyser.copyOf(picture);
@@ -83,8 +97,10 @@ export function planLevels(recipe: Recipe, picture: Pictured, limits: WorkLimits
 	}
 
 	const levels: Level[] = [];
-	for (const { scaling, variants, analyse } of [...needs.values()].sort((a, b) => area(b.scaling) - area(a.scaling))) {
-		levels.push({ ...scaling, base: baseFor(scaling, levels), variants, analyse });
+	for (const need of [...needs.values()].sort((a, b) => area(b.scaling) - area(a.scaling))) {
+		const { scaling, ...rest } = need;
+		const alike = levels.filter(({ colour }) => colour === need.colour);
+		levels.push({ ...scaling, base: baseFor(scaling, alike), ...rest });
 	}
 	return levels;
 }
@@ -108,24 +124,32 @@ export function variantsOf(levels: readonly Level[]): readonly PlannedVariant[] 
 	return levels.flatMap((level) => level.variants.flatMap(withChained));
 }
 
+/** Are all frames of an animation needed on a level, for its variants or for a level that is made from it? */
+export function needsFrames(level: Level, levels: readonly Level[]): boolean {
+	if (level.variants.some(({ isAnimated }) => isAnimated)) return true;
+	return levels.some((other) => other.base === level && needsFrames(other, levels));
+}
+
 interface Whole {
 	/** Every variant of the recipe. */
 	readonly planned: readonly PlannedVariant[];
-	/** Size of the original. */
-	readonly picture: Size;
+	/** The original. */
+	readonly picture: Pictured;
 	readonly limits: WorkLimits;
 }
 
 /** A variant whose steps, or those that are left of them, begin with pixels of this size, and all that stand on it. */
 function planChain(variant: PlannedVariant, input: Size, whole: Whole, steps = variant.steps): LevelVariant {
 	const { passes, output, left } = planPasses(variant, steps, input, whole);
+	const isAnimated = framesOf(variant, whole) > 1;
 	if (left) {
 		// Planned for the largest size that is possible, too much would be refused.
 		const plan = (made: Size) => planChain(variant, made, whole, left);
-		return { variant, passes, chained: [], later: { variants: allStandingOn(variant, whole), plan } };
+		return { variant, passes, isAnimated, chained: [], later: { variants: allStandingOn(variant, whole), plan } };
 	}
 	checkOutput(variant, output, whole.limits);
-	return { variant, passes, chained: standingOn(variant, whole).map((one) => planChain(one, output, whole)) };
+	const chained = standingOn(variant, whole).map((one) => planChain(one, output, whole));
+	return { variant, passes, isAnimated, chained };
 }
 
 function standingOn({ name }: PlannedVariant, { planned }: Whole): readonly PlannedVariant[] {
@@ -136,20 +160,31 @@ function allStandingOn(variant: PlannedVariant, whole: Whole): readonly PlannedV
 	return standingOn(variant, whole).flatMap((one) => [one, ...allStandingOn(one, whole)]);
 }
 
+/** Frames of which a variant, or one that stands on it, is made. */
+function framesOf(variant: PlannedVariant, whole: Whole): number {
+	const encodings = [variant, ...allStandingOn(variant, whole)].flatMap((one) => one.encodings);
+	const isKept = encodings.some(({ encoder, options }) => keepsAnimation(encoder, options));
+	return isKept ? (whole.picture.frames ?? 1) : 1;
+}
+
 /** Steps for pixels of this size, up to the first after which the size is not known, checked against the limit of pixels. */
 function planPasses(
 	variant: PlannedVariant,
 	steps: readonly PlannedStep[],
 	input: Size,
-	{ picture, limits }: Whole,
+	whole: Whole,
 ): { passes: readonly Pass[]; output: Size; left?: readonly PlannedStep[] } {
+	const { picture, limits } = whole;
+	const frames = framesOf(variant, whole);
+	const most = Math.max(area(picture) * frames, limits.maxMegapixels * 1e6);
 	const passes: Pass[] = [];
 	let size = input;
 	for (const [index, { operation, options: written }] of steps.entries()) {
 		for (const options of operation.passes?.(size, written) ?? [written]) {
 			const { output, peak = output, isAtMost } = operation.predict(size, options);
-			if (area(peak) > Math.max(area(picture), limits.maxMegapixels * 1e6)) {
-				refuse(variant.name, `${operation.name} to make at most ${limits.maxMegapixels} million pixels`, peak);
+			if (area(peak) * frames > most) {
+				const expected = `${operation.name} to make at most ${limits.maxMegapixels} million pixels`;
+				refuse(variant.name, expected, peak, frames);
 			}
 			passes.push({ operation, options, input: size });
 			size = output;
@@ -174,8 +209,9 @@ function checkOutput(variant: PlannedVariant, size: Size, limits: WorkLimits): v
 	}
 }
 
-function refuse(variant: string, expected: string, { width, height }: Size): never {
-	const message = `Expected ${expected} in variant ${variant} but it would be ${width} × ${height}.`;
+function refuse(variant: string, expected: string, { width, height }: Size, frames = 1): never {
+	const made = `${width} × ${height}${frames > 1 ? ` × ${frames} frames` : ''}`;
+	const message = `Expected ${expected} in variant ${variant} but it would be ${made}.`;
 	throw new PicpipeError('output-too-large', message, { step: 'plan' });
 }
 

@@ -6,12 +6,15 @@ import type { Asset } from '../operations/operation.ts';
 import type { Analyser, Subject } from './analysis/analysis.ts';
 import { analysersOf } from './analysis/index.ts';
 import { classify } from './classify.ts';
-import { decode, type Inspected, type Pixels } from './decode.ts';
+import { decode, decodeFrames, type Inspected } from './decode.ts';
 import { type Lanes, openLanes } from './lanes.ts';
-import { type Level, type LevelVariant, planLevels, variantsOf, type WorkLimits } from './levels.ts';
+import { type Level, type LevelVariant, needsFrames, planLevels, variantsOf, type WorkLimits } from './levels.ts';
+import { metadataOf } from './metadata.ts';
+import { firstFrame, open, type Pixels, scaled } from './pixels.ts';
 import { variantDigest } from './plan.ts';
-import { applySteps, open, toPixels } from './steps.ts';
-import { candidateFor, type FoundQuality, write } from './write.ts';
+import { profileFor } from './profile.ts';
+import { applySteps } from './steps.ts';
+import { candidateFor, type Extras, type FoundQuality, write } from './write.ts';
 
 /** A step that is over. */
 export interface StepEvent {
@@ -85,7 +88,12 @@ export async function runPipeline(
 	listener: PipelineListener,
 ): Promise<{ facts: Facts; analysis: Analysis }> {
 	const { facts } = input.picture;
-	const levels = planLevels(input.recipe, facts, input.limits);
+	const frames = input.picture.animation?.delay.length ?? 1;
+	const levels = planLevels(
+		input.recipe,
+		{ ...facts, frames, hasProfile: input.picture.profile !== undefined },
+		input.limits,
+	);
 	const unseen = analysersOf(input.recipe.analyse).filter((analyser) => !analyser.copyOf(facts));
 	const report = reportSteps(levels, unseen, listener);
 	const lanes = openLanes(input.lanes);
@@ -101,13 +109,16 @@ export async function runPipeline(
 	for (const analyser of unseen) analyse(analyser, { exif });
 
 	for (const level of levels) {
-		const pixels = await lanes.run(() => makeLevel(input, level, made, report)).catch(() => undefined);
+		const pixels = await lanes.run(() => makeLevel(level, levels, made, work)).catch(() => undefined);
 		if (!pixels) break;
 		made.set(level, pixels);
 		for (const variant of level.variants) {
 			lanes.start(() => makeVariant(variant, pixels, work));
 		}
-		for (const analyser of level.analyse) analyse(analyser, { exif, copy: { pixels, open: () => open(pixels) } });
+		const still = firstFrame(pixels);
+		for (const analyser of level.analyse) {
+			analyse(analyser, { exif, copy: { pixels: still, open: () => open(still) } });
+		}
 	}
 	await lanes.finish();
 	return { facts, analysis: analysisSchema.parse(analysis) };
@@ -136,23 +147,24 @@ function reportSteps(levels: readonly Level[], unseen: readonly Analyser[], list
 }
 
 async function makeLevel(
-	{ file, picture }: PipelineInput,
 	level: Level,
+	levels: readonly Level[],
 	made: ReadonlyMap<Level, Pixels>,
-	report: Report,
+	{ input, report }: VariantWork,
 ): Promise<Pixels> {
+	const { file, picture } = input;
+	const keepsFrames = needsFrames(level, levels);
 	const base = level.base && made.get(level.base);
 	if (!base) {
 		return report(
 			'decode',
-			() => decode(file, picture, level),
+			() => (keepsFrames ? decodeFrames(file, picture, level) : decode(file, picture, level, level.colour)),
 			() => file.length,
 		);
 	}
-	const { width, height, kernel } = level;
 	return report(
-		`scale to ${width}×${height}`,
-		() => toPixels(open(base).resize({ width, height, fit: 'fill', kernel })),
+		`scale to ${level.width}×${level.height}`,
+		() => scaled(keepsFrames ? base : firstFrame(base), level),
 		(pixels) => pixels.data.length,
 	);
 }
@@ -169,11 +181,16 @@ const noAssets: ReadonlyMap<string, KnownAsset> = new Map();
 
 async function makeVariant(level: LevelVariant, pixels: Pixels, work: VariantWork): Promise<void> {
 	const { report, listener, lanes } = work;
-	const { sha256, assets = noAssets } = work.input;
+	const { sha256, picture, assets = noAssets } = work.input;
 	let started = performance.now();
-	const stepped = await applySteps(level, pixels, assets);
+	const stepped = await applySteps(level, level.isAnimated ? pixels : firstFrame(pixels), assets);
 	const { variant, chained } = stepped.level;
 	const { pixels: shared } = stepped;
+	const { metadata, colour } = variant.output;
+	const extras: Extras = {
+		attach: metadataOf(metadata, picture),
+		profile: await profileFor(colour, picture.profile),
+	};
 	if (shared) for (const next of chained) lanes.start(() => makeVariant(next, shared, work));
 	for (const encoding of variant.encodings) {
 		const candidate = await candidateFor(encoding, stepped);
@@ -181,7 +198,7 @@ async function makeVariant(level: LevelVariant, pixels: Pixels, work: VariantWor
 		const step = `encode ${variant.name}.${extension}`;
 		const encoded = await report(
 			step,
-			() => write(stepped.image.clone(), candidate, step),
+			() => write(stepped, candidate, extras, step),
 			({ data }) => data.length,
 		);
 		const milliseconds = performance.now() - started;

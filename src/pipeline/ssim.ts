@@ -1,4 +1,4 @@
-import type { Pixels } from './decode.ts';
+import type { Pixels } from './pixels.ts';
 
 /*
  * Structural similarity, Wang, Bovik, Sheikh and Simoncelli, "Image quality assessment: from error visibility to structural
@@ -29,8 +29,7 @@ interface Luma {
 }
 
 /**
- * Measures how alike pictures are to this one: 1 for the same, from about 0.98 on hardly anybody sees a difference. The frames of
- * an animation count as one tall picture.
+ * Measures how alike pictures are to this one: 1 for the same, from about 0.98 on hardly anybody sees a difference.
  *
  * @throws RangeError when a picture has another size
  */

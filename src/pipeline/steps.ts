@@ -1,9 +1,9 @@
-import sharp, { type Sharp } from 'sharp';
+import type { Sharp } from 'sharp';
 import type { Assets } from '../operations/operation.ts';
 import { classify } from './classify.ts';
-import type { Pixels } from './decode.ts';
 import { isChooser } from './encode.ts';
 import type { LevelVariant, Pass } from './levels.ts';
+import { firstFrame, onFrames, open, type Pixels, toPixels } from './pixels.ts';
 import type { PlannedVariant } from './plan.ts';
 
 /** A variant whose steps are done. */
@@ -33,17 +33,16 @@ async function applyPasses(level: LevelVariant, pixels: Pixels, assets: Assets):
 	let image = open(from);
 	if (passes.length === 0) return { level, image, pixels };
 	try {
+		if (from.animation) {
+			for (const pass of passes) from = await applyToFrames(pass, from, assets);
+			return { level, image: open(from), pixels: from };
+		}
 		for (const [index, pass] of passes.entries()) {
 			if (index > 0) {
 				from = await toPixels(image);
 				image = open(from);
 			}
-			image =
-				pass.operation.coloursOnly && from.channels === 4
-					? await onColours(pass, from, assets)
-					: await apply(pass, image, assets);
-			// sharp gives alpha to whatever something is laid over.
-			if (from.channels === 3 && !addsAlpha(pass)) image = image.removeAlpha();
+			image = await applyPass(pass, from, image, assets);
 		}
 		// An encoder may put a background behind the picture, and sharp would do that before the last step.
 		const mayBeTransparent = from.channels === 4 || passes.some(addsAlpha);
@@ -56,6 +55,33 @@ async function applyPasses(level: LevelVariant, pixels: Pixels, assets: Assets):
 	} catch (error) {
 		throw classify(error, 'work', `steps of ${variant.name}`);
 	}
+}
+
+/** @param image a pipeline that begins with these pixels and holds nothing else */
+async function applyPass(pass: Pass, from: Pixels, image: Sharp, assets: Assets): Promise<Sharp> {
+	const made =
+		pass.operation.coloursOnly && from.channels === 4
+			? await onColours(pass, from, assets)
+			: await apply(pass, image, assets);
+	// sharp gives alpha to whatever something is laid over.
+	return from.channels === 3 && !addsAlpha(pass) ? made.removeAlpha() : made;
+}
+
+/** Does a step to every frame; what looks at the picture looks at the first one, or at all, so that nothing jumps. */
+async function applyToFrames(pass: Pass, pixels: Pixels, assets: Assets): Promise<Pixels> {
+	const { operation, options, input } = pass;
+	const { animation, ...still } = pixels;
+	if (operation.isOfAllFrames && animation) {
+		const tall = { ...still, height: still.height * animation.delay.length };
+		const { data, channels } = await toPixels(await applyPass(pass, tall, open(tall), assets));
+		return { ...pixels, data, channels };
+	}
+	const one = async (frame: Pixels) => toPixels(await applyPass(pass, frame, open(frame), assets));
+	if (!operation.repeat) return onFrames(pixels, one);
+	const first = await applyPass(pass, firstFrame(pixels), open(firstFrame(pixels)), assets);
+	const { info } = await first.raw().toBuffer({ resolveWithObject: true });
+	const repeat = operation.repeat(options, input, info);
+	return onFrames(pixels, repeat ? (frame) => toPixels(repeat(open(frame))) : one);
 }
 
 /** An encoder is chosen by what is in the picture. */
@@ -78,15 +104,4 @@ async function onColours(pass: Pass, pixels: Pixels, assets: Assets): Promise<Sh
 	const alpha = await open(pixels).extractChannel('alpha').raw().toBuffer();
 	const made = await toPixels(await apply(pass, open(colours), assets));
 	return open(made).joinChannel(alpha, { raw: { width, height, channels: 1 } });
-}
-
-/** A pipeline that begins with these pixels. */
-export function open({ data, width, height, channels }: Pixels): Sharp {
-	return sharp(data, { raw: { width, height, channels }, limitInputPixels: width * height });
-}
-
-/** Runs a pipeline. */
-export async function toPixels(image: Sharp): Promise<Pixels> {
-	const { data, info } = await image.raw().toBuffer({ resolveWithObject: true });
-	return { data, width: info.width, height: info.height, channels: info.channels === 4 ? 4 : 3 };
 }

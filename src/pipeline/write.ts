@@ -1,13 +1,15 @@
 import sharp, { type Sharp } from 'sharp';
 import { PicpipeError } from '../errors.ts';
 import { contentOf } from './content.ts';
-import type { Pixels } from './decode.ts';
-import { type Candidate, isChooser } from './encode.ts';
+import { type Candidate, isChooser, keepsAnimation } from './encode.ts';
 import { type QualityTarget, targetOf } from './encoders/quality.ts';
+import type { Attach } from './metadata.ts';
+import { firstFrame, open, type Pixels, toPixels } from './pixels.ts';
 import type { PlannedEncoding } from './plan.ts';
+import { withProfile } from './profile.ts';
 import { type Attempt, searchQuality } from './search.ts';
 import { similarityTo } from './ssim.ts';
-import { open, type Stepped, toPixels } from './steps.ts';
+import type { Stepped } from './steps.ts';
 
 /** A variant's pixels in a format. */
 export interface Written {
@@ -16,6 +18,14 @@ export interface Written {
 	readonly height: number;
 	/** Where the recipe has a target instead of a quality: which one was found. */
 	readonly quality?: FoundQuality;
+}
+
+/** What stands in a file beside its pixels. */
+export interface Extras {
+	/** Puts the metadata in. */
+	readonly attach: Attach | undefined;
+	/** What the pixels' numbers mean; sRGB without. */
+	readonly profile: Buffer | undefined;
 }
 
 /** A quality that was looked for. */
@@ -36,17 +46,26 @@ export async function candidateFor({ encoder, options }: PlannedEncoding, steppe
 }
 
 /**
- * Writes an image whose steps are done.
+ * Writes a variant whose steps are done.
  *
  * @param step what errors are about
  * @throws PicpipeError `output-too-large` when no quality makes it as small as asked
  */
-export async function write(image: Sharp, candidate: Candidate, step: string): Promise<Written> {
+export async function write(
+	{ image, pixels }: Stepped,
+	candidate: Candidate,
+	extras: Extras,
+	step: string,
+): Promise<Written> {
 	const { encoder, options } = candidate;
-	const prepared = encoder.prepare?.(image, options) ?? image;
+	const isAnimated = pixels?.animation && keepsAnimation(encoder, options);
+	const animation = isAnimated ? pixels.animation : undefined;
+	const from = pixels?.animation && !isAnimated ? open(firstFrame(pixels)) : image.clone();
+	const prepared = encoder.prepare?.(from, options) ?? from;
 	const target = targetOf(options);
-	if (target) return writeFor(target, await toPixels(prepared), candidate, step);
-	return encode(encoder.apply(prepared, options));
+	if (target) return writeFor(target, await toPixels(prepared, animation), { candidate, extras, step });
+	const base = extras.profile ? profiled(await toPixels(prepared, animation), extras.profile) : prepared;
+	return encode(encoder.apply(attached(base, extras), options, animation));
 }
 
 interface Tried extends Attempt {
@@ -56,12 +75,18 @@ interface Tried extends Attempt {
 async function writeFor(
 	target: QualityTarget,
 	pixels: Pixels,
-	{ encoder, options }: Candidate,
-	step: string,
+	{ candidate, extras, step }: { candidate: Candidate; extras: Extras; step: string },
 ): Promise<Written> {
-	const similarity = similarityTo(pixels);
+	const { encoder, options } = candidate;
+	const similarity = similarityTo(firstFrame(pixels));
 	const attempt = async (quality: number): Promise<Tried> => {
-		const written = await encode(encoder.apply(open(pixels), { ...(options as object), quality }));
+		const written = await encode(
+			encoder.apply(
+				attached(extras.profile ? profiled(pixels, extras.profile) : open(pixels), extras),
+				{ ...(options as object), quality },
+				pixels.animation,
+			),
+		);
 		let score: Promise<number> | undefined;
 		return {
 			quality,
@@ -86,13 +111,24 @@ async function writeFor(
 	return { ...found.written, quality: { value: found.quality, ssim, tries } };
 }
 
-/** What a viewer will see of it, with the channels of what it was made from. */
+/** What a viewer will see of its first frame, with the channels of what it was made from. */
 function decodeAgain(data: Buffer, { width, height, channels }: Pixels): Promise<Pixels> {
-	const image = sharp(data, { limitInputPixels: width * height }).toColourspace('srgb');
+	// Numbers are compared with numbers, whatever they mean.
+	const image = sharp(data, { limitInputPixels: width * height, ignoreIcc: true }).toColourspace('srgb');
 	return toPixels(channels === 4 ? image.ensureAlpha() : image.removeAlpha());
+}
+
+function attached(image: Sharp, { attach }: Extras): Sharp {
+	return attach ? attach(image) : image;
+}
+
+/** A pipeline that begins with pixels of another colour space and says so in what it writes. */
+function profiled(pixels: Pixels, profile: Buffer): Sharp {
+	const { width, height } = pixels;
+	return sharp(withProfile(pixels, profile), { limitInputPixels: width * height }).keepIccProfile();
 }
 
 async function encode(image: Sharp): Promise<Written> {
 	const { data, info } = await image.toBuffer({ resolveWithObject: true });
-	return { data, width: info.width, height: info.height };
+	return { data, width: info.width, height: info.pageHeight ?? info.height };
 }

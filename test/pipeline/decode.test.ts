@@ -76,7 +76,7 @@ describe('input types', () => {
 		const gif = await sharp(frames, { join: { animated: true } })
 			.gif()
 			.toBuffer();
-		const made = await make(gif, one([]));
+		const made = await make(gif, one([], [{ png: {} }]));
 		expect(made.facts).toMatchObject({ format: 'gif', frames: 2, width: 64, height: 48 });
 		expect(await colourDifference(made.variant('only').data, await solid(64, 48, '#ff0000'))).toBeLessThan(4);
 	});

@@ -35,7 +35,16 @@ describe('parseRecipe', () => {
 						},
 					],
 					encode: [
-						{ webp: { quality: 80, effort: 4, lossless: false, nearLossless: false, smartSubsample: false } },
+						{
+							webp: {
+								quality: 80,
+								effort: 4,
+								lossless: false,
+								nearLossless: false,
+								animated: true,
+								smartSubsample: false,
+							},
+						},
 						{
 							jpeg: {
 								quality: 70,

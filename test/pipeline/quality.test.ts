@@ -1,7 +1,7 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { variantSchema } from '../../src/domain/variant.ts';
-import type { Pixels } from '../../src/pipeline/decode.ts';
+import type { Pixels } from '../../src/pipeline/pixels.ts';
 import { searchQuality } from '../../src/pipeline/search.ts';
 import { similarityTo } from '../../src/pipeline/ssim.ts';
 import { photograph } from '../helpers/pictures.ts';

@@ -1,10 +1,12 @@
 import type { Sharp } from 'sharp';
 import type { Analysis, MeasuredKind } from '../../domain/analysis.ts';
 import type { Scaling, Size } from '../../operations/operation.ts';
-import type { Pixels } from '../decode.ts';
+import type { Pixels } from '../pixels.ts';
 
 /** What is known of a picture before it is decoded. */
 export interface Pictured extends Size {
+	/** Frames of an animation; a single one when absent. */
+	readonly frames?: number;
 	/** It has an alpha channel, whatever is in it. */
 	readonly alpha?: boolean;
 }

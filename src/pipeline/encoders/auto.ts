@@ -84,6 +84,9 @@ export const auto: Chooser<AutoOptions> = {
 
 	encoders: ({ formats }) => formats.map((name) => byName[name]),
 
+	// Those among the animated formats that are allowed.
+	keepsAnimation: ({ formats }) => forAnimations.some(({ name }) => formats.includes(name)),
+
 	choose({ formats, ssim }, content) {
 		const allowed = preferences(content).filter(({ name }) => formats.includes(name));
 		const best = allowed.find(({ name }) => holds(byName[name], content)) ?? allowed[0];

@@ -1,14 +1,7 @@
 import type { Sharp } from 'sharp';
 import type { z } from 'zod';
 import type { Content } from '../content.ts';
-
-/** How an animation runs. */
-export interface Animation {
-	/** Milliseconds that each frame is shown; as many as there are frames. */
-	readonly delay: readonly number[];
-	/** Times that it runs; 0 is for ever. */
-	readonly loop: number;
-}
+import type { Animation } from '../pixels.ts';
 
 /** One output format, as a value; like an operation it is pure and adds to a sharp pipeline. */
 export interface Encoder<Options = unknown> {
@@ -24,8 +17,13 @@ export interface Encoder<Options = unknown> {
 	readonly schema: z.ZodType<Options>;
 	/** Takes away what the format can't hold, such as transparency. */
 	prepare?(image: Sharp, options: Options): Sharp;
-	/** @param image already prepared */
-	apply(image: Sharp, options: Options): Sharp;
+	/** Whether an animation stays one; of any other format it is the first frame. */
+	keepsAnimation?(options: Options): boolean;
+	/**
+	 * @param image already prepared
+	 * @param animation how its frames run; absent when there is one
+	 */
+	apply(image: Sharp, options: Options, animation?: Animation): Sharp;
 }
 
 /** An encoder with options that it accepts. */
@@ -42,5 +40,7 @@ export interface Chooser<Options = unknown> {
 	readonly schema: z.ZodType<Options>;
 	/** Those among which it chooses. */
 	encoders(options: Options): readonly Encoder[];
+	/** Whether an animation stays one. */
+	keepsAnimation(options: Options): boolean;
 	choose(options: Options, content: Content): Candidate;
 }

@@ -1,7 +1,15 @@
 import { z } from 'zod';
 import { number } from '../../operations/options.ts';
+import type { Animation } from '../pixels.ts';
 
 /** Options that several encoders have. */
+
+export const animated = z.boolean().default(true).describe('An animation stays one; otherwise it is its first frame.');
+
+/** As sharp takes it. */
+export function timingOf(animation: Animation | undefined) {
+	return animation && { delay: [...animation.delay], loop: animation.loop };
+}
 
 export const losslessOption = z.boolean().default(false).describe('Keep every pixel; quality then has no meaning.');
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { integer } from '../../operations/options.ts';
 import type { Encoder } from './encoder.ts';
-import { losslessOption } from './options.ts';
+import { animated, losslessOption, timingOf } from './options.ts';
 import { fixed, isSearchable, notSearchable, quality } from './quality.ts';
 
 const schema = z
@@ -15,6 +15,7 @@ const schema = z
 			.describe(
 				'Lossless after pixels were changed a little so that they pack better, the more the lower the quality. For drawings and screenshots.',
 			),
+		animated,
 		smartSubsample: z.boolean().default(false).describe('Keep sharp edges between colours; slower.'),
 	})
 	.refine(({ lossless, nearLossless }) => !(lossless && nearLossless), {
@@ -26,10 +27,12 @@ type WebpOptions = z.infer<typeof schema>;
 
 export const webp: Encoder<WebpOptions> = {
 	name: 'webp',
-	doc: 'WebP: small, with transparency, shown by every browser since 2020.',
+	doc: 'WebP: small, with transparency and animation, shown by every browser since 2020.',
 	type: 'image/webp',
 	extension: 'webp',
 	maximumSide: 16_383,
 	schema: schema as z.ZodType<WebpOptions>,
-	apply: (image, { quality, ...options }) => image.webp({ ...options, quality: fixed(quality) }),
+	keepsAnimation: ({ animated }) => animated,
+	apply: (image, { quality, animated: _, ...options }, animation) =>
+		image.webp({ ...options, quality: fixed(quality), ...timingOf(animation) }),
 };
