@@ -17,12 +17,8 @@ let displayP3: Promise<Buffer> | undefined;
 
 /** Display P3, as libvips has it: 480 bytes. */
 async function displayP3Profile(): Promise<Buffer> {
-	const { icc } = await sharp(
-		await sharp({ create: { width: 1, height: 1, channels: 3, background: '#000000' } })
-			.withIccProfile('p3')
-			.png()
-			.toBuffer(),
-	).metadata();
+	const dot = sharp({ create: { width: 1, height: 1, channels: 3, background: '#000000' } });
+	const { icc } = await sharp(await dot.withIccProfile('p3').png().toBuffer()).metadata();
 	if (!icc) throw new TypeError('Expected a profile of Display P3.');
 	return icc;
 }

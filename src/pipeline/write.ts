@@ -80,13 +80,8 @@ async function writeFor(
 	const { encoder, options } = candidate;
 	const similarity = similarityTo(firstFrame(pixels));
 	const attempt = async (quality: number): Promise<Tried> => {
-		const written = await encode(
-			encoder.apply(
-				attached(extras.profile ? profiled(pixels, extras.profile) : open(pixels), extras),
-				{ ...(options as object), quality },
-				pixels.animation,
-			),
-		);
+		const image = attached(extras.profile ? profiled(pixels, extras.profile) : open(pixels), extras);
+		const written = await encode(encoder.apply(image, { ...(options as object), quality }, pixels.animation));
 		let score: Promise<number> | undefined;
 		return {
 			quality,
