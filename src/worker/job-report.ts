@@ -8,18 +8,37 @@ import type { StepEvent } from './pool.ts';
 const imagingShare = 0.9;
 
 /**
+ * Reports are gathered for this long, milliseconds, and sent together: one by one they would cost more than everything else
+ * that Redis is asked for a picture. People don't see the difference.
+ */
+const gatherTime = 200;
+
+/**
  * Tells what a job does: each step to the job's own log and progress, which Arena shows, and to the process's log.
- * Reports go out one after the other and are never waited for by the work: without Redis the work goes on untold.
+ * The work never waits for its reports: without Redis it goes on untold.
  */
 export function reportTo(job: Job<unknown>, log: Logger) {
-	let queue = Promise.resolve();
-	const send = (line: string, progress?: JobProgress) => {
-		queue = queue
+	let sending = Promise.resolve();
+	let lines: string[] = [];
+	let latest: JobProgress | undefined;
+	let timer: NodeJS.Timeout | undefined;
+	const flush = () => {
+		clearTimeout(timer);
+		timer = undefined;
+		const [rows, progress] = [lines, latest];
+		lines = [];
+		latest = undefined;
+		sending = sending
 			.then(async () => {
-				await job.log(line);
-				if (progress) await job.updateProgress({ ...progress });
+				const told = rows.map((row) => job.log(row));
+				await Promise.all([...told, progress && job.updateProgress({ ...progress })]);
 			})
 			.catch((error) => log.debug({ err: error }, 'a report did not reach the job'));
+	};
+	const send = (line: string, progress?: JobProgress) => {
+		lines.push(line);
+		latest = progress ?? latest;
+		timer ??= setTimeout(flush, gatherTime);
 	};
 	const tell = (step: string, startedAt: number, milliseconds: number, bytes?: number, progress?: JobProgress) => {
 		log.debug({ step, milliseconds, bytes }, 'step');
@@ -52,7 +71,8 @@ export function reportTo(job: Job<unknown>, log: Logger) {
 		/** The last line; waits until all reports are out, or Redis is known to be away. */
 		async done(line: string): Promise<void> {
 			send(`${new Date().toISOString()} ${line}`, { percent: 100, step: 'done' });
-			await queue;
+			flush();
+			await sending;
 		},
 	};
 }
