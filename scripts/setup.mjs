@@ -5,7 +5,7 @@
  *
  *   node scripts/setup.mjs start [--no-run]   packages, Redis, build; then runs `picpipe start` in this process
  *   node scripts/setup.mjs build              packages, build
- *   node scripts/setup.mjs test               packages, Redis, Chromium
+ *   node scripts/setup.mjs test               packages, Redis, Chromium, a font
  *   node scripts/setup.mjs check              packages, build
  *
  * It speaks on standard error: standard output belongs to what runs afterwards.
@@ -23,6 +23,7 @@ import {
 	rmSync,
 	writeFileSync,
 } from 'node:fs';
+import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -33,7 +34,7 @@ const inRoot = (...parts) => join(root, ...parts);
 const goals = {
 	start: [installPackages, provideRedisUnlessGiven, build],
 	build: [installPackages, build],
-	test: [installPackages, provideRedis, provideChromium],
+	test: [installPackages, provideRedis, provideChromium, provideFont],
 	check: [installPackages, build],
 };
 
@@ -151,6 +152,33 @@ async function provideChromium() {
 		})}\n\nOr set CHROME_PATH to the program of any Chromium or Chrome, for example\n\n` +
 			"  CHROME_PATH='/Applications/Google Chrome.app/Contents/MacOS/Google Chrome' npm test",
 	);
+}
+
+/** A font for the tests of `text`. macOS and Windows always have some. */
+async function provideFont() {
+	if (process.platform !== 'linux') return;
+	const folders = [
+		'/usr/share/fonts',
+		'/usr/local/share/fonts',
+		join(homedir(), '.local/share/fonts'),
+		join(homedir(), '.fonts'),
+	];
+	const isThere = () => folders.some((folder) => listFiles(folder).some((file) => /\.(ttf|otf|ttc)$/i.test(file)));
+	if (isThere()) return;
+	if (canUseApt()) await step('Installing a font with apt-get', () => aptInstall('fonts-dejavu-core'));
+	if (isThere()) return;
+	throw new SetupError(
+		`The tests need a font, and there is none in ${folders.join(', ')}.\n\n${advice({
+			brew: 'brew install --cask font-dejavu',
+			apt: 'sudo apt-get install fonts-dejavu-core',
+			dnf: 'sudo dnf install dejavu-sans-fonts',
+			apk: 'sudo apk add font-dejavu',
+		})}`,
+	);
+}
+
+function listFiles(folder) {
+	return existsSync(folder) ? readdirSync(folder, { recursive: true }).map(String) : [];
 }
 
 /** The exact command for this system. */

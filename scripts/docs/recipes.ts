@@ -29,12 +29,38 @@ that it was accepted with.`,
   \`a\`-\`z\`, \`0\`-\`9\` and \`_\`. Each has
   - \`from\`: the variant whose pixels it begins with: the result of all its steps, before it is encoded. The original when absent,
   - \`steps\`: up to \`${settings.maxSteps.variable}\` (${settings.maxSteps.default}) [operations](operations.md#operations), in their order; none at all keeps the pixels as they are,
+  - \`metadata\`: what its files say beside the pixels ([below](#metadata)); nothing when absent,
+  - \`colour\`: \`srgb\`, \`p3\` or \`keep\` ([below](#colours)); \`srgb\` when absent,
   - \`encode\`: 1 to ${maximumEncodings} [encoders](operations.md#encoders), each format at most once, also among those that \`auto\` may choose. The first is what
     \`GET /v1/pictures/{id}/variants/{name}\` answers with; \`{name}.{format}\` chooses.
 - \`analyse\`: what else to find out, of ${analysisKinds.map(code).join(', ')}.
 - \`doc\`: a line about it, for people.
 
-The formats are ${encoders.map(({ name }) => code(name)).join(', ')}. Whatever the recipe, variants are upright, in sRGB and without metadata.`,
+The formats are ${encoders.map(({ name }) => code(name)).join(', ')}. Variants are always upright, and in sRGB and without metadata unless a recipe says otherwise.`,
+		`## Metadata
+
+\`\`\`yaml
+metadata: copyright                 # strip, copyright or keep
+metadata: { mode: keep, gps: true, set: { copyright: © 2026 Ann Example } }
+\`\`\`
+
+- \`strip\`: nothing, which is the default.
+- \`copyright\`: who made the picture and who holds which rights, as the EXIF or XMP of the original says it.
+- \`keep\`: also the description, camera, lens, exposure and times of its EXIF. Never kept are the orientation (it was applied), thumbnails (they show what a
+  crop was to hide), notes of the camera's maker, other properties of XMP, and IPTC.
+- \`gps: true\`, with \`keep\` alone: also where it was taken. Nothing else brings a place into a variant.
+- \`set\`: \`artist\`, \`copyright\` and \`description\` in every variant, whatever the original says.
+
+Words are written as EXIF, which is ASCII (\`©\` becomes \`(C)\`, and what has no likeness is left out), and as XMP, which has every letter. A TIFF has XMP alone, a GIF nothing.`,
+		`## Colours
+
+- \`srgb\`: colours are converted, and look alike everywhere. The default.
+- \`p3\`: Display P3 for an original with an RGB profile of its own, so that a phone's greens stay as green as they were; it is converted with 16 bits a
+  channel. Others become sRGB, of which P3 would show nothing more.
+- \`keep\`: the numbers and the RGB profile of the original; sRGB where it has none, or one of grey or of inks.
+
+The profile is part of the file. Colours that steps name, and pictures and text that they lay over it, are taken as numbers in that space. Animations are always
+sRGB. A variant that begins with another has its colours.`,
 		`## Changing a recipe
 
 A variant's file is named after a digest of the original, the steps and the encoding, so two recipes that ask for the same get the same
