@@ -5,6 +5,7 @@ import { PicpipeError } from '../errors.ts';
 import type { Scaling } from '../operations/operation.ts';
 import { classify, corrupt, endsEarly } from './classify.ts';
 import { endsWithinBlock } from './gif.ts';
+import { decodeHeic, heicWeight, refuseCutHeic } from './heic.ts';
 import { type Animation, isOpaque, onFrames, open, type Pixels, scaled, toPixels } from './pixels.ts';
 import { rgbProfile, withProfile } from './profile.ts';
 import { type InputFormat, inputFormats, sniffFormat } from './sniff.ts';
@@ -105,8 +106,10 @@ export async function inspect(file: Buffer, limits: PictureLimits): Promise<Insp
 	}
 	if (format === 'png') refuseHugePng(file, limits);
 	if (format === 'gif' && endsWithinBlock(file)) throw corrupt(endsEarly, 'inspect');
+	if (format === 'heic') refuseCutHeic(file);
 	const metadata = await readHeader(file);
-	const { width, height } = metadata.autoOrient;
+	// The decoder of HEIC turns pictures as the file's own boxes say, and so does the header; EXIF has no say (ISO 23008-12, 6.5.10).
+	const { width, height } = format === 'heic' ? metadata : metadata.autoOrient;
 	const frames = metadata.pages ?? 1;
 	if (!width || !height) throw corrupt('The picture has no width or no height.', 'inspect');
 	const animation = animationOf(format, metadata);
@@ -119,10 +122,10 @@ export async function inspect(file: Buffer, limits: PictureLimits): Promise<Insp
 			height,
 			frames,
 			alpha: metadata.hasAlpha,
-			orientation: metadata.orientation ?? 1,
+			orientation: format === 'heic' ? 1 : (metadata.orientation ?? 1),
 			colourSpace: metadata.space,
 		},
-		megapixels: (width * height * decoded) / 1e6,
+		megapixels: (width * height * decoded * (format === 'heic' ? heicWeight : 1)) / 1e6,
 		format,
 		isDeepWithProfile: metadata.depth === 'ushort' && metadata.space === 'rgb16' && metadata.hasProfile,
 		exif: metadata.exif,
@@ -198,6 +201,7 @@ export async function decode(
 	scaling: Scaling,
 	colour: ColourOption = 'srgb',
 ): Promise<Pixels> {
+	if (picture.format === 'heic') return decodeFromHeic(file, picture, scaling, colour);
 	const once = (failOn: 'error' | 'warning') => decodeOnce(file, picture, scaling, { failOn, colour });
 	if (picture.format !== 'jpeg') return once('error');
 	try {
@@ -207,6 +211,13 @@ export async function decode(
 		if (!(cause instanceof Error) || !harmlessJpegWarnings.test(cause.message)) throw error;
 		return once('error');
 	}
+}
+
+async function decodeFromHeic(file: Buffer, picture: Inspected, scaling: Scaling, colour: ColourOption) {
+	const decoded = await decodeHeic(file, picture.facts);
+	const pixels = picture.facts.alpha ? decoded : await toPixels(open(decoded).removeAlpha());
+	if (!picture.profile) return scaled(pixels, scaling);
+	return decodeOnce(withProfile(pixels, picture.profile), picture, scaling, { failOn: 'error', colour });
 }
 
 async function decodeOnce(

@@ -2,7 +2,7 @@
  * Which format a file means to be, from its first bytes. It decides between `unsupported` (never meant to be a picture
  * that we take) and `corrupt` (meant to be one, but damaged), and nothing that isn't on this list reaches a decoder.
  */
-export const inputFormats = ['jpeg', 'png', 'webp', 'avif', 'gif', 'tiff'] as const;
+export const inputFormats = ['jpeg', 'png', 'webp', 'avif', 'heic', 'gif', 'tiff'] as const;
 export type InputFormat = (typeof inputFormats)[number];
 
 /** Bytes in which a signature is looked for: an AVIF's list of brands is the longest. */
@@ -18,6 +18,7 @@ const signatures: Readonly<Record<InputFormat, (head: Buffer) => boolean>> = {
 	png: isPng,
 	webp: (head) => ascii(head, 0, 4) === 'RIFF' && ascii(head, 8, 12) === 'WEBP',
 	avif: (head) => ascii(head, 4, 8) === 'ftyp' && brands(head).some((brand) => brand === 'avif' || brand === 'avis'),
+	heic: (head) => ascii(head, 4, 8) === 'ftyp' && isHeic(brands(head)),
 	gif: (head) => /^GIF8[79]a$/.test(ascii(head, 0, 6)),
 	tiff: isTiff,
 };
@@ -41,6 +42,15 @@ function isPng(head: Buffer): boolean {
 function isTiff(head: Buffer): boolean {
 	const isSigned = ['II*\0', 'MM\0*', 'II+\0', 'MM\0+'].includes(ascii(head, 0, 4));
 	return isSigned && ascii(head, 8, 10) !== 'CR';
+}
+
+/** Brands of pictures and sequences in HEVC (ISO 23008-12, 10), among which the first says what the file mainly is. */
+const heicBrands = ['heic', 'heix', 'hevc', 'hevx'];
+
+function isHeic([major = '', ...others]: readonly string[]): boolean {
+	return (
+		[...heicBrands, 'mif1', 'msf1'].includes(major) && [major, ...others].some((brand) => heicBrands.includes(brand))
+	);
 }
 
 /** Major and compatible brands of an ISO base media file (ISO 14496-12, 4.3). */

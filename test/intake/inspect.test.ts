@@ -31,6 +31,8 @@ describe('inspectHead', () => {
 		['an animated GIF', gifDeclaring({ width: 10, height: 10, frames: 3 }), 'image/gif'],
 		['an animated AVIF', isoFile('avis', 'avif', 'msf1', 'miaf'), 'image/avif'],
 		['an AVIF whose main brand is another', isoFile('mif1', 'miaf', 'avif'), 'image/avif'],
+		['a HEIC', isoFile('heic', 'mif1', 'heic'), 'image/heic'],
+		['a HEIC whose main brand is another', isoFile('mif1', 'mif1', 'heic'), 'image/heic'],
 		['a TIFF of the other byte order', Buffer.from('MM\0*\0\0\0\x08', 'latin1'), 'image/tiff'],
 		['a lossless WebP', Buffer.from('RIFF\x1a\0\0\0WEBPVP8L', 'latin1'), 'image/webp'],
 		['a PNG that declares to be huge', pngDeclaring(100_000, 100_000), 'image/png'],
@@ -53,7 +55,7 @@ describe('inspectHead', () => {
 		['an HTML page', Buffer.from('<!doctype html><script>alert(1)</script>'), 'of no known type'],
 		['an SVG', Buffer.from('<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>'), 'application/xml'],
 		['a PDF', Buffer.from('%PDF-1.7\n%\xe2\xe3\xcf\xd3\n', 'latin1'), 'application/pdf'],
-		['a HEIC', isoFile('heic', 'mif1', 'heic'), 'image/heic'],
+		['a HEIF of another codec', isoFile('mif1', 'miaf', 'vvc1'), 'image/heif'],
 		['an MP4', isoFile('isom', 'iso2', 'avc1', 'mp41'), 'video/mp4'],
 		['a JPEG XL', Buffer.from([0xff, 0x0a, 0x7f, 0, 0, 0, 0, 0]), 'image/jxl'],
 		['a BMP', Buffer.concat([Buffer.from('BM'), Buffer.alloc(60)]), 'image/bmp'],
@@ -66,7 +68,7 @@ describe('inspectHead', () => {
 	])('refuses %s and says what it is', async (_what, head, is) => {
 		const error = await thrownBy(() => inspectHead(head));
 		expect(error.code).toBe('unsupported-type');
-		expect(error.message).toBe(`Expected a picture (jpeg, png, webp, avif, gif, tiff) but the bytes are ${is}.`);
+		expect(error.message).toBe(`Expected a picture (jpeg, png, webp, avif, heic, gif, tiff) but the bytes are ${is}.`);
 	});
 });
 

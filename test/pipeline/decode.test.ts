@@ -1,4 +1,6 @@
 import { readFile } from 'node:fs/promises';
+import heicDecode from 'heic-decode/lib.js';
+import libheif from 'libheif-js/libheif-wasm/libheif-bundle.js';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import type { PicpipeError } from '../../src/errors.ts';
@@ -91,7 +93,7 @@ describe('input types', () => {
 		['PDF', Buffer.from('%PDF-1.7\n1 0 obj\n<<>>\nendobj\n')],
 		['nothing', Buffer.alloc(0)],
 		['zeros', Buffer.alloc(4096)],
-		['HEIC', Buffer.from('\0\0\0\x18ftypheic\0\0\0\0mif1heic', 'latin1')],
+		['HEIF without HEVC', Buffer.from('\0\0\0\x18ftypmif1\0\0\0\0mif1miaf', 'latin1')],
 		['BMP', Buffer.from('BM\x46\0\0\0\0\0\0\0\x36\0\0\0', 'latin1')],
 		['netpbm', Buffer.from('P6 1 1 255 abc')],
 		['libvips', Buffer.from('08f2a6b6', 'hex')],
@@ -222,8 +224,46 @@ describe(extraTitle('animated', animated), () => {
 
 const heic = sharedPictures('heic', /\.heic$/);
 describe(extraTitle('heic', heic), () => {
-	it.skipIf(heic.length === 0).each(heic)('refuses $name as unsupported', async ({ path }) => {
-		expect(await refusal(await readFile(path))).toMatchObject({ code: 'unsupported-type' });
+	it.skipIf(heic.length === 0).each(heic)('takes $name, but not a part of it', async ({ path }) => {
+		const file = await readFile(path);
+		const header = await sharp(file).metadata();
+		const made = await make(file, one([{ resize: { width: 400 } }], [{ jpeg: {} }]));
+		const { width, height } = made.facts;
+		expect(made.facts).toMatchObject({ format: 'heic', width: header.width, height: header.height, alpha: false });
+		expect(made.variant('only')).toMatchObject({ width: 400, height: Math.round((400 * height) / width) });
+		const { channels } = await sharp(made.variant('only').data).stats();
+		for (const { stdev } of channels) expect(stdev).toBeGreaterThan(15);
+		for (const percent of [1, 50, 99]) expect(await refusal(cut(file, percent))).toMatchObject({ class: 'corrupt' });
+		const started = performance.now();
+		await expect(inspect(file, { ...limits, maxMegapixels: 1 })).rejects.toMatchObject({ code: 'too-many-pixels' });
+		expect(performance.now() - started).toBeLessThan(500);
+	});
+
+	const phone = heic.filter(({ name }) => name.startsWith('iphone'));
+	it.skipIf(phone.length === 0)('converts the colours of a phone from Display P3', async () => {
+		const file = await readFile(phone[0]?.path ?? '');
+		const picture = await inspect(file, limits);
+		// The decoder holds it once more than others.
+		expect(picture.megapixels).toBeCloseTo((picture.facts.width * picture.facts.height * 2) / 1e6, 6);
+		const part = { left: 1500, top: 1200, width: 64, height: 64 };
+		const { data } = (await make(file, one([{ crop: part }], [{ png: {} }]))).variant('only');
+		const made = await sharp(data).raw().toBuffer();
+		const whole = await heicDecode(libheif()).one({ buffer: file });
+		let [converted, asItIs] = [0, 0];
+		for (let y = 0; y < part.height; y++) {
+			for (let x = 0; x < part.width; x++) {
+				const from = ((part.top + y) * whole.width + part.left + x) * 4;
+				const own = [...whole.data.subarray(from, from + 3)];
+				const expected = fromDisplayP3(own);
+				for (let channel = 0; channel < 3; channel++) {
+					const value = made[(y * part.width + x) * 3 + channel] ?? 0;
+					converted += Math.abs(value - (expected[channel] ?? 0));
+					asItIs += Math.abs(value - (own[channel] ?? 0));
+				}
+			}
+		}
+		expect(converted / made.length).toBeLessThan(1);
+		expect(asItIs).toBeGreaterThan(converted * 2);
 	});
 });
 
@@ -257,4 +297,20 @@ function damaged(chunk: Buffer): Buffer {
 	const copy = Buffer.from(chunk);
 	copy[copy.length - 1] = (copy[copy.length - 1] ?? 0) ^ 1;
 	return copy;
+}
+
+/** Display P3 to sRGB, by the matrix between their primaries (both have the white D65 and the curve of sRGB). */
+function fromDisplayP3(rgb: readonly number[]): number[] {
+	const linear = rgb.map((value) =>
+		value / 255 <= 0.04045 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4,
+	);
+	const [red = 0, green = 0, blue = 0] = linear;
+	return [
+		1.2249 * red - 0.2247 * green,
+		-0.042 * red + 1.0419 * green,
+		-0.0197 * red - 0.0786 * green + 1.0979 * blue,
+	].map((value) => {
+		const clipped = Math.max(0, Math.min(1, value));
+		return 255 * (clipped <= 0.0031308 ? clipped * 12.92 : 1.055 * clipped ** (1 / 2.4) - 0.055);
+	});
 }
