@@ -41,7 +41,7 @@ export interface FoundQuality {
 /** The encoder of a recipe, or the one that what the steps have made asks for. */
 export async function candidateFor({ encoder, options }: PlannedEncoding, stepped: Stepped): Promise<Candidate> {
 	if (!isChooser(encoder)) return { encoder, options };
-	const pixels = stepped.pixels ?? (await toPixels(stepped.image.clone()));
+	const pixels = stepped.pixels ?? (await toPixels(stepped.image));
 	return encoder.choose(options, contentOf(pixels));
 }
 
@@ -51,21 +51,26 @@ export async function candidateFor({ encoder, options }: PlannedEncoding, steppe
  * @param step what errors are about
  * @throws PicpipeError `output-too-large` when no quality makes it as small as asked
  */
-export async function write(
-	{ image, pixels }: Stepped,
-	candidate: Candidate,
-	extras: Extras,
-	step: string,
-): Promise<Written> {
+export async function write(stepped: Stepped, candidate: Candidate, extras: Extras, step: string): Promise<Written> {
 	const { encoder, options } = candidate;
+	const { pixels } = stepped;
 	const isAnimated = pixels?.animation && keepsAnimation(encoder, options);
 	const animation = isAnimated ? pixels.animation : undefined;
-	const from = pixels?.animation && !isAnimated ? open(firstFrame(pixels)) : image.clone();
+	const from = pipelineOf(stepped, animation !== undefined);
 	const prepared = encoder.prepare?.(from, options) ?? from;
 	const target = targetOf(options);
 	if (target) return writeFor(target, await toPixels(prepared, animation), { candidate, extras, step });
 	const base = extras.profile ? profiled(await toPixels(prepared, animation), extras.profile) : prepared;
 	return encode(encoder.apply(attached(base, extras), options, animation));
+}
+
+/**
+ * A pipeline to encode from. Where there are pixels a new one begins with them, and where there are none no other encoder
+ * needs this one: sharp's `clone` would copy all of them.
+ */
+function pipelineOf({ image, pixels }: Stepped, isAnimated: boolean): Sharp {
+	if (!pixels) return image;
+	return open(isAnimated ? pixels : firstFrame(pixels));
 }
 
 interface Tried extends Attempt {
