@@ -83,9 +83,9 @@ export const text: Operation<TextOptions> = {
 
 /** The box with the text in it. */
 async function box(input: Size, options: TextOptions): Promise<Layer> {
-	const padding = pixelsOf(options.padding, input.height);
-	// The room that letters must leave around them.
-	const edge = padding + (options.outline?.width ?? 0);
+	// The room that letters must leave around them; never so much that the box would outgrow the picture.
+	const wanted = pixelsOf(options.padding, input.height) + (options.outline?.width ?? 0);
+	const edge = Math.min(wanted, Math.floor((Math.min(input.width, input.height) - 1) / 2));
 	const inside = (length: TextOptions['width'], side: number) =>
 		Math.max(1, Math.min(side, length === undefined ? side : pixelsOf(length, side)) - 2 * edge);
 	const room = { width: inside(options.width, input.width), height: inside(options.height, input.height) };

@@ -116,6 +116,16 @@ describe('text', () => {
 		}
 	});
 
+	it('never makes more than the picture holds, however small that is', async () => {
+		const tiny = await draw({ width: 3, height: 2 }, () => ground);
+		const options = { text: 'Text\nText', size: 900, padding: 16_384, outline: { width: 20 }, width: 16_384 };
+		expect(await stepped(tiny, { text: options })).toMatchObject({ width: 3, height: 2 });
+		expect(await written(options)).toMatchObject(picture);
+		expect(await stepped(await draw({ width: 1, height: 1 }, () => ground), { text: options })).toMatchObject({
+			width: 1,
+		});
+	});
+
 	it('has an outline that goes around every letter', async () => {
 		const isBlack = (colour: readonly number[]) => (colour[2] ?? 0) < 10;
 		const bare = found(await written({ text: 'O', position: 'centre' }, [0, 0, 255]));
