@@ -1,3 +1,4 @@
+import { escapeMarkup } from '../domain/markup.ts';
 import { PicpipeError } from '../errors.ts';
 import type { Layer } from './layer.ts';
 import { loadSharp } from './load-sharp.ts';
@@ -68,7 +69,7 @@ async function render(text: string, style: Style, width: number): Promise<Layer>
 	try {
 		const { data, info } = await sharp({
 			text: {
-				text: `<span foreground="${colour.slice(0, 7)}" alpha="${alpha}">${escaped(text)}</span>`,
+				text: `<span foreground="${colour.slice(0, 7)}" alpha="${alpha}">${escapeMarkup(text)}</span>`,
 				// The comma ends the family, so that no word of it is taken for a style.
 				font: `${font}, ${weight} ${italic ? 'italic' : ''} ${size}px`,
 				align,
@@ -85,18 +86,6 @@ async function render(text: string, style: Style, width: number): Promise<Layer>
 		if (/no text to render/.test(String(error))) return { data: Buffer.alloc(4), width: 1, height: 1 };
 		throw error;
 	}
-}
-
-const entities: Readonly<Record<string, string>> = {
-	'&': '&amp;',
-	'<': '&lt;',
-	'>': '&gt;',
-	'"': '&quot;',
-	"'": '&#39;',
-};
-
-function escaped(text: string): string {
-	return text.replaceAll(/[&<>"']/g, (character) => entities[character] ?? '');
 }
 
 let foundFonts: Promise<boolean> | undefined;

@@ -3,7 +3,7 @@ import { folderOf, markPending, readManifest, revise, writeManifest } from '../c
 import type { Failure, Picture } from '../domain/picture.ts';
 import { maximumEncodings, type Recipe } from '../domain/recipe.ts';
 import type { Variant } from '../domain/variant.ts';
-import { isRetryable, PicpipeError, toPicpipeError } from '../errors.ts';
+import { PicpipeError, toPicpipeError } from '../errors.ts';
 import type { AssetFinder, AssetPlaces } from '../intake/assets.ts';
 import { workLeft } from '../intake/work-left.ts';
 import type { Logger } from '../observe/log.ts';
@@ -189,7 +189,7 @@ export function failureOf(error: PicpipeError, attempt: number): Failure {
 	return {
 		class: failureClass,
 		code: error.code,
-		message: isRetryable(failureClass) && error.code === 'internal' ? error.title : error.message,
+		message: error.code === 'internal' ? error.title : error.message,
 		...(error.step && { step: error.step }),
 		attempt,
 		at: new Date().toISOString(),

@@ -1,3 +1,5 @@
+import { escapeMarkup } from '../../domain/markup.ts';
+
 /** What the element shows: one stored encoding of a variant. */
 export interface ElementVariant {
 	readonly name: string;
@@ -78,18 +80,6 @@ function srcset(variants: readonly ElementVariant[]): string {
 }
 
 function tag(name: string, attributes: Readonly<Record<string, string>>): string {
-	const written = Object.entries(attributes).map(([attribute, value]) => ` ${attribute}="${escaped(value)}"`);
+	const written = Object.entries(attributes).map(([attribute, value]) => ` ${attribute}="${escapeMarkup(value)}"`);
 	return `<${name}${written.join('')}>`;
-}
-
-const entities: Readonly<Record<string, string>> = {
-	'&': '&amp;',
-	'<': '&lt;',
-	'>': '&gt;',
-	'"': '&quot;',
-	"'": '&#39;',
-};
-
-function escaped(text: string): string {
-	return text.replace(/[&<>"']/g, (character) => entities[character] ?? character);
 }
