@@ -1,5 +1,6 @@
 import { type Picture, parsePicture, pictureIdTime } from '../domain/picture.ts';
-import { manifestKey, pendingFolder, pendingKey, pictureFolder } from '../storage/keys.ts';
+import { toPicpipeError } from '../errors.ts';
+import { manifestKey, originalKey, pendingFolder, pendingKey, pictureFolder } from '../storage/keys.ts';
 import { readObject, type Storage } from '../storage/storage.ts';
 
 /** The manifests in storage: the truth about every picture, also while Redis is away. */
@@ -24,10 +25,6 @@ export async function markPending(storage: Storage, id: string): Promise<void> {
 	await storage.put(pendingKey(id), Buffer.from(`${new Date().toISOString()}\n`));
 }
 
-export async function isPending(storage: Storage, id: string): Promise<boolean> {
-	return (await storage.stat(pendingKey(id))) !== undefined;
-}
-
 export async function unmarkPending(storage: Storage, id: string): Promise<void> {
 	await storage.delete(pendingKey(id));
 }
@@ -38,14 +35,22 @@ export async function* pendingIds(storage: Storage): AsyncIterable<string> {
 }
 
 /**
- * Deletes everything of a picture. The manifest goes first and the marker second: a worker that is just finishing looks for
- * both (see `record` in worker/record.ts), and so can't bring the picture back.
+ * Deletes everything of a picture. It is marked first, so that the sweep ends what a killed process has begun. Then the manifest
+ * goes, then the original: a worker that writes the manifest at that moment looks for the original afterwards (see `record` in
+ * worker/record.ts), so one of the two always sees the other and the picture can't come back.
  */
 export async function purgePicture(storage: Storage, id: string): Promise<void> {
 	const folder = folderOf(id);
+	// On a full disk there is no place for a marker, and deleting is what helps.
+	await markPending(storage, id).catch((error) => {
+		if (toPicpipeError(error).code !== 'storage-full') throw error;
+	});
 	await storage.delete(manifestKey(folder));
-	await unmarkPending(storage, id);
+	for await (const key of storage.list(folder)) {
+		if (key.startsWith(originalKey(folder, ''))) await storage.delete(key);
+	}
 	await storage.deleteFolder(folder);
+	await unmarkPending(storage, id);
 }
 
 /** The next version of a picture: a higher revision, now. */

@@ -16,9 +16,11 @@ const maximumFolderTries = 5;
 export function openFileStorage(rootFolder: string): Storage {
 	const root = resolve(rootFolder);
 
-	const pathOf = (key: string): string => {
+	const pathOf = (key: string, { temporary = false } = {}): string => {
 		const segments = key.replace(/\/$/, '').split('/');
-		if (!segments.every((segment) => keySegment.test(segment))) {
+		const isPlain = (segment: string, place: number) =>
+			keySegment.test(segment) || (temporary && place === segments.length - 1 && temporaryName.test(segment));
+		if (!segments.every(isPlain)) {
 			throw new TypeError(`Expected a storage key of plain segments but received ${JSON.stringify(key)}.`);
 		}
 		return join(root, ...segments);
@@ -84,7 +86,7 @@ export function openFileStorage(rootFolder: string): Storage {
 		},
 
 		async delete(key) {
-			const path = pathOf(key);
+			const path = pathOf(key, { temporary: true });
 			try {
 				await rm(path);
 			} catch (error) {

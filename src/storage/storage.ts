@@ -29,7 +29,7 @@ export interface Storage {
 	/** Opens the object, or a range of it; undefined when there is none. The stream must be read or destroyed. */
 	get(key: string, range?: ByteRange): Promise<(StoredObject & { readonly stream: Readable }) | undefined>;
 	stat(key: string): Promise<StoredObject | undefined>;
-	/** Deletes the object; fine when there is none. */
+	/** Deletes the object, or an unfinished write that `list` has named; fine when there is none. */
 	delete(key: string): Promise<void>;
 	/** Keys below a folder (`pending/`), in no promised order; with `temporary` also what unfinished or killed writes have left. */
 	list(folder: string, options?: { readonly temporary?: boolean }): AsyncIterable<string>;

@@ -1,13 +1,5 @@
 import type { Catalog } from '../catalog/catalog.ts';
-import {
-	folderOf,
-	isPending,
-	purgePicture,
-	readManifest,
-	revise,
-	unmarkPending,
-	writeManifest,
-} from '../catalog/manifest.ts';
+import { folderOf, purgePicture, readManifest, revise, unmarkPending, writeManifest } from '../catalog/manifest.ts';
 import type { Picture } from '../domain/picture.ts';
 import { manifestKey } from '../storage/keys.ts';
 import type { Storage } from '../storage/storage.ts';
@@ -23,8 +15,9 @@ export type Recorded = 'recorded' | 'deleted' | 'superseded';
 /**
  * Writes how the work on a picture ended: manifest, then index, then the marker goes. Killed at any point it can be done again.
  *
- * Against a deletion at the same moment: `purgePicture` takes the manifest first and the marker second. If the manifest is gone
- * before we write, or the marker right after, everything of the picture is purged again.
+ * Against a deletion at the same moment: `purgePicture` takes the manifest first and the original next. If the manifest is gone
+ * before we write, or the original after, everything of the picture is purged again. The marker tells nothing here: the same work
+ * may have been done twice at the same time (after a loss of Redis), and the other one takes the marker away when it has finished.
  *
  * @param worked the picture as it was when the work began; a newer revision in storage means others went on meanwhile
  */
@@ -36,7 +29,7 @@ export async function record(to: Records, worked: Picture, end: Partial<Picture>
 	// What was asked for and failed is still asked for when it is tried again.
 	const ended = revise(rest, { ...(force && end.state !== 'ready' && { force }), ...end });
 	await writeManifest(to.storage, ended);
-	if (!(await isPending(to.storage, worked.id))) return purge(to, worked.id);
+	if (!(await to.storage.stat(ended.source.key))) return purge(to, worked.id);
 	await settle(to, ended);
 	return 'recorded';
 }

@@ -4,7 +4,6 @@ import { describe, expect, it } from 'vitest';
 import { openCatalog } from '../../src/catalog/catalog.ts';
 import {
 	folderOf,
-	isPending,
 	markPending,
 	pendingIds,
 	purgePicture,
@@ -138,16 +137,14 @@ describe('markers', () => {
 		await markPending(storage, other);
 		await markPending(storage, other);
 		expect(await idsIn(pendingIds(storage))).toEqual([one, other].sort());
-		expect(await isPending(storage, one)).toBe(true);
 		await unmarkPending(storage, one);
 		await unmarkPending(storage, one);
-		expect(await isPending(storage, one)).toBe(false);
 		expect(await idsIn(pendingIds(storage))).toEqual([other]);
 	});
 });
 
 describe('purgePicture', () => {
-	it('deletes the manifest first and the marker second, then everything else', async () => {
+	it('marks the picture, deletes the manifest, then the original, then everything else, and the marker last', async () => {
 		const storage = await watchedStorage();
 		const [picture, other] = [makePicture(), makePicture()];
 		await markPending(storage, picture.id);
@@ -157,15 +154,17 @@ describe('purgePicture', () => {
 		const from = storage.changes.length;
 		await purgePicture(storage, picture.id);
 		expect(storage.changes.slice(from)).toEqual([
+			'put pending/*',
 			'delete pictures/*/picture.json',
-			'delete pending/*',
+			'delete pictures/*/original.jpg',
 			'delete pictures/*/',
+			'delete pending/*',
 		]);
 		expect(await storage.keys()).toEqual([manifestKey(folderOf(other.id))]);
 	});
 
 	it('can be done again after it failed at any point', async () => {
-		for (const failing of [/picture\.json/, /pending/, /\*\/$/]) {
+		for (const failing of [/picture\.json/, /original/, /\*\/$/, /delete pending/]) {
 			const storage = await watchedStorage();
 			const picture = makePicture();
 			await markPending(storage, picture.id);
@@ -173,11 +172,24 @@ describe('purgePicture', () => {
 			await writeManifest(storage, picture);
 			storage.failOn(failing);
 			await expect(purgePicture(storage, picture.id)).rejects.toThrow('no space');
+			expect(await idsIn(pendingIds(storage))).toEqual([picture.id]);
 			storage.failOn(/^nothing$/);
 			await purgePicture(storage, picture.id);
 			expect(await storage.keys()).toEqual([]);
 		}
 	});
+});
+
+it('a picture can be deleted while the disk is full', async () => {
+	const storage = await watchedStorage();
+	const picture = makePicture();
+	await storage.put(picture.source.key, Buffer.from('jpg'));
+	await writeManifest(storage, picture);
+	storage.failOn(/^put/);
+	await purgePicture(storage, picture.id);
+	expect(await storage.keys()).toEqual([]);
+	storage.failOn(/^put/, new Error('some other trouble'));
+	await expect(purgePicture(storage, picture.id)).rejects.toThrow('some other trouble');
 });
 
 it('files beside the manifests that are nobody’s do not disturb', async () => {

@@ -22,6 +22,24 @@ describe('file storage', () => {
 		expect(await readdir(root)).toEqual([]);
 	});
 
+	it('deletes what a killed write has left by the key that it is listed with, and reads or writes nothing there', async () => {
+		const root = await temporaryFolder();
+		const storage = openFileStorage(root);
+		const kept = 'pictures/2026/01/31/pic_01/original.jpg';
+		await storage.put(kept, Buffer.from('1'));
+		await writeFile(join(root, 'pictures/2026/01/31/pic_01/.3b0c2f5e-5a3f-4a60-9d2e-0f7f6a1b2c3d.tmp'), 'half');
+		const left = (await listed(storage, 'pictures/', { temporary: true })).filter((key) => key !== kept);
+		expect(left).toHaveLength(1);
+		for (const key of left) {
+			await expect(storage.put(key, Buffer.from('2'))).rejects.toThrow('plain segments');
+			await expect(storage.get(key)).rejects.toThrow('plain segments');
+			await storage.delete(key);
+		}
+		expect(await listed(storage, 'pictures/', { temporary: true })).toEqual([kept]);
+		await expect(storage.delete('pictures/../.3b0c2f5e-5a3f-4a60-9d2e-0f7f6a1b2c3d.tmp')).rejects.toThrow('plain');
+		await expect(storage.delete('pictures/.DS_Store')).rejects.toThrow('plain segments');
+	});
+
 	it('keeps files from other users', async () => {
 		const root = await temporaryFolder();
 		const storage = openFileStorage(root);
