@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { Readable } from 'node:stream';
 import { folderOf, markPending, purgePicture } from '../catalog/manifest.ts';
 import { newPictureId, type Source } from '../domain/picture.ts';
 import { PicpipeError } from '../errors.ts';
@@ -61,7 +60,7 @@ async function store(storage: Storage, id: string, key: string, body: AsyncItera
 	}
 	try {
 		await markPending(storage, id);
-		await storage.put(key, Readable.from(metered(), { objectMode: false }));
+		await storage.put(key, metered());
 	} catch (error) {
 		await discard(storage, id);
 		throw error;

@@ -25,7 +25,7 @@ export interface Storage {
 	 * Stores the object whole or not at all, and returns only when it would survive a power cut. An object of the same
 	 * key is replaced. When the body fails nothing is left behind and the body's own error is thrown.
 	 */
-	put(key: string, body: Buffer | Readable): Promise<StoredObject>;
+	put(key: string, body: Buffer | AsyncIterable<Buffer>): Promise<StoredObject>;
 	/** Opens the object, or a range of it; undefined when there is none. The stream must be read or destroyed. */
 	get(key: string, range?: ByteRange): Promise<(StoredObject & { readonly stream: Readable }) | undefined>;
 	stat(key: string): Promise<StoredObject | undefined>;
@@ -35,6 +35,8 @@ export interface Storage {
 	list(folder: string, options?: { readonly temporary?: boolean }): AsyncIterable<string>;
 	/** Deletes everything below a folder, unfinished writes too. */
 	deleteFolder(folder: string): Promise<void>;
+	/** How much room there is, in bytes. Left out by drivers whose storage has no end that they could see. */
+	room?(): Promise<{ readonly free: number; readonly total: number }>;
 }
 
 /** Reads a whole object into memory; for manifests and for originals inside an imaging process. */
