@@ -1,9 +1,11 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
+import { type KeyRing, openKeyRing } from './access/key-ring.ts';
+import type { ApiKeys } from './access/key-store.ts';
 import { openCatalog } from './catalog/catalog.ts';
 import { type ReindexResult, reindex as reindexCatalog } from './catalog/reindex.ts';
-import { type Config, ConfigError, settings } from './config.ts';
+import { type Config, ConfigError, isLoopback, settings } from './config.ts';
 import { inlineRecipeName } from './domain/recipe.ts';
 import { PicpipeError } from './errors.ts';
 import type { ProcessCommand } from './files/command.ts';
@@ -29,17 +31,25 @@ const closingPatience = 2_000;
 export interface Running {
 	/** Where it can be reached, for those that listen. */
 	readonly address?: string;
+	/** Whether whoever calls it needs a key. */
+	readonly needsKey?: boolean;
 	/** Finishes what is under way, then closes everything. */
 	stop(): Promise<void>;
 }
 
 /** Receives, shows and serves pictures. Starts without Redis too: uploads are accepted and queued later. */
 export async function startApi(config: Config, log: Logger): Promise<Running> {
-	const [{ buildApi }, { listenToPictures }] = await Promise.all([
+	const [{ buildApi }, { listenToPictures }, { openLimiter }, { openPressure }] = await Promise.all([
 		import('./api/server.ts'),
 		import('./queue/events.ts'),
+		import('./access/limiter.ts'),
+		import('./intake/pressure.ts'),
 	]);
 	const storage = openStorage(config.storage);
+	const keys = openKeys(config, storage, log);
+	if (isLoopback(config.host))
+		await keys.isNeeded().catch(() => {}); // Whoever comes first is told.
+	else await requireKey(settings.host.variable, config.host, settings.apiKeys.variable, () => keys.isNeeded(), log);
 	const assets = await openAssets(config, storage);
 	const recipeBook = await openRecipes(config, assets, log);
 	const redis = connect(config, 'producer', log);
@@ -47,15 +57,20 @@ export async function startApi(config: Config, log: Logger): Promise<Running> {
 	const catalog = openCatalog(redis, config.redisPrefix);
 	const queues = openQueues(redis, queuesOptions(config));
 	const events = listenToPictures(eventsRedis, config.redisPrefix);
-	const app = buildApi({ config, storage, redis, catalog, queues, events, recipeBook, log, assets });
-	const { server, address } = await listen(app, { host: config.host, port: config.port, variable: 'PICPIPE_PORT' });
-	server.requestTimeout = config.uploadSeconds * 1_000;
-	log.info({ address, storage: storage.description }, 'api listens');
+	const limiter = openLimiter(redis, config.redisPrefix);
+	const pressure = openPressure({ ...config, redis, queues, storage, log });
+	const access = { keys, limiter, pressure };
+	const app = buildApi({ config, storage, redis, catalog, queues, events, recipeBook, log, assets, ...access });
+	const place = { host: config.host, port: config.port, variable: 'PICPIPE_PORT' } as const;
+	const listening = await listen(app, place, { ...config, asksForBodies: true });
+	log.info({ address: listening.address, storage: storage.description }, 'api listens');
 	return {
-		address,
+		address: listening.address,
+		needsKey: keys.wasNeeded !== false,
 		async stop() {
 			recipeBook.close();
-			await new Promise((resolve) => server.close(resolve));
+			await listening.close();
+			limiter.close();
 			// A connection that is just coming back may never finish closing, and nobody needs it any more.
 			await Promise.race([closeQuietly(log, [() => events.close(), () => queues.close()]), sleep(closingPatience)]);
 			redis.disconnect();
@@ -94,13 +109,20 @@ export async function startWorker(config: Config, log: Logger): Promise<Running>
 /** Shows the queues. */
 export async function startArena(config: Config, log: Logger): Promise<Running> {
 	const { openArena } = await import('./arena/arena.ts');
+	const keys = openKeys(config, openStorage(config.storage), log);
+	const { arenaHost: host, arenaPassword: password } = config;
+	if (!isLoopback(host) && password === undefined) {
+		const { arenaHost, arenaPassword } = settings;
+		await requireKey(arenaHost.variable, host, arenaPassword.variable, () => keys.hasAdmin(), log);
+	}
 	const redis = connect(config, 'producer', log);
 	const arena = await openArena({
 		...queuesOptions(config),
-		host: config.arenaHost,
+		host,
 		port: config.arenaPort,
 		user: config.arenaUser,
-		password: config.arenaPassword,
+		password,
+		keys,
 		redis,
 		log,
 	});
@@ -111,6 +133,18 @@ export async function startArena(config: Config, log: Logger): Promise<Running> 
 			await closeQuietly(log, [() => arena.close()]);
 			redis.disconnect();
 		},
+	};
+}
+
+/** The API keys in the storage, to be made, listed and revoked. Needs no Redis. */
+export async function openApiKeys(config: Config): Promise<ApiKeys> {
+	const { addKey, listKeys, revokeKey } = await import('./access/key-store.ts');
+	const storage = openStorage(config.storage);
+	return {
+		where: storage.description,
+		add: (wishes) => addKey(storage, wishes),
+		list: () => listKeys(storage),
+		revoke: (id) => revokeKey(storage, id),
 	};
 }
 
@@ -153,6 +187,33 @@ export async function reprocess(
 		await closeQuietly(log, [() => queues.close()]);
 		redis.disconnect();
 	}
+}
+
+function openKeys(config: Config, storage: Storage, log: Logger): KeyRing {
+	return openKeyRing(storage, { settingKeys: config.apiKeys, seconds: config.keysSeconds, log });
+}
+
+/**
+ * Nothing listens beyond this machine without a key. A storage that can't be read yet is no reason not to start: until it can, nobody
+ * but the keys of the setting gets in.
+ *
+ * @throws ConfigError
+ */
+async function requireKey(
+	variable: string,
+	host: string,
+	alternative: string,
+	isThere: () => Promise<boolean>,
+	log: Logger,
+): Promise<void> {
+	const found = await isThere().catch((err) => {
+		log.warn({ err }, 'the API keys in the storage cannot be read; only keys of the setting are taken until they can');
+		return true;
+	});
+	if (found) return;
+	throw new ConfigError([
+		`${variable}: expected an API key with the scope "admin" or ${alternative} because ${host} is reachable from other machines, but received neither; \`picpipe keys add\` makes a key`,
+	]);
 }
 
 async function openAssets(config: Config, storage?: Storage): Promise<AssetFinder> {

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { runKeysAdd, runKeysList, runKeysRevoke } from './start/keys.ts';
 import { runProcess } from './start/process.ts';
 import { runReindex } from './start/reindex.ts';
 import { runReprocess } from './start/reprocess.ts';
@@ -26,6 +27,14 @@ const reprocessHelp = `
 Makes only variants whose digest has changed or whose file is gone, and deletes what the recipe no longer names. It can be
 ended at any time and run again. Exit codes: 0 all that are meant are queued or need nothing, 1 some were left (the log says which
 and why) or something broke, 2 the configuration has to be changed.`;
+
+const keysHelp = `
+The first key locks the API: without any, this machine alone is served; with one, everybody needs one. \`keys add\` writes nothing but
+the key to standard output: KEY=$(picpipe keys add --name camera --scope upload)`;
+
+/** For flags that may be repeated. */
+const collect = (value: string, before: string[] = []) => [...before, value];
+const openKeys = async () => (await import('./app.ts')).openApiKeys;
 
 const program = new Command('picpipe').description(description).version(version).addHelpText('after', help);
 
@@ -65,6 +74,34 @@ program
 	.option('--force', 'make every variant again, also those that are there')
 	.addHelpText('after', reprocessHelp)
 	.action(async (flags) => process.exit(await runReprocess(flags, async () => (await import('./app.ts')).reprocess)));
+
+const keys = program
+	.command('keys')
+	.description('make, list and revoke API keys; they live in the storage, no Redis is needed')
+	.addHelpText('after', keysHelp);
+
+keys
+	.command('add')
+	.description('make a key and show it, once')
+	.requiredOption('--name <name>', 'who it is for')
+	.requiredOption('--scope <scopes>', 'what it may: upload, read, admin; several with commas', collect)
+	.option('--recipe <names>', 'recipes that it may use, with commas; all otherwise', collect)
+	.option('--rate <requests/time>', 'most requests in a time, such as 60/min or 5/s')
+	.option('--concurrency <number>', 'most requests at the same time')
+	.option('--per-day <number>', 'most pictures a day (UTC)')
+	.action((flags) => runKeysAdd(flags, openKeys));
+
+keys
+	.command('list')
+	.description('list all keys, revoked ones too')
+	.option('--json', 'as JSON')
+	.action((flags) => runKeysList(flags, openKeys));
+
+keys
+	.command('revoke')
+	.description('revoke a key for good, and the upload tokens made with it')
+	.argument('<id>', 'id of the key, or its name')
+	.action((id) => runKeysRevoke(id, openKeys));
 
 program
 	.command('process')

@@ -62,6 +62,40 @@ const keyList: Kind<readonly string[]> = {
 	},
 };
 
+/** A whole number, or `unlimited`, which is infinity. */
+function countOrUnlimited(maximum: number, unit: string): Kind<number> {
+	const count = integer(1, maximum, unit);
+	return {
+		expected: `${count.expected}, or unlimited`,
+		parse: (text) => (text === 'unlimited' ? Number.POSITIVE_INFINITY : count.parse(text)),
+	};
+}
+
+/** Room on a disk: so many bytes, or so much of the whole. */
+export type Room = { readonly bytes: number } | { readonly percent: number };
+
+const byteUnits: Readonly<Record<string, number>> = { '': 1, kB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12 };
+
+const room: Kind<Room> = {
+	expected: 'bytes such as 500MB or 2GB, or a share of the disk such as 5%; 0 for no limit',
+	parse: (text) => {
+		const [, digits, unit = ''] = /^(\d{1,15}(?:\.\d{1,3})?) ?(%|[kMGT]B|)$/.exec(text) ?? [];
+		if (digits === undefined) return undefined;
+		if (unit !== '%') return { bytes: Number(digits) * (byteUnits[unit] ?? 1) };
+		return Number(digits) < 100 ? { percent: Number(digits) } : undefined;
+	},
+};
+
+/** Origins exactly as browsers send them (RFC 6454), or any. */
+const originList: Kind<'*' | readonly string[]> = {
+	expected: 'origins such as https://app.example.org, separated by commas, or *',
+	parse: (value) => {
+		if (value.trim() === '*') return '*';
+		const origins = value.split(',').map((one) => one.trim());
+		return origins.every((one) => /^https?:[^*]*$/.test(one) && URL.parse(one)?.origin === one) ? origins : undefined;
+	},
+};
+
 const cores = availableParallelism();
 
 /** Memory that this process may use, bytes: the control group's limit where there is one. */
@@ -97,27 +131,44 @@ export const settings = {
 		'PICPIPE_HOST',
 		text('an address'),
 		'127.0.0.1',
-		'Address the API listens on. Beyond loopback it needs `PICPIPE_API_KEYS`.',
+		'Address the API listens on. Beyond loopback it needs an API key (`picpipe keys add`, or `PICPIPE_API_KEYS`).',
 	),
 	port: setting('PICPIPE_PORT', integer(0, 65535, 'port; 0 takes a free one'), 3000, 'Port of the API.'),
 	apiKeys: optional(
 		'PICPIPE_API_KEYS',
 		keyList,
-		'Keys that the API accepts as `Authorization: Bearer <key>`. Without any, only loopback is served.',
+		'Keys that may do everything, beside those made with `picpipe keys add`. Shown as `Authorization: Bearer <key>`. Without any key at all, only this machine is served.',
 		{ secret: true },
+	),
+	keysSeconds: setting(
+		'PICPIPE_KEYS_SECONDS',
+		integer(1, 3_600, 'seconds'),
+		10,
+		'Age at which the list of API keys is read again from the storage: a key that was revoked is refused everywhere after this time.',
+	),
+	uploadTokenSeconds: setting(
+		'PICPIPE_UPLOAD_TOKEN_SECONDS',
+		integer(10, 604_800, 'seconds'),
+		3_600,
+		'Longest life of an upload token.',
+	),
+	corsOrigins: optional(
+		'PICPIPE_CORS_ORIGINS',
+		originList,
+		'Web sites whose pages may call the API from a browser. `*` counts only where a key is needed.',
 	),
 	arenaHost: setting(
 		'PICPIPE_ARENA_HOST',
 		text('an address'),
 		'127.0.0.1',
-		'Address Arena listens on. Beyond loopback it needs `PICPIPE_ARENA_PASSWORD`.',
+		'Address Arena listens on. Beyond loopback it needs `PICPIPE_ARENA_PASSWORD`, or an API key with the scope `admin`.',
 	),
 	arenaPort: setting('PICPIPE_ARENA_PORT', integer(0, 65535, 'port; 0 takes a free one'), 9000, 'Port of Arena.'),
 	arenaUser: setting('PICPIPE_ARENA_USER', text('a name'), 'admin', "Name for Arena's login."),
 	arenaPassword: optional(
 		'PICPIPE_ARENA_PASSWORD',
 		matching(/^.{8,}$/, 'at least 8 characters'),
-		"Password for Arena's login; set it and Arena asks for it on loopback too.",
+		"Password for Arena's login. A key with the scope `admin` is taken as the password too; with either of the two there, Arena asks for a login on loopback as well.",
 		{ secret: true },
 	),
 	dataFolder: setting(
@@ -171,6 +222,24 @@ export const settings = {
 	),
 	maxSteps: setting('PICPIPE_MAX_STEPS', integer(1, 1_000, 'steps'), 50, 'Most steps of one variant, likewise.'),
 	maxBytes: setting('PICPIPE_MAX_BYTES', integer(1, 2 ** 40, 'bytes'), 100 * 1024 * 1024, 'Largest file accepted.'),
+	svg: setting(
+		'PICPIPE_SVG',
+		yesOrNo,
+		'false',
+		'Whether SVG is taken. It is a program rather than a picture: it is read first, what goes beyond the file is refused, and it is drawn in imaging processes alone.',
+	),
+	maxSvgBytes: setting(
+		'PICPIPE_MAX_SVG_BYTES',
+		integer(1, 10_000_000, 'bytes'),
+		5_000_000,
+		'Largest SVG accepted. Its renderer takes no more than 10 million bytes.',
+	),
+	maxSvgElements: setting(
+		'PICPIPE_MAX_SVG_ELEMENTS',
+		integer(1, 1_000_000, 'elements'),
+		100_000,
+		'Most elements of an SVG: each takes about 1,300 bytes of memory before anything is drawn. Its renderer takes no more than a million.',
+	),
 	maxFiles: setting('PICPIPE_MAX_FILES', integer(1, 10_000, 'files'), 100, 'Most files in one upload.'),
 	maxMegapixels: setting(
 		'PICPIPE_MAX_MEGAPIXELS',
@@ -207,6 +276,48 @@ export const settings = {
 		integer(1, 86_400, 'seconds'),
 		600,
 		'Longest time one upload request may take.',
+	),
+	headersSeconds: setting(
+		'PICPIPE_HEADERS_SECONDS',
+		integer(1, 3_600, 'seconds'),
+		15,
+		'Longest time in which the headers of a request have to be there.',
+	),
+	minUploadSpeed: setting(
+		'PICPIPE_MIN_UPLOAD_SPEED',
+		integer(0, 1_000_000_000, 'bytes a second; 0 for none'),
+		1_000,
+		'Slowest that a request body may come, over every `PICPIPE_SLOW_SECONDS`. Only time counts in which picpipe waits for the client.',
+	),
+	slowSeconds: setting(
+		'PICPIPE_SLOW_SECONDS',
+		integer(1, 3_600, 'seconds'),
+		20,
+		'Span over which `PICPIPE_MIN_UPLOAD_SPEED` is measured; a body that stands still is ended after it.',
+	),
+	keepAliveSeconds: setting(
+		'PICPIPE_KEEP_ALIVE_SECONDS',
+		integer(1, 3_600, 'seconds'),
+		65,
+		'How long a connection without a request is kept. Longer than a load balancer in front keeps its own, which most do for 60.',
+	),
+	idleSeconds: setting(
+		'PICPIPE_IDLE_SECONDS',
+		integer(1, 86_400, 'seconds'),
+		180,
+		'Time after which a connection is ended on which nothing moves in either direction. Longer than the 120 s that `Prefer: wait` may ask for.',
+	),
+	maxQueue: setting(
+		'PICPIPE_MAX_QUEUE',
+		countOrUnlimited(100_000_000, 'jobs'),
+		100_000,
+		'Waiting jobs at which uploads are refused with 503 until there are fewer. Looked at once a second; not known, and so no limit, while Redis is away.',
+	),
+	minDiskFree: setting(
+		'PICPIPE_MIN_DISK_FREE',
+		room,
+		'1%',
+		'Room that has to be left on the disk of the storage; uploads are refused with 503 while it is less. Looked at once a second.',
 	),
 	abandonedSeconds: setting(
 		'PICPIPE_ABANDONED_SECONDS',
@@ -327,16 +438,6 @@ function unknownVariables(environment: NodeJS.ProcessEnv): string[] {
 
 function contradictions(values: Values): string[] {
 	const problems: string[] = [];
-	if (values.host !== undefined && !isLoopback(values.host) && !values.apiKeys) {
-		problems.push(
-			`PICPIPE_API_KEYS: expected at least one key because PICPIPE_HOST=${values.host} is reachable from other machines, but received none`,
-		);
-	}
-	if (values.arenaHost !== undefined && !isLoopback(values.arenaHost) && !values.arenaPassword) {
-		problems.push(
-			`PICPIPE_ARENA_PASSWORD: expected a password because PICPIPE_ARENA_HOST=${values.arenaHost} is reachable from other machines, but received none`,
-		);
-	}
 	if (values.abandonedSeconds <= values.uploadSeconds) {
 		problems.push(
 			`PICPIPE_ABANDONED_SECONDS: expected more than PICPIPE_UPLOAD_SECONDS (${values.uploadSeconds}) but received ${values.abandonedSeconds}`,

@@ -32,6 +32,10 @@ export const errorTable = {
 	'invalid-id': { status: 400, class: 'request', title: 'That is not the id of a picture.' },
 	'upload-aborted': { status: 400, class: 'request', title: 'The upload ended before it was complete.' },
 	unauthorized: { status: 401, class: 'request', title: 'A valid API key is needed.' },
+	'invalid-upload-token': { status: 401, class: 'request', title: 'The upload token is not valid.' },
+	'insufficient-scope': { status: 403, class: 'request', title: 'The API key may not do that.' },
+	'recipe-not-allowed': { status: 403, class: 'request', title: 'The API key may not use that recipe.' },
+	'fixed-by-token': { status: 403, class: 'request', title: 'The upload token has decided that already.' },
 	'cross-site': { status: 403, class: 'request', title: 'Requests from other web sites are refused.' },
 	'not-found': { status: 404, class: 'request', title: 'There is nothing at that address.' },
 	'picture-not-found': { status: 404, class: 'request', title: 'There is no picture with that id.' },
@@ -39,12 +43,16 @@ export const errorTable = {
 	'recipe-not-found': { status: 404, class: 'request', title: 'There is no recipe of that name.' },
 	'queue-not-found': { status: 404, class: 'request', title: 'There is no queue of that name.' },
 	'method-not-allowed': { status: 405, class: 'request', title: 'That method is not allowed at this address.' },
+	'upload-too-slow': { status: 408, class: 'request', title: 'The request body came too slowly.' },
 	'picture-busy': { status: 409, class: 'request', title: 'The picture is being worked on.' },
 	'duplicate-picture': { status: 409, class: 'request', title: 'There is a picture of the same bytes already.' },
 	'not-hashed': { status: 409, class: 'request', title: 'The picture has no perceptual hash to compare.' },
 	'not-failed': { status: 409, class: 'request', title: 'Only a failed picture can be retried.' },
 	'body-too-large': { status: 413, class: 'request', title: 'The request body is too large.' },
 	'unsupported-media-type': { status: 415, class: 'request', title: 'That content type is not accepted here.' },
+	'rate-exceeded': { status: 429, class: 'request', title: 'The API key has made too many requests.' },
+	'concurrency-exceeded': { status: 429, class: 'request', title: 'The API key has too many requests under way.' },
+	'quota-exceeded': { status: 429, class: 'request', title: 'No more pictures are allowed for now.' },
 	'range-not-satisfiable': { status: 416, class: 'request', title: 'The range lies outside of the file.' },
 
 	// The picture
@@ -53,6 +61,7 @@ export const errorTable = {
 	'too-many-pixels': { status: 422, class: 'limit', title: 'The picture has more pixels than allowed.' },
 	'too-wide-or-high': { status: 422, class: 'limit', title: 'The picture is wider or higher than allowed.' },
 	'too-many-frames': { status: 422, class: 'limit', title: 'The picture has more frames than allowed.' },
+	'too-many-elements': { status: 422, class: 'limit', title: 'The SVG has more elements than allowed.' },
 	'output-too-large': { status: 422, class: 'limit', title: 'A variant would be larger than allowed.' },
 	'picture-timeout': { status: 422, class: 'limit', title: 'The picture took longer to process than allowed.' },
 	'unsupported-type': { status: 415, class: 'unsupported', title: 'The file is not a picture of a supported type.' },
@@ -61,6 +70,7 @@ export const errorTable = {
 		class: 'unsupported',
 		title: 'The picture uses a feature that is not supported.',
 	},
+	'no-such-page': { status: 422, class: 'unsupported', title: 'The picture has no such page.' },
 	'corrupt-picture': { status: 422, class: 'corrupt', title: 'The picture is damaged and cannot be decoded.' },
 	'asset-missing': { status: 500, class: 'unsupported', title: 'A picture that the recipe uses is not there.' },
 	'asset-changed': {
@@ -87,6 +97,8 @@ export const errorTable = {
 		class: 'transient',
 		title: 'Whether there is a picture of the same bytes cannot be told at the moment.',
 	},
+	'queue-full': { status: 503, class: 'transient', title: 'Too much work is waiting already.' },
+	'storage-nearly-full': { status: 503, class: 'transient', title: 'There is too little room left for uploads.' },
 	stopping: { status: 503, class: 'transient', title: 'The server is stopping.' },
 	'storage-full': { status: 507, class: 'transient', title: 'The storage is full.' },
 	internal: { status: 500, class: 'internal', title: 'Something went wrong on our side.' },
@@ -98,6 +110,12 @@ export type ErrorCode = keyof typeof errorTable;
 export function isRetryable(errorClass: ErrorClass): boolean {
 	return errorClass === 'transient' || errorClass === 'internal';
 }
+
+type PicpipeErrorOptions = Partial<
+	Pick<PicpipeError, 'step' | 'pictureId' | 'scope' | 'retryAfter' | 'violatedPolicies'>
+> & {
+	readonly cause?: unknown;
+};
 
 /**
  * An error with a row in the table.
@@ -112,17 +130,22 @@ export class PicpipeError extends Error {
 	readonly step: string | undefined;
 	/** Another picture that it is about. */
 	readonly pictureId: string | undefined;
+	/** The scope that is missing. */
+	readonly scope: string | undefined;
+	/** Seconds after which another try may go well. */
+	readonly retryAfter: number | undefined;
+	/** Names of the limits that would have been exceeded, as in `RateLimit-Policy`. */
+	readonly violatedPolicies: readonly string[] | undefined;
 
 	/** @param detail One sentence for a person: what was expected, for which name, and what came. */
-	constructor(
-		code: ErrorCode,
-		detail?: string,
-		options: { cause?: unknown; step?: string | undefined; pictureId?: string | undefined } = {},
-	) {
+	constructor(code: ErrorCode, detail?: string, options: PicpipeErrorOptions = {}) {
 		super(detail ?? errorTable[code].title, options.cause === undefined ? undefined : { cause: options.cause });
 		this.code = code;
 		this.step = options.step;
 		this.pictureId = options.pictureId;
+		this.scope = options.scope;
+		this.retryAfter = options.retryAfter;
+		this.violatedPolicies = options.violatedPolicies;
 	}
 
 	get status(): number {

@@ -156,14 +156,53 @@ describe('readConfig', () => {
 		expect(problem).not.toContain(secret);
 	});
 
-	it('refuses to be reachable by others without a secret', () => {
-		expect(problemsOf({ PICPIPE_HOST: '0.0.0.0', PICPIPE_ARENA_HOST: '192.168.1.2' })).toEqual([
-			expect.stringMatching(
-				/^PICPIPE_API_KEYS: expected at least one key because PICPIPE_HOST=0\.0\.0\.0 is reachable/,
-			),
-			expect.stringMatching(/^PICPIPE_ARENA_PASSWORD: .* PICPIPE_ARENA_HOST=192\.168\.1\.2 is reachable/),
+	it.each([
+		['500MB', { bytes: 500e6 }],
+		['2 GB', { bytes: 2e9 }],
+		['1.5kB', { bytes: 1_500 }],
+		['4096', { bytes: 4_096 }],
+		['0', { bytes: 0 }],
+		['5%', { percent: 5 }],
+		['0.5%', { percent: 0.5 }],
+	])('reads room on a disk: %s', (text, expected) => {
+		expect(readConfig({ PICPIPE_MIN_DISK_FREE: text }).minDiskFree).toEqual(expected);
+	});
+
+	it.each(['100%', '-1', '5 percent', '5 MiB', 'lots', '1e9'])('refuses %s as room on a disk', (text) => {
+		expect(problemsOf({ PICPIPE_MIN_DISK_FREE: text })).toEqual([
+			expect.stringMatching(/^PICPIPE_MIN_DISK_FREE: expected bytes such as 500MB/),
 		]);
-		expect(problemsOf({ PICPIPE_HOST: 'localhost', PICPIPE_ARENA_HOST: '::1' })).toEqual([]);
+	});
+
+	it('reads a queue without limit', () => {
+		expect(readConfig({ PICPIPE_MAX_QUEUE: 'unlimited' }).maxQueue).toBe(Number.POSITIVE_INFINITY);
+		expect(readConfig({ PICPIPE_MAX_QUEUE: '7' }).maxQueue).toBe(7);
+		expect(problemsOf({ PICPIPE_MAX_QUEUE: '0' })).toEqual([
+			expect.stringMatching(/^PICPIPE_MAX_QUEUE: expected an integer from 1 .* or unlimited but received "0"$/),
+		]);
+	});
+
+	it('reads origins exactly as browsers send them', () => {
+		expect(readConfig({}).corsOrigins).toBeUndefined();
+		expect(readConfig({ PICPIPE_CORS_ORIGINS: '*' }).corsOrigins).toBe('*');
+		expect(readConfig({ PICPIPE_CORS_ORIGINS: 'https://a.example, http://b.example:8080' }).corsOrigins).toEqual([
+			'https://a.example',
+			'http://b.example:8080',
+		]);
+	});
+
+	it.each([
+		'https://a.example/',
+		'https://a.example/path',
+		'a.example',
+		'null',
+		'https://*.example',
+		'https://A.example',
+		'https://a.example,*',
+	])('refuses %s as origins', (text) => {
+		expect(problemsOf({ PICPIPE_CORS_ORIGINS: text })).toEqual([
+			expect.stringMatching(/^PICPIPE_CORS_ORIGINS: expected origins/),
+		]);
 	});
 
 	it('refuses to clean up uploads that may still be coming in', () => {

@@ -3,7 +3,18 @@ import { code, page, table } from './markdown.ts';
 
 /** Settings by what they are about; one that is in no list comes last, under "Others". */
 const groups: Readonly<Record<string, readonly (keyof typeof settings)[]>> = {
-	'Addresses and access': ['host', 'port', 'apiKeys', 'arenaHost', 'arenaPort', 'arenaUser', 'arenaPassword'],
+	'Addresses and access': [
+		'host',
+		'port',
+		'apiKeys',
+		'keysSeconds',
+		'uploadTokenSeconds',
+		'corsOrigins',
+		'arenaHost',
+		'arenaPort',
+		'arenaUser',
+		'arenaPassword',
+	],
 	'Where things are kept': ['dataFolder', 'storage', 'redisUrl', 'redisPrefix'],
 	Recipes: ['recipesFile', 'defaultRecipe', 'inlineRecipes', 'maxVariants', 'maxSteps', 'maxOutputDimension'],
 	'Limits on what comes in': [
@@ -15,6 +26,15 @@ const groups: Readonly<Record<string, readonly (keyof typeof settings)[]>> = {
 		'pictureSeconds',
 		'uploadSeconds',
 		'abandonedSeconds',
+	],
+	'Back-pressure, slow and idle connections': [
+		'maxQueue',
+		'minDiskFree',
+		'headersSeconds',
+		'minUploadSpeed',
+		'slowSeconds',
+		'keepAliveSeconds',
+		'idleSeconds',
 	],
 	'Use of the machine': ['imagingProcesses', 'sharpThreads', 'megapixelsInFlight', 'imagingMegabytes'],
 	'Attempts and upkeep': ['attempts', 'retryDelay', 'sweepSeconds'],
@@ -35,7 +55,8 @@ at once, and picpipe exits with code 2. A variable that is set to nothing counts
 		),
 		`## Rules between settings
 
-- \`PICPIPE_HOST\` beyond loopback needs \`PICPIPE_API_KEYS\`, and \`PICPIPE_ARENA_HOST\` beyond loopback needs \`PICPIPE_ARENA_PASSWORD\`.
+- \`PICPIPE_HOST\` beyond loopback needs an API key to be there: one in the storage, made with \`picpipe keys add\`, or \`PICPIPE_API_KEYS\`.
+  \`PICPIPE_ARENA_HOST\` beyond loopback needs \`PICPIPE_ARENA_PASSWORD\`, or a key with the scope \`admin\`.
 - \`PICPIPE_ABANDONED_SECONDS\` has to be more than \`PICPIPE_UPLOAD_SECONDS\`.
 - \`picpipe api\`, \`picpipe worker\` and \`picpipe arena\`, each run alone, need \`REDIS_URL\`; \`picpipe start\` runs a Redis of its own without it.
 - All processes of one installation need the same \`REDIS_URL\`, \`PICPIPE_REDIS_PREFIX\` and \`PICPIPE_STORAGE\`.

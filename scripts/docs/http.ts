@@ -86,7 +86,10 @@ function routeText(route: Route): string {
 	const path = route.path.replaceAll(/:(\w+)/g, '{$1}');
 	return [
 		`### ${route.method} ${path}`,
-		route.doc + (route.open ? ' Needs no key.' : ''),
+		route.doc,
+		route.scope === 'open'
+			? 'Needs no key.'
+			: `Scope: \`${route.scope}\`${route.intake ? ', or an upload token' : ''}.`,
 		notes[keyOf(route)],
 		route.query && `Query parameters${route.form ? ' of a raw body' : ''}:\n\n${fieldsTable(route.query)}`,
 		route.form && `Fields of a form:\n\n${fieldsTable(route.form)}`,

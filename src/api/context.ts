@@ -1,6 +1,12 @@
+import type { Response } from 'express';
 import type { Redis } from 'ioredis';
+import type { Caller } from '../access/caller.ts';
+import type { KeyRing } from '../access/key-ring.ts';
+import type { Limiter } from '../access/limiter.ts';
 import type { Config } from '../config.ts';
+import { PicpipeError } from '../errors.ts';
 import type { Admission } from '../intake/admit.ts';
+import type { Pressure } from '../intake/pressure.ts';
 import type { Logger } from '../observe/log.ts';
 import type { RecipeBook } from '../pipeline/recipe-book.ts';
 import type { PictureEvents } from '../queue/events.ts';
@@ -12,6 +18,15 @@ export interface ApiContext extends Admission {
 	readonly events: PictureEvents;
 	readonly recipeBook: RecipeBook;
 	readonly log: Logger;
+	readonly keys: KeyRing;
+	readonly limiter: Limiter;
+	readonly pressure: Pressure;
+}
+
+/** Who makes the request, behind a guard. @throws PicpipeError `internal` where there was none */
+export function callerOf({ locals }: Response): Caller {
+	if (!locals.caller) throw new PicpipeError('internal', 'The caller of a route without a guard was asked for.');
+	return locals.caller;
 }
 
 declare global {
@@ -20,6 +35,10 @@ declare global {
 			/** Stands in every answer and log line of a request. */
 			requestId: string;
 			log: Logger;
+			/** Who it is, once the guard of a route has found out; undefined on routes that need no key. */
+			caller?: Caller;
+			/** Comes from a page of another web site that may call. */
+			isForeignAllowed?: boolean;
 		}
 	}
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { shortestToken } from '../access/upload-token.ts';
 import { maximumDistance } from '../catalog/similar.ts';
 import { maximumPriority, maximumTags, type Picture, pictureStates, tagPattern } from '../domain/picture.ts';
 import { namePattern } from '../domain/recipe.ts';
@@ -61,6 +62,35 @@ export type UploadFields = z.output<typeof uploadFieldsSchema>;
 /** A raw body has no part headers, so its file name comes as a parameter. */
 export const rawUploadFieldsSchema = uploadFieldsSchema.extend({
 	filename: z.string().optional().describe('Name of the file, for display.'),
+	token: z
+		.string()
+		.optional()
+		.describe(
+			'An upload token, where it cannot be sent as `Authorization: Bearer <token>`. Of a form too it stands in the address.',
+		),
+});
+
+/** Seconds that an upload token lives when nothing else is asked for. */
+export const defaultTokenSeconds = 900;
+
+export const uploadTokenBodySchema = z.strictObject({
+	recipe: recipeName.optional().describe('Recipe of what is uploaded with it; the default recipe when absent.'),
+	tags: uploadFieldsSchema.shape.tags,
+	priority: z.int().min(0).max(maximumPriority).default(0).describe('Priority of what is uploaded with it.'),
+	maxBytes: z.int().min(1).optional().describe('Largest file, bytes; `PICPIPE_MAX_BYTES` when absent, and at most.'),
+	maxPictures: z
+		.int()
+		.min(1)
+		.max(10_000)
+		.optional()
+		.describe('Pictures that may be uploaded with it, in all; `PICPIPE_MAX_FILES` when absent.'),
+	expiresIn: z
+		.int()
+		.min(shortestToken)
+		.optional()
+		.describe(
+			`Seconds until uploads may no longer begin; ${defaultTokenSeconds} when absent, and at most \`PICPIPE_UPLOAD_TOKEN_SECONDS\`.`,
+		),
 });
 
 export const listQuerySchema = z.strictObject({

@@ -2,11 +2,10 @@ import type { Request, Response } from 'express';
 import { readManifest } from '../catalog/manifest.ts';
 import { isFinished, type Picture } from '../domain/picture.ts';
 import { PicpipeError } from '../errors.ts';
-import { admitUnlessThere } from '../intake/duplicates.ts';
 import { discard } from '../intake/receive.ts';
-import { chooseRecipe } from './choose-recipe.ts';
-import type { ApiContext } from './context.ts';
-import { parse, preferredWait, rawUploadFieldsSchema, type UploadFields, uploadFieldsSchema } from './contract.ts';
+import { admitFor, fieldsOf, limitsOf } from './caller-upload.ts';
+import { type ApiContext, callerOf } from './context.ts';
+import { preferredWait, rawUploadFieldsSchema, uploadFieldsSchema } from './contract.ts';
 import { problemOf, sendProblem } from './middleware/problem.ts';
 import { viewOf } from './resolve.ts';
 import { discardAll, receiveForm, receiveRaw, type UploadedFile } from './upload.ts';
@@ -26,21 +25,20 @@ export function createPictures(context: ApiContext) {
 
 async function createFromBody(context: ApiContext, request: Request, response: Response): Promise<void> {
 	// Checked before the body is read: nobody should send a hundred megabytes to hear that a tag is too long.
-	const { filename, ...fields } = parse(rawUploadFieldsSchema, request.query);
-	const recipe = chooseRecipe(context, fields.recipe);
-	const received = await receiveRaw(context.storage, request, filename, context.config);
+	const caller = callerOf(response);
+	const { filename, ...fields } = fieldsOf(context, caller, rawUploadFieldsSchema, request.query);
+	const received = await receiveRaw(context.storage, request, filename, limitsOf(context, caller));
 	const { requestId, log } = response.locals;
-	const admitted = await admitUnlessThere(context, received, { ...fields, recipe, requestId }, log).catch(
-		async (error) => {
-			await discard(context.storage, received.id);
-			throw error;
-		},
-	);
+	const admitted = await admitFor(context, caller, received, { ...fields, requestId }, log).catch(async (error) => {
+		await discard(context.storage, received.id);
+		throw error;
+	});
 	await answer(context, request, response, [{ filename, ...admitted }]);
 }
 
 async function createFromForm(context: ApiContext, request: Request, response: Response): Promise<void> {
-	const { files, fields: formFields } = await receiveForm(context.storage, request, context.config);
+	const limits = limitsOf(context, callerOf(response));
+	const { files, fields: formFields } = await receiveForm(context.storage, request, limits);
 	const results = await admitAll(context, response, files, { ...request.query, ...formFields });
 	await answer(context, request, response, results);
 }
@@ -62,16 +60,14 @@ async function admitAll(
 ): Promise<Result[]> {
 	const admitted: string[] = [];
 	try {
-		const fields: UploadFields = parse(uploadFieldsSchema, input);
-		const recipe = chooseRecipe(context, fields.recipe);
+		const caller = callerOf(response);
+		const fields = fieldsOf(context, caller, uploadFieldsSchema, input);
 		const { requestId, log } = response.locals;
 		const results: Result[] = [];
 		for (const { received, ...file } of files) {
 			if (!received) results.push(file);
 			else {
-				const result = await admitUnlessThere(context, received, { ...fields, recipe, requestId }, log).catch(
-					asDuplicate,
-				);
+				const result = await admitFor(context, caller, received, { ...fields, requestId }, log).catch(asRefusal);
 				admitted.push(received.id);
 				results.push({ ...file, ...result });
 			}
@@ -86,9 +82,10 @@ async function admitAll(
 	}
 }
 
-/** A file whose bytes are there already is refused by itself, like one that is no picture. */
-function asDuplicate(error: unknown): { refused: PicpipeError } {
-	if (error instanceof PicpipeError && error.code === 'duplicate-picture') return { refused: error };
+/** A file whose bytes are there already, or one too many for a day, is refused by itself, like one that is no picture. */
+function asRefusal(error: unknown): { refused: PicpipeError } {
+	if (error instanceof PicpipeError && /^(duplicate-picture|quota-exceeded)$/.test(error.code))
+		return { refused: error };
 	throw error;
 }
 

@@ -43,10 +43,11 @@ export function dashboardAsset(): RequestHandler {
 }
 
 /** `GET /dashboard.json`: what the page has to know before it may ask for anything. */
-export function dashboardSettings({ config }: ApiContext): RequestHandler {
-	const settings = { needsKey: config.apiKeys !== undefined, maxBytes: config.maxBytes };
-	return (_request, response) => {
-		response.set('Cache-Control', 'no-store').json(settings);
+export function dashboardSettings({ config, keys }: ApiContext): RequestHandler {
+	return async (_request, response) => {
+		// While nobody can tell, every call is refused anyway.
+		const needsKey = await keys.isNeeded().catch(() => true);
+		response.set('Cache-Control', 'no-store').json({ needsKey, maxBytes: config.maxBytes });
 	};
 }
 

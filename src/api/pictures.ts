@@ -1,4 +1,5 @@
 import type { RequestHandler } from 'express';
+import { requireRecipe } from '../access/caller.ts';
 import { purgePicture } from '../catalog/manifest.ts';
 import { serveObject } from '../delivery/serve.ts';
 import { parsePictureId } from '../domain/picture.ts';
@@ -6,7 +7,7 @@ import { PicpipeError } from '../errors.ts';
 import { admitAgain } from '../intake/admit.ts';
 import { isUpToDate } from '../intake/work-left.ts';
 import { chooseRecipe, recipeOf } from './choose-recipe.ts';
-import type { ApiContext } from './context.ts';
+import { type ApiContext, callerOf } from './context.ts';
 import { listQuerySchema, parse, processBodySchema } from './contract.ts';
 import { viewOf, withManifest, withPicture } from './resolve.ts';
 
@@ -71,6 +72,7 @@ export function retryPicture(context: ApiContext): RequestHandler {
 		if (picture.state !== 'failed') {
 			throw new PicpipeError('not-failed', `Expected a failed picture but this one is ${picture.state}.`);
 		}
+		requireRecipe(callerOf(response), picture.recipe.name);
 		const again = await admitAgain(context, picture, 'retry', response.locals.log);
 		response.status(202).location(`/v1/pictures/${again.id}`).json(viewOf(context, request)(again));
 	});
@@ -81,6 +83,7 @@ export function processAgain(context: ApiContext): RequestHandler {
 	return withManifest(context, async (picture, request, response) => {
 		const { recipe: asked, force } = parse(processBodySchema, request.body ?? {});
 		const recipe = asked === undefined ? recipeOf(context, picture) : chooseRecipe(context, asked);
+		requireRecipe(callerOf(response), recipe.name);
 		if (!force && (await isUpToDate(context, picture, recipe))) {
 			response.json(viewOf(context, request)(picture));
 			return;

@@ -1,5 +1,6 @@
 import type { RequestHandler } from 'express';
 import type { z } from 'zod';
+import type { Scope } from '../access/scope.ts';
 import type { ApiContext } from './context.ts';
 import {
 	cleanBodySchema,
@@ -8,6 +9,7 @@ import {
 	rawUploadFieldsSchema,
 	similarQuerySchema,
 	uploadFieldsSchema,
+	uploadTokenBodySchema,
 } from './contract.ts';
 import { createPictures } from './create-pictures.ts';
 import { healthz, readyz } from './health.ts';
@@ -24,6 +26,7 @@ import {
 } from './pictures.ts';
 import { getRecipe, listOperations, listRecipes } from './recipes.ts';
 import { getSimilar } from './similar.ts';
+import { createUploadToken } from './upload-tokens.ts';
 
 export interface Route {
 	readonly method: 'GET' | 'POST' | 'DELETE';
@@ -31,8 +34,10 @@ export interface Route {
 	readonly handler: (context: ApiContext) => RequestHandler;
 	/** One sentence for the reference page. */
 	readonly doc: string;
-	/** Served without an API key. */
-	readonly open?: boolean;
+	/** What a caller's key has to allow; `open` needs no key. */
+	readonly scope: Scope | 'open';
+	/** Brings pictures in: upload tokens are taken too, and nothing while the queue or the disk is full. */
+	readonly intake?: boolean;
 	/** Query parameters. Like the two below it is for the reference page; the handler checks with the same schema. */
 	readonly query?: z.ZodType;
 	/** Fields of a `multipart/form-data` body, beside its files. */
@@ -46,6 +51,8 @@ export const routes: readonly Route[] = [
 	{
 		method: 'POST',
 		path: '/v1/pictures',
+		scope: 'upload',
+		intake: true,
 		handler: createPictures,
 		doc: 'Uploads one picture as the body, or many as a form.',
 		query: rawUploadFieldsSchema,
@@ -54,90 +61,137 @@ export const routes: readonly Route[] = [
 	{
 		method: 'GET',
 		path: '/v1/pictures',
+		scope: 'read',
 		handler: listPictures,
 		doc: 'Lists pictures, newest first.',
 		query: listQuerySchema,
 	},
-	{ method: 'GET', path: '/v1/pictures/:id', handler: getPicture, doc: 'Shows one picture.' },
+	{ method: 'GET', path: '/v1/pictures/:id', scope: 'read', handler: getPicture, doc: 'Shows one picture.' },
 	{
 		method: 'DELETE',
 		path: '/v1/pictures/:id',
+		scope: 'admin',
 		handler: deletePicture,
 		doc: 'Deletes a picture and everything made of it.',
 	},
-	{ method: 'GET', path: '/v1/pictures/:id/original', handler: getOriginal, doc: 'The bytes as they were received.' },
+	{
+		method: 'GET',
+		path: '/v1/pictures/:id/original',
+		scope: 'read',
+		handler: getOriginal,
+		doc: 'The bytes as they were received.',
+	},
 	{
 		method: 'GET',
 		path: '/v1/pictures/:id/variants/:variant',
+		scope: 'read',
 		handler: getVariant,
 		doc: 'A variant by name, or name and format (`large.webp`).',
 	},
 	{
 		method: 'GET',
 		path: '/v1/pictures/:id/similar',
+		scope: 'read',
 		handler: getSimilar,
 		doc: 'Finds near-duplicates of a picture by its perceptual hash.',
 		query: similarQuerySchema,
 	},
-	{ method: 'POST', path: '/v1/pictures/:id/retry', handler: retryPicture, doc: 'Queues a failed picture again.' },
+	{
+		method: 'POST',
+		path: '/v1/pictures/:id/retry',
+		scope: 'upload',
+		handler: retryPicture,
+		doc: 'Queues a failed picture again.',
+	},
 	{
 		method: 'POST',
 		path: '/v1/pictures/:id/process',
+		scope: 'upload',
 		handler: processAgain,
 		doc: 'Processes a picture again, with another recipe if given.',
 		json: processBodySchema,
 	},
-	{ method: 'GET', path: '/v1/recipes', handler: listRecipes, doc: 'Lists the recipes.' },
-	{ method: 'GET', path: '/v1/recipes/:name', handler: getRecipe, doc: 'Shows one recipe.' },
+	{
+		method: 'POST',
+		path: '/v1/upload-tokens',
+		scope: 'upload',
+		handler: createUploadToken,
+		doc: 'Makes a short-lived token with which a browser can upload.',
+		json: uploadTokenBodySchema,
+	},
+	{ method: 'GET', path: '/v1/recipes', scope: 'read', handler: listRecipes, doc: 'Lists the recipes.' },
+	{ method: 'GET', path: '/v1/recipes/:name', scope: 'read', handler: getRecipe, doc: 'Shows one recipe.' },
 	{
 		method: 'GET',
 		path: '/v1/operations',
+		scope: 'read',
 		handler: listOperations,
 		doc: 'Lists what recipes are made of: operations, encoders, analysis.',
 	},
-	{ method: 'GET', path: '/v1/queues', handler: listQueues, doc: 'Shows every queue with its counts and workers.' },
-	{ method: 'POST', path: '/v1/queues/:name/pause', handler: pauseQueue, doc: 'Stops a queue; jobs go on coming in.' },
-	{ method: 'POST', path: '/v1/queues/:name/resume', handler: resumeQueue, doc: 'Lets a paused queue go on.' },
+	{
+		method: 'GET',
+		path: '/v1/queues',
+		scope: 'admin',
+		handler: listQueues,
+		doc: 'Shows every queue with its counts and workers.',
+	},
+	{
+		method: 'POST',
+		path: '/v1/queues/:name/pause',
+		scope: 'admin',
+		handler: pauseQueue,
+		doc: 'Stops a queue; jobs go on coming in.',
+	},
+	{
+		method: 'POST',
+		path: '/v1/queues/:name/resume',
+		scope: 'admin',
+		handler: resumeQueue,
+		doc: 'Lets a paused queue go on.',
+	},
 	{
 		method: 'POST',
 		path: '/v1/queues/:name/drain',
+		scope: 'admin',
 		handler: drainQueue,
 		doc: 'Removes every waiting job. Accepted pictures are queued again by the next sweep; delete a picture to be rid of its work.',
 	},
 	{
 		method: 'POST',
 		path: '/v1/queues/:name/retry-failed',
+		scope: 'admin',
 		handler: retryFailedJobs,
 		doc: 'Queues every failed job again.',
 	},
 	{
 		method: 'POST',
 		path: '/v1/queues/:name/clean',
+		scope: 'admin',
 		handler: cleanQueue,
 		doc: 'Removes jobs that have ended; their pictures stay.',
 		json: cleanBodySchema,
 	},
-	{ method: 'GET', path: '/healthz', handler: () => healthz, doc: 'The process is up.', open: true },
+	{ method: 'GET', path: '/healthz', handler: () => healthz, doc: 'The process is up.', scope: 'open' },
 	{
 		method: 'GET',
 		path: '/readyz',
 		handler: readyz,
 		doc: 'Redis and storage work; `?exclude=redis` leaves one out.',
-		open: true,
+		scope: 'open',
 	},
-	{ method: 'GET', path: '/', handler: dashboard, doc: 'The dashboard, a page for people.', open: true },
+	{ method: 'GET', path: '/', handler: dashboard, doc: 'The dashboard, a page for people.', scope: 'open' },
 	{
 		method: 'GET',
 		path: '/assets/:file',
 		handler: dashboardAsset,
 		doc: 'Scripts and styles of the dashboard.',
-		open: true,
+		scope: 'open',
 	},
 	{
 		method: 'GET',
 		path: '/dashboard.json',
 		handler: dashboardSettings,
 		doc: 'What the dashboard has to know before it has a key.',
-		open: true,
+		scope: 'open',
 	},
 ];

@@ -1,17 +1,16 @@
-import express, { type Express } from 'express';
+import express, { type Express, type RequestHandler } from 'express';
 import helmet from 'helmet';
-import { isLoopback } from '../config.ts';
 import { PicpipeError } from '../errors.ts';
-import { isLoopbackName, sameSiteOnly } from '../http/same-site.ts';
+import { sameSiteOnly } from '../http/same-site.ts';
+import { requireThisMachine } from '../http/this-machine.ts';
 import type { ApiContext } from './context.ts';
-import { authenticate } from './middleware/authenticate.ts';
+import { openGuard } from './guard.ts';
+import { allowOrigins } from './middleware/cors.ts';
 import { notFound, problems } from './middleware/problem.ts';
 import { requestId } from './middleware/request-id.ts';
+import { endSlowBody } from './middleware/slow-body.ts';
 import { endUnreadBody } from './middleware/unread-body.ts';
 import { type Route, routes } from './routes.ts';
-
-/** Largest JSON body, bytes; only uploads are large, and they are no JSON. */
-const maximumJson = 64 * 1024;
 
 /** Builds the API; it listens to nothing yet. */
 export function buildApi(context: ApiContext): Express {
@@ -22,15 +21,15 @@ export function buildApi(context: ApiContext): Express {
 	app.use(requestId(context.log));
 	app.use(helmet());
 	app.use(endUnreadBody);
-	// Loopback alone protects an API without keys, so a web site must not get at it through a browser on this machine.
-	const allowedHosts = isLoopback(config.host) && !config.apiKeys ? isLoopbackName : undefined;
-	app.use(sameSiteOnly({ allowedHosts }));
-	app.use(express.json({ limit: maximumJson }));
+	app.use(endSlowBody(config));
+	app.use(localWithoutKeys(context));
+	if (config.corsOrigins) app.use(allowOrigins(config.corsOrigins, methods, context.keys));
+	app.use(sameSiteOnly({ mayBeForeign: ({ locals }) => locals.isForeignAllowed === true }));
 
-	const guard = authenticate(config.apiKeys);
+	const guard = openGuard(context);
 	for (const route of routes) {
 		const method = route.method.toLowerCase() as 'get' | 'post' | 'delete';
-		app[method](route.path, ...(route.open ? [] : [guard]), route.handler(context));
+		app[method](route.path, ...guard(route), route.handler(context));
 	}
 	for (const [path, methods] of methodsByPath(routes)) {
 		app.all(path, (request, response) => {
@@ -44,6 +43,20 @@ export function buildApi(context: ApiContext): Express {
 	app.use(notFound);
 	app.use(problems);
 	return app;
+}
+
+/** What pages of other sites may use: what there is, and what tus needs. */
+const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
+
+/**
+ * Nothing but loopback protects an API without keys, so a web site must not get at it through a browser on this machine, open routes
+ * included. The others ask once more, and wait for the answer if they have to.
+ */
+function localWithoutKeys({ keys }: ApiContext): RequestHandler {
+	return (request, _response, next) => {
+		if (keys.wasNeeded === false) requireThisMachine(request);
+		next();
+	};
 }
 
 function methodsByPath(table: readonly Route[]): Map<string, string[]> {

@@ -1,15 +1,14 @@
 import express, { type ErrorRequestHandler } from 'express';
 import type { Redis } from 'ioredis';
-import { isLoopback } from '../config.ts';
 import { type ErrorCode, PicpipeError, toPicpipeError } from '../errors.ts';
 import { listen } from '../http/listen.ts';
-import { isLoopbackName, sameSiteOnly } from '../http/same-site.ts';
+import { sameSiteOnly } from '../http/same-site.ts';
 import type { Logger } from '../observe/log.ts';
 import type { QueueName } from '../queue/jobs.ts';
 import type { QueuesOptions } from '../queue/queues.ts';
 import { isConnectionTrouble } from '../queue/redis.ts';
 import { containStrays } from './contain.ts';
-import { login } from './login.ts';
+import { type LoginOptions, login } from './login.ts';
 import { arenaHeaders, arenaPages } from './pages.ts';
 import { ArenaQueue } from './queue.ts';
 
@@ -18,8 +17,10 @@ export interface ArenaOptions extends QueuesOptions {
 	/** 0 takes a free one. */
 	readonly port: number;
 	readonly user: string;
-	/** Arena asks for a login when there is one; needed beyond loopback. */
+	/** Arena asks for a login when there is one. */
 	readonly password?: string | undefined;
+	/** The API keys: with any of them there Arena asks for a login too, and takes one with the scope `admin` as the password. */
+	readonly keys?: LoginOptions['keys'];
 	/** A `producer` connection; the caller closes it. */
 	readonly redis: Redis;
 	readonly log: Logger;
@@ -40,7 +41,7 @@ export interface ArenaServer {
  * const arena = await openArena({ ...options, redis: connectRedis(config.redisUrl, 'producer'), log });
  */
 export async function openArena(options: ArenaOptions): Promise<ArenaServer> {
-	const { host, user, password, redis, log } = options;
+	const { host, user, password, keys, redis, log } = options;
 	const queues: ArenaQueue[] = [];
 	/** What Arena constructs, once for each queue. */
 	class OpenedQueue extends ArenaQueue {
@@ -56,23 +57,19 @@ export async function openArena(options: ArenaOptions): Promise<ArenaServer> {
 	app.get('/healthz', (_request, response) => {
 		response.json({ status: 'ok' });
 	});
-	// With a login a rebound name is harmless: the browser has no password for it.
-	app.use(sameSiteOnly({ allowedHosts: isLoopback(host) && !password ? isLoopbackName : undefined }));
-	if (password) app.use(login({ user, password }, log));
+	app.use(sameSiteOnly());
+	app.use(login({ user, password, keys, log }));
 	app.use(arenaPages(OpenedQueue));
 	app.use((_request, _response, next) => next(new PicpipeError('not-found')));
 	app.use(answerErrors(log));
 
-	const { server, address } = await listen(app, { host, port: options.port, variable: 'PICPIPE_ARENA_PORT' });
+	const listening = await listen(app, { host, port: options.port, variable: 'PICPIPE_ARENA_PORT' });
 	const endContaining = containStrays(log);
 
 	return {
-		address,
+		address: listening.address,
 		async close() {
-			await new Promise<void>((resolve) => {
-				server.close(() => resolve());
-				server.closeIdleConnections();
-			});
+			await listening.close();
 			await Promise.all(queues.map((queue) => queue.close()));
 			endContaining();
 		},

@@ -1,5 +1,12 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import {
+	createServer,
+	type IncomingMessage,
+	type RequestListener,
+	type Server,
+	type ServerOptions,
+	type ServerResponse,
+} from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
 import { ConfigError } from '../config.ts';
 
 export interface ListenOptions {
@@ -10,10 +17,29 @@ export interface ListenOptions {
 	readonly variable: `${string}_PORT`;
 }
 
+/** How long connections may take. Node's own limits where it is not given. */
+export interface Patience {
+	/** Until the headers of a request are there, seconds. */
+	readonly headersSeconds: number;
+	/** Until the whole of a request is there, seconds. */
+	readonly uploadSeconds: number;
+	/** For which a connection without a request is kept, seconds. */
+	readonly keepAliveSeconds: number;
+	/** For which nothing may move on a connection, seconds. */
+	readonly idleSeconds: number;
+	/** The app itself tells clients that asked first (`Expect: 100-continue`) to send their bodies. */
+	readonly asksForBodies: boolean;
+}
+
+/** How often connections are looked at that take too long, milliseconds; so much longer they may live. */
+const lookEvery = 1_000;
+
 export interface Listening {
 	readonly server: Server;
 	/** Where it can be reached, such as `http://127.0.0.1:3000`, without a slash at the end. */
 	readonly address: string;
+	/** Takes no more connections and answers what was asked before. Resolves when all connections are closed. */
+	close(): Promise<void>;
 }
 
 /**
@@ -21,8 +47,11 @@ export interface Listening {
  *
  * @throws ConfigError when the port is taken or not allowed, or the host is not one of this machine's
  */
-export function listen(app: RequestListener, options: ListenOptions): Promise<Listening> {
-	const server = createServer(app);
+export function listen(app: RequestListener, options: ListenOptions, patience?: Patience): Promise<Listening> {
+	const server = patience ? createServer(timeoutsOf(patience), app) : createServer(app);
+	if (patience) server.timeout = patience.idleSeconds * 1_000;
+	if (patience?.asksForBodies) server.on('checkContinue', app);
+	const close = followConnections(server, ['request', ...(patience?.asksForBodies ? ['checkContinue'] : [])]);
 	return new Promise((resolve, reject) => {
 		const refuse = (error: NodeJS.ErrnoException) => {
 			const problem = explain(error, options);
@@ -31,9 +60,51 @@ export function listen(app: RequestListener, options: ListenOptions): Promise<Li
 		server.once('error', refuse);
 		server.listen(options.port, options.host, () => {
 			server.removeListener('error', refuse);
-			resolve({ server, address: addressOf(server, options.host) });
+			resolve({ server, address: addressOf(server, options.host), close });
 		});
 	});
+}
+
+/**
+ * Follows the connections of a server, so that it can be closed without waiting for those that nobody uses: Node's own way leaves one alone
+ * that was opened and has not asked for anything yet, as browsers and HTTP clients do ahead of time.
+ */
+function followConnections(server: Server, requestEvents: readonly string[]): () => Promise<void> {
+	const underWay = new Map<Socket, number>();
+	let isClosing = false;
+	const change = (socket: Socket, by: 1 | -1) => {
+		const requests = (underWay.get(socket) ?? 0) + by;
+		if (underWay.has(socket)) underWay.set(socket, requests);
+		if (isClosing && requests === 0) socket.destroySoon();
+	};
+	server.on('connection', (socket: Socket) => {
+		underWay.set(socket, 0);
+		socket.once('close', () => underWay.delete(socket));
+	});
+	for (const event of requestEvents) {
+		server.on(event, ({ socket }: IncomingMessage, response: ServerResponse) => {
+			change(socket, 1);
+			response.once('close', () => change(socket, -1));
+		});
+	}
+	return async () => {
+		isClosing = true;
+		const closed = new Promise<void>((resolve) => {
+			server.close(() => resolve());
+		});
+		for (const [socket, requests] of underWay) if (requests === 0) socket.destroySoon();
+		await closed;
+	};
+}
+
+function timeoutsOf({ headersSeconds, uploadSeconds, keepAliveSeconds }: Patience): ServerOptions {
+	return {
+		// Node refuses more for a part than for the whole.
+		headersTimeout: Math.min(headersSeconds, uploadSeconds) * 1_000,
+		requestTimeout: uploadSeconds * 1_000,
+		keepAliveTimeout: keepAliveSeconds * 1_000,
+		connectionsCheckingInterval: lookEvery,
+	};
 }
 
 function explain(error: NodeJS.ErrnoException, { host, port, variable }: ListenOptions): string | undefined {

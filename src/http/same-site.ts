@@ -1,4 +1,4 @@
-import type { RequestHandler } from 'express';
+import type { RequestHandler, Response } from 'express';
 import { isLoopback } from '../config.ts';
 import { PicpipeError } from '../errors.ts';
 
@@ -15,6 +15,8 @@ export interface SameSiteOptions {
 	 * is of the same origin to the browser, and only the `Host` field tells it apart.
 	 */
 	readonly allowedHosts?: ((name: string) => boolean) | undefined;
+	/** Decides whether this request may come from another site after all; none may when left out. */
+	readonly mayBeForeign?: ((response: Response) => boolean) | undefined;
 }
 
 /**
@@ -28,12 +30,16 @@ export interface SameSiteOptions {
  * app.use(sameSiteOnly({ allowedHosts: isLoopbackName }));
  */
 export function sameSiteOnly(options: SameSiteOptions = {}): RequestHandler {
-	return (request, _response, next) => {
+	return (request, response, next) => {
 		const { host, origin, 'sec-fetch-site': site } = request.headers;
 		// Every browser sends `Host`; only HTTP/1.0 programs leave it out.
 		if (options.allowedHosts && host !== undefined && !options.allowedHosts(hostName(host))) {
 			next(new PicpipeError('cross-site', `Expected a request to a local name but received one to ${quote(host)}.`));
-		} else if (!safeMethods.has(request.method) && !isFromHere(host, origin, site)) {
+		} else if (
+			!safeMethods.has(request.method) &&
+			!isFromHere(host, origin, site) &&
+			!options.mayBeForeign?.(response)
+		) {
 			const from = origin === undefined ? '' : ` but received one from ${quote(origin)}`;
 			next(new PicpipeError('cross-site', `Expected a ${request.method} request from this site${from}.`));
 		} else {
@@ -59,12 +65,12 @@ function isFromHere(
 	return host !== undefined && URL.canParse(origin) && new URL(origin).host === host.toLowerCase();
 }
 
-/** Without port, trailing dot and capitals; empty, and so never allowed, when it isn't a host. */
-function hostName(field: string): string {
+/** A `Host` field without port, trailing dot and capitals; empty, and so never allowed, when it isn't a host. */
+export function hostName(field: string): string {
 	return hostField.exec(field)?.groups?.name?.toLowerCase().replace(/\.$/, '') ?? '';
 }
 
 /** What a stranger sent, short and without control characters. */
-function quote(text: string): string {
+export function quote(text: string): string {
 	return JSON.stringify(text.slice(0, 200));
 }

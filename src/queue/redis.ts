@@ -35,16 +35,17 @@ export function connectRedis(url: string, use: ConnectionUse): Redis {
 /**
  * Runs a command only when Redis is there and turns every way of not answering into one error.
  *
+ * @param patience how long to wait for the answer, milliseconds
  * @throws PicpipeError `queue-unavailable`
  */
-export async function askRedis<T>(redis: Redis, ask: () => Promise<T>): Promise<T> {
+export async function askRedis<T>(redis: Redis, ask: () => Promise<T>, patience = producerTimeout * 2): Promise<T> {
 	if (redis.status !== 'ready')
 		throw new PicpipeError('queue-unavailable', `Redis is not connected (${redis.status}).`);
 	let timer: NodeJS.Timeout | undefined;
 	const timeout = new Promise<never>((_resolve, reject) => {
 		timer = setTimeout(
-			() => reject(new PicpipeError('queue-unavailable', `Redis did not answer within ${producerTimeout * 2} ms.`)),
-			producerTimeout * 2,
+			() => reject(new PicpipeError('queue-unavailable', `Redis did not answer within ${patience} ms.`)),
+			patience,
 		);
 	});
 	try {

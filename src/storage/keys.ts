@@ -6,11 +6,15 @@
  * pictures/<yyyy>/<mm>/<dd>/<id>/<variant>-<digest12>.<ext>
  * pictures/<yyyy>/<mm>/<dd>/<id>/picture.json
  * pending/<id>
+ * keys/<id>              an API key, hashed
+ * keys/revoked/<id>      the same once it was revoked
  * ```
  */
 
 export const picturesFolder = 'pictures/';
 export const pendingFolder = 'pending/';
+export const keysFolder = 'keys/';
+const revokedKeysFolder = `${keysFolder}revoked/`;
 
 /** @param time when the id was made, milliseconds since 1970; the day is taken in UTC. */
 export function pictureFolder(id: string, time: number): string {
@@ -38,4 +42,20 @@ export function pendingKey(id: string): string {
 /** The id in a manifest's key, or undefined for any other key. */
 export function manifestId(key: string): string | undefined {
 	return /^pictures\/\d{4}\/\d\d\/\d\d\/([^/]+)\/picture\.json$/.exec(key)?.[1];
+}
+
+/** The record of an API key. */
+export function apiKeyKey(id: string): string {
+	return `${keysFolder}${id}`;
+}
+
+/** The record of an API key that was revoked. */
+export function revokedKeyKey(id: string): string {
+	return `${revokedKeysFolder}${id}`;
+}
+
+/** Which API key a storage key below `keys/` is about. */
+export function apiKeyOf(key: string): { readonly id: string; readonly isRevoked: boolean } {
+	const isRevoked = key.startsWith(revokedKeysFolder);
+	return { id: key.slice((isRevoked ? revokedKeysFolder : keysFolder).length), isRevoked };
 }

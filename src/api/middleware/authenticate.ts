@@ -1,26 +1,56 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
-import type { RequestHandler } from 'express';
+import type { Request, RequestHandler } from 'express';
+import { type Caller, localCaller, requireScope } from '../../access/caller.ts';
+import type { KeyRing } from '../../access/key-ring.ts';
+import type { Scope } from '../../access/scope.ts';
+import { isUploadToken, readUploadToken } from '../../access/upload-token.ts';
 import { PicpipeError } from '../../errors.ts';
+import { requireThisMachine } from '../../http/this-machine.ts';
 
-/** Lets through who shows one of the keys as a bearer token (RFC 6750); everybody when there are no keys. */
-export function authenticate(keys: readonly string[] | undefined): RequestHandler {
-	const known = keys?.map(sha256);
-	return (request, _response, next) => {
-		if (!known) return next();
-		const given = /^Bearer (\S+)$/i.exec(request.get('authorization') ?? '')?.[1];
-		// Digests have one length, so the comparison takes the same time whatever was sent.
-		const digest = sha256(given ?? '');
-		const matches = known.filter((key) => timingSafeEqual(key, digest)).length;
-		if (given === undefined || matches === 0) {
+/**
+ * Makes the middleware that finds out who is calling, and lets them on when they may: with a key or an upload token as the bearer token
+ * (RFC 6750), or as this machine as long as there is no key. Afterwards `response.locals.caller` is there.
+ */
+export function authentication(keys: KeyRing): (scope: Scope, takesTokens: boolean) => RequestHandler {
+	const local = localCaller();
+	const callerOf = async (id: string) =>
+		(await keys.isNeeded()) ? keys.byId(id) : id === local.id ? local : undefined;
+
+	return (scope, takesTokens) => async (request, response, next) => {
+		const text = bearerOf(request) ?? (takesTokens ? tokenOf(request) : undefined);
+		let caller: Caller | undefined;
+		if (text !== undefined && isUploadToken(text)) {
+			if (!takesTokens)
+				throw new PicpipeError(
+					'insufficient-scope',
+					'Expected a key but received an upload token, which is good for uploads only.',
+					{ scope },
+				);
+			const { grant, caller: signer } = await readUploadToken(text, callerOf);
+			caller = { ...signer, grant };
+		} else if (await keys.isNeeded()) {
+			caller = text === undefined ? undefined : await keys.find(text);
+		} else {
+			requireThisMachine(request);
+			caller = local;
+		}
+		if (!caller) {
 			throw new PicpipeError(
 				'unauthorized',
-				'Expected the header "Authorization: Bearer <key>" with one of PICPIPE_API_KEYS.',
+				'Expected the header "Authorization: Bearer <key>" with a key of `picpipe keys add` or of PICPIPE_API_KEYS.',
 			);
 		}
+		response.locals.caller = caller;
+		requireScope(caller, scope);
 		next();
 	};
 }
 
-function sha256(text: string): Buffer {
-	return createHash('sha256').update(text).digest();
+function bearerOf(request: Request): string | undefined {
+	return /^Bearer +(\S+) *$/i.exec(request.get('authorization') ?? '')?.[1];
+}
+
+/** An upload token in the address, for forms that can't set a header. A key is never taken from there: addresses end up in logs. */
+function tokenOf(request: Request): string | undefined {
+	const { token } = request.query;
+	return typeof token === 'string' && isUploadToken(token) ? token : undefined;
 }

@@ -1,5 +1,6 @@
 import type { ErrorRequestHandler, RequestHandler, Response } from 'express';
 import { type ErrorCode, PicpipeError, toPicpipeError } from '../../errors.ts';
+import { closeBehindAnswer } from './unread-body.ts';
 
 /** A problem document (RFC 9457) with our `code` and `class`. */
 export function problemOf(error: PicpipeError, requestId: string) {
@@ -13,19 +14,32 @@ export function problemOf(error: PicpipeError, requestId: string) {
 		class: error.class,
 		requestId,
 		...(error.pictureId !== undefined && { pictureId: error.pictureId }),
+		// As draft-ietf-httpapi-ratelimit-headers-11 spells it.
+		...(error.violatedPolicies && { 'violated-policies': error.violatedPolicies }),
 	};
 }
 
-/** Seconds after which a client may try again, for errors that pass. */
-const retryAfter = 5;
+/** Seconds after which a client may try again, for errors that pass and don't say it themselves. */
+const defaultRetryAfter = 5;
 
 export function sendProblem(response: Response, error: PicpipeError, extra: object = {}): void {
-	if (error.status === 503 || error.code === 'picture-busy') response.set('Retry-After', String(retryAfter));
-	if (error.status === 401) response.set('WWW-Authenticate', 'Bearer');
+	const passes = error.status === 503 || error.code === 'picture-busy';
+	const retryAfter = error.retryAfter ?? (passes ? defaultRetryAfter : undefined);
+	if (retryAfter !== undefined) response.set('Retry-After', String(retryAfter));
+	const challenge = challengeOf(error);
+	if (challenge) response.set('WWW-Authenticate', challenge);
+	closeBehindAnswer(response.req, response);
 	response
 		.status(error.status)
 		.type('application/problem+json')
 		.send(JSON.stringify({ ...problemOf(error, response.locals.requestId), ...extra }));
+}
+
+/** What a client has to show, or to show more of (RFC 6750, 3). */
+function challengeOf(error: PicpipeError): string | undefined {
+	if (error.code === 'invalid-upload-token') return 'Bearer error="invalid_token"';
+	if (error.code === 'insufficient-scope') return `Bearer error="insufficient_scope", scope="${error.scope ?? ''}"`;
+	return error.status === 401 ? 'Bearer' : undefined;
 }
 
 /** No route took the request. */

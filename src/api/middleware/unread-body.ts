@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { RequestHandler } from 'express';
 
 /** Time for a client to read a refusal while it is still sending, milliseconds. */
@@ -9,7 +10,7 @@ const patience = 10_000;
  */
 export const endUnreadBody: RequestHandler = (request, response, next) => {
 	response.once('finish', () => {
-		if (request.complete) return;
+		if (!isUnread(request)) return;
 		request.unpipe();
 		request.resume();
 		const timer = setTimeout(() => request.socket.destroy(), patience);
@@ -18,3 +19,24 @@ export const endUnreadBody: RequestHandler = (request, response, next) => {
 	});
 	next();
 };
+
+/**
+ * To be called before a refusal is sent: `Connection: close` tells a client that is still sending to stop (RFC 9112, 9.6). Our side is
+ * closed at once, the client's when it has stopped: closed with unread bytes, the connection would be reset, and the answer lost with it.
+ */
+export function closeBehindAnswer(request: IncomingMessage, response: ServerResponse): void {
+	if (!isUnread(request) || response.headersSent) return;
+	const { socket } = request;
+	response.setHeader('Connection', 'close');
+	// Node calls this when an answer with `Connection: close` is out; its own would destroy the socket.
+	socket.destroySoon = () => {
+		socket.end();
+		request.once('end', () => socket.destroy());
+	};
+}
+
+/** Is there a body of which something has not come yet? (`complete` is also false in the first moment of a request that has none.) */
+function isUnread(request: IncomingMessage): boolean {
+	const { 'content-length': length, 'transfer-encoding': encoding } = request.headers;
+	return !request.complete && (encoding !== undefined || Number(length ?? 0) > 0);
+}

@@ -1,0 +1,51 @@
+import { z } from 'zod';
+
+/** So many requests in so many seconds. */
+const rateSchema = z.strictObject({
+	requests: z.int().min(1).max(1_000_000_000),
+	seconds: z.int().min(1).max(86_400),
+});
+
+/** How much a key may do. What is not there has no limit. */
+export const keyLimitsSchema = z.strictObject({
+	rate: rateSchema.optional(),
+	/** Requests under way at the same time. */
+	concurrency: z.int().min(1).max(1_000_000).optional(),
+	/** Pictures accepted in a day that begins at 00:00 UTC. */
+	perDay: z.int().min(1).max(1_000_000_000).optional(),
+});
+export type KeyLimits = z.infer<typeof keyLimitsSchema>;
+export type Rate = z.infer<typeof rateSchema>;
+
+const unitSeconds: Readonly<Record<string, number>> = {
+	s: 1,
+	sec: 1,
+	second: 1,
+	min: 60,
+	minute: 60,
+	h: 3_600,
+	hour: 3_600,
+};
+
+/**
+ * Reads a rate as people write it.
+ *
+ * @returns undefined for anything that is none
+ * @example
+ * parseRate('60/min'); // { requests: 60, seconds: 60 }
+ * parseRate('100/10s'); // { requests: 100, seconds: 10 }
+ */
+export function parseRate(text: string): Rate | undefined {
+	const [, requests, spans = '1', unit = ''] = /^(\d+)\/(\d*)([a-z]+)$/.exec(text.trim().toLowerCase()) ?? [];
+	const seconds = Number(spans || 1) * (unitSeconds[unit] ?? Number.NaN);
+	const rate = rateSchema.safeParse({ requests: Number(requests), seconds });
+	return rate.success ? rate.data : undefined;
+}
+
+/** For a person: `60 requests a minute`. */
+export function rateText({ requests, seconds }: Rate): string {
+	const [name, span] = seconds % 3_600 === 0 ? ['hour', 3_600] : seconds % 60 === 0 ? ['minute', 60] : ['second', 1];
+	const spans = seconds / span;
+	const article = name === 'hour' ? 'an' : 'a';
+	return `${requests} requests ${spans === 1 ? `${article} ${name}` : `in ${spans} ${name}s`}`;
+}

@@ -1,0 +1,94 @@
+import { apiKeyKey, apiKeyOf, keysFolder, revokedKeyKey } from '../storage/keys.ts';
+import { readObject, type Storage } from '../storage/storage.ts';
+import { type KeyRecord, type KeyWishes, makeKey, parseKeyRecord } from './key.ts';
+
+/** API keys in the storage: where they are made, listed and revoked. Needs no Redis. */
+
+/** Records read at a time. */
+const parallel = 8;
+
+/** The keys of one storage. */
+export interface ApiKeys {
+	/** Which storage it is. */
+	readonly where: string;
+	add(wishes: KeyWishes): Promise<{ record: KeyRecord; text: string }>;
+	list(): Promise<KeyRecord[]>;
+	revoke(id: string): Promise<KeyRecord | undefined>;
+}
+
+/** Makes a key. @returns its record, and its text, which is shown once and kept nowhere */
+export async function addKey(storage: Storage, wishes: KeyWishes): Promise<{ record: KeyRecord; text: string }> {
+	const made = makeKey(wishes);
+	await writeRecord(storage, apiKeyKey(made.record.id), made.record);
+	return made;
+}
+
+/** Every key, oldest first, revoked ones too. @throws Error that names the storage key of a record that can't be read */
+export async function listKeys(storage: Storage): Promise<KeyRecord[]> {
+	const { active, revoked } = await namesOfKeys(storage);
+	const keys = [...active].map(apiKeyKey).concat([...revoked].map(revokedKeyKey));
+	const records = await readRecords(storage, keys, (key, cause) => {
+		throw new Error(`${key} is no API key that this version can read.`, { cause });
+	});
+	// Ids sort by the time they were made.
+	return records.sort((one, other) => (one.id < other.id ? -1 : 1));
+}
+
+/**
+ * Revokes a key for good. Every api refuses it once its list of keys is read again (`PICPIPE_KEYS_SECONDS`).
+ *
+ * @returns the record with the time it was revoked, of the first time when it had been before; undefined when there is no such key
+ */
+export async function revokeKey(storage: Storage, id: string): Promise<KeyRecord | undefined> {
+	const before = await readRecord(storage, revokedKeyKey(id));
+	const record = before ?? (await readRecord(storage, apiKeyKey(id)));
+	if (!record) return undefined;
+	const revoked = { ...record, revokedAt: record.revokedAt ?? new Date().toISOString() };
+	// In this order: killed in between, the key counts as revoked.
+	if (!before) await writeRecord(storage, revokedKeyKey(id), revoked);
+	await storage.delete(apiKeyKey(id));
+	return revoked;
+}
+
+/** The ids of all keys: one call of the storage, however many there are. */
+export async function namesOfKeys(storage: Storage): Promise<{ active: Set<string>; revoked: Set<string> }> {
+	const active = new Set<string>();
+	const revoked = new Set<string>();
+	for await (const key of storage.list(keysFolder)) {
+		const { id, isRevoked } = apiKeyOf(key);
+		(isRevoked ? revoked : active).add(id);
+	}
+	for (const id of revoked) active.delete(id);
+	return { active, revoked };
+}
+
+/** @param onUnreadable is told of a record that can't be read, which is then left out */
+export async function readRecords(
+	storage: Storage,
+	keys: readonly string[],
+	onUnreadable: (key: string, cause: unknown) => void,
+): Promise<KeyRecord[]> {
+	const records: KeyRecord[] = [];
+	for (let start = 0; start < keys.length; start += parallel) {
+		const batch = keys.slice(start, start + parallel).map(async (key) => {
+			const bytes = await readObject(storage, key);
+			if (!bytes) return; // Revoked since it was listed.
+			try {
+				records.push(parseKeyRecord(bytes.toString()));
+			} catch (error) {
+				onUnreadable(key, error);
+			}
+		});
+		await Promise.all(batch);
+	}
+	return records;
+}
+
+async function readRecord(storage: Storage, key: string): Promise<KeyRecord | undefined> {
+	const bytes = await readObject(storage, key);
+	return bytes && parseKeyRecord(bytes.toString());
+}
+
+async function writeRecord(storage: Storage, key: string, record: KeyRecord): Promise<void> {
+	await storage.put(key, Buffer.from(`${JSON.stringify(record, null, '\t')}\n`));
+}

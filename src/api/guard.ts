@@ -1,0 +1,43 @@
+import express, { type RequestHandler } from 'express';
+import type { Scope } from '../access/scope.ts';
+import { PicpipeError } from '../errors.ts';
+import type { ApiContext } from './context.ts';
+import { authentication } from './middleware/authenticate.ts';
+import { limit } from './middleware/limit.ts';
+
+/** Largest JSON body, bytes; only uploads are large, and they are no JSON. */
+const maximumJson = 64 * 1024;
+
+/** What a route asks of whoever calls it. */
+export interface Needs {
+	/** What the caller's key has to allow; `open` needs no key. */
+	readonly scope: Scope | 'open';
+	/** Brings pictures in: upload tokens are taken too, and nothing while the queue or the disk is full. */
+	readonly intake?: boolean | undefined;
+}
+
+/**
+ * Makes what stands before a route's handler, in this order: who is it, may they, is it not too much, is there room. Not a byte of the body is read
+ * before all of that is answered.
+ */
+export function openGuard(context: ApiContext): (needs: Needs) => RequestHandler[] {
+	const authenticate = authentication(context.keys);
+	const roomLeft: RequestHandler = async (_request, _response, next) => {
+		await context.pressure.check();
+		next();
+	};
+	const json = express.json({ limit: maximumJson });
+	return ({ scope, intake = false }) => {
+		if (scope === 'open') return [takeBody, json];
+		const access = [authenticate(scope, intake), limit(context.limiter, intake)];
+		return [...access, ...(intake ? [roomLeft] : []), takeBody, json];
+	};
+}
+
+/** From here on the body is wanted: a client that has asked first (`Expect: 100-continue`) is told to send it. */
+const takeBody: RequestHandler = (request, response, next) => {
+	// It was not read while others were asked, and so nobody has seen it end.
+	if (request.destroyed) throw new PicpipeError('upload-aborted');
+	if (/^100-continue$/i.test(request.get('expect') ?? '')) response.writeContinue();
+	next();
+};

@@ -1,0 +1,40 @@
+import type { IncomingMessage } from 'node:http';
+import { isLoopback } from '../config.ts';
+import { PicpipeError } from '../errors.ts';
+import { hostName, isLoopbackName, quote } from './same-site.ts';
+
+/** Headers that proxies add: with one of them the request began on the other side of a proxy, which may be anywhere. */
+const proxyHeaders = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip', 'via'];
+
+/**
+ * Lets through what comes from this machine and from nowhere else, for a server that nothing but that protects. Nothing that a request says
+ * can make it come from here: the address is that of the connection.
+ *
+ * - A web site whose name is made to resolve to 127.0.0.1 ("DNS rebinding") is of the same origin to the browser; only `Host` tells it apart.
+ * - A proxy on this machine connects from loopback for everybody; it is told by the headers that proxies add.
+ *
+ * @throws PicpipeError `cross-site` for a name that is not loopback's, `unauthorized` for an address that is not, or a proxy
+ */
+export function requireThisMachine(request: IncomingMessage): void {
+	const { host } = request.headers;
+	// Every browser sends `Host`; only HTTP/1.0 programs leave it out.
+	if (host !== undefined && !isLoopbackName(hostName(host))) {
+		throw new PicpipeError('cross-site', `Expected a request to a local name but received one to ${quote(host)}.`);
+	}
+	const hint = 'Without an API key only this machine is served; `picpipe keys add` makes one.';
+	const proxy = proxyHeaders.find((name) => request.headers[name] !== undefined);
+	if (proxy !== undefined) {
+		throw new PicpipeError(
+			'unauthorized',
+			`Expected a request of this machine but received one through a proxy (${proxy}). ${hint}`,
+		);
+	}
+	// An IPv4 address on a socket of both families (RFC 4291, 2.5.5.2).
+	const address = request.socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/i, '') ?? '';
+	if (!isLoopback(address)) {
+		throw new PicpipeError(
+			'unauthorized',
+			`Expected a request of this machine but received one of ${quote(address)}. ${hint}`,
+		);
+	}
+}
