@@ -17,22 +17,22 @@ export interface Banner {
 
 const examplePicture = fileURLToPath(new URL('../../examples/lighthouse.jpg', import.meta.url));
 
-/** @param addresses as announced by the api and Arena, such as `http://127.0.0.1:3000` */
+/** @param announced by the api and Arena: addresses such as `http://127.0.0.1:3000`, and whether the api wants a key */
 export function makeBanner(
 	config: Config,
-	addresses: { api: string; arena: string },
+	announced: { api: string; arena: string; needsKey: boolean },
 	redis: { url: string; folder?: string },
 ): Banner {
-	const api = reachable(addresses.api);
+	const api = reachable(announced.api);
 	return {
 		api,
 		dashboard: `${api}/`,
-		arena: reachable(addresses.arena),
+		arena: reachable(announced.arena),
 		curl: [
 			'curl',
 			`-F ${quote(`file=@${examplePicture}`)}`,
 			// A key must not end up in logs and scrollbacks.
-			...(config.apiKeys ? ["-H 'Authorization: Bearer <one of PICPIPE_API_KEYS>'"] : []),
+			...(announced.needsKey ? ['-H "Authorization: Bearer $PICPIPE_KEY"'] : []),
 			"-H 'Prefer: wait=30'",
 			`${api}/v1/pictures`,
 		].join(' '),

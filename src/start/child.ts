@@ -39,6 +39,8 @@ export class Child {
 	readonly name: string;
 	/** What it announced when it became ready, such as the address it listens on. */
 	address: string | undefined;
+	/** Whether it announced that whoever calls it needs a key. */
+	needsKey = false;
 	isReady = false;
 	readonly #spec: ChildSpec;
 	readonly #events: ChildEvents;
@@ -112,9 +114,10 @@ export class Child {
 	}
 
 	#receive(message: unknown): void {
-		const { type, address } = message as { type?: unknown; address?: unknown };
+		const { type, address, needsKey } = message as { type?: unknown; address?: unknown; needsKey?: unknown };
 		if (type !== 'ready') return;
 		this.address = typeof address === 'string' ? address : undefined;
+		this.needsKey = needsKey === true;
 		this.isReady = true;
 		this.#wasEverReady = true;
 		this.#readySince = Date.now();

@@ -7,6 +7,8 @@ import { checkRedis } from './redis-check.ts';
 export interface Running {
 	/** Where it listens, such as `http://127.0.0.1:3000`. */
 	readonly address?: string;
+	/** Whether whoever calls it needs a key. */
+	readonly needsKey?: boolean;
 	/** Finishes its work and lets everything go. */
 	stop(): Promise<void>;
 }
@@ -39,7 +41,7 @@ export async function runRole(role: string, load: () => Promise<StartRole>): Pro
 		const starting = load().then((start) => start(config, log));
 		stopWhenTold(starting, config, log);
 		const running = await starting;
-		process.send?.({ type: 'ready', address: running.address });
+		process.send?.({ type: 'ready', address: running.address, needsKey: running.needsKey });
 		if (!isSupervised) log.info({ address: running.address }, `${role} is ready`);
 	} catch (error) {
 		refuse(error);

@@ -146,7 +146,8 @@ class Supervisor implements ChildEvents {
 		const [api, arena] = [addressOf('api'), addressOf('arena')];
 		if (!api || !arena || !this.#redis) return;
 		this.#hasShownBanner = true;
-		const banner = makeBanner(this.#config, { api, arena }, this.#redis);
+		const needsKey = this.#children.some((one) => one.needsKey);
+		const banner = makeBanner(this.#config, { api, arena, needsKey }, this.#redis);
 		if (this.#output.isTerminal) this.#output.text(bannerText(banner));
 		else this.#log.info({ ...banner }, 'picpipe is ready');
 	}

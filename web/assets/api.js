@@ -14,7 +14,7 @@ export class Problem extends Error {
 
 	/** Could the same request go well a little later? */
 	get mayPass() {
-		return this.status === 0 || this.status === 401 || this.status === 408 || this.status >= 500;
+		return this.status === 0 || this.status === 401 || this.status === 408 || this.status === 429 || this.status >= 500;
 	}
 }
 

@@ -7,6 +7,8 @@ export class Figures {
 	/** Is there work to be done? */
 	isBusy = false;
 	#api;
+	/** Does the key allow to see the queues? Asked once for each key. */
+	#isAllowed = true;
 	#list = byId('figures', HTMLUListElement);
 	#arena = byId('arena', HTMLSpanElement);
 
@@ -17,8 +19,8 @@ export class Figures {
 
 	/** @throws {Problem} */
 	async refresh() {
-		/** @type {{ queues: readonly Queue[] }} */
-		const { queues } = await this.#api.ask('/v1/queues');
+		if (!this.#isAllowed) return;
+		const queues = await this.#queues();
 		const queue = queues.find(({ name }) => name === 'pictures');
 		if (!queue) return;
 		const { counts, paused, workers, links } = queue;
@@ -35,6 +37,23 @@ export class Figures {
 		);
 		this.#arena.hidden = false;
 		this.#arena.replaceChildren(el('a', { href: links.arena, target: '_blank', rel: 'noopener' }, 'Arena ↗'));
+	}
+
+	/** None for a key that may only read. @returns {Promise<readonly Queue[]>} @throws {Problem} */
+	async #queues() {
+		try {
+			return (await this.#api.ask('/v1/queues')).queues;
+		} catch (error) {
+			if (/** @type {Problem} */ (error).status !== 403) throw error;
+			this.#isAllowed = false;
+			this.hide();
+			return [];
+		}
+	}
+
+	/** For another key. */
+	reset() {
+		this.#isAllowed = true;
 	}
 
 	hide() {

@@ -22,6 +22,7 @@ const figures = new Figures(api);
 const detail = new Detail(api, gallery);
 const uploads = new Uploads(api);
 const form = keyForm(api, () => {
+	figures.reset();
 	unlock();
 	look();
 });
@@ -112,8 +113,9 @@ function take(files) {
 
 api.onKeyRefused = () => {
 	if (isLocked) return;
+	const problem = api.hasKey ? 'That key is not accepted any more.' : undefined;
 	api.useKey(undefined);
-	lock('That key is not accepted any more.');
+	lock(problem);
 };
 gallery.onChange = () => {
 	grid.render(gallery.pictures);

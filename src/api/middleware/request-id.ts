@@ -21,6 +21,7 @@ export function requestId(log: Logger): RequestHandler {
 				path,
 				status: response.statusCode,
 				milliseconds: Math.round(performance.now() - started),
+				...(response.locals.caller && { caller: response.locals.caller.id }),
 				...(!response.writableFinished && { aborted: true }),
 			};
 			// Probes and open dashboards read every second; where all went well it says nothing new.
