@@ -12,7 +12,7 @@ export interface ApiKeys {
 	/** Which storage it is. */
 	readonly where: string;
 	add(wishes: KeyWishes): Promise<{ record: KeyRecord; text: string }>;
-	list(): Promise<KeyRecord[]>;
+	list(): Promise<{ readonly records: readonly KeyRecord[]; readonly unreadable: readonly string[] }>;
 	revoke(id: string): Promise<KeyRecord | undefined>;
 }
 
@@ -23,15 +23,14 @@ export async function addKey(storage: Storage, wishes: KeyWishes): Promise<{ rec
 	return made;
 }
 
-/** Every key, oldest first, revoked ones too. @throws Error that names the storage key of a record that can't be read */
-export async function listKeys(storage: Storage): Promise<KeyRecord[]> {
+/** Every key, oldest first, revoked ones too; and the storage keys of records that can't be read, which every api refuses. */
+export async function listKeys(storage: Storage): ReturnType<ApiKeys['list']> {
 	const { active, revoked } = await namesOfKeys(storage);
 	const keys = [...active].map(apiKeyKey).concat([...revoked].map(revokedKeyKey));
-	const records = await readRecords(storage, keys, (key, cause) => {
-		throw new Error(`${key} is no API key that this version can read.`, { cause });
-	});
+	const unreadable: string[] = [];
+	const records = await readRecords(storage, keys, (key) => unreadable.push(key));
 	// Ids sort by the time they were made.
-	return records.sort((one, other) => (one.id < other.id ? -1 : 1));
+	return { records: records.sort((one, other) => (one.id < other.id ? -1 : 1)), unreadable };
 }
 
 /**

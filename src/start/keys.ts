@@ -1,4 +1,4 @@
-import type { KeyWishes } from '../access/key.ts';
+import type { KeyRecord, KeyWishes } from '../access/key.ts';
 import { parseRate } from '../access/key-limits.ts';
 import type { ApiKeys } from '../access/key-store.ts';
 import { type Scope, scopes } from '../access/scope.ts';
@@ -27,7 +27,7 @@ export interface AddKeyFlags {
 export async function runKeysAdd(flags: AddKeyFlags, load: () => Promise<OpenApiKeys>): Promise<void> {
 	const { config, keys } = await open(load);
 	const wishes = readWishes(flags);
-	const isFirst = config.apiKeys === undefined && (await keys.list()).length === 0;
+	const isFirst = config.apiKeys === undefined && (await listed(keys)).length === 0;
 	const { record, text } = await keys.add(wishes);
 	process.stderr.write(`${describeKey(record, keys.where)}\n\n`);
 	process.stdout.write(`${text}\n`);
@@ -44,7 +44,7 @@ export async function runKeysAdd(flags: AddKeyFlags, load: () => Promise<OpenApi
 /** `picpipe keys list` */
 export async function runKeysList(flags: { readonly json?: boolean }, load: () => Promise<OpenApiKeys>): Promise<void> {
 	const { config, keys } = await open(load);
-	const records = await keys.list();
+	const records = await listed(keys);
 	if (flags.json) {
 		// Nothing that could be used, also where it would take a lifetime.
 		const shown = records.map(({ version: _version, sha256: _sha256, signingSecret: _secret, ...record }) => record);
@@ -68,7 +68,7 @@ export async function runKeysList(flags: { readonly json?: boolean }, load: () =
  */
 export async function runKeysRevoke(wanted: string, load: () => Promise<OpenApiKeys>): Promise<void> {
 	const { config, keys } = await open(load);
-	const records = await keys.list();
+	const records = await listed(keys);
 	const named = records.filter(({ name, revokedAt }) => name === wanted && revokedAt === undefined);
 	if (named.length > 1) {
 		throw new ConfigError([
@@ -92,6 +92,12 @@ export async function runKeysRevoke(wanted: string, load: () => Promise<OpenApiK
 	const isLast =
 		config.apiKeys === undefined && records.every(({ id, revokedAt }) => id === revoked.id || revokedAt !== undefined);
 	if (isLast) process.stdout.write('It was the last one: nobody gets in until `picpipe keys add` makes another.\n');
+}
+
+async function listed(keys: ApiKeys): Promise<readonly KeyRecord[]> {
+	const { records, unreadable } = await keys.list();
+	for (const key of unreadable) process.stderr.write(`${key} in ${keys.where} cannot be read, and nobody takes it.\n`);
+	return records;
 }
 
 async function open(load: () => Promise<OpenApiKeys>): Promise<{ config: Config; keys: ApiKeys }> {
