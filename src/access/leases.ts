@@ -18,8 +18,7 @@ export interface Taken {
 }
 
 /** A lease that nobody renews ends after this time, milliseconds: that is how long the requests of a killed api count. */
-const leaseTime = 30_000;
-const renewEvery = leaseTime / 3;
+const defaultLeaseTime = 30_000;
 
 /** KEYS: the set of leases by the time they end. ARGV: id, limit, milliseconds. Redis's clock is the one that all apis share. */
 const take = `
@@ -45,8 +44,9 @@ redis.call('PEXPIRE', KEYS[1], ARGV[1])
  * Leases in Redis, renewed while they are held. While Redis is away or slow, each process goes by those it has given itself.
  *
  * @param prefix first part of their keys in Redis
+ * @param leaseTime how long a lease lasts without being renewed, milliseconds
  */
-export function openLeases(redis: Redis, prefix: string): Leases {
+export function openLeases(redis: Redis, prefix: string, leaseTime = defaultLeaseTime): Leases {
 	redis.defineCommand('leaseTake', { numberOfKeys: 1, lua: take });
 	redis.defineCommand('leaseRenew', { numberOfKeys: 1, lua: renew });
 	const commands = redis as Redis & {
@@ -62,7 +62,7 @@ export function openLeases(redis: Redis, prefix: string): Leases {
 			await askRedis(redis, () => commands.leaseRenew(keyOf(name), leaseTime, ...ids)).catch(() => {});
 		}
 	};
-	const timer = setInterval(() => void renewAll(), renewEvery).unref();
+	const timer = setInterval(() => void renewAll(), leaseTime / 3).unref();
 
 	const forget = (name: string, id: string) => {
 		const ids = own.get(name);
@@ -79,9 +79,10 @@ export function openLeases(redis: Redis, prefix: string): Leases {
 			// Counted at once: others may ask while Redis is being asked.
 			ids.add(id);
 			const ask = () => commands.leaseTake(keyOf(name), id, limit, leaseTime);
-			const [isGiven, held] = await askRedis(redis, ask, redisPatience).catch(
-				() => [ids.size <= limit ? 1 : 0, Math.min(ids.size, limit)] as const,
-			);
+			const [isGiven, held] = await askRedis(redis, ask, redisPatience).catch((): [0 | 1, number] => {
+				const place = [...ids].indexOf(id);
+				return [place < limit ? 1 : 0, Math.min(ids.size, limit)];
+			});
 			if (isGiven === 0) {
 				forget(name, id);
 				return { held, release: undefined };
