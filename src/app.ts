@@ -14,6 +14,7 @@ import type { AssetFinder } from './intake/assets.ts';
 import type { ReprocessCounts, ReprocessOptions } from './intake/reprocess.ts';
 import type { Logger } from './observe/log.ts';
 import type { RecipeBook } from './pipeline/recipe-book.ts';
+import { svgLimitsOf } from './pipeline/svg-limits.ts';
 import { openQueues } from './queue/queues.ts';
 import { type ConnectionUse, connectRedis, readRedisInfo, redisTooOld } from './queue/redis.ts';
 import { openStorage } from './storage/index.ts';
@@ -94,8 +95,24 @@ export async function startWorker(config: Config, log: Logger): Promise<Running>
 	const worker = startWorkers(
 		redis,
 		queues,
-		{ storage, catalog, queues, pool, assets, log, abandonedSeconds: config.abandonedSeconds },
-		{ prefix: config.redisPrefix, imagingProcesses: config.imagingProcesses, sweepSeconds: config.sweepSeconds },
+		{
+			storage,
+			catalog,
+			queues,
+			pool,
+			assets,
+			fetching: fetchLimitsOf(config),
+			receiving: { maxBytes: config.maxBytes, svg: svgLimitsOf(config) },
+			abandonedSeconds: config.abandonedSeconds,
+			log,
+		},
+		{
+			prefix: config.redisPrefix,
+			imagingProcesses: config.imagingProcesses,
+			fetchConcurrency: config.fetchConcurrency,
+			fetchRetrySeconds: config.fetchRetrySeconds,
+			sweepSeconds: config.sweepSeconds,
+		},
 	);
 	log.info({ imagingProcesses: config.imagingProcesses, storage: storage.description }, 'worker takes jobs');
 	return {
@@ -273,6 +290,7 @@ function imagingOptions(config: Config, log: Logger) {
 			maxFrames: config.maxFrames,
 			maxOutputDimension: config.maxOutputDimension,
 		},
+			svg: svgLimitsOf(config),
 		log,
 	};
 }

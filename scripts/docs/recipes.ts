@@ -8,6 +8,7 @@ import { findOperation } from '../../src/operations/index.ts';
 import { encoders, findEncoder } from '../../src/pipeline/encode.ts';
 import { parseRecipe } from '../../src/pipeline/plan.ts';
 import { loadRecipes } from '../../src/pipeline/recipes.ts';
+import { inputFormats } from '../../src/pipeline/sniff.ts';
 import { code, fence, page } from './markdown.ts';
 
 export async function recipesPage(): Promise<string> {
@@ -28,6 +29,7 @@ that it was accepted with.`,
 - \`variants\`: up to \`${settings.maxVariants.variable}\` (${settings.maxVariants.default}) of them by name; names are 1 to 32 of
   \`a\`-\`z\`, \`0\`-\`9\` and \`_\`. Each has
   - \`from\`: the variant whose pixels it begins with: the result of all its steps, before it is encoded. The original when absent,
+  - \`page\`: the page of a TIFF that it begins with, counted from 1; the first when absent. A picture without that page fails as \`no-such-page\`,
   - \`steps\`: up to \`${settings.maxSteps.variable}\` (${settings.maxSteps.default}) [operations](operations.md#operations), in their order; none at all keeps the pixels as they are,
   - \`metadata\`: what its files say beside the pixels ([below](#metadata)); nothing when absent,
   - \`colour\`: \`srgb\`, \`p3\` or \`keep\` ([below](#colours)); \`srgb\` when absent,
@@ -37,6 +39,15 @@ that it was accepted with.`,
 - \`doc\`: a line about it, for people.
 
 The formats are ${encoders.map(({ name }) => code(name)).join(', ')}. Variants are always upright, and in sRGB and without metadata unless a recipe says otherwise.`,
+		`## What comes in
+
+${inputFormats.map(code).join(', ')}, and \`svg\` where \`${settings.svg.variable}\` is \`true\`. The bytes decide which it is.
+
+- Animated GIF and WebP stay animated where a variant is written as one of the two; APNG, and collections in AVIF and HEIC, count as their first picture.
+- A TIFF has \`facts.frames\` pages. Each has a size of its own; \`page\` chooses, and facts and analysis are about the first.
+- An SVG is drawn with the fonts of the machine. It may refer to its own parts, and to PNGs and JPEGs that it holds as base64; anything else that would
+  be drawn, and entities of its own, are refused as \`unsupported-feature\`. Its size is what browsers take (the view box where width and height are
+  missing), or as much of it as the limits allow. A first step \`resize\` that enlarges gets a drawing of that size. The original is only served to be saved.`,
 		`## Metadata
 
 \`\`\`yaml

@@ -5,9 +5,11 @@ import { PicpipeError } from '../errors.ts';
 import { type Admitted, admitUnlessThere } from '../intake/duplicates.ts';
 import { discard, type Received } from '../intake/receive.ts';
 import type { Logger } from '../observe/log.ts';
+import { svgLimitsOf } from '../pipeline/svg-limits.ts';
 import { chooseRecipe } from './choose-recipe.ts';
 import type { ApiContext } from './context.ts';
 import { parse, type UploadFields } from './contract.ts';
+import type { UploadLimits } from './upload.ts';
 
 /** What a caller may ask for when bringing pictures in: with a key what its list of recipes allows, with an upload token what stands in that. */
 
@@ -50,11 +52,12 @@ function fixedBy(
 }
 
 /** How large the caller's files may be, and how many in one upload. */
-export function limitsOf(
-	{ config }: ApiContext,
-	{ grant }: Caller,
-): { readonly maxBytes: number; readonly maxFiles: number } {
-	return { maxFiles: config.maxFiles, maxBytes: Math.min(config.maxBytes, grant?.maxBytes ?? config.maxBytes) };
+export function limitsOf({ config }: ApiContext, { grant }: Caller): UploadLimits {
+	return {
+		maxFiles: config.maxFiles,
+		maxBytes: Math.min(config.maxBytes, grant?.maxBytes ?? config.maxBytes),
+		svg: svgLimitsOf(config),
+	};
 }
 
 /**

@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Request, Response } from 'express';
 import { PicpipeError } from '../errors.ts';
@@ -11,9 +12,15 @@ export interface Served {
 	/** SHA-256 of the bytes, which makes a strong ETag. */
 	readonly sha256: string;
 	readonly cacheControl: string;
-	/** Name to save it under; without one it is shown in place. */
+	/** Name to save it under; without one it is shown in place, if it may be. */
 	readonly filename?: string | undefined;
 }
+
+/**
+ * Types that a browser shows as a picture and as nothing else. Any other is only saved: an SVG that is opened as a page is a program
+ * of whoever sent it.
+ */
+const shownInPlace = new Set(['jpeg', 'png', 'webp', 'avif', 'heic', 'gif', 'tiff'].map((format) => `image/${format}`));
 
 /**
  * Streams an object: 200, 206 for a single range, 304 for an unchanged one, 416 for a range outside; HEAD alike.
@@ -35,7 +42,8 @@ export async function serveObject(storage: Storage, served: Served, request: Req
 		// Whatever the bytes turn out to be, a browser may show them as a picture and nothing else.
 		'Content-Security-Policy': "default-src 'none'; sandbox",
 	});
-	if (served.filename) response.attachment(served.filename).type(served.type);
+	const filename = served.filename ?? (shownInPlace.has(served.type) ? undefined : posix.basename(served.key));
+	if (filename) response.attachment(filename).type(served.type);
 	if (request.fresh) return void response.status(304).end();
 
 	const range = requestedRange(request, response, found.bytes, [etag, found.modifiedAt.toUTCString()]);

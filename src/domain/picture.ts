@@ -60,6 +60,7 @@ export type Facts = z.infer<typeof factsSchema>;
 /** The manifest: one picture, whole. Stored as `picture.json` beside its original; the truth about the picture. */
 export const pictureSchema = z.strictObject({
 	version: z.literal(manifestVersion),
+	/** Frames of an animation, pages of a TIFF. */
 	id: z.string().regex(pictureIdPattern),
 	state: z.enum(pictureStates),
 	/** Grows with every change, so that a late write never overtakes a newer one in the index. */

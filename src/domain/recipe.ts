@@ -22,6 +22,11 @@ export interface RecipeLimits {
 	readonly maxVariants: number;
 }
 
+/** Largest number of a page: as many as `PICPIPE_MAX_FRAMES` can be made to allow. */
+const maximumPage = 100_000;
+
+const pageError = `expected an integer from 1 to ${maximumPage}`;
+
 /** Longest `doc` of a recipe, characters: it is one line. */
 const maximumDoc = 300;
 
@@ -29,6 +34,12 @@ const maximumDoc = 300;
 export const inlineRecipeName = 'inline';
 
 export const variantRecipeSchema = z.strictObject({
+	page: z
+		.int({ error: pageError })
+		.min(1, { error: pageError })
+		.max(maximumPage, { error: pageError })
+		.optional()
+		.describe('The page of a TIFF that the steps begin with, counted from 1; the first when absent.'),
 	from: z.string().optional().describe('The variant whose pixels the steps begin with; the original when absent.'),
 	steps: z.array(stepSchema).default([]).describe('Operations, one after the other.'),
 	metadata: metadataSchema.optional(),

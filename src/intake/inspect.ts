@@ -1,6 +1,7 @@
 import { fileTypeFromBuffer } from 'file-type';
 import { PicpipeError } from '../errors.ts';
 import { inputFormats, sniffFormat } from '../pipeline/sniff.ts';
+import { svgSetting } from '../pipeline/svg-limits.ts';
 
 /** Bytes at the start of a file that decide its type; file-type's own sample size. */
 const headBytes = 4_100;
@@ -15,10 +16,12 @@ export interface FileType {
  * Decides the type from the bytes alone; names and headers of the client are not asked. A damaged picture counts as one of its
  * type: whether it is sound shows when the worker decodes it.
  *
+ * @param takesSvg a setting allows SVG
  * @throws PicpipeError `unsupported-type`, naming what the bytes are where that is known
  */
-export async function inspectHead(head: Buffer): Promise<FileType> {
+export async function inspectHead(head: Buffer, takesSvg = false): Promise<FileType> {
 	const format = sniffFormat(head);
+	if (format === 'svg') return typeOfSvg(takesSvg);
 	const known = await fileTypeFromBuffer(head);
 	// Cameras' raw files begin like a TIFF, but its first page is only a preview.
 	const isRaw = format === 'tiff' && known !== undefined && known.mime !== 'image/tiff';
@@ -29,6 +32,14 @@ export async function inspectHead(head: Buffer): Promise<FileType> {
 		);
 	}
 	return { type: `image/${format}`, extension: format === 'jpeg' ? 'jpg' : format };
+}
+
+function typeOfSvg(isTaken: boolean): FileType {
+	if (isTaken) return { type: 'image/svg+xml', extension: 'svg' };
+	throw new PicpipeError(
+		'unsupported-type',
+		`Expected a picture (${inputFormats.join(', ')}) but the bytes are image/svg+xml, which is taken where ${svgSetting} is true.`,
+	);
 }
 
 /** Reads the first bytes; `rest` goes on with the whole body, the head included. */

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { folderOf, markPending, purgePicture } from '../catalog/manifest.ts';
 import { newPictureId, type Source } from '../domain/picture.ts';
 import { PicpipeError } from '../errors.ts';
+import { checkSvgBytes, type SvgLimits } from '../pipeline/svg-limits.ts';
 import { originalKey } from '../storage/keys.ts';
 import type { Storage } from '../storage/storage.ts';
 import { inspectHead, readHead } from './inspect.ts';
@@ -11,6 +12,8 @@ const maximumFilename = 200;
 
 export interface ReceiveLimits {
 	readonly maxBytes: number;
+	/** Absent where SVG is not taken. */
+	readonly svg?: SvgLimits | undefined;
 }
 
 /** An original that is safe in storage and belongs to no picture yet. */
@@ -36,10 +39,14 @@ export async function receive(
 	try {
 		const { head, rest } = await readHead(chunks);
 		if (head.length === 0) throw new PicpipeError('empty-file');
-		const { type, extension } = await inspectHead(head);
+		const { type, extension } = await inspectHead(head, limits.svg !== undefined);
 		const id = newPictureId();
 		const key = originalKey(folderOf(id), extension);
-		const { bytes, sha256 } = await store(storage, id, key, rest, limits);
+		const check = (bytes: number) => {
+			if (bytes > limits.maxBytes) throw tooLarge(limits.maxBytes);
+			if (extension === 'svg' && limits.svg) checkSvgBytes(bytes, limits.svg);
+		};
+		const { bytes, sha256 } = await store(storage, id, key, rest, check);
 		const name = cleanFilename(filename);
 		return { id, source: { key, type, bytes, sha256, ...(name && { filename: name }) } };
 	} finally {
@@ -47,13 +54,20 @@ export async function receive(
 	}
 }
 
-async function store(storage: Storage, id: string, key: string, body: AsyncIterable<Buffer>, limits: ReceiveLimits) {
+/** @param check throws where so many bytes are too many */
+async function store(
+	storage: Storage,
+	id: string,
+	key: string,
+	body: AsyncIterable<Buffer>,
+	check: (bytes: number) => void,
+) {
 	const hash = createHash('sha256');
 	let bytes = 0;
 	async function* metered() {
 		for await (const chunk of body) {
 			bytes += chunk.length;
-			if (bytes > limits.maxBytes) throw tooLarge(limits.maxBytes);
+			check(bytes);
 			hash.update(chunk);
 			yield chunk;
 		}

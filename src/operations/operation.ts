@@ -43,6 +43,8 @@ export interface Prediction {
 	 * load and variants to share work. Absent when every pixel counts.
 	 */
 	readonly enough?: Scaling;
+	/** Size to which the input is enlarged on the way. What has no pixels before it is drawn is drawn at this size instead. */
+	readonly drawn?: Size;
 }
 
 /** Another picture that an operation needs, such as a logo: 8 bits a channel, sRGB, four channels with unpremultiplied alpha. */

@@ -101,6 +101,7 @@ export const resize: Operation<ResizeOptions> = {
 			...(area(scaled) > area(output) && { peak: scaled }),
 			...(options.fit === 'contain' && isTranslucent(options.background) && { addsAlpha: true }),
 			...(isEnough && { enough: { ...copy, kernel: options.kernel } }),
+			...(copy.width > input.width && copy.height > input.height && { drawn: copy }),
 		};
 	},
 

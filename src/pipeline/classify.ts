@@ -29,6 +29,11 @@ const rules: readonly Rule[] = [
 		sentence: 'There was not enough memory for the picture.',
 	},
 	{
+		pattern: /bad dimensions|zero-sized image/i,
+		code: 'corrupt-picture',
+		sentence: 'The picture has no width or no height.',
+	},
+	{
 		pattern: /channel limit/i,
 		code: 'unsupported-feature',
 		sentence: 'The picture has more colour channels than are supported.',

@@ -6,6 +6,7 @@ import type { Analyser, Pictured } from './analysis/analysis.ts';
 import { analysersOf } from './analysis/index.ts';
 import { encodersOf, keepsAnimation } from './encode.ts';
 import { type PlannedStep, type PlannedVariant, planVariants } from './plan.ts';
+import { maximumSvgSide } from './svg-size.ts';
 
 /** A step as it will be done to this picture. */
 export interface Pass extends PlannedStep {
@@ -40,12 +41,22 @@ export interface Later {
 export interface Level extends Scaling {
 	/** The level it is made from; undefined for one decoded from the file. */
 	readonly base: Level | undefined;
+	/** Of the original, counted from 1. */
+	readonly page: number;
 	/** What its numbers mean, where the picture has a profile of its own. */
 	readonly colour: ColourOption;
 	/** Variants whose first step begins here. */
 	readonly variants: readonly LevelVariant[];
 	/** Analysis that looks at this level. */
 	readonly analyse: readonly Analyser[];
+}
+
+/** What has to be known of a picture, or of a page of it, to plan the work on it. */
+export interface Planned extends Pictured {
+	/** It has a profile of its own. */
+	readonly hasProfile?: boolean;
+	/** It has no pixels before it is drawn, at whatever size. */
+	readonly isDrawn?: boolean;
 }
 
 /** Largest picture that may be made, as a variant or on the way. */
@@ -65,31 +76,35 @@ const leastReduction = 1.5;
 /**
  * Decides which levels a recipe needs for a picture of this size, largest first.
  *
+ * @param further pages beside the first, at least those that the recipe names
  * @throws PicpipeError `output-too-large`, before a pixel is decoded; `invalid-recipe`
  */
 export function planLevels(
 	recipe: Recipe,
-	picture: Pictured & { readonly hasProfile?: boolean },
+	picture: Planned,
 	limits: WorkLimits,
+	further: ReadonlyMap<number, Planned> = new Map(),
 ): readonly Level[] {
 	const needs = new Map<
 		string,
-		Pick<Level, 'colour'> & { scaling: Scaling; variants: LevelVariant[]; analyse: Analyser[] }
+		Pick<Level, 'page' | 'colour'> & { scaling: Scaling; variants: LevelVariant[]; analyse: Analyser[] }
 	>();
-	const needAt = (scaling: Scaling, wanted: ColourOption = 'srgb') => {
-		const colour = picture.hasProfile ? wanted : 'srgb';
-		const key = `${scaling.width}×${scaling.height} ${scaling.kernel} ${colour}`;
-		const need = needs.get(key) ?? { scaling, colour, variants: [], analyse: [] };
+	const needAt = (scaling: Scaling, page = 1, colour: ColourOption = 'srgb') => {
+		const key = `${scaling.width}×${scaling.height} ${scaling.kernel} ${colour} ${page}`;
+		const need = needs.get(key) ?? { scaling, page, colour, variants: [], analyse: [] };
 		needs.set(key, need);
 		return need;
 	};
 	const planned = planVariants(recipe);
 	for (const variant of planned.filter(({ from }) => from === undefined)) {
-		const chain = planChain(variant, picture, { planned, picture, limits });
+		const from = variant.page > 1 ? further.get(variant.page) : picture;
+		if (!from) throw new TypeError(`Expected to know page ${variant.page}.`);
+		const { width, height } = from.isDrawn ? drawnFor(variant, from, limits) : from;
+		const chain = planChain(variant, { width, height }, { planned, picture: from, limits });
 		const [first] = chain.passes;
 		const enough = first?.operation.predict(first.input, first.options).enough;
-		const { width, height } = picture;
-		needAt(enough ?? { width, height, kernel: 'lanczos3' }, variant.output.colour).variants.push(chain);
+		const colour = from.hasProfile ? variant.output.colour : 'srgb';
+		needAt(enough ?? { width, height, kernel: 'lanczos3' }, variant.page, colour).variants.push(chain);
 	}
 	for (const analyser of analysersOf(recipe.analyse)) {
 		const copy = analyser.copyOf(picture);
@@ -99,10 +114,18 @@ export function planLevels(
 	const levels: Level[] = [];
 	for (const need of [...needs.values()].sort((a, b) => area(b.scaling) - area(a.scaling))) {
 		const { scaling, ...rest } = need;
-		const alike = levels.filter(({ colour }) => colour === need.colour);
+		const alike = levels.filter(({ page, colour }) => page === need.page && colour === need.colour);
 		levels.push({ ...scaling, base: baseFor(scaling, alike), ...rest });
 	}
 	return levels;
+}
+
+/** The size at which a picture without pixels of its own is drawn for a variant: its own, or what a first step would enlarge it to. */
+function drawnFor({ steps: [first] }: PlannedVariant, picture: Size, { maxMegapixels }: WorkLimits): Size {
+	const drawn = first?.operation.predict(picture, first.options).drawn;
+	if (!drawn || area(drawn) > maxMegapixels * 1e6 || Math.max(drawn.width, drawn.height) > maximumSvgSide)
+		return picture;
+	return drawn;
 }
 
 /** The smallest level that is large enough, else the largest. */

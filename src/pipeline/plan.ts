@@ -43,6 +43,8 @@ export interface PlannedVariant {
 	readonly name: string;
 	/** The variant whose pixels the steps begin with; undefined when that is the original, as it is or under the name of one without steps. */
 	readonly from: string | undefined;
+	/** The page of the original that it is made of in the end, counted from 1. */
+	readonly page: number;
 	readonly steps: readonly PlannedStep[];
 	readonly output: OutputOptions;
 	readonly encodings: readonly PlannedEncoding[];
@@ -68,10 +70,11 @@ export function parseRecipe(name: string, input: unknown, limits?: RecipeLimits)
 	if (problems.length > 0) throw refused(problems);
 
 	const variants = Object.fromEntries(
-		checked.map(({ name, from, definition, output, encodings }) => [
+		checked.map(({ name, from, page, definition, output, encodings }) => [
 			name,
 			{
 				...(from !== undefined && { from }),
+				...(page > 1 && { page }),
 				steps: definition,
 				...output,
 				encode: encodings.map((encoding) => encoding.definition),
@@ -113,16 +116,19 @@ export function planVariants(recipe: Recipe): readonly PlannedVariant[] {
 		const variant = name === undefined ? undefined : byName.get(name);
 		return variant ? [...stepsTo(variant.from), ...variant.definition] : [];
 	};
-	const colourOf = ({ from, output }: CheckedVariant): ColourOption | undefined => {
-		const base = from === undefined ? undefined : byName.get(from);
-		return base ? colourOf(base) : output.colour;
+	/** The variant that begins with the original: what it says about that counts for all that stand on it. */
+	const rootOf = (variant: CheckedVariant): CheckedVariant => {
+		const base = variant.from === undefined ? undefined : byName.get(variant.from);
+		return base ? rootOf(base) : variant;
 	};
 	return checked.map((one) => {
 		const { definition, ...variant } = one;
 		const before = stepsTo(variant.from);
-		const colour = colourOf(one);
+		const { page, output } = rootOf(one);
+		const { colour } = output;
 		return {
 			...variant,
+			page,
 			output: { ...variant.output, ...(colour && { colour }) },
 			// Nothing was done to the picture before: it is the original, which a first step may take scaled down.
 			from: before.length > 0 ? variant.from : undefined,
@@ -149,7 +155,11 @@ export function variantDigest(
 		return asset.sha256;
 	});
 	// Only what is there counts, so that variants which have nothing of it keep the digest that they had before there was such.
-	const more = { ...variant.output, ...(used.length > 0 && { assets: used }) };
+	const more = {
+		...variant.output,
+		...(variant.page > 1 && { page: variant.page }),
+		...(used.length > 0 && { assets: used }),
+	};
 	const others = Object.keys(more).length > 0 ? [more] : [];
 	return digest12(sourceSha256, variant.definition, encoding.definition, engineVersion, ...others);
 }
@@ -181,6 +191,8 @@ interface CheckedVariant {
 	readonly name: string;
 	/** As written. */
 	readonly from: string | undefined;
+	/** As written; 1 for one that begins with another variant. */
+	readonly page: number;
 	readonly steps: readonly PlannedStep[];
 	readonly output: OutputOptions;
 	readonly encodings: readonly PlannedEncoding[];
@@ -192,9 +204,12 @@ function checkVariants(recipe: Recipe, problems: string[]): CheckedVariant[] {
 	return Object.entries(recipe.variants).map(([name, variant]) => {
 		const path = ['variants', name];
 		checkFrom(name, recipe, problems);
-		const { metadata = 'strip', colour = 'srgb', from } = variant;
+		const { metadata = 'strip', colour = 'srgb', page = 1, from } = variant;
 		if (from !== undefined && variant.colour !== undefined) {
 			problems.push(problem([...path, 'colour'], `expected no such key, because the colours are those of ${from}`));
+		}
+		if (from !== undefined && variant.page !== undefined) {
+			problems.push(problem([...path, 'page'], `expected no such key, because the page is that of ${from}`));
 		}
 		const steps = variant.steps.flatMap((step, index) =>
 			checkNamed(step, [...path, 'steps', index], operations, findOperation, problems),
@@ -209,6 +224,7 @@ function checkVariants(recipe: Recipe, problems: string[]): CheckedVariant[] {
 		return {
 			name,
 			from,
+			page,
 			output: { ...(metadata !== 'strip' && { metadata }), ...(colour !== 'srgb' && { colour }) },
 			steps: steps.map(({ value, options }) => ({ operation: value, options })),
 			encodings: encodings.map(({ value, options, definition }) => ({ encoder: value, options, definition })),

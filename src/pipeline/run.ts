@@ -6,9 +6,18 @@ import type { Asset } from '../operations/operation.ts';
 import type { Analyser, Subject } from './analysis/analysis.ts';
 import { analysersOf } from './analysis/index.ts';
 import { classify } from './classify.ts';
-import { decode, decodeFrames, type Inspected } from './decode.ts';
+import { decode, decodeFrames } from './decode.ts';
+import type { Inspected } from './inspect.ts';
 import { type Lanes, openLanes } from './lanes.ts';
-import { type Level, type LevelVariant, needsFrames, planLevels, variantsOf, type WorkLimits } from './levels.ts';
+import {
+	type Level,
+	type LevelVariant,
+	needsFrames,
+	type Planned,
+	planLevels,
+	variantsOf,
+	type WorkLimits,
+} from './levels.ts';
 import { metadataOf } from './metadata.ts';
 import { firstFrame, open, type Pixels, scaled } from './pixels.ts';
 import { variantDigest } from './plan.ts';
@@ -67,8 +76,10 @@ export interface PipelineInput {
 	readonly file: Buffer;
 	/** SHA-256 of the original. */
 	readonly sha256: string;
-	/** What `inspect` said about it. */
+	/** What `openPages` said about it. */
 	readonly picture: Inspected;
+	/** Likewise about the other pages that the recipe takes, by number. */
+	readonly further?: ReadonlyMap<number, Inspected>;
 	/** A recipe that `parseRecipe` returned. */
 	readonly recipe: Recipe;
 	/** The other pictures that the recipe's steps name (`assetsOf`). */
@@ -88,12 +99,8 @@ export async function runPipeline(
 	listener: PipelineListener,
 ): Promise<{ facts: Facts; analysis: Analysis }> {
 	const { facts } = input.picture;
-	const frames = input.picture.animation?.delay.length ?? 1;
-	const levels = planLevels(
-		input.recipe,
-		{ ...facts, frames, hasProfile: input.picture.profile !== undefined },
-		input.limits,
-	);
+	const further = new Map([...(input.further ?? [])].map(([page, one]) => [page, plannedOf(one)]));
+	const levels = planLevels(input.recipe, plannedOf(input.picture), input.limits, further);
 	const unseen = analysersOf(input.recipe.analyse).filter((analyser) => !analyser.copyOf(facts));
 	const report = reportSteps(levels, unseen, listener);
 	const lanes = openLanes(input.lanes);
@@ -124,6 +131,21 @@ export async function runPipeline(
 	return { facts, analysis: analysisSchema.parse(analysis) };
 }
 
+function plannedOf({ facts, animation, profile, drawing }: Inspected): Planned {
+	return {
+		...facts,
+		frames: animation?.delay.length ?? 1,
+		hasProfile: profile !== undefined,
+		isDrawn: drawing !== undefined,
+	};
+}
+
+function pageOf({ picture, further }: PipelineInput, page: number): Inspected {
+	const found = page === picture.page ? picture : further?.get(page);
+	if (!found) throw new TypeError(`Expected to know page ${page}.`);
+	return found;
+}
+
 type Report = <T>(step: string, work: () => Promise<T>, bytes?: (result: T) => number) => Promise<T>;
 
 /** Times steps, names them in errors and tells the listener how far the whole has come. */
@@ -152,7 +174,8 @@ async function makeLevel(
 	made: ReadonlyMap<Level, Pixels>,
 	{ input, report }: VariantWork,
 ): Promise<Pixels> {
-	const { file, picture } = input;
+	const { file } = input;
+	const picture = pageOf(input, level.page);
 	const keepsFrames = needsFrames(level, levels);
 	const base = level.base && made.get(level.base);
 	if (!base) {
@@ -181,12 +204,13 @@ const noAssets: ReadonlyMap<string, KnownAsset> = new Map();
 
 async function makeVariant(level: LevelVariant, pixels: Pixels, work: VariantWork): Promise<void> {
 	const { report, listener, lanes } = work;
-	const { sha256, picture, assets = noAssets } = work.input;
+	const { sha256, assets = noAssets } = work.input;
 	let started = performance.now();
 	const stepped = await applySteps(level, level.isAnimated ? pixels : firstFrame(pixels), assets);
 	const { variant, chained } = stepped.level;
 	const { pixels: shared } = stepped;
 	const { metadata, colour } = variant.output;
+	const picture = pageOf(work.input, variant.page);
 	const extras: Extras = {
 		attach: metadataOf(metadata, picture),
 		profile: await profileFor(colour, picture.profile),

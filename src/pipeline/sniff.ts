@@ -1,19 +1,22 @@
+import { isSvg } from './svg-text.ts';
+
 /**
  * Which format a file means to be, from its first bytes. It decides between `unsupported` (never meant to be a picture
  * that we take) and `corrupt` (meant to be one, but damaged), and nothing that isn't on this list reaches a decoder.
  */
 export const inputFormats = ['jpeg', 'png', 'webp', 'avif', 'heic', 'gif', 'tiff'] as const;
-export type InputFormat = (typeof inputFormats)[number];
+/** SVG is taken only where a setting allows it. */
+export type InputFormat = (typeof inputFormats)[number] | 'svg';
 
 /** Bytes in which a signature is looked for: an AVIF's list of brands is the longest. */
 const sniffedBytes = 256;
 
 export function sniffFormat(file: Buffer): InputFormat | undefined {
 	const head = file.subarray(0, sniffedBytes);
-	return inputFormats.find((format) => signatures[format](head));
+	return inputFormats.find((format) => signatures[format](head)) ?? (isSvg(file) ? 'svg' : undefined);
 }
 
-const signatures: Readonly<Record<InputFormat, (head: Buffer) => boolean>> = {
+const signatures: Readonly<Record<(typeof inputFormats)[number], (head: Buffer) => boolean>> = {
 	jpeg: (head) => head[0] === 0xff && head[1] === 0xd8 && head[2] === 0xff,
 	png: isPng,
 	webp: (head) => ascii(head, 0, 4) === 'RIFF' && ascii(head, 8, 12) === 'WEBP',

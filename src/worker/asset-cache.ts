@@ -1,7 +1,8 @@
 import { PicpipeError, toPicpipeError } from '../errors.ts';
 import type { AssetPlace, AssetPlaces } from '../intake/assets.ts';
 import { decodeAsset } from '../pipeline/asset.ts';
-import { type Inspected, inspect, type PictureLimits } from '../pipeline/decode.ts';
+import { type Inspected, inspect } from '../pipeline/inspect.ts';
+import type { PictureLimits } from '../pipeline/limits.ts';
 import type { KnownAsset } from '../pipeline/run.ts';
 
 /** The pictures that steps use, in an imaging process: read, looked at, and decoded once they may be. */

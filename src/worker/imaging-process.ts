@@ -3,7 +3,8 @@ import { writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { PicpipeError, toPicpipeError } from '../errors.ts';
 import type { AssetPlace } from '../intake/assets.ts';
-import { inspect, prepareSharp } from '../pipeline/decode.ts';
+import { prepareSharp } from '../pipeline/header.ts';
+import { openPages } from '../pipeline/pages.ts';
 import { runPipeline } from '../pipeline/run.ts';
 import { openStorage } from '../storage/index.ts';
 import { readObject, type Storage } from '../storage/storage.ts';
@@ -33,7 +34,7 @@ process.on('message', (message: ToImaging) => {
 			settings = message.settings;
 			storage = openStorage(settings.storage);
 			assetCache = openAssetCache(readAsset, settings.limits);
-			prepareSharp(settings.sharpThreads);
+			prepareSharp({ threads: settings.sharpThreads, takesSvg: settings.limits.svg !== undefined });
 			send({ kind: 'ready' });
 			return;
 		case 'task':
@@ -64,16 +65,16 @@ async function image(task: ImagingTask) {
 	const { limits } = settings;
 	const file = await readOriginal(storage, task, bytes, sha256);
 	send({ kind: 'read' });
-	const picture = await inspect(file, limits);
+	const { picture, further, megapixels } = await openPages(file, recipe, limits);
 	const opened = await assetCache.open(task.assets ?? new Map());
 	const admitted = new Promise<number>((resolve) => {
 		go = resolve;
 	});
-	send({ kind: 'inspected', megapixels: picture.megapixels + opened.megapixels });
+	send({ kind: 'inspected', megapixels: megapixels + opened.megapixels });
 	const lanes = await admitted;
 	const assets = await opened.decode();
 	return runPipeline(
-		{ file, sha256, picture, recipe, assets, limits, lanes },
+		{ file, sha256, picture, further, recipe, assets, limits, lanes },
 		{
 			onStep: (event) => send({ kind: 'step', event }),
 			onVariant: (output) => send({ kind: 'variant', output }),

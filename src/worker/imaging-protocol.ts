@@ -3,8 +3,8 @@ import type { Facts } from '../domain/picture.ts';
 import type { Recipe } from '../domain/recipe.ts';
 import { type ErrorCode, PicpipeError } from '../errors.ts';
 import type { AssetPlaces } from '../intake/assets.ts';
-import type { PictureLimits } from '../pipeline/decode.ts';
 import type { WorkLimits } from '../pipeline/levels.ts';
+import type { PictureLimits } from '../pipeline/limits.ts';
 import type { StepEvent, VariantOutput } from '../pipeline/run.ts';
 
 /** What the worker and its imaging processes say to each other, over Node's IPC channel with structured cloning. */

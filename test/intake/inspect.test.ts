@@ -53,7 +53,12 @@ describe('inspectHead', () => {
 	it.each<[string, Buffer, string]>([
 		['text', Buffer.from('This is only a text.\n'), 'of no known type'],
 		['an HTML page', Buffer.from('<!doctype html><script>alert(1)</script>'), 'of no known type'],
-		['an SVG', Buffer.from('<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>'), 'application/xml'],
+		[
+			'an SVG',
+			Buffer.from('<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>'),
+			'image/svg+xml, which is taken where PICPIPE_SVG is true',
+		],
+		['other XML', Buffer.from('<?xml version="1.0"?><page/>'), 'application/xml'],
 		['a PDF', Buffer.from('%PDF-1.7\n%\xe2\xe3\xcf\xd3\n', 'latin1'), 'application/pdf'],
 		['a HEIF of another codec', isoFile('mif1', 'miaf', 'vvc1'), 'image/heif'],
 		['an MP4', isoFile('isom', 'iso2', 'avc1', 'mp41'), 'video/mp4'],
@@ -69,6 +74,22 @@ describe('inspectHead', () => {
 		const error = await thrownBy(() => inspectHead(head));
 		expect(error.code).toBe('unsupported-type');
 		expect(error.message).toBe(`Expected a picture (jpeg, png, webp, avif, heic, gif, tiff) but the bytes are ${is}.`);
+	});
+});
+
+describe('an SVG where it is taken', () => {
+	it.each([
+		'<svg xmlns="http://www.w3.org/2000/svg"/>',
+		'\ufeff<?xml version="1.0"?>\n<!-- x -->\n<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "svg11.dtd">\n<svg/>',
+	])('is known by its bytes: %j', async (text) => {
+		expect(await inspectHead(Buffer.from(text), true)).toEqual({ type: 'image/svg+xml', extension: 'svg' });
+	});
+
+	it('changes nothing for anything else', async () => {
+		const file = await photograph({ width: 64, height: 48 });
+		expect(await inspectHead(file.subarray(0, 4_100), true)).toEqual({ type: 'image/jpeg', extension: 'jpg' });
+		const error = await thrownBy(() => inspectHead(Buffer.from('<html><svg/></html>'), true));
+		expect(error.code).toBe('unsupported-type');
 	});
 });
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import sharp from 'sharp';
 import { decodeAsset } from '../../src/pipeline/asset.ts';
-import { inspect } from '../../src/pipeline/decode.ts';
+import { inspect } from '../../src/pipeline/inspect.ts';
 import type { KnownAsset } from '../../src/pipeline/run.ts';
 import { limits } from '../pipeline/make.ts';
 

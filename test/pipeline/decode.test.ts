@@ -4,7 +4,7 @@ import libheif from 'libheif-js/libheif-wasm/libheif-bundle.js';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import type { PicpipeError } from '../../src/errors.ts';
-import { inspect } from '../../src/pipeline/decode.ts';
+import { inspect } from '../../src/pipeline/inspect.ts';
 import {
 	colourDifference,
 	cut,

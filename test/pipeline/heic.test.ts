@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { inspect } from '../../src/pipeline/decode.ts';
 import { endsWithinBox } from '../../src/pipeline/heic.ts';
+import { inspect } from '../../src/pipeline/inspect.ts';
 import { sniffFormat } from '../../src/pipeline/sniff.ts';
 import { limits, make, one } from './make.ts';
 

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { Analysis } from '../../src/domain/analysis.ts';
 import type { Facts } from '../../src/domain/picture.ts';
-import { inspect, type PictureLimits } from '../../src/pipeline/decode.ts';
 import type { WorkLimits } from '../../src/pipeline/levels.ts';
+import type { PictureLimits } from '../../src/pipeline/limits.ts';
+import { openPages } from '../../src/pipeline/pages.ts';
 import { parseRecipe } from '../../src/pipeline/plan.ts';
 import { loadRecipes } from '../../src/pipeline/recipes.ts';
 import { type KnownAsset, runPipeline, type StepEvent, type VariantOutput } from '../../src/pipeline/run.ts';
@@ -38,12 +39,13 @@ export async function make(
 	const steps: StepEvent[] = [];
 	const web = (await loadRecipes(undefined)).get('web');
 	const { definition } = recipe === undefined && web ? web : parseRecipe('test', recipe);
-	const picture = await inspect(file, { ...limits, ...limited });
+	const { picture, further } = await openPages(file, definition, { ...limits, ...limited });
 	const result = await runPipeline(
 		{
 			file,
 			sha256: createHash('sha256').update(file).digest('hex'),
 			picture,
+			further,
 			recipe: definition,
 			limits: { ...limits, ...limited },
 			lanes,

@@ -36,7 +36,7 @@ export function variantList(picture, api) {
 /** @param {Picture} picture @param {Variant} variant @param {Api} api */
 function variantRow({ id, source }, variant, api) {
 	const isShown = shownVariants({ variants: [variant] }).length > 0;
-	const share = Number(((variant.bytes / source.bytes) * 100).toPrecision(2));
+	const share = source.bytes && ` (${Number(((variant.bytes / source.bytes) * 100).toPrecision(2))} %)`;
 	return el(
 		'li',
 		{},
@@ -46,7 +46,7 @@ function variantRow({ id, source }, variant, api) {
 			el('span', { class: 'frame' }, isShown && imageOf(variant, api, '')),
 			el('b', {}, variant.name),
 			el('span', {}, `${variant.format} · ${formatSize(variant)}`),
-			el('span', {}, `${formatBytes(variant.bytes)} (${share} %) · ${formatDuration(variant.milliseconds)}`),
+			el('span', {}, `${formatBytes(variant.bytes)}${share ?? ''} · ${formatDuration(variant.milliseconds)}`),
 		),
 	);
 }
@@ -82,11 +82,12 @@ export function factList(picture) {
 	return definitions([
 		['Type', source.type],
 		['Dimensions', facts && `${formatSize(facts)} (${megapixels(facts)})`],
-		['Size', formatBytes(source.bytes) + (source.bytes >= 1000 ? ` (${source.bytes.toLocaleString()} bytes)` : '')],
-		['Frames', facts && facts.frames > 1 && String(facts.frames)],
+		['Size', source.bytes !== undefined && sizeInWords(source.bytes)],
+		[facts?.format === 'tiff' ? 'Pages' : 'Frames', facts && facts.frames > 1 && String(facts.frames)],
 		['Orientation', facts && facts.orientation > 1 && `${facts.orientation}, applied`],
 		['Colours', facts && `${facts.colourSpace}${facts.alpha ? ', with transparency' : ''}`],
-		['SHA-256', el('code', {}, source.sha256)],
+		['SHA-256', source.sha256 && el('code', {}, source.sha256)],
+		[source.sha256 ? 'Fetched from' : 'To be fetched from', source.url],
 		['Recipe', el('span', {}, `${recipe.name} `, el('code', {}, recipe.digest))],
 		['Tags', tags.length > 0 && el('span', { class: 'tags' }, ...tags.map((tag) => el('span', {}, tag)))],
 		['Priority', priority > 0 && String(priority)],
@@ -101,6 +102,11 @@ export function factList(picture) {
 	]);
 }
 
+/** @param {number} bytes */
+function sizeInWords(bytes) {
+	return formatBytes(bytes) + (bytes >= 1000 ? ` (${bytes.toLocaleString()} bytes)` : '');
+}
+
 /** @param {{ readonly width: number, readonly height: number }} size */
 function megapixels({ width, height }) {
 	const count = (width * height) / 1e6;
@@ -113,7 +119,16 @@ function definitions(rows) {
 		'dl',
 		{},
 		...rows.flatMap(([name, value]) =>
-			value ? [el('div', { class: name === 'SHA-256' && 'long' }, el('dt', {}, name), el('dd', {}, value))] : [],
+			value
+				? [
+						el(
+							'div',
+							{ class: /^(SHA-256|.*etched from)$/.test(name) && 'long' },
+							el('dt', {}, name),
+							el('dd', {}, value),
+						),
+					]
+				: [],
 		),
 	);
 }

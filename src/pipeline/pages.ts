@@ -1,0 +1,30 @@
+import type { Recipe } from '../domain/recipe.ts';
+import { type Inspected, inspect, inspectFurther } from './inspect.ts';
+import type { PictureLimits } from './limits.ts';
+import { planVariants } from './plan.ts';
+
+/** A picture, and those of its pages that a recipe takes. */
+export interface OpenedPages {
+	/** The first page, which facts and analysis are about. */
+	readonly picture: Inspected;
+	/** The others, by number. */
+	readonly further: ReadonlyMap<number, Inspected>;
+	/** Pixels that will be decoded, in millions. */
+	readonly megapixels: number;
+}
+
+/**
+ * Reads the headers of a picture and of the pages that a recipe takes, and checks them.
+ *
+ * @throws PicpipeError of class `unsupported`, `corrupt` or `limit`; `no-such-page`
+ */
+export async function openPages(file: Buffer, recipe: Recipe, limits: PictureLimits): Promise<OpenedPages> {
+	const picture = await inspect(file, limits);
+	const further = new Map<number, Inspected>();
+	const wanted = new Set(planVariants(recipe).map(({ page }) => page));
+	for (const page of [...wanted].sort((a, b) => a - b)) {
+		if (page > 1) further.set(page, await inspectFurther(file, picture, page, limits));
+	}
+	const megapixels = [picture, ...further.values()].reduce((sum, one) => sum + one.megapixels, 0);
+	return { picture, further, megapixels };
+}

@@ -1,0 +1,90 @@
+import type { PictureLimits } from './limits.ts';
+
+/** How large an SVG is before anybody says how large it should be, as browsers take it (CSS Images 3, 5; SVG 2, 8.2). */
+
+/** Largest side that the renderer draws, pixels. */
+export const maximumSvgSide = 32_767;
+
+/** CSS pixels of each unit (CSS Values 4, 6): 96 to an inch, 16 to the height of a font that nobody chose. */
+const pixelsPerUnit: Readonly<Record<string, number>> = {
+	'': 1,
+	px: 1,
+	in: 96,
+	cm: 96 / 2.54,
+	mm: 96 / 25.4,
+	q: 96 / 101.6,
+	pt: 96 / 72,
+	pc: 16,
+	em: 16,
+	rem: 16,
+	ex: 8,
+	ch: 8,
+};
+
+/** Attributes of the root element, by name. */
+type Attributes = Readonly<Record<string, string | undefined>>;
+
+interface Lengths {
+	readonly width: number;
+	readonly height: number;
+}
+
+/** What the root says, where it says it. */
+interface Written {
+	readonly width: number | undefined;
+	readonly height: number | undefined;
+}
+
+/**
+ * The root's size and view box as numbers that the renderer can work with: what is larger than the limits is drawn as large as they
+ * allow, and what is smaller than a pixel so that it has one.
+ *
+ * @returns undefined where the root doesn't say how large it is; then it is as large as what is drawn in it
+ */
+export function fitSize(root: Attributes, limits: PictureLimits): Record<string, string> | undefined {
+	const box = viewBoxOf(root.viewBox);
+	const written = { width: lengthOf(root.width), height: lengthOf(root.height) };
+	const natural = naturalSize(written, box);
+	if (!natural) return undefined;
+	const { width, height } = natural;
+	const side = Math.min(limits.maxDimension, maximumSvgSide);
+	const most = Math.min(1, side / Math.max(width, height), Math.sqrt((limits.maxMegapixels * 1e6) / (width * height)));
+	// Rounding must not lead over the limit again.
+	const scale = most < 1 ? most * (1 - 1e-4) : Math.max(1, 1 / Math.min(width, height));
+	const fitted = (length: number) => String(Math.min(side, Math.max(1, length * scale)));
+	return {
+		width: fitted(width),
+		height: fitted(height),
+		viewBox: root.viewBox !== undefined && box ? root.viewBox : `0 0 ${width} ${height}`,
+	};
+}
+
+function naturalSize({ width, height }: Written, box: Lengths | undefined): Lengths | undefined {
+	if (width !== undefined && height !== undefined) return { width, height };
+	if (!box) return undefined;
+	if (width !== undefined) return { width, height: (width * box.height) / box.width };
+	if (height !== undefined) return { width: (height * box.width) / box.height, height };
+	return box;
+}
+
+/** CSS pixels; undefined for nothing, for a share of what is not known, and for what is no length. */
+function lengthOf(text: string | undefined): number | undefined {
+	const [, digits, unit = ''] = /^\s*([+]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,3})?)([a-z]*)\s*$/i.exec(text ?? '') ?? [];
+	const pixels = Number(digits) * (pixelsPerUnit[unit.toLowerCase()] ?? Number.NaN);
+	return isUsable(pixels) ? pixels : undefined;
+}
+
+function viewBoxOf(text: string | undefined): Lengths | undefined {
+	const numbers =
+		text
+			?.trim()
+			.split(/[\s,]+/)
+			.map(Number) ?? [];
+	const [x, y, width = 0, height = 0] = numbers;
+	if (numbers.length !== 4 || !Number.isFinite(x) || !Number.isFinite(y)) return undefined;
+	return isUsable(width) && isUsable(height) ? { width, height } : undefined;
+}
+
+function isUsable(length: number): boolean {
+	return Number.isFinite(length) && length > 0;
+}
