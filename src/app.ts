@@ -289,8 +289,8 @@ function imagingOptions(config: Config, log: Logger) {
 			maxDimension: config.maxDimension,
 			maxFrames: config.maxFrames,
 			maxOutputDimension: config.maxOutputDimension,
-		},
 			svg: svgLimitsOf(config),
+		},
 		log,
 	};
 }
