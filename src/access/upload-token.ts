@@ -8,7 +8,7 @@ import { PicpipeError } from '../errors.ts';
 const tokenPattern = /^picpipe_upload_([A-Za-z0-9_-]{1,4096})\.([A-Za-z0-9_-]{43})$/;
 
 /** Shortest life of a token, seconds: an upload has to begin in it. */
-export const shortestToken = 10;
+export const shortestToken = 1;
 
 /** What an upload token allows. It stands in the token, signed, and is kept nowhere else. */
 const grantSchema = z.strictObject({

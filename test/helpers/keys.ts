@@ -1,3 +1,4 @@
+import { expect } from 'vitest';
 import type { KeyWishes } from '../../src/access/key.ts';
 import { addKey } from '../../src/access/key-store.ts';
 import { openStorage } from '../../src/storage/index.ts';
@@ -29,6 +30,9 @@ export async function startKeyedApi<Name extends string>(
 	const by = (what: 'id' | 'text') =>
 		Object.fromEntries(made.map((one) => [one.name, one[what]])) as Record<Name, string>;
 	const api = await startTestApi({ PICPIPE_STORAGE: url, PICPIPE_KEYS_SECONDS: '1', ...environment });
+	// Before Redis is there limits are counted in memory; whoever brings a Redis of their own tests that.
+	if (environment.REDIS_URL === undefined)
+		await expect.poll(async () => (await fetch(`${api.url}/readyz`)).status).toBe(200);
 	const keys = by('text');
 	return {
 		api,

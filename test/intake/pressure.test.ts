@@ -1,0 +1,144 @@
+import type { Redis } from 'ioredis';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { Room } from '../../src/config.ts';
+import { openPressure } from '../../src/intake/pressure.ts';
+import { createLogger } from '../../src/observe/log.ts';
+import { openQueues, type Queues } from '../../src/queue/queues.ts';
+import { openFileStorage } from '../../src/storage/fs.ts';
+import type { Storage } from '../../src/storage/storage.ts';
+import { connected } from '../helpers/connection.ts';
+import { temporaryFolder } from '../helpers/folder.ts';
+import { freshPrefix, startRedis } from '../helpers/redis.ts';
+import { thrownBy } from '../helpers/thrown.ts';
+
+interface Given {
+	readonly redis?: Redis;
+	readonly maxQueue?: number;
+	readonly minDiskFree?: Room;
+	readonly storage?: Partial<Storage>;
+}
+
+async function open({
+	redis: given,
+	maxQueue = Number.POSITIVE_INFINITY,
+	minDiskFree = { bytes: 0 },
+	storage = {},
+}: Given) {
+	const redis = given ?? (await connected());
+	const queues: Queues = openQueues(redis, { prefix: freshPrefix(), attempts: 1, retryDelay: 1 });
+	onTestFinished(() => queues.close().catch(() => {}));
+	const asked = { room: 0, queue: 0 };
+	const real = openFileStorage(await temporaryFolder());
+	const watched: Storage = {
+		...real,
+		room() {
+			asked.room++;
+			return (storage.room ?? real.room)?.() as ReturnType<NonNullable<Storage['room']>>;
+		},
+	};
+	const count = queues.byName.pictures.getJobCounts.bind(queues.byName.pictures);
+	queues.byName.pictures.getJobCounts = (...states) => {
+		asked.queue++;
+		return count(...states);
+	};
+	const log = createLogger('api', 'silent');
+	return { pressure: openPressure({ redis, queues, storage: watched, maxQueue, minDiskFree, log }), queues, asked };
+}
+
+describe('back-pressure', () => {
+	it('of the queue begins at the limit, with delayed and urgent jobs counted, and ends below it', async () => {
+		const { pressure, queues } = await open({ maxQueue: 3 });
+		const { pictures } = queues.byName;
+		await pressure.check();
+		await pictures.add('a', {});
+		await pictures.add('b', {}, { priority: 3 });
+		await pictures.add('c', {}, { delay: 600_000 });
+		await expect
+			.poll(async () => (await pressure.check().catch((error) => error))?.code, { timeout: 3_000 })
+			.toBe('queue-full');
+		expect(await thrownBy(() => pressure.check())).toMatchObject({
+			status: 503,
+			retryAfter: 15,
+			message: 'Expected fewer than 3 waiting jobs (PICPIPE_MAX_QUEUE) but there are 3.',
+		});
+		await pictures.drain(true);
+		await expect.poll(() => pressure.check(), { timeout: 3_000 }).toBeUndefined();
+	});
+
+	it.each<[Room, number, boolean]>([
+		[{ bytes: 1_000 }, 1_000, true],
+		[{ bytes: 1_001 }, 1_000, false],
+		[{ percent: 10 }, 1_000, true],
+		[{ percent: 10.01 }, 1_000, false],
+		[{ bytes: 0 }, 0, true],
+	])(
+		'of the disk: with %j wanted and %d of 10,000 bytes free, uploads are taken: %s',
+		async (minDiskFree, free, isTaken) => {
+			const { pressure } = await open({ minDiskFree, storage: { room: async () => ({ free, total: 10_000 }) } });
+			if (isTaken) await expect(pressure.check()).resolves.toBeUndefined();
+			else
+				expect(await thrownBy(() => pressure.check())).toMatchObject({
+					code: 'storage-nearly-full',
+					status: 503,
+					retryAfter: 60,
+				});
+		},
+	);
+
+	it('looks at queue and disk once a second, however many ask', async () => {
+		const { pressure, asked } = await open({ maxQueue: 10 });
+		const began = performance.now();
+		for (let round = 0; round < 20; round++) await Promise.all(Array.from({ length: 50 }, () => pressure.check()));
+		const seconds = Math.ceil((performance.now() - began) / 1_000);
+		expect(asked.room).toBeLessThanOrEqual(seconds);
+		expect(asked.queue).toBeLessThanOrEqual(seconds);
+		expect(asked.queue).toBeGreaterThan(0);
+	});
+
+	it('asks nothing about a queue without limit, and a storage without end has room', async () => {
+		const { pressure, asked } = await open({
+			storage: { room: async () => undefined as never },
+			minDiskFree: { percent: 99 },
+		});
+		await pressure.check();
+		expect(asked.queue).toBe(0);
+	});
+
+	it('refuses nothing where it cannot tell, and nobody waits for that', async () => {
+		const redis = await startRedis();
+		onTestFinished(() => redis.stop());
+		const connection = await connected('producer', redis.url);
+		const room = () => Promise.reject(Object.assign(new Error('gone'), { code: 'EIO' }));
+		const { pressure, queues } = await open({
+			redis: connection,
+			maxQueue: 1,
+			storage: { room },
+			minDiskFree: { percent: 50 },
+		});
+		await queues.byName.pictures.add('a', {});
+		process.kill(redis.pid, 'SIGSTOP');
+		try {
+			const began = performance.now();
+			await pressure.check();
+			expect(performance.now() - began).toBeLessThan(1_500);
+		} finally {
+			process.kill(redis.pid, 'SIGCONT');
+		}
+		await expect
+			.poll(async () => (await pressure.check().catch((error) => error))?.code, { timeout: 5_000 })
+			.toBe('queue-full');
+		await redis.kill9();
+		await expect.poll(() => pressure.check(), { timeout: 5_000 }).toBeUndefined();
+	});
+});
+
+describe('the room of a file storage', () => {
+	it('is that of its disk, also before it has a folder', async () => {
+		const folder = await temporaryFolder();
+		const here = await openFileStorage(folder).room?.();
+		expect(here?.free).toBeGreaterThan(0);
+		expect(here?.total).toBeGreaterThanOrEqual(here?.free ?? 0);
+		const later = await openFileStorage(`${folder}/not/yet/there`).room?.();
+		expect(later?.total).toBe(here?.total);
+	});
+});
