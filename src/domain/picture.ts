@@ -48,6 +48,7 @@ const factsSchema = z.strictObject({
 	/** Pixels, after the EXIF orientation was applied. */
 	width: z.int().min(1),
 	height: z.int().min(1),
+	/** Frames of an animation, pages of a TIFF. */
 	frames: z.int().min(1),
 	alpha: z.boolean(),
 	/** EXIF orientation as found in the original, 1 to 8. */
@@ -60,7 +61,6 @@ export type Facts = z.infer<typeof factsSchema>;
 /** The manifest: one picture, whole. Stored as `picture.json` beside its original; the truth about the picture. */
 export const pictureSchema = z.strictObject({
 	version: z.literal(manifestVersion),
-	/** Frames of an animation, pages of a TIFF. */
 	id: z.string().regex(pictureIdPattern),
 	state: z.enum(pictureStates),
 	/** Grows with every change, so that a late write never overtakes a newer one in the index. */
