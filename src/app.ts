@@ -321,6 +321,7 @@ export async function processFiles(
 			...wanted,
 			recipe: recipe.definition,
 			assets: await (await openAssets(config)).find(recipe.definition),
+			takesSvg: config.svg,
 			maxBytes: config.maxBytes,
 			imagingProcesses: config.imagingProcesses,
 			startPool: () => startImagingPool(imagingOptions(config, log)),

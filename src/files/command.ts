@@ -11,6 +11,8 @@ export interface ProcessCommand {
 	readonly assets: ProcessFilesOptions['assets'];
 	/** Folder for what is made. */
 	readonly out: string;
+	/** Takes SVG from folders; one that is named is looked at all the same, so that it is told. */
+	readonly takesSvg: boolean;
 	/** Largest original, bytes. */
 	readonly maxBytes: number;
 	/** Imaging processes; a few files more are under way, so that reading and writing overlap with imaging. */
@@ -30,7 +32,7 @@ const filesAhead = 2;
  */
 export async function runProcessCommand(command: ProcessCommand): Promise<number> {
 	const started = performance.now();
-	const files = await findPictures(command.paths);
+	const files = await findPictures(command.paths, (format) => format !== 'svg' || command.takesSvg);
 	const pool = command.startPool();
 	let done = 0;
 	try {

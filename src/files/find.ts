@@ -2,7 +2,7 @@ import { type Dirent, existsSync } from 'node:fs';
 import { open, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, relative } from 'node:path';
 import { PicpipeError } from '../errors.ts';
-import { sniffFormat } from '../pipeline/sniff.ts';
+import { type InputFormat, sniffFormat } from '../pipeline/sniff.ts';
 
 /** A picture on this machine, and what the files made of it are called. */
 export interface FoundFile {
@@ -14,20 +14,26 @@ export interface FoundFile {
 /** Bytes that tell a picture from other files. */
 const headBytes = 4_096;
 
+/** Is a picture that begins like this one taken? */
+export type IsTaken = (format: InputFormat) => boolean;
+
 /**
  * The files named, and in folders every file that begins like a picture, however deep. A file that was named is taken as it
  * is, so that one which is no picture is told and not passed over.
  *
  * @throws PicpipeError `no-file` for a path that isn't there, or when there is no picture at all
  */
-export async function findPictures(paths: readonly string[]): Promise<readonly FoundFile[]> {
+export async function findPictures(
+	paths: readonly string[],
+	isTaken: IsTaken = () => true,
+): Promise<readonly FoundFile[]> {
 	const found: { path: string; below: string }[] = [];
 	for (const path of paths) {
 		if (!existsSync(path)) throw new PicpipeError('no-file', `Expected a file or folder but there is no ${path}.`);
 		if (!(await stat(path)).isDirectory()) found.push({ path, below: basename(path) });
 		else {
 			for (const file of await filesBelow(path)) {
-				if (await isPicture(file)) found.push({ path: file, below: relative(path, file) });
+				if (await isPicture(file, isTaken)) found.push({ path: file, below: relative(path, file) });
 			}
 		}
 	}
@@ -43,11 +49,12 @@ async function filesBelow(folder: string): Promise<string[]> {
 		.sort();
 }
 
-async function isPicture(path: string): Promise<boolean> {
+async function isPicture(path: string, isTaken: IsTaken): Promise<boolean> {
 	const file = await open(path, 'r');
 	try {
 		const { buffer, bytesRead } = await file.read(Buffer.alloc(headBytes), 0, headBytes, 0);
-		return sniffFormat(buffer.subarray(0, bytesRead)) !== undefined;
+		const format = sniffFormat(buffer.subarray(0, bytesRead));
+		return format !== undefined && isTaken(format);
 	} finally {
 		await file.close();
 	}

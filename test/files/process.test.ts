@@ -54,6 +54,28 @@ describe('picpipe process', () => {
 		expect((await readdir(join(folder, 'out'))).every((name) => name.startsWith('good-'))).toBe(true);
 	});
 
+	it('takes an SVG of a folder where it is on, and passes over it where it is off, unless it is named', async () => {
+		const folder = await temporaryFolder();
+		const logo = join(folder, 'in/logo.svg');
+		await mkdir(join(folder, 'in'));
+		await writeFile(logo, '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><path d="M0 0H9V9z"/></svg>');
+		await writeFile(join(folder, 'in/photo.jpg'), await photograph({ width: 320, height: 240 }));
+		const process = (environment: Record<string, string>, ...paths: string[]) =>
+			runPicpipe({
+				folder,
+				command: 'process',
+				arguments: [...paths, '--out', join(folder, 'out')],
+				environment,
+			});
+		const off = await process({}, join(folder, 'in'));
+		expect(off).toMatchObject({ code: 0, output: expect.stringContaining('1 of 1 pictures') });
+		const named = await process({}, logo);
+		expect(named).toMatchObject({ code: 1, output: expect.stringContaining('PICPIPE_SVG') });
+		const on = await process({ PICPIPE_SVG: 'true' }, join(folder, 'in'));
+		expect(on).toMatchObject({ code: 0, output: expect.stringContaining('2 of 2 pictures') });
+		expect(await sharp(join(folder, 'out/logo-thumb.webp')).metadata()).toMatchObject({ width: 300, height: 300 });
+	});
+
 	it('refuses what it cannot begin with, and exits with 2', async () => {
 		const folder = await temporaryFolder();
 		await mkdir(join(folder, 'empty'));
