@@ -82,9 +82,10 @@ export async function startApi(config: Config, log: Logger): Promise<Running> {
 
 /** Takes jobs and does them. */
 export async function startWorker(config: Config, log: Logger): Promise<Running> {
-	const [{ startImagingPool }, { startWorkers }] = await Promise.all([
+	const [{ startImagingPool }, { startWorkers }, { fetchLimitsOf }] = await Promise.all([
 		import('./worker/pool.ts'),
 		import('./worker/worker.ts'),
+		import('./intake/fetch.ts'),
 	]);
 	const storage = openStorage(config.storage);
 	const redis = connect(config, 'worker', log);

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { constrainedMemory } from 'node:process';
@@ -93,6 +94,54 @@ const originList: Kind<'*' | readonly string[]> = {
 		if (value.trim() === '*') return '*';
 		const origins = value.split(',').map((one) => one.trim());
 		return origins.every((one) => /^https?:[^*]*$/.test(one) && URL.parse(one)?.origin === one) ? origins : undefined;
+	},
+};
+
+/** Schemes that addresses may have; none of them turns fetching off. */
+const schemeList: Kind<readonly ('http' | 'https')[]> = {
+	expected: 'https, http or both, separated by commas; or none',
+	parse: (value) => {
+		if (value.trim() === 'none') return [];
+		const schemes = value.split(',').map((one) => one.trim().toLowerCase());
+		return schemes.every((one) => one === 'https' || one === 'http') ? schemes : undefined;
+	},
+};
+
+/** Names of hosts in the form in which an address has them (RFC 3490 applied); `*.example.org` is every name below that one. */
+const hostList: Kind<'*' | readonly string[]> = {
+	expected: 'names such as images.example.org or *.example.org, separated by commas, or *',
+	parse: (value) => {
+		if (value.trim() === '*') return '*';
+		const hosts = value.split(',').map((one) => {
+			const [, wildcard = '', name = ''] = /^(\*\.)?([^/@?#*\s]+)$/.exec(one.trim()) ?? [];
+			const url = URL.parse(`http://${name}/`);
+			return url && url.port === '' && !/:\d*$/.test(name.replace(/^\[.*\]$/, ''))
+				? wildcard + url.hostname.replace(/\.$/, '')
+				: undefined;
+		});
+		return hosts.every((one) => one !== undefined) ? hosts : undefined;
+	},
+};
+
+const portList: Kind<'*' | readonly number[]> = {
+	expected: 'ports from 1 to 65535, separated by commas, or *',
+	parse: (value) => {
+		if (value.trim() === '*') return '*';
+		const ports = value.split(',').map((one) => (/^\s*\d{1,5}\s*$/.test(one) ? Number(one) : 0));
+		return ports.every((one) => one >= 1 && one <= 65_535) ? ports : undefined;
+	},
+};
+
+/** Networks as an address and the length of its prefix (RFC 4632); an address alone is a network of one. */
+const networkList: Kind<readonly string[]> = {
+	expected: 'networks such as 10.1.0.0/16 or fd00:1::/32, separated by commas',
+	parse: (value) => {
+		const networks = value.split(',').map((one) => {
+			const [, address = '', prefix] = /^([^/]+?)(?:\/(\d{1,3}))?$/.exec(one.trim()) ?? [];
+			const bits = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
+			return Number(prefix ?? 0) <= bits ? `${address}/${prefix ?? bits}` : undefined;
+		});
+		return networks.every((one) => one !== undefined) ? networks : undefined;
 	},
 };
 
@@ -318,6 +367,60 @@ export const settings = {
 		room,
 		'1%',
 		'Room that has to be left on the disk of the storage; uploads are refused with 503 while it is less. Looked at once a second.',
+	),
+	fetchSchemes: setting(
+		'PICPIPE_FETCH_SCHEMES',
+		schemeList,
+		'https,http',
+		'Schemes of addresses that pictures are fetched from; `none` turns uploads by address off.',
+	),
+	fetchHosts: setting(
+		'PICPIPE_FETCH_HOSTS',
+		hostList,
+		'*',
+		'Hosts that pictures are fetched from; redirects have to stay among them. `*.example.org` is every name below `example.org`.',
+	),
+	fetchPorts: setting('PICPIPE_FETCH_PORTS', portList, '80,443', 'Ports that pictures are fetched from.'),
+	fetchNetworks: optional(
+		'PICPIPE_FETCH_NETWORKS',
+		networkList,
+		'Networks that pictures may be fetched from although they are not public: private, loopback, link-local, shared (CGNAT), reserved, and the metadata services of clouds are refused otherwise.',
+	),
+	fetchRedirects: setting(
+		'PICPIPE_FETCH_REDIRECTS',
+		integer(0, 50, 'redirects'),
+		5,
+		'Most redirects that are followed for one picture; each is checked like the address itself.',
+	),
+	fetchConnectSeconds: setting(
+		'PICPIPE_FETCH_CONNECT_SECONDS',
+		integer(1, 600, 'seconds'),
+		10,
+		'Longest time until another server has taken a connection.',
+	),
+	fetchIdleSeconds: setting(
+		'PICPIPE_FETCH_IDLE_SECONDS',
+		integer(1, 3_600, 'seconds'),
+		30,
+		'Longest time that another server may send nothing.',
+	),
+	fetchSeconds: setting(
+		'PICPIPE_FETCH_SECONDS',
+		integer(1, 86_400, 'seconds'),
+		300,
+		'Longest time that fetching one picture may take, redirects included.',
+	),
+	fetchRetrySeconds: setting(
+		'PICPIPE_FETCH_RETRY_SECONDS',
+		integer(0, 604_800, 'seconds'),
+		3_600,
+		'Longest that a `Retry-After` of another server is honoured; where it asks for more, the next attempt comes after this time.',
+	),
+	fetchConcurrency: setting(
+		'PICPIPE_FETCH_CONCURRENCY',
+		integer(1, 1_000, 'fetches'),
+		8,
+		'Pictures that a worker fetches at the same time.',
 	),
 	abandonedSeconds: setting(
 		'PICPIPE_ABANDONED_SECONDS',

@@ -47,6 +47,7 @@ export const errorTable = {
 	'picture-busy': { status: 409, class: 'request', title: 'The picture is being worked on.' },
 	'duplicate-picture': { status: 409, class: 'request', title: 'There is a picture of the same bytes already.' },
 	'not-hashed': { status: 409, class: 'request', title: 'The picture has no perceptual hash to compare.' },
+	'not-fetched': { status: 409, class: 'request', title: 'The picture has not been fetched yet.' },
 	'not-failed': { status: 409, class: 'request', title: 'Only a failed picture can be retried.' },
 	'body-too-large': { status: 413, class: 'request', title: 'The request body is too large.' },
 	'unsupported-media-type': { status: 415, class: 'request', title: 'That content type is not accepted here.' },
@@ -71,6 +72,21 @@ export const errorTable = {
 		title: 'The picture uses a feature that is not supported.',
 	},
 	'no-such-page': { status: 422, class: 'unsupported', title: 'The picture has no such page.' },
+	// Another server, asked for a picture or told of one
+	'url-unsupported': { status: 422, class: 'unsupported', title: 'That kind of address cannot be asked.' },
+	'url-not-allowed': { status: 422, class: 'unsupported', title: 'That address may not be asked from here.' },
+	'address-not-allowed': {
+		status: 422,
+		class: 'unsupported',
+		title: 'The address leads into a network that may not be reached from here.',
+	},
+	'remote-missing': { status: 422, class: 'unsupported', title: 'The other server has nothing at that address.' },
+	'remote-refused': { status: 422, class: 'unsupported', title: 'The other server gave an answer that is of no use.' },
+	'remote-untrusted': { status: 422, class: 'unsupported', title: 'The other server could not prove who it is.' },
+	'too-many-redirects': { status: 422, class: 'limit', title: 'The other server led on more often than allowed.' },
+	'remote-unavailable': { status: 503, class: 'transient', title: 'The other server cannot serve at the moment.' },
+	'remote-timeout': { status: 503, class: 'transient', title: 'The other server took too long.' },
+
 	'corrupt-picture': { status: 422, class: 'corrupt', title: 'The picture is damaged and cannot be decoded.' },
 	'asset-missing': { status: 500, class: 'unsupported', title: 'A picture that the recipe uses is not there.' },
 	'asset-changed': {

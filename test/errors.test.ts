@@ -10,7 +10,7 @@ import {
 	PicpipeError,
 	toPicpipeError,
 } from '../src/errors.ts';
-import { failureOf } from '../src/worker/process-picture.ts';
+import { failureOf } from '../src/worker/record.ts';
 
 const codes = Object.keys(errorTable) as ErrorCode[];
 

@@ -1,7 +1,7 @@
 import { maximumWait, pictureView } from '../../src/api/contract.ts';
 import { type Route, routes } from '../../src/api/routes.ts';
 import { arenaJobPath } from '../../src/queue/arena-link.ts';
-import { processJobId } from '../../src/queue/jobs.ts';
+import { jobOf } from '../../src/queue/jobs.ts';
 import { samplePicture } from './http-sample.ts';
 import { code, fence, fieldsTable, page } from './markdown.ts';
 
@@ -56,7 +56,8 @@ moment, one is accepted. Only bytes count; \`similar\` finds what merely looks t
 export function httpPage(): string {
 	const unknown = Object.keys(notes).filter((key) => !routes.some((route) => keyOf(route) === key));
 	if (unknown.length > 0) throw new Error(`There are notes about routes that are not there: ${unknown.join(', ')}`);
-	const job = arenaJobPath('pictures', processJobId(samplePicture));
+	const { queue, id } = jobOf(samplePicture);
+	const job = arenaJobPath(queue, id);
 	return page(
 		'HTTP API',
 		'src/api/routes.ts and src/api/contract.ts',

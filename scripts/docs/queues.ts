@@ -1,5 +1,5 @@
 import { settings } from '../../src/config.ts';
-import { processJobSchema, type QueueName, queueNames, sweepJobSchema } from '../../src/queue/jobs.ts';
+import { fetchJobSchema, processJobSchema, type QueueName, queueNames, sweepJobSchema } from '../../src/queue/jobs.ts';
 import { keepCompleted } from '../../src/queue/queues.ts';
 import { code, fieldsTable, page, table } from './markdown.ts';
 
@@ -7,7 +7,7 @@ import { code, fieldsTable, page, table } from './markdown.ts';
 const purposes: Readonly<Record<QueueName, string>> = {
 	pictures: 'One job `process` for each picture: makes all variants of its recipe.',
 	renders: 'Variants made on demand. Not used yet.',
-	fetches: 'Pictures fetched from an address. Not used yet.',
+	fetches: 'One job `fetch` for each picture that came as an address: fetches it and hands it on to `pictures`.',
 	webhooks: 'Messages about what happened. Not used yet.',
 	upkeep: 'One job `sweep` at the start and then on a schedule: queues accepted pictures that no job would finish.',
 };
@@ -32,6 +32,12 @@ ${fieldsTable(processJobSchema)}
 
 Only \`pictureId\` decides what is done; everything else is for the people who watch. The manifest in storage says the rest. Data that is
 not of this shape ends the job as \`invalid-job\`.`,
+		`## The job \`fetch\`
+
+Its id is \`<picture>-<digest>\`, the digest made of the address. The data has the address without its query, which may hold a signature; the
+whole stands in the manifest alone.
+
+${fieldsTable(fetchJobSchema)}`,
 		`## The job \`sweep\`\n\n${fieldsTable(sweepJobSchema)}`,
 		`## Attempts, delays, retention
 

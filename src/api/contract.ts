@@ -1,7 +1,16 @@
 import { z } from 'zod';
 import { shortestToken } from '../access/upload-token.ts';
 import { maximumDistance } from '../catalog/similar.ts';
-import { maximumPriority, maximumTags, type Picture, pictureStates, tagPattern } from '../domain/picture.ts';
+import {
+	isReceived,
+	maximumPriority,
+	maximumTags,
+	type Picture,
+	pictureStates,
+	type Source,
+	shownUrl,
+	tagPattern,
+} from '../domain/picture.ts';
 import { namePattern } from '../domain/recipe.ts';
 import { PicpipeError } from '../errors.ts';
 import { duplicatePolicies } from '../intake/duplicates.ts';
@@ -93,6 +102,39 @@ export const uploadTokenBodySchema = z.strictObject({
 		),
 });
 
+/** Longest address that a picture is fetched from, characters: a signed one of a cloud's storage has up to 2,500. */
+const maximumUrl = 4_096;
+const address = z
+	.string('expected a URL')
+	.min(1, 'expected a URL')
+	.max(maximumUrl, `expected a URL of at most ${maximumUrl} characters`);
+
+/** An upload by address: JSON, because there is no file. */
+export const fetchBodySchema = z
+	.strictObject({
+		url: address.optional().describe('Address of a picture: `https` or `http`.'),
+		urls: z
+			.array(address)
+			.min(1, 'expected at least one URL')
+			.optional()
+			.describe('Addresses of several pictures, instead of `url`; `PICPIPE_MAX_FILES` at most.'),
+		recipe: z
+			.union([recipeText, z.record(z.string(), z.unknown())], 'expected the name of a recipe, or a recipe')
+			.optional()
+			.describe(`${recipeDoc} or as an object; the default recipe when absent.`),
+		tags: uploadFieldsSchema.shape.tags.describe('Tags, as a list or separated by commas.'),
+		priority: z
+			.int(`expected an integer from 0 to ${maximumPriority}`)
+			.min(0, `expected an integer from 0 to ${maximumPriority}`)
+			.max(maximumPriority, `expected an integer from 0 to ${maximumPriority}`)
+			.default(0)
+			.describe('0 (first come, first served) or 1 (most urgent of the rest) to 1000 (least).'),
+	})
+	.refine(({ url, urls }) => (url === undefined) !== (urls === undefined), {
+		path: ['url'],
+		message: 'expected either url or urls, and not both',
+	});
+
 export const listQuerySchema = z.strictObject({
 	state: z.enum(pictureStates).optional().describe('Only pictures in this state.'),
 	tag: tag.optional().describe('Only pictures with this tag.'),
@@ -165,7 +207,8 @@ export interface ViewOptions {
 export function pictureView(picture: Picture, options: ViewOptions) {
 	const { version: _version, requestId: _requestId, analysisDigest: _analysisDigest, ...shown } = picture;
 	const { recipe, source, variants, force: _force, ...rest } = shown;
-	const { key: _sourceKey, ...shownSource } = source;
+	const { type, bytes, sha256 } = isReceived(picture) ? picture.source : ({} as Partial<Source>);
+	const { filename, url } = source;
 	const self = `/v1/pictures/${picture.id}`;
 	const shownVariants = variants.map(({ key: _key, ...variant }) => ({
 		...variant,
@@ -175,12 +218,19 @@ export function pictureView(picture: Picture, options: ViewOptions) {
 	return {
 		...rest,
 		analysis: { ...picture.analysis, ...(element && { element }) },
-		source: shownSource,
+		source: {
+			type,
+			bytes,
+			sha256,
+			filename,
+			/** Where it was fetched from, or will be; without the query, which may hold a signature. */
+			url: url === undefined ? undefined : shownUrl(url),
+		},
 		recipe: { name: recipe.name, digest: recipe.digest },
 		variants: shownVariants,
 		links: {
 			self,
-			original: `${self}/original`,
+			...(isReceived(picture) && { original: `${self}/original` }),
 			variants: Object.fromEntries(
 				Object.keys(recipe.definition.variants).map((name) => [name, `${self}/variants/${name}`]),
 			),

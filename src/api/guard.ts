@@ -5,8 +5,8 @@ import type { ApiContext } from './context.ts';
 import { authentication } from './middleware/authenticate.ts';
 import { limit } from './middleware/limit.ts';
 
-/** Largest JSON body, bytes; only uploads are large, and they are no JSON. */
-const maximumJson = 64 * 1024;
+/** Largest JSON body, bytes: room for a hundred signed addresses. Only uploads are larger, and they are no JSON. */
+const maximumJson = 512 * 1024;
 
 /** What a route asks of whoever calls it. */
 export interface Needs {

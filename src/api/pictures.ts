@@ -2,7 +2,7 @@ import type { RequestHandler } from 'express';
 import { requireRecipe } from '../access/caller.ts';
 import { purgePicture } from '../catalog/manifest.ts';
 import { serveObject } from '../delivery/serve.ts';
-import { parsePictureId } from '../domain/picture.ts';
+import { isReceived, parsePictureId } from '../domain/picture.ts';
 import { PicpipeError } from '../errors.ts';
 import { admitAgain } from '../intake/admit.ts';
 import { isUpToDate } from '../intake/work-left.ts';
@@ -36,6 +36,7 @@ export function getPicture(context: ApiContext): RequestHandler {
 /** `GET /v1/pictures/{id}/original` */
 export function getOriginal(context: ApiContext): RequestHandler {
 	return withPicture(context, (picture, request, response) => {
+		if (!isReceived(picture)) throw new PicpipeError('not-fetched');
 		const { key, type, sha256, filename } = picture.source;
 		return serveObject(
 			context.storage,

@@ -4,7 +4,7 @@ import { readManifest } from '../catalog/manifest.ts';
 import { type Picture, parsePictureId } from '../domain/picture.ts';
 import { PicpipeError } from '../errors.ts';
 import { arenaJobPath } from '../queue/arena-link.ts';
-import { processJobId, type QueueName, queueNames } from '../queue/jobs.ts';
+import { jobOf, type QueueName, queueNames } from '../queue/jobs.ts';
 import type { ApiContext } from './context.ts';
 import { pictureView } from './contract.ts';
 
@@ -61,6 +61,8 @@ export function arenaOf(context: ApiContext, request: Request): string {
 /** Shows pictures to the sender of this request. */
 export function viewOf(context: ApiContext, request: Request) {
 	const arena = arenaOf(context, request);
-	return (picture: Picture) =>
-		pictureView(picture, { jobUrl: arena + arenaJobPath('pictures', processJobId(picture)) });
+	return (picture: Picture) => {
+		const { queue, id } = jobOf(picture);
+		return pictureView(picture, { jobUrl: arena + arenaJobPath(queue, id) });
+	};
 }

@@ -4,6 +4,7 @@ import type { Scope } from '../access/scope.ts';
 import type { ApiContext } from './context.ts';
 import {
 	cleanBodySchema,
+	fetchBodySchema,
 	listQuerySchema,
 	processBodySchema,
 	rawUploadFieldsSchema,
@@ -54,9 +55,10 @@ export const routes: readonly Route[] = [
 		scope: 'upload',
 		intake: true,
 		handler: createPictures,
-		doc: 'Uploads one picture as the body, or many as a form.',
+		doc: 'Uploads one picture as the body, many as a form, or pictures by their addresses as JSON.',
 		query: rawUploadFieldsSchema,
 		form: uploadFieldsSchema,
+		json: fetchBodySchema,
 	},
 	{
 		method: 'GET',

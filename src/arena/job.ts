@@ -1,5 +1,14 @@
 import { Job, type JobsOptions, type RetryOptions } from 'bullmq';
-import { type JobProgress, type ProcessJob, processJobIdOf, processJobSchema, type QueueName } from '../queue/jobs.ts';
+import type { z } from 'zod';
+import {
+	fetchJobIdOf,
+	fetchJobSchema,
+	type JobProgress,
+	type PictureJob,
+	type ProcessJob,
+	processJobIdOf,
+	processJobSchema,
+} from '../queue/jobs.ts';
 
 /** A job as Arena shows it and acts on it. */
 export class ArenaJob extends Job {
@@ -24,10 +33,11 @@ export class ArenaJob extends Job {
 	/** Behind "Update" in the data editor. */
 	override async updateData(given: unknown): Promise<void> {
 		const data = withoutEscapes(given);
-		if (this.queueName !== ('pictures' satisfies QueueName)) return super.updateData(data);
-		const work = parsePictureJob(data);
-		if (this.id !== undefined && processJobIdOf(work) !== this.id) {
-			throw new Error("Expected the picture, its bytes and its recipe to stay, because the job's id is made of them.");
+		const kind = pictureJobs.get(this.queueName);
+		if (!kind) return super.updateData(data);
+		const { work, id } = kind.parse(data);
+		if (this.id !== undefined && id !== this.id) {
+			throw new Error(`Expected ${kind.madeOf} to stay, because the job's id is made of them.`);
 		}
 		return super.updateData(work);
 	}
@@ -46,13 +56,31 @@ export function nameInList(job: Job): void {
 	Object.defineProperty(job.data, 'arenaName', { value: `${job.name} ${file}${progress}`, enumerable: false });
 }
 
-/** @throws Error that says what is wrong with the data of a `process` job */
-export function parsePictureJob(data: unknown): ProcessJob {
-	const parsed = processJobSchema.safeParse(data);
-	if (parsed.success) return parsed.data;
-	const problems = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'data'}: ${message}`);
-	throw new Error(`Expected the data of a process job but received something else (${problems.join('; ')}).`);
+/** What the jobs of a queue are that work on pictures. */
+export interface PictureJobKind {
+	/** Of every job in the queue. */
+	readonly name: string;
+	/** What a job's id is made of, in words. */
+	readonly madeOf: string;
+	/** The data of a job and the id that goes with it. @throws Error that says what is wrong with the data */
+	parse(data: unknown): { readonly work: object; readonly id: string };
 }
+
+function kindOf<T extends object>(name: string, schema: z.ZodType<T>, idOf: (work: T) => string, madeOf: string) {
+	const parse = (data: unknown) => {
+		const parsed = schema.safeParse(data);
+		if (parsed.success) return { work: parsed.data, id: idOf(parsed.data) };
+		const problems = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'data'}: ${message}`);
+		throw new Error(`Expected the data of a ${name} job but received something else (${problems.join('; ')}).`);
+	};
+	return { name, madeOf, parse };
+}
+
+/** By the names of their queues. */
+export const pictureJobs: ReadonlyMap<string, PictureJobKind> = new Map<PictureJob['queue'], PictureJobKind>([
+	['pictures', kindOf('process', processJobSchema, processJobIdOf, 'the picture, its bytes and its recipe')],
+	['fetches', kindOf('fetch', fetchJobSchema, fetchJobIdOf, 'the picture and its address')],
+]);
 
 /** What Arena's `json` helper makes of these characters, in the data editor too: what comes back from there is still escaped. */
 const escapes: Readonly<Record<string, string>> = {

@@ -1,8 +1,14 @@
 import { type Job, type JobsOptions, type JobType, Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { processJobIdOf, type QueueName } from '../queue/jobs.ts';
-import { keepCompleted, pictureJobOptions, type QueuesOptions, startsWithoutRedis } from '../queue/queues.ts';
-import { ArenaJob, nameInList, parsePictureJob } from './job.ts';
+import type { QueueName } from '../queue/jobs.ts';
+import {
+	fetchJobOptions,
+	keepCompleted,
+	pictureJobOptions,
+	type QueuesOptions,
+	startsWithoutRedis,
+} from '../queue/queues.ts';
+import { ArenaJob, nameInList, type PictureJobKind, pictureJobs } from './job.ts';
 
 /** Arena asks for this state of BullMQ 5 and before; a paused queue's jobs are `waiting` now. */
 const goneState = 'paused';
@@ -72,16 +78,17 @@ export class ArenaQueue extends Queue {
 	override async add(name: string, data: unknown, given: JobsOptions = {}): Promise<Job> {
 		// Arena leaves the name out, so that the data takes its place, when the field was empty.
 		if (typeof name !== 'string') throw new Error('Expected a name for the job but received none.');
-		if (this.name === ('pictures' satisfies QueueName)) return this.#addPicture(name, data, given);
+		const kind = pictureJobs.get(this.name);
+		if (kind) return this.#addPicture(kind, name, data, given);
 		return super.add(name, data, { ...given, removeOnComplete: keepCompleted });
 	}
 
-	async #addPicture(name: string, data: unknown, given: JobsOptions): Promise<Job> {
-		if (name !== 'process') throw new Error(`Expected process for the job's name but received ${name}.`);
-		const work = parsePictureJob(data);
-		const jobId = processJobIdOf(work);
+	async #addPicture(kind: PictureJobKind, name: string, data: unknown, given: JobsOptions): Promise<Job> {
+		if (name !== kind.name) throw new Error(`Expected ${kind.name} for the job's name but received ${name}.`);
+		const { work, id: jobId } = kind.parse(data);
 		const job = await this.getJob(jobId);
-		if (!job) return super.add(name, work, { ...given, ...pictureJobOptions(this.#options), jobId });
+		const options = this.name === ('fetches' satisfies QueueName) ? fetchJobOptions : pictureJobOptions;
+		if (!job) return super.add(name, work, { ...given, ...options(this.#options), jobId });
 		// It is there already, so let it run now unless it does or is about to.
 		const state = await job.getState();
 		if (state === 'completed' || state === 'failed') await job.retry(state);

@@ -28,17 +28,20 @@ local function unlink(prefix, id, document)
 	redis.call('ZREM', prefix .. 'state:' .. old.state, id)
 	redis.call('ZREM', prefix .. 'recipe:' .. old.recipe.name, id)
 	for _, tag in ipairs(old.tags) do redis.call('ZREM', prefix .. 'tag:' .. tag, id) end
-	redis.call('ZREM', prefix .. 'sha256:' .. old.source.sha256, id)
+	-- One that is still to be fetched has no bytes yet.
+	if old.source.sha256 then
+		redis.call('ZREM', prefix .. 'sha256:' .. old.source.sha256, id)
+		release(prefix, old.source.sha256, id)
+	end
 	if old.analysis.phash then
 		for _, bucket in ipairs(buckets(prefix, old.analysis.phash)) do redis.call('HDEL', bucket, id) end
 	end
-	release(prefix, old.source.sha256, id)
 	return old
 end
 `;
 
 /**
- * KEYS: picture, deletion. ARGV: prefix, id, document, revision, state, recipe name, SHA-256, perceptual hash or '', tags.
+ * KEYS: picture, deletion. ARGV: prefix, id, document, revision, state, recipe name, SHA-256 or '', perceptual hash or '', tags.
  * Of two documents with the same revision the one further on in its life wins: queued, processing, finished.
  */
 const put = `${unlink}
@@ -55,7 +58,7 @@ redis.call('SET', KEYS[1], ARGV[3])
 redis.call('ZADD', ARGV[1] .. 'all', 0, ARGV[2])
 redis.call('ZADD', ARGV[1] .. 'state:' .. ARGV[5], 0, ARGV[2])
 redis.call('ZADD', ARGV[1] .. 'recipe:' .. ARGV[6], 0, ARGV[2])
-redis.call('ZADD', ARGV[1] .. 'sha256:' .. ARGV[7], 0, ARGV[2])
+if ARGV[7] ~= '' then redis.call('ZADD', ARGV[1] .. 'sha256:' .. ARGV[7], 0, ARGV[2]) end
 if ARGV[8] ~= '' then
 	for _, bucket in ipairs(buckets(ARGV[1], ARGV[8])) do redis.call('HSET', bucket, ARGV[2], ARGV[8]) end
 end
@@ -127,7 +130,8 @@ export function defineCatalogScripts(redis: Redis, prefix: string): CatalogScrip
 			const { id, revision, state, recipe, source, tags } = picture;
 			const document = JSON.stringify(picture);
 			const phash = picture.analysis.phash ?? '';
-			const described = [document, revision, state, recipe.name, source.sha256, phash, ...tags];
+			const sha256 = 'sha256' in source ? source.sha256 : '';
+			const described = [document, revision, state, recipe.name, sha256, phash, ...tags];
 			await askRedis(redis, () => commands.catalogPut(...keys(id), prefix, id, ...described));
 		},
 		async remove(id) {

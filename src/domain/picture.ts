@@ -33,15 +33,27 @@ const failureSchema = z.strictObject({
 /** Why a picture failed, as stored and shown. */
 export type Failure = z.infer<typeof failureSchema>;
 
-const sourceSchema = z.strictObject({
+const receivedSchema = z.strictObject({
 	key: z.string(),
 	type: z.string(),
 	bytes: z.int().min(1),
 	sha256: z.string().regex(/^[0-9a-f]{64}$/),
 	/** As the client named it, cleaned for display; never used as a path. */
 	filename: z.string().optional(),
+	/** Where it was fetched from, as it was asked for; it may hold a signature, so show it with `shownUrl`. */
+	url: z.string().optional(),
 });
-export type Source = z.infer<typeof sourceSchema>;
+/** An original that is in storage. */
+export type Source = z.infer<typeof receivedSchema>;
+
+const awaitedSchema = z.strictObject({
+	/** Holds the place of the original until it is there: an object with nothing but the address. */
+	key: z.string(),
+	url: z.string(),
+	filename: z.string().optional(),
+});
+/** An original that is still to be fetched. */
+export type AwaitedSource = z.infer<typeof awaitedSchema>;
 
 const factsSchema = z.strictObject({
 	format: z.string(),
@@ -67,7 +79,7 @@ export const pictureSchema = z.strictObject({
 	revision: z.int().min(1),
 	createdAt: z.iso.datetime(),
 	updatedAt: z.iso.datetime(),
-	source: sourceSchema,
+	source: z.union([receivedSchema, awaitedSchema]),
 	facts: factsSchema.optional(),
 	recipe: z.strictObject({ name: z.string(), digest: z.string(), definition: recipeSchema }),
 	priority: z.int().min(0).max(maximumPriority),
@@ -83,6 +95,27 @@ export const pictureSchema = z.strictObject({
 	failure: failureSchema.optional(),
 });
 export type Picture = z.infer<typeof pictureSchema>;
+
+/** A picture whose original is in storage. */
+export type ReceivedPicture = Picture & { readonly source: Source };
+/** A picture whose original is still to be fetched. */
+export type AwaitedPicture = Picture & { readonly source: AwaitedSource };
+
+/** Is the original there? One that came as an upload always is; one that came as an address once it was fetched. */
+export function isReceived(picture: Picture): picture is ReceivedPicture {
+	return 'sha256' in picture.source;
+}
+
+/**
+ * An address for people: without its query, which may hold a signature.
+ *
+ * @example
+ * shownUrl('https://example.org/a.jpg?X-Amz-Signature=0a1b'); // 'https://example.org/a.jpg?…'
+ */
+export function shownUrl(url: string): string {
+	const { origin, pathname, search } = new URL(url);
+	return `${origin}${pathname}${search && '?…'}`;
+}
 
 /** A new id. Ids sort by the time they were made. */
 export function newPictureId(): string {

@@ -1,14 +1,16 @@
 import type { Catalog } from '../catalog/catalog.ts';
-import { markPending, purgePicture, revise, writeManifest } from '../catalog/manifest.ts';
-import { manifestVersion, type Picture, pictureIdTime } from '../domain/picture.ts';
+import { folderOf, markPending, purgePicture, revise, writeManifest } from '../catalog/manifest.ts';
+import { manifestVersion, newPictureId, type Picture, pictureIdTime } from '../domain/picture.ts';
 import type { NamedRecipe } from '../domain/recipe.ts';
 import { PicpipeError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
 import type { ProcessReason } from '../queue/jobs.ts';
 import type { Queues } from '../queue/queues.ts';
+import { originalKey } from '../storage/keys.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { AssetFinder } from './assets.ts';
-import type { Received } from './receive.ts';
+import { filenameOfUrl } from './fetch.ts';
+import { cleanFilename, type Received } from './receive.ts';
 
 export interface Admission {
 	readonly storage: Storage;
@@ -30,15 +32,45 @@ export interface AdmitFields {
  * `ready` or `failed` whatever dies. Index and queue follow as well as they can; what Redis misses now, the sweep brings later.
  */
 export async function admit(to: Admission, received: Received, fields: AdmitFields, log: Logger): Promise<Picture> {
-	const createdAt = new Date(pictureIdTime(received.id)).toISOString();
+	return begin(to, received.id, received.source, fields, log);
+}
+
+/**
+ * Makes a picture whose original is still to be fetched, with the same promise. An object with the address holds the place of the
+ * original, so that a deletion at any moment is seen by whoever writes the manifest (see `purgePicture`).
+ *
+ * @param url as `checkUrl` returned it
+ */
+export async function admitUrl(to: Admission, url: URL, fields: AdmitFields, log: Logger): Promise<Picture> {
+	const id = newPictureId();
+	const key = originalKey(folderOf(id), 'url');
+	const filename = cleanFilename(filenameOfUrl(url));
+	try {
+		await markPending(to.storage, id);
+		await to.storage.put(key, Buffer.from(`${url.href}\n`));
+		return await begin(to, id, { key, url: url.href, ...(filename && { filename }) }, fields, log);
+	} catch (error) {
+		await purgePicture(to.storage, id);
+		throw error;
+	}
+}
+
+async function begin(
+	to: Admission,
+	id: string,
+	source: Picture['source'],
+	fields: AdmitFields,
+	log: Logger,
+): Promise<Picture> {
+	const createdAt = new Date(pictureIdTime(id)).toISOString();
 	const picture: Picture = {
 		version: manifestVersion,
-		id: received.id,
+		id,
 		state: 'queued',
 		revision: 1,
 		createdAt,
 		updatedAt: createdAt,
-		source: received.source,
+		source,
 		recipe: { name: fields.recipe.name, digest: fields.recipe.digest, definition: fields.recipe.definition },
 		priority: fields.priority,
 		tags: [...fields.tags],

@@ -4,7 +4,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { readManifest } from '../catalog/manifest.ts';
-import { isPictureId } from '../domain/picture.ts';
+import { isPictureId, isReceived } from '../domain/picture.ts';
 import type { Recipe } from '../domain/recipe.ts';
 import { PicpipeError } from '../errors.ts';
 import { assetsOf } from '../pipeline/plan.ts';
@@ -54,6 +54,7 @@ function missing(detail: string): PicpipeError {
 async function placeOfPicture(id: string, storage: Storage | undefined): Promise<AssetPlace> {
 	const picture = storage && (await readManifest(storage, id));
 	if (!picture) throw missing(`The recipe uses the picture ${id}, and there is no such picture.`);
+	if (!isReceived(picture)) throw missing(`The recipe uses the picture ${id}, which has not been fetched yet.`);
 	const { key, bytes, sha256 } = picture.source;
 	return { key, bytes, sha256 };
 }

@@ -35,9 +35,11 @@ export interface Pressure {
 export function openPressure({ redis, queues, storage, maxQueue, minDiskFree, log }: PressureOptions): Pressure {
 	const waiting = remembered(async () => {
 		if (maxQueue === Number.POSITIVE_INFINITY) return 0;
-		const count = () => queues.byName.pictures.getJobCounts('waiting', 'prioritized', 'delayed');
+		const { pictures, fetches } = queues.byName;
+		const count = () =>
+			Promise.all([pictures, fetches].map((queue) => queue.getJobCountByTypes('waiting', 'prioritized', 'delayed')));
 		const counts = await askRedis(redis, count, patience);
-		return Object.values(counts).reduce((sum, count) => sum + count, 0);
+		return counts.reduce((sum, count) => sum + count, 0);
 	}, log);
 	const room = remembered(async () => storage.room?.(), log);
 

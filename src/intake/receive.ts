@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { folderOf, markPending, purgePicture } from '../catalog/manifest.ts';
 import { newPictureId, type Source } from '../domain/picture.ts';
 import { PicpipeError } from '../errors.ts';
@@ -35,33 +35,70 @@ export async function receive(
 	filename: string | undefined,
 	limits: ReceiveLimits,
 ): Promise<Received> {
+	const id = newPictureId();
+	const source = await takeIn(storage, body, filename, limits, {
+		keyOf: (extension) => originalKey(folderOf(id), extension),
+		begin: () => markPending(storage, id),
+		undo: () => discard(storage, id),
+	});
+	return { id, source };
+}
+
+/**
+ * The same for a picture that is there already and waits for its original. Each time the original gets another name: two servings of one
+ * address may differ, and one must not take the place of the other once a manifest has named it. When anything fails, nothing stays.
+ */
+export function receiveFor(
+	id: string,
+	storage: Storage,
+	file: { readonly body: AsyncIterable<Buffer>; readonly filename: string | undefined },
+	limits: ReceiveLimits,
+): Promise<Source> {
+	const serving = randomBytes(6).toString('hex');
+	return takeIn(storage, file.body, file.filename, limits, {
+		keyOf: (extension) => originalKey(folderOf(id), `${serving}.${extension}`),
+	});
+}
+
+/** Where an original goes, and what there is to do around it. */
+interface Place {
+	keyOf(extension: string): string;
+	begin?(): Promise<void>;
+	undo?(): Promise<void>;
+}
+
+async function takeIn(
+	storage: Storage,
+	body: AsyncIterable<Buffer>,
+	filename: string | undefined,
+	limits: ReceiveLimits,
+	place: Place,
+): Promise<Source> {
 	const chunks = body[Symbol.asyncIterator]();
 	try {
 		const { head, rest } = await readHead(chunks);
 		if (head.length === 0) throw new PicpipeError('empty-file');
 		const { type, extension } = await inspectHead(head, limits.svg !== undefined);
-		const id = newPictureId();
-		const key = originalKey(folderOf(id), extension);
+		const key = place.keyOf(extension);
 		const check = (bytes: number) => {
 			if (bytes > limits.maxBytes) throw tooLarge(limits.maxBytes);
 			if (extension === 'svg' && limits.svg) checkSvgBytes(bytes, limits.svg);
 		};
-		const { bytes, sha256 } = await store(storage, id, key, rest, check);
-		const name = cleanFilename(filename);
-		return { id, source: { key, type, bytes, sha256, ...(name && { filename: name }) } };
+		try {
+			await place.begin?.();
+			const name = cleanFilename(filename);
+			return { key, type, ...(await store(storage, key, rest, check)), ...(name && { filename: name }) };
+		} catch (error) {
+			await place.undo?.();
+			throw error;
+		}
 	} finally {
 		await chunks.return?.();
 	}
 }
 
 /** @param check throws where so many bytes are too many */
-async function store(
-	storage: Storage,
-	id: string,
-	key: string,
-	body: AsyncIterable<Buffer>,
-	check: (bytes: number) => void,
-) {
+async function store(storage: Storage, key: string, body: AsyncIterable<Buffer>, check: (bytes: number) => void) {
 	const hash = createHash('sha256');
 	let bytes = 0;
 	async function* metered() {
@@ -72,13 +109,7 @@ async function store(
 			yield chunk;
 		}
 	}
-	try {
-		await markPending(storage, id);
-		await storage.put(key, metered());
-	} catch (error) {
-		await discard(storage, id);
-		throw error;
-	}
+	await storage.put(key, metered());
 	return { bytes, sha256: hash.digest('hex') };
 }
 

@@ -1,4 +1,4 @@
-import type { Picture } from '../domain/picture.ts';
+import { isReceived, type Picture, type ReceivedPicture } from '../domain/picture.ts';
 import type { NamedRecipe, Recipe } from '../domain/recipe.ts';
 import type { Variant } from '../domain/variant.ts';
 import { PicpipeError } from '../errors.ts';
@@ -24,7 +24,7 @@ export interface WorkLeft {
  */
 export async function workLeft(
 	storage: Storage,
-	picture: Picture,
+	picture: ReceivedPicture,
 	recipe: Recipe,
 	assets: KnownAssets,
 ): Promise<WorkLeft> {
@@ -54,7 +54,7 @@ interface Sources {
 
 /** Nothing would come of processing the picture again with this recipe. */
 export async function isUpToDate(from: Sources, picture: Picture, recipe: NamedRecipe): Promise<boolean> {
-	if (picture.state !== 'ready' || picture.recipe.name !== recipe.name) return false;
+	if (!isReceived(picture) || picture.state !== 'ready' || picture.recipe.name !== recipe.name) return false;
 	if (picture.recipe.digest !== recipe.digest) return false;
 	const assets = await knownAssets(from.assets, recipe.definition);
 	return (

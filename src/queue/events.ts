@@ -1,8 +1,8 @@
 import { QueueEvents } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { pictureIdOfJob } from './jobs.ts';
+import { pictureIdOfJob, type QueueName } from './jobs.ts';
 
-/** Hears what happens on the queue `pictures`, from any process. */
+/** Hears what happens on the queues that pictures pass, from any process. */
 export interface PictureEvents {
 	/** Resolves when a job of this picture has ended, after the time is up, or when the signal aborts. */
 	ended(pictureId: string, milliseconds: number, signal: AbortSignal): Promise<void>;
@@ -10,15 +10,18 @@ export interface PictureEvents {
 }
 
 export function listenToPictures(redis: Redis, prefix: string): PictureEvents {
-	const events = new QueueEvents('pictures', { connection: redis, prefix });
-	// The connection reconnects by itself and its own listener reports trouble.
-	events.on('error', () => {});
 	const waiting = new Map<string, Set<() => void>>();
 	const ended = ({ jobId }: { jobId: string }) => {
 		for (const wake of waiting.get(pictureIdOfJob(jobId)) ?? []) wake();
 	};
-	events.on('completed', ended);
-	events.on('failed', ended);
+	const queues = (['fetches', 'pictures'] satisfies QueueName[]).map((queue) => {
+		const events = new QueueEvents(queue, { connection: redis, prefix });
+		// The connection reconnects by itself and its own listener reports trouble.
+		events.on('error', () => {});
+		events.on('completed', ended);
+		events.on('failed', ended);
+		return events;
+	});
 
 	return {
 		ended(pictureId, milliseconds, signal) {
@@ -38,6 +41,8 @@ export function listenToPictures(redis: Redis, prefix: string): PictureEvents {
 				if (signal.aborted) wake();
 			});
 		},
-		close: () => events.close(),
+		async close() {
+			await Promise.all(queues.map((events) => events.close()));
+		},
 	};
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { digest12 } from '../domain/digest.ts';
-import type { Picture } from '../domain/picture.ts';
+import { type AwaitedPicture, isReceived, type Picture, type ReceivedPicture, shownUrl } from '../domain/picture.ts';
 
 /**
  * The contract between those who ask for work and those who do it: queue names, job names, job data, job ids.
@@ -14,27 +14,32 @@ export type QueueName = (typeof queueNames)[number];
 /** Version of the shape of job data; a worker refuses any other. */
 const jobVersion = 1;
 
-/** Why a picture is processed. */
+/** Why there is work on a picture. */
 export const processReasons = ['upload', 'retry', 'reprocess', 'sweep'] as const;
 export type ProcessReason = (typeof processReasons)[number];
 
+const version = z.literal(jobVersion).describe('Version of the shape of the data; a worker refuses any other.');
+const pictureId = z.string().describe('The picture to work on.');
+const reason = z.enum(processReasons).describe('Why the job is there.');
+const requestId = z.string().optional().describe('The request that brought the picture, to find its log lines.');
+
 /** Job `process` on the queue `pictures`. Everything but `pictureId` is for the people who watch; the manifest decides. */
 export const processJobSchema = z.strictObject({
-	version: z.literal(jobVersion).describe('Version of the shape of the data; a worker refuses any other.'),
-	pictureId: z.string().describe('The picture to work on.'),
-	reason: z.enum(processReasons).describe('Why the job is there.'),
+	version,
+	pictureId,
+	reason,
 	recipe: z
 		.strictObject({ name: z.string(), digest: z.string(), variants: z.array(z.string()) })
 		.describe('Name and digest of the recipe, and the names of its variants.'),
 	source: z
 		.strictObject({ type: z.string(), bytes: z.int(), sha256: z.string(), filename: z.string().optional() })
 		.describe('What was uploaded.'),
-	requestId: z.string().optional().describe('The request that brought the picture, to find its log lines.'),
+	requestId,
 });
 export type ProcessJob = z.infer<typeof processJobSchema>;
 
-export function processJob(picture: Picture, reason: ProcessReason): ProcessJob {
-	const { key: _key, ...source } = picture.source;
+export function processJob(picture: ReceivedPicture, reason: ProcessReason): ProcessJob {
+	const { key: _key, url: _url, ...source } = picture.source;
 	return processJobSchema.parse({
 		version: jobVersion,
 		pictureId: picture.id,
@@ -50,7 +55,7 @@ export function processJob(picture: Picture, reason: ProcessReason): ProcessJob 
 }
 
 /** Derived, so that the same work is never queued twice: picture, then digest of its bytes, its recipe and the engine. */
-export function processJobId(picture: Picture): string {
+export function processJobId(picture: ReceivedPicture): string {
 	return jobIdOf(picture.id, picture.source.sha256, picture.recipe.digest);
 }
 
@@ -63,15 +68,55 @@ function jobIdOf(pictureId: string, sha256: string, recipeDigest: string): strin
 	return `${pictureId}-${digest12(sha256, recipeDigest)}`;
 }
 
-/** The picture a `process` job is about. */
+/** Job `fetch` on the queue `fetches`. As above, the manifest decides; it has the whole address. */
+export const fetchJobSchema = z.strictObject({
+	version,
+	pictureId,
+	reason,
+	recipe: z.strictObject({ name: z.string(), digest: z.string() }).describe('Name and digest of the recipe.'),
+	source: z
+		.strictObject({ url: z.string(), digest: z.string(), filename: z.string().optional() })
+		.describe('Where the picture is fetched from: the address without its query, and a digest of the whole.'),
+	requestId,
+});
+export type FetchJob = z.infer<typeof fetchJobSchema>;
+
+export function fetchJob(picture: AwaitedPicture, reason: ProcessReason): FetchJob {
+	const { url, filename } = picture.source;
+	return fetchJobSchema.parse({
+		version: jobVersion,
+		pictureId: picture.id,
+		reason,
+		recipe: { name: picture.recipe.name, digest: picture.recipe.digest },
+		source: { url: shownUrl(url), digest: digest12(url), filename },
+		requestId: picture.requestId,
+	} satisfies z.input<typeof fetchJobSchema>);
+}
+
+/** The id that belongs to a `fetch` job's data: picture, then digest of its address. */
+export function fetchJobIdOf(job: FetchJob): string {
+	return `${job.pictureId}-${job.source.digest}`;
+}
+
+/** The job that brings a picture on: `fetch` until its original is there, then `process`. */
+export interface PictureJob {
+	readonly queue: 'fetches' | 'pictures';
+	readonly id: string;
+}
+
+export function jobOf(picture: Picture): PictureJob {
+	if (isReceived(picture)) return { queue: 'pictures', id: processJobId(picture) };
+	const { id, source } = picture as AwaitedPicture;
+	return { queue: 'fetches', id: `${id}-${digest12(source.url)}` };
+}
+
+/** The picture that a `fetch` or `process` job is about. */
 export function pictureIdOfJob(jobId: string): string {
 	return jobId.split('-')[0] ?? jobId;
 }
 
 /** Job `sweep` on the queue `upkeep`: looks for accepted pictures that no job will finish. */
-export const sweepJobSchema = z.strictObject({
-	version: z.literal(jobVersion).describe('Version of the shape of the data; a worker refuses any other.'),
-});
+export const sweepJobSchema = z.strictObject({ version });
 export const sweepSchedulerId = 'sweep';
 
 /** What a job reports while it runs, shown by Arena and the event stream. */

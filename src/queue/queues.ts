@@ -1,9 +1,9 @@
 import { type JobsOptions, Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
-import type { Picture } from '../domain/picture.ts';
-import { type ProcessReason, processJob, processJobId, type QueueName, queueNames } from './jobs.ts';
+import { type AwaitedPicture, isReceived, type Picture } from '../domain/picture.ts';
+import { fetchJob, jobOf, type ProcessReason, processJob, type QueueName, queueNames } from './jobs.ts';
 import { askRedis } from './redis.ts';
-import { retryOptions } from './retry.ts';
+import { patientRetries, retryOptions } from './retry.ts';
 
 /** Completed jobs are kept for people to look at: a day or this many, whichever is less. */
 export const keepCompleted = { age: 24 * 60 * 60, count: 10_000 };
@@ -24,11 +24,16 @@ export function pictureJobOptions(options: Pick<QueuesOptions, 'attempts' | 'ret
 	};
 }
 
+/** The same for the job that fetches a picture; its delays are the worker's to choose. */
+export function fetchJobOptions(options: Pick<QueuesOptions, 'attempts' | 'retryDelay'>): JobsOptions {
+	return { ...pictureJobOptions(options), ...patientRetries(options.attempts, options.retryDelay) };
+}
+
 /** The producer's side of every queue. */
 export interface Queues {
 	readonly byName: Readonly<Record<QueueName, Queue>>;
 	/**
-	 * Queues the work on a picture; nothing happens when its job is already there.
+	 * Queues what has to be done to a picture next, which is to fetch or to process it; nothing happens when its job is already there.
 	 *
 	 * @param priority the picture's own when not given
 	 * @throws PicpipeError `queue-unavailable`
@@ -63,20 +68,29 @@ export function openQueues(redis: Redis, options: QueuesOptions): Queues {
 		byName,
 
 		async enqueuePicture(picture, reason, priority = picture.priority) {
-			const jobOptions: JobsOptions = {
-				jobId: processJobId(picture),
-				priority,
-				...pictureJobOptions(options),
-			};
-			await askRedis(redis, () => byName.pictures.add('process', processJob(picture, reason), jobOptions));
+			const { id: jobId } = jobOf(picture);
+			await askRedis(redis, () =>
+				isReceived(picture)
+					? byName.pictures.add('process', processJob(picture, reason), {
+							jobId,
+							priority,
+							...pictureJobOptions(options),
+						})
+					: byName.fetches.add('fetch', fetchJob(picture as AwaitedPicture, reason), {
+							jobId,
+							priority,
+							...fetchJobOptions(options),
+						}),
+			);
 		},
 
 		async forgetPicture(picture) {
+			const { queue, id } = jobOf(picture);
 			return askRedis(redis, async () => {
-				const job = await byName.pictures.getJob(processJobId(picture));
+				const job = await byName[queue].getJob(id);
 				if (!job) return true;
 				if (await job.isActive()) return false;
-				return (await byName.pictures.remove(processJobId(picture))) === 1;
+				return (await byName[queue].remove(id)) === 1;
 			});
 		},
 

@@ -1,5 +1,5 @@
-import { type JobsOptions, UnrecoverableError } from 'bullmq';
-import type { PicpipeError } from '../errors.ts';
+import { type BackoffStrategy, type JobsOptions, UnrecoverableError } from 'bullmq';
+import { PicpipeError } from '../errors.ts';
 
 /** Share of each delay that is left to chance, so that pictures which failed together don't come back together. */
 const jitter = 0.5;
@@ -7,6 +7,30 @@ const jitter = 0.5;
 /** Exponential backoff with jitter: about 1, 2, 4, 8 times the first delay. */
 export function retryOptions(attempts: number, firstDelay: number): Pick<JobsOptions, 'attempts' | 'backoff'> {
 	return { attempts, backoff: { type: 'exponential', delay: firstDelay, jitter } };
+}
+
+/** Name of a backoff that asks `patientDelay`, which the worker has to bring along. */
+const patient = 'patient';
+
+/** As `retryOptions`, but no sooner than the other side asked for. */
+export function patientRetries(attempts: number, firstDelay: number): Pick<JobsOptions, 'attempts' | 'backoff'> {
+	return { attempts, backoff: { type: patient, delay: firstDelay, jitter } };
+}
+
+/**
+ * For a worker whose jobs have `patientRetries`: the delay before the next attempt, milliseconds.
+ *
+ * @param longest most that another server may make us wait, seconds
+ */
+export function patientDelay(longest: number): BackoffStrategy {
+	return (attemptsMade, _type, error, job) => {
+		const { backoff } = job?.opts ?? {};
+		const first = typeof backoff === 'object' ? (backoff.delay ?? 0) : 0;
+		const delay = first * 2 ** (attemptsMade - 1) * (1 - jitter * Math.random());
+		const cause = error?.cause;
+		const asked = cause instanceof PicpipeError ? (cause.retryAfter ?? 0) : 0;
+		return Math.round(Math.max(delay, Math.min(asked, longest) * 1_000));
+	};
 }
 
 /** Will BullMQ try again after this error? @param attempt counted from 1 */

@@ -2,7 +2,9 @@
  * The layout of the storage: one folder per picture, so that a person can look and a purge is one prefix.
  *
  * ```
- * pictures/<yyyy>/<mm>/<dd>/<id>/original.<ext>
+ * pictures/<yyyy>/<mm>/<dd>/<id>/original.<ext>            as uploaded
+ * pictures/<yyyy>/<mm>/<dd>/<id>/original.url              holds its place while it is still to be fetched
+ * pictures/<yyyy>/<mm>/<dd>/<id>/original.<serving>.<ext>  as fetched
  * pictures/<yyyy>/<mm>/<dd>/<id>/<variant>-<digest12>.<ext>
  * pictures/<yyyy>/<mm>/<dd>/<id>/picture.json
  * pending/<id>

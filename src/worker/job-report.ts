@@ -48,18 +48,32 @@ export function reportTo(job: Job<unknown>, log: Logger) {
 	};
 
 	return {
-		/** Runs a step and tells its time. @throws PicpipeError that names the step */
-		async step<T>(step: string, work: () => Promise<T>, bytes?: number): Promise<T> {
+		/** Runs a step and tells its time and its bytes. @throws PicpipeError that names the step */
+		async step<T>(step: string, work: () => Promise<T>, bytes?: number | ((result: T) => number)): Promise<T> {
 			const startedAt = Date.now();
 			const started = performance.now();
+			let size = typeof bytes === 'number' ? bytes : undefined;
 			try {
-				return await work();
+				const result = await work();
+				if (typeof bytes === 'function') size = bytes(result);
+				return result;
 			} catch (error) {
 				const known = toPicpipeError(error, step);
 				throw known.step ? known : new PicpipeError(known.code, known.message, { cause: known, step });
 			} finally {
-				tell(step, startedAt, performance.now() - started, bytes);
+				tell(step, startedAt, performance.now() - started, size);
 			}
+		},
+
+		/** A line about what happens within a step. */
+		note(line: string): void {
+			send(`${new Date().toISOString()} ${line}`);
+		},
+
+		/** How far a step is, as a share of the whole job from 0 to 1. */
+		progress(step: string, share: number): void {
+			latest = { percent: Math.round(share * 100), step };
+			timer ??= setTimeout(flush, gatherTime);
 		},
 
 		/** Passes on a step of the imaging process. */

@@ -1,6 +1,6 @@
 import type { Job } from 'bullmq';
-import { folderOf, markPending, readManifest, revise, writeManifest } from '../catalog/manifest.ts';
-import type { Failure, Picture } from '../domain/picture.ts';
+import { folderOf, readManifest } from '../catalog/manifest.ts';
+import { isReceived, type Picture, type ReceivedPicture } from '../domain/picture.ts';
 import { maximumEncodings, type Recipe } from '../domain/recipe.ts';
 import type { Variant } from '../domain/variant.ts';
 import { PicpipeError, toPicpipeError } from '../errors.ts';
@@ -8,12 +8,13 @@ import type { AssetFinder, AssetPlaces } from '../intake/assets.ts';
 import { workLeft } from '../intake/work-left.ts';
 import type { Logger } from '../observe/log.ts';
 import { analysisDigest } from '../pipeline/plan.ts';
-import { type ProcessJob, processJobSchema } from '../queue/jobs.ts';
+import { processJobSchema } from '../queue/jobs.ts';
 import { jobError, willRetry } from '../queue/retry.ts';
 import { variantKey } from '../storage/keys.ts';
 import { reportTo } from './job-report.ts';
+import { parseJob } from './parse-job.ts';
 import type { ImagingPool, VariantOutput } from './pool.ts';
-import { type Recorded, type Records, record, settle } from './record.ts';
+import { type Recorded, type Records, record, recordFailure, reopen, settle } from './record.ts';
 
 export interface ProcessContext extends Records {
 	readonly pool: ImagingPool;
@@ -37,7 +38,7 @@ export interface ProcessResult {
  */
 export async function processPicture(job: Job<unknown>, context: ProcessContext): Promise<ProcessResult> {
 	const started = performance.now();
-	const data = parseJob(job);
+	const data = parseJob(job, processJobSchema);
 	const log = context.log.child({ pictureId: data.pictureId, jobId: job.id, requestId: data.requestId });
 	const attempt = job.attemptsMade + 1;
 	const attempts = job.opts.attempts ?? 1;
@@ -49,7 +50,7 @@ export async function processPicture(job: Job<unknown>, context: ProcessContext)
 		milliseconds: Math.round(performance.now() - started),
 	});
 
-	let picture: Picture | undefined;
+	let picture: ReceivedPicture | undefined;
 	try {
 		picture = await report.step('read the manifest', () => openPicture(context, data.pictureId));
 		if (!picture) {
@@ -80,33 +81,21 @@ export async function processPicture(job: Job<unknown>, context: ProcessContext)
 	}
 }
 
-function parseJob(job: Job<unknown>): ProcessJob {
-	const parsed = processJobSchema.safeParse(job.data);
-	if (parsed.success) return parsed.data;
-	const [issue] = parsed.error.issues;
-	throw jobError(
-		new PicpipeError(
-			'invalid-job',
-			`Expected the data of a process job but ${issue?.path.join('.')}: ${issue?.message}`,
-		),
-	);
-}
-
-/** A failed picture whose job runs once more (Arena's retry button) is open again, durably. */
-async function openPicture(to: Records, id: string): Promise<Picture | undefined> {
+async function openPicture(to: Records, id: string): Promise<ReceivedPicture | undefined> {
 	const picture = await readManifest(to.storage, id);
-	if (picture?.state !== 'failed') return picture;
-	const { failure: _failure, ...rest } = picture;
-	const again = revise(rest, { state: 'queued' });
-	await markPending(to.storage, id);
-	await writeManifest(to.storage, again);
-	return again;
+	if (!picture) return undefined;
+	if (isReceived(picture)) return reopen(to, picture);
+	// It is left as it is: its own job is another one.
+	throw new PicpipeError(
+		'invalid-job',
+		'Expected a picture whose original is there but this one is still to be fetched.',
+	);
 }
 
 type Report = ReturnType<typeof reportTo>;
 
 /** Makes what the recipe asks for and is not there yet; what is there stays. */
-async function fulfil(context: ProcessContext, picture: Picture, report: Report) {
+async function fulfil(context: ProcessContext, picture: ReceivedPicture, report: Report) {
 	const { definition } = picture.recipe;
 	// Found anew with each attempt: what is drawn is the logo of now, whenever the picture was accepted.
 	const assets = await context.assets.find(definition);
@@ -127,7 +116,7 @@ async function fulfil(context: ProcessContext, picture: Picture, report: Report)
 
 async function makeVariants(
 	context: ProcessContext,
-	picture: Picture,
+	picture: ReceivedPicture,
 	work: { readonly recipe: Recipe; readonly assets: AssetPlaces },
 	report: Report,
 ) {
@@ -177,21 +166,4 @@ function inRecipeOrder(picture: Picture, variants: readonly Variant[]): Variant[
 		return Object.keys(named).indexOf(name) * maximumEncodings + encodings.indexOf(encoding);
 	};
 	return [...variants].sort((a, b) => place(a) - place(b));
-}
-
-async function recordFailure(to: Records, picture: Picture, error: PicpipeError, attempt: number): Promise<void> {
-	await record(to, picture, { state: 'failed', failure: failureOf(error, attempt) });
-}
-
-/** The failure as the manifest keeps it. */
-export function failureOf(error: PicpipeError, attempt: number): Failure {
-	const failureClass = error.class === 'request' ? 'internal' : error.class;
-	return {
-		class: failureClass,
-		code: error.code,
-		message: error.code === 'internal' ? error.title : error.message,
-		...(error.step && { step: error.step }),
-		attempt,
-		at: new Date().toISOString(),
-	};
 }

@@ -1,6 +1,15 @@
 import type { Catalog } from '../catalog/catalog.ts';
-import { folderOf, purgePicture, readManifest, revise, unmarkPending, writeManifest } from '../catalog/manifest.ts';
-import type { Picture } from '../domain/picture.ts';
+import {
+	folderOf,
+	markPending,
+	purgePicture,
+	readManifest,
+	revise,
+	unmarkPending,
+	writeManifest,
+} from '../catalog/manifest.ts';
+import type { AwaitedPicture, Failure, Picture, Source } from '../domain/picture.ts';
+import type { PicpipeError } from '../errors.ts';
 import { manifestKey } from '../storage/keys.ts';
 import type { Storage } from '../storage/storage.ts';
 
@@ -32,6 +41,61 @@ export async function record(to: Records, worked: Picture, end: Partial<Picture>
 	if (!(await to.storage.stat(ended.source.key))) return purge(to, worked.id);
 	await settle(to, ended);
 	return 'recorded';
+}
+
+/** Records that nothing more is tried. */
+export async function recordFailure(
+	to: Records,
+	picture: Picture,
+	error: PicpipeError,
+	attempt: number,
+): Promise<void> {
+	await record(to, picture, { state: 'failed', failure: failureOf(error, attempt) });
+}
+
+/** The failure as the manifest keeps it. */
+export function failureOf(error: PicpipeError, attempt: number): Failure {
+	const failureClass = error.class === 'request' ? 'internal' : error.class;
+	return {
+		class: failureClass,
+		code: error.code,
+		message: error.code === 'internal' ? error.title : error.message,
+		...(error.step && { step: error.step }),
+		attempt,
+		at: new Date().toISOString(),
+	};
+}
+
+/**
+ * Writes that the original of a picture is there now, under the same rules against deletion; the picture goes on as one that was uploaded.
+ *
+ * @returns the picture as it is now, or what became of it
+ */
+export async function recordFetched(
+	to: Records,
+	worked: AwaitedPicture,
+	source: Source,
+): Promise<Picture | Exclude<Recorded, 'recorded'>> {
+	const current = await readManifest(to.storage, worked.id);
+	if (!current) return purge(to, worked.id);
+	if (current.revision !== worked.revision) {
+		await to.storage.delete(source.key);
+		return 'superseded';
+	}
+	const fetched = revise(worked, { source: { ...source, url: worked.source.url } });
+	await writeManifest(to.storage, fetched);
+	if (!(await to.storage.stat(source.key))) return purge(to, worked.id);
+	return fetched;
+}
+
+/** A failed picture whose job runs once more (Arena's retry button) is open again, durably; any other is left as it is. */
+export async function reopen<T extends Picture>(to: Records, picture: T): Promise<T> {
+	if (picture.state !== 'failed') return picture;
+	const { failure: _failure, ...rest } = picture;
+	const again = revise(rest as Picture, { state: 'queued' });
+	await markPending(to.storage, again.id);
+	await writeManifest(to.storage, again);
+	return again as T;
 }
 
 /** Brings index, marker and folder in line with a finished manifest. */

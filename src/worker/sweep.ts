@@ -4,11 +4,10 @@ import { reindex } from '../catalog/reindex.ts';
 import { isFinished, type Picture, parsePictureId, pictureIdTime } from '../domain/picture.ts';
 import { PicpipeError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
-import { processJobId } from '../queue/jobs.ts';
+import { jobOf } from '../queue/jobs.ts';
 import type { Queues } from '../queue/queues.ts';
 import { pendingKey } from '../storage/keys.ts';
-import { failureOf } from './process-picture.ts';
-import { type Records, record, settle } from './record.ts';
+import { type Records, recordFailure, settle } from './record.ts';
 
 export interface SweepContext extends Records {
 	readonly queues: Queues;
@@ -96,11 +95,12 @@ async function purgeIfAbandoned(context: SweepContext, id: string): Promise<Foun
 }
 
 async function queueIfNoJob(context: SweepContext, picture: Picture): Promise<Found | undefined> {
-	const job: Job | undefined = await context.queues.byName.pictures.getJob(processJobId(picture));
+	const { queue, id } = jobOf(picture);
+	const job: Job | undefined = await context.queues.byName[queue].getJob(id);
 	const state = await job?.getState();
 	if (state === 'failed' && stalledTooOften.test(job?.failedReason ?? '')) {
 		const error = new PicpipeError('worker-lost', job?.failedReason);
-		await record(context, picture, { state: 'failed', failure: failureOf(error, Math.max(1, job?.attemptsMade ?? 1)) });
+		await recordFailure(context, picture, error, Math.max(1, job?.attemptsMade ?? 1));
 		return 'lost';
 	}
 	if (job && state !== 'completed' && state !== 'failed' && state !== 'unknown') return undefined;

@@ -1,9 +1,11 @@
-import { type Job, Worker } from 'bullmq';
+import { type Processor, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { z } from 'zod';
 import type { Logger } from '../observe/log.ts';
 import { type QueueName, sweepJobSchema, sweepSchedulerId } from '../queue/jobs.ts';
 import type { Queues } from '../queue/queues.ts';
+import { patientDelay } from '../queue/retry.ts';
+import { type FetchContext, fetchPicture } from './fetch-picture.ts';
 import { type ProcessContext, processPicture } from './process-picture.ts';
 import { type SweepContext, sweep } from './sweep.ts';
 
@@ -25,6 +27,9 @@ const jobsAhead = 2;
 export interface WorkerOptions {
 	readonly prefix: string;
 	readonly imagingProcesses: number;
+	readonly fetchConcurrency: number;
+	/** Longest that another server may make a fetch wait for its next attempt, seconds. */
+	readonly fetchRetrySeconds: number;
 	readonly sweepSeconds: number;
 }
 
@@ -37,11 +42,11 @@ export interface PicpipeWorker {
 export function startWorkers(
 	redis: Redis,
 	queues: Queues,
-	context: ProcessContext & SweepContext,
+	context: ProcessContext & FetchContext & SweepContext,
 	options: WorkerOptions,
 ): PicpipeWorker {
 	const { log } = context;
-	const work = (queue: QueueName, concurrency: number, process: (job: Job) => Promise<unknown>) => {
+	const work = (queue: QueueName, concurrency: number, process: Processor) => {
 		const worker = new Worker(queue, process, {
 			connection: redis,
 			prefix: options.prefix,
@@ -49,12 +54,15 @@ export function startWorkers(
 			lockDuration,
 			stalledInterval,
 			maxStalledCount,
+			settings: { backoffStrategy: patientDelay(options.fetchRetrySeconds) },
 		});
 		worker.on('error', (err) => log.warn({ err, queue }, 'trouble with the queue'));
 		worker.on('stalled', (jobId) => log.warn({ queue, jobId }, 'a worker was lost; its job begins again'));
 		return worker;
 	};
+	const stopping = new AbortController();
 	const workers = [
+		work('fetches', options.fetchConcurrency, (job, token) => fetchPicture(job, context, stopping.signal, token)),
 		work('pictures', options.imagingProcesses + jobsAhead, (job) => processPicture(job, context)),
 		work('upkeep', 1, (job) => {
 			sweepJobSchema.parse(job.data);
@@ -66,6 +74,8 @@ export function startWorkers(
 	return {
 		async close() {
 			clearInterval(scheduling);
+			// A download may last longer than a stop; another worker begins it again.
+			stopping.abort();
 			await Promise.all(workers.map((worker) => worker.close()));
 		},
 	};

@@ -221,7 +221,7 @@ describe('POST /v1/pictures refuses', () => {
 		await expectRefused(api, await post(api, 'x', { 'content-type': 'text/plain' }), 415, 'unsupported-media-type');
 		await expectRefused(
 			api,
-			await post(api, '{}', { 'content-type': 'application/json' }),
+			await post(api, '<picture/>', { 'content-type': 'application/xml' }),
 			415,
 			'unsupported-media-type',
 		);

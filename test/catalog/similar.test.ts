@@ -3,7 +3,7 @@ import { openCatalog } from '../../src/catalog/catalog.ts';
 import { writeManifest } from '../../src/catalog/manifest.ts';
 import { reindex } from '../../src/catalog/reindex.ts';
 import { hammingDistance, maximumDistance } from '../../src/catalog/similar.ts';
-import { newPictureId, type Picture } from '../../src/domain/picture.ts';
+import { newPictureId, type ReceivedPicture } from '../../src/domain/picture.ts';
 import { connected } from '../helpers/connection.ts';
 import { makePicture } from '../helpers/manifest.ts';
 import { freshPrefix, startRedis } from '../helpers/redis.ts';
@@ -15,7 +15,7 @@ async function open() {
 	return { redis, prefix, catalog: openCatalog(redis, prefix) };
 }
 
-const hashed = (phash: string, change: Partial<Picture> = {}) =>
+const hashed = (phash: string, change: Partial<ReceivedPicture> = {}) =>
 	makePicture({ state: 'ready', analysis: { phash }, ...change });
 
 /** Numbers that look random and are the same in every run (Steele and others, "Fast splittable pseudorandom number generators", 2014). */

@@ -22,7 +22,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 	queue: ['domain', ...basics],
 	catalog: ['queue/redis.ts', 'domain', 'storage', ...basics],
 	access: ['queue/redis.ts', 'domain', 'storage', ...basics],
-	intake: [...services, ...pure],
+	intake: [...services, ...pure, 'http'],
 	delivery: [...services, ...pure],
 	webhooks: [...services, 'domain'],
 	api: ['intake', 'delivery', 'webhooks', 'access', ...services, ...pure, 'http'],

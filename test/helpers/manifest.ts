@@ -1,4 +1,4 @@
-import { manifestVersion, newPictureId, type Picture, pictureIdTime } from '../../src/domain/picture.ts';
+import { manifestVersion, newPictureId, pictureIdTime, type ReceivedPicture } from '../../src/domain/picture.ts';
 import type { NamedRecipe } from '../../src/domain/recipe.ts';
 import { parseRecipe } from '../../src/pipeline/plan.ts';
 import { originalKey, pictureFolder } from '../../src/storage/keys.ts';
@@ -9,7 +9,7 @@ export function makeRecipe(name = 'small', width = 400): NamedRecipe {
 }
 
 /** A picture that was just accepted, as its manifest says it. Nothing of it is stored. */
-export function makePicture(change: Partial<Picture> = {}): Picture {
+export function makePicture(change: Partial<ReceivedPicture> = {}): ReceivedPicture {
 	const id = change.id ?? newPictureId();
 	const createdAt = new Date(pictureIdTime(id)).toISOString();
 	return {

@@ -5,7 +5,7 @@ import { newPictureId, type Picture, pictureIdTime } from '../../src/domain/pict
 import { type Admission, admit, admitAgain } from '../../src/intake/admit.ts';
 import type { Received } from '../../src/intake/receive.ts';
 import { createLogger } from '../../src/observe/log.ts';
-import { processJobId } from '../../src/queue/jobs.ts';
+import { jobOf } from '../../src/queue/jobs.ts';
 import { openQueues } from '../../src/queue/queues.ts';
 import { connectRedis } from '../../src/queue/redis.ts';
 import { connected } from '../helpers/connection.ts';
@@ -64,7 +64,7 @@ describe('admit', () => {
 		});
 		expect(await readManifest(to.storage, picture.id)).toEqual(picture);
 		expect(await to.catalog.get(picture.id)).toEqual(picture);
-		const job = await to.queues.byName.pictures.getJob(processJobId(picture));
+		const job = await to.queues.byName.pictures.getJob(jobOf(picture).id);
 		expect(job?.data).toMatchObject({ pictureId: picture.id, reason: 'upload', requestId: 'request-1' });
 		expect(job?.opts.priority).toBe(7);
 	});
@@ -116,7 +116,7 @@ describe('admitAgain', () => {
 		expect(again.failure).toBeUndefined();
 		expect(await readManifest(to.storage, picture.id)).toEqual(again);
 		expect(await to.catalog.get(picture.id)).toEqual(again);
-		const job = await to.queues.byName.pictures.getJob(processJobId(picture));
+		const job = await to.queues.byName.pictures.getJob(jobOf(picture).id);
 		expect(job?.data).toMatchObject({ reason: 'retry' });
 	});
 
@@ -126,8 +126,8 @@ describe('admitAgain', () => {
 		const recipe = makeRecipe('wide', 999);
 		const again = await admitAgain(to, picture, 'reprocess', log, { recipe });
 		expect(again.recipe).toEqual({ name: 'wide', digest: recipe.digest, definition: recipe.definition });
-		expect(processJobId(again)).not.toBe(processJobId(picture));
-		expect(await to.queues.byName.pictures.getJob(processJobId(again))).toBeDefined();
+		expect(jobOf(again).id).not.toBe(jobOf(picture).id);
+		expect(await to.queues.byName.pictures.getJob(jobOf(again).id)).toBeDefined();
 	});
 
 	it('remembers that every variant is to be made again until that is done or something else is asked for', async () => {
@@ -145,7 +145,7 @@ describe('admitAgain', () => {
 		const to = await open();
 		const again = await admitAgain(to, await finished(to), 'reprocess', log, { priority: 1_000 });
 		expect(again.priority).toBe(0);
-		expect((await to.queues.byName.pictures.getJob(processJobId(again)))?.opts.priority).toBe(1_000);
+		expect((await to.queues.byName.pictures.getJob(jobOf(again).id))?.opts.priority).toBe(1_000);
 	});
 
 	it('changes nothing of a picture that a worker has', async () => {

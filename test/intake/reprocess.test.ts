@@ -3,13 +3,13 @@ import { Worker } from 'bullmq';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openCatalog } from '../../src/catalog/catalog.ts';
 import { folderOf, markPending, readManifest, writeManifest } from '../../src/catalog/manifest.ts';
-import { maximumPriority, type Picture } from '../../src/domain/picture.ts';
+import { maximumPriority, type Picture, type ReceivedPicture } from '../../src/domain/picture.ts';
 import type { NamedRecipe } from '../../src/domain/recipe.ts';
 import type { Admission } from '../../src/intake/admit.ts';
 import { type ReprocessOptions, reprocess } from '../../src/intake/reprocess.ts';
 import { createLogger } from '../../src/observe/log.ts';
 import { analysisDigest, planVariants, variantDigest } from '../../src/pipeline/plan.ts';
-import { processJobId } from '../../src/queue/jobs.ts';
+import { jobOf } from '../../src/queue/jobs.ts';
 import { openQueues } from '../../src/queue/queues.ts';
 import { connectRedis } from '../../src/queue/redis.ts';
 import { manifestKey, variantKey } from '../../src/storage/keys.ts';
@@ -32,7 +32,7 @@ async function open(redis?: Awaited<ReturnType<typeof connected>>, prefix = fres
 }
 
 /** A picture with its original and what its recipe asks for, as a worker leaves it. */
-async function store(to: Open, recipe: NamedRecipe, change: Partial<Picture> = {}): Promise<Picture> {
+async function store(to: Open, recipe: NamedRecipe, change: Partial<ReceivedPicture> = {}): Promise<Picture> {
 	const picture = makePicture({ recipe, state: 'ready', revision: 2, priority: 3, ...change });
 	const { sha256 } = picture.source;
 	const [variant] = planVariants(recipe.definition);
@@ -87,7 +87,7 @@ describe('reprocess', () => {
 				recipe: { name: 'small', digest: small.digest },
 				variants: picture.variants,
 			});
-			const job = await to.queues.byName.pictures.getJob(processJobId(again));
+			const job = await to.queues.byName.pictures.getJob(jobOf(again).id);
 			expect(job?.opts.priority).toBe(maximumPriority);
 			expect(job?.data).toMatchObject({ reason: 'reprocess' });
 		}

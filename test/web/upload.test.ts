@@ -25,6 +25,9 @@ describe('without pictures', () => {
 		expect(await page.locator('#curl-line').textContent()).toBe(
 			`curl -F file=@photo.jpg -H 'Prefer: wait=30' ${api.url}/v1/pictures`,
 		);
+		expect(await page.locator('#curl-url-line').textContent()).toBe(
+			`curl -H 'content-type: application/json' -d '{"url":"https://example.org/photo.jpg"}' ${api.url}/v1/pictures`,
+		);
 		expect(await page.getByRole('link', { name: 'Recipes' }).getAttribute('href')).toBe('/v1/recipes');
 		expect(await page.getByRole('link', { name: 'Arena' }).getAttribute('href')).toMatch(/\/picpipe\/pictures$/);
 	});

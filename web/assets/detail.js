@@ -142,7 +142,9 @@ export class Detail {
 		const offer = () =>
 			bar.replaceChildren(
 				...(state === 'failed' ? [el('button', { type: 'button', class: 'button', onclick: retry }, 'Retry')] : []),
-				el('a', { href: links.original, 'data-save-as': source.filename ?? id }, 'Original'),
+				...(links.original
+					? [el('a', { href: links.original, 'data-save-as': source.filename ?? id }, 'Original')]
+					: []),
 				el('a', { href: links.self, target: '_blank', 'data-save-as': `${id}.json` }, 'JSON'),
 				el('a', { href: links.job, target: '_blank', rel: 'noopener' }, 'Job in Arena ↗'),
 				el('button', { type: 'button', class: 'plain danger', onclick: confirm }, 'Delete'),

@@ -78,6 +78,7 @@ export class Grid {
 
 /** @param {Picture} picture */
 function factsOf({ facts, source, variants, state }) {
-	const size = facts ? formatSize(facts) : formatBytes(source.bytes);
+	const bytes = source.bytes === undefined ? 'to be fetched' : formatBytes(source.bytes);
+	const size = facts ? formatSize(facts) : bytes;
 	return state === 'ready' ? `${size} · ${countOf(variants.length, 'variant')}` : size;
 }

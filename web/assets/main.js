@@ -95,6 +95,8 @@ function showCurl() {
 	const key = api.hasKey ? '-H "Authorization: Bearer $PICPIPE_KEY" ' : '';
 	const line = `curl ${key}-F file=@photo.jpg -H 'Prefer: wait=30' ${location.origin}/v1/pictures`;
 	byId('curl-line', HTMLElement).textContent = line;
+	const body = `-H 'content-type: application/json' -d '{"url":"https://example.org/photo.jpg"}'`;
+	byId('curl-url-line', HTMLElement).textContent = `curl ${key}${body} ${location.origin}/v1/pictures`;
 	const copy = byId('curl-copy', HTMLButtonElement);
 	// Browsers give the clipboard only to pages that came over TLS or from this machine.
 	copy.hidden = !navigator.clipboard;

@@ -1,0 +1,131 @@
+import { once } from 'node:events';
+import { request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import { PicpipeError } from '../errors.ts';
+import { guardedAgent, type OutgoingRules, type Resolve } from './guard.ts';
+
+export interface GetOptions {
+	readonly rules: OutgoingRules;
+	readonly headers: Readonly<Record<string, string>>;
+	/** Longest time until there is a connection, seconds; finding the name's addresses and the handshake of TLS count. */
+	readonly connectSeconds: number;
+	/** Longest time without a byte from the server while one is waited for, seconds. */
+	readonly idleSeconds: number;
+	/** Ends the request, or what is left of its body, with its reason. */
+	readonly signal: AbortSignal;
+	/** Finds the addresses of a name; as the system does when not given. */
+	readonly resolve?: Resolve | undefined;
+}
+
+/** The answer of another server. */
+export interface Answer {
+	readonly status: number;
+	readonly headers: IncomingHttpHeaders;
+	/** The body as it comes. Throws PicpipeError `remote-unavailable`, `remote-timeout`, or what the signal says. */
+	readonly body: AsyncIterable<Buffer>;
+	/** Ends the connection, for whoever does not want the body or the rest of it. */
+	discard(): void;
+}
+
+/**
+ * Asks another server, once: redirects are for the caller to follow, who has to check each address with `checkUrl`. No cookies, no
+ * kept connections, no proxies from the environment.
+ *
+ * @param url as `checkUrl` returned it
+ * @throws PicpipeError what `guardedAgent` throws; `remote-unavailable`, `remote-timeout`, `remote-untrusted`; what the signal says
+ */
+export async function get(url: URL, options: GetOptions): Promise<Answer> {
+	const { signal, connectSeconds, idleSeconds } = options;
+	const control = new AbortController();
+	const ended = AbortSignal.any([signal, control.signal]);
+	const waitFor = (what: string, seconds: number) =>
+		setTimeout(() => control.abort(tooLong(url, what, seconds)), seconds * 1_000);
+	let timer = waitFor('a connection', connectSeconds);
+	try {
+		ended.throwIfAborted();
+		const agent = await orAborted(guardedAgent(url, options.rules, options.resolve), ended);
+		const ask = url.protocol === 'https:' ? httpsRequest : httpRequest;
+		const request = ask(url, { agent, headers: options.headers, signal: ended });
+		// It may fail once more after it was given up, when nobody listens any more.
+		request.on('error', () => {});
+		request.once('socket', (socket) => {
+			socket.once(url.protocol === 'https:' ? 'secureConnect' : 'connect', () => {
+				clearTimeout(timer);
+				timer = waitFor('an answer', idleSeconds);
+			});
+		});
+		request.end();
+		const [response] = (await once(request, 'response')) as [IncomingMessage];
+		return {
+			status: response.statusCode ?? 0,
+			headers: response.headers,
+			body: bodyOf(url, response, options),
+			discard: () => void response.destroy(),
+		};
+	} catch (error) {
+		throw ended.aborted ? ended.reason : remoteError(url, error);
+	} finally {
+		clearTimeout(timer);
+	}
+}
+
+async function* bodyOf(
+	url: URL,
+	response: IncomingMessage,
+	{ signal, idleSeconds }: GetOptions,
+): AsyncIterable<Buffer> {
+	const chunks = response[Symbol.asyncIterator]();
+	// Its errors are told to whoever reads; when nobody does, none of them may end the process.
+	response.on('error', () => {});
+	try {
+		for (;;) {
+			// Only waiting for the server counts: whoever reads may take their time.
+			const timer = setTimeout(() => response.destroy(tooLong(url, 'more bytes', idleSeconds)), idleSeconds * 1_000);
+			const { value, done } = await chunks.next().finally(() => clearTimeout(timer));
+			if (done) return;
+			yield value;
+		}
+	} catch (error) {
+		throw signal.aborted ? signal.reason : remoteError(url, error);
+	} finally {
+		response.destroy();
+	}
+}
+
+function tooLong(url: URL, what: string, seconds: number): PicpipeError {
+	return new PicpipeError('remote-timeout', `Expected ${what} of ${url.host} within ${seconds} s but there was none.`);
+}
+
+/** @throws the signal's reason when it comes first; the work may go on, and nobody hears of it */
+function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+	return new Promise((resolve, reject) => {
+		const abort = () => reject(signal.reason);
+		signal.addEventListener('abort', abort, { once: true });
+		work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+	});
+}
+
+/** Codes of Node and OpenSSL for a certificate that can't be trusted (https://nodejs.org/api/tls.html#x509-certificate-error-codes). */
+const certificateCodes =
+	/^(CERT_|ERR_TLS_CERT|UNABLE_TO_|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT|INVALID_CA|INVALID_PURPOSE|HOSTNAME_MISMATCH|PATH_LENGTH_EXCEEDED)/;
+
+function remoteError(url: URL, error: unknown): PicpipeError {
+	if (error instanceof PicpipeError) return error;
+	const { code = 'unknown' } = error as NodeJS.ErrnoException;
+	if (certificateCodes.test(code)) {
+		return new PicpipeError(
+			'remote-untrusted',
+			`Expected a valid certificate of ${url.host} but it is none (${code}).`,
+			{
+				cause: error,
+			},
+		);
+	}
+	return new PicpipeError(
+		'remote-unavailable',
+		`Expected an answer of ${url.host} but the connection failed (${code}).`,
+		{
+			cause: error,
+		},
+	);
+}

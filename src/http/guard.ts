@@ -1,0 +1,151 @@
+import type { LookupAddress } from 'node:dns';
+import { lookup as systemLookup } from 'node:dns/promises';
+import type { Agent } from 'node:http';
+import { isIP, type LookupFunction } from 'node:net';
+import { RequestFilteringHttpAgent, RequestFilteringHttpsAgent } from 'request-filtering-agent';
+import { PicpipeError } from '../errors.ts';
+import { whyNotPublic } from './networks.ts';
+
+/** What requests to other servers may go to. */
+export interface OutgoingRules {
+	readonly schemes: readonly ('http' | 'https')[];
+	/** Names in lower case; `*.example.org` is every name below that one. */
+	readonly hosts: '*' | readonly string[];
+	readonly ports: '*' | readonly number[];
+	/** Networks that may be reached although they are not public, such as `10.1.0.0/16`. */
+	readonly networks: readonly string[];
+	/** What the names of the settings behind these begin with, for sentences: `PICPIPE_FETCH`. */
+	readonly settings: string;
+}
+
+/** All addresses of a name. */
+export type Resolve = (host: string) => Promise<readonly LookupAddress[]>;
+
+const resolveAsSystem: Resolve = (host) => systemLookup(host, { all: true });
+
+/**
+ * Reads an address that somebody gave, as far as that goes without asking anybody: scheme, credentials, port, host, and the network where
+ * the host is a literal address. The part behind `#` is for browsers, and left out.
+ *
+ * @throws PicpipeError `url-unsupported`, `url-not-allowed`, `address-not-allowed`
+ */
+export function checkUrl(text: string | URL, rules: OutgoingRules): URL {
+	const url = URL.parse(String(text));
+	if (!url) throw new PicpipeError('url-unsupported', `Expected a URL but received ${quote(String(text))}.`);
+	checkScheme(url, rules);
+	if (url.username !== '' || url.password !== '') {
+		throw new PicpipeError(
+			'url-not-allowed',
+			`Expected a URL without name and password but that of ${url.host} has them.`,
+		);
+	}
+	const port = Number(url.port || { 'http:': 80, 'https:': 443 }[url.protocol]);
+	if (rules.ports !== '*' && !rules.ports.includes(port)) {
+		const expected = `${rules.ports.join(' or ')} (${rules.settings}_PORTS)`;
+		throw new PicpipeError('url-not-allowed', `Expected port ${expected} but received ${port} of ${url.hostname}.`);
+	}
+	if (!isAllowedHost(hostOf(url), rules.hosts)) {
+		throw new PicpipeError(
+			'url-not-allowed',
+			`Expected one of the hosts of ${rules.settings}_HOSTS but received ${url.hostname}.`,
+		);
+	}
+	if (isIP(hostOf(url))) checkAddresses(url, [hostOf(url)], rules);
+	url.hash = '';
+	// The dot of the root names nothing else, and certificates do without it.
+	url.hostname = url.hostname.replace(/\.$/, '');
+	return url;
+}
+
+function checkScheme(url: URL, { schemes, settings }: OutgoingRules): void {
+	const scheme = url.protocol.slice(0, -1);
+	if ((schemes as readonly string[]).includes(scheme)) return;
+	if (scheme === 's3') {
+		throw new PicpipeError(
+			'url-unsupported',
+			`Expected a URL of ${schemes.join(' or ')} but received one of s3, which needs a storage driver for S3 and its credentials; there is none in this version. A signed https URL of the object works.`,
+		);
+	}
+	const expected =
+		schemes.length === 0 ? `no URL at all (${settings}_SCHEMES=none)` : `a URL of ${schemes.join(' or ')}`;
+	const isKnown = scheme === 'http' || scheme === 'https';
+	throw new PicpipeError(
+		isKnown ? 'url-not-allowed' : 'url-unsupported',
+		`Expected ${expected} but received one of ${quote(scheme)}.`,
+	);
+}
+
+/**
+ * Makes the agent for one request: it connects to nothing but the addresses that the host has now, and only if all of them may be reached.
+ * Names are resolved once, so what was checked is what is connected to. request-filtering-agent looks again at each connection, with
+ * rules of its own.
+ *
+ * @param url as `checkUrl` returned it
+ * @throws PicpipeError `address-not-allowed`, `remote-unavailable` for a name without addresses
+ */
+export async function guardedAgent(url: URL, rules: OutgoingRules, resolve: Resolve = resolveAsSystem): Promise<Agent> {
+	const host = hostOf(url);
+	const family = isIP(host);
+	const addresses = family ? [{ address: host, family }] : await resolveName(host, resolve);
+	checkAddresses(
+		url,
+		addresses.map(({ address }) => address),
+		rules,
+	);
+	const lookup: LookupFunction = (_host, options, callback) => {
+		const [first] = addresses;
+		if (options.all) callback(null, [...addresses]);
+		else callback(null, first?.address ?? '', first?.family);
+	};
+	const options = {
+		lookup,
+		// These are checked; of all others the agent passes none that is not public.
+		allowIPAddressList: addresses.map(({ address }) => address),
+		keepAlive: false,
+	};
+	return url.protocol === 'https:' ? new RequestFilteringHttpsAgent(options) : new RequestFilteringHttpAgent(options);
+}
+
+async function resolveName(host: string, resolve: Resolve): Promise<readonly LookupAddress[]> {
+	const unresolved = (cause?: unknown) =>
+		new PicpipeError(
+			'remote-unavailable',
+			`Expected an address for the name ${host} but there is none at the moment.`,
+			{ cause },
+		);
+	const addresses = await resolve(host).catch((cause) => {
+		throw unresolved(cause);
+	});
+	if (addresses.length === 0) throw unresolved();
+	return addresses;
+}
+
+/** One that may not be reached among several is enough: which of them would be taken is for others to decide. */
+function checkAddresses(url: URL, addresses: readonly string[], { networks, settings }: OutgoingRules): void {
+	for (const address of addresses) {
+		const why = whyNotPublic(address, networks);
+		if (why === undefined) continue;
+		// A name's address is for the log alone: it would tell strangers how names resolve in here.
+		throw new PicpipeError(
+			'address-not-allowed',
+			`Expected a host in a public network, or in one of ${settings}_NETWORKS, but ${url.hostname} leads to another (${why}).`,
+			{ cause: new Error(`${url.hostname} is ${address}`) },
+		);
+	}
+}
+
+function isAllowedHost(host: string, allowed: '*' | readonly string[]): boolean {
+	if (allowed === '*') return true;
+	return allowed.some((one) =>
+		one.startsWith('*.') ? host.endsWith(one.slice(1)) : host === one.replace(/^\[(.*)\]$/, '$1'),
+	);
+}
+
+/** Without the brackets of IPv6, and without the dot of the root. */
+function hostOf(url: URL): string {
+	return url.hostname.replace(/^\[(.*)\]$/, '$1').replace(/\.$/, '');
+}
+
+function quote(text: string): string {
+	return JSON.stringify(text.slice(0, 200));
+}

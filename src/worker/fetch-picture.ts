@@ -1,0 +1,158 @@
+import { type Job, WaitingError } from 'bullmq';
+import { readManifest } from '../catalog/manifest.ts';
+import { type AwaitedPicture, isFinished, isReceived, type Picture, type Source, shownUrl } from '../domain/picture.ts';
+import { PicpipeError, toPicpipeError } from '../errors.ts';
+import { type FetchLimits, openRemoteFile } from '../intake/fetch.ts';
+import { type ReceiveLimits, receiveFor } from '../intake/receive.ts';
+import type { Logger } from '../observe/log.ts';
+import { fetchJobSchema, type ProcessReason } from '../queue/jobs.ts';
+import type { Queues } from '../queue/queues.ts';
+import { jobError, willRetry } from '../queue/retry.ts';
+import { reportTo } from './job-report.ts';
+import { parseJob } from './parse-job.ts';
+import { type Recorded, type Records, recordFailure, recordFetched, reopen, settle } from './record.ts';
+
+export interface FetchContext extends Records {
+	readonly queues: Queues;
+	readonly fetching: FetchLimits;
+	readonly receiving: ReceiveLimits;
+	readonly log: Logger;
+}
+
+/** What a finished job returns; Arena shows it. */
+export interface FetchResult {
+	readonly outcome: 'fetched' | 'already-fetched' | Exclude<Recorded, 'recorded'>;
+	readonly bytes: number;
+	readonly milliseconds: number;
+}
+
+/**
+ * Fetches the original of one picture: address → storage → manifest → the queue where it is processed. Done twice, also at the same time,
+ * one of the originals becomes the picture's and the other goes.
+ *
+ * @param stopping ends it and gives the job back to the queue, which costs no attempt
+ * @throws an error for BullMQ, after the failure was recorded unless another attempt follows
+ */
+export async function fetchPicture(
+	job: Job<unknown>,
+	context: FetchContext,
+	stopping: AbortSignal,
+	token?: string,
+): Promise<FetchResult> {
+	const started = performance.now();
+	const data = parseJob(job, fetchJobSchema);
+	const log = context.log.child({ pictureId: data.pictureId, jobId: job.id, requestId: data.requestId });
+	const attempt = job.attemptsMade + 1;
+	const attempts = job.opts.attempts ?? 1;
+	const report = reportTo(job, log);
+	const finish = async (outcome: FetchResult['outcome'], bytes = 0): Promise<FetchResult> => {
+		const milliseconds = Math.round(performance.now() - started);
+		await report.done(outcome);
+		log.info({ outcome, attempt, bytes, milliseconds }, 'picture fetched');
+		return { outcome, bytes, milliseconds };
+	};
+
+	let picture: AwaitedPicture | undefined;
+	try {
+		const found = await report.step('read the manifest', () => readManifest(context.storage, data.pictureId));
+		if (!found) {
+			await context.catalog.remove(data.pictureId);
+			return finish('deleted');
+		}
+		if (isReceived(found)) {
+			await bringOn(context, found, data.reason, log);
+			return finish('already-fetched', found.source.bytes);
+		}
+		picture = await reopen(context, found as AwaitedPicture);
+		const source = await fetchOriginal(context, picture, report, stopping);
+		const worked = picture;
+		const fetched = await report.step('record', () => recordFetched(context, worked, source));
+		if (typeof fetched === 'string') return finish(fetched, source.bytes);
+		await bringOn(context, fetched, data.reason, log);
+		return finish('fetched', source.bytes);
+	} catch (thrown) {
+		if (stopping.aborted) {
+			await report.done('given back: this worker is stopping');
+			await job.moveToWait(token);
+			throw new WaitingError();
+		}
+		const error = toPicpipeError(thrown);
+		const again = willRetry(error, attempt, attempts);
+		log.warn({ err: error, code: error.code, step: error.step, attempt, attempts, again }, 'attempt failed');
+		await report.done(`attempt ${attempt} of ${attempts} failed${again ? ', another follows' : ''}: ${error.message}`);
+		if (picture && !again) await recordFailure(context, picture, error, attempt);
+		throw jobError(error);
+	}
+}
+
+/** Redis may be away; then the sweep does the same later. */
+async function bringOn(context: FetchContext, picture: Picture, reason: ProcessReason, log: Logger): Promise<void> {
+	try {
+		if (isFinished(picture.state)) return await settle(context, picture);
+		await context.catalog.put(picture);
+		await context.queues.enqueuePicture(picture, reason);
+	} catch (err) {
+		log.warn({ err }, 'fetched without the queue; the sweep will bring it there');
+	}
+}
+
+/** Share of the progress bar for the bytes; the connection before and the record after take the rest. */
+const bytesShare = { from: 0.1, to: 0.95 };
+
+async function fetchOriginal(
+	{ storage, fetching, receiving }: FetchContext,
+	{ id, source }: AwaitedPicture,
+	report: ReturnType<typeof reportTo>,
+	stopping: AbortSignal,
+): Promise<Source> {
+	const tooSlow = new AbortController();
+	const timer = setTimeout(
+		() =>
+			tooSlow.abort(
+				new PicpipeError(
+					'remote-timeout',
+					`Expected all of ${shownUrl(source.url)} within ${fetching.seconds} s (${fetching.rules.settings}_SECONDS) but it took longer.`,
+				),
+			),
+		fetching.seconds * 1_000,
+	);
+	try {
+		const signal = AbortSignal.any([stopping, tooSlow.signal]);
+		report.note(`from ${shownUrl(source.url)}`);
+		const file = await report.step('fetch', () =>
+			openRemoteFile(source.url, fetching, { signal, onRedirect: report.note }),
+		);
+		const { from, to } = bytesShare;
+		const body = counted(file.body, (bytes) => {
+			if (file.bytes) report.progress('receive', from + (to - from) * Math.min(1, bytes / file.bytes));
+		});
+		return await report.step(
+			'receive',
+			() =>
+				receiveFor(id, storage, { body, filename: file.filename ?? source.filename }, receiving).catch((error) => {
+					throw asAnswered(error, file.type);
+				}),
+			({ bytes }) => bytes,
+		);
+	} finally {
+		clearTimeout(timer);
+	}
+}
+
+async function* counted(body: AsyncIterable<Buffer>, onBytes: (bytes: number) => void): AsyncIterable<Buffer> {
+	let bytes = 0;
+	for await (const chunk of body) {
+		bytes += chunk.length;
+		onBytes(bytes);
+		yield chunk;
+	}
+}
+
+/** What is wrong with a file, said of an answer. */
+function asAnswered(error: unknown, type: string | undefined): unknown {
+	if (!(error instanceof PicpipeError)) return error;
+	if (error.code === 'empty-file')
+		return new PicpipeError('remote-refused', 'Expected a picture but the answer is empty.');
+	if (error.code !== 'unsupported-type' || type === undefined) return error;
+	return new PicpipeError(error.code, `${error.message} The server calls them ${type.slice(0, 100)}.`);
+}
