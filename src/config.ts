@@ -354,7 +354,7 @@ export const settings = {
 		'PICPIPE_IDLE_SECONDS',
 		integer(1, 86_400, 'seconds'),
 		180,
-		'Time after which a connection is ended on which nothing moves in either direction. Longer than the 120 s that `Prefer: wait` may ask for.',
+		'Time after which a connection is ended on which nothing moves in either direction (up to twice that for an answer that is not read). Longer than the 120 s that `Prefer: wait` may ask for.',
 	),
 	maxQueue: setting(
 		'PICPIPE_MAX_QUEUE',

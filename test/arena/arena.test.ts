@@ -1,8 +1,14 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { openKeyRing } from '../../src/access/key-ring.ts';
+import { addKey, revokeKey } from '../../src/access/key-store.ts';
+import type { Scope } from '../../src/access/scope.ts';
 import { ConfigError } from '../../src/config.ts';
+import { createLogger } from '../../src/observe/log.ts';
 import { arenaJobPath } from '../../src/queue/arena-link.ts';
+import { openFileStorage } from '../../src/storage/fs.ts';
+import { temporaryFolder } from '../helpers/folder.ts';
 import { ask, jobIn, openTestArena, states, type TestArena } from './fixture.ts';
 
 let arena: TestArena;
@@ -232,5 +238,57 @@ describe('a port that is taken', () => {
 		const error = await openTestArena({ port }).catch((thrown) => thrown);
 		expect(error).toBeInstanceOf(ConfigError);
 		expect(error.problems).toEqual([expect.stringMatching(new RegExp(`^PICPIPE_ARENA_PORT: .*${port}`))]);
+	});
+});
+
+describe('with API keys', () => {
+	const basic = (text: string) => ({ authorization: `Basic ${Buffer.from(text).toString('base64')}` });
+
+	async function openKeyed(password?: string) {
+		const storage = openFileStorage(await temporaryFolder());
+		const make = (scope: Scope) => addKey(storage, { name: scope, scopes: [scope], limits: {} });
+		const [admin, read] = [await make('admin'), await make('read')];
+		const keys = openKeyRing(storage, {
+			settingKeys: ['a-key-of-the-setting'],
+			seconds: 1,
+			log: createLogger('arena', 'silent'),
+		});
+		const opened = await openTestArena({ keys, ...(password !== undefined && { password }) });
+		onTestFinished(() => opened.close());
+		const status = async (headers = {}) => (await ask(opened.address, '/', { headers })).status;
+		return { storage, admin, read, status, opened };
+	}
+
+	it('one with the scope admin is the password, whatever the name; on loopback too', async () => {
+		const { storage, admin, read, status, opened } = await openKeyed();
+		const asked = await ask(opened.address, '/');
+		expect(asked.status).toBe(401);
+		expect(asked.headers['www-authenticate']).toMatch(/^Basic realm=/);
+		expect(asked.body).toContain('scope "admin"');
+		expect(await status(basic(`anybody:${admin.text}`))).toBe(200);
+		expect(await status(basic(`:${admin.text}`))).toBe(200);
+		expect(await status({ authorization: `Bearer ${admin.text}` })).toBe(200);
+		expect(await status(basic('admin:a-key-of-the-setting'))).toBe(200);
+		for (const wrong of [read.text, `${admin.text}x`, admin.record.id, admin.record.sha256, '']) {
+			expect(await status(basic(`admin:${wrong}`)), wrong).toBe(401);
+		}
+		const button = { method: 'DELETE', headers: basic(`x:${read.text}`) };
+		expect((await ask(opened.address, '/api/queue/picpipe/pictures/job/1', button)).status).toBe(401);
+		await revokeKey(storage, admin.record.id);
+		await expect.poll(() => status(basic(`anybody:${admin.text}`)), { timeout: 3_000, interval: 50 }).toBe(401);
+	});
+
+	it("Arena's own password works beside them", async () => {
+		const { admin, status } = await openKeyed('pass-word-123');
+		expect(await status(basic('admin:pass-word-123'))).toBe(200);
+		expect(await status(basic('other:pass-word-123'))).toBe(401);
+		expect(await status(basic(`other:${admin.text}`))).toBe(200);
+	});
+
+	it('without any and without a password this machine alone is let in', async () => {
+		const get = async (headers: Record<string, string>) => (await ask(arena.address, '/', { headers })).status;
+		expect(await get({})).toBe(200);
+		expect(await get({ 'x-forwarded-for': '127.0.0.1' })).toBe(401);
+		expect(await get({ host: 'rebound.example' })).toBe(403);
 	});
 });

@@ -26,7 +26,7 @@ const attempts = 5;
 const retryDelay = 60_000;
 
 export async function openTestArena(
-	options: Partial<Pick<ArenaOptions, 'password' | 'host' | 'port'>> & { redisUrl?: string } = {},
+	options: Partial<Pick<ArenaOptions, 'password' | 'host' | 'port' | 'keys'>> & { redisUrl?: string } = {},
 ): Promise<TestArena> {
 	const { redisUrl = inject('redisUrl'), ...given } = options;
 	const prefix = freshPrefix();

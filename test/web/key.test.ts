@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { addKey } from '../../src/access/key-store.ts';
+import { form } from '../helpers/api.ts';
 import { openBrowser } from '../helpers/browser.ts';
 import { photograph } from '../helpers/pictures.ts';
 import { eventually, naturalWidth, openPage } from './open-page.ts';
@@ -74,6 +76,30 @@ describe('with API keys', () => {
 		await page.getByLabel('API key').waitFor();
 		expect(await page.evaluate('sessionStorage.length')).toBe(0);
 		expect(await page.locator('.tile').count()).toBe(0);
+	});
+
+	it('shows pictures with a key that may only read, without the figures of the queue, and says what it may not', async () => {
+		const { api, page, choose, untilTile, takeErrors } = await openPage(browser, { environment });
+		const { text } = await addKey(api.storage, { name: 'reader', scopes: ['read'], limits: {} });
+		const uploader = await addKey(api.storage, { name: 'uploader', scopes: ['upload'], limits: {} });
+		await fetch(`${api.url}/v1/pictures`, {
+			method: 'POST',
+			body: form([['photo.jpg', photo]]),
+			headers: { authorization: `Bearer ${uploader.text}` },
+		});
+		await page.getByLabel('API key').fill(uploader.text);
+		await page.keyboard.press('Enter');
+		await page.getByText('Expected a key with the scope "read"').waitFor();
+		await page.getByLabel('API key').fill(text);
+		await page.keyboard.press('Enter');
+		await untilTile('photo.jpg', 'queued');
+		expect(await page.locator('#figures').isVisible()).toBe(false);
+		await choose(['more.jpg', photo]);
+		await page.getByText('Expected a key with the scope "upload"').waitFor();
+		// What it may not is not asked again and again.
+		const refusals = takeErrors().filter((error) => error.startsWith('403'));
+		expect(refusals.filter((error) => error.includes('/v1/queues'))).toHaveLength(1);
+		await eventually(() => page.locator('.tile').count()).toBe(1);
 	});
 
 	it('asks again when the key is no longer accepted', async () => {
