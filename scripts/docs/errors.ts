@@ -36,7 +36,8 @@ of any other class, or the last attempt, ends the picture as \`failed\`, with th
 Errors are problem documents (RFC 9457) of type \`application/problem+json\`:`,
 		fence('json', JSON.stringify(problemOf(example, '3f8a1c1e-6a0d-4d0c-8f4e-2b7d9c5a1e60'), null, 2)),
 		`\`detail\` says what was expected and what came. For status 500 it is the title, and the log has the rest under the same \`requestId\`,
-which is also in the header \`X-Request-Id\` of every answer. 503 and \`picture-busy\` come with \`Retry-After\`.`,
+which is also in the header \`X-Request-Id\` of every answer. 503, 429 and \`picture-busy\` come with \`Retry-After\`, and 429 with
+\`violated-policies\`, the names of the limits as \`RateLimit-Policy\` has them.`,
 		`## In a picture
 
 A picture that is \`failed\` carries \`failure\` with \`class\`, \`code\`, \`message\`, the \`step\` at which it happened, the \`attempt\` and the time.`,

@@ -1,9 +1,10 @@
+import { scopeDocs, scopes } from '../../src/access/scope.ts';
 import { maximumWait, pictureView } from '../../src/api/contract.ts';
 import { type Route, routes } from '../../src/api/routes.ts';
 import { arenaJobPath } from '../../src/queue/arena-link.ts';
 import { jobOf } from '../../src/queue/jobs.ts';
 import { samplePicture } from './http-sample.ts';
-import { code, fence, fieldsTable, page } from './markdown.ts';
+import { code, fence, fieldsTable, page, table } from './markdown.ts';
 
 /** What a caller needs to know beyond the table of routes, by method and path. */
 const notes: Readonly<Record<string, string>> = {
@@ -38,6 +39,15 @@ moment, one is accepted. Only bytes count; \`similar\` finds what merely looks t
 		'Answers `{ pictures, complete }`: each with its `distance` and `picture`, the nearest first and of equally near ones the newest. Only pictures whose recipe asks for `phash` are found, or can be asked about (`not-hashed`). Every picture within the distance is found; when very many look alike only the first thousands of them are compared, and `complete` is false.',
 	'DELETE /v1/pictures/:id':
 		'204. A worker that is at it throws its work away at the end. Without Redis: 503, nothing deleted.',
+	'POST /v1/upload-tokens': `201 and \`{ token, expiresAt, recipe, tags, priority, maxBytes, maxPictures }\`. Whoever has the token can upload pictures of that recipe and size until it ends, as
+\`Authorization: Bearer <token>\` or with \`?token=<token>\` in the address, and nothing else. What stands in the token can't be given again
+(\`fixed-by-token\`): beside the file, only \`filename\` may be. Uploads with it count against the limits of the key that made it, and it ends when
+that key is revoked.
+
+\`\`\`sh
+curl -H "Authorization: Bearer $PICPIPE_KEY" -H 'content-type: application/json' \\
+  -d '{"recipe":"web","maxBytes":10000000,"expiresIn":600,"tags":["guest"]}' http://127.0.0.1:3000/v1/upload-tokens
+\`\`\``,
 	'POST /v1/pictures/:id/retry': '202 and the picture; `not-failed` for one that is not `failed`.',
 	'POST /v1/pictures/:id/process':
 		'202 and the picture, or 200 when it is ready and there is nothing to do; `picture-busy` while a worker is at it. Without a body, or with an empty object, the picture is made with its recipe as it is now. Only variants whose digest has changed, or whose file is gone, are made; the others are kept. Variants that the recipe no longer names are deleted when the new ones are there.',
@@ -63,13 +73,55 @@ export function httpPage(): string {
 		'src/api/routes.ts and src/api/contract.ts',
 		`The API listens on \`PICPIPE_HOST\` and \`PICPIPE_PORT\`, \`http://127.0.0.1:3000\` unless set otherwise.
 
-- **Access.** With \`PICPIPE_API_KEYS\` set, every call needs \`Authorization: Bearer <key>\`, those apart that say otherwise. Without, only this
-  machine is served, and under a loopback name only.
-- **Browsers.** What a browser sends on behalf of another web site is refused with \`cross-site\`, reading apart.
+- **Access.** With an API key there, every call needs \`Authorization: Bearer <key>\` with the scope that it names, those apart that say otherwise.
+  Without any, only this machine is served: from loopback, under a loopback name, and not through a proxy. [Keys](#keys-and-limits) says more.
+- **Browsers.** What a browser sends on behalf of another web site is refused with \`cross-site\`, reading apart, unless \`PICPIPE_CORS_ORIGINS\` names the
+  site; its pages may call the API then, with a key or an upload token of theirs. There are no cookies and no credentials.
+- **Room.** While more jobs wait than \`PICPIPE_MAX_QUEUE\` (\`queue-full\`), or less room is left than \`PICPIPE_MIN_DISK_FREE\` (\`storage-nearly-full\`), uploads get 503
+  with \`Retry-After\`. Whatever is refused is refused before the body is read; \`Expect: 100-continue\` saves sending it.
+- **Time.** A body that comes more slowly than \`PICPIPE_MIN_UPLOAD_SPEED\` gets 408 \`upload-too-slow\`.
 - **Errors** are problem documents with a \`code\`; [errors](errors.md) lists them. Unknown fields are refused, not ignored.
 - **Request ids.** Every answer has \`X-Request-Id\`, and the log says it too. One that comes with the request is kept if it is 8 to 64
   letters, digits, \`.\`, \`_\` and \`-\`.
 - **HEAD** works wherever GET does. A method that an address does not know gets 405 with \`Allow\`.`,
+		`## Keys and limits
+
+\`picpipe keys add --name <name> --scope <scopes>\` makes a key and shows it once; \`picpipe keys list\` and \`picpipe keys revoke <id>\` do the rest. Keys
+of \`PICPIPE_API_KEYS\` may do everything. A revoked key is refused everywhere within \`PICPIPE_KEYS_SECONDS\`.
+
+${table(
+	['Scope', 'What it is for'],
+	scopes.map((scope) => [code(scope), scopeDocs[scope]]),
+)}
+
+With \`--recipe\` a key may upload and process with these recipes only (\`recipe-not-allowed\`). Its limits, all optional:
+
+${table(
+	['Flag', 'Policy', 'What is counted', 'Refused as'],
+	[
+		[code('--rate 60/min'), code('rate'), 'requests in a span of time', code('rate-exceeded')],
+		[code('--concurrency 4'), code('concurrency'), 'requests under way at the same time', code('concurrency-exceeded')],
+		[
+			code('--per-day 1000'),
+			code('day'),
+			'pictures accepted since 00:00 UTC, those fetched and those with upload tokens among them',
+			code('quota-exceeded'),
+		],
+	],
+)}
+
+Answers to a key with limits tell them in \`RateLimit-Policy\` and what is left in \`RateLimit\`, as draft-ietf-httpapi-ratelimit-headers-11 says; of pictures, what was left
+before this request. A refusal is 429 with \`Retry-After\`:
+
+${fence(
+	'http',
+	`HTTP/1.1 429 Too Many Requests
+RateLimit-Policy: "rate";q=60;w=60, "concurrency";q=4;qu="concurrent-requests", "day";q=1000;w=86400;qu="pictures"
+RateLimit: "rate";r=0;t=23, "concurrency";r=3, "day";r=871;t=41870
+Retry-After: 23`,
+)}
+
+Limits are held in Redis, for all apis together. While it is away each api counts for itself, and uploads go on.`,
 		`## A picture`,
 		fence('json', JSON.stringify(pictureView(samplePicture, { jobUrl: `http://127.0.0.1:9000${job}` }), null, 2)),
 		`\`state\` is \`queued\`, \`processing\`, \`ready\` or \`failed\`; a failed picture has \`failure\` ([errors](errors.md#in-a-picture)). \`revision\` grows
