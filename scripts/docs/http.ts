@@ -14,12 +14,19 @@ const notes: Readonly<Record<string, string>> = {
 \`\`\`sh
 curl -F file=@photo.jpg -F recipe=web -F tags=holiday,2026 http://127.0.0.1:3000/v1/pictures
 curl --data-binary @photo.jpg -H 'content-type: image/jpeg' 'http://127.0.0.1:3000/v1/pictures?tags=holiday'
+curl -H 'content-type: application/json' -d '{"url":"https://example.org/photo.jpg"}' http://127.0.0.1:3000/v1/pictures
 \`\`\`
+
+With JSON the picture is fetched later, by a job on the queue \`fetches\`; \`urls\` takes many. Until it is there, \`source\` has a \`url\` and nothing about bytes, and
+there is no \`links.original\`. Which addresses may be asked is [set](configuration.md#pictures-fetched-from-addresses): by default \`https\` and \`http\` on their own ports, of
+any public host. Schemes, ports, hosts and literal addresses are looked at before the answer, names and redirects by the job, which fails with the same codes. What may
+pass (5xx, 429, time-outs, lost connections) is tried again, no sooner than \`Retry-After\` says. Addresses are shown without their query, which may
+hold a signature.
 
 | Answer | When |
 |---|---|
-| 202, the picture, \`Location\` | Accepted: the original is durably stored and the picture will end \`ready\` or \`failed\`, whatever dies. |
-| 202, \`{ pictures, refused }\` | Several files, at least one of them accepted. \`refused\` names the others, each with its problem. |
+| 202, the picture, \`Location\` | Accepted: the original, or the address that it is to be fetched from, is durably stored and the picture will end \`ready\` or \`failed\`, whatever dies. |
+| 202, \`{ pictures, refused }\` | Several files or \`urls\`, at least one of them accepted. \`refused\` names the others by \`filename\` or \`url\`, each with its problem. |
 | 201 instead of 202 | With \`Prefer: wait=N\` (RFC 7240; N seconds, at most ${maximumWait}) everything accepted has ended, \`ready\` or \`failed\`, in time. |
 | 200 | With \`duplicates=link\` and nothing new: the picture that has these bytes, as it is, whatever recipe and tags were asked for. In an answer of several, \`linked\` has the ids of those that were there. |
 | 409 \`duplicate-picture\` | With \`duplicates=refuse\`; \`pictureId\` is the picture that has these bytes. |

@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
 /** Which addresses are anybody's to connect to. */
@@ -22,13 +23,18 @@ const metadata = '168.63.129.16';
  * @param allowed networks that count as public, such as `10.1.0.0/16`
  */
 export function whyNotPublic(address: string, allowed: readonly string[]): string | undefined {
-	const given = ipaddr.parse(address);
+	const given = ipaddr.parse(isIPv6(address) ? inHex(address) : address);
 	const meant = embedded(given) ?? given;
 	if ([given, meant].some((one) => allowed.some((network) => isWithin(one, ipaddr.parseCIDR(network)))))
 		return undefined;
 	if (meant.toString() === metadata) return 'metadata';
 	if (meant.range() !== 'unicast') return words(meant.range());
 	return meant.kind() === 'ipv4' || isWithin(meant, globalUnicast) ? undefined : 'reserved';
+}
+
+/** Without dots: ipaddr.js takes `::10.0.0.1` for `::ffff:10.0.0.1`, which is another address. */
+function inHex(address: string): string {
+	return new URL(`http://[${address.replace(/%.*/, '')}]/`).hostname.slice(1, -1);
 }
 
 function embedded(address: Address): Address | undefined {

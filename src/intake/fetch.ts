@@ -131,7 +131,7 @@ function secondsOf(retryAfter: string | undefined): number | undefined {
 
 function filenameOf(disposition: string | undefined): string | undefined {
 	try {
-		return disposition === undefined ? undefined : parseDisposition(disposition).parameters.filename;
+		return (disposition && parseDisposition(disposition).parameters.filename) || undefined;
 	} catch {
 		return undefined;
 	}

@@ -10,7 +10,7 @@ import type { Queues } from '../queue/queues.ts';
 import { jobError, willRetry } from '../queue/retry.ts';
 import { reportTo } from './job-report.ts';
 import { parseJob } from './parse-job.ts';
-import { type Recorded, type Records, recordFailure, recordFetched, reopen, settle } from './record.ts';
+import { forget, type Recorded, type Records, recordFailure, recordFetched, reopen, settle } from './record.ts';
 
 export interface FetchContext extends Records {
 	readonly queues: Queues;
@@ -55,10 +55,7 @@ export async function fetchPicture(
 	let picture: AwaitedPicture | undefined;
 	try {
 		const found = await report.step('read the manifest', () => readManifest(context.storage, data.pictureId));
-		if (!found) {
-			await context.catalog.remove(data.pictureId);
-			return finish('deleted');
-		}
+		if (!found) return finish(await forget(context, data.pictureId));
 		if (isReceived(found)) {
 			await bringOn(context, found, data.reason, log);
 			return finish('already-fetched', found.source.bytes);
@@ -76,6 +73,8 @@ export async function fetchPicture(
 			await job.moveToWait(token);
 			throw new WaitingError();
 		}
+		// With everything of the picture went what was being written.
+		if (picture && (await isGone(context, picture.id))) return finish(await forget(context, picture.id));
 		const error = toPicpipeError(thrown);
 		const again = willRetry(error, attempt, attempts);
 		log.warn({ err: error, code: error.code, step: error.step, attempt, attempts, again }, 'attempt failed');
@@ -83,6 +82,13 @@ export async function fetchPicture(
 		if (picture && !again) await recordFailure(context, picture, error, attempt);
 		throw jobError(error);
 	}
+}
+
+async function isGone({ storage }: Records, id: string): Promise<boolean> {
+	return readManifest(storage, id).then(
+		(manifest) => manifest === undefined,
+		() => false,
+	);
 }
 
 /** Redis may be away; then the sweep does the same later. */

@@ -32,13 +32,13 @@ export type Recorded = 'recorded' | 'deleted' | 'superseded';
  */
 export async function record(to: Records, worked: Picture, end: Partial<Picture>): Promise<Recorded> {
 	const current = await readManifest(to.storage, worked.id);
-	if (!current) return purge(to, worked.id);
+	if (!current) return forget(to, worked.id);
 	if (current.revision !== worked.revision) return 'superseded';
 	const { failure: _failure, force, ...rest } = worked;
 	// What was asked for and failed is still asked for when it is tried again.
 	const ended = revise(rest, { ...(force && end.state !== 'ready' && { force }), ...end });
 	await writeManifest(to.storage, ended);
-	if (!(await to.storage.stat(ended.source.key))) return purge(to, worked.id);
+	if (!(await to.storage.stat(ended.source.key))) return forget(to, worked.id);
 	await settle(to, ended);
 	return 'recorded';
 }
@@ -77,14 +77,14 @@ export async function recordFetched(
 	source: Source,
 ): Promise<Picture | Exclude<Recorded, 'recorded'>> {
 	const current = await readManifest(to.storage, worked.id);
-	if (!current) return purge(to, worked.id);
+	if (!current) return forget(to, worked.id);
 	if (current.revision !== worked.revision) {
 		await to.storage.delete(source.key);
 		return 'superseded';
 	}
 	const fetched = revise(worked, { source: { ...source, url: worked.source.url } });
 	await writeManifest(to.storage, fetched);
-	if (!(await to.storage.stat(source.key))) return purge(to, worked.id);
+	if (!(await to.storage.stat(source.key))) return forget(to, worked.id);
 	return fetched;
 }
 
@@ -105,7 +105,8 @@ export async function settle(to: Records, picture: Picture): Promise<void> {
 	await unmarkPending(to.storage, picture.id);
 }
 
-async function purge(to: Records, id: string): Promise<'deleted'> {
+/** Deletes whatever there is of a picture that was deleted. */
+export async function forget(to: Records, id: string): Promise<'deleted'> {
 	await purgePicture(to.storage, id);
 	await to.catalog.remove(id);
 	return 'deleted';
