@@ -36,8 +36,8 @@ export function openGuard(context: ApiContext): (needs: Needs) => RequestHandler
 
 /** From here on the body is wanted: a client that has asked first (`Expect: 100-continue`) is told to send it. */
 const takeBody: RequestHandler = (request, response, next) => {
-	// It was not read while others were asked, and so nobody has seen it end.
-	if (request.destroyed) throw new PicpipeError('upload-aborted');
+	// It was not read while others were asked, and so nobody has seen the client leave.
+	if (request.destroyed && !request.readableEnded) throw new PicpipeError('upload-aborted');
 	if (/^100-continue$/i.test(request.get('expect') ?? '')) response.writeContinue();
 	next();
 };

@@ -121,7 +121,7 @@ export async function discard(storage: Storage, id: string): Promise<void> {
 export function tooLarge(maxBytes: number): PicpipeError {
 	return new PicpipeError(
 		'file-too-large',
-		`Expected at most ${maxBytes} bytes for a file (PICPIPE_MAX_BYTES) but received more.`,
+		`Expected at most ${maxBytes} bytes for a file (PICPIPE_MAX_BYTES, or what the upload token says) but received more.`,
 	);
 }
 
