@@ -69,7 +69,7 @@ function keptFrom(input: Size, kept: Size, { position, focus, left, top }: CropO
  */
 export const crop: Operation<CropOptions> = {
 	name: 'crop',
-	doc: 'Keeps a part of the picture, of a size in pixels or of a shape; nothing is scaled.',
+	doc: 'Keeps a part of the picture, of a size in pixels or of a shape; nothing is scaled. To crop and scale, `resize` with a width and a height is quicker, because it needs no more of the picture than what it makes.',
 	schema: schema as z.ZodType<CropOptions>,
 	example: { ratio: '4:5', position: 'attention' },
 

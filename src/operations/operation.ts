@@ -82,6 +82,14 @@ export interface Operation<Options = unknown> {
 	/** @param input size of the picture as it comes to this step */
 	predict(input: Size, options: Options): Prediction;
 	/**
+	 * Where it only turns or mirrors, a scaled copy of the picture becomes a scaled copy of the result, and a step further on for which
+	 * such a copy is enough takes that.
+	 *
+	 * @param wanted a copy of the result
+	 * @returns the copy of the input that gives it; undefined where it is not so
+	 */
+	turnedFrom?(wanted: Scaling, options: Options): Scaling | undefined;
+	/**
 	 * Adds the work to a sharp pipeline that holds nothing else yet: sharp runs its operations in an order of its own, so
 	 * each step gets a pipeline to itself.
 	 *

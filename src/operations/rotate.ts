@@ -41,5 +41,10 @@ export const rotate: Operation<RotateOptions> = {
 		...(angle % 90 !== 0 && isTranslucent(background) && { addsAlpha: true }),
 	}),
 
+	turnedFrom(wanted, { angle }) {
+		if (angle % 90 !== 0) return undefined;
+		return angle % 180 === 0 ? wanted : { ...wanted, width: wanted.height, height: wanted.width };
+	},
+
 	apply: (image, { angle, background }) => image.rotate(angle, { background }),
 };

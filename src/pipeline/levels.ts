@@ -101,8 +101,7 @@ export function planLevels(
 		if (!from) throw new TypeError(`Expected to know page ${variant.page}.`);
 		const { width, height } = from.isDrawn ? drawnFor(variant, from, limits) : from;
 		const chain = planChain(variant, { width, height }, { planned, picture: from, limits });
-		const [first] = chain.passes;
-		const enough = first?.operation.predict(first.input, first.options).enough;
+		const enough = enoughFor(chain.passes);
 		const colour = from.hasProfile ? variant.output.colour : 'srgb';
 		needAt(enough ?? { width, height, kernel: 'lanczos3' }, variant.page, colour).variants.push(chain);
 	}
@@ -118,6 +117,16 @@ export function planLevels(
 		levels.push({ ...scaling, base: baseFor(scaling, alike), ...rest });
 	}
 	return levels;
+}
+
+/** The copy of a picture that is enough for these passes, where it is not the picture itself. */
+function enoughFor([first, ...rest]: readonly Pass[]): Scaling | undefined {
+	if (!first) return undefined;
+	const { operation, options, input } = first;
+	const { enough } = operation.predict(input, options);
+	if (enough || !operation.turnedFrom) return enough;
+	const wanted = enoughFor(rest);
+	return wanted && operation.turnedFrom(wanted, options);
 }
 
 /** The size at which a picture without pixels of its own is drawn for a variant: its own, or what a first step would enlarge it to. */

@@ -52,7 +52,7 @@ describe('pixelate', () => {
 		const alone = await make(file, one([{ pixelate: { size: 25 } }], [{ png: {} }]));
 		expect(alone.steps.map(({ step }) => step)).toEqual(['decode', 'encode only.png']);
 		// After a step that needs every pixel, it starts from all of them.
-		const after = await stepped(file, { flip: {} }, { flip: {} }, { pixelate: { size: 25 } });
+		const after = await stepped(file, { negate: {} }, { negate: {} }, { pixelate: { size: 25 } });
 		expect(difference(await pixelsOf(alone.variant('only').data), after)).toBeLessThan(2);
 	});
 });
