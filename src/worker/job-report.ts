@@ -59,7 +59,8 @@ export function reportTo(job: Job<unknown>, log: Logger) {
 				return result;
 			} catch (error) {
 				const known = toPicpipeError(error, step);
-				throw known.step ? known : new PicpipeError(known.code, known.message, { cause: known, step });
+				if (known.step) throw known;
+				throw new PicpipeError(known.code, known.message, { cause: known, step, retryAfter: known.retryAfter });
 			} finally {
 				tell(step, startedAt, performance.now() - started, size);
 			}
