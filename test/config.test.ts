@@ -122,6 +122,57 @@ describe('readConfig', () => {
 		}
 	});
 
+	it('knows what may be fetched, and nothing that is not public unless it is named', () => {
+		expect(readConfig({})).toMatchObject({
+			fetchSchemes: ['https', 'http'],
+			fetchHosts: '*',
+			fetchPorts: [80, 443],
+			fetchNetworks: undefined,
+			fetchRedirects: 5,
+		});
+		expect(
+			readConfig({
+				PICPIPE_FETCH_SCHEMES: 'HTTPS',
+				PICPIPE_FETCH_HOSTS: 'Images.example.org, *.bücher.example, [2606:4700::1], example.net.',
+				PICPIPE_FETCH_PORTS: '443, 8443',
+				PICPIPE_FETCH_NETWORKS: '10.1.0.0/16, 127.0.0.1, fd00:1::/32, ::1',
+			}),
+		).toMatchObject({
+			fetchSchemes: ['https'],
+			fetchHosts: ['images.example.org', '*.xn--bcher-kva.example', '[2606:4700::1]', 'example.net'],
+			fetchPorts: [443, 8443],
+			fetchNetworks: ['10.1.0.0/16', '127.0.0.1/32', 'fd00:1::/32', '::1/128'],
+		});
+		expect(readConfig({ PICPIPE_FETCH_SCHEMES: 'none', PICPIPE_FETCH_PORTS: '*' })).toMatchObject({
+			fetchSchemes: [],
+			fetchPorts: '*',
+		});
+	});
+
+	it.each([
+		['PICPIPE_FETCH_SCHEMES', 'ftp'],
+		['PICPIPE_FETCH_SCHEMES', 'https,s3'],
+		['PICPIPE_FETCH_SCHEMES', 'https,none'],
+		['PICPIPE_FETCH_HOSTS', 'https://example.org'],
+		['PICPIPE_FETCH_HOSTS', 'example.org/path'],
+		['PICPIPE_FETCH_HOSTS', 'example.org:443'],
+		['PICPIPE_FETCH_HOSTS', 'example.org:80'],
+		['PICPIPE_FETCH_HOSTS', 'me@example.org'],
+		['PICPIPE_FETCH_HOSTS', 'images.*.org'],
+		['PICPIPE_FETCH_HOSTS', 'a,,b'],
+		['PICPIPE_FETCH_PORTS', '0'],
+		['PICPIPE_FETCH_PORTS', '65536'],
+		['PICPIPE_FETCH_PORTS', '80-90'],
+		['PICPIPE_FETCH_NETWORKS', '10.0.0.0/33'],
+		['PICPIPE_FETCH_NETWORKS', '10.0.0'],
+		['PICPIPE_FETCH_NETWORKS', '::1/129'],
+		['PICPIPE_FETCH_NETWORKS', 'localhost'],
+		['PICPIPE_FETCH_NETWORKS', '10.0.0.0/8/8'],
+		['PICPIPE_FETCH_NETWORKS', '*'],
+	])('takes no %s=%s', (variable, bad) => {
+		expect(problemsOf({ [variable]: bad })).toEqual([expect.stringContaining(`${variable}: expected `)]);
+	});
+
 	it('limits recipes', () => {
 		expect(readConfig({})).toMatchObject({ maxVariants: 50, maxSteps: 50, maxOutputDimension: 30_000 });
 		expect(

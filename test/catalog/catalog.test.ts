@@ -3,7 +3,7 @@ import { type Catalog, type ListQuery, openCatalog } from '../../src/catalog/cat
 import { newPictureId, type Picture, type PictureState } from '../../src/domain/picture.ts';
 import { connectRedis } from '../../src/queue/redis.ts';
 import { connected } from '../helpers/connection.ts';
-import { makePicture, makeRecipe } from '../helpers/manifest.ts';
+import { makeAwaited, makePicture, makeRecipe } from '../helpers/manifest.ts';
 import { freshPrefix, startRedis } from '../helpers/redis.ts';
 import { thrownBy } from '../helpers/thrown.ts';
 
@@ -165,6 +165,28 @@ describe('put', () => {
 				(name) => `${prefix}:catalog:${name}`,
 			),
 		);
+	});
+
+	it('takes a picture without bytes, which nobody can have as a duplicate, and then with them', async () => {
+		const { catalog, redis, prefix } = await open();
+		const awaited = makeAwaited();
+		await catalog.put(awaited);
+		expect(await catalog.get(awaited.id)).toEqual(awaited);
+		expect(await redis.keys(`${prefix}:catalog:sha256:*`)).toEqual([]);
+		await catalog.markComplete();
+
+		const { source } = makePicture();
+		const other = newPictureId();
+		expect(await catalog.claim(source.sha256, other)).toEqual({ outcome: 'claimed', id: other });
+		await catalog.release(source.sha256, other);
+		await catalog.put({ ...awaited, revision: 2, source });
+		expect(await catalog.claim(source.sha256, other)).toEqual({ outcome: 'there', id: awaited.id });
+
+		const third = makeAwaited();
+		await catalog.put(third);
+		for (const { id } of [awaited, third]) await catalog.remove(id);
+		const left = await redis.keys(`${prefix}:catalog:*`);
+		expect(left.filter((key) => !/:(deleted:|complete$)/.test(key))).toEqual([]);
 	});
 
 	/** The revision and state that are there, those that come, and whether they win. */

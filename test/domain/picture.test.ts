@@ -3,6 +3,7 @@ import { typeidUnboxed } from 'typeid-js';
 import { describe, expect, it } from 'vitest';
 import {
 	isFinished,
+	isReceived,
 	manifestVersion,
 	maximumTags,
 	newPictureId,
@@ -11,9 +12,10 @@ import {
 	parsePictureId,
 	pictureIdTime,
 	pictureStates,
+	shownUrl,
 	tagPattern,
 } from '../../src/domain/picture.ts';
-import { makePicture } from '../helpers/manifest.ts';
+import { makeAwaited, makePicture } from '../helpers/manifest.ts';
 import { thrownBy } from '../helpers/thrown.ts';
 
 describe('picture ids', () => {
@@ -98,6 +100,15 @@ describe('parsePicture', () => {
 
 	it('reads what was written', () => {
 		expect(parsePicture(JSON.stringify(picture))).toEqual(picture);
+		const fetched = { ...picture, source: { ...picture.source, url: 'https://example.org/a.jpg' } };
+		expect(parsePicture(JSON.stringify(fetched))).toEqual(fetched);
+	});
+
+	it('reads a picture that is still to be fetched, and tells it apart', () => {
+		const awaited = makeAwaited();
+		const read = parsePicture(JSON.stringify(awaited));
+		expect(read).toEqual(awaited);
+		expect([isReceived(read), isReceived(picture)]).toEqual([false, true]);
 	});
 
 	it.each<[string, string]>([
@@ -110,6 +121,7 @@ describe('parsePicture', () => {
 		['a bad id', changed({ id: 'pic_1' })],
 		['a revision of 0', changed({ revision: 0 })],
 		['a bad digest of the source', changed({ source: { ...picture.source, sha256: 'abc' } })],
+		['half a source', changed({ source: { key: 'x', sha256: 'ab'.repeat(32), url: 'https://example.org/' } })],
 		['too many tags', changed({ tags: Array.from({ length: maximumTags + 1 }, String) })],
 		['an unknown failure code', changed({ failure: { class: 'corrupt', code: 'x', message: '', attempt: 1, at: '' } })],
 	])('refuses %s without repeating it', async (_what, json) => {
@@ -128,5 +140,16 @@ describe('parsePicture', () => {
 			at: '2026-01-31T12:00:00.000Z',
 		};
 		expect(parsePicture(changed({ state: 'failed', failure })).failure).toEqual(failure);
+	});
+});
+
+describe('an address', () => {
+	it.each([
+		['https://example.org/a/b.jpg', 'https://example.org/a/b.jpg'],
+		['https://example.org/a.jpg?X-Amz-Signature=0a1b&x=1', 'https://example.org/a.jpg?…'],
+		['http://127.0.0.1:8080/?', 'http://127.0.0.1:8080/'],
+		['http://[::1]:8080/a', 'http://[::1]:8080/a'],
+	])('is shown without what may be a signature: %s', (url, shown) => {
+		expect(shownUrl(url)).toBe(shown);
 	});
 });

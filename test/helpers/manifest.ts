@@ -1,4 +1,11 @@
-import { manifestVersion, newPictureId, pictureIdTime, type ReceivedPicture } from '../../src/domain/picture.ts';
+import { folderOf } from '../../src/catalog/manifest.ts';
+import {
+	type AwaitedPicture,
+	manifestVersion,
+	newPictureId,
+	pictureIdTime,
+	type ReceivedPicture,
+} from '../../src/domain/picture.ts';
 import type { NamedRecipe } from '../../src/domain/recipe.ts';
 import { parseRecipe } from '../../src/pipeline/plan.ts';
 import { originalKey, pictureFolder } from '../../src/storage/keys.ts';
@@ -32,5 +39,14 @@ export function makePicture(change: Partial<ReceivedPicture> = {}): ReceivedPict
 		variants: [],
 		analysis: {},
 		...change,
+	};
+}
+
+/** A picture that was just accepted by its address. Nothing of it is stored. */
+export function makeAwaited(url = 'https://example.org/a/holiday.jpg?signature=secret'): AwaitedPicture {
+	const picture = makePicture();
+	return {
+		...picture,
+		source: { key: originalKey(folderOf(picture.id), 'url'), url, filename: 'holiday.jpg' },
 	};
 }

@@ -8,7 +8,7 @@ import { openAssets } from '../../src/intake/assets.ts';
 import { isUpToDate } from '../../src/intake/work-left.ts';
 import { parseRecipe } from '../../src/pipeline/plan.ts';
 import { temporaryFolder } from '../helpers/folder.ts';
-import { makePicture } from '../helpers/manifest.ts';
+import { makeAwaited, makePicture } from '../helpers/manifest.ts';
 import { watchedStorage } from '../helpers/storage.ts';
 
 function using(...pictures: readonly string[]) {
@@ -56,6 +56,12 @@ describe('the pictures that a recipe uses', () => {
 		await expect(
 			openAssets({ folder: undefined, maxBytes: 100 }).find(using('logo.png').definition),
 		).rejects.toMatchObject({ code: 'asset-missing', message: expect.stringContaining('names no folder') });
+		const awaited = makeAwaited();
+		await writeManifest(storage, awaited);
+		await expect(find(awaited.id)).rejects.toMatchObject({
+			code: 'asset-missing',
+			message: expect.stringContaining('has not been fetched yet'),
+		});
 		const id = newPictureId();
 		await expect(find(id)).rejects.toMatchObject({ code: 'asset-missing', message: expect.stringContaining(id) });
 		await expect(find('large.png')).rejects.toMatchObject({ code: 'file-too-large' });

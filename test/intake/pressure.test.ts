@@ -46,12 +46,12 @@ async function open({
 }
 
 describe('back-pressure', () => {
-	it('of the queue begins at the limit, with delayed and urgent jobs counted, and ends below it', async () => {
+	it('of the queues begins at the limit, with delayed and urgent jobs and fetches counted, and ends below it', async () => {
 		const { pressure, queues } = await open({ maxQueue: 3 });
-		const { pictures } = queues.byName;
+		const { pictures, fetches } = queues.byName;
 		await pressure.check();
 		await pictures.add('a', {});
-		await pictures.add('b', {}, { priority: 3 });
+		await fetches.add('b', {}, { priority: 3 });
 		await pictures.add('c', {}, { delay: 600_000 });
 		await expect
 			.poll(async () => (await pressure.check().catch((error) => error))?.code, { timeout: 3_000 })
@@ -62,6 +62,7 @@ describe('back-pressure', () => {
 			message: 'Expected fewer than 3 waiting jobs (PICPIPE_MAX_QUEUE) but there are 3.',
 		});
 		await pictures.drain(true);
+		await fetches.drain(true);
 		await expect.poll(() => pressure.check(), { timeout: 3_000 }).toBeUndefined();
 	});
 

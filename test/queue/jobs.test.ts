@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { parseRecipe } from '../../src/pipeline/plan.ts';
 import {
+	fetchJob,
+	fetchJobIdOf,
+	fetchJobSchema,
+	jobOf,
 	pictureIdOfJob,
 	processJob,
 	processJobId,
@@ -10,7 +14,7 @@ import {
 	queueNames,
 	sweepJobSchema,
 } from '../../src/queue/jobs.ts';
-import { makePicture, makeRecipe } from '../helpers/manifest.ts';
+import { makeAwaited, makePicture, makeRecipe } from '../helpers/manifest.ts';
 
 const picture = makePicture({ requestId: 'request-1' });
 
@@ -95,6 +99,43 @@ describe('the data of a job', () => {
 		expect(sweepJobSchema.safeParse({ version: 1 }).success).toBe(true);
 		expect(sweepJobSchema.safeParse({ version: 2 }).success).toBe(false);
 		expect(sweepJobSchema.safeParse({ version: 1, all: true }).success).toBe(false);
+	});
+});
+
+describe('the job of a picture that is still to be fetched', () => {
+	const awaited = { ...makeAwaited(), requestId: 'request-1' };
+
+	it('is a fetch, whose id is made of the picture and its address; then it is the other one', () => {
+		const { queue, id } = jobOf(awaited);
+		expect(queue).toBe('fetches');
+		expect(id).toMatch(/^pic_[0-9a-z]{26}-[0-9a-f]{12}$/);
+		expect(pictureIdOfJob(id)).toBe(awaited.id);
+		expect(jobOf({ ...awaited, state: 'failed', revision: 9, recipe: makeRecipe('other') })).toEqual({ queue, id });
+		expect(jobOf({ ...awaited, source: { ...awaited.source, url: `${awaited.source.url}2` } }).id).not.toBe(id);
+		expect(jobOf(picture)).toEqual({ queue: 'pictures', id: processJobId(picture) });
+	});
+
+	it('says what people want to see, and keeps the rest of the address to the manifest', () => {
+		const data = fetchJob(awaited, 'upload');
+		expect(data).toEqual({
+			version: 1,
+			pictureId: awaited.id,
+			reason: 'upload',
+			recipe: { name: 'small', digest: awaited.recipe.digest },
+			source: {
+				url: 'https://example.org/a/holiday.jpg?…',
+				digest: expect.stringMatching(/^[0-9a-f]{12}$/),
+				filename: 'holiday.jpg',
+			},
+			requestId: 'request-1',
+		});
+		expect(fetchJobSchema.parse(JSON.parse(JSON.stringify(data)))).toEqual(data);
+		expect(fetchJobIdOf(data)).toBe(jobOf(awaited).id);
+	});
+
+	it('says nothing of the address once the picture is there', () => {
+		const fetched = makePicture({ source: { ...picture.source, url: awaited.source.url } });
+		expect(JSON.stringify(processJob(fetched, 'upload'))).not.toContain('example.org');
 	});
 });
 

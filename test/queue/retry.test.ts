@@ -1,7 +1,7 @@
-import { Backoffs, UnrecoverableError } from 'bullmq';
+import { Backoffs, type Job, UnrecoverableError } from 'bullmq';
 import { describe, expect, it } from 'vitest';
 import { type ErrorCode, PicpipeError } from '../../src/errors.ts';
-import { jobError, retryOptions, willRetry } from '../../src/queue/retry.ts';
+import { jobError, patientDelay, patientRetries, retryOptions, willRetry } from '../../src/queue/retry.ts';
 
 /** One error of each class. */
 const errors: readonly (readonly [string, ErrorCode, boolean])[] = [
@@ -55,5 +55,33 @@ describe('retryOptions', () => {
 			// Not all alike: they would come back together.
 			expect(Math.max(...sample) - Math.min(...sample)).toBeGreaterThan(full / 4);
 		}
+	});
+});
+
+describe('the delay of a job that waits for another server', () => {
+	const job = { opts: patientRetries(5, 1_000) } as Job;
+	const delays = (error: Error, attemptsMade = 1) =>
+		Array.from({ length: 200 }, () => Number(patientDelay(60)(attemptsMade, 'patient', error, job)));
+	const asked = (retryAfter: number) => jobError(new PicpipeError('remote-unavailable', undefined, { retryAfter }));
+
+	it('is that of other jobs where nothing is asked for', () => {
+		expect(job.opts.attempts).toBe(5);
+		for (const attemptsMade of [1, 2, 3, 4]) {
+			const sample = delays(jobError(new PicpipeError('remote-timeout')), attemptsMade);
+			const full = 1_000 * 2 ** (attemptsMade - 1);
+			expect(Math.min(...sample)).toBeGreaterThanOrEqual(full / 2);
+			expect(Math.max(...sample)).toBeLessThanOrEqual(full);
+			expect(Math.max(...sample) - Math.min(...sample)).toBeGreaterThan(full / 4);
+		}
+	});
+
+	it('is no shorter than the server asks for, and no longer than is allowed', () => {
+		expect(new Set(delays(asked(30)))).toEqual(new Set([30_000]));
+		expect(new Set(delays(asked(61)))).toEqual(new Set([60_000]));
+		expect(Math.min(...delays(asked(1), 4))).toBeGreaterThanOrEqual(4_000);
+	});
+
+	it('does without an error and without a job', () => {
+		expect(patientDelay(60)(1, 'patient', undefined, undefined)).toBe(0);
 	});
 });

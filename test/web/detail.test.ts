@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { form, json, untilFinished } from '../helpers/api.ts';
 import { openBrowser } from '../helpers/browser.ts';
 import { photograph } from '../helpers/pictures.ts';
+import { fetchesFromHere, sends, startRemote } from '../helpers/remote.ts';
 import { eventually, naturalWidth, openPage } from './open-page.ts';
 
 let browser: Browser;
@@ -139,5 +140,32 @@ describe('a failed picture', () => {
 		await eventually(async () => (await latest()).revision).toBeGreaterThan(3);
 		expect(await latest()).toMatchObject({ state: 'failed', failure: { code: 'corrupt-picture' } });
 		await page.getByRole('button', { name: 'Retry' }).waitFor();
+	});
+});
+
+describe('a picture that is still to be fetched', () => {
+	it('shows where from, and offers no original; then it is one like any other', async () => {
+		const { api, page, tile } = await openPage(browser, { environment: fetchesFromHere });
+		const remote = await startRemote(sends(photo));
+		const url = `${remote.url}/album/photo.jpg?signature=secret`;
+		const accepted = await fetch(`${api.url}/v1/pictures`, {
+			method: 'POST',
+			headers: { 'content-type': 'application/json' },
+			body: JSON.stringify({ url }),
+		});
+		const { id } = await json(accepted);
+		await eventually(() => tile('photo.jpg').textContent()).toContain('to be fetched');
+		await tile('photo.jpg').locator('a').click();
+		const shown = `${remote.url}/album/photo.jpg?…`;
+		await eventually(() => factsIn(page)).toMatchObject({ 'To be fetched from': shown, Id: id });
+		expect(await factsIn(page)).not.toHaveProperty('Size');
+		expect(await page.getByRole('link', { name: 'Original' }).count()).toBe(0);
+		await api.startWorker();
+		await eventually(() => factsIn(page)).toMatchObject({
+			'Fetched from': shown,
+			Dimensions: '2000 × 1500 (3.0 megapixels)',
+		});
+		expect(await page.getByRole('link', { name: 'Original' }).count()).toBe(1);
+		expect(await page.content()).not.toContain('secret');
 	});
 });
