@@ -1,14 +1,15 @@
 /**
- * Writes the reference pages from the code, so that they can't say anything else than what the code does.
+ * Writes the reference pages and their pictures from the code, so that they can't say anything else than what the code does.
  *
  *   node --import tsx scripts/docs.ts [folder]           writes docs/reference, or to another folder
  *   node --import tsx scripts/docs.ts --check [folder]   changes nothing; exits 1 and names the pages that are not what they should be
  */
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { configurationPage } from './docs/configuration.ts';
 import { errorsPage } from './docs/errors.ts';
+import { differenceOf, examplePictures, picturesFolder } from './docs/example-pictures.ts';
 import { httpPage } from './docs/http.ts';
 import { operationsPage } from './docs/operations.ts';
 import { queuesPage } from './docs/queues.ts';
@@ -37,8 +38,22 @@ for (const [name, make] of Object.entries(pages)) {
 	if (isCheck) stale.push(`docs/reference/${name} ${found === undefined ? 'is missing' : 'is stale'}`);
 	else await writeFile(join(folder, name), wanted);
 }
-for (const name of await readdir(folder)) {
-	if (name in pages) continue;
+await mkdir(join(folder, picturesFolder), { recursive: true });
+const pictures = await examplePictures();
+for (const [name, made] of pictures) {
+	const path = join(folder, picturesFolder, name);
+	const found = await readFile(path).catch(() => undefined);
+	const problem = found ? await differenceOf(name, found, made) : 'is missing';
+	// One that shows the same stays, or each machine would write its own.
+	if (!problem) continue;
+	if (isCheck) stale.push(`docs/reference/${picturesFolder}/${name} ${problem}`);
+	else await writeFile(path, made);
+}
+
+const made = new Set([...Object.keys(pages), ...[...pictures.keys()].map((name) => `${picturesFolder}/${name}`)]);
+for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+	const name = relative(folder, join(entry.parentPath, entry.name)).replaceAll('\\', '/');
+	if (entry.isDirectory() || made.has(name)) continue;
 	if (isCheck) stale.push(`docs/reference/${name} is not made by scripts/docs.ts`);
 	else await rm(join(folder, name));
 }

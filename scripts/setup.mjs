@@ -6,7 +6,8 @@
  *   node scripts/setup.mjs start [--no-run]   packages, Redis, build; then runs `picpipe start` in this process
  *   node scripts/setup.mjs build              packages, build
  *   node scripts/setup.mjs test               packages, Redis, Chromium, a font
- *   node scripts/setup.mjs check              packages, build
+ *   node scripts/setup.mjs docs               packages, build, a font
+ *   node scripts/setup.mjs check              the same
  *
  * It speaks on standard error: standard output belongs to what runs afterwards.
  */
@@ -35,7 +36,8 @@ const goals = {
 	start: [installPackages, provideRedisUnlessGiven, build],
 	build: [installPackages, build],
 	test: [installPackages, provideRedis, provideChromium, provideFont],
-	check: [installPackages, build],
+	docs: [installPackages, build, provideFont],
+	check: [installPackages, build, provideFont],
 };
 
 /** Something that only the person in front of the screen can put right; printed without a stack. */
@@ -154,7 +156,7 @@ async function provideChromium() {
 	);
 }
 
-/** A font for the tests of `text`. macOS and Windows always have some. */
+/** A font for the tests and the example of `text`. macOS and Windows always have some. */
 async function provideFont() {
 	if (process.platform !== 'linux') return;
 	const folders = [
@@ -168,7 +170,7 @@ async function provideFont() {
 	if (canUseApt()) await step('Installing a font with apt-get', () => aptInstall('fonts-dejavu-core'));
 	if (isThere()) return;
 	throw new SetupError(
-		`The tests need a font, and there is none in ${folders.join(', ')}.\n\n${advice({
+		`The tests and the reference need a font, and there is none in ${folders.join(', ')}.\n\n${advice({
 			brew: 'brew install --cask font-dejavu',
 			apt: 'sudo apt-get install fonts-dejavu-core',
 			dnf: 'sudo dnf install dejavu-sans-fonts',

@@ -5,17 +5,18 @@ import type { Operation, Prediction } from '../../src/operations/operation.ts';
 import { element } from '../../src/pipeline/analysis/element.ts';
 import { analysers } from '../../src/pipeline/analysis/index.ts';
 import { type Chooser, type Encoder, encoders, isChooser } from '../../src/pipeline/encode.ts';
+import { picturesFolder, picturesOf } from './example-pictures.ts';
 import { code, fence, fieldsTable, page, table } from './markdown.ts';
-
-/** The size of the picture in the examples, pixels. */
-const photograph = { width: 4_000, height: 3_000 };
+import { sceneSize } from './scene.ts';
 
 export function operationsPage(): string {
 	return page(
 		'Operations, encoders and analysis',
 		'src/operations and src/pipeline/encoders',
 		`A variant of a [recipe](recipes.md) is made by \`steps\`, each of which is one operation, one after the other, and then written by each
-encoder in \`encode\`. An unknown option is refused. A picture that comes to its first step is upright, in sRGB and without metadata.`,
+encoder in \`encode\`. An unknown option is refused. A picture that comes to its first step is upright, in sRGB and without metadata.
+
+The pictures show what each example makes of one of ${size(sceneSize)} pixels.`,
 		'## Operations',
 		...operations.map(operationText),
 		'## Encoders',
@@ -51,14 +52,21 @@ function operationText(operation: Operation): string {
 		`${operation.doc}${rule ? ` Needs ${rule.message.replace(/^expected /, '')}.` : ''}`,
 		Object.keys(schema.shape).length > 0 ? fieldsTable(schema) : 'It has no options.',
 		fence('yaml', step),
-		sizeText(operation.predict(photograph, options)),
+		sizeText(operation.predict(sceneSize, options)),
+		beforeAndAfter(operation),
 	].join('\n\n');
 }
 
+function beforeAndAfter(operation: Operation): string {
+	const { before, after } = picturesOf(operation);
+	const image = (text: string, file: string) => `![${text}](${picturesFolder}/${file})`;
+	return table(['Before', 'After'], [[image('before', before), image(`after ${operation.name}`, after)]]);
+}
+
 function sizeText({ output, isAtMost }: Prediction): string {
-	if (isAtMost) return `makes at most ${size(output)} of ${size(photograph)} pixels.`;
-	const isSame = output.width === photograph.width && output.height === photograph.height;
-	return isSame ? 'keeps the size.' : `makes ${size(output)} of ${size(photograph)} pixels.`;
+	if (isAtMost) return `makes at most ${size(output)} of ${size(sceneSize)} pixels.`;
+	const isSame = output.width === sceneSize.width && output.height === sceneSize.height;
+	return isSame ? 'keeps the size.' : `makes ${size(output)} of ${size(sceneSize)} pixels.`;
 }
 
 function size({ width, height }: { width: number; height: number }): string {

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -23,9 +23,15 @@ describe('scripts/docs.ts', () => {
 	it('writes pages that its own check accepts and that name every setting, error and route', async () => {
 		const folder = await temporaryFolder();
 		expect(await makeDocs(folder)).toMatchObject({ code: 0 });
-		expect((await readdir(folder)).sort()).toEqual(
-			['configuration', 'errors', 'http', 'operations', 'queues', 'recipes'].map((name) => `${name}.md`),
-		);
+		expect((await readdir(folder)).sort()).toEqual([
+			'configuration.md',
+			'errors.md',
+			'http.md',
+			'operations.md',
+			'pictures',
+			'queues.md',
+			'recipes.md',
+		]);
 		expect(await makeDocs('--check', folder)).toEqual({ code: 0, stderr: '' });
 		const text = (name: string) => readFile(join(folder, `${name}.md`), 'utf8');
 		const configuration = await text('configuration');
@@ -47,13 +53,20 @@ describe('scripts/docs.ts', () => {
 		await makeDocs(folder);
 		await writeFile(join(folder, 'errors.md'), 'Everything is fine.\n');
 		await rm(join(folder, 'queues.md'));
+		await rm(join(folder, 'pictures/flip.webp'));
+		for (const name of ['old', 'blur']) {
+			await copyFile(join(folder, 'pictures/sharpen.webp'), join(folder, `pictures/${name}.webp`));
+		}
 		await writeFile(join(folder, 'secrets.md'), 'Written by hand.\n');
 		const { code, stderr } = await makeDocs('--check', folder);
 		expect(code).toBe(1);
 		expect(stderr.trim().split('\n')).toEqual([
 			'docs/reference/errors.md is stale',
 			'docs/reference/queues.md is missing',
+			'docs/reference/pictures/flip.webp is missing',
+			'docs/reference/pictures/blur.webp was made by other steps',
 			'docs/reference/secrets.md is not made by scripts/docs.ts',
+			'docs/reference/pictures/old.webp is not made by scripts/docs.ts',
 			'Run `npm run docs` and commit what it changes.',
 		]);
 		expect(await readFile(join(folder, 'errors.md'), 'utf8')).toBe('Everything is fine.\n');

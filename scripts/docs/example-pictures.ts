@@ -1,0 +1,132 @@
+import { createHash } from 'node:crypto';
+import sharp from 'sharp';
+import { operations } from '../../src/operations/index.ts';
+import type { Operation } from '../../src/operations/operation.ts';
+import { decodeAsset } from '../../src/pipeline/asset.ts';
+import { inspect } from '../../src/pipeline/inspect.ts';
+import { openPages } from '../../src/pipeline/pages.ts';
+import { toPixels } from '../../src/pipeline/pixels.ts';
+import { parseRecipe } from '../../src/pipeline/plan.ts';
+import { runPipeline } from '../../src/pipeline/run.ts';
+import { similarityTo } from '../../src/pipeline/ssim.ts';
+import { logo, type SourceName, sources } from './scene.ts';
+
+/** The pictures of the operations page: what each example begins with and what the real pipeline makes of it. */
+
+/** Folder beside the pages. */
+export const picturesFolder = 'pictures';
+
+/** Examples that would show nothing on the plain scene. */
+const begins: Readonly<Record<string, SourceName>> = {
+	trim: 'framed',
+	flatten: 'cutout',
+	normalise: 'hazy',
+	clahe: 'hazy',
+};
+
+/** Looks good at half its size, and leaves all of them together well below a megabyte. */
+const webp = { quality: 75, effort: 4 };
+
+const limits = { maxMegapixels: 10, maxDimension: 10_000, maxFrames: 1, maxOutputDimension: 10_000 };
+
+const beforeFile = (source: SourceName) => `before-${source}.webp`;
+
+/** Names of an operation's two pictures within the folder. */
+export function picturesOf({ name }: Operation): { readonly before: string; readonly after: string } {
+	return { before: beforeFile(begins[name] ?? 'scene'), after: `${name}.webp` };
+}
+
+/** Makes all of them. @returns WebPs by their names */
+export async function examplePictures(): Promise<ReadonlyMap<string, Buffer>> {
+	const made = new Map<string, Buffer>();
+	const assets = new Map([['logo.png', await asset(await logo())]]);
+	for (const [source, draw] of Object.entries(sources)) {
+		const file = await draw();
+		made.set(beforeFile(source as SourceName), await run(file, [], assets));
+		for (const operation of operations) {
+			if ((begins[operation.name] ?? 'scene') !== source) continue;
+			const steps = [{ [operation.name]: operation.example }];
+			made.set(picturesOf(operation).after, await run(file, steps, assets));
+		}
+	}
+	return made;
+}
+
+type Assets = NonNullable<Parameters<typeof runPipeline>[0]['assets']>;
+
+async function asset(file: Buffer) {
+	return { ...(await decodeAsset(file, await inspect(file, limits))), sha256: sha256(file) };
+}
+
+async function run(file: Buffer, steps: readonly unknown[], assets: Assets): Promise<Buffer> {
+	// The steps stand in the file, so that a picture of other steps is told from this one however alike they look.
+	const metadata = { set: { description: JSON.stringify(steps) } };
+	const { definition } = parseRecipe('example', { variants: { made: { steps, metadata, encode: [{ webp }] } } });
+	const opened = await openPages(file, definition, limits);
+	let data: Buffer | undefined;
+	await runPipeline(
+		{ file, sha256: sha256(file), ...opened, recipe: definition, assets, limits, lanes: 1 },
+		{
+			onStep() {},
+			onVariant(output) {
+				data = output.data;
+			},
+		},
+	);
+	if (!data) throw new Error(`Expected a picture of ${JSON.stringify(steps)}.`);
+	return data;
+}
+
+function sha256(file: Buffer): string {
+	return createHash('sha256').update(file).digest('hex');
+}
+
+/**
+ * Largest mean difference of the channels, 0 to 255, and least similarity (`pipeline/ssim.ts`) that other versions of the codecs explain:
+ * written again at quality 60 all of them are within 1.9 and 0.974.
+ */
+const mostDifference = 2.4;
+const leastSimilarity = 0.97;
+/** Letters look different where the machine has another font. */
+const leastSimilarityOfText = 0.85;
+
+/**
+ * Does a stored picture show what is made now? Bytes are not compared: they differ from machine to machine, as fonts and codecs do.
+ *
+ * @returns what is wrong; undefined when nothing is
+ */
+export async function differenceOf(name: string, stored: Buffer, made: Buffer): Promise<string | undefined> {
+	const [found, wanted] = await Promise.all([describe(stored), describe(made)]);
+	if (!found || !wanted) return 'is no picture';
+	if (found.shape !== wanted.shape) return `is ${found.shape} and not ${wanted.shape}`;
+	if (found.steps !== wanted.steps) return 'was made by other steps';
+	const difference = meanDifference(found.pixels.data, wanted.pixels.data);
+	const similarity = similarityTo(wanted.pixels)(found.pixels);
+	const isText = name === 'text.webp';
+	if (similarity >= (isText ? leastSimilarityOfText : leastSimilarity) && difference <= mostDifference)
+		return undefined;
+	return `looks different (similarity ${similarity.toFixed(3)}, difference ${difference.toFixed(1)})`;
+}
+
+async function describe(file: Buffer) {
+	try {
+		const { format, width, height, hasAlpha, xmp } = await sharp(file).metadata();
+		return {
+			shape: `${format} of ${width} × ${height}${hasAlpha ? ', transparent' : ''}`,
+			steps: xmp?.toString(),
+			pixels: await toPixels(sharp(file).ensureAlpha()),
+		};
+	} catch {
+		return undefined;
+	}
+}
+
+/** Of four channels; what can be seen in neither has no colour. */
+function meanDifference(one: Buffer, other: Buffer): number {
+	let sum = 0;
+	for (let at = 0; at < one.length; at++) {
+		const alpha = Math.max(one[at | 3] ?? 0, other[at | 3] ?? 0);
+		sum += (Math.abs((one[at] ?? 0) - (other[at] ?? 0)) * ((at & 3) === 3 ? 255 : alpha)) / 255;
+	}
+	return sum / one.length;
+}
