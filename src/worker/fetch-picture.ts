@@ -111,19 +111,15 @@ async function fetchOriginal(
 	report: ReturnType<typeof reportTo>,
 	stopping: AbortSignal,
 ): Promise<Source> {
-	const tooSlow = new AbortController();
-	const timer = setTimeout(
-		() =>
-			tooSlow.abort(
-				new PicpipeError(
-					'remote-timeout',
-					`Expected all of ${shownUrl(source.url)} within ${fetching.seconds} s (${fetching.rules.settings}_SECONDS) but it took longer.`,
-				),
-			),
-		fetching.seconds * 1_000,
-	);
+	const end = new AbortController();
+	const stop = () => end.abort(new PicpipeError('stopping'));
+	if (stopping.aborted) stop();
+	// By hand: what `AbortSignal.any` keeps with a signal that lives as long as the worker grows with each fetch.
+	stopping.addEventListener('abort', stop, { once: true });
+	const late = `Expected all of ${shownUrl(source.url)} within ${fetching.seconds} s (${fetching.rules.settings}_SECONDS) but it took longer.`;
+	const timer = setTimeout(() => end.abort(new PicpipeError('remote-timeout', late)), fetching.seconds * 1_000);
 	try {
-		const signal = AbortSignal.any([stopping, tooSlow.signal]);
+		const { signal } = end;
 		report.note(`from ${shownUrl(source.url)}`);
 		const file = await report.step('fetch', () =>
 			openRemoteFile(source.url, fetching, { signal, onRedirect: report.note }),
@@ -142,6 +138,7 @@ async function fetchOriginal(
 		);
 	} finally {
 		clearTimeout(timer);
+		stopping.removeEventListener('abort', stop);
 	}
 }
 
