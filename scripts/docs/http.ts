@@ -43,7 +43,7 @@ moment, one is accepted. Only bytes count; \`similar\` finds what merely looks t
 	'GET /v1/pictures/:id/variants/:variant':
 		'A name alone gets the first encoding of the recipe. Supports the same as the original. The ETag is the SHA-256 of the bytes; the address stays the same when the picture is made again, so caches have to ask (`private, no-cache`).',
 	'GET /v1/pictures/:id/similar':
-		'Answers `{ pictures, complete }`: each with its `distance` and `picture`, the nearest first and of equally near ones the newest. Only pictures whose recipe asks for `phash` are found, or can be asked about (`not-hashed`). Every picture within the distance is found; when very many look alike only the first thousands of them are compared, and `complete` is false.',
+		'Answers `{ pictures, complete }`: each with its `distance` and `picture`, the nearest first and of equally near ones the newest. Only pictures whose recipe asks for `phash`, as all built-in ones do, are found or can be asked about (`not-hashed`). Every picture within the distance is found; when very many look alike only the first thousands of them are compared, and `complete` is false.',
 	'DELETE /v1/pictures/:id':
 		'204. A worker that is at it throws its work away at the end. Without Redis: 503, nothing deleted.',
 	'POST /v1/upload-tokens': `201 and \`{ token, expiresAt, recipe, tags, priority, maxBytes, maxPictures }\`. Whoever has the token can upload pictures of that recipe and size until it ends, as

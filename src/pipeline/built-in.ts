@@ -1,4 +1,7 @@
-/** The recipes that every installation has, as a person would write them. A recipes file may replace them. */
+/**
+ * The recipes that every installation has, as a person would write them. A recipes file may replace them. All of them ask for `phash`, so
+ * that near-duplicates are found whichever of them a picture came with.
+ */
 
 const webp = [{ webp: {} }];
 const jpeg = [{ jpeg: { quality: 85 } }];
@@ -16,7 +19,7 @@ const smaller = (from: string, width: number, encode: unknown = webp) => ({
 export const builtInRecipes: Readonly<Record<string, unknown>> = {
 	web: {
 		doc: 'Three widths for a page, never enlarged, and a square thumbnail cut to what draws the eye.',
-		analyse: ['thumbhash'],
+		analyse: ['thumbhash', 'phash'],
 		variants: {
 			large: wide(1600),
 			medium: wide(800),
@@ -26,7 +29,7 @@ export const builtInRecipes: Readonly<Record<string, unknown>> = {
 	},
 	avatar: {
 		doc: 'A square around what draws the eye, in three sizes that all show the same part of the picture.',
-		analyse: ['thumbhash'],
+		analyse: ['thumbhash', 'phash'],
 		variants: {
 			large: { steps: [cut(512, 512)], encode: webp },
 			medium: smaller('large', 192),
@@ -35,7 +38,7 @@ export const builtInRecipes: Readonly<Record<string, unknown>> = {
 	},
 	product: {
 		doc: 'The whole article, never cut and never enlarged, in the middle of a white square; and larger as it is, to zoom in.',
-		analyse: ['thumbhash'],
+		analyse: ['thumbhash', 'phash'],
 		variants: {
 			zoom: {
 				steps: [{ resize: { width: 2400, height: 2400, fit: 'inside', withoutEnlargement: true } }],
@@ -56,6 +59,7 @@ export const builtInRecipes: Readonly<Record<string, unknown>> = {
 	},
 	social: {
 		doc: 'The shapes that social networks show, as JPEG, which all of them take: Open Graph (1200 × 630), square (1080 × 1080) and story (1080 × 1920).',
+		analyse: ['phash'],
 		variants: {
 			og: { steps: [cut(1200, 630)], encode: jpeg },
 			square: { steps: [cut(1080, 1080)], encode: jpeg },
@@ -64,6 +68,7 @@ export const builtInRecipes: Readonly<Record<string, unknown>> = {
 	},
 	archive: {
 		doc: 'One copy that loses nothing of what is seen: full size, upright, in sRGB, as the smallest PNG.',
+		analyse: ['phash'],
 		variants: { lossless: { encode: [{ png: { compressionLevel: 9 } }] } },
 	},
 };

@@ -287,7 +287,7 @@ describe('recipes, queues and probes', () => {
 		expect(body.default).toBe('web');
 		expect((await call(api, 'GET', '/v1/recipes/web')).body).toMatchObject({
 			name: 'web',
-			definition: { analyse: ['thumbhash'], variants: { large: {}, medium: {}, small: {}, thumb: {} } },
+			definition: { analyse: ['phash', 'thumbhash'], variants: { large: {}, medium: {}, small: {}, thumb: {} } },
 		});
 		expect((await call(api, 'GET', '/v1/recipes/none')).body.code).toBe('recipe-not-found');
 	});

@@ -79,6 +79,23 @@ describe('GET /v1/pictures/{id}/similar', () => {
 		expect(await json(refused)).toMatchObject({ code: 'not-hashed' });
 	});
 
+	it('finds a picture of the default recipe by one of another built-in recipe', async () => {
+		const api = await startTestApi();
+		await api.startWorker();
+		const file = await photograph({ width: 640, height: 480 });
+		const post = async (bytes: Buffer, ...fields: [string, string][]) => {
+			const answer = await fetch(`${api.url}/v1/pictures`, {
+				method: 'POST',
+				body: form([['a.jpg', bytes]], ...fields),
+			});
+			return untilFinished(api, (await json(answer)).id);
+		};
+		const original = await post(file);
+		const avatar = await post(await sharp(file).resize(320).toBuffer(), ['recipe', 'avatar']);
+		const found = await similar(api, avatar.id);
+		expect(found.pictures.map((one: { picture: { id: string } }) => one.picture.id)).toEqual([original.id]);
+	});
+
 	it('refuses what it cannot answer', async () => {
 		const api = await startTestApi();
 		const { id } = await json(

@@ -1,5 +1,6 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
+import { hammingDistance } from '../../src/catalog/similar.ts';
 import { loadRecipes } from '../../src/pipeline/recipes.ts';
 import { photograph, similarity } from '../helpers/pictures.ts';
 import { type Made, make } from './make.ts';
@@ -13,6 +14,17 @@ const shown = ({ outputs }: Made) =>
 	outputs.map(({ name, format, width, height }) => `${name}.${format} ${width}×${height}`).sort();
 
 describe('built-in recipes', () => {
+	it('all hash what a picture looks like, so that near-duplicates are found across them', async () => {
+		const recipes = [...(await loadRecipes(undefined)).values()];
+		expect(recipes.map(({ name }) => name)).toEqual(['web', 'avatar', 'product', 'social', 'archive']);
+		const file = await photograph({ width: 640, height: 480 });
+		const small = await sharp(file).resize(320).webp().toBuffer();
+		const hashes = await Promise.all(
+			recipes.map(async ({ name }, index) => (await makeBuiltIn(name, index % 2 ? small : file)).analysis.phash ?? ''),
+		);
+		for (const hash of hashes) expect(hammingDistance(hash, hashes[0] ?? '')).toBeLessThanOrEqual(5);
+	});
+
 	it('avatar shows the same part of the picture in every size', async () => {
 		const made = await makeBuiltIn('avatar', await photograph({ width: 800, height: 600 }));
 		expect(shown(made)).toEqual(['large.webp 512×512', 'medium.webp 192×192', 'small.webp 64×64']);

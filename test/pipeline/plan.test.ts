@@ -263,7 +263,7 @@ describe('planLevels', () => {
 		expect(shown(levels)).toEqual(['1600×1200 of file', '800×600 of 1600', '400×300 of 800', '100×75 of 400']);
 		// 300×300 is cut from 400×300: no scaling of its own.
 		expect(levels[2]?.variants.map(({ variant }) => variant.name)).toEqual(['small', 'thumb']);
-		expect(levels[3]?.analyse.map(({ name }) => name)).toEqual(['thumbhash']);
+		expect(levels[3]?.analyse.map(({ name }) => name)).toEqual(['phash', 'thumbhash']);
 	});
 
 	it('takes the largest where the next one is too close', () => {

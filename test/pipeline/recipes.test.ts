@@ -22,7 +22,7 @@ describe('loadRecipes', () => {
 		expect([...recipes.keys()]).toEqual(['web', 'avatar', 'product', 'social', 'archive']);
 		for (const { doc } of recipes.values()) expect(doc).toMatch(/^[A-Z].*\.$/);
 		const { definition } = recipes.get('web') ?? expect.fail();
-		expect(definition.analyse).toEqual(['thumbhash']);
+		expect(definition.analyse).toEqual(['phash', 'thumbhash']);
 		expect(Object.keys(definition.variants)).toEqual(['large', 'medium', 'small', 'thumb']);
 	});
 

@@ -153,6 +153,7 @@ describe('recipe web', () => {
 			'encode small.webp',
 			'encode thumb.webp',
 			'scale to 100×75',
+			'phash',
 			'thumbhash',
 		]);
 		expect(steps.map(({ done }) => done)).toEqual([...steps.keys()].map((at) => (at + 1) / steps.length));
