@@ -14,6 +14,9 @@ const readBytes = 512 * 1024;
 /** How often a folder may vanish (its last object deleted) between making and using it. */
 const maximumFolderTries = 5;
 
+/** While somebody still writes into a folder it is never empty; they notice soon that it is gone (milliseconds, growing). */
+const patience = { maxRetries: 20, retryDelay: 10 };
+
 /** Keeps objects as files below a folder, with durable writes: temporary file, fsync, rename, fsync of the folder. */
 export function openFileStorage(rootFolder: string): Storage {
 	const root = resolve(rootFolder);
@@ -109,7 +112,7 @@ export function openFileStorage(rootFolder: string): Storage {
 
 		async deleteFolder(folder) {
 			const path = pathOf(folder);
-			await rm(path, { recursive: true, force: true });
+			await rm(path, { recursive: true, force: true, ...patience });
 			await removeEmptyParents(dirname(path), root);
 		},
 

@@ -96,6 +96,22 @@ export function storageContract(driver: string, open: () => Promise<Storage>): v
 			expect(await listed(storage, 'pictures/2027/')).toEqual([]);
 		});
 
+		it('deletes a folder while somebody still puts objects there', async () => {
+			const storage = await open();
+			let isOver = false;
+			const putting = (async () => {
+				for (let round = 0; !isOver; round++) {
+					// Whoever loses against the deletion may fail.
+					await storage.put(`${folder}${round}.webp`, Buffer.alloc(100)).catch(() => {});
+				}
+			})();
+			for (let round = 0; round < 30; round++) await storage.deleteFolder(folder);
+			isOver = true;
+			await putting;
+			await storage.deleteFolder(folder);
+			expect(await listed(storage, folder, { temporary: true })).toEqual([]);
+		});
+
 		it('deletes one object, and a folder with everything below', async () => {
 			const storage = await open();
 			await storage.put(key, Buffer.from('1'));
