@@ -115,10 +115,13 @@ export async function runPipeline(
 	const { exif } = input.picture;
 	for (const analyser of unseen) analyse(analyser, { exif });
 
-	for (const level of levels) {
+	for (const [index, level] of levels.entries()) {
 		const pixels = await lanes.run(() => makeLevel(level, levels, made, work)).catch(() => undefined);
 		if (!pixels) break;
 		made.set(level, pixels);
+		// What nothing is made of any more is held by its own variants alone: one page of a scan at a time, and not all.
+		const left = levels.slice(index + 1);
+		for (const one of made.keys()) if (!left.some(({ base }) => base === one)) made.delete(one);
 		for (const variant of level.variants) {
 			lanes.start(() => makeVariant(variant, pixels, work));
 		}
