@@ -14,7 +14,7 @@ import { variantKey } from '../storage/keys.ts';
 import { reportTo } from './job-report.ts';
 import { parseJob } from './parse-job.ts';
 import type { ImagingPool, VariantOutput } from './pool.ts';
-import { type Recorded, type Records, record, recordFailure, reopen, settle } from './record.ts';
+import { forget, type Recorded, type Records, record, recordFailure, reopen, settle } from './record.ts';
 
 export interface ProcessContext extends Records {
 	readonly pool: ImagingPool;
@@ -53,10 +53,8 @@ export async function processPicture(job: Job<unknown>, context: ProcessContext)
 	let picture: ReceivedPicture | undefined;
 	try {
 		picture = await report.step('read the manifest', () => openPicture(context, data.pictureId));
-		if (!picture) {
-			await context.catalog.remove(data.pictureId);
-			return finish('deleted');
-		}
+		// Deleted, perhaps in the middle of an attempt that then failed over it and has left variants behind.
+		if (!picture) return finish(await forget(context, data.pictureId));
 		if (picture.state === 'ready') {
 			await settle(context, picture);
 			return finish('already-ready', picture.variants);
