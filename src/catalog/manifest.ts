@@ -36,8 +36,8 @@ export async function* pendingIds(storage: Storage): AsyncIterable<string> {
 
 /**
  * Deletes everything of a picture. It is marked first, so that the sweep ends what a killed process has begun. Then the manifest
- * goes, then the original: a worker that writes the manifest at that moment looks for the original afterwards (see `record` in
- * worker/record.ts), so one of the two always sees the other and the picture can't come back.
+ * goes, then the original: a worker that writes the manifest at that moment looks for the original afterwards (see `replaceManifest`
+ * in worker/record.ts), so one of the two always sees the other and the picture can't come back.
  */
 export async function purgePicture(storage: Storage, id: string): Promise<void> {
 	const folder = folderOf(id);

@@ -1,16 +1,15 @@
 import { type Job, WaitingError } from 'bullmq';
 import { readManifest } from '../catalog/manifest.ts';
 import { type AwaitedPicture, isFinished, isReceived, type Picture, type Source, shownUrl } from '../domain/picture.ts';
-import { PicpipeError, toPicpipeError } from '../errors.ts';
+import { PicpipeError } from '../errors.ts';
 import { type FetchLimits, openRemoteFile } from '../intake/fetch.ts';
 import { type ReceiveLimits, receiveFor } from '../intake/receive.ts';
 import type { Logger } from '../observe/log.ts';
 import { fetchJobSchema, type ProcessReason } from '../queue/jobs.ts';
 import type { Queues } from '../queue/queues.ts';
-import { jobError, willRetry } from '../queue/retry.ts';
-import { reportTo } from './job-report.ts';
-import { parseJob } from './parse-job.ts';
-import { forget, type Recorded, type Records, recordFailure, recordFetched, reopen, settle } from './record.ts';
+import { beginAttempt } from './attempt.ts';
+import type { reportTo } from './job-report.ts';
+import { forget, type Recorded, type Records, recordFetched, reopen, settle } from './record.ts';
 
 export interface FetchContext extends Records {
 	readonly queues: Queues;
@@ -40,11 +39,7 @@ export async function fetchPicture(
 	token?: string,
 ): Promise<FetchResult> {
 	const started = performance.now();
-	const data = parseJob(job, fetchJobSchema);
-	const log = context.log.child({ pictureId: data.pictureId, jobId: job.id, requestId: data.requestId });
-	const attempt = job.attemptsMade + 1;
-	const attempts = job.opts.attempts ?? 1;
-	const report = reportTo(job, log);
+	const { data, log, attempt, report, fail } = beginAttempt(job, fetchJobSchema, context);
 	const finish = async (outcome: FetchResult['outcome'], bytes = 0): Promise<FetchResult> => {
 		const milliseconds = Math.round(performance.now() - started);
 		await report.done(outcome);
@@ -75,12 +70,7 @@ export async function fetchPicture(
 		}
 		// With everything of the picture went what was being written.
 		if (picture && (await isGone(context, picture.id))) return finish(await forget(context, picture.id));
-		const error = toPicpipeError(thrown);
-		const again = willRetry(error, attempt, attempts);
-		log.warn({ err: error, code: error.code, step: error.step, attempt, attempts, again }, 'attempt failed');
-		await report.done(`attempt ${attempt} of ${attempts} failed${again ? ', another follows' : ''}: ${error.message}`);
-		if (picture && !again) await recordFailure(context, picture, error, attempt);
-		throw jobError(error);
+		throw await fail(thrown, picture);
 	}
 }
 

@@ -3,18 +3,17 @@ import { folderOf, readManifest } from '../catalog/manifest.ts';
 import { isReceived, type Picture, type ReceivedPicture } from '../domain/picture.ts';
 import { maximumEncodings, type Recipe } from '../domain/recipe.ts';
 import type { Variant } from '../domain/variant.ts';
-import { PicpipeError, toPicpipeError } from '../errors.ts';
+import { PicpipeError } from '../errors.ts';
 import type { AssetFinder, AssetPlaces } from '../intake/assets.ts';
 import { workLeft } from '../intake/work-left.ts';
 import type { Logger } from '../observe/log.ts';
 import { analysisDigest } from '../pipeline/plan.ts';
 import { processJobSchema } from '../queue/jobs.ts';
-import { jobError, willRetry } from '../queue/retry.ts';
 import { variantKey } from '../storage/keys.ts';
-import { reportTo } from './job-report.ts';
-import { parseJob } from './parse-job.ts';
+import { beginAttempt } from './attempt.ts';
+import type { reportTo } from './job-report.ts';
 import type { ImagingPool, VariantOutput } from './pool.ts';
-import { forget, type Recorded, type Records, record, recordFailure, reopen, settle } from './record.ts';
+import { forget, type Recorded, type Records, record, reopen, settle } from './record.ts';
 
 export interface ProcessContext extends Records {
 	readonly pool: ImagingPool;
@@ -38,11 +37,7 @@ export interface ProcessResult {
  */
 export async function processPicture(job: Job<unknown>, context: ProcessContext): Promise<ProcessResult> {
 	const started = performance.now();
-	const data = parseJob(job, processJobSchema);
-	const log = context.log.child({ pictureId: data.pictureId, jobId: job.id, requestId: data.requestId });
-	const attempt = job.attemptsMade + 1;
-	const attempts = job.opts.attempts ?? 1;
-	const report = reportTo(job, log);
+	const { data, log, attempt, report, fail } = beginAttempt(job, processJobSchema, context);
 	const finish = (outcome: ProcessResult['outcome'], variants: readonly Variant[] = []): ProcessResult => ({
 		outcome,
 		variants: variants.map((variant) => `${variant.name}.${variant.format} ${variant.width}×${variant.height}`),
@@ -70,12 +65,7 @@ export async function processPicture(job: Job<unknown>, context: ProcessContext)
 		log.info({ outcome, attempt, milliseconds: Math.round(performance.now() - started) }, 'picture processed');
 		return finish(outcome, variants);
 	} catch (thrown) {
-		const error = toPicpipeError(thrown);
-		const again = willRetry(error, attempt, attempts);
-		log.warn({ err: error, code: error.code, step: error.step, attempt, attempts, again }, 'attempt failed');
-		await report.done(`attempt ${attempt} of ${attempts} failed${again ? ', another follows' : ''}: ${error.message}`);
-		if (picture && !again) await recordFailure(context, picture, error, attempt);
-		throw jobError(error);
+		throw await fail(thrown, picture);
 	}
 }
 

@@ -24,23 +24,15 @@ export type Recorded = 'recorded' | 'deleted' | 'superseded';
 /**
  * Writes how the work on a picture ended: manifest, then index, then the marker goes. Killed at any point it can be done again.
  *
- * Against a deletion at the same moment: `purgePicture` takes the manifest first and the original next. If the manifest is gone
- * before we write, or the original after, everything of the picture is purged again. The marker tells nothing here: the same work
- * may have been done twice at the same time (after a loss of Redis), and the other one takes the marker away when it has finished.
- *
  * @param worked the picture as it was when the work began; a newer revision in storage means others went on meanwhile
  */
 export async function record(to: Records, worked: Picture, end: Partial<Picture>): Promise<Recorded> {
-	const current = await readManifest(to.storage, worked.id);
-	if (!current) return forget(to, worked.id);
-	if (current.revision !== worked.revision) return 'superseded';
 	const { failure: _failure, force, ...rest } = worked;
 	// What was asked for and failed is still asked for when it is tried again.
 	const ended = revise(rest, { ...(force && end.state !== 'ready' && { force }), ...end });
-	await writeManifest(to.storage, ended);
-	if (!(await to.storage.stat(ended.source.key))) return forget(to, worked.id);
-	await settle(to, ended);
-	return 'recorded';
+	const outcome = await replaceManifest(to, worked, ended);
+	if (outcome === 'recorded') await settle(to, ended);
+	return outcome;
 }
 
 /** Records that nothing more is tried. */
@@ -76,16 +68,10 @@ export async function recordFetched(
 	worked: AwaitedPicture,
 	source: Source,
 ): Promise<Picture | Exclude<Recorded, 'recorded'>> {
-	const current = await readManifest(to.storage, worked.id);
-	if (!current) return forget(to, worked.id);
-	if (current.revision !== worked.revision) {
-		await to.storage.delete(source.key);
-		return 'superseded';
-	}
 	const fetched = revise(worked, { source: { ...source, url: worked.source.url } });
-	await writeManifest(to.storage, fetched);
-	if (!(await to.storage.stat(source.key))) return forget(to, worked.id);
-	return fetched;
+	const outcome = await replaceManifest(to, worked, fetched);
+	if (outcome === 'superseded') await to.storage.delete(source.key);
+	return outcome === 'recorded' ? fetched : outcome;
 }
 
 /** A failed picture whose job runs once more (Arena's retry button) is open again, durably; any other is left as it is. */
@@ -96,6 +82,22 @@ export async function reopen<T extends Picture>(to: Records, picture: T): Promis
 	await markPending(to.storage, again.id);
 	await writeManifest(to.storage, again);
 	return again as T;
+}
+
+/**
+ * Writes the next revision of a manifest unless others went on meanwhile.
+ *
+ * Against a deletion at the same moment: `purgePicture` takes the manifest first and the original next. If the manifest is gone
+ * before we write, or the original after, everything of the picture is purged again. The marker tells nothing here: the same work
+ * may have been done twice at the same time (after a loss of Redis), and the other one takes the marker away when it has finished.
+ */
+async function replaceManifest(to: Records, worked: Picture, next: Picture): Promise<Recorded> {
+	const current = await readManifest(to.storage, worked.id);
+	if (!current) return forget(to, worked.id);
+	if (current.revision !== worked.revision) return 'superseded';
+	await writeManifest(to.storage, next);
+	if (!(await to.storage.stat(next.source.key))) return forget(to, worked.id);
+	return 'recorded';
 }
 
 /** Brings index, marker and folder in line with a finished manifest. */

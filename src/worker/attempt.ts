@@ -1,0 +1,55 @@
+import type { Job } from 'bullmq';
+import type { z } from 'zod';
+import type { Picture } from '../domain/picture.ts';
+import { toPicpipeError } from '../errors.ts';
+import type { Logger } from '../observe/log.ts';
+import { jobError, willRetry } from '../queue/retry.ts';
+import { reportTo } from './job-report.ts';
+import { parseJob } from './parse-job.ts';
+import { type Records, recordFailure } from './record.ts';
+
+/** What the data of every job about a picture has. */
+interface PictureJobData {
+	readonly pictureId: string;
+	readonly requestId?: string | undefined;
+}
+
+/**
+ * Begins an attempt at a job about a picture: its data, where it tells what it does, and what there is to do when it fails.
+ *
+ * @throws an error for BullMQ that ends the job, `invalid-job`
+ */
+export function beginAttempt<T extends PictureJobData>(
+	job: Job<unknown>,
+	schema: z.ZodType<T>,
+	context: Records & { readonly log: Logger },
+) {
+	const data = parseJob(job, schema);
+	const log = context.log.child({ pictureId: data.pictureId, jobId: job.id, requestId: data.requestId });
+	const attempt = job.attemptsMade + 1;
+	const attempts = job.opts.attempts ?? 1;
+	const report = reportTo(job, log);
+
+	return {
+		data,
+		log,
+		attempt,
+		report,
+
+		/**
+		 * Tells that the attempt failed, and records it unless another one follows.
+		 *
+		 * @param picture as it was when the work began; undefined when it did not get that far
+		 * @returns the error for BullMQ
+		 */
+		async fail(thrown: unknown, picture: Picture | undefined): Promise<Error> {
+			const error = toPicpipeError(thrown);
+			const again = willRetry(error, attempt, attempts);
+			log.warn({ err: error, code: error.code, step: error.step, attempt, attempts, again }, 'attempt failed');
+			const end = again ? ', another follows' : '';
+			await report.done(`attempt ${attempt} of ${attempts} failed${end}: ${error.message}`);
+			if (picture && !again) await recordFailure(context, picture, error, attempt);
+			return jobError(error);
+		},
+	};
+}
