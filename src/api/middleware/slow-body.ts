@@ -1,6 +1,7 @@
 import type { Request, RequestHandler } from 'express';
 import { PicpipeError } from '../../errors.ts';
 import { sendProblem } from './problem.ts';
+import { hasBody } from './unread-body.ts';
 
 export interface SpeedLimit {
 	/** Slowest that a body may come, bytes a second; 0 for no limit. */
@@ -15,8 +16,7 @@ export interface SpeedLimit {
  */
 export function endSlowBody({ minUploadSpeed, slowSeconds }: SpeedLimit): RequestHandler {
 	return (request, response, next) => {
-		const { 'content-length': length, 'transfer-encoding': encoding } = request.headers;
-		if (minUploadSpeed === 0 || (encoding === undefined && !(Number(length) > 0))) return next();
+		if (minUploadSpeed === 0 || !hasBody(request)) return next();
 		const { socket } = request;
 		const least = minUploadSpeed * slowSeconds;
 		let before = socket.bytesRead;

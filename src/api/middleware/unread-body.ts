@@ -37,6 +37,10 @@ export function closeBehindAnswer(request: IncomingMessage, response: ServerResp
 
 /** Is there a body of which something has not come yet? (`complete` is also false in the first moment of a request that has none.) */
 function isUnread(request: IncomingMessage): boolean {
-	const { 'content-length': length, 'transfer-encoding': encoding } = request.headers;
-	return !request.complete && (encoding !== undefined || Number(length ?? 0) > 0);
+	return !request.complete && hasBody(request);
+}
+
+/** Does the request say that it has a body (RFC 9112, 6.3)? */
+export function hasBody({ headers }: IncomingMessage): boolean {
+	return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
