@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
+import { randomNumbers } from '../scripts/random-numbers.ts';
 
 /**
  * Draws `lighthouse.jpg`, the picture that the first `curl` line uploads: a lighthouse at dusk, 3000 × 2000. All of it is made
@@ -175,15 +176,4 @@ async function grain(): Promise<Buffer> {
 
 function svg(content: string): string {
 	return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">${content}</svg>`;
-}
-
-/** From 0 to 1, the same in every run: mulberry32. */
-function randomNumbers(seed: number): () => number {
-	let state = seed;
-	return () => {
-		state = (state + 0x6d2b79f5) | 0;
-		let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-		mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-		return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-	};
 }

@@ -1,4 +1,5 @@
 import sharp from 'sharp';
+import { randomNumbers } from '../random-numbers.ts';
 
 /**
  * The pictures that the examples are shown on, drawn here: an evening by a lake, with soft skies, fine grass, hard edges and a boat that
@@ -8,23 +9,12 @@ import sharp from 'sharp';
 /** Pixels; the numbers in the examples are made for it. */
 export const sceneSize = { width: 600, height: 400 };
 
-/** Numbers from 0 to 1, the same in every run: mulberry32. */
-function numbers(seed: number): () => number {
-	let state = seed;
-	return () => {
-		state = (state + 0x6d2b79f5) | 0;
-		let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-		mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-		return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-	};
-}
-
 const shore = 232;
 const { width, height } = sceneSize;
 
 /** A ridge from left to right: sums of waves, from coarse to fine. */
 function ridge(base: number, roughness: number, seed: number): string {
-	const random = numbers(seed);
+	const random = randomNumbers(seed);
 	const waves = [60, 27, 11, 5].map((length) => ({
 		length,
 		high: (roughness * length) / 60,
@@ -38,7 +28,7 @@ function ridge(base: number, roughness: number, seed: number): string {
 
 /** Firs along the shore, each a few jagged triangles. */
 function firs(): string {
-	const random = numbers(11);
+	const random = randomNumbers(11);
 	let path = '';
 	for (let x = -6; x < width + 6; x += 5 + random() * 7) {
 		// The bay in the middle is open.
@@ -58,7 +48,7 @@ function firs(): string {
 
 /** Light that lies on the water in short strokes, more of it below the sun. */
 function glints(): string {
-	const random = numbers(5);
+	const random = randomNumbers(5);
 	let path = '';
 	for (let count = 0; count < 260; count++) {
 		const y = shore + 4 + random() ** 1.6 * (height - shore - 50);
@@ -71,7 +61,7 @@ function glints(): string {
 
 /** Blades of grass in front, thin and sharp. */
 function grass(seed: number, from: number, tallest: number): string {
-	const random = numbers(seed);
+	const random = randomNumbers(seed);
 	let path = '';
 	for (let x = -10; x < width + 10; x += 1.6 + random() * 2) {
 		const tall = tallest * (0.35 + random() * 0.65) * (0.55 + 0.45 * Math.abs(Math.cos((x + 70) / 170)));

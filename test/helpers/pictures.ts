@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { crc32, deflateSync } from 'node:zlib';
 import sharp, { type Sharp } from 'sharp';
+import { randomNumbers } from '../../scripts/random-numbers.ts';
 
 /** Fixtures made in code, the same bytes in every run, and a measure of how alike two pictures look. */
 
@@ -177,15 +178,10 @@ async function fractalNoise(width: number, height: number, seed: number): Promis
 	return Uint8Array.from(sum, (value) => clamp(value * 0.6 + 128));
 }
 
-/** Deterministic random bytes: mulberry32. */
+/** Random bytes, the same in every run. */
 function randomBytes(seed: number): () => number {
-	let state = seed * 0x9e3779b9;
-	return () => {
-		state = (state + 0x6d2b79f5) | 0;
-		let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-		mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-		return (mixed ^ (mixed >>> 14)) & 0xff;
-	};
+	const random = randomNumbers(seed * 0x9e3779b9);
+	return () => (random() * 2 ** 32) & 0xff;
 }
 
 /** Valid JPEGs that differ only in a comment, so that each is a picture of its own without encoding anew. */

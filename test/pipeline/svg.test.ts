@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import sharp from 'sharp';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import type { Facts } from '../../src/domain/picture.ts';
 import { decodeAsset } from '../../src/pipeline/asset.ts';
 import { decode } from '../../src/pipeline/decode.ts';
 import { readHeader } from '../../src/pipeline/header.ts';
@@ -86,19 +87,22 @@ const beginnings: readonly (readonly [string, Buffer])[] = [
 	['lines that end as in Windows', Buffer.from(`<?xml version="1.0"?>\r\n${svg().replaceAll(' ', '\r\n ')}`)],
 ];
 
+/** Of the square that `svg` makes. */
+const squareFacts: Facts = {
+	format: 'svg',
+	width: 50,
+	height: 50,
+	frames: 1,
+	alpha: true,
+	orientation: 1,
+	colourSpace: 'srgb',
+};
+
 describe('an SVG', () => {
 	it.each(beginnings)('is known and drawn with %s before or in its root', async (_what, file) => {
 		expect(sniffFormat(file)).toBe('svg');
 		const { facts, data } = await draw(file);
-		expect(facts).toEqual({
-			format: 'svg',
-			width: 50,
-			height: 50,
-			frames: 1,
-			alpha: true,
-			orientation: 1,
-			colourSpace: 'srgb',
-		});
+		expect(facts).toEqual(squareFacts);
 		await expectHalves(data);
 	});
 
@@ -354,17 +358,8 @@ describe('what an SVG refers to', () => {
 			const document = Buffer.from(svg(`<rect width="50" height="50"/>${inner(where)}`));
 			// As `decode` draws it, without what was read before.
 			const drawing = { document, megapixels: 0 };
-			const facts = {
-				format: 'svg',
-				width: 50,
-				height: 50,
-				frames: 1,
-				alpha: true,
-				orientation: 1,
-				colourSpace: 'srgb',
-			};
 			const picture = {
-				facts,
+				facts: squareFacts,
 				drawing,
 				format: 'svg',
 				megapixels: 0,
