@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import sharp from 'sharp';
 import { tsImport } from 'tsx/esm/api';
 import { allocatorSettings } from '../dist/worker/imaging-child.js';
+import { median, table } from './figures.mjs';
 import { startDirect, startEngine, startWhole } from './sides.mjs';
 import { cpuOf, watchMemory } from './usage.mjs';
 
@@ -90,26 +91,16 @@ function print(results, count) {
 		'CPU ms/picture': result.cpu ? (result.cpu / (count * result.seconds.length)).toFixed(0) : 'n/a',
 		'peak memory': result.peak ? `${(result.peak / 1e6).toFixed(0)} MB` : 'n/a',
 	}));
-	const columns = Object.keys(rows[0]);
-	const line = (cells) => `| ${cells.join(' | ')} |\n`;
 	const extra = ((median(whole.seconds) - median(direct.seconds)) / count) * 1_000;
 	const cpu = whole.overhead / (count * whole.seconds.length);
 	process.stdout.write(
 		[
 			`\n${cpus()[0]?.model.trim()}, ${availableParallelism()} cores, Node ${process.versions.node}, `,
 			`sharp ${sharp.versions.sharp}, libvips ${sharp.versions.vips}\n\n`,
-			line(columns),
-			line(columns.map(() => '---')),
-			...rows.map((row) => line(Object.values(row))),
+			table(rows),
 			`\nOverhead of picpipe: ${extra.toFixed(1)} ms of wall time a picture`,
 			process.platform === 'linux' ? `; ${cpu.toFixed(1)} ms of CPU outside its imaging processes` : '',
 			`\n\nratio: ${ratioOf(whole).toFixed(3)}\n`,
 		].join(''),
 	);
-}
-
-function median(numbers) {
-	const sorted = [...numbers].sort((a, b) => a - b);
-	const middle = sorted.length >> 1;
-	return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
