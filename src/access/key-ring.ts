@@ -1,5 +1,4 @@
 import { timingSafeEqual } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { PicpipeError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
 import { apiKeyKey } from '../storage/keys.ts';
@@ -135,14 +134,14 @@ export function openKeyRing(storage: Storage, { settingKeys = [], seconds, log }
 }
 
 async function withPatience(work: Promise<void>): Promise<void> {
-	const over = new AbortController();
-	const late = sleep(readingPatience, undefined, { signal: over.signal }).then(() => {
-		throw new Error(`The storage did not list the keys within ${readingPatience} ms.`);
+	let timer: NodeJS.Timeout | undefined;
+	const late = new Promise<never>((_, reject) => {
+		const error = new Error(`The storage did not list the keys within ${readingPatience} ms.`);
+		timer = setTimeout(() => reject(error), readingPatience);
 	});
-	late.catch(() => {});
 	try {
 		await Promise.race([work, late]);
 	} finally {
-		over.abort();
+		clearTimeout(timer);
 	}
 }

@@ -1,9 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, rename, rm, rmdir, stat, statfs, writeFile } from 'node:fs/promises';
+import {
+	type FileHandle,
+	link,
+	mkdir,
+	open,
+	readdir,
+	rename,
+	rm,
+	rmdir,
+	stat,
+	statfs,
+	writeFile,
+} from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
 import { Readable } from 'node:stream';
-import type { ByteRange, Storage, StoredObject } from './storage.ts';
+import type { ByteRange, Storage } from './storage.ts';
 
 /** Unfinished writes are named `.<uuid>.tmp` and lie in the folder of the object they will become. */
 const temporaryName = /^\.[0-9a-f-]{36}\.tmp$/;
@@ -47,17 +59,29 @@ export function openFileStorage(rootFolder: string): Storage {
 	return {
 		description: `file:${root}`,
 
-		async put(key, body): Promise<StoredObject> {
+		async put(key, body, { isFollowed = false } = {}) {
 			const path = pathOf(key);
 			const temporary = await openTemporary(dirname(path));
 			try {
-				const stored = await writeDurably(temporary.file, body);
+				await writeDurably(temporary.file, body);
 				await rename(temporary.path, path);
-				await syncFolder(dirname(path));
-				return stored;
+				if (!isFollowed) await syncFolder(dirname(path));
 			} catch (error) {
 				await rm(temporary.path, { force: true });
 				throw error;
+			}
+		},
+
+		async create(key, body) {
+			const path = pathOf(key);
+			const temporary = await openTemporary(dirname(path));
+			try {
+				await writeDurably(temporary.file, body);
+				const isNew = await linkNew(temporary.path, path);
+				if (isNew) await syncFolder(dirname(path));
+				return isNew;
+			} finally {
+				await rm(temporary.path, { force: true });
 			}
 		},
 
@@ -125,6 +149,26 @@ export function openFileStorage(rootFolder: string): Storage {
 	};
 }
 
+/** What `link` says where the file system knows no second name for a file: FAT, and some that are mounted from elsewhere. */
+const linkless = /^(EPERM|ENOTSUP|EOPNOTSUPP|ENOSYS|EMLINK)$/;
+
+/**
+ * Gives a finished file its name, unless something has it. Where there are no links, two that look in the same moment may both rename.
+ */
+async function linkNew(temporary: string, path: string): Promise<boolean> {
+	try {
+		await link(temporary, path);
+		return true;
+	} catch (error) {
+		const { code = '' } = error as NodeJS.ErrnoException;
+		if (code === 'EEXIST') return false;
+		if (!linkless.test(code)) throw error;
+	}
+	if (await stat(path).catch(() => undefined)) return false;
+	await rename(temporary, path);
+	return true;
+}
+
 async function nearestFolder(folder: string): Promise<string> {
 	for (let path = folder; ; path = dirname(path)) {
 		try {
@@ -135,13 +179,11 @@ async function nearestFolder(folder: string): Promise<string> {
 	}
 }
 
-async function writeDurably(file: FileHandle, body: Buffer | AsyncIterable<Buffer>): Promise<StoredObject> {
+async function writeDurably(file: FileHandle, body: Buffer | AsyncIterable<Buffer>): Promise<void> {
 	try {
 		if (Buffer.isBuffer(body)) await writeFile(file, body);
 		else await writeGathered(file, body);
 		await file.sync();
-		const { size, mtime } = await file.stat();
-		return { bytes: size, modifiedAt: mtime };
 	} finally {
 		await file.close();
 	}

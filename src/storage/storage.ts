@@ -13,6 +13,14 @@ export interface ByteRange {
 	readonly end: number;
 }
 
+export interface PutOptions {
+	/**
+	 * Nobody relies on the object before another one was put into the same folder: its bytes are durable at once, its name together with that
+	 * one's. A picture's files come before its manifest, and a folder need not be synced for each of them.
+	 */
+	readonly isFollowed?: boolean;
+}
+
 /**
  * Where originals, variants and manifests are kept. A driver implements this and passes `test/contract/storage.ts`.
  *
@@ -25,7 +33,13 @@ export interface Storage {
 	 * Stores the object whole or not at all, and returns only when it would survive a power cut. An object of the same
 	 * key is replaced. When the body fails nothing is left behind and the body's own error is thrown.
 	 */
-	put(key: string, body: Buffer | AsyncIterable<Buffer>): Promise<StoredObject>;
+	put(key: string, body: Buffer | AsyncIterable<Buffer>, options?: PutOptions): Promise<void>;
+	/**
+	 * Stores an object as durably, unless there is one of this key: of any number who create it at once, in any processes, one does.
+	 *
+	 * @returns whether it was this one
+	 */
+	create(key: string, body: Buffer): Promise<boolean>;
 	/** Opens the object, or a range of it; undefined when there is none. The stream must be read or destroyed. */
 	get(key: string, range?: ByteRange): Promise<(StoredObject & { readonly stream: Readable }) | undefined>;
 	stat(key: string): Promise<StoredObject | undefined>;

@@ -120,7 +120,9 @@ async function makeVariants(
 			key: variantKey(folder, made.name, made.digest, extension),
 			bytes: data.length,
 		};
-		await report.step(`store ${made.name}.${extension}`, () => context.storage.put(variant.key, data), data.length);
+		// The manifest that names it follows.
+		const put = () => context.storage.put(variant.key, data, { isFollowed: true });
+		await report.step(`store ${made.name}.${extension}`, put, data.length);
 		return variant;
 	};
 	let result: Awaited<ReturnType<ImagingPool['run']>>;

@@ -20,12 +20,10 @@ export function storageContract(driver: string, open: () => Promise<Storage>): v
 		it('returns what was put, from a buffer and from a stream', async () => {
 			const storage = await open();
 			const bytes = randomBytes(300_000);
-			const fromBuffer = await storage.put(key, bytes);
-			expect(fromBuffer.bytes).toBe(300_000);
+			await storage.put(key, bytes);
 			expect((await readObject(storage, key))?.equals(bytes)).toBe(true);
 			const chunks = Array.from({ length: 50 }, () => randomBytes(10_000));
-			const fromStream = await storage.put(`${folder}b.webp`, Readable.from(chunks, { objectMode: false }));
-			expect(fromStream.bytes).toBe(500_000);
+			await storage.put(`${folder}b.webp`, Readable.from(chunks, { objectMode: false }), { isFollowed: true });
 			expect((await readObject(storage, `${folder}b.webp`))?.equals(Buffer.concat(chunks))).toBe(true);
 		});
 
@@ -40,6 +38,20 @@ export function storageContract(driver: string, open: () => Promise<Storage>): v
 			await storage.put(key, Buffer.from('a long first version'));
 			await storage.put(key, Buffer.from('second'));
 			expect((await readObject(storage, key))?.toString()).toBe('second');
+		});
+
+		it('creates an object once, whoever is first, and keeps it', async () => {
+			const storage = await open();
+			const bodies = Array.from({ length: 20 }, (_, index) => `number ${index}`);
+			const made = await Promise.all(bodies.map((body) => storage.create(key, Buffer.from(body))));
+			expect(made.filter(Boolean)).toHaveLength(1);
+			expect((await readObject(storage, key))?.toString()).toBe(bodies[made.indexOf(true)]);
+			await storage.put(`${folder}b.webp`, Buffer.from('put'));
+			expect(await storage.create(`${folder}b.webp`, Buffer.from('created'))).toBe(false);
+			expect((await readObject(storage, `${folder}b.webp`))?.toString()).toBe('put');
+			await storage.delete(key);
+			expect(await storage.create(key, Buffer.from('again'))).toBe(true);
+			expect(await listed(storage, 'pictures/', { temporary: true })).toEqual([`${folder}b.webp`, key].sort());
 		});
 
 		it('reads ranges, both ends counted', async () => {
