@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 /** The kernel counts CPU time in hundredths of a second (`getconf CLK_TCK`, 100 everywhere since Linux 2.6). */
 const millisecondsPerTick = 10;
 
-/** @returns {{ pid: number, parent: number, cpu: number, isImaging: boolean }[]} the processes given and all below them; CPU in milliseconds */
+/** @returns {{ pid: number, parent: number, cpu: number, command: string, isImaging: boolean }[]} the processes given and all below them; CPU in milliseconds */
 export function processTree(roots) {
 	const all = readdirSync('/proc')
 		.filter((name) => /^\d+$/.test(name))
@@ -23,9 +23,11 @@ function readProcess(name) {
 	try {
 		const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
 		const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-		const isImaging = readFileSync(`/proc/${name}/cmdline`, 'utf8').includes('imaging-process');
+		const command = readFileSync(`/proc/${name}/cmdline`, 'utf8').split('\0').join(' ');
 		const cpu = (Number(fields[11]) + Number(fields[12])) * millisecondsPerTick;
-		return [{ pid: Number(name), parent: Number(fields[1]), cpu, isImaging }];
+		return [
+			{ pid: Number(name), parent: Number(fields[1]), cpu, command, isImaging: command.includes('imaging-process') },
+		];
 	} catch {
 		return []; // Ended in the meantime.
 	}
@@ -66,4 +68,21 @@ export function cpuOf(roots) {
 	const tree = processTree(roots);
 	const sum = (processes) => processes.reduce((total, { cpu }) => total + cpu, 0);
 	return { imaging: sum(tree.filter(({ isImaging }) => isImaging)), all: sum(tree) };
+}
+
+/** Programs of picpipe, by what their command lines hold; the first that fits. */
+const roles = {
+	api: / api /,
+	worker: / worker /,
+	'imaging processes': /imaging-process/,
+	arena: / arena /,
+	redis: /^\S*(redis|valkey)-server /,
+};
+
+/** Memory in bytes by role, of picpipe as `picpipe start` runs it. */
+export function memoryByRole(roots) {
+	const tree = processTree(roots);
+	const sum = (pattern) =>
+		tree.filter(({ command }) => pattern.test(command)).reduce((total, { pid }) => total + memoryOf(pid), 0);
+	return Object.fromEntries(Object.entries(roles).map(([name, pattern]) => [name, sum(pattern)]));
 }
