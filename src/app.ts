@@ -28,6 +28,12 @@ import type { Storage } from './storage/storage.ts';
 /** Time that connections get to close in order, milliseconds. */
 const closingPatience = 2_000;
 
+/**
+ * How long a request with an idempotency key counts as under way when its api no longer says so, milliseconds: so long a client may have to
+ * wait that tries again after an api was killed.
+ */
+const idempotencyLease = 9_000;
+
 /** A role at work. */
 export interface Running {
 	/** Where it can be reached, for those that listen. */
@@ -40,11 +46,20 @@ export interface Running {
 
 /** Receives, shows and serves pictures. Starts without Redis too: uploads are accepted and queued later. */
 export async function startApi(config: Config, log: Logger): Promise<Running> {
-	const [{ buildApi }, { listenToPictures }, { openLimiter }, { openPressure }] = await Promise.all([
+	const [
+		{ buildApi },
+		{ listenToPictures },
+		{ openLimiter },
+		{ openPressure },
+		{ openLeases },
+		{ openIdempotencyRecords },
+	] = await Promise.all([
 		import('./api/server.ts'),
 		import('./queue/events.ts'),
 		import('./access/limiter.ts'),
 		import('./intake/pressure.ts'),
+		import('./access/leases.ts'),
+		import('./intake/idempotency.ts'),
 	]);
 	const storage = openStorage(config.storage);
 	const keys = openKeys(config, storage, log);
@@ -60,7 +75,9 @@ export async function startApi(config: Config, log: Logger): Promise<Running> {
 	const events = listenToPictures(eventsRedis, config.redisPrefix);
 	const limiter = openLimiter(redis, config.redisPrefix);
 	const pressure = openPressure({ ...config, redis, queues, storage, log });
-	const access = { keys, limiter, pressure };
+	const idempotency = openIdempotencyRecords(storage, config.idempotencySeconds);
+	const underWay = openLeases(redis, `${config.redisPrefix}:idempotency`, idempotencyLease);
+	const access = { keys, limiter, pressure, idempotency, underWay };
 	const app = buildApi({ config, storage, redis, catalog, queues, events, recipeBook, log, assets, ...access });
 	const place = { host: config.host, port: config.port, variable: 'PICPIPE_PORT' } as const;
 	const listening = await listen(app, place, { ...config, asksForBodies: true });
@@ -72,6 +89,7 @@ export async function startApi(config: Config, log: Logger): Promise<Running> {
 			recipeBook.close();
 			await listening.close();
 			limiter.close();
+			underWay.close();
 			// A connection that is just coming back may never finish closing, and nobody needs it any more.
 			await Promise.race([closeQuietly(log, [() => events.close(), () => queues.close()]), sleep(closingPatience)]);
 			redis.disconnect();
@@ -105,6 +123,8 @@ export async function startWorker(config: Config, log: Logger): Promise<Running>
 			fetching: fetchLimitsOf(config),
 			receiving: { maxBytes: config.maxBytes, svg: svgLimitsOf(config) },
 			abandonedSeconds: config.abandonedSeconds,
+			idempotencySeconds: config.idempotencySeconds,
+			sweepSeconds: config.sweepSeconds,
 			log,
 		},
 		{

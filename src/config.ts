@@ -428,6 +428,12 @@ export const settings = {
 		3_600,
 		'Age at which an upload that never finished (its process was killed) is cleaned up. Longer than `PICPIPE_UPLOAD_SECONDS`.',
 	),
+	idempotencySeconds: setting(
+		'PICPIPE_IDEMPOTENCY_SECONDS',
+		integer(1, 2_592_000, 'seconds'),
+		86_400,
+		'How long the answer to a request with an `Idempotency-Key` is kept to be given again; then the key is a new one.',
+	),
 	imagingProcesses: setting(
 		'PICPIPE_IMAGING_PROCESSES',
 		integer(1, 256, 'processes'),

@@ -29,6 +29,7 @@ const groups: Readonly<Record<string, readonly (keyof typeof settings)[]>> = {
 		'pictureSeconds',
 		'uploadSeconds',
 		'abandonedSeconds',
+		'idempotencySeconds',
 	],
 	'Back-pressure, slow and idle connections': [
 		'maxQueue',

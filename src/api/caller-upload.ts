@@ -3,7 +3,7 @@ import { type Caller, requireRecipe } from '../access/caller.ts';
 import type { NamedRecipe } from '../domain/recipe.ts';
 import { PicpipeError } from '../errors.ts';
 import { type Admitted, admitUnlessThere } from '../intake/duplicates.ts';
-import { discard, type Received } from '../intake/receive.ts';
+import { discardUnlessShared, type Received } from '../intake/receive.ts';
 import type { Logger } from '../observe/log.ts';
 import { svgLimitsOf } from '../pipeline/svg-limits.ts';
 import { chooseRecipe } from './choose-recipe.ts';
@@ -73,7 +73,7 @@ export async function admitFor(
 	log: Logger,
 ): Promise<Admitted> {
 	const giveBack = await context.limiter.chargePicture(caller).catch(async (error) => {
-		await discard(context.storage, received.id);
+		await discardUnlessShared(context.storage, received);
 		throw error;
 	});
 	try {
@@ -81,6 +81,7 @@ export async function admitFor(
 		if (!admitted.isNew) await giveBack();
 		return admitted;
 	} catch (error) {
+		await discardUnlessShared(context.storage, received);
 		await giveBack();
 		throw error;
 	}

@@ -2,10 +2,12 @@ import type { Response } from 'express';
 import type { Redis } from 'ioredis';
 import type { Caller } from '../access/caller.ts';
 import type { KeyRing } from '../access/key-ring.ts';
+import type { Leases } from '../access/leases.ts';
 import type { Limiter } from '../access/limiter.ts';
 import type { Config } from '../config.ts';
 import { PicpipeError } from '../errors.ts';
 import type { Admission } from '../intake/admit.ts';
+import type { IdempotencyRecords } from '../intake/idempotency.ts';
 import type { Pressure } from '../intake/pressure.ts';
 import type { Logger } from '../observe/log.ts';
 import type { RecipeBook } from '../pipeline/recipe-book.ts';
@@ -21,6 +23,10 @@ export interface ApiContext extends Admission {
 	readonly keys: KeyRing;
 	readonly limiter: Limiter;
 	readonly pressure: Pressure;
+	/** What became of requests with an idempotency key. */
+	readonly idempotency: IdempotencyRecords;
+	/** Which of those are under way, over all apis. */
+	readonly underWay: Leases;
 }
 
 /** Who makes the request, behind a guard. @throws PicpipeError `internal` where there was none */

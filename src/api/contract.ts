@@ -63,7 +63,7 @@ export const uploadFieldsSchema = z.strictObject({
 		.enum(duplicatePolicies)
 		.default('accept')
 		.describe(
-			'What becomes of bytes that are there already: `accept` makes another picture of them, `refuse` answers `duplicate-picture`, `link` answers with the picture that is there.',
+			'What becomes of bytes that are there already: `accept` makes another picture of them, `refuse` answers `duplicate-picture`, `link` answers with the picture that is there, `dedupe` does so if it was made with the same recipe.',
 		),
 });
 export type UploadFields = z.output<typeof uploadFieldsSchema>;

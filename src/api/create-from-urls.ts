@@ -1,5 +1,7 @@
 import type { Request, Response } from 'express';
 import { type Caller, requireRecipe } from '../access/caller.ts';
+import { digest } from '../domain/digest.ts';
+import { newPictureId } from '../domain/picture.ts';
 import { PicpipeError } from '../errors.ts';
 import { checkUrl } from '../http/guard.ts';
 import { type AdmitFields, admitUrl } from '../intake/admit.ts';
@@ -8,10 +10,11 @@ import type { Logger } from '../observe/log.ts';
 import { chooseRecipe } from './choose-recipe.ts';
 import { type ApiContext, callerOf } from './context.ts';
 import { fetchBodySchema, parse } from './contract.ts';
-import { answer, asRefusal, type Result } from './created.ts';
+import { asRefusal, type Result } from './created.ts';
+import type { Berth, Submission } from './once.ts';
 
 /** `POST /v1/pictures` with JSON: pictures that are still to be fetched. An address that can't be asked is refused by itself. */
-export async function createFromUrls(context: ApiContext, request: Request, response: Response): Promise<void> {
+export function takeUrls(context: ApiContext, request: Request, response: Response): Submission {
 	const caller = callerOf(response);
 	if (caller.grant) {
 		throw new PicpipeError(
@@ -38,32 +41,48 @@ export async function createFromUrls(context: ApiContext, request: Request, resp
 	const recipe = chooseRecipe(context, fields.recipe);
 	requireRecipe(caller, recipe.name);
 	const { requestId, log } = response.locals;
-	const results: Result[] = [];
-	for (const one of url === undefined ? urls : [url]) {
-		const made = await admitOne(context, caller, one, { ...fields, recipe, requestId }, log);
-		results.push({ url: one, ...made });
+	const checked = (url === undefined ? urls : [url]).map((one) => ({ url: one, ...check(context, one) }));
+	return {
+		isList: url === undefined,
+		fingerprint: { request: digest('json', request.body), files: [] },
+		berths: checked.map(({ refused }) => (refused ? undefined : { id: newPictureId() })),
+		async admit(berths) {
+			const results: Result[] = [];
+			for (const [at, { url, address, refused }] of checked.entries()) {
+				const berth = berths[at];
+				if (!address || !berth) results.push({ url, ...(refused && { refused }) });
+				else {
+					const made = await admitOne(context, caller, address, { ...fields, recipe, requestId }, berth, log);
+					results.push({ url, ...made });
+				}
+			}
+			return results;
+		},
+	};
+}
+
+function check({ config }: ApiContext, text: string): { readonly address?: URL; readonly refused?: PicpipeError } {
+	try {
+		return { address: checkUrl(text, fetchLimitsOf(config).rules) };
+	} catch (error) {
+		if (error instanceof PicpipeError) return { refused: error };
+		throw error;
 	}
-	await answer(context, request, response, results, url === undefined);
 }
 
 async function admitOne(
 	context: ApiContext,
 	caller: Caller,
-	text: string,
+	url: URL,
 	fields: AdmitFields,
+	berth: Berth,
 	log: Logger,
 ): Promise<Pick<Result, 'picture' | 'refused'>> {
-	let url: URL;
-	try {
-		url = checkUrl(text, fetchLimitsOf(context.config).rules);
-	} catch (error) {
-		if (error instanceof PicpipeError) return { refused: error };
-		throw error;
-	}
+	if (berth.picture) return { picture: berth.picture };
 	try {
 		const giveBack = await context.limiter.chargePicture(caller);
 		try {
-			return { picture: await admitUrl(context, url, fields, log) };
+			return { picture: await admitUrl(context, url, fields, log, berth) };
 		} catch (error) {
 			await giveBack();
 			throw error;

@@ -10,10 +10,10 @@ import { viewOf } from './resolve.ts';
 /** What became of one file or address of a request. */
 export interface Result {
 	readonly filename?: string | undefined;
-	readonly url?: string;
-	readonly picture?: Picture;
+	readonly url?: string | undefined;
+	readonly picture?: Picture | undefined;
 	/** False for one that was there already. */
-	readonly isNew?: boolean;
+	readonly isNew?: boolean | undefined;
 	readonly refused?: PicpipeError;
 }
 

@@ -23,8 +23,10 @@ export interface Catalog {
 	/**
 	 * Claims bytes for an upload that is about to be admitted, unless they are in the index or claimed by another. The claim ends when
 	 * the picture is put, when it is released, or by itself after a few minutes.
+	 *
+	 * @param recipeDigest only pictures that were made with this recipe count as being there
 	 */
-	claim(sha256: string, id: string): Promise<Claim>;
+	claim(sha256: string, id: string, recipeDigest?: string): Promise<Claim>;
 	/** Ends the claim of this upload. */
 	release(sha256: string, id: string): Promise<void>;
 	/** Ids in the index that are not among these, oldest first, for `reindex`. */
@@ -115,7 +117,7 @@ export function openCatalog(redis: Redis, prefix: string): Catalog {
 			};
 		},
 
-		claim: (sha256, id) => scripts.claim(sha256, id),
+		claim: (sha256, id, recipeDigest) => scripts.claim(sha256, id, recipeDigest),
 
 		release: (sha256, id) => scripts.release(sha256, id),
 
@@ -141,7 +143,7 @@ export function openCatalog(redis: Redis, prefix: string): Catalog {
 }
 
 /** Raised when pictures are indexed by something new, so that those of before are indexed by it too. */
-const indexVersion = 2;
+const indexVersion = 3;
 
 /** Another one after every start of the Redis server, and after an update that indexes more. */
 async function markOf(redis: Redis): Promise<string> {

@@ -17,7 +17,16 @@ export async function readManifest(storage: Storage, id: string): Promise<Pictur
 }
 
 export async function writeManifest(storage: Storage, picture: Picture): Promise<void> {
-	await storage.put(manifestKey(folderOf(picture.id)), Buffer.from(`${JSON.stringify(picture, null, '\t')}\n`));
+	await storage.put(manifestKey(folderOf(picture.id)), toBytes(picture));
+}
+
+function toBytes(picture: Picture): Buffer {
+	return Buffer.from(`${JSON.stringify(picture, null, '\t')}\n`);
+}
+
+/** Writes the first manifest of a picture, unless there is one. @returns whether it was this one */
+export async function createManifest(storage: Storage, picture: Picture): Promise<boolean> {
+	return storage.create(manifestKey(folderOf(picture.id)), toBytes(picture));
 }
 
 /** Marks the picture as accepted and not finished; the sweep reads these markers. */

@@ -31,6 +31,7 @@ local function unlink(prefix, id, document)
 	-- One that is still to be fetched has no bytes yet.
 	if old.source.sha256 then
 		redis.call('ZREM', prefix .. 'sha256:' .. old.source.sha256, id)
+		redis.call('ZREM', prefix .. 'sha256:' .. old.source.sha256 .. ':' .. old.recipe.digest, id)
 		release(prefix, old.source.sha256, id)
 	end
 	if old.analysis.phash then
@@ -41,7 +42,7 @@ end
 `;
 
 /**
- * KEYS: picture, deletion. ARGV: prefix, id, document, revision, state, recipe name, SHA-256 or '', perceptual hash or '', tags.
+ * KEYS: picture, deletion. ARGV: prefix, id, document, revision, state, recipe name, SHA-256 or '', perceptual hash or '', recipe digest, tags.
  * Of two documents with the same revision the one further on in its life wins: queued, processing, finished.
  */
 const put = `${unlink}
@@ -58,11 +59,14 @@ redis.call('SET', KEYS[1], ARGV[3])
 redis.call('ZADD', ARGV[1] .. 'all', 0, ARGV[2])
 redis.call('ZADD', ARGV[1] .. 'state:' .. ARGV[5], 0, ARGV[2])
 redis.call('ZADD', ARGV[1] .. 'recipe:' .. ARGV[6], 0, ARGV[2])
-if ARGV[7] ~= '' then redis.call('ZADD', ARGV[1] .. 'sha256:' .. ARGV[7], 0, ARGV[2]) end
+if ARGV[7] ~= '' then
+	redis.call('ZADD', ARGV[1] .. 'sha256:' .. ARGV[7], 0, ARGV[2])
+	redis.call('ZADD', ARGV[1] .. 'sha256:' .. ARGV[7] .. ':' .. ARGV[9], 0, ARGV[2])
+end
 if ARGV[8] ~= '' then
 	for _, bucket in ipairs(buckets(ARGV[1], ARGV[8])) do redis.call('HSET', bucket, ARGV[2], ARGV[8]) end
 end
-for position = 9, #ARGV do redis.call('ZADD', ARGV[1] .. 'tag:' .. ARGV[position], 0, ARGV[2]) end
+for position = 10, #ARGV do redis.call('ZADD', ARGV[1] .. 'tag:' .. ARGV[position], 0, ARGV[2]) end
 -- From here on the bytes are known by their picture.
 release(ARGV[1], ARGV[7], ARGV[2])
 return 1
@@ -76,7 +80,7 @@ if stored then unlink(ARGV[1], ARGV[2], stored) end
 redis.call('DEL', KEYS[1])
 `;
 
-/** KEYS: pictures of the bytes, claim. ARGV: id, seconds that the claim lasts. */
+/** KEYS: pictures of the bytes, or of the bytes and a recipe; claim. ARGV: id, seconds that the claim lasts. */
 const claim = `
 local there = redis.call('ZRANGE', KEYS[1], 0, 0)[1]
 if there then return { 'there', there } end
@@ -107,7 +111,7 @@ export interface Claim {
 export interface CatalogScripts {
 	put(picture: Picture): Promise<void>;
 	remove(id: string): Promise<void>;
-	claim(sha256: string, id: string): Promise<Claim>;
+	claim(sha256: string, id: string, recipeDigest?: string): Promise<Claim>;
 	release(sha256: string, id: string): Promise<void>;
 }
 
@@ -131,14 +135,15 @@ export function defineCatalogScripts(redis: Redis, prefix: string): CatalogScrip
 			const document = JSON.stringify(picture);
 			const phash = picture.analysis.phash ?? '';
 			const sha256 = 'sha256' in source ? source.sha256 : '';
-			const described = [document, revision, state, recipe.name, sha256, phash, ...tags];
+			const described = [document, revision, state, recipe.name, sha256, phash, recipe.digest, ...tags];
 			await askRedis(redis, () => commands.catalogPut(...keys(id), prefix, id, ...described));
 		},
 		async remove(id) {
 			await askRedis(redis, () => commands.catalogRemove(...keys(id), prefix, id, deletionMemory));
 		},
-		async claim(sha256, id) {
-			const ofBytes = [`${prefix}sha256:${sha256}`, `${prefix}claim:${sha256}`];
+		async claim(sha256, id, recipeDigest) {
+			const pictures = `${prefix}sha256:${sha256}${recipeDigest === undefined ? '' : `:${recipeDigest}`}`;
+			const ofBytes = [pictures, `${prefix}claim:${sha256}`];
 			const [outcome, holder] = await askRedis(redis, () => commands.catalogClaim(...ofBytes, id, claimSeconds));
 			return { outcome, id: holder };
 		},

@@ -11,7 +11,12 @@ export function canonicalJson(value: unknown): string {
 /** Raised whenever the same recipe would make other bytes: it is part of every digest, so that old variants are re-made. */
 export const engineVersion = 1;
 
+/** The SHA-256 of the parts' canonical form, 64 hex digits. */
+export function digest(...parts: readonly unknown[]): string {
+	return createHash('sha256').update(canonicalJson(parts)).digest('hex');
+}
+
 /** The first 12 hex digits (48 bits) of the SHA-256 of the parts' canonical form: short enough for a file's name. */
 export function digest12(...parts: readonly unknown[]): string {
-	return createHash('sha256').update(canonicalJson(parts)).digest('hex').slice(0, 12);
+	return digest(...parts).slice(0, 12);
 }

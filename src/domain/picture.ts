@@ -33,7 +33,8 @@ const failureSchema = z.strictObject({
 /** Why a picture failed, as stored and shown. */
 export type Failure = z.infer<typeof failureSchema>;
 
-const receivedSchema = z.strictObject({
+/** An original that is in storage. */
+export const sourceSchema = z.strictObject({
 	key: z.string(),
 	type: z.string(),
 	bytes: z.int().min(1),
@@ -43,8 +44,7 @@ const receivedSchema = z.strictObject({
 	/** Where it was fetched from, as it was asked for; it may hold a signature, so show it with `shownUrl`. */
 	url: z.string().optional(),
 });
-/** An original that is in storage. */
-export type Source = z.infer<typeof receivedSchema>;
+export type Source = z.infer<typeof sourceSchema>;
 
 const awaitedSchema = z.strictObject({
 	/** Holds the place of the original until it is there: an object with nothing but the address. */
@@ -79,7 +79,7 @@ export const pictureSchema = z.strictObject({
 	revision: z.int().min(1),
 	createdAt: z.iso.datetime(),
 	updatedAt: z.iso.datetime(),
-	source: z.union([receivedSchema, awaitedSchema]),
+	source: z.union([sourceSchema, awaitedSchema]),
 	facts: factsSchema.optional(),
 	recipe: z.strictObject({ name: z.string(), digest: z.string(), definition: recipeSchema }),
 	priority: z.int().min(0).max(maximumPriority),

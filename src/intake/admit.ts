@@ -1,5 +1,13 @@
 import type { Catalog } from '../catalog/catalog.ts';
-import { folderOf, markPending, purgePicture, revise, writeManifest } from '../catalog/manifest.ts';
+import {
+	createManifest,
+	folderOf,
+	markPending,
+	purgePicture,
+	readManifest,
+	revise,
+	writeManifest,
+} from '../catalog/manifest.ts';
 import { manifestVersion, newPictureId, type Picture, pictureIdTime } from '../domain/picture.ts';
 import type { NamedRecipe } from '../domain/recipe.ts';
 import { PicpipeError } from '../errors.ts';
@@ -10,7 +18,7 @@ import { originalKey } from '../storage/keys.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { AssetFinder } from './assets.ts';
 import { filenameOfUrl } from './fetch.ts';
-import { cleanFilename, type Received } from './receive.ts';
+import { cleanFilename, discardUnlessShared, type Received } from './receive.ts';
 
 export interface Admission {
 	readonly storage: Storage;
@@ -32,7 +40,7 @@ export interface AdmitFields {
  * `ready` or `failed` whatever dies. Index and queue follow as well as they can; what Redis misses now, the sweep brings later.
  */
 export async function admit(to: Admission, received: Received, fields: AdmitFields, log: Logger): Promise<Picture> {
-	return begin(to, received.id, received.source, fields, log);
+	return begin(to, received, fields, log);
 }
 
 /**
@@ -40,25 +48,32 @@ export async function admit(to: Admission, received: Received, fields: AdmitFiel
  * original, so that a deletion at any moment is seen by whoever writes the manifest (see `purgePicture`).
  *
  * @param url as `checkUrl` returned it
+ * @param berth the picture's id where it was chosen before
  */
-export async function admitUrl(to: Admission, url: URL, fields: AdmitFields, log: Logger): Promise<Picture> {
-	const id = newPictureId();
+export async function admitUrl(
+	to: Admission,
+	url: URL,
+	fields: AdmitFields,
+	log: Logger,
+	berth: Omit<Received, 'source'> = { id: newPictureId() },
+): Promise<Picture> {
+	const { id } = berth;
 	const key = originalKey(folderOf(id), 'url');
 	const filename = cleanFilename(filenameOfUrl(url));
 	try {
 		await markPending(to.storage, id);
 		await to.storage.put(key, Buffer.from(`${url.href}\n`));
-		return await begin(to, id, { key, url: url.href, ...(filename && { filename }) }, fields, log);
+		const source = { key, url: url.href, ...(filename && { filename }) };
+		return await begin(to, { ...berth, source }, fields, log);
 	} catch (error) {
-		await purgePicture(to.storage, id);
+		await discardUnlessShared(to.storage, berth);
 		throw error;
 	}
 }
 
 async function begin(
 	to: Admission,
-	id: string,
-	source: Picture['source'],
+	{ id, source, isShared }: Pick<Received, 'id' | 'isShared'> & Pick<Picture, 'source'>,
 	fields: AdmitFields,
 	log: Logger,
 ): Promise<Picture> {
@@ -78,7 +93,9 @@ async function begin(
 		variants: [],
 		analysis: {},
 	};
-	await writeManifest(to.storage, picture);
+	if (!isShared) await writeManifest(to.storage, picture);
+	// Of those that share it one makes the picture, and the others find it. If it was deleted by now they tell what there was.
+	else if (!(await createManifest(to.storage, picture))) return (await readManifest(to.storage, id)) ?? picture;
 	await handOver(to, picture, 'upload', log);
 	return picture;
 }

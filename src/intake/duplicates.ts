@@ -7,7 +7,7 @@ import { type Admission, type AdmitFields, admit } from './admit.ts';
 import { discard, type Received } from './receive.ts';
 
 /** What becomes of an upload whose bytes are there already. */
-export const duplicatePolicies = ['accept', 'refuse', 'link'] as const;
+export const duplicatePolicies = ['accept', 'refuse', 'link', 'dedupe'] as const;
 export type DuplicatePolicy = (typeof duplicatePolicies)[number];
 
 /** How long an upload waits for another one of the same bytes that is just being admitted, milliseconds. */
@@ -34,10 +34,12 @@ export async function admitUnlessThere(
 	log: Logger,
 ): Promise<Admitted> {
 	if (fields.duplicates === 'accept') return { picture: await admit(to, received, fields, log), isNew: true };
-	const there = await claimBytes(to, received);
+	const there = await claimBytes(to, received, fields.duplicates === 'dedupe' ? fields.recipe.digest : undefined);
+	if (there?.id === received.id) return { picture: there, isNew: true };
 	if (there) {
-		await discard(to.storage, received.id);
-		if (fields.duplicates === 'link') return { picture: there, isNew: false };
+		// Whoever shares it is told the same, or has made a picture of it before the other one came.
+		if (!(received.isShared && (await readManifest(to.storage, received.id)))) await discard(to.storage, received.id);
+		if (fields.duplicates !== 'refuse') return { picture: there, isNew: false };
 		throw new PicpipeError('duplicate-picture', `The same bytes are there already, as ${there.id}.`, {
 			pictureId: there.id,
 		});
@@ -52,8 +54,15 @@ export async function admitUnlessThere(
 	}
 }
 
-/** @returns the picture that has the bytes, or undefined when they are now claimed for this upload */
-async function claimBytes(to: Admission, { id, source }: Received): Promise<Picture | undefined> {
+/**
+ * @param recipeDigest only a picture made with this recipe will do; any when undefined
+ * @returns the picture that has the bytes, or undefined when they are now claimed for this upload
+ */
+async function claimBytes(
+	to: Admission,
+	{ id, source }: Received,
+	recipeDigest: string | undefined,
+): Promise<Picture | undefined> {
 	if (!(await to.catalog.isComplete())) {
 		throw new PicpipeError(
 			'duplicate-undecided',
@@ -61,12 +70,16 @@ async function claimBytes(to: Admission, { id, source }: Received): Promise<Pict
 		);
 	}
 	for (const end = performance.now() + patience; ; await sleep(lookAgain)) {
-		const claim = await to.catalog.claim(source.sha256, id);
+		const claim = await to.catalog.claim(source.sha256, id, recipeDigest);
 		if (claim.outcome === 'claimed') return undefined;
 		const picture = await readManifest(to.storage, claim.id);
-		if (picture) return picture;
-		// In the index and not in storage: it was purged, and the index was not told.
-		if (claim.outcome === 'there') await to.catalog.remove(claim.id);
-		else if (performance.now() > end) throw new PicpipeError('duplicate-undecided');
+		if (picture && (recipeDigest === undefined || picture.recipe.digest === recipeDigest)) return picture;
+		if (claim.outcome === 'there') {
+			// The index was not told: it was purged, or made again with another recipe.
+			if (picture) await to.catalog.put(picture);
+			else await to.catalog.remove(claim.id);
+		}
+		// With another recipe it is waited for too: when it is in the index the bytes can be claimed again.
+		if (performance.now() > end) throw new PicpipeError('duplicate-undecided');
 	}
 }

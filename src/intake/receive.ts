@@ -20,6 +20,8 @@ export interface ReceiveLimits {
 export interface Received {
 	readonly id: string;
 	readonly source: Source;
+	/** Others may make a picture of it too: an attempt at the same request that was thought to be lost. One of them does. */
+	readonly isShared?: boolean;
 }
 
 /**
@@ -109,13 +111,22 @@ async function store(storage: Storage, key: string, body: AsyncIterable<Buffer>,
 			yield chunk;
 		}
 	}
-	await storage.put(key, metered());
+	// The manifest follows, and nothing is promised before it.
+	await storage.put(key, metered(), { isFollowed: true });
 	return { bytes, sha256: hash.digest('hex') };
 }
 
 /** Takes back what was received and will not become a picture. */
 export async function discard(storage: Storage, id: string): Promise<void> {
 	await purgePicture(storage, id);
+}
+
+/**
+ * Takes back what could not be admitted. What is shared stays: somebody else may just be admitting it; if nobody does, its marker tells the
+ * sweep.
+ */
+export async function discardUnlessShared(storage: Storage, received: Omit<Received, 'source'>): Promise<void> {
+	if (!received.isShared) await discard(storage, received.id);
 }
 
 export function tooLarge(maxBytes: number): PicpipeError {

@@ -8,6 +8,7 @@
  * pictures/<yyyy>/<mm>/<dd>/<id>/<variant>-<digest12>.<ext>
  * pictures/<yyyy>/<mm>/<dd>/<id>/picture.json
  * pending/<id>
+ * idempotency/<hh>/<digest>   what became of a request with an `Idempotency-Key`
  * keys/<id>              an API key, hashed
  * keys/revoked/<id>      the same once it was revoked
  * ```
@@ -15,6 +16,7 @@
 
 export const picturesFolder = 'pictures/';
 export const pendingFolder = 'pending/';
+export const idempotencyFolder = 'idempotency/';
 export const keysFolder = 'keys/';
 const revokedKeysFolder = `${keysFolder}revoked/`;
 
@@ -44,6 +46,17 @@ export function pendingKey(id: string): string {
 /** The id in a manifest's key, or undefined for any other key. */
 export function manifestId(key: string): string | undefined {
 	return /^pictures\/\d{4}\/\d\d\/\d\d\/([^/]+)\/picture\.json$/.exec(key)?.[1];
+}
+
+/** The folders of the records of idempotency keys: by the first two hex digits, so that none grows too long. */
+export const idempotencyFolders: readonly string[] = Array.from(
+	{ length: 256 },
+	(_, number) => `${idempotencyFolder}${number.toString(16).padStart(2, '0')}/`,
+);
+
+/** The record of an idempotency key. @param digest of who sent it and of the key, hex */
+export function idempotencyKey(digest: string): string {
+	return `${idempotencyFolder}${digest.slice(0, 2)}/${digest.slice(2)}`;
 }
 
 /** The record of an API key. */

@@ -161,9 +161,15 @@ describe('put', () => {
 		await catalog.put(picture);
 		await catalog.put({ ...picture, revision: 2, state: 'failed', tags: ['b'] });
 		expect((await redis.keys(`${prefix}:catalog:*`)).sort()).toEqual(
-			['all', `picture:${picture.id}`, 'recipe:small', `sha256:${picture.source.sha256}`, 'state:failed', 'tag:b'].map(
-				(name) => `${prefix}:catalog:${name}`,
-			),
+			[
+				'all',
+				`picture:${picture.id}`,
+				'recipe:small',
+				`sha256:${picture.source.sha256}`,
+				`sha256:${picture.source.sha256}:${picture.recipe.digest}`,
+				'state:failed',
+				'tag:b',
+			].map((name) => `${prefix}:catalog:${name}`),
 		);
 	});
 

@@ -65,7 +65,7 @@ export async function startTestApi(environment: Record<string, string> = {}): Pr
 				const catalog = openCatalog(redis, config.redisPrefix);
 				const queues = openQueues(redis, { ...config, prefix: config.redisPrefix });
 				const log = createLogger('worker', config.logLevel);
-				return sweep({ storage, catalog, queues, log, abandonedSeconds: config.abandonedSeconds });
+				return sweep({ ...config, storage, catalog, queues, log });
 			}),
 		loseIndex: () =>
 			withRedis(config, async (redis) => {

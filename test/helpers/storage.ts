@@ -27,6 +27,7 @@ export async function watchedStorage(): Promise<WatchedStorage> {
 		...storage,
 		changes,
 		put: (key, body) => change('put', key, () => storage.put(key, body)),
+		create: (key, body) => change('create', key, () => storage.create(key, body)),
 		delete: (key) => change('delete', key, () => storage.delete(key)),
 		deleteFolder: (folder) => change('delete', folder, () => storage.deleteFolder(folder)),
 		failOn(pattern, error = Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })) {

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { openCatalog } from '../../src/catalog/catalog.ts';
 import { markPending, writeManifest } from '../../src/catalog/manifest.ts';
 import { newPictureId } from '../../src/domain/picture.ts';
+import type { NamedRecipe } from '../../src/domain/recipe.ts';
 import { admitUnlessThere, type DuplicatePolicy } from '../../src/intake/duplicates.ts';
 import { receive } from '../../src/intake/receive.ts';
 import { createLogger } from '../../src/observe/log.ts';
@@ -25,15 +26,20 @@ async function open() {
 	const queues = openQueues(redis, { prefix, attempts: 1, retryDelay: 1 });
 	const to = { storage, catalog, queues };
 	const bytes = await photograph({ width: 64, height: 48 });
-	const fields = (duplicates: DuplicatePolicy) => ({ recipe: makeRecipe(), tags: [], priority: 0, duplicates });
+	const fields = (duplicates: DuplicatePolicy, recipe = makeRecipe()) => ({
+		recipe,
+		tags: [],
+		priority: 0,
+		duplicates,
+	});
 	const arrive = () => receive(storage, body(bytes), 'a.jpg', { maxBytes: 1e6 });
 	return {
 		...to,
 		redis,
 		prefix,
 		arrive,
-		async upload(duplicates: DuplicatePolicy) {
-			return admitUnlessThere(to, await arrive(), fields(duplicates), log);
+		async upload(duplicates: DuplicatePolicy, recipe?: NamedRecipe) {
+			return admitUnlessThere(to, await arrive(), fields(duplicates, recipe), log);
 		},
 	};
 }
@@ -60,6 +66,42 @@ describe('admitUnlessThere', () => {
 		expect(another.picture.id).not.toBe(first.picture.id);
 		// Of two the older one is the picture of these bytes.
 		expect((await upload('link')).picture.id).toBe(first.picture.id);
+	});
+
+	it('finds the picture of the same bytes and the same recipe when asked to dedupe, and makes it where there is none', async () => {
+		const { upload, catalog, storage } = await open();
+		const [one, other] = [makeRecipe('one', 100), makeRecipe('other', 200)];
+		const first = await upload('dedupe', one);
+		expect(first.isNew).toBe(true);
+		expect(await upload('dedupe', one)).toEqual({ picture: first.picture, isNew: false });
+		// Found too: what was accepted without asking.
+		const second = await upload('accept', other);
+		expect((await upload('dedupe', other)).picture.id).toBe(second.picture.id);
+		const third = await upload('dedupe', makeRecipe('third', 300));
+		expect(third.isNew).toBe(true);
+		expect((await upload('link')).picture.id).toBe(first.picture.id);
+		// Made again with another recipe it is the picture of that one.
+		const { recipe } = second.picture;
+		await catalog.put({ ...first.picture, revision: 2, recipe });
+		expect((await upload('dedupe', one)).isNew).toBe(true);
+		// The index may not know yet.
+		await writeManifest(storage, { ...third.picture, revision: 2, recipe });
+		const fourth = await upload('dedupe', makeRecipe('third', 300));
+		expect(fourth.isNew).toBe(true);
+		expect(fourth.picture.id).not.toBe(third.picture.id);
+	});
+
+	it('of fifty at once with two recipes makes one picture each', async () => {
+		const { upload, storage } = await open();
+		const recipes = [makeRecipe('one', 100), makeRecipe('other', 200)];
+		const admitted = await Promise.all(Array.from({ length: 50 }, (_, at) => upload('dedupe', recipes[at % 2])));
+		for (const [at, { digest }] of recipes.entries()) {
+			const ids = admitted.filter((_, index) => index % 2 === at).map(({ picture }) => picture);
+			expect(new Set(ids.map(({ id }) => id)).size).toBe(1);
+			expect(ids[0]?.recipe.digest).toBe(digest);
+		}
+		expect(admitted.filter(({ isNew }) => isNew)).toHaveLength(2);
+		expect(await storage.keys()).toHaveLength(6);
 	});
 
 	it('waits for another upload of the same bytes until its manifest is there', async () => {

@@ -25,6 +25,8 @@ import { type WatchedStorage, watchedStorage } from '../helpers/storage.ts';
 
 const log = createLogger('test', 'silent');
 const running = new AbortController().signal;
+/** Nothing of idempotency keys is tested here. */
+const upkeep = { idempotencySeconds: 60, sweepSeconds: 60 };
 let bytes: Buffer;
 
 beforeEach(async () => {
@@ -186,7 +188,7 @@ describe('a fetch', () => {
 		expect(await run(to, { queues: away })).toMatchObject({ outcome: 'fetched' });
 		const picture = await manifestOf(to);
 		await to.catalog.markComplete();
-		expect(await sweep({ ...to, abandonedSeconds: 3_600 })).toMatchObject({ pending: 1, queued: 1 });
+		expect(await sweep({ ...to, ...upkeep, abandonedSeconds: 3_600 })).toMatchObject({ pending: 1, queued: 1 });
 		expect((await jobOfPicture(to, picture)).queueName).toBe('pictures');
 	});
 });
@@ -376,7 +378,7 @@ describe('the sweep', () => {
 	it('brings a lost fetch back under the same id, and leaves a live one alone', async () => {
 		const to = await open();
 		await to.catalog.markComplete();
-		const context = { ...to, abandonedSeconds: 0 };
+		const context = { ...to, ...upkeep, abandonedSeconds: 0 };
 		expect(await sweep(context)).toMatchObject({ pending: 1, queued: 0, abandoned: 0 });
 		await to.queues.byName.fetches.obliterate({ force: true });
 		expect(await sweep(context)).toMatchObject({ pending: 1, queued: 1, abandoned: 0 });
@@ -391,7 +393,7 @@ describe('the sweep', () => {
 		// As BullMQ does it with such a job.
 		await job?.moveToFailed(new UnrecoverableError('job stalled more than allowable limit'), 'token');
 		await worker.close();
-		expect(await sweep({ ...to, abandonedSeconds: 0 })).toMatchObject({ lost: 1 });
+		expect(await sweep({ ...to, ...upkeep, abandonedSeconds: 0 })).toMatchObject({ lost: 1 });
 		expect(await manifestOf(to)).toMatchObject({ state: 'failed', failure: { code: 'worker-lost' } });
 	});
 });
