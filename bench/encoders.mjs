@@ -77,7 +77,7 @@ async function measure(encoder, options) {
 		cpu += (user + system) / 1_000;
 		bytes += data.length;
 		const seen = await toPixels(sharp(data).toColourspace('srgb').removeAlpha());
-		scores.push(await similarityTo(pixels)(seen));
+		scores.push(similarityTo(pixels)(seen));
 	}
 	const mean = scores.reduce((sum, score) => sum + score, 0) / scores.length;
 	return {
