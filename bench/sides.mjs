@@ -7,6 +7,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { loadRecipes } from '../dist/pipeline/recipes.js';
@@ -127,9 +128,13 @@ export async function startWhole(folder) {
 				}
 			};
 			await Promise.all(Array.from({ length: connections }, upload));
-			const { pictures } = await getJson(`${api}/v1/pictures?tag=${tag}&state=ready&limit=200`);
-			if (pictures.length !== files.length) {
-				throw new Error(`${files.length} pictures were uploaded but ${pictures.length} became ready.`);
+			// An earlier one that is larger may take longer.
+			for (let left = Infinity; left > 0; ) {
+				const { pictures } = await getJson(`${api}/v1/pictures?tag=${tag}&limit=200`);
+				const failed = pictures.find(({ state }) => state === 'failed');
+				if (failed) throw new Error(`A picture failed: ${failed.failure.message}`);
+				left = files.length - pictures.filter(({ state }) => state === 'ready').length;
+				if (left > 0) await sleep(20);
 			}
 		},
 		async stop() {
