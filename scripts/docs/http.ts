@@ -1,6 +1,8 @@
 import { scopeDocs, scopes } from '../../src/access/scope.ts';
 import { maximumWait, pictureView } from '../../src/api/contract.ts';
+import { maximumIdempotencyKey } from '../../src/api/idempotency-key.ts';
 import { type Route, routes } from '../../src/api/routes.ts';
+import { settings } from '../../src/config.ts';
 import { arenaJobPath } from '../../src/queue/arena-link.ts';
 import { jobOf } from '../../src/queue/jobs.ts';
 import { samplePicture } from './http-sample.ts';
@@ -28,13 +30,31 @@ hold a signature.
 | 202, the picture, \`Location\` | Accepted: the original, or the address that it is to be fetched from, is durably stored and the picture will end \`ready\` or \`failed\`, whatever dies. |
 | 202, \`{ pictures, refused }\` | Several files or \`urls\`, at least one of them accepted. \`refused\` names the others by \`filename\` or \`url\`, each with its problem. |
 | 201 instead of 202 | With \`Prefer: wait=N\` (RFC 7240; N seconds, at most ${maximumWait}) everything accepted has ended, \`ready\` or \`failed\`, in time. |
-| 200 | With \`duplicates=link\` and nothing new: the picture that has these bytes, as it is, whatever recipe and tags were asked for. In an answer of several, \`linked\` has the ids of those that were there. |
+| the same as before, \`Idempotency-Replayed: true\` | The same request with the same \`Idempotency-Key\`: nothing was made again. |
+| 409 \`idempotency-key-in-use\` | A request with this \`Idempotency-Key\` is under way; \`Retry-After\` says when to ask again. |
+| 422 \`idempotency-key-reused\` | Another request had this \`Idempotency-Key\`. |
+| 200 | With \`duplicates=link\` and nothing new: the picture that has these bytes, as it is, whatever recipe and tags were asked for; with \`dedupe\` one of the same recipe. In an answer of several, \`linked\` has the ids of those that were there. |
 | 409 \`duplicate-picture\` | With \`duplicates=refuse\`; \`pictureId\` is the picture that has these bytes. |
 | another problem | Nothing was accepted and nothing is kept. |
 
 Fields of a form may also be given as query parameters; those in the form win.
 
-\`duplicates=refuse\` and \`duplicates=link\` need the index: without Redis, or before the index is whole, the answer is 503. Of equal uploads at the same
+#### Sending it again
+
+A client that got no answer doesn't know whether the picture was accepted. With the header \`Idempotency-Key\`
+([draft-ietf-httpapi-idempotency-key-header-07](https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header-07)) it may send the same request
+again, as often as it likes and to any api: there will be one picture, and the answer is the one that it missed.
+
+\`\`\`sh
+curl -F file=@photo.jpg -H 'Idempotency-Key: "8e03978e-40d5-43dd-bc93-6894a57f9324"' http://127.0.0.1:3000/v1/pictures
+\`\`\`
+
+The key is a string of 1 to ${maximumIdempotencyKey} visible ASCII characters and spaces in double quotes (without them too, where it has neither spaces nor any of \`" , ; \\\`), best a new UUID for
+each upload. It is known for \`PICPIPE_IDEMPOTENCY_SECONDS\`, ${settings.idempotencySeconds.default} seconds unless set otherwise, from when the request had come in; then it is a new key. Keys of other callers, and of
+other upload tokens, are other keys. The same request means the same fields, file names and bytes. Only answers that accepted something are kept: whoever was refused may try
+again with the same key. \`Prefer: wait\` counts anew each time. It works without Redis, and after a loss of all of Redis's data.
+
+\`duplicates=refuse\`, \`link\` and \`dedupe\` need the index: without Redis, or before the index is whole, the answer is 503. Of equal uploads at the same
 moment, one is accepted. Only bytes count; \`similar\` finds what merely looks the same.`,
 	'GET /v1/pictures':
 		'Answers `{ pictures, next }`. `next` is there when there is more: pass it as `cursor`. A page can be shorter than `limit`, even empty, and still have a `next`.',
