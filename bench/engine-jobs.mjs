@@ -28,7 +28,7 @@ export const jobs = [
 	{
 		name: 'three sizes, AVIF',
 		recipe: { variants: sizes({ avif: {} }) },
-		direct: (file) => chain(file, (image) => image.avif({ quality: 50, effort: 2, chromaSubsampling: '4:2:0' })),
+		direct: (file) => chain(file, (image) => image.avif({ quality: 50, effort: 3, chromaSubsampling: '4:2:0' })),
 	},
 	{
 		name: 'one size, JPEG',

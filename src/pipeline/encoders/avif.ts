@@ -8,8 +8,10 @@ const schema = z
 	.strictObject({
 		quality: quality(50),
 		effort: integer(0, 9)
-			.default(2)
-			.describe('CPU time spent on a smaller file: each step up takes about twice as long.'),
+			.default(3)
+			.describe(
+				'CPU time spent on a smaller file: 0 takes a seventh of the time for a tenth more bytes, 4 takes four times as long for a twentieth less.',
+			),
 		lossless: losslessOption,
 		chromaSubsampling,
 	})
@@ -18,7 +20,7 @@ type AvifOptions = z.infer<typeof schema>;
 
 export const avif: Encoder<AvifOptions> = {
 	name: 'avif',
-	doc: 'AVIF: smaller than WebP, with transparency; two to three times the CPU time.',
+	doc: 'AVIF: about half of WebP in bytes, with transparency; about four times the CPU time.',
 	type: 'image/avif',
 	extension: 'avif',
 	maximumSide: 16_384,
