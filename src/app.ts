@@ -34,6 +34,11 @@ const closingPatience = 2_000;
  */
 const idempotencyLease = 9_000;
 
+/**
+ * The same for a resumable upload. Clients of tus try again for some nine seconds by themselves, and an api may need a few to start again.
+ */
+const uploadLease = 4_000;
+
 /** A role at work. */
 export interface Running {
 	/** Where it can be reached, for those that listen. */
@@ -53,6 +58,7 @@ export async function startApi(config: Config, log: Logger): Promise<Running> {
 		{ openPressure },
 		{ openLeases },
 		{ openIdempotencyRecords },
+		{ openUploadLocks },
 	] = await Promise.all([
 		import('./api/server.ts'),
 		import('./queue/events.ts'),
@@ -60,6 +66,7 @@ export async function startApi(config: Config, log: Logger): Promise<Running> {
 		import('./intake/pressure.ts'),
 		import('./access/leases.ts'),
 		import('./intake/idempotency.ts'),
+		import('./api/upload-locks.ts'),
 	]);
 	const storage = openStorage(config.storage);
 	const keys = openKeys(config, storage, log);
@@ -77,7 +84,11 @@ export async function startApi(config: Config, log: Logger): Promise<Running> {
 	const pressure = openPressure({ ...config, redis, queues, storage, log });
 	const idempotency = openIdempotencyRecords(storage, config.idempotencySeconds);
 	const underWay = openLeases(redis, `${config.redisPrefix}:idempotency`, idempotencyLease);
-	const access = { keys, limiter, pressure, idempotency, underWay };
+	const uploads = {
+		locks: openUploadLocks(openLeases(redis, `${config.redisPrefix}:uploads`, uploadLease)),
+		outcomes: openIdempotencyRecords(storage, config.resumableSeconds),
+	};
+	const access = { keys, limiter, pressure, idempotency, underWay, uploads };
 	const app = buildApi({ config, storage, redis, catalog, queues, events, recipeBook, log, assets, ...access });
 	const place = { host: config.host, port: config.port, variable: 'PICPIPE_PORT' } as const;
 	const listening = await listen(app, place, { ...config, asksForBodies: true });
@@ -87,9 +98,10 @@ export async function startApi(config: Config, log: Logger): Promise<Running> {
 		needsKey: keys.wasNeeded !== false,
 		async stop() {
 			recipeBook.close();
-			await listening.close();
+			await Promise.all([uploads.locks.interruptAll(), listening.close()]);
 			limiter.close();
 			underWay.close();
+			uploads.locks.close();
 			// A connection that is just coming back may never finish closing, and nobody needs it any more.
 			await Promise.race([closeQuietly(log, [() => events.close(), () => queues.close()]), sleep(closingPatience)]);
 			redis.disconnect();
@@ -123,7 +135,9 @@ export async function startWorker(config: Config, log: Logger): Promise<Running>
 			fetching: fetchLimitsOf(config),
 			receiving: { maxBytes: config.maxBytes, svg: svgLimitsOf(config) },
 			abandonedSeconds: config.abandonedSeconds,
-			idempotencySeconds: config.idempotencySeconds,
+			// What became of uploads lies there too.
+			idempotencySeconds: Math.max(config.idempotencySeconds, config.resumableSeconds),
+			resumableSeconds: config.resumableSeconds,
 			sweepSeconds: config.sweepSeconds,
 			log,
 		},

@@ -428,6 +428,12 @@ export const settings = {
 		3_600,
 		'Age at which an upload that never finished (its process was killed) is cleaned up. Longer than `PICPIPE_UPLOAD_SECONDS`.',
 	),
+	resumableSeconds: setting(
+		'PICPIPE_RESUMABLE_SECONDS',
+		integer(1, 2_592_000, 'seconds'),
+		86_400,
+		'How long a resumable upload is kept after its last byte came, so that it can be gone on with. For as long a finished one tells which picture it has become. Longer than `PICPIPE_UPLOAD_SECONDS`.',
+	),
 	idempotencySeconds: setting(
 		'PICPIPE_IDEMPOTENCY_SECONDS',
 		integer(1, 2_592_000, 'seconds'),
@@ -550,6 +556,11 @@ function contradictions(values: Values): string[] {
 	if (values.abandonedSeconds <= values.uploadSeconds) {
 		problems.push(
 			`PICPIPE_ABANDONED_SECONDS: expected more than PICPIPE_UPLOAD_SECONDS (${values.uploadSeconds}) but received ${values.abandonedSeconds}`,
+		);
+	}
+	if (values.resumableSeconds <= values.uploadSeconds) {
+		problems.push(
+			`PICPIPE_RESUMABLE_SECONDS: expected more than PICPIPE_UPLOAD_SECONDS (${values.uploadSeconds}) but received ${values.resumableSeconds}`,
 		);
 	}
 	return problems;

@@ -34,7 +34,7 @@ describe.each(codes)('error %s', (code) => {
 	it('has a status that agrees with its class', () => {
 		const allowed = {
 			// The caller's fault, and never one to be tried again; 408 and 429 by the caller alone, slower or later.
-			request: [400, 401, 403, 404, 405, 408, 409, 413, 415, 416, 422, 429],
+			request: [400, 401, 403, 404, 405, 408, 409, 410, 412, 413, 415, 416, 422, 423, 429, 460],
 			limit: [413, 422],
 			unsupported: [415, 422, 500],
 			corrupt: [422],

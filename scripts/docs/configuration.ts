@@ -29,6 +29,7 @@ const groups: Readonly<Record<string, readonly (keyof typeof settings)[]>> = {
 		'pictureSeconds',
 		'uploadSeconds',
 		'abandonedSeconds',
+		'resumableSeconds',
 		'idempotencySeconds',
 	],
 	'Back-pressure, slow and idle connections': [

@@ -2,7 +2,9 @@ import { scopeDocs, scopes } from '../../src/access/scope.ts';
 import { maximumWait, pictureView } from '../../src/api/contract.ts';
 import { maximumIdempotencyKey } from '../../src/api/idempotency-key.ts';
 import { type Route, routes } from '../../src/api/routes.ts';
+import { offsetType, tusVersion } from '../../src/api/tus-headers.ts';
 import { settings } from '../../src/config.ts';
+import { maximumParts } from '../../src/intake/upload-parts.ts';
 import { arenaJobPath } from '../../src/queue/arena-link.ts';
 import { jobOf } from '../../src/queue/jobs.ts';
 import { samplePicture } from './http-sample.ts';
@@ -66,6 +68,44 @@ moment, one is accepted. Only bytes count; \`similar\` finds what merely looks t
 		'Answers `{ pictures, complete }`: each with its `distance` and `picture`, the nearest first and of equally near ones the newest. Only pictures whose recipe asks for `phash`, as all built-in ones do, are found or can be asked about (`not-hashed`). Every picture within the distance is found; when very many look alike only the first thousands of them are compared, and `complete` is false.',
 	'DELETE /v1/pictures/:id':
 		'204. A worker that is at it throws its work away at the end. Without Redis: 503, nothing deleted.',
+	'OPTIONS /v1/uploads': `204 with \`Tus-Version\`, \`Tus-Extension\`, \`Tus-Max-Size\` and \`Tus-Checksum-Algorithm\`. The other requests name the version, \`Tus-Resumable: ${tusVersion}\`, or get
+412. Any client of [tus](https://tus.io/protocols/resumable-upload) will do:
+
+\`\`\`js
+new tus.Upload(file, {
+	endpoint: 'https://pictures.example.org/v1/uploads',
+	headers: { Authorization: \`Bearer \${token}\` },
+	metadata: { filename: file.name, filetype: file.type, tags: 'holiday,2026' },
+	onSuccess: ({ lastResponse }) => show(lastResponse.getHeader('Picpipe-Picture')),
+}).start();
+\`\`\`
+
+Where only GET and POST get through, \`X-HTTP-Method-Override\` names the method.`,
+	'POST /v1/uploads': `201, \`Location\` and the upload as JSON, as GET shows it. \`Upload-Length\`, or \`Upload-Defer-Length: 1\` and the length later. What is asked for is checked now, before a
+byte is sent, and stays as it is now, the recipe too. \`filetype\` is taken and ignored: the bytes decide.
+
+With \`Content-Type: ${offsetType}\` the body is the beginning of the file, or all of it. With \`Upload-Concat: partial\` the upload is a part of a file, and \`Upload-Concat: final;/v1/uploads/… /v1/uploads/…\`
+makes a picture of such parts, which have to be complete; they are deleted when it is there. The same request again finds the same picture.
+
+An upload belongs to the key or the upload token that began it; for others it is not there (404). With a token, uploads may only begin while it is good; they may be gone on with later. \`Upload-Expires\`
+says until when: \`PICPIPE_RESUMABLE_SECONDS\` after the last byte.`,
+	'HEAD /v1/uploads/:id': `\`Upload-Offset\`, \`Upload-Length\` or \`Upload-Defer-Length\`, \`Upload-Metadata\`, \`Upload-Concat\`, \`Upload-Expires\`. One that has become a picture names it in \`Picpipe-Picture\`; one that was
+refused is answered with the status of its refusal. If all bytes are there and no answer came, it becomes a picture now. Another request that is taking bytes is cut off, and what it has brought counts;
+one of another api is not: 423 \`upload-locked\`.`,
+	'GET /v1/uploads/:id': `\`{ id, state, offset, length, createdAt, expiresAt, filename, recipe, tags, picture, isNew, problem, links }\`. \`state\` is \`incomplete\`, \`complete\` (then \`picture\` is its id, a partial upload
+apart) or \`refused\` (then \`problem\` says why). Needs no \`Tus-Resumable\`.`,
+	'PATCH /v1/uploads/:id': `The bytes from \`Upload-Offset\` on, as \`${offsetType}\`. 204 with the new \`Upload-Offset\`; after the last byte also \`Picpipe-Picture\` and a \`Link\` to it, and
+the promise of a 202: the picture will end \`ready\` or \`failed\`, whatever dies.
+
+| Problem | When |
+|---|---|
+| 409 \`wrong-offset\` | The upload has come further, or less far: ask with HEAD. |
+| 460 \`checksum-mismatch\` | The bytes are not those of \`Upload-Checksum\`; none of them were kept. Without a checksum, what came of a body that was cut off is kept. |
+| 413 \`file-too-large\`, \`too-many-parts\` | More than \`Upload-Length\`; more than ${maximumParts} requests. |
+| 415 \`unsupported-type\`, 409 \`duplicate-picture\` | With the last byte: there will be no picture. The bytes are gone, and the upload tells why until it expires. |
+| 429, 503, 507 | What has come stays. With the last byte there, an empty PATCH or a HEAD tries again. |
+| 404 \`upload-not-found\`, 410 \`upload-expired\`, 423 \`upload-locked\` | |`,
+	'DELETE /v1/uploads/:id': '204.',
 	'POST /v1/upload-tokens': `201 and \`{ token, expiresAt, recipe, tags, priority, maxBytes, maxPictures }\`. Whoever has the token can upload pictures of that recipe and size until it ends, as
 \`Authorization: Bearer <token>\` or with \`?token=<token>\` in the address, and nothing else. What stands in the token can't be given again
 (\`fixed-by-token\`): beside the file, only \`filename\` may be. Uploads with it count against the limits of the key that made it, and it ends when
@@ -173,6 +213,7 @@ function routeText(route: Route): string {
 		notes[keyOf(route)],
 		route.query && `Query parameters${route.form ? ' of a raw body' : ''}:\n\n${fieldsTable(route.query)}`,
 		route.form && `Fields of a form:\n\n${fieldsTable(route.form)}`,
+		route.metadata && `Fields of \`Upload-Metadata\`:\n\n${fieldsTable(route.metadata)}`,
 		route.json && `JSON body (${code('application/json')}):\n\n${fieldsTable(route.json)}`,
 	]
 		.filter(Boolean)

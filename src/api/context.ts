@@ -12,6 +12,7 @@ import type { Pressure } from '../intake/pressure.ts';
 import type { Logger } from '../observe/log.ts';
 import type { RecipeBook } from '../pipeline/recipe-book.ts';
 import type { PictureEvents } from '../queue/events.ts';
+import type { UploadLocks } from './upload-locks.ts';
 
 /** What the handlers work with; `app.ts` puts it together. */
 export interface ApiContext extends Admission {
@@ -27,6 +28,11 @@ export interface ApiContext extends Admission {
 	readonly idempotency: IdempotencyRecords;
 	/** Which of those are under way, over all apis. */
 	readonly underWay: Leases;
+	readonly uploads: {
+		readonly locks: UploadLocks;
+		/** What became of uploads that are complete; kept for as long as the uploads are. */
+		readonly outcomes: IdempotencyRecords;
+	};
 }
 
 /** Who makes the request, behind a guard. @throws PicpipeError `internal` where there was none */

@@ -79,6 +79,9 @@ export const rawUploadFieldsSchema = uploadFieldsSchema.extend({
 		),
 });
 
+/** Fields of a resumable upload, in `Upload-Metadata`. */
+export const uploadMetadataSchema = uploadFieldsSchema.extend({ filename: rawUploadFieldsSchema.shape.filename });
+
 /** Seconds that an upload token lives when nothing else is asked for. */
 export const defaultTokenSeconds = 900;
 

@@ -119,7 +119,8 @@ async function admitAll(
 	}
 }
 
-async function admitBerth(
+/** Makes a picture of what a request has brought, or finds the one that an earlier attempt has made. */
+export async function admitBerth(
 	context: ApiContext,
 	response: Response,
 	{ id, source, isShared, picture }: Berth,

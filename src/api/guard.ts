@@ -14,6 +14,8 @@ export interface Needs {
 	readonly scope: Scope | 'open';
 	/** Brings pictures in: upload tokens are taken too, and nothing while the queue or the disk is full. */
 	readonly intake?: boolean | undefined;
+	/** Goes on with an upload: upload tokens are taken too, even when they have ended meanwhile. */
+	readonly goesOn?: boolean | undefined;
 }
 
 /**
@@ -27,9 +29,10 @@ export function openGuard(context: ApiContext): (needs: Needs) => RequestHandler
 		next();
 	};
 	const json = express.json({ limit: maximumJson });
-	return ({ scope, intake = false }) => {
+	return ({ scope, intake = false, goesOn = false }) => {
 		if (scope === 'open') return [takeBody, json];
-		const access = [authenticate(scope, intake), limit(context.limiter, intake)];
+		const tokens = goesOn ? 'go-on' : intake ? 'begin' : 'none';
+		const access = [authenticate(scope, tokens), limit(context.limiter, intake)];
 		return [...access, ...(intake ? [roomLeft] : []), takeBody, json];
 	};
 }

@@ -81,8 +81,13 @@ export async function once(context: ApiContext, request: Request, response: Resp
 	}
 }
 
-async function attempt(
-	context: ApiContext,
+/**
+ * The same for whatever has a name of its own. Whoever calls sees to it that it is not done twice at the same time where that can be helped.
+ *
+ * @param name digest of what is done once
+ */
+export async function attempt(
+	context: Pick<ApiContext, 'idempotency' | 'storage' | 'config' | 'log'>,
 	name: string,
 	take: Take,
 ): Promise<Outcome & { readonly isReplayed: boolean }> {
@@ -135,7 +140,7 @@ function requireSame(record: IdempotencyRecord, fingerprint: Fingerprint): void 
  * what has come now takes its place, after the record was told.
  */
 async function settleBerths(
-	context: ApiContext,
+	context: Pick<ApiContext, 'idempotency' | 'storage' | 'config'>,
 	name: string,
 	record: IdempotencyRecord,
 	{ berths: own }: Submission,
@@ -156,7 +161,10 @@ async function settleBerths(
 }
 
 /** What is left of an earlier attempt: a picture, or all that is needed to make it. */
-async function findBerth({ storage, config }: ApiContext, candidate: Candidate): Promise<Berth | undefined> {
+async function findBerth(
+	{ storage, config }: Pick<ApiContext, 'storage' | 'config'>,
+	candidate: Candidate,
+): Promise<Berth | undefined> {
 	const picture = await readManifest(storage, candidate.id);
 	if (picture) return { ...candidate, isShared: true, picture };
 	// Long before the sweep might take it away.

@@ -10,9 +10,11 @@ import {
 	rawUploadFieldsSchema,
 	similarQuerySchema,
 	uploadFieldsSchema,
+	uploadMetadataSchema,
 	uploadTokenBodySchema,
 } from './contract.ts';
 import { createPictures } from './create-pictures.ts';
+import { createUploadHandler } from './create-upload.ts';
 import { healthz, readyz } from './health.ts';
 import { cleanQueue, drainQueue, listQueues, pauseQueue, resumeQueue, retryFailedJobs } from './jobs.ts';
 import { dashboard, dashboardAsset, dashboardSettings } from './page.ts';
@@ -28,9 +30,10 @@ import {
 import { getRecipe, listOperations, listRecipes } from './recipes.ts';
 import { getSimilar } from './similar.ts';
 import { createUploadToken } from './upload-tokens.ts';
+import { appendToUpload, deleteUpload, getUpload, headUpload, tusOptions } from './uploads.ts';
 
 export interface Route {
-	readonly method: 'GET' | 'POST' | 'DELETE';
+	readonly method: 'GET' | 'HEAD' | 'POST' | 'PATCH' | 'DELETE' | 'OPTIONS';
 	readonly path: string;
 	readonly handler: (context: ApiContext) => RequestHandler;
 	/** One sentence for the reference page. */
@@ -39,10 +42,14 @@ export interface Route {
 	readonly scope: Scope | 'open';
 	/** Brings pictures in: upload tokens are taken too, and nothing while the queue or the disk is full. */
 	readonly intake?: boolean;
+	/** Goes on with an upload: upload tokens are taken too, even when they have ended meanwhile. */
+	readonly goesOn?: boolean;
 	/** Query parameters. Like the two below it is for the reference page; the handler checks with the same schema. */
 	readonly query?: z.ZodType;
 	/** Fields of a `multipart/form-data` body, beside its files. */
 	readonly form?: z.ZodType;
+	/** Fields of `Upload-Metadata`. */
+	readonly metadata?: z.ZodType;
 	/** A JSON body. */
 	readonly json?: z.ZodType;
 }
@@ -112,6 +119,55 @@ export const routes: readonly Route[] = [
 		handler: processAgain,
 		doc: 'Processes a picture again, with another recipe if given.',
 		json: processBodySchema,
+	},
+	{
+		method: 'OPTIONS',
+		path: '/v1/uploads',
+		scope: 'open',
+		handler: tusOptions,
+		doc: 'What there is of tus 1.0, resumable uploads.',
+	},
+	{
+		method: 'POST',
+		path: '/v1/uploads',
+		scope: 'upload',
+		intake: true,
+		handler: createUploadHandler,
+		doc: 'Begins a resumable upload, with its first bytes or without; or makes one of partial uploads.',
+		metadata: uploadMetadataSchema,
+	},
+	{
+		method: 'HEAD',
+		path: '/v1/uploads/:id',
+		scope: 'upload',
+		goesOn: true,
+		handler: headUpload,
+		doc: 'How far a resumable upload has come.',
+	},
+	{
+		method: 'GET',
+		path: '/v1/uploads/:id',
+		scope: 'upload',
+		goesOn: true,
+		handler: getUpload,
+		doc: 'The same as JSON, with the picture that it has become, or why it was refused.',
+	},
+	{
+		method: 'PATCH',
+		path: '/v1/uploads/:id',
+		scope: 'upload',
+		intake: true,
+		goesOn: true,
+		handler: appendToUpload,
+		doc: 'Goes on with a resumable upload; with its last byte it becomes a picture.',
+	},
+	{
+		method: 'DELETE',
+		path: '/v1/uploads/:id',
+		scope: 'upload',
+		goesOn: true,
+		handler: deleteUpload,
+		doc: 'Ends a resumable upload and deletes its bytes. A picture that it has become stays.',
 	},
 	{
 		method: 'POST',

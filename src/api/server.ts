@@ -11,6 +11,7 @@ import { requestId } from './middleware/request-id.ts';
 import { endSlowBody } from './middleware/slow-body.ts';
 import { endUnreadBody } from './middleware/unread-body.ts';
 import { type Route, routes } from './routes.ts';
+import { speakTus } from './uploads.ts';
 
 /** Builds the API; it listens to nothing yet. */
 export function buildApi(context: ApiContext): Express {
@@ -26,9 +27,11 @@ export function buildApi(context: ApiContext): Express {
 	if (config.corsOrigins) app.use(allowOrigins(config.corsOrigins, methods, context.keys));
 	app.use(sameSiteOnly({ mayBeForeign: ({ locals }) => locals.isForeignAllowed === true }));
 
+	app.use('/v1/uploads', speakTus());
+
 	const guard = openGuard(context);
 	for (const route of routes) {
-		const method = route.method.toLowerCase() as 'get' | 'post' | 'delete';
+		const method = route.method.toLowerCase() as 'get' | 'head' | 'post' | 'patch' | 'delete' | 'options';
 		app[method](route.path, ...guard(route), route.handler(context));
 	}
 	for (const [path, methods] of methodsByPath(routes)) {
@@ -64,7 +67,7 @@ function methodsByPath(table: readonly Route[]): Map<string, string[]> {
 	for (const { path, method } of table) {
 		const methods = paths.get(path) ?? [];
 		methods.push(...(method === 'GET' ? ['GET', 'HEAD'] : [method]));
-		paths.set(path, methods);
+		paths.set(path, [...new Set(methods)]);
 	}
 	return paths;
 }

@@ -8,6 +8,8 @@
  * pictures/<yyyy>/<mm>/<dd>/<id>/<variant>-<digest12>.<ext>
  * pictures/<yyyy>/<mm>/<dd>/<id>/picture.json
  * pending/<id>
+ * uploads/<id>/upload.json        a resumable upload: whose it is, what was asked for, what became of it
+ * uploads/<id>/<offset>           bytes of it, from this offset on
  * idempotency/<hh>/<digest>   what became of a request with an `Idempotency-Key`
  * keys/<id>              an API key, hashed
  * keys/revoked/<id>      the same once it was revoked
@@ -16,6 +18,7 @@
 
 export const picturesFolder = 'pictures/';
 export const pendingFolder = 'pending/';
+export const uploadsFolder = 'uploads/';
 export const idempotencyFolder = 'idempotency/';
 export const keysFolder = 'keys/';
 const revokedKeysFolder = `${keysFolder}revoked/`;
@@ -46,6 +49,34 @@ export function pendingKey(id: string): string {
 /** The id in a manifest's key, or undefined for any other key. */
 export function manifestId(key: string): string | undefined {
 	return /^pictures\/\d{4}\/\d\d\/\d\d\/([^/]+)\/picture\.json$/.exec(key)?.[1];
+}
+
+/** The folder of a resumable upload. */
+export function uploadFolder(id: string): string {
+	return `${uploadsFolder}${id}/`;
+}
+
+export function uploadRecordKey(id: string): string {
+	return `${uploadFolder(id)}upload.json`;
+}
+
+/** Digits of an offset in a key: enough for every integer that JavaScript has, so that names sort like numbers. */
+const offsetDigits = 16;
+
+/** Bytes of an upload, from this offset on. */
+export function uploadPartKey(id: string, offset: number): string {
+	return uploadFolder(id) + String(offset).padStart(offsetDigits, '0');
+}
+
+/** The offset in the key of a part, or undefined for any other key. */
+export function uploadPartOffset(key: string): number | undefined {
+	const digits = /^uploads\/[^/]+\/(\d{16})$/.exec(key)?.[1];
+	return digits === undefined ? undefined : Number(digits);
+}
+
+/** Which upload a storage key below `uploads/` belongs to. */
+export function uploadOf(key: string): string {
+	return key.slice(uploadsFolder.length).split('/', 1)[0] ?? '';
 }
 
 /** The folders of the records of idempotency keys: by the first two hex digits, so that none grows too long. */

@@ -3,6 +3,7 @@ import { pendingIds, purgePicture, readManifest } from '../catalog/manifest.ts';
 import { reindex } from '../catalog/reindex.ts';
 import { isFinished, type Picture, parsePictureId, pictureIdTime } from '../domain/picture.ts';
 import { PicpipeError } from '../errors.ts';
+import { type ForgetUploadsOptions, forgetUploads } from '../intake/forget-uploads.ts';
 import { type ForgetOptions, forgetIdempotencyKeys } from '../intake/idempotency.ts';
 import type { Logger } from '../observe/log.ts';
 import { jobOf } from '../queue/jobs.ts';
@@ -10,7 +11,7 @@ import type { Queues } from '../queue/queues.ts';
 import { pendingKey } from '../storage/keys.ts';
 import { type Records, recordFailure, settle } from './record.ts';
 
-export interface SweepContext extends Records, ForgetOptions {
+export interface SweepContext extends Records, ForgetOptions, ForgetUploadsOptions {
 	readonly queues: Queues;
 	/** Age at which an original without a manifest counts as left behind, seconds. */
 	readonly abandonedSeconds: number;
@@ -27,6 +28,8 @@ export interface SweepResult {
 	reindexed: number;
 	/** Idempotency keys that had expired. */
 	forgotten: number;
+	/** Resumable uploads that nobody has gone on with. */
+	expired: number;
 }
 
 /** Pictures looked at side by side. */
@@ -37,7 +40,7 @@ const parallel = 8;
  * die at any time because this runs again and again.
  */
 export async function sweep(context: SweepContext, job?: Job): Promise<SweepResult> {
-	const result = { pending: 0, queued: 0, settled: 0, abandoned: 0, lost: 0, reindexed: 0, forgotten: 0 };
+	const result = { pending: 0, queued: 0, settled: 0, abandoned: 0, lost: 0, reindexed: 0, forgotten: 0, expired: 0 };
 	const batch: Promise<void>[] = [];
 	const look = async (id: string) => {
 		try {
@@ -55,8 +58,10 @@ export async function sweep(context: SweepContext, job?: Job): Promise<SweepResu
 	}
 	await Promise.all(batch);
 	result.forgotten = await forgetIdempotencyKeys(context.storage, context);
+	result.expired = await forgetUploads(context.storage, context);
 	if (!(await context.catalog.isComplete())) result.reindexed = await rebuildIndex(context);
-	if (result.queued + result.abandoned + result.lost + result.reindexed > 0) context.log.info(result, 'sweep');
+	const { queued, abandoned, lost, reindexed, expired } = result;
+	if (queued + abandoned + lost + reindexed + expired > 0) context.log.info(result, 'sweep');
 	await job?.log(JSON.stringify(result));
 	return result;
 }

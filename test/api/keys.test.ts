@@ -44,7 +44,7 @@ describe('what each route needs', () => {
 			const without = await ask(undefined, addressOf(route), { method });
 			expect([route.path, method, without.status]).toEqual([route.path, method, 401]);
 			expect(without.headers.get('www-authenticate')).toBe('Bearer');
-			expect(await json(without)).toMatchObject({ code: 'unauthorized' });
+			if (method !== 'HEAD') expect(await json(without)).toMatchObject({ code: 'unauthorized' });
 			for (const held of Object.keys(everyScope) as Scope[]) {
 				const { status, headers } = await ask(held, addressOf(route), { method });
 				const may = held === 'admin' || held === route.scope;
@@ -67,6 +67,8 @@ describe('what each route needs', () => {
 
 	it("is admin for the operator's calls and for deleting", () => {
 		for (const { method, path, scope } of routes) {
+			// An upload is its owner's own, and nothing but bytes that nobody has promised to keep.
+			if (path.startsWith('/v1/uploads/')) continue;
 			if (path.startsWith('/v1/queues') || method === 'DELETE')
 				expect([method, path, scope]).toEqual([method, path, 'admin']);
 		}

@@ -10,6 +10,7 @@ import { mixedPhotographs, startForFaults, until } from '../helpers/faults.ts';
 import { temporaryFolder } from '../helpers/folder.ts';
 import { Ledger } from '../helpers/ledger.ts';
 import { photograph } from '../helpers/pictures.ts';
+import { bytesAt, tus } from '../helpers/tus.ts';
 
 /** Only root may mount; everywhere else the title says that nothing was tested, and in CI that is a failure. */
 const isRoot = process.getuid?.() === 0;
@@ -60,6 +61,29 @@ describe(title, () => {
 			expect(ledger.accepted.size).toBe(4);
 			await ledger.untilFinished(`file:${disk}`, 60_000);
 			await ledger.expectWhole(`file:${disk}`);
+		},
+	);
+
+	it.runIf(isRoot)(
+		'stops a resumable upload with 507 where it is, and lets it go on once there is room',
+		{ timeout: 120_000 },
+		async () => {
+			const disk = await smallDisk(24);
+			const picpipe = await startForFaults({ PICPIPE_STORAGE: `file:${disk}`, PICPIPE_MIN_DISK_FREE: '0' });
+			const { api } = await picpipe.ready();
+			const bytes = await photograph({ width: 1400, height: 1000, format: 'png' });
+			const created = await tus(`${api}/v1/uploads`, 'POST', { 'upload-length': String(bytes.length) });
+			const url = `${api}${created.headers.get('location')}`;
+			const half = Math.floor(bytes.length / 2);
+			expect((await tus(url, 'PATCH', bytesAt(0), bytes.subarray(0, half))).status).toBe(204);
+			const filler = await fill(disk);
+			const refused = await tus(url, 'PATCH', bytesAt(half), bytes.subarray(half));
+			expect([refused.status, (await json(refused)).code]).toEqual([507, 'storage-full']);
+			expect((await tus(url, 'HEAD')).headers.get('upload-offset')).toBe(String(half));
+			await rm(filler);
+			const last = await tus(url, 'PATCH', bytesAt(half), bytes.subarray(half));
+			const picture = await untilFinished({ url: api }, last.headers.get('picpipe-picture') ?? '', 60_000);
+			expect(picture).toMatchObject({ state: 'ready', source: { bytes: bytes.length } });
 		},
 	);
 

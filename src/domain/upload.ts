@@ -1,0 +1,42 @@
+import { createHash } from 'node:crypto';
+import { fromString, fromUUID, toUUID, typeidUnboxed } from 'typeid-js';
+
+/** A TypeID like a picture's: `upl_` and a UUIDv7 in base32. */
+const uploadIdPattern = /^upl_[0-7][0-9abcdefghjkmnpqrstvwxyz]{25}$/;
+
+/** A new id of a resumable upload. Nobody can guess it: 74 of its bits are random. */
+export function newUploadId(): string {
+	return typeidUnboxed('upl');
+}
+
+export function isUploadId(text: string): boolean {
+	return uploadIdPattern.test(text);
+}
+
+/**
+ * The id of the upload that these partial ones become. It follows from them and from what is asked for, so that whoever asks twice, because the
+ * answer was lost, gets one picture. As hard to guess as theirs.
+ *
+ * @param ids of the partial uploads, in order; at least one
+ * @param wishes everything else that the result depends on
+ */
+export function concatenatedId(ids: readonly string[], wishes: string): string {
+	const newest = ids.toSorted().at(-1) ?? '';
+	const time = hexOf(newest).slice(0, 12);
+	const hash = createHash('sha256')
+		.update(JSON.stringify([ids, wishes]))
+		.digest('hex');
+	// Version 7 and the variant of RFC 9562, as in any other.
+	const hex = `${time}7${hash.slice(0, 3)}8${hash.slice(3, 18)}`;
+	const uuid = hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+	return fromUUID(uuid, 'upl');
+}
+
+/** When the id was made: milliseconds since 1970. Of a concatenated one, when its newest part was. */
+export function uploadIdTime(id: string): number {
+	return Number.parseInt(hexOf(id).slice(0, 12), 16);
+}
+
+function hexOf(id: string): string {
+	return toUUID(fromString(id, 'upl')).replaceAll('-', '');
+}
