@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { pictureSchema, sourceSchema } from '../domain/picture.ts';
+import { pictureSchema } from '../domain/picture.ts';
 import { type ErrorCode, errorTable } from '../errors.ts';
+import { earliestNow } from '../observe/clock.ts';
 import { idempotencyFolders, idempotencyKey } from '../storage/keys.ts';
 import { readObject, type Storage } from '../storage/storage.ts';
+import { candidateSchema } from './candidate.ts';
 
 /**
  * What becomes of a request with an idempotency key, in the storage, because it has to outlive the api and Redis. The record is created
@@ -19,10 +21,6 @@ const fingerprintSchema = z.strictObject({
 	files: z.array(z.string().nullable()),
 });
 export type Fingerprint = z.infer<typeof fingerprintSchema>;
-
-/** A picture that is to be accepted: its id, and its original if it has come with the request. */
-const candidateSchema = z.strictObject({ id: z.string(), source: sourceSchema.optional() });
-export type Candidate = z.infer<typeof candidateSchema>;
 
 /** What became of one file or address. */
 const resultSchema = z.strictObject({
@@ -70,7 +68,7 @@ export function openIdempotencyRecords(storage: Storage, seconds: number): Idemp
 	const read = async (digest: string) => {
 		const bytes = await readObject(storage, idempotencyKey(digest));
 		const record = bytes && recordSchema.parse(JSON.parse(bytes.toString()));
-		return record && Date.now() - Date.parse(record.createdAt) < seconds * 1_000 ? record : undefined;
+		return record && earliestNow() - Date.parse(record.createdAt) < seconds * 1_000 ? record : undefined;
 	};
 	const replace = async (digest: string, record: IdempotencyRecord) => {
 		await storage.put(idempotencyKey(digest), toBytes(record));
@@ -122,7 +120,7 @@ export interface ForgetOptions {
 export async function forgetIdempotencyKeys(
 	storage: Storage,
 	options: ForgetOptions,
-	now = Date.now(),
+	now = earliestNow(),
 ): Promise<number> {
 	const { idempotencySeconds, sweepSeconds } = options;
 	const folders = idempotencyFolders.length;
@@ -132,7 +130,9 @@ export async function forgetIdempotencyKeys(
 	const tooOld = now - 2 * idempotencySeconds * 1_000;
 	let forgotten = 0;
 	for (let step = 0; step < perCall; step++) {
-		for await (const key of storage.list(idempotencyFolders[(first + step) % folders] ?? '')) {
+		for await (const key of storage.list(idempotencyFolders[(first + step) % folders] ?? '', {
+			temporary: true,
+		})) {
 			const stat = await storage.stat(key);
 			if (!stat || stat.modifiedAt.getTime() > tooOld) continue;
 			await storage.delete(key);

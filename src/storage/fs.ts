@@ -111,7 +111,7 @@ export function openFileStorage(rootFolder: string): Storage {
 
 		async stat(key) {
 			try {
-				const { size, mtime } = await stat(pathOf(key));
+				const { size, mtime } = await stat(pathOf(key, { temporary: true }));
 				return { bytes: size, modifiedAt: mtime };
 			} catch (error) {
 				if (isMissing(error)) return undefined;

@@ -42,6 +42,7 @@ export interface Storage {
 	create(key: string, body: Buffer): Promise<boolean>;
 	/** Opens the object, or a range of it; undefined when there is none. The stream must be read or destroyed. */
 	get(key: string, range?: ByteRange): Promise<(StoredObject & { readonly stream: Readable }) | undefined>;
+	/** Of an object, or of an unfinished write that `list` has named; undefined when there is none. */
 	stat(key: string): Promise<StoredObject | undefined>;
 	/** Deletes the object, or an unfinished write that `list` has named; fine when there is none. */
 	delete(key: string): Promise<void>;

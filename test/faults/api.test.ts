@@ -1,16 +1,21 @@
 import { request } from 'node:http';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { openStorage } from '../../src/storage/index.ts';
 import { listed } from '../contract/storage.ts';
-import { mixedPhotographs, startForFaults, until } from '../helpers/faults.ts';
+import { loadSize, mixedPhotographs, momentOf, quickRecipe, rounds, startForFaults, until } from '../helpers/faults.ts';
 import { Ledger } from '../helpers/ledger.ts';
 import { twelveMegapixels } from '../helpers/pictures.ts';
+import { startRedis } from '../helpers/redis.ts';
 
-describe('kill -9 of the api', () => {
+describe.each(rounds)('kill -9 of the api, round %i', (round) => {
 	it('in the middle of uploads keeps what was acknowledged and leaves nothing of the rest', {
 		timeout: 180_000,
 	}, async () => {
-		const picpipe = await startForFaults({ PICPIPE_UPLOAD_SECONDS: '3', PICPIPE_ABANDONED_SECONDS: '4' });
+		const picpipe = await startForFaults({
+			...quickRecipe,
+			PICPIPE_UPLOAD_SECONDS: '3',
+			PICPIPE_ABANDONED_SECONDS: '4',
+		});
 		const { api, data } = await picpipe.ready();
 		const storage = openStorage(`file:${data}`);
 		const ledger = new Ledger();
@@ -21,13 +26,15 @@ describe('kill -9 of the api', () => {
 		});
 		stalled.on('error', () => {});
 		stalled.write(bytes.subarray(0, bytes.length / 2));
-		const uploads = (await mixedPhotographs(40)).map((file) => ledger.upload(api, file));
+		const uploads = ledger.uploadUntilAccepted(api, await mixedPhotographs());
 		await until('half an original lies in storage', async () =>
 			(await listed(storage, 'pictures/', { temporary: true })).some((key) => key.endsWith('.tmp')),
 		);
-		await until('some uploads are acknowledged', () => ledger.accepted.size >= 5);
+		await until('some uploads are acknowledged', () => ledger.accepted.size >= momentOf(round));
 		process.kill(picpipe.pidOf('api'), 'SIGKILL');
-		await Promise.all(uploads);
+		await uploads;
+		// Its connections broke; had none been under way, nothing would have been tested.
+		expect(ledger.refused.length).toBeGreaterThan(0);
 		await ledger.untilFinished(`file:${data}`, 90_000);
 		// The sweep removes what has no manifest once it is old enough; then nothing is left without an owner.
 		await until(
@@ -36,6 +43,37 @@ describe('kill -9 of the api', () => {
 			60_000,
 		);
 		await ledger.expectWhole(`file:${data}`);
-		expect(ledger.accepted.size).toBeGreaterThanOrEqual(5);
+		const manifests = (await listed(storage, 'pictures/')).filter((key) => key.endsWith('/picture.json'));
+		expect(manifests).toHaveLength(loadSize);
+	});
+
+	it('between storing and queuing ends in pictures that are finished all the same', { timeout: 120_000 }, async () => {
+		const redis = await startRedis();
+		onTestFinished(() => redis.stop());
+		const picpipe = await startForFaults({
+			...quickRecipe,
+			REDIS_URL: redis.url,
+			PICPIPE_UPLOAD_SECONDS: '3',
+			PICPIPE_ABANDONED_SECONDS: '4',
+		});
+		const { api, data } = await picpipe.ready();
+		const storage = openStorage(`file:${data}`);
+		const manifests = async () => (await listed(storage, 'pictures/')).filter((key) => key.endsWith('/picture.json'));
+		// Whoever wants to queue something now waits.
+		process.kill(redis.pid, 'SIGSTOP');
+		onTestFinished(() => void process.kill(redis.pid, 'SIGCONT'));
+		const ledger = new Ledger();
+		const files = await mixedPhotographs(12);
+		const uploads = ledger.uploadAll(api, files, files.length);
+		await until('one is stored', async () => (await manifests()).length > 0);
+		process.kill(picpipe.pidOf('api'), 'SIGKILL');
+		await uploads;
+		const stored = await manifests();
+		// They were told nothing, and are in the storage.
+		expect(stored.length).toBeGreaterThan(ledger.accepted.size);
+		process.kill(redis.pid, 'SIGCONT');
+		await until('all are finished', async () => (await listed(storage, 'pending/')).length === 0, 60_000);
+		expect(await manifests()).toEqual(stored);
+		await ledger.expectWhole(`file:${data}`);
 	});
 });

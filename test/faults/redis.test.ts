@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { json, untilFinished } from '../helpers/api.ts';
-import { mixedPhotographs, startForFaults, until } from '../helpers/faults.ts';
+import { mixedPhotographs, momentOf, quickRecipe, rounds, startForFaults, until } from '../helpers/faults.ts';
 import { temporaryFolder } from '../helpers/folder.ts';
 import { Ledger } from '../helpers/ledger.ts';
 import { photograph } from '../helpers/pictures.ts';
@@ -19,7 +19,7 @@ async function privateRedis(): Promise<PrivateRedis> {
 
 async function start() {
 	const redis = await privateRedis();
-	const picpipe = await startForFaults({ REDIS_URL: redis.url });
+	const picpipe = await startForFaults({ ...quickRecipe, REDIS_URL: redis.url });
 	const { api, data } = await picpipe.ready();
 	return { redis, picpipe, api, storage: `file:${data}` };
 }
@@ -52,18 +52,18 @@ async function expectIndexWhole(api: string, ledger: Ledger): Promise<void> {
 	);
 }
 
-describe('Redis under load', () => {
+describe.each(rounds)('Redis under load, round %i', (round) => {
 	it('killed and started again with its data: every acknowledged picture ends ready', {
 		timeout: 240_000,
 	}, async () => {
 		const { redis, api, storage } = await start();
 		const ledger = new Ledger();
-		const uploads = (await mixedPhotographs(40)).map((bytes) => ledger.upload(api, bytes));
-		await until('some are accepted', () => ledger.accepted.size >= 8);
+		const uploads = ledger.uploadAll(api, await mixedPhotographs());
+		await until('some are accepted', () => ledger.accepted.size >= momentOf(round));
 		await redis.kill9();
 		await sleep(1_000);
 		await redis.restart();
-		await Promise.all(uploads);
+		await uploads;
 		expect(ledger.refused).toEqual([]);
 		await ledger.untilFinished(storage, 120_000);
 		await ledger.expectWhole(storage);
@@ -73,13 +73,13 @@ describe('Redis under load', () => {
 	it('killed and its data wiped: every acknowledged picture ends ready, none twice', { timeout: 240_000 }, async () => {
 		const { redis, api, storage } = await start();
 		const ledger = new Ledger();
-		const uploads = (await mixedPhotographs(40)).map((bytes) => ledger.upload(api, bytes));
-		await until('some are accepted', () => ledger.accepted.size >= 8);
+		const uploads = ledger.uploadAll(api, await mixedPhotographs());
+		await until('some are accepted', () => ledger.accepted.size >= momentOf(round));
 		await redis.wipe();
 		// Accepted while there is no Redis at all.
 		await ledger.upload(api, await photograph({ width: 320, height: 240 }));
 		await redis.restart();
-		await Promise.all(uploads);
+		await uploads;
 		expect(ledger.refused).toEqual([]);
 		await ledger.untilFinished(storage, 120_000);
 		await ledger.expectWhole(storage);

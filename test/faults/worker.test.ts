@@ -1,6 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { json, untilFinished } from '../helpers/api.ts';
-import { childrenOf, mixedPhotographs, startForFaults, until } from '../helpers/faults.ts';
+import { childrenOf, mixedPhotographs, momentOf, quickRecipe, rounds, startForFaults, until } from '../helpers/faults.ts';
 import { Ledger } from '../helpers/ledger.ts';
 import { photograph, twelveMegapixels } from '../helpers/pictures.ts';
 import type { PicpipeProcess } from '../helpers/processes.ts';
@@ -30,24 +32,30 @@ function imagingPids(picpipe: PicpipeProcess): number[] {
 	return childrenOf(picpipe.pidOf('worker'));
 }
 
-describe('kill -9 of the worker in the middle of its jobs', () => {
+describe.each(rounds)('kill -9 of the worker in the middle of its jobs, round %i', (round) => {
 	it('twice in a row loses nothing and fails nothing', { timeout: 180_000 }, async () => {
-		const picpipe = await startForFaults({ PICPIPE_LOG_LEVEL: 'debug' });
+		const picpipe = await startForFaults({ ...quickRecipe, PICPIPE_LOG_LEVEL: 'debug' });
 		const { api, data } = await picpipe.ready();
 		const ledger = new Ledger();
-		const uploads = (await mixedPhotographs(24)).map((bytes) => ledger.upload(api, bytes));
+		const uploads = ledger.uploadAll(api, await mixedPhotographs());
 		for (const _time of [1, 2]) {
+			await until('some are accepted', () => ledger.accepted.size >= momentOf(round));
 			const from = picpipe.lines.length;
 			await picpipe.waitFor((line) => line.msg === 'step' && /^encode/.test(String(line.step)), from, recovery);
 			process.kill(picpipe.pidOf('worker'), 'SIGKILL');
 			await picpipe.waitFor((line) => line.msg === 'worker takes jobs', from);
 		}
-		await Promise.all(uploads);
+		await uploads;
 		expect(ledger.refused).toEqual([]);
 		await ledger.untilFinished(`file:${data}`, recovery + 60_000);
 		await ledger.expectWhole(`file:${data}`);
 	});
 });
+
+/** Memory of its own that a process has asked for, bytes. */
+function dataBytes(pid: number): number {
+	return Number(/^VmData:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024;
+}
 
 describe('an imaging process', () => {
 	it('killed once costs its picture one attempt and nobody else any', { timeout: 120_000 }, async () => {
@@ -98,6 +106,40 @@ describe('an imaging process', () => {
 		expect(await untilPictureFinished(api, next)).toMatchObject({ state: 'ready' });
 		expect((await fetch(`${api}${picture.links.retry}`, { method: 'POST' })).status).toBe(202);
 		expect(await untilPictureFinished(api, id)).toMatchObject({ state: 'ready' });
+	});
+
+	it('that is given no more memory ends its picture and nobody else', { timeout: 120_000 }, async () => {
+		const picpipe = await startForFaults({
+			PICPIPE_LOG_LEVEL: 'debug',
+			PICPIPE_IMAGING_PROCESSES: '1',
+			PICPIPE_ATTEMPTS: '3',
+		});
+		const { api } = await picpipe.ready();
+		const bytes = await twelveMegapixels();
+		await fetch(`${api}/v1/queues/pictures/pause`, { method: 'POST' });
+		const id = await uploadRaw(api, bytes);
+		const worker = picpipe.pidOf('worker');
+		// What it has may stay; the picture needs more.
+		const limited = new Set<number>();
+		const limit = setInterval(() => {
+			for (const pid of imagingPids(picpipe).filter((one) => !limited.has(one))) {
+				limited.add(pid);
+				execFileSync('prlimit', ['--pid', String(pid), `--data=${dataBytes(pid) + 4e6}`]);
+			}
+		}, 20);
+		onTestFinished(() => clearInterval(limit));
+		await until('the process is limited', () => limited.size > 0);
+		await fetch(`${api}/v1/queues/pictures/resume`, { method: 'POST' });
+		const picture = await untilPictureFinished(api, id);
+		expect(picture).toMatchObject({ state: 'failed', failure: { class: 'internal', attempt: 3 } });
+		clearInterval(limit);
+		const original = Buffer.from(await (await fetch(api + picture.links.original)).arrayBuffer());
+		expect(original.equals(bytes)).toBe(true);
+		// One that is alive still is as limited as it was.
+		for (const pid of imagingPids(picpipe)) process.kill(pid, 'SIGKILL');
+		const next = await uploadRaw(api, await photograph({ width: 640, height: 480 }));
+		expect(await untilPictureFinished(api, next)).toMatchObject({ state: 'ready' });
+		expect(picpipe.pidOf('worker')).toBe(worker);
 	});
 
 	it('that hangs is killed in time and blocks nobody', { timeout: 120_000 }, async () => {

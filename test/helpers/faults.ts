@@ -1,6 +1,10 @@
+import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
+import { randomNumbers } from '../../scripts/random-numbers.ts';
 import { temporaryFolder } from './folder.ts';
 import { photograph, withComment } from './pictures.ts';
 import { PicpipeProcess, type ProcessOptions } from './processes.ts';
@@ -12,7 +16,13 @@ export async function startForFaults(
 ): Promise<PicpipeProcess> {
 	const options: ProcessOptions = {
 		folder: folder ?? (await temporaryFolder()),
-		environment: { PICPIPE_SWEEP_SECONDS: '1', PICPIPE_RETRY_DELAY: '200', ...environment },
+		environment: {
+			// Clients find the api again after it was started anew.
+			PICPIPE_PORT: String(await freePort()),
+			PICPIPE_SWEEP_SECONDS: '1',
+			PICPIPE_RETRY_DELAY: '200',
+			...environment,
+		},
 	};
 	const picpipe = new PicpipeProcess(options);
 	onTestFinished(() => picpipe.destroy());
@@ -20,19 +30,50 @@ export async function startForFaults(
 	return picpipe;
 }
 
-/** Photographs of mixed sizes, each a picture of its own. */
-export async function mixedPhotographs(count: number): Promise<Buffer[]> {
-	const sizes = [
-		{ width: 2400, height: 1600 },
-		{ width: 640, height: 480 },
-		{ width: 1200, height: 1600 },
-		{ width: 1600, height: 900 },
-	];
+async function freePort(): Promise<number> {
+	const server = createServer().listen(0, '127.0.0.1');
+	await once(server, 'listening');
+	const { port } = server.address() as AddressInfo;
+	server.close();
+	return port;
+}
+
+/** Times that each test of faults is run: `npm run faults` asks for more than one, each with other moments for its faults. */
+export const rounds = Array.from({ length: Number(process.env.FAULT_ROUNDS ?? 1) }, (_, index) => index + 1);
+
+/** Pictures of a load. */
+export const loadSize = 200;
+
+/** How many of a load's pictures are accepted when the fault comes; differs from round to round. */
+export function momentOf(round: number): number {
+	return 8 + Math.floor(randomNumbers(round)() * (loadSize / 2));
+}
+
+/** Sizes of a load's pictures, by how many of fifty have them: mostly small ones, one as from a camera. */
+const sizes = [
+	{ width: 4000, height: 3000, of50: 1 },
+	{ width: 1200, height: 1600, of50: 6 },
+	{ width: 800, height: 600, of50: 13 },
+	{ width: 320, height: 240, of50: 30 },
+].flatMap(({ of50, ...size }) => Array.from({ length: of50 }, () => size));
+
+/** Photographs of mixed sizes, each a picture of its own. Few of them are large when they are fewer than fifty. */
+export async function mixedPhotographs(count = loadSize): Promise<Buffer[]> {
+	// Every seventh of fifty is every one of them, well mixed.
+	const sizeAt = (index: number) => sizes[(index * 7 + 1) % sizes.length] ?? { width: 640, height: 480 };
 	return Promise.all(
-		Array.from({ length: count }, async (_, index) =>
-			withComment(await photograph(sizes[index % sizes.length] ?? { width: 640, height: 480 }), `number ${index}`),
-		),
+		Array.from({ length: count }, async (_, index) => withComment(await photograph(sizeAt(index)), `number ${index}`)),
 	);
+}
+
+/** A recipe in place of `web` that costs little, so that hundreds of pictures take seconds. */
+export const quickRecipe = {
+	PICPIPE_RECIPES: fileURLToPath(new URL('../faults/recipes.yaml', import.meta.url)),
+};
+
+/** Resident memory of a process, bytes. */
+export function residentBytes(pid: number): number {
+	return Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024;
 }
 
 /** The processes that a process has started and that are alive. */

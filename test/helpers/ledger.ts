@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import sharp from 'sharp';
 import { expect } from 'vitest';
@@ -9,28 +9,55 @@ import { manifestId, manifestKey } from '../../src/storage/keys.ts';
 import { readObject, type Storage } from '../../src/storage/storage.ts';
 import { json } from './api.ts';
 
-/** Every upload that was answered with 202, and what its bytes were. */
+/** Every upload that was accepted, and what its bytes were. */
 export class Ledger {
 	readonly accepted = new Map<string, { sha256: string }>();
 	/** Uploads that got another answer or none; no promise was made. */
 	readonly refused: string[] = [];
 
-	/** Uploads once; a refusal or a lost connection is noted, not thrown. */
-	async upload(url: string, bytes: Buffer): Promise<void> {
+	/**
+	 * Uploads once; a refusal or a lost connection is noted, not thrown.
+	 *
+	 * @param key sent as `Idempotency-Key`
+	 * @returns whether it was accepted
+	 */
+	async upload(url: string, bytes: Buffer, key?: string): Promise<boolean> {
 		try {
 			const response = await fetch(`${url}/v1/pictures`, {
 				method: 'POST',
 				body: new Uint8Array(bytes),
-				headers: { 'content-type': 'image/jpeg' },
+				headers: { 'content-type': 'image/jpeg', ...(key && { 'idempotency-key': `"${key}"` }) },
 				signal: AbortSignal.timeout(60_000),
 			});
 			const body = await json(response);
-			if (response.status === 202) {
+			// 201 when it was asked for again and is ready by now.
+			if (response.status === 202 || response.status === 201) {
 				this.accepted.set(body.id, { sha256: createHash('sha256').update(bytes).digest('hex') });
-			} else this.refused.push(`${response.status} ${body.code}`);
+				return true;
+			}
+			this.refused.push(`${response.status} ${body.code}`);
 		} catch (error) {
 			this.refused.push(String(error));
 		}
+		return false;
+	}
+
+	/** Uploads all, so many at the same time as a busy site has clients. */
+	async uploadAll(url: string, files: readonly Buffer[], clients = 16): Promise<void> {
+		await sideBySide(clients, files, (bytes) => this.upload(url, bytes));
+	}
+
+	/** The same by clients that don't give up: each goes on until it hears 202, with a key by which the api knows it again. */
+	async uploadUntilAccepted(url: string, files: readonly Buffer[], clients = 16): Promise<void> {
+		const run = randomUUID();
+		await sideBySide(clients, [...files.entries()], async ([index, bytes]) => {
+			for (const end = Date.now() + 60_000; !(await this.upload(url, bytes, `${run}-${index}`)); await sleep(200)) {
+				if (Date.now() > end)
+					throw new Error(`Not accepted within a minute; the last answers: ${this.refused.slice(-5)}`);
+			}
+		});
+		// However often they had to ask.
+		expect(this.accepted.size).toBe(files.length);
 	}
 
 	/** Waits until every accepted picture is finished, by the manifests. */
@@ -48,10 +75,10 @@ export class Ledger {
 	}
 
 	/**
-	 * Asserts that nothing was lost and nothing is left over: every accepted picture is there once and has the state expected;
+	 * Asserts that nothing was lost and nothing is left over: every accepted picture is there once and has a state expected of it;
 	 * every variant exists, decodes and is what the manifest says; no marker, no temporary file, no object without an owner.
 	 */
-	async expectWhole(storageUrl: string, expectedState: Picture['state'] = 'ready'): Promise<void> {
+	async expectWhole(storageUrl: string, expected: readonly Picture['state'][] = ['ready']): Promise<void> {
 		const storage = openStorage(storageUrl);
 		await expectNoMarkers(storage);
 		const keys = new Set<string>();
@@ -65,7 +92,7 @@ export class Ledger {
 		expect(byId.size).toBe(pictures.length);
 		for (const [id, { sha256 }] of this.accepted) {
 			expect(byId.get(id), `${id} was accepted and is gone`).toMatchObject({
-				state: expectedState,
+				state: expect.toBeOneOf([...expected]),
 				source: { sha256 },
 			});
 		}
@@ -79,6 +106,14 @@ export class Ledger {
 	}
 }
 
+async function sideBySide<T>(count: number, list: readonly T[], work: (one: T) => Promise<unknown>): Promise<void> {
+	const left = [...list];
+	const lane = async () => {
+		for (let next = left.shift(); next !== undefined; next = left.shift()) await work(next);
+	};
+	await Promise.all(Array.from({ length: count }, lane));
+}
+
 async function expectSound(storage: Storage, picture: Picture): Promise<void> {
 	const original = await readObject(storage, picture.source.key);
 	expect(
@@ -87,7 +122,8 @@ async function expectSound(storage: Storage, picture: Picture): Promise<void> {
 			.digest('hex'),
 	).toBe(isReceived(picture) && picture.source.sha256);
 	if (picture.state === 'ready') {
-		expect(picture.variants).toHaveLength(Object.keys(picture.recipe.definition.variants).length);
+		const encodings = Object.values(picture.recipe.definition.variants).flatMap(({ encode }) => encode);
+		expect(picture.variants).toHaveLength(encodings.length);
 	}
 	for (const variant of picture.variants) {
 		const bytes = (await readObject(storage, variant.key)) ?? Buffer.alloc(0);

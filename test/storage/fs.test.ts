@@ -33,6 +33,7 @@ describe('file storage', () => {
 		for (const key of left) {
 			await expect(storage.put(key, Buffer.from('2'))).rejects.toThrow('plain segments');
 			await expect(storage.get(key)).rejects.toThrow('plain segments');
+			expect(await storage.stat(key)).toMatchObject({ bytes: 4 });
 			await storage.delete(key);
 		}
 		expect(await listed(storage, 'pictures/', { temporary: true })).toEqual([kept]);
