@@ -12,6 +12,7 @@ import type { ProcessCommand } from './files/command.ts';
 import { listen } from './http/listen.ts';
 import type { AssetFinder } from './intake/assets.ts';
 import type { ReprocessCounts, ReprocessOptions } from './intake/reprocess.ts';
+import type { WatchCounts, WatchOptions } from './intake/watch.ts';
 import type { Logger } from './observe/log.ts';
 import type { RecipeBook } from './pipeline/recipe-book.ts';
 import { svgLimitsOf } from './pipeline/svg-limits.ts';
@@ -29,10 +30,10 @@ import type { Storage } from './storage/storage.ts';
 const closingPatience = 2_000;
 
 /**
- * How long a request with an idempotency key counts as under way when its api no longer says so, milliseconds: so long a client may have to
- * wait that tries again after an api was killed.
+ * How long something counts as under way when its process no longer says so, milliseconds. So long a client may have to wait that sends a request
+ * with an idempotency key again after an api was killed, and a process that watches a folder.
  */
-const idempotencyLease = 9_000;
+const leaseTime = 9_000;
 
 /**
  * The same for a resumable upload. Clients of tus try again for some nine seconds by themselves, and an api may need a few to start again.
@@ -83,7 +84,7 @@ export async function startApi(config: Config, log: Logger): Promise<Running> {
 	const limiter = openLimiter(redis, config.redisPrefix);
 	const pressure = openPressure({ ...config, redis, queues, storage, log });
 	const idempotency = openIdempotencyRecords(storage, config.idempotencySeconds);
-	const underWay = openLeases(redis, `${config.redisPrefix}:idempotency`, idempotencyLease);
+	const underWay = openLeases(redis, `${config.redisPrefix}:idempotency`, leaseTime);
 	const uploads = {
 		locks: openUploadLocks(openLeases(redis, `${config.redisPrefix}:uploads`, uploadLease)),
 		outcomes: openIdempotencyRecords(storage, config.resumableSeconds),
@@ -183,6 +184,98 @@ export async function startArena(config: Config, log: Logger): Promise<Running> 
 		address: arena.address,
 		async stop() {
 			await closeQuietly(log, [() => arena.close()]);
+			redis.disconnect();
+		},
+	};
+}
+
+/** Takes in what comes to lie in a folder. Goes on without Redis, as uploads do. */
+export async function startWatch(config: Config, log: Logger): Promise<Running> {
+	const watch = await openWatch(config, log);
+	const stopping = new AbortController();
+	const ended = watch.run({ isOnce: false, stopping: stopping.signal });
+	return {
+		async stop() {
+			stopping.abort();
+			await ended;
+			await watch.close();
+		},
+	};
+}
+
+/** Takes in what lies in a folder now. @param stopping ends it early */
+export async function watchOnce(config: Config, log: Logger, stopping: AbortSignal): Promise<WatchCounts> {
+	const watch = await openWatch(config, log);
+	try {
+		return await watch.run({ isOnce: true, stopping });
+	} finally {
+		await watch.close();
+	}
+}
+
+/** @throws ConfigError for a folder that can't be watched, and for a recipe that is not there */
+async function openWatch(config: Config, log: Logger) {
+	const [{ watchFolder }, { openLedger }, { findWatchFolder }, { takeAlone }, { openLeases }, { openPressure }] =
+		await Promise.all([
+			import('./intake/watch.ts'),
+			import('./intake/watch-ledger.ts'),
+			import('./intake/watch-place.ts'),
+			import('./access/take-alone.ts'),
+			import('./access/leases.ts'),
+			import('./intake/pressure.ts'),
+		]);
+	const storage = openStorage(config.storage);
+	const folder = await findWatchFolder(config, storage);
+	const assets = await openAssets(config, storage);
+	const recipeBook = await openRecipes(config, assets, log);
+	const name = config.watchRecipe ?? config.defaultRecipe;
+	const recipe = () => recipeBook.recipes.get(name);
+	const first = recipe();
+	if (!first) {
+		recipeBook.close();
+		const known = [...recipeBook.recipes.keys()].join(', ');
+		throw new ConfigError([`${settings.watchRecipe.variable}: expected one of ${known} but received "${name}"`]);
+	}
+	const redis = connect(config, 'producer', log);
+	const catalog = openCatalog(redis, config.redisPrefix);
+	const queues = openQueues(redis, queuesOptions(config));
+	const leases = openLeases(redis, `${config.redisPrefix}:watch`, leaseTime);
+	const context = {
+		storage,
+		catalog,
+		queues,
+		assets,
+		folder,
+		ledger: openLedger(storage, folder),
+		// One that was taken out of the recipes file stays as it was for the files that are still to come.
+		recipe: () => recipe() ?? first,
+		duplicates: config.watchDuplicates,
+		limits: { maxBytes: config.maxBytes, svg: svgLimitsOf(config) },
+		abandonedSeconds: config.abandonedSeconds,
+		isKept: config.watchThen === 'keep',
+		log,
+	};
+	const options = {
+		seconds: config.watchSeconds,
+		settleSeconds: config.watchSettleSeconds,
+		concurrency: config.watchConcurrency,
+		pressure: openPressure({ ...config, redis, queues, storage, log }),
+	};
+	return {
+		async run(how: Pick<WatchOptions, 'isOnce' | 'stopping'>): Promise<WatchCounts> {
+			const isOthers = () => log.info({ folder }, 'Another process watches this folder; waiting until it has ended');
+			const leave = await takeAlone(redis, leases, folder, { stopping: how.stopping, onWait: isOthers });
+			log.info({ folder, files: config.watchThen, recipe: name }, `Watching ${folder}`);
+			try {
+				return await watchFolder(context, { ...options, ...how });
+			} finally {
+				leave();
+			}
+		},
+		async close() {
+			recipeBook.close();
+			leases.close();
+			await Promise.race([closeQuietly(log, [() => queues.close()]), sleep(closingPatience)]);
 			redis.disconnect();
 		},
 	};

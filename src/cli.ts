@@ -7,6 +7,7 @@ import { runReindex } from './start/reindex.ts';
 import { runReprocess } from './start/reprocess.ts';
 import { refuse, runRole } from './start/role.ts';
 import { start } from './start/supervisor.ts';
+import { runWatch, type WatchFlags } from './start/watch.ts';
 
 const { version, description } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
 	version: string;
@@ -27,6 +28,14 @@ const reprocessHelp = `
 Makes only variants whose digest has changed or whose file is gone, and deletes what the recipe no longer names. It can be
 ended at any time and run again. Exit codes: 0 all that are meant are queued or need nothing, 1 some were left (the log says which
 and why) or something broke, 2 the configuration has to be changed.`;
+
+const watchHelp = `
+A file is taken in when it has not changed for PICPIPE_WATCH_SETTLE_SECONDS; names such as *.part, *.tmp and those that begin with a dot
+are passed over. Sub-folders become tags. What is no picture, or turns out to be broken, goes to .picpipe/refused with a note. Links are not
+followed. It can be ended at any time and run again: no file becomes two pictures. Without REDIS_URL it uses the Redis of the \`picpipe start\`
+that runs on the same PICPIPE_DATA, or runs it as long as it needs it.
+Exit codes: 0 stopped as told, or all taken in; 1 with --once: files were set aside or left (the log says which and why), or something
+broke; 2 the configuration has to be changed.`;
 
 const keysHelp = `
 The first key locks the API: without any, this machine alone is served; with one, everybody needs one. \`keys add\` writes nothing but
@@ -57,6 +66,20 @@ program
 	.command('arena')
 	.description('run Arena alone: shows the queues and their jobs')
 	.action(() => runRole('arena', async () => (await import('./app.ts')).startArena));
+
+program
+	.command('watch')
+	.description('take in every picture that comes to lie in a folder')
+	.argument('[folder]', 'the folder; PICPIPE_WATCH otherwise')
+	.option('--once', 'take what is there and end')
+	.option('--keep', 'leave files where they are; otherwise they are moved to .picpipe/done in the folder')
+	.option('--recipe <name>', 'recipe of the pictures')
+	.option('--duplicates <what>', 'what becomes of bytes that are there already: accept, refuse, link or dedupe')
+	.addHelpText('after', watchHelp)
+	.action(async (folder: string | undefined, flags: WatchFlags) => {
+		const code = await runWatch(folder, flags, () => import('./app.ts'));
+		if (code !== undefined) process.exit(code);
+	});
 
 program
 	.command('reindex')

@@ -440,6 +440,47 @@ export const settings = {
 		86_400,
 		'How long the answer to a request with an `Idempotency-Key` is kept to be given again; then the key is a new one.',
 	),
+	watchFolder: optional(
+		'PICPIPE_WATCH',
+		text('a folder'),
+		'Folder whose pictures `picpipe start` takes in as they come; `picpipe watch` does the same by itself. Sub-folders become tags.',
+	),
+	watchThen: setting(
+		'PICPIPE_WATCH_THEN',
+		oneOf('move', 'keep'),
+		'move',
+		'What becomes of files in the watched folder whose pictures are accepted: moved to `.picpipe/done/` in it, or kept where they are.',
+	),
+	watchRecipe: optional(
+		'PICPIPE_WATCH_RECIPE',
+		text('the name of a recipe'),
+		'Recipe of pictures from the watched folder. Default: `PICPIPE_DEFAULT_RECIPE`.',
+		{ defaultNote: 'the default recipe' },
+	),
+	watchDuplicates: setting(
+		'PICPIPE_WATCH_DUPLICATES',
+		oneOf('accept', 'refuse', 'link', 'dedupe'),
+		'accept',
+		'What becomes of files in the watched folder whose bytes are there already, as for an upload; refused ones are set aside.',
+	),
+	watchSeconds: setting(
+		'PICPIPE_WATCH_SECONDS',
+		integer(1, 3_600, 'seconds'),
+		2,
+		'How often the watched folder is looked through.',
+	),
+	watchSettleSeconds: setting(
+		'PICPIPE_WATCH_SETTLE_SECONDS',
+		integer(1, 3_600, 'seconds'),
+		2,
+		'How long a file in the watched folder has to keep its size and time of change before it is taken in. Longer where writers pause.',
+	),
+	watchConcurrency: setting(
+		'PICPIPE_WATCH_CONCURRENCY',
+		integer(1, 64, 'files'),
+		2,
+		'Files of the watched folder that are taken in at the same time.',
+	),
 	imagingProcesses: setting(
 		'PICPIPE_IMAGING_PROCESSES',
 		integer(1, 256, 'processes'),

@@ -53,6 +53,15 @@ const groups: Readonly<Record<string, readonly (keyof typeof settings)[]>> = {
 		'fetchRetrySeconds',
 		'fetchConcurrency',
 	],
+	'Watched folder': [
+		'watchFolder',
+		'watchThen',
+		'watchRecipe',
+		'watchDuplicates',
+		'watchSeconds',
+		'watchSettleSeconds',
+		'watchConcurrency',
+	],
 	'Use of the machine': ['imagingProcesses', 'sharpThreads', 'megapixelsInFlight', 'imagingMegabytes'],
 	'Attempts and upkeep': ['attempts', 'retryDelay', 'sweepSeconds'],
 	'Running and stopping': ['stopSeconds', 'logLevel'],
@@ -74,6 +83,7 @@ at once, and picpipe exits with code 2. A variable that is set to nothing counts
 
 - \`PICPIPE_HOST\` beyond loopback needs an API key to be there: one in the storage, made with \`picpipe keys add\`, or \`PICPIPE_API_KEYS\`.
   \`PICPIPE_ARENA_HOST\` beyond loopback needs \`PICPIPE_ARENA_PASSWORD\`, or a key with the scope \`admin\`.
+- \`PICPIPE_WATCH\` and the folders where picpipe keeps things (\`PICPIPE_DATA\`, \`PICPIPE_STORAGE\`) must not lie within each other.
 - \`PICPIPE_ABANDONED_SECONDS\` has to be more than \`PICPIPE_UPLOAD_SECONDS\`.
 - \`picpipe api\`, \`picpipe worker\` and \`picpipe arena\`, each run alone, need \`REDIS_URL\`; \`picpipe start\` runs a Redis of its own without it.
 - All processes of one installation need the same \`REDIS_URL\`, \`PICPIPE_REDIS_PREFIX\` and \`PICPIPE_STORAGE\`.

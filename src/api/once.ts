@@ -1,15 +1,9 @@
 import type { Request, Response } from 'express';
-import { readManifest } from '../catalog/manifest.ts';
 import { digest } from '../domain/digest.ts';
-import { type Picture, pictureIdTime } from '../domain/picture.ts';
+import type { Picture } from '../domain/picture.ts';
 import { PicpipeError } from '../errors.ts';
-import {
-	type Candidate,
-	type Fingerprint,
-	type IdempotencyRecord,
-	isSameRequest,
-	type RecordedResult,
-} from '../intake/idempotency.ts';
+import { type Candidate, findCandidate } from '../intake/candidate.ts';
+import { type Fingerprint, type IdempotencyRecord, isSameRequest, type RecordedResult } from '../intake/idempotency.ts';
 import { discard } from '../intake/receive.ts';
 import { openNowhere } from '../storage/nowhere.ts';
 import type { Storage } from '../storage/storage.ts';
@@ -149,7 +143,7 @@ async function settleBerths(
 		own.map(async (berth, at) => {
 			const candidate = record.candidates[at];
 			if (!candidate || candidate.id === berth?.id) return berth && { ...berth, isShared: true };
-			const found = await findBerth(context, candidate);
+			const found = await findCandidate(context.storage, candidate, context.config.abandonedSeconds);
 			return found ?? (berth && { ...berth, isShared: true });
 		}),
 	);
@@ -158,19 +152,6 @@ async function settleBerths(
 	const isChanged = settled.some((berth, at) => berth?.id !== record.candidates[at]?.id);
 	if (isChanged) await context.idempotency.replace(name, { ...record, candidates: settled.map(candidateOf) });
 	return settled;
-}
-
-/** What is left of an earlier attempt: a picture, or all that is needed to make it. */
-async function findBerth(
-	{ storage, config }: Pick<ApiContext, 'storage' | 'config'>,
-	candidate: Candidate,
-): Promise<Berth | undefined> {
-	const picture = await readManifest(storage, candidate.id);
-	if (picture) return { ...candidate, isShared: true, picture };
-	// Long before the sweep might take it away.
-	const isOld = Date.now() - pictureIdTime(candidate.id) > (config.abandonedSeconds / 2) * 1_000;
-	if (isOld || (candidate.source && !(await storage.stat(candidate.source.key)))) return undefined;
-	return { ...candidate, isShared: true };
 }
 
 function candidateOf(berth: Berth | undefined): Candidate | null {

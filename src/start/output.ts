@@ -14,7 +14,7 @@ export interface Output {
 /** Letters that the longest name of a process takes. */
 const nameWidth = 6;
 /** ANSI colours, one for each process, so that the eye can follow one of them. */
-const colours: Record<string, number> = { start: 90, redis: 31, api: 36, worker: 33, arena: 35 };
+const colours: Record<string, number> = { start: 90, redis: 31, api: 36, watch: 32, worker: 33, arena: 35 };
 
 /** Readable lines with a prefix in a terminal; elsewhere the processes' own JSON lines, unchanged. */
 export async function createOutput(): Promise<Output> {

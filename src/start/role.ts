@@ -1,6 +1,6 @@
 import { type Config, ConfigError, readConfig } from '../config.ts';
 import { createLogger, type Logger } from '../observe/log.ts';
-import { survivesBrokenOutput } from './output.ts';
+import { createOutput, survivesBrokenOutput } from './output.ts';
 import { checkRedis } from './redis-check.ts';
 
 /** A role that runs. */
@@ -16,6 +16,9 @@ export interface Running {
 /** Starts a role. @throws ConfigError for what only a person can put right, such as a port that is taken */
 export type StartRole = (config: Config, log: Logger) => Promise<Running>;
 
+/** Finds a Redis for a role that people start by hand. */
+export type FindRedis = (config: Config, log: Logger) => Promise<{ readonly url: string; leave(): Promise<void> }>;
+
 /** A role that is still starting when it is told to stop has nothing to finish; it gets this long, milliseconds. */
 const startingPatience = 5_000;
 
@@ -24,21 +27,26 @@ const startingPatience = 5_000;
  * Exit codes: 0 stopped as told, 1 something broke, 2 the configuration has to be changed.
  *
  * @param load gets the role's code, once the settings are known to be good
+ * @param findRedis for a role that may run without `REDIS_URL`; it is for people then, who get readable lines in a terminal
  */
-export async function runRole(role: string, load: () => Promise<StartRole>): Promise<void> {
+export async function runRole(role: string, load: () => Promise<StartRole>, findRedis?: FindRedis): Promise<void> {
 	survivesBrokenOutput();
 	const isSupervised = process.connected === true;
 	try {
 		const config = readConfig(process.env);
-		if (!config.redisUrl) {
+		if (!config.redisUrl && !findRedis) {
 			throw new ConfigError([
 				`REDIS_URL: expected the URL of a Redis because \`picpipe ${role}\` runs alone, but received none`,
 			]);
 		}
-		const log = createLogger(role, config.logLevel);
+		const isByHand = findRedis && !isSupervised;
+		const log = createLogger(role, config.logLevel, isByHand ? (await createOutput()).destination : undefined);
 		endOnSurprise(log);
-		if (!isSupervised) await checkRedis(config.redisUrl, log, refuse);
-		const starting = load().then((start) => start(config, log));
+		if (config.redisUrl && !isByHand && !isSupervised) await checkRedis(config.redisUrl, log, refuse);
+		const redis = await find(isByHand ? findRedis : undefined, config, log);
+		const starting = load()
+			.then((start) => start(redis ? { ...config, redisUrl: redis.url } : config, log))
+			.then((running) => (redis ? leavingAfter(running, redis) : running));
 		stopWhenTold(starting, config, log);
 		const running = await starting;
 		process.send?.({ type: 'ready', address: running.address, needsKey: running.needsKey });
@@ -46,6 +54,20 @@ export async function runRole(role: string, load: () => Promise<StartRole>): Pro
 	} catch (error) {
 		refuse(error);
 	}
+}
+
+async function find(findRedis: FindRedis | undefined, config: Config, log: Logger) {
+	return findRedis?.(config, log);
+}
+
+function leavingAfter(running: Running, redis: Awaited<ReturnType<FindRedis>>): Running {
+	return {
+		...running,
+		async stop() {
+			await running.stop();
+			await redis.leave();
+		},
+	};
 }
 
 /** Ends the process with 2 and every problem of configuration; anything else is a surprise. */

@@ -12,7 +12,7 @@ import { makeRedisPlace } from './redis-place.ts';
 import { endOnSurprise } from './role.ts';
 
 /** In the order in which they stop: first nothing more comes in, then the work is finished. */
-const roles = ['api', 'worker', 'arena'] as const;
+const roles = ['api', 'watch', 'worker', 'arena'] as const;
 
 /**
  * npm passes on the signal that a terminal has already sent to all: a second one within this time, milliseconds, is the
@@ -107,7 +107,8 @@ class Supervisor implements ChildEvents {
 	#startRoles(redisUrl: string): void {
 		if (this.#stopping !== undefined) return;
 		const environment = { ...process.env, REDIS_URL: redisUrl };
-		const started = roles.map(
+		const wanted = roles.filter((name) => name !== 'watch' || this.#config.watchFolder !== undefined);
+		const started = wanted.map(
 			(name) => new Child({ name, file: module('../cli'), arguments: [name], environment }, this),
 		);
 		this.#children.unshift(...started);

@@ -11,6 +11,7 @@
  * uploads/<id>/upload.json        a resumable upload: whose it is, what was asked for, what became of it
  * uploads/<id>/<offset>           bytes of it, from this offset on
  * idempotency/<hh>/<digest>   what became of a request with an `Idempotency-Key`
+ * watched/<folder>/<hh>/<digest>   what became of a file of a watched folder
  * keys/<id>              an API key, hashed
  * keys/revoked/<id>      the same once it was revoked
  * ```
@@ -104,4 +105,14 @@ export function revokedKeyKey(id: string): string {
 export function apiKeyOf(key: string): { readonly id: string; readonly isRevoked: boolean } {
 	const isRevoked = key.startsWith(revokedKeysFolder);
 	return { id: key.slice((isRevoked ? revokedKeysFolder : keysFolder).length), isRevoked };
+}
+
+/** The folder of what became of the files of one watched folder. @param name its digest */
+export function watchedFolder(name: string): string {
+	return `watched/${name}/`;
+}
+
+/** What became of one file of a watched folder. @param digest of the file's path, hex */
+export function watchedKey(name: string, digest: string): string {
+	return `${watchedFolder(name)}${digest.slice(0, 2)}/${digest.slice(2)}`;
 }

@@ -23,7 +23,7 @@ export interface ProcessOptions {
 	/** `PICPIPE_DATA`, best a temporary folder that the test removes. */
 	readonly folder: string;
 	/** `start` when not given. */
-	readonly command?: 'start' | 'api' | 'worker' | 'arena' | 'process' | 'reindex' | 'reprocess' | 'keys';
+	readonly command?: 'start' | 'api' | 'worker' | 'arena' | 'watch' | 'process' | 'upload' | 'reindex' | 'reprocess' | 'keys';
 	readonly arguments?: readonly string[];
 	/** Another command line than picpipe's source, such as `npm start` in a copy of the project. */
 	readonly run?: { readonly program: string; readonly arguments: readonly string[]; readonly cwd: string };
@@ -109,7 +109,7 @@ export class PicpipeProcess {
 	}
 
 	/** The process id of a child as last announced by the supervisor. */
-	pidOf(child: 'redis' | 'api' | 'worker' | 'arena'): number {
+	pidOf(child: 'redis' | 'api' | 'watch' | 'worker' | 'arena'): number {
 		const line = this.lines.findLast((one) => one.role === 'start' && one.child === child && one.childPid);
 		if (!line) throw new Error(`${child} was never announced:\n${this.output}`);
 		return line.childPid as number;
