@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Redis } from 'ioredis';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { json, untilFinished } from '../helpers/api.ts';
 import { mixedPhotographs, momentOf, quickRecipe, rounds, startForFaults, until } from '../helpers/faults.ts';
@@ -10,6 +11,9 @@ import { type PrivateRedis, startRedis } from '../helpers/redis.ts';
 
 /** Longest time an upload may take to be answered while Redis doesn't answer, milliseconds. */
 const answered = 10_000;
+
+/** Time for which Redis hangs, milliseconds. */
+const hangs = 30_000;
 
 async function privateRedis(): Promise<PrivateRedis> {
 	const redis = await startRedis();
@@ -86,21 +90,25 @@ describe.each(rounds)('Redis under load, round %i', (round) => {
 		await expectIndexWhole(api, ledger);
 	});
 
-	it('that hangs for a while: uploads are answered all the same, and nothing is lost', {
+	it('that hangs for half a minute: uploads are answered all the same, and nothing is lost', {
 		timeout: 240_000,
 	}, async () => {
 		const { redis, api, storage } = await start();
 		const ledger = new Ledger();
 		await ledger.upload(api, await photograph({ width: 320, height: 240 }));
+		const hung = performance.now();
 		process.kill(redis.pid, 'SIGSTOP');
 		onTestFinished(() => void process.kill(redis.pid, 'SIGCONT'));
-		const times = await Promise.all(
-			(await mixedPhotographs(8)).map(async (bytes) => {
-				const started = performance.now();
-				await ledger.upload(api, bytes);
-				return performance.now() - started;
-			}),
-		);
+		const times: number[] = [];
+		const uploads = (await mixedPhotographs()).map((bytes) => async () => {
+			const started = performance.now();
+			await ledger.upload(api, bytes);
+			times.push(performance.now() - started);
+		});
+		const client = async () => {
+			for (let next = uploads.shift(); next; next = uploads.shift()) await next();
+		};
+		await Promise.all(Array.from({ length: 16 }, client));
 		expect(Math.max(...times)).toBeLessThan(answered);
 		expect(ledger.refused).toEqual([]);
 		const ready = await fetch(`${api}/readyz`);
@@ -111,9 +119,36 @@ describe.each(rounds)('Redis under load, round %i', (round) => {
 			code: 'queue-unavailable',
 			class: 'transient',
 		});
+		await sleep(Math.max(0, hangs - (performance.now() - hung)));
 		process.kill(redis.pid, 'SIGCONT');
 		await ledger.untilFinished(storage, 120_000);
 		await ledger.expectWhole(storage);
+		await expectIndexWhole(api, ledger);
+	});
+
+	it('whose memory is full: uploads are accepted, and finished once it has room', { timeout: 240_000 }, async () => {
+		const { redis, api, storage } = await start();
+		const ledger = new Ledger();
+		const files = await mixedPhotographs();
+		await ledger.uploadAll(api, files.slice(0, 20));
+		const admin = new Redis(redis.url.replace('unix://', ''));
+		onTestFinished(() => admin.disconnect());
+		const used = Number(/used_memory:(\d+)/.exec(await admin.info('memory'))?.[1]);
+		await admin.config('SET', 'maxmemory', used);
+		await expect(admin.set('full', 'x'.repeat(100_000))).rejects.toThrow('OOM');
+		const times: number[] = [];
+		for (const bytes of files.slice(20, 40)) {
+			const started = performance.now();
+			await ledger.upload(api, bytes);
+			times.push(performance.now() - started);
+		}
+		expect(Math.max(...times)).toBeLessThan(answered);
+		await ledger.uploadAll(api, files.slice(40));
+		expect(ledger.refused).toEqual([]);
+		await admin.config('SET', 'maxmemory', 0);
+		await ledger.untilFinished(storage, 120_000);
+		await ledger.expectWhole(storage);
+		await expectIndexWhole(api, ledger);
 	});
 });
 

@@ -1,7 +1,10 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { json } from '../helpers/api.ts';
 import { mixedPhotographs, momentOf, quickRecipe, rounds, startForFaults, until } from '../helpers/faults.ts';
 import { temporaryFolder } from '../helpers/folder.ts';
 import { Ledger } from '../helpers/ledger.ts';
+import { photograph } from '../helpers/pictures.ts';
+import { startRedis } from '../helpers/redis.ts';
 
 describe.each(rounds)('SIGTERM under load, round %i', (round) => {
 	it('finishes what is under way, ends with 0 in time, leaves no process, and goes on after the next start', {
@@ -29,5 +32,51 @@ describe.each(rounds)('SIGTERM under load, round %i', (round) => {
 		await ledger.untilFinished(`file:${data}`, 120_000);
 		await ledger.expectWhole(`file:${data}`);
 		expect((await second.stop()).code).toBe(0);
+	});
+
+	it('is not ready any more before it takes no more, where it is told to drain', { timeout: 120_000 }, async () => {
+		const picpipe = await startForFaults({ ...quickRecipe, PICPIPE_DRAIN_SECONDS: '3' });
+		const { api, data } = await picpipe.ready();
+		const ledger = new Ledger();
+		const uploads = ledger.uploadAll(api, await mixedPhotographs());
+		await until('some are accepted', () => ledger.accepted.size >= 8);
+		expect((await fetch(`${api}/readyz`)).status).toBe(200);
+		picpipe.kill('SIGTERM');
+		await until('it is not ready', async () => (await fetch(`${api}/readyz`)).status === 503, 2_000);
+		expect(await json(await fetch(`${api}/readyz`))).toMatchObject({ status: 'stopping' });
+		const during = new Ledger();
+		expect(await during.upload(api, await photograph({ width: 320, height: 240 }))).toBe(true);
+		expect((await picpipe.exited).code).toBe(0);
+		await uploads;
+		expect(ledger.refused.filter((answer) => /^\d/.test(answer))).toEqual([]);
+
+		await startForFaults(quickRecipe, picpipe.folder);
+		for (const [id, one] of during.accepted) ledger.accepted.set(id, one);
+		await ledger.untilFinished(`file:${data}`, 120_000);
+		await ledger.expectWhole(`file:${data}`);
+	});
+
+	it('ends in time while Redis is away, and goes on after the next start', { timeout: 180_000 }, async () => {
+		const redis = await startRedis();
+		onTestFinished(() => redis.stop());
+		const environment = { ...quickRecipe, REDIS_URL: redis.url, PICPIPE_STOP_SECONDS: '5' };
+		const first = await startForFaults(environment);
+		const { api, data } = await first.ready();
+		const ledger = new Ledger();
+		const uploads = ledger.uploadAll(api, await mixedPhotographs());
+		await until('some are accepted', () => ledger.accepted.size >= momentOf(round));
+		await redis.kill9();
+		const started = performance.now();
+		await first.stop();
+		// Api, worker and Arena one after the other, each within its time and a little for killing it.
+		expect(performance.now() - started).toBeLessThan(30_000);
+		await first.expectNoSurvivors(1_000);
+		await uploads;
+		expect(ledger.refused.filter((answer) => /^\d/.test(answer))).toEqual([]);
+
+		await redis.restart();
+		await startForFaults(environment, first.folder);
+		await ledger.untilFinished(`file:${data}`, 120_000);
+		await ledger.expectWhole(`file:${data}`);
 	});
 });
