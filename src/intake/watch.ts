@@ -3,6 +3,7 @@ import { type PicpipeError, toPicpipeError } from '../errors.ts';
 import type { Pressure } from './pressure.ts';
 import { type FileState, isSameState, type WatchedFile, watchedFiles } from './watch-files.ts';
 import { type Finisher, openFinisher, type Whereabouts } from './watch-finish.ts';
+import { Room } from './watch-room.ts';
 import { isFilesFault, type TakeContext, takeFile } from './watch-take.ts';
 
 export interface WatchOptions {
@@ -57,8 +58,6 @@ const maximumChanges = 15;
 const unreadablePause = 60_000;
 /** Looking takes no more than this share of the time, however large the folder is. */
 const lookingShare = 0.1;
-/** Pause after trouble that is not the file's, milliseconds; it doubles up to the longest. */
-const pauses = { first: 1_000, longest: 30_000 };
 
 /**
  * Takes in every picture that comes to lie in a folder, until it is told to stop. It looks through the folder again and again rather than
@@ -72,17 +71,13 @@ class FolderWatch {
 	readonly #context: TakeContext;
 	readonly #options: WatchOptions;
 	readonly #finisher: Finisher;
+	readonly #room: Room;
 	readonly #counts: WatchCounts = { taken: 0, known: 0, refused: 0, left: 0 };
 	readonly #files = new Map<string, Look>();
 	readonly #underWay = new Set<Promise<void>>();
 	#round = 0;
 	/** There was no room for all that waits. */
 	#hasMore = false;
-	/** Nothing is begun before this time, by the clock of `performance`. */
-	#pausedUntil = 0;
-	#pause = pauses.first;
-	/** What was last told to stand in the way, so that it is told once. */
-	#trouble = '';
 	/** Milliseconds of this round in which nothing was looked at, because others had to finish first. */
 	#stood = 0;
 	/** Files that the last summary has told of. */
@@ -92,6 +87,7 @@ class FolderWatch {
 		this.#context = context;
 		this.#options = options;
 		this.#finisher = openFinisher(context);
+		this.#room = new Room({ ...options, log: context.log, meanwhile: () => this.#finisher.follow() });
 	}
 
 	async run(): Promise<WatchCounts> {
@@ -132,10 +128,10 @@ class FolderWatch {
 				if (look || !this.#hasMore) await this.#lookAt(file, look);
 			}
 		} catch (err) {
-			this.#tellTrouble('folder', () => this.#context.log.error({ err }, 'The folder cannot be looked through'));
+			this.#room.tell('folder', () => this.#context.log.error({ err }, 'The folder cannot be looked through'));
 			return false;
 		}
-		if (this.#trouble === 'folder') this.#goesOn();
+		this.#room.isOver('folder');
 		for (const [path, { round, status }] of this.#files) {
 			if (round !== this.#round && status !== 'under way') this.#files.delete(path);
 		}
@@ -164,7 +160,7 @@ class FolderWatch {
 	async #begin(file: WatchedFile, look: Look): Promise<void> {
 		const began = performance.now();
 		while (this.#underWay.size >= this.#options.concurrency) await Promise.race(this.#underWay);
-		const hasRoom = await this.#hasRoom();
+		const hasRoom = await this.#room.isThere();
 		this.#stood += performance.now() - began;
 		if (!hasRoom) return;
 		look.status = 'under way';
@@ -186,14 +182,14 @@ class FolderWatch {
 				log.info(line, `${file.path} is taken in`);
 			}
 			this.#counts[isNew ? 'taken' : 'known']++;
-			this.#goesOn();
+			this.#room.isOver();
 			this.#settle(file, look, await this.#finisher.accepted(entry));
 		} catch (thrown) {
 			const error = toPicpipeError(thrown);
 			if (isFilesFault(error)) await this.#refuse(file, look, error);
 			else if (error.class === 'transient') {
 				look.status = 'waits';
-				this.#standsInTheWay(error);
+				this.#room.isMissing(error);
 			} else {
 				log.warn({ err: error, file: file.path }, `${file.path} cannot be taken in; trying again later`);
 				Object.assign(look, { status: 'unreadable', since: performance.now() });
@@ -218,44 +214,6 @@ class FolderWatch {
 	#settle({ path, state }: WatchedFile, look: Look, now: Whereabouts): void {
 		if (now === 'there') Object.assign(look, { status: 'done', state });
 		else this.#files.delete(path);
-	}
-
-	/** Waits until more may be taken in. @returns false when there is no time left */
-	async #hasRoom(): Promise<boolean> {
-		while (!this.#options.stopping.aborted) {
-			const pause = this.#pausedUntil - performance.now();
-			if (pause > 0) {
-				await this.#wait(pause);
-				await this.#finisher.follow();
-				continue;
-			}
-			try {
-				await this.#options.pressure.check();
-				return true;
-			} catch (error) {
-				this.#standsInTheWay(toPicpipeError(error));
-			}
-		}
-		return false;
-	}
-
-	#standsInTheWay(error: PicpipeError): void {
-		this.#pausedUntil = performance.now() + this.#pause;
-		this.#pause = Math.min(this.#pause * 2, pauses.longest);
-		this.#tellTrouble(error.code, () =>
-			this.#context.log.warn({ err: error, code: error.code }, `The files wait where they are: ${error.message}`),
-		);
-	}
-
-	#tellTrouble(what: string, tell: () => void): void {
-		if (this.#trouble !== what) tell();
-		this.#trouble = what;
-	}
-
-	#goesOn(): void {
-		this.#pause = pauses.first;
-		if (this.#trouble !== '') this.#context.log.info('Files are taken in again');
-		this.#trouble = '';
 	}
 
 	#withStatus(status: Look['status']): Look[] {
