@@ -23,7 +23,17 @@ export interface ProcessOptions {
 	/** `PICPIPE_DATA`, best a temporary folder that the test removes. */
 	readonly folder: string;
 	/** `start` when not given. */
-	readonly command?: 'start' | 'api' | 'worker' | 'arena' | 'watch' | 'process' | 'upload' | 'reindex' | 'reprocess' | 'keys';
+	readonly command?:
+		| 'start'
+		| 'api'
+		| 'worker'
+		| 'arena'
+		| 'watch'
+		| 'process'
+		| 'upload'
+		| 'reindex'
+		| 'reprocess'
+		| 'keys';
 	readonly arguments?: readonly string[];
 	/** Another command line than picpipe's source, such as `npm start` in a copy of the project. */
 	readonly run?: { readonly program: string; readonly arguments: readonly string[]; readonly cwd: string };
