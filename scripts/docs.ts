@@ -14,6 +14,7 @@ import { httpPage } from './docs/http.ts';
 import { operationsPage } from './docs/operations.ts';
 import { queuesPage } from './docs/queues.ts';
 import { recipesPage } from './docs/recipes.ts';
+import { webhooksPage } from './docs/webhooks.ts';
 
 /** Every page, by its file in docs/reference. */
 const pages: Readonly<Record<string, () => string | Promise<string>>> = {
@@ -23,6 +24,7 @@ const pages: Readonly<Record<string, () => string | Promise<string>>> = {
 	'operations.md': operationsPage,
 	'queues.md': queuesPage,
 	'recipes.md': recipesPage,
+	'webhooks.md': webhooksPage,
 };
 
 const [given] = process.argv.slice(2).filter((argument) => argument !== '--check');

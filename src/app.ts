@@ -60,6 +60,7 @@ export async function startApi(config: Config, log: Logger): Promise<Running> {
 		{ openLeases },
 		{ openIdempotencyRecords },
 		{ openUploadLocks },
+		{ openWebhooks },
 	] = await Promise.all([
 		import('./api/server.ts'),
 		import('./queue/events.ts'),
@@ -68,6 +69,7 @@ export async function startApi(config: Config, log: Logger): Promise<Running> {
 		import('./access/leases.ts'),
 		import('./intake/idempotency.ts'),
 		import('./api/upload-locks.ts'),
+		import('./webhooks/webhooks.ts'),
 	]);
 	const storage = openStorage(config.storage);
 	const keys = openKeys(config, storage, log);
@@ -89,8 +91,22 @@ export async function startApi(config: Config, log: Logger): Promise<Running> {
 		locks: openUploadLocks(openLeases(redis, `${config.redisPrefix}:uploads`, uploadLease)),
 		outcomes: openIdempotencyRecords(storage, config.resumableSeconds),
 	};
-	const access = { keys, limiter, pressure, idempotency, underWay, uploads };
-	const app = buildApi({ config, storage, redis, catalog, queues, events, recipeBook, log, assets, ...access });
+	const webhooks = openWebhooks(config, { redis, storage, queues, log });
+	const stopping = new AbortController();
+	const access = { stopping: stopping.signal, keys, limiter, pressure, idempotency, underWay, uploads };
+	const app = buildApi({
+		config,
+		storage,
+		redis,
+		catalog,
+		queues,
+		events,
+		recipeBook,
+		log,
+		assets,
+		webhooks,
+		...access,
+	});
 	const place = { host: config.host, port: config.port, variable: 'PICPIPE_PORT' } as const;
 	const listening = await listen(app, place, { ...config, asksForBodies: true });
 	log.info({ address: listening.address, storage: storage.description }, 'api listens');
@@ -98,6 +114,8 @@ export async function startApi(config: Config, log: Logger): Promise<Running> {
 		address: listening.address,
 		needsKey: keys.wasNeeded !== false,
 		async stop() {
+			stopping.abort();
+			await sleep(config.drainSeconds * 1_000);
 			recipeBook.close();
 			await Promise.all([uploads.locks.interruptAll(), listening.close()]);
 			limiter.close();
@@ -113,10 +131,11 @@ export async function startApi(config: Config, log: Logger): Promise<Running> {
 
 /** Takes jobs and does them. */
 export async function startWorker(config: Config, log: Logger): Promise<Running> {
-	const [{ startImagingPool }, { startWorkers }, { fetchLimitsOf }] = await Promise.all([
+	const [{ startImagingPool }, { startWorkers }, { fetchLimitsOf }, { openWebhooks }] = await Promise.all([
 		import('./worker/pool.ts'),
 		import('./worker/worker.ts'),
 		import('./intake/fetch.ts'),
+		import('./webhooks/webhooks.ts'),
 	]);
 	const storage = openStorage(config.storage);
 	const redis = connect(config, 'worker', log);
@@ -124,12 +143,15 @@ export async function startWorker(config: Config, log: Logger): Promise<Running>
 	const queues = openQueues(redis, queuesOptions(config));
 	const pool = startImagingPool(imagingOptions(config, log));
 	const assets = await openAssets(config, storage);
+	const webhooks = openWebhooks(config, { redis, storage, queues, log });
 	const worker = startWorkers(
 		redis,
 		queues,
 		{
 			storage,
 			catalog,
+			webhooks,
+			announcer: webhooks.announcer,
 			queues,
 			pool,
 			assets,
@@ -147,6 +169,7 @@ export async function startWorker(config: Config, log: Logger): Promise<Running>
 			imagingProcesses: config.imagingProcesses,
 			fetchConcurrency: config.fetchConcurrency,
 			fetchRetrySeconds: config.fetchRetrySeconds,
+			webhookRetrySeconds: config.webhookRetrySeconds,
 			sweepSeconds: config.sweepSeconds,
 		},
 	);

@@ -145,6 +145,40 @@ const networkList: Kind<readonly string[]> = {
 	},
 };
 
+const httpUrl: Kind<string> = {
+	expected: 'a URL of https or http',
+	parse: (value) => (/^https?:$/.test(URL.parse(value)?.protocol ?? '') ? value : undefined),
+};
+
+/** As Standard Webhooks writes them: `whsec_` and 24 to 64 random bytes in base64. */
+export const webhookSecretPattern = /^whsec_([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+/** Bytes of a secret: 192 to 512 bits. */
+const webhookSecretBytes = { least: 24, most: 64 };
+/** Most secrets that sign the same message; the header grows by some 50 characters with each. */
+export const maximumWebhookSecrets = 5;
+
+export function isWebhookSecret(text: string): boolean {
+	const { length } = Buffer.from(text.slice('whsec_'.length), 'base64');
+	return webhookSecretPattern.test(text) && length >= webhookSecretBytes.least && length <= webhookSecretBytes.most;
+}
+
+const webhookSecretList: Kind<readonly string[]> = {
+	expected: `1 to ${maximumWebhookSecrets} secrets, each whsec_ and ${webhookSecretBytes.least} to ${webhookSecretBytes.most} bytes in base64, separated by commas`,
+	parse: (value) => {
+		const secrets = value.split(',').map((one) => one.trim());
+		return secrets.length <= maximumWebhookSecrets && secrets.every(isWebhookSecret) ? secrets : undefined;
+	},
+};
+
+/** Delays between attempts. */
+const scheduleOfSeconds: Kind<readonly number[]> = {
+	expected: '1 to 50 delays from 1 to 604800 (seconds), separated by commas',
+	parse: (value) => {
+		const delays = value.split(',').map((one) => (/^\s*\d{1,6}\s*$/.test(one) ? Number(one) : 0));
+		return delays.length <= 50 && delays.every((one) => one >= 1 && one <= 604_800) ? delays : undefined;
+	},
+};
+
 const cores = availableParallelism();
 
 /** Memory that this process may use, bytes: the control group's limit where there is one. */
@@ -422,6 +456,67 @@ export const settings = {
 		8,
 		'Pictures that a worker fetches at the same time.',
 	),
+	webhookUrl: optional(
+		'PICPIPE_WEBHOOK_URL',
+		httpUrl,
+		'Address that is told of everything that happens, beside the endpoints made with `POST /v1/webhooks`. Needs `PICPIPE_WEBHOOK_SECRETS`.',
+		{ secret: true },
+	),
+	webhookSecrets: optional(
+		'PICPIPE_WEBHOOK_SECRETS',
+		webhookSecretList,
+		'Secrets that sign what is sent to `PICPIPE_WEBHOOK_URL` and to the addresses that uploads name as their `webhook`. All of them sign; to change one, put the new one beside it and take the old one away later.',
+		{ secret: true },
+	),
+	webhookSchemes: setting(
+		'PICPIPE_WEBHOOK_SCHEMES',
+		schemeList,
+		'https,http',
+		'Schemes of addresses that webhooks go to; `none` turns webhooks off.',
+	),
+	webhookHosts: setting('PICPIPE_WEBHOOK_HOSTS', hostList, '*', 'Hosts that webhooks go to.'),
+	webhookPorts: setting('PICPIPE_WEBHOOK_PORTS', portList, '80,443', 'Ports that webhooks go to.'),
+	webhookNetworks: optional(
+		'PICPIPE_WEBHOOK_NETWORKS',
+		networkList,
+		'Networks that webhooks may go to although they are not public, as with `PICPIPE_FETCH_NETWORKS`.',
+	),
+	webhookSeconds: setting(
+		'PICPIPE_WEBHOOK_SECONDS',
+		integer(1, 300, 'seconds'),
+		20,
+		'Longest time that a receiver may take to answer a webhook.',
+	),
+	webhookSchedule: setting(
+		'PICPIPE_WEBHOOK_SCHEDULE',
+		scheduleOfSeconds,
+		'5,300,1800,7200,18000,36000,50400,72000,86400',
+		'Delays before the second and every further attempt to deliver a webhook. The default is that of Standard Webhooks: some three days in all.',
+	),
+	webhookRetrySeconds: setting(
+		'PICPIPE_WEBHOOK_RETRY_SECONDS',
+		integer(0, 604_800, 'seconds'),
+		86_400,
+		'Longest that a `Retry-After` of a receiver is honoured.',
+	),
+	webhookConcurrency: setting(
+		'PICPIPE_WEBHOOK_CONCURRENCY',
+		integer(1, 1_000, 'deliveries'),
+		16,
+		'Webhooks that a worker delivers at the same time; to one endpoint at most half of them.',
+	),
+	webhookKeepSeconds: setting(
+		'PICPIPE_WEBHOOK_KEEP_SECONDS',
+		integer(60, 31_536_000, 'seconds'),
+		604_800,
+		'How long a webhook that could not be delivered is kept, to be replayed; and for how long the log of deliveries goes back.',
+	),
+	webhookLog: setting(
+		'PICPIPE_WEBHOOK_LOG',
+		integer(1, 100_000, 'deliveries'),
+		1_000,
+		'Latest deliveries of each endpoint that the log holds, with what was sent, to be replayed.',
+	),
 	abandonedSeconds: setting(
 		'PICPIPE_ABANDONED_SECONDS',
 		integer(1, 604_800, 'seconds'),
@@ -531,6 +626,12 @@ export const settings = {
 		30,
 		'Time that each process gets to finish its work when told to stop.',
 	),
+	drainSeconds: setting(
+		'PICPIPE_DRAIN_SECONDS',
+		integer(0, 600, 'seconds'),
+		0,
+		'Time for which the API goes on taking requests after it was told to stop, while `/readyz` already answers 503: so that a load balancer notices before connections are refused. Part of PICPIPE_STOP_SECONDS.',
+	),
 	logLevel: setting(
 		'PICPIPE_LOG_LEVEL',
 		oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
@@ -603,6 +704,14 @@ function contradictions(values: Values): string[] {
 		problems.push(
 			`PICPIPE_RESUMABLE_SECONDS: expected more than PICPIPE_UPLOAD_SECONDS (${values.uploadSeconds}) but received ${values.resumableSeconds}`,
 		);
+	}
+	if (values.drainSeconds >= values.stopSeconds) {
+		problems.push(
+			`PICPIPE_DRAIN_SECONDS: expected less than PICPIPE_STOP_SECONDS (${values.stopSeconds}) but received ${values.drainSeconds}`,
+		);
+	}
+	if (values.webhookUrl !== undefined && values.webhookSecrets === undefined) {
+		problems.push('PICPIPE_WEBHOOK_URL: expected PICPIPE_WEBHOOK_SECRETS too, to sign with, but received none');
 	}
 	return problems;
 }

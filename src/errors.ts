@@ -50,6 +50,8 @@ export const errorTable = {
 	'variant-not-found': { status: 404, class: 'request', title: 'The picture has no such variant.' },
 	'recipe-not-found': { status: 404, class: 'request', title: 'There is no recipe of that name.' },
 	'queue-not-found': { status: 404, class: 'request', title: 'There is no queue of that name.' },
+	'webhook-not-found': { status: 404, class: 'request', title: 'There is no endpoint of webhooks with that id.' },
+	'delivery-not-found': { status: 404, class: 'request', title: 'The endpoint has no such delivery.' },
 	'method-not-allowed': { status: 405, class: 'request', title: 'That method is not allowed at this address.' },
 	'upload-too-slow': { status: 408, class: 'request', title: 'The request body came too slowly.' },
 	'wrong-offset': { status: 409, class: 'request', title: 'The upload has come further, or less far.' },
@@ -58,6 +60,14 @@ export const errorTable = {
 	'unsupported-tus-version': { status: 412, class: 'request', title: 'That version of tus is not spoken here.' },
 	'upload-locked': { status: 423, class: 'request', title: 'Another request is working on the upload.' },
 	'checksum-mismatch': { status: 460, class: 'request', title: 'The bytes do not have that checksum.' },
+	'delivery-busy': { status: 409, class: 'request', title: 'The webhook is being delivered.' },
+	'webhook-disabled': { status: 409, class: 'request', title: 'The endpoint is disabled.' },
+	'webhook-fixed': { status: 409, class: 'request', title: 'The endpoint is that of the settings.' },
+	'too-many-webhooks': {
+		status: 409,
+		class: 'request',
+		title: 'There are as many endpoints of webhooks as there may be.',
+	},
 	'picture-busy': { status: 409, class: 'request', title: 'The picture is being worked on.' },
 	'duplicate-picture': { status: 409, class: 'request', title: 'There is a picture of the same bytes already.' },
 	'idempotency-key-in-use': {
@@ -71,6 +81,11 @@ export const errorTable = {
 		title: 'The idempotency key was used for another request.',
 	},
 	'not-hashed': { status: 409, class: 'request', title: 'The picture has no perceptual hash to compare.' },
+	'webhook-unsigned': {
+		status: 422,
+		class: 'request',
+		title: 'There is no secret to sign webhooks with that uploads ask for.',
+	},
 	'not-fetched': { status: 409, class: 'request', title: 'The picture has not been fetched yet.' },
 	'not-failed': { status: 409, class: 'request', title: 'Only a failed picture can be retried.' },
 	'body-too-large': { status: 413, class: 'request', title: 'The request body is too large.' },
@@ -110,6 +125,8 @@ export const errorTable = {
 	'remote-untrusted': { status: 422, class: 'unsupported', title: 'The other server could not prove who it is.' },
 	'too-many-redirects': { status: 422, class: 'limit', title: 'The other server led on more often than allowed.' },
 	'remote-unavailable': { status: 503, class: 'transient', title: 'The other server cannot serve at the moment.' },
+	'webhook-gone': { status: 422, class: 'unsupported', title: 'The receiver wants no more webhooks.' },
+	'webhook-refused': { status: 503, class: 'transient', title: 'The receiver of a webhook did not take it.' },
 	'remote-timeout': { status: 503, class: 'transient', title: 'The other server took too long.' },
 
 	'corrupt-picture': { status: 422, class: 'corrupt', title: 'The picture is damaged and cannot be decoded.' },
@@ -141,6 +158,7 @@ export const errorTable = {
 	'queue-full': { status: 503, class: 'transient', title: 'Too much work is waiting already.' },
 	'storage-nearly-full': { status: 503, class: 'transient', title: 'There is too little room left for uploads.' },
 	stopping: { status: 503, class: 'transient', title: 'The server is stopping.' },
+	'picture-still-there': { status: 503, class: 'transient', title: 'The picture is still being deleted.' },
 	'storage-full': { status: 507, class: 'transient', title: 'The storage is full.' },
 	internal: { status: 500, class: 'internal', title: 'Something went wrong on our side.' },
 } as const satisfies Record<string, ErrorRow>;

@@ -62,9 +62,23 @@ const groups: Readonly<Record<string, readonly (keyof typeof settings)[]>> = {
 		'watchSettleSeconds',
 		'watchConcurrency',
 	],
+	Webhooks: [
+		'webhookUrl',
+		'webhookSecrets',
+		'webhookSchemes',
+		'webhookHosts',
+		'webhookPorts',
+		'webhookNetworks',
+		'webhookSeconds',
+		'webhookSchedule',
+		'webhookRetrySeconds',
+		'webhookConcurrency',
+		'webhookKeepSeconds',
+		'webhookLog',
+	],
 	'Use of the machine': ['imagingProcesses', 'sharpThreads', 'megapixelsInFlight', 'imagingMegabytes'],
 	'Attempts and upkeep': ['attempts', 'retryDelay', 'sweepSeconds'],
-	'Running and stopping': ['stopSeconds', 'logLevel'],
+	'Running and stopping': ['stopSeconds', 'drainSeconds', 'logLevel'],
 };
 
 export function configurationPage(): string {
@@ -85,10 +99,11 @@ at once, and picpipe exits with code 2. A variable that is set to nothing counts
   \`PICPIPE_ARENA_HOST\` beyond loopback needs \`PICPIPE_ARENA_PASSWORD\`, or a key with the scope \`admin\`.
 - \`PICPIPE_WATCH\` and the folders where picpipe keeps things (\`PICPIPE_DATA\`, \`PICPIPE_STORAGE\`) must not lie within each other.
 - \`PICPIPE_ABANDONED_SECONDS\` has to be more than \`PICPIPE_UPLOAD_SECONDS\`.
+- \`PICPIPE_WEBHOOK_URL\` needs \`PICPIPE_WEBHOOK_SECRETS\`.
 - \`picpipe api\`, \`picpipe worker\` and \`picpipe arena\`, each run alone, need \`REDIS_URL\`; \`picpipe start\` runs a Redis of its own without it.
 - All processes of one installation need the same \`REDIS_URL\`, \`PICPIPE_REDIS_PREFIX\` and \`PICPIPE_STORAGE\`.
 
-API keys, Arena's password and the password in \`REDIS_URL\` are never printed.`,
+API keys, Arena's password, secrets of webhooks and the password in \`REDIS_URL\` are never printed.`,
 	);
 }
 

@@ -122,6 +122,19 @@ curl -H "Authorization: Bearer $PICPIPE_KEY" -H 'content-type: application/json'
 		'Answers `{ default, inline, problem, recipes, schema }`: each recipe with its digest and every default filled in; whether a request may bring its own (`inline`); why the recipes file as it is now was refused (`problem`, absent when it was not); and what a recipe may be, as JSON Schema.',
 	'GET /v1/operations':
 		'Answers `{ operations, encoders, analyse, analysis }`; each operation and encoder with its options as JSON Schema, and an example as it stands in a recipe; the names that `analyse` takes; and in `analysis` each of them with what it is and the JSON Schema of what it finds.',
+	'POST /v1/webhooks':
+		'201 with the endpoint, `Location`, and its `secret`, which no other answer shows. [Webhooks](webhooks.md) says what it is told and how. `address-not-allowed`, `url-not-allowed` and `url-unsupported` where the address may not be asked; names are looked up when there is something to tell. Workers know of a new endpoint within two seconds.',
+	'GET /v1/webhooks':
+		'Answers `{ webhooks }`, with the endpoint of the settings as `setting`. Each with `state`, `enabled` or `disabled` (then `disabled` says since when and why: `gone`, `failing` or `asked`), `failingSince` while nothing is taken, and the times of its secrets. Addresses are shown without their query.',
+	'DELETE /v1/webhooks/:id': '204. That of the settings stays: `webhook-fixed`.',
+	'POST /v1/webhooks/:id/rotate-secret': 'Answers the endpoint with its new `secret`, which no other answer shows.',
+	'POST /v1/webhooks/:id/replay':
+		'202 with `{ replayed }`. Each message begins its schedule anew. `webhook-disabled` where the endpoint has to be enabled first.',
+	'GET /v1/webhooks/:id/deliveries':
+		'Answers `{ deliveries, next }`; each with its `state` (`waiting`, `delivered`, `failed`) and `attempts`: number, time, milliseconds, and the status of the answer and its beginning, or the error. `picture` for `{id}` lists what went to addresses that uploads named, `setting` what went to that of the settings. The log is in Redis and holds the latest `PICPIPE_WEBHOOK_LOG`.',
+	'GET /v1/webhooks/:id/deliveries/:delivery': 'The same with `body`, which is what is sent.',
+	'POST /v1/webhooks/:id/deliveries/:delivery/replay':
+		'202 with the delivery: the same bytes with the same `webhook-id`. `webhook-disabled`, or `delivery-busy` while it is being delivered.',
 	'GET /v1/queues':
 		'Answers `{ queues }`; each with `name`, `paused`, `workers` and `counts` by state. [Queues](queues.md) says what they are for.',
 	'POST /v1/queues/:name/pause': 'Workers finish what they have. Uploads are still accepted.',

@@ -1,5 +1,12 @@
 import { settings } from '../../src/config.ts';
-import { fetchJobSchema, processJobSchema, type QueueName, queueNames, sweepJobSchema } from '../../src/queue/jobs.ts';
+import {
+	deliverJobSchema,
+	fetchJobSchema,
+	processJobSchema,
+	type QueueName,
+	queueNames,
+	sweepJobSchema,
+} from '../../src/queue/jobs.ts';
 import { keepCompleted } from '../../src/queue/queues.ts';
 import { code, fieldsTable, page, table } from './markdown.ts';
 
@@ -8,7 +15,7 @@ const purposes: Readonly<Record<QueueName, string>> = {
 	pictures: 'One job `process` for each picture: makes all variants of its recipe.',
 	renders: 'Variants made on demand. Not used yet.',
 	fetches: 'One job `fetch` for each picture that came as an address: fetches it and hands it on to `pictures`.',
-	webhooks: 'Messages about what happened. Not used yet.',
+	webhooks: 'One job `deliver` for each message and endpoint: [tells](webhooks.md) what happened.',
 	upkeep: 'One job `sweep` at the start and then on a schedule: queues accepted pictures that no job would finish.',
 };
 
@@ -38,12 +45,18 @@ Its id is \`<picture>-<digest>\`, the digest made of the address. The data has t
 whole stands in the manifest alone.
 
 ${fieldsTable(fetchJobSchema)}`,
+		`## The job \`deliver\`
+
+Its id is \`<message>-<endpoint>\`. The message, and where it goes, stand in the storage alone.
+
+${fieldsTable(deliverJobSchema)}`,
 		`## The job \`sweep\`\n\n${fieldsTable(sweepJobSchema)}`,
 		`## Attempts, delays, retention
 
 - A job is tried up to \`${settings.attempts.variable}\` times (${settings.attempts.default}), if its failure may pass ([errors](errors.md#classes)). The delay
   before the second attempt is \`${settings.retryDelay.variable}\` (${settings.retryDelay.default} ms); it doubles with every further one, and half of each is left to chance.
 - The job of a killed worker begins again within about 15 seconds, and that costs no attempt.
+- A job \`deliver\` follows \`${settings.webhookSchedule.variable}\` instead ([attempts](webhooks.md#attempts)). One that failed for good is kept for as long as its message.
 - Completed jobs are kept for ${days === 1 ? 'a day' : `${days} days`}, at most ${keepCompleted.count.toLocaleString('en')}; failed ones until someone acts. Of sweeps the last hundred are kept.
 
 ## What a job reports

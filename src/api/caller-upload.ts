@@ -10,13 +10,14 @@ import { chooseRecipe } from './choose-recipe.ts';
 import type { ApiContext } from './context.ts';
 import { parse, type UploadFields } from './contract.ts';
 import type { UploadLimits } from './upload.ts';
+import { checkWebhook } from './webhook-field.ts';
 
 /** What a caller may ask for when bringing pictures in: with a key what its list of recipes allows, with an upload token what stands in that. */
 
 /**
  * The fields of an upload, with the recipe that they name.
  *
- * @throws PicpipeError as `parse` and `chooseRecipe` do; `recipe-not-allowed`, `fixed-by-token`
+ * @throws PicpipeError as `parse`, `chooseRecipe` and `checkWebhook` do; `recipe-not-allowed`, `fixed-by-token`
  */
 export function fieldsOf<T extends UploadFields>(
 	context: ApiContext,
@@ -27,7 +28,7 @@ export function fieldsOf<T extends UploadFields>(
 	const fields = parse(schema, caller.grant ? fixedBy(caller.grant, input) : input);
 	const recipe = chooseRecipe(context, fields.recipe);
 	requireRecipe(caller, recipe.name);
-	return { ...fields, recipe };
+	return { ...fields, recipe, webhook: checkWebhook(context, fields.webhook) };
 }
 
 /** Only the name of the file is left to whoever uploads: a priority would let strangers overtake, `duplicates` tell them what is there. */

@@ -12,6 +12,7 @@ import type { Pressure } from '../intake/pressure.ts';
 import type { Logger } from '../observe/log.ts';
 import type { RecipeBook } from '../pipeline/recipe-book.ts';
 import type { PictureEvents } from '../queue/events.ts';
+import type { Webhooks } from '../webhooks/webhooks.ts';
 import type { UploadLocks } from './upload-locks.ts';
 
 /** What the handlers work with; `app.ts` puts it together. */
@@ -19,8 +20,11 @@ export interface ApiContext extends Admission {
 	readonly config: Config;
 	readonly redis: Redis;
 	readonly events: PictureEvents;
+	readonly webhooks: Webhooks;
 	readonly recipeBook: RecipeBook;
 	readonly log: Logger;
+	/** Aborted when the process was told to stop. */
+	readonly stopping: AbortSignal;
 	readonly keys: KeyRing;
 	readonly limiter: Limiter;
 	readonly pressure: Pressure;

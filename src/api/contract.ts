@@ -1,17 +1,9 @@
 import { z } from 'zod';
 import { shortestToken } from '../access/upload-token.ts';
 import { maximumDistance } from '../catalog/similar.ts';
-import {
-	isReceived,
-	maximumPriority,
-	maximumTags,
-	type Picture,
-	pictureStates,
-	type Source,
-	shownUrl,
-	tagPattern,
-} from '../domain/picture.ts';
+import { maximumPriority, maximumTags, type Picture, pictureStates, tagPattern } from '../domain/picture.ts';
 import { namePattern } from '../domain/recipe.ts';
+import { showPicture } from '../domain/show.ts';
 import { PicpipeError } from '../errors.ts';
 import { duplicatePolicies } from '../intake/duplicates.ts';
 import { elementOf } from './element.ts';
@@ -31,12 +23,23 @@ const recipeText = z
 const recipeDoc = 'Name of the recipe, or, where `PICPIPE_INLINE_RECIPES` allows it, a recipe as JSON';
 
 /** A whole number written as text. */
-const wholeNumber = (minimum: number, maximum: number) =>
+export const wholeNumber = (minimum: number, maximum: number) =>
 	z
 		.string()
 		.regex(/^\d{1,9}$/, `expected an integer from ${minimum} to ${maximum}`)
 		.transform(Number)
 		.refine((value) => value >= minimum && value <= maximum, `expected an integer from ${minimum} to ${maximum}`);
+
+/** Longest address of a webhook, characters. */
+const maximumWebhookUrl = 2_048;
+export const webhookUrl = z
+	.string('expected a URL')
+	.min(1, 'expected a URL')
+	.max(maximumWebhookUrl, `expected a URL of at most ${maximumWebhookUrl} characters`);
+/** Where the next page begins, of what is counted and not named. */
+export const cursorOfNumber = wholeNumber(0, 999_999_999);
+const webhookDoc =
+	'Address that is told of this picture, beside the endpoints of all; signed with `PICPIPE_WEBHOOK_SECRETS`, and refused where there are none.';
 
 /** Fields of an upload: form fields of a multipart body, or query parameters of a raw one. */
 export const uploadFieldsSchema = z.strictObject({
@@ -65,6 +68,7 @@ export const uploadFieldsSchema = z.strictObject({
 		.describe(
 			'What becomes of bytes that are there already: `accept` makes another picture of them, `refuse` answers `duplicate-picture`, `link` answers with the picture that is there, `dedupe` does so if it was made with the same recipe.',
 		),
+	webhook: webhookUrl.optional().describe(webhookDoc),
 });
 export type UploadFields = z.output<typeof uploadFieldsSchema>;
 
@@ -132,6 +136,7 @@ export const fetchBodySchema = z
 			.max(maximumPriority, `expected an integer from 0 to ${maximumPriority}`)
 			.default(0)
 			.describe('0 (first come, first served) or 1 (most urgent of the rest) to 1000 (least).'),
+		webhook: webhookUrl.optional().describe(webhookDoc),
 	})
 	.refine(({ url, urls }) => (url === undefined) !== (urls === undefined), {
 		path: ['url'],
@@ -206,41 +211,13 @@ export interface ViewOptions {
 	readonly jobUrl: string;
 }
 
-/** A picture as the API shows it: no storage keys, no recipe text, and links to go on. */
+/** A picture as the API shows it: as to the outside, with its `<picture>` element and where Arena shows its job. */
 export function pictureView(picture: Picture, options: ViewOptions) {
-	const { version: _version, requestId: _requestId, analysisDigest: _analysisDigest, ...shown } = picture;
-	const { recipe, source, variants, force: _force, ...rest } = shown;
-	const { type, bytes, sha256 } = isReceived(picture) ? picture.source : ({} as Partial<Source>);
-	const { filename, url } = source;
-	const self = `/v1/pictures/${picture.id}`;
-	const shownVariants = variants.map(({ key: _key, ...variant }) => ({
-		...variant,
-		url: `${self}/variants/${variant.name}.${variant.format}`,
-	}));
-	const element = elementOf(picture, shownVariants);
+	const shown = showPicture(picture);
+	const element = elementOf(picture, shown.variants);
 	return {
-		...rest,
+		...shown,
 		analysis: { ...picture.analysis, ...(element && { element }) },
-		source: {
-			type,
-			bytes,
-			sha256,
-			filename,
-			/** Where it was fetched from, or will be; without the query, which may hold a signature. */
-			url: url === undefined ? undefined : shownUrl(url),
-		},
-		recipe: { name: recipe.name, digest: recipe.digest },
-		variants: shownVariants,
-		links: {
-			self,
-			...(isReceived(picture) && { original: `${self}/original` }),
-			variants: Object.fromEntries(
-				Object.keys(recipe.definition.variants).map((name) => [name, `${self}/variants/${name}`]),
-			),
-			retry: `${self}/retry`,
-			process: `${self}/process`,
-			...(picture.analysis.phash && { similar: `${self}/similar` }),
-			job: options.jobUrl,
-		},
+		links: { ...shown.links, job: options.jobUrl },
 	};
 }

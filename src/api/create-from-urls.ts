@@ -12,6 +12,7 @@ import { type ApiContext, callerOf } from './context.ts';
 import { fetchBodySchema, parse } from './contract.ts';
 import { asRefusal, type Result } from './created.ts';
 import type { Berth, Submission } from './once.ts';
+import { checkWebhook } from './webhook-field.ts';
 
 /** `POST /v1/pictures` with JSON: pictures that are still to be fetched. An address that can't be asked is refused by itself. */
 export function takeUrls(context: ApiContext, request: Request, response: Response): Submission {
@@ -40,6 +41,7 @@ export function takeUrls(context: ApiContext, request: Request, response: Respon
 	}
 	const recipe = chooseRecipe(context, fields.recipe);
 	requireRecipe(caller, recipe.name);
+	const webhook = checkWebhook(context, fields.webhook);
 	const { requestId, log } = response.locals;
 	const checked = (url === undefined ? urls : [url]).map((one) => ({ url: one, ...check(context, one) }));
 	return {
@@ -52,7 +54,7 @@ export function takeUrls(context: ApiContext, request: Request, response: Respon
 				const berth = berths[at];
 				if (!address || !berth) results.push({ url, ...(refused && { refused }) });
 				else {
-					const made = await admitOne(context, caller, address, { ...fields, recipe, requestId }, berth, log);
+					const made = await admitOne(context, caller, address, { ...fields, recipe, webhook, requestId }, berth, log);
 					results.push({ url, ...made });
 				}
 			}

@@ -13,6 +13,7 @@ export const healthz: RequestHandler = (_request, response) => {
 
 /**
  * `GET /readyz`: Redis answers and the storage takes, returns and deletes an object; 503 when one doesn't.
+ * From the moment that the process was told to stop it is 503 too, so that nobody is sent here any more.
  * Uploads are also accepted while Redis is away: `?exclude=redis` asks for what they need alone.
  */
 export function readyz(context: ApiContext): RequestHandler {
@@ -21,6 +22,10 @@ export function readyz(context: ApiContext): RequestHandler {
 		storage: () => checkStorage(context.storage),
 	};
 	return async (request, response) => {
+		if (context.stopping.aborted) {
+			response.status(503).set('Cache-Control', 'no-store').json({ status: 'stopping', checks: {} });
+			return;
+		}
 		const excluded = String(request.query.exclude ?? '').split(',');
 		const names = Object.keys(checks).filter((name) => !excluded.includes(name));
 		const results = await Promise.all(names.map(async (name) => [name, await run(checks[name])] as const));

@@ -6,6 +6,7 @@ import { isReceived, parsePictureId } from '../domain/picture.ts';
 import { PicpipeError } from '../errors.ts';
 import { admitAgain } from '../intake/admit.ts';
 import { isUpToDate } from '../intake/work-left.ts';
+import { deletedEvent } from '../webhooks/event.ts';
 import { chooseRecipe, recipeOf } from './choose-recipe.ts';
 import { type ApiContext, callerOf } from './context.ts';
 import { listQuerySchema, parse, processBodySchema } from './contract.ts';
@@ -96,13 +97,16 @@ export function processAgain(context: ApiContext): RequestHandler {
 
 /**
  * `DELETE /v1/pictures/{id}`: every object, the index entry and a waiting job. Index and job go first: they need Redis, and
- * without it nothing should be half deleted. A worker that is at it finds no manifest at its end and cleans up.
+ * without it nothing should be half deleted. A worker that is at it finds no manifest at its end and cleans up. That it will be told is durable
+ * before it is done, and it is told when it is done.
  */
 export function deletePicture(context: ApiContext): RequestHandler {
 	return withPicture(context, async (picture, _request, response) => {
 		await context.catalog.remove(picture.id);
 		await context.queues.forgetPicture(picture);
+		const tell = await context.webhooks.announcer.prepare(deletedEvent(picture));
 		await purgePicture(context.storage, picture.id);
+		await tell();
 		response.locals.log.info({ pictureId: picture.id }, 'picture deleted');
 		response.status(204).end();
 	});

@@ -15,6 +15,7 @@ import {
 } from './contract.ts';
 import { createPictures } from './create-pictures.ts';
 import { createUploadHandler } from './create-upload.ts';
+import { getDelivery, listDeliveries, replayDeliveries, replayDelivery } from './deliveries.ts';
 import { healthz, readyz } from './health.ts';
 import { cleanQueue, drainQueue, listQueues, pauseQueue, resumeQueue, retryFailedJobs } from './jobs.ts';
 import { dashboard, dashboardAsset, dashboardSettings } from './page.ts';
@@ -31,6 +32,21 @@ import { getRecipe, listOperations, listRecipes } from './recipes.ts';
 import { getSimilar } from './similar.ts';
 import { createUploadToken } from './upload-tokens.ts';
 import { appendToUpload, deleteUpload, getUpload, headUpload, tusOptions } from './uploads.ts';
+import {
+	createWebhookSchema,
+	deliveriesQuerySchema,
+	replayBodySchema,
+	rotateSecretSchema,
+} from './webhook-contract.ts';
+import {
+	createWebhook,
+	deleteWebhook,
+	disableWebhook,
+	enableWebhook,
+	getWebhook,
+	listWebhooks,
+	rotateWebhookSecret,
+} from './webhooks.ts';
 
 export interface Route {
 	readonly method: 'GET' | 'HEAD' | 'POST' | 'PATCH' | 'DELETE' | 'OPTIONS';
@@ -185,6 +201,81 @@ export const routes: readonly Route[] = [
 		scope: 'read',
 		handler: listOperations,
 		doc: 'Lists what recipes are made of: operations, encoders, analysis.',
+	},
+	{
+		method: 'POST',
+		path: '/v1/webhooks',
+		scope: 'admin',
+		handler: createWebhook,
+		doc: 'Makes an endpoint that is told of what happens.',
+		json: createWebhookSchema,
+	},
+	{
+		method: 'GET',
+		path: '/v1/webhooks',
+		scope: 'admin',
+		handler: listWebhooks,
+		doc: 'Lists the endpoints of webhooks.',
+	},
+	{ method: 'GET', path: '/v1/webhooks/:id', scope: 'admin', handler: getWebhook, doc: 'Shows one endpoint.' },
+	{
+		method: 'DELETE',
+		path: '/v1/webhooks/:id',
+		scope: 'admin',
+		handler: deleteWebhook,
+		doc: 'Deletes an endpoint and everything that waits for it.',
+	},
+	{
+		method: 'POST',
+		path: '/v1/webhooks/:id/rotate-secret',
+		scope: 'admin',
+		handler: rotateWebhookSecret,
+		doc: 'Gives an endpoint a new secret; those before sign beside it for some time more.',
+		json: rotateSecretSchema,
+	},
+	{
+		method: 'POST',
+		path: '/v1/webhooks/:id/enable',
+		scope: 'admin',
+		handler: enableWebhook,
+		doc: 'Lets a disabled endpoint be told again, of what happens from now on.',
+	},
+	{
+		method: 'POST',
+		path: '/v1/webhooks/:id/disable',
+		scope: 'admin',
+		handler: disableWebhook,
+		doc: 'Stops telling an endpoint; what waits for it is kept to be replayed.',
+	},
+	{
+		method: 'POST',
+		path: '/v1/webhooks/:id/replay',
+		scope: 'admin',
+		handler: replayDeliveries,
+		doc: 'Delivers again what could not be delivered.',
+		json: replayBodySchema,
+	},
+	{
+		method: 'GET',
+		path: '/v1/webhooks/:id/deliveries',
+		scope: 'admin',
+		handler: listDeliveries,
+		doc: 'Lists the latest deliveries to an endpoint, newest first.',
+		query: deliveriesQuerySchema,
+	},
+	{
+		method: 'GET',
+		path: '/v1/webhooks/:id/deliveries/:delivery',
+		scope: 'admin',
+		handler: getDelivery,
+		doc: 'Shows one delivery with its attempts and what is sent.',
+	},
+	{
+		method: 'POST',
+		path: '/v1/webhooks/:id/deliveries/:delivery/replay',
+		scope: 'admin',
+		handler: replayDelivery,
+		doc: 'Delivers a message again.',
 	},
 	{
 		method: 'GET',

@@ -32,6 +32,8 @@ export interface AdmitFields {
 	readonly recipe: NamedRecipe;
 	readonly tags: readonly string[];
 	readonly priority: number;
+	/** Address that is told of the picture, as `checkUrl` returned it. */
+	readonly webhook?: string | undefined;
 	readonly requestId?: string | undefined;
 }
 
@@ -89,6 +91,7 @@ async function begin(
 		recipe: { name: fields.recipe.name, digest: fields.recipe.digest, definition: fields.recipe.definition },
 		priority: fields.priority,
 		tags: [...fields.tags],
+		...(fields.webhook !== undefined && { webhook: fields.webhook }),
 		...(fields.requestId && { requestId: fields.requestId }),
 		variants: [],
 		analysis: {},

@@ -3,8 +3,9 @@ import { parse as parseDisposition } from 'content-disposition';
 import type { Config } from '../config.ts';
 import { shownUrl } from '../domain/picture.ts';
 import { PicpipeError } from '../errors.ts';
-import { type Answer, get } from '../http/get.ts';
+import { type Answer, get } from '../http/ask.ts';
 import { checkUrl, type OutgoingRules, type Resolve } from '../http/guard.ts';
+import { secondsOf } from '../http/retry-after.ts';
 import { tooLarge } from './receive.ts';
 
 export interface FetchLimits {
@@ -119,14 +120,6 @@ function refusal({ status, headers: given }: Answer, url: URL): PicpipeError {
 	if (status < 500 && !passing.includes(status)) return new PicpipeError('remote-refused', said);
 	const retryAfter = secondsOf(given['retry-after']);
 	return new PicpipeError('remote-unavailable', said, retryAfter === undefined ? {} : { retryAfter });
-}
-
-/** `Retry-After` (RFC 9110, 10.2.3): seconds, or a date. */
-function secondsOf(retryAfter: string | undefined): number | undefined {
-	if (retryAfter === undefined) return undefined;
-	if (/^\d{1,9}$/.test(retryAfter)) return Number(retryAfter);
-	const seconds = Math.ceil((Date.parse(retryAfter) - Date.now()) / 1_000);
-	return seconds > 0 ? seconds : undefined;
 }
 
 function filenameOf(disposition: string | undefined): string | undefined {

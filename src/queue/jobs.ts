@@ -115,6 +115,29 @@ export function pictureIdOfJob(jobId: string): string {
 	return jobId.split('-')[0] ?? jobId;
 }
 
+/** Job `deliver` on the queue `webhooks`. What is sent, and where to, stands in the storage. */
+export const deliverJobSchema = z.strictObject({
+	version,
+	endpoint: z
+		.string()
+		.describe('Who is told: the id of an endpoint, `setting`, or `picture` for an address of its own.'),
+	messageId: z.string().describe('The message, the same for every endpoint.'),
+	type: z.string().describe('What happened.'),
+	pictureId: z.string().optional().describe('The picture that it is about.'),
+	attemptsBefore: z.int().min(0).describe('Attempts that are over by time, where an earlier job was lost with Redis.'),
+	requestId,
+});
+export type DeliverJob = z.infer<typeof deliverJobSchema>;
+
+export function deliverJob(data: Omit<DeliverJob, 'version'>): DeliverJob {
+	return deliverJobSchema.parse({ version: jobVersion, ...data } satisfies z.input<typeof deliverJobSchema>);
+}
+
+/** Derived, so that a message waits once for an endpoint. */
+export function deliverJobId({ endpoint, messageId }: Pick<DeliverJob, 'endpoint' | 'messageId'>): string {
+	return `${messageId}-${endpoint}`;
+}
+
 /** Job `sweep` on the queue `upkeep`: looks for accepted pictures that no job will finish. */
 export const sweepJobSchema = z.strictObject({ version });
 export const sweepSchedulerId = 'sweep';

@@ -1,12 +1,25 @@
 import { type JobsOptions, Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { type AwaitedPicture, isReceived, type Picture } from '../domain/picture.ts';
-import { fetchJob, jobOf, type ProcessReason, processJob, type QueueName, queueNames } from './jobs.ts';
+import {
+	type DeliverJob,
+	deliverJobId,
+	fetchJob,
+	jobOf,
+	type ProcessReason,
+	processJob,
+	type QueueName,
+	queueNames,
+} from './jobs.ts';
+import { bringForwardLateJobs } from './late.ts';
 import { askRedis } from './redis.ts';
-import { patientRetries, retryOptions } from './retry.ts';
+import { patientRetries, retryOptions, scheduled } from './retry.ts';
 
 /** Completed jobs are kept for people to look at: a day or this many, whichever is less. */
 export const keepCompleted = { age: 24 * 60 * 60, count: 10_000 };
+
+/** Longest time that looking through all delayed jobs may take, milliseconds. */
+const lateJobsPatience = 30_000;
 
 export interface QueuesOptions {
 	readonly prefix: string;
@@ -41,6 +54,22 @@ export interface Queues {
 	enqueuePicture(picture: Picture, reason: ProcessReason, priority?: number): Promise<void>;
 	/** Forgets the job of earlier, finished work so that the same work can be queued again. False when the job is running. */
 	forgetPicture(picture: Picture): Promise<boolean>;
+	/**
+	 * Queues the delivery of a message; nothing happens when its job is already there.
+	 *
+	 * @param attempts how often it is tried
+	 * @param keepSeconds how long a job that failed for good stays to be looked at
+	 * @throws PicpipeError `queue-unavailable`
+	 */
+	enqueueDelivery(job: DeliverJob, attempts: number, keepSeconds: number): Promise<void>;
+	/** Forgets the job of an earlier delivery so that it can be queued again. False when it is running. */
+	forgetDelivery(job: Pick<DeliverJob, 'endpoint' | 'messageId'>): Promise<boolean>;
+	/**
+	 * Brings forward what the clock, set back, has made late; returns how many jobs.
+	 *
+	 * @throws PicpipeError `queue-unavailable`
+	 */
+	bringForwardLate(): Promise<number>;
 	close(): Promise<void>;
 }
 
@@ -64,6 +93,14 @@ export function openQueues(redis: Redis, options: QueuesOptions): Queues {
 		}),
 	) as Record<QueueName, Queue>;
 
+	const forget = (queue: QueueName, id: string): Promise<boolean> =>
+		askRedis(redis, async () => {
+			const job = await byName[queue].getJob(id);
+			if (!job) return true;
+			if (await job.isActive()) return false;
+			return (await byName[queue].remove(id)) === 1;
+		});
+
 	return {
 		byName,
 
@@ -86,12 +123,29 @@ export function openQueues(redis: Redis, options: QueuesOptions): Queues {
 
 		async forgetPicture(picture) {
 			const { queue, id } = jobOf(picture);
-			return askRedis(redis, async () => {
-				const job = await byName[queue].getJob(id);
-				if (!job) return true;
-				if (await job.isActive()) return false;
-				return (await byName[queue].remove(id)) === 1;
-			});
+			return forget(queue, id);
+		},
+
+		async enqueueDelivery(job, attempts, keepSeconds) {
+			await askRedis(redis, () =>
+				byName.webhooks.add('deliver', job, {
+					jobId: deliverJobId(job),
+					attempts,
+					backoff: { type: scheduled },
+					removeOnComplete: keepCompleted,
+					removeOnFail: { age: keepSeconds },
+				}),
+			);
+		},
+
+		async forgetDelivery(job) {
+			return forget('webhooks', deliverJobId(job));
+		},
+
+		bringForwardLate() {
+			// The schedule of `upkeep` is looked after by itself.
+			const { upkeep: _, ...delayed } = byName;
+			return askRedis(redis, () => bringForwardLateJobs(redis, Object.values(delayed)), lateJobsPatience);
 		},
 
 		async close() {

@@ -33,6 +33,30 @@ export function patientDelay(longest: number): BackoffStrategy {
 	};
 }
 
+/** Name of a backoff that asks `scheduledDelay`, which the worker has to bring along. */
+export const scheduled = 'scheduled';
+
+/** Share of a scheduled delay that is left to chance, so that what failed together does not come back together. */
+const scheduleJitter = 0.1;
+
+/**
+ * For a worker whose jobs follow a list of delays: the delay before the next attempt, milliseconds. What a job had before it was lost counts
+ * (`attemptsBefore` of its data).
+ *
+ * @param schedule delays before the second and every further attempt, seconds
+ * @param longest most that the other side may make us wait, seconds
+ */
+export function scheduledDelay(schedule: readonly number[], longest: number): BackoffStrategy {
+	return (attemptsMade, _type, error, job) => {
+		const before = Number((job?.data as { attemptsBefore?: number } | undefined)?.attemptsBefore ?? 0);
+		const delay = (schedule[before + attemptsMade - 1] ?? schedule.at(-1) ?? 0) * 1_000;
+		const cause = error?.cause;
+		const asked = cause instanceof PicpipeError ? (cause.retryAfter ?? 0) : 0;
+		const jittered = delay * (1 + scheduleJitter * (2 * Math.random() - 1));
+		return Math.round(Math.max(jittered, Math.min(asked, longest) * 1_000));
+	};
+}
+
 /** Will BullMQ try again after this error? @param attempt counted from 1 */
 export function willRetry(error: PicpipeError, attempt: number, attempts: number): boolean {
 	return error.retryable && attempt < attempts;

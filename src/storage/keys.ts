@@ -14,6 +14,10 @@
  * watched/<folder>/<hh>/<digest>   what became of a file of a watched folder
  * keys/<id>              an API key, hashed
  * keys/revoked/<id>      the same once it was revoked
+ * webhooks/endpoints/<id>         who is told of what happens, with its secrets
+ * webhooks/disabled/<id>          that it is told nothing for now, and why
+ * webhooks/outbox/<id>/<message>  to be delivered to it
+ * webhooks/failed/<id>/<message>  what could not be delivered
  * ```
  */
 
@@ -22,6 +26,12 @@ export const pendingFolder = 'pending/';
 export const uploadsFolder = 'uploads/';
 export const idempotencyFolder = 'idempotency/';
 export const keysFolder = 'keys/';
+export const webhooksFolder = 'webhooks/';
+export const endpointsFolder = `${webhooksFolder}endpoints/`;
+export const disabledEndpointsFolder = `${webhooksFolder}disabled/`;
+/** Messages by what is to become of them. */
+export const messageFolders = { outbox: `${webhooksFolder}outbox/`, failed: `${webhooksFolder}failed/` } as const;
+export type MessageFolder = keyof typeof messageFolders;
 const revokedKeysFolder = `${keysFolder}revoked/`;
 
 /** @param time when the id was made, milliseconds since 1970; the day is taken in UTC. */
@@ -115,4 +125,30 @@ export function watchedFolder(name: string): string {
 /** What became of one file of a watched folder. @param digest of the file's path, hex */
 export function watchedKey(name: string, digest: string): string {
 	return `${watchedFolder(name)}${digest.slice(0, 2)}/${digest.slice(2)}`;
+}
+
+/** The record of an endpoint of webhooks. */
+export function endpointKey(id: string): string {
+	return `${endpointsFolder}${id}`;
+}
+
+/** Says that an endpoint is told nothing for now. */
+export function disabledEndpointKey(id: string): string {
+	return `${disabledEndpointsFolder}${id}`;
+}
+
+/** The folder of an endpoint's messages. */
+export function messagesFolder(folder: MessageFolder, endpoint: string): string {
+	return `${messageFolders[folder]}${endpoint}/`;
+}
+
+/** A message to an endpoint. */
+export function messageKey(folder: MessageFolder, endpoint: string, message: string): string {
+	return messagesFolder(folder, endpoint) + message;
+}
+
+/** The endpoint and the message of a key below `webhooks/outbox/` or `webhooks/failed/`; undefined for any other key. */
+export function messageOfKey(key: string): { readonly endpoint: string; readonly message: string } | undefined {
+	const [, endpoint, message] = /^webhooks\/(?:outbox|failed)\/([^/]+)\/([^/]+)$/.exec(key) ?? [];
+	return endpoint === undefined || message === undefined ? undefined : { endpoint, message };
 }

@@ -10,12 +10,16 @@ import {
 } from '../catalog/manifest.ts';
 import type { AwaitedPicture, Failure, Picture, Source } from '../domain/picture.ts';
 import type { PicpipeError } from '../errors.ts';
-import { manifestKey } from '../storage/keys.ts';
+import { manifestKey, pendingKey } from '../storage/keys.ts';
 import type { Storage } from '../storage/storage.ts';
+import type { Announcer } from '../webhooks/announce.ts';
+import { pictureEvent } from '../webhooks/event.ts';
 
 export interface Records {
 	readonly storage: Storage;
 	readonly catalog: Catalog;
+	/** Tells of what was recorded; nobody is told when it is absent. */
+	readonly announcer?: Announcer | undefined;
 }
 
 /** What became of an attempt to record an end. */
@@ -31,7 +35,8 @@ export async function record(to: Records, worked: Picture, end: Partial<Picture>
 	// What was asked for and failed is still asked for when it is tried again.
 	const ended = revise(rest, { ...(force && end.state !== 'ready' && { force }), ...end });
 	const outcome = await replaceManifest(to, worked, ended);
-	if (outcome === 'recorded') await settle(to, ended);
+	// Announced whatever the marker says: doing the same at the same time, another one may have recorded another end.
+	if (outcome === 'recorded') await settle(to, ended, { isNew: true });
 	return outcome;
 }
 
@@ -100,10 +105,17 @@ async function replaceManifest(to: Records, worked: Picture, next: Picture): Pro
 	return 'recorded';
 }
 
-/** Brings index, marker and folder in line with a finished manifest. */
-export async function settle(to: Records, picture: Picture): Promise<void> {
+/**
+ * Brings index, marker and folder in line with a finished manifest, and tells whoever wants to know. While the marker is there nobody can
+ * say that they were told, so they are told, perhaps once more; it goes last.
+ *
+ * @param options.isNew told whether the marker is there or not
+ */
+export async function settle(to: Records, picture: Picture, { isNew = false } = {}): Promise<void> {
 	await removeStrays(to.storage, picture);
 	await to.catalog.put(picture);
+	const isUntold = isNew || (await to.storage.stat(pendingKey(picture.id))) !== undefined;
+	if (isUntold) await to.announcer?.announce(pictureEvent(picture));
 	await unmarkPending(to.storage, picture.id);
 }
 

@@ -5,31 +5,45 @@ import { isFinished, type Picture, parsePictureId, pictureIdTime } from '../doma
 import { PicpipeError } from '../errors.ts';
 import { type ForgetUploadsOptions, forgetUploads } from '../intake/forget-uploads.ts';
 import { type ForgetOptions, forgetIdempotencyKeys } from '../intake/idempotency.ts';
+import { earliestNow } from '../observe/clock.ts';
 import type { Logger } from '../observe/log.ts';
 import { jobOf } from '../queue/jobs.ts';
 import type { Queues } from '../queue/queues.ts';
 import { pendingKey } from '../storage/keys.ts';
+import { forgetFailed, restoreLog, sweepOutbox } from '../webhooks/sweep.ts';
+import type { Webhooks } from '../webhooks/webhooks.ts';
 import { type Records, recordFailure, settle } from './record.ts';
+import { removeTornWrites } from './torn-writes.ts';
 
 export interface SweepContext extends Records, ForgetOptions, ForgetUploadsOptions {
 	readonly queues: Queues;
 	/** Age at which an original without a manifest counts as left behind, seconds. */
 	readonly abandonedSeconds: number;
+	/** Nothing is looked after of webhooks when it is absent. */
+	readonly webhooks?: Webhooks | undefined;
 	readonly log: Logger;
 }
 
 /** What a sweep did, by what was wrong. */
 export interface SweepResult {
-	readonly pending: number;
+	pending: number;
 	queued: number;
 	settled: number;
 	abandoned: number;
 	lost: number;
 	reindexed: number;
+	/** Unfinished writes of processes that were killed. */
+	torn: number;
+	/** Jobs that waited for a time to which the clock was set back. */
+	broughtForward: number;
 	/** Idempotency keys that had expired. */
 	forgotten: number;
 	/** Resumable uploads that nobody has gone on with. */
 	expired: number;
+	/** Webhooks that had no job. */
+	webhooks: number;
+	/** Webhooks that could not be delivered, and were kept for long enough. */
+	webhooksForgotten: number;
 }
 
 /** Pictures looked at side by side. */
@@ -40,7 +54,20 @@ const parallel = 8;
  * die at any time because this runs again and again.
  */
 export async function sweep(context: SweepContext, job?: Job): Promise<SweepResult> {
-	const result = { pending: 0, queued: 0, settled: 0, abandoned: 0, lost: 0, reindexed: 0, forgotten: 0, expired: 0 };
+	const result: SweepResult = {
+		pending: 0,
+		queued: 0,
+		settled: 0,
+		abandoned: 0,
+		lost: 0,
+		reindexed: 0,
+		torn: 0,
+		broughtForward: 0,
+		forgotten: 0,
+		expired: 0,
+		webhooks: 0,
+		webhooksForgotten: 0,
+	};
 	const batch: Promise<void>[] = [];
 	const look = async (id: string) => {
 		try {
@@ -57,11 +84,18 @@ export async function sweep(context: SweepContext, job?: Job): Promise<SweepResu
 		if (batch.length === parallel) await Promise.all(batch.splice(0));
 	}
 	await Promise.all(batch);
-	result.forgotten = await forgetIdempotencyKeys(context.storage, context);
-	result.expired = await forgetUploads(context.storage, context);
+	result.torn = await removeTornWrites(context.storage, earliestNow() - context.abandonedSeconds * 1_000);
+	result.broughtForward = await context.queues.bringForwardLate();
+	result.forgotten = await forgetIdempotencyKeys(context.storage, context, earliestNow());
+	result.expired = await forgetUploads(context.storage, context, earliestNow());
+	if (context.webhooks) {
+		result.webhooks = await sweepOutbox(context.webhooks);
+		result.webhooksForgotten = await forgetFailed({ ...context.webhooks, ...context }, earliestNow());
+	}
 	if (!(await context.catalog.isComplete())) result.reindexed = await rebuildIndex(context);
-	const { queued, abandoned, lost, reindexed, expired } = result;
-	if (queued + abandoned + lost + reindexed + expired > 0) context.log.info(result, 'sweep');
+	const { queued, abandoned, lost, reindexed, torn, broughtForward, expired, webhooks } = result;
+	if (queued + abandoned + lost + reindexed + torn + broughtForward + expired + webhooks > 0)
+		context.log.info(result, 'sweep');
 	await job?.log(JSON.stringify(result));
 	return result;
 }
@@ -71,6 +105,7 @@ async function rebuildIndex(context: SweepContext): Promise<number> {
 	const { pictures, unreadable } = await reindex(context.storage, context.catalog);
 	for (const key of unreadable)
 		context.log.error({ key }, 'a manifest could not be read; the picture is left as it is');
+	if (context.webhooks) await restoreLog({ ...context.webhooks, ...context });
 	return pictures;
 }
 
@@ -97,7 +132,7 @@ async function sweepPicture(context: SweepContext, id: string): Promise<Found | 
 
 /** An upload writes its marker first and its manifest last; in between it is still coming in, or its process was killed. */
 async function purgeIfAbandoned(context: SweepContext, id: string): Promise<Found | undefined> {
-	if (Date.now() - pictureIdTime(id) < context.abandonedSeconds * 1_000) return undefined;
+	if (earliestNow() - pictureIdTime(id) < context.abandonedSeconds * 1_000) return undefined;
 	await purgePicture(context.storage, id);
 	context.log.warn({ pictureId: id }, 'removed what an unfinished upload left behind');
 	return 'abandoned';

@@ -1,10 +1,12 @@
-import { type Processor, Worker } from 'bullmq';
+import { type BackoffStrategy, type Processor, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { z } from 'zod';
 import type { Logger } from '../observe/log.ts';
 import { type QueueName, sweepJobSchema, sweepSchedulerId } from '../queue/jobs.ts';
 import type { Queues } from '../queue/queues.ts';
-import { patientDelay } from '../queue/retry.ts';
+import { patientDelay, scheduledDelay } from '../queue/retry.ts';
+import type { Webhooks } from '../webhooks/webhooks.ts';
+import { webhookDelivery } from './deliver-webhook.ts';
 import { type FetchContext, fetchPicture } from './fetch-picture.ts';
 import { type ProcessContext, processPicture } from './process-picture.ts';
 import { type SweepContext, sweep } from './sweep.ts';
@@ -30,6 +32,8 @@ export interface WorkerOptions {
 	readonly fetchConcurrency: number;
 	/** Longest that another server may make a fetch wait for its next attempt, seconds. */
 	readonly fetchRetrySeconds: number;
+	/** Longest that a receiver may make a webhook wait for its next attempt, seconds. */
+	readonly webhookRetrySeconds: number;
 	readonly sweepSeconds: number;
 }
 
@@ -42,11 +46,16 @@ export interface PicpipeWorker {
 export function startWorkers(
 	redis: Redis,
 	queues: Queues,
-	context: ProcessContext & FetchContext & SweepContext,
+	context: ProcessContext & FetchContext & SweepContext & { readonly webhooks: Webhooks },
 	options: WorkerOptions,
 ): PicpipeWorker {
-	const { log } = context;
-	const work = (queue: QueueName, concurrency: number, process: Processor) => {
+	const { log, webhooks } = context;
+	const work = (
+		queue: QueueName,
+		concurrency: number,
+		process: Processor,
+		backoffStrategy: BackoffStrategy = patientDelay(options.fetchRetrySeconds),
+	) => {
 		const worker = new Worker(queue, process, {
 			connection: redis,
 			prefix: options.prefix,
@@ -54,7 +63,7 @@ export function startWorkers(
 			lockDuration,
 			stalledInterval,
 			maxStalledCount,
-			settings: { backoffStrategy: patientDelay(options.fetchRetrySeconds) },
+			settings: { backoffStrategy },
 		});
 		worker.on('error', (err) => log.warn({ err, queue }, 'trouble with the queue'));
 		worker.on('stalled', (jobId) => log.warn({ queue, jobId }, 'a worker was lost; its job begins again'));
@@ -64,6 +73,12 @@ export function startWorkers(
 	const workers = [
 		work('fetches', options.fetchConcurrency, (job, token) => fetchPicture(job, context, stopping.signal, token)),
 		work('pictures', options.imagingProcesses + jobsAhead, (job) => processPicture(job, context)),
+		work(
+			'webhooks',
+			webhooks.settings.concurrency,
+			webhookDelivery(webhooks),
+			scheduledDelay(webhooks.settings.schedule, options.webhookRetrySeconds),
+		),
 		work('upkeep', 1, (job) => {
 			sweepJobSchema.parse(job.data);
 			return sweep(context, job);
@@ -92,7 +107,10 @@ function keepSweepScheduled(queues: Queues, every: number, log: Logger): NodeJS.
 		upkeep.add('sweep', sweepJobData, { ...sweepJobOptions, deduplication: { id: 'sweep-at-start', ttl: 1_000 } });
 	const schedule = async () => {
 		const scheduler = await upkeep.getJobScheduler(sweepSchedulerId);
-		if (scheduler?.every === every) return;
+		// Where the clock was set back, the next one would come late by as much.
+		const isLate = (scheduler?.next ?? 0) - Date.now() > every * 2;
+		if (scheduler?.every === every && !isLate) return;
+		if (isLate) await upkeep.removeJobScheduler(sweepSchedulerId);
 		await upkeep.upsertJobScheduler(
 			sweepSchedulerId,
 			{ every },

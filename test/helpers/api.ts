@@ -10,6 +10,7 @@ import { openQueues } from '../../src/queue/queues.ts';
 import { connectRedis } from '../../src/queue/redis.ts';
 import { openStorage } from '../../src/storage/index.ts';
 import type { Storage } from '../../src/storage/storage.ts';
+import { openWebhooks } from '../../src/webhooks/webhooks.ts';
 import { type SweepResult, sweep } from '../../src/worker/sweep.ts';
 import { temporaryFolder } from './folder.ts';
 import { freshPrefix } from './redis.ts';
@@ -65,7 +66,9 @@ export async function startTestApi(environment: Record<string, string> = {}): Pr
 				const catalog = openCatalog(redis, config.redisPrefix);
 				const queues = openQueues(redis, { ...config, prefix: config.redisPrefix });
 				const log = createLogger('worker', config.logLevel);
-				return sweep({ ...config, storage, catalog, queues, log });
+				const webhooks = openWebhooks(config, { redis, storage, queues, log });
+				const { announcer } = webhooks;
+				return sweep({ ...config, storage, catalog, queues, webhooks, announcer, log });
 			}),
 		loseIndex: () =>
 			withRedis(config, async (redis) => {

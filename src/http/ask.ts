@@ -4,7 +4,8 @@ import { request as httpsRequest } from 'node:https';
 import { PicpipeError } from '../errors.ts';
 import { guardedAgent, type OutgoingRules, type Resolve } from './guard.ts';
 
-export interface GetOptions {
+/** How another server is asked, whatever for. */
+export interface AskOptions {
 	readonly rules: OutgoingRules;
 	readonly headers: Readonly<Record<string, string>>;
 	/** Longest time until there is a connection, seconds; finding the name's addresses and the handshake of TLS count. */
@@ -27,6 +28,17 @@ export interface Answer {
 	discard(): void;
 }
 
+/** Asks another server for something. See `ask`. */
+export function get(url: URL, options: AskOptions): Promise<Answer> {
+	return ask(url, 'GET', options);
+}
+
+/** Sends something to another server. See `ask`. */
+export function post(url: URL, body: Buffer, options: AskOptions): Promise<Answer> {
+	const headers = { ...options.headers, 'content-length': String(body.length) };
+	return ask(url, 'POST', { ...options, headers }, body);
+}
+
 /**
  * Asks another server, once: redirects are for the caller to follow, who has to check each address with `checkUrl`. No cookies, no
  * kept connections, no proxies from the environment.
@@ -34,7 +46,7 @@ export interface Answer {
  * @param url as `checkUrl` returned it
  * @throws PicpipeError what `guardedAgent` throws; `remote-unavailable`, `remote-timeout`, `remote-untrusted`; what the signal says
  */
-export async function get(url: URL, options: GetOptions): Promise<Answer> {
+async function ask(url: URL, method: 'GET' | 'POST', options: AskOptions, body?: Buffer): Promise<Answer> {
 	const { signal, connectSeconds, idleSeconds } = options;
 	const control = new AbortController();
 	const ended = AbortSignal.any([signal, control.signal]);
@@ -44,8 +56,8 @@ export async function get(url: URL, options: GetOptions): Promise<Answer> {
 	try {
 		ended.throwIfAborted();
 		const agent = await orAborted(guardedAgent(url, options.rules, options.resolve), ended);
-		const ask = url.protocol === 'https:' ? httpsRequest : httpRequest;
-		const request = ask(url, { agent, headers: options.headers, signal: ended });
+		const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
+		const request = send(url, { method, agent, headers: options.headers, signal: ended });
 		// It may fail once more after it was given up, when nobody listens any more.
 		request.on('error', () => {});
 		request.once('socket', (socket) => {
@@ -54,7 +66,7 @@ export async function get(url: URL, options: GetOptions): Promise<Answer> {
 				timer = waitFor('an answer', idleSeconds);
 			});
 		});
-		request.end();
+		request.end(body);
 		const [response] = (await once(request, 'response')) as [IncomingMessage];
 		return {
 			status: response.statusCode ?? 0,
@@ -72,7 +84,7 @@ export async function get(url: URL, options: GetOptions): Promise<Answer> {
 async function* bodyOf(
 	url: URL,
 	response: IncomingMessage,
-	{ signal, idleSeconds }: GetOptions,
+	{ signal, idleSeconds }: AskOptions,
 ): AsyncIterable<Buffer> {
 	const chunks = response[Symbol.asyncIterator]();
 	// Its errors are told to whoever reads; when nobody does, none of them may end the process.

@@ -1,0 +1,130 @@
+import { readManifest } from '../catalog/manifest.ts';
+import { PicpipeError } from '../errors.ts';
+import type { Resolve } from '../http/guard.ts';
+import type { Logger } from '../observe/log.ts';
+import { willRetry } from '../queue/retry.ts';
+import type { Storage } from '../storage/storage.ts';
+import { isEndpointId, settingEndpoint } from './endpoint.ts';
+import { disableEndpoint } from './endpoint-store.ts';
+import type { Attempt, DeliveryLog, DeliveryState } from './log.ts';
+import { findMessage, giveUpMessage, type Message, removeMessage } from './outbox.ts';
+import { type Receipt, send } from './send.ts';
+import type { WebhookSettings } from './settings.ts';
+import type { Target, Targets } from './targets.ts';
+
+export interface DeliverContext {
+	readonly storage: Storage;
+	readonly settings: WebhookSettings;
+	readonly targets: Targets;
+	readonly deliveries: DeliveryLog;
+	readonly log: Logger;
+	/** Finds the addresses of a name; as the system does when not given. */
+	readonly resolve?: Resolve | undefined;
+}
+
+/** What a finished job returns; Arena shows it. */
+export interface DeliverResult {
+	/** `unwanted`: the endpoint is no more, or the message was taken back; `disabled`: kept, to be replayed. */
+	readonly outcome: 'delivered' | 'unwanted' | 'disabled';
+	readonly status?: number;
+	readonly milliseconds?: number;
+}
+
+/**
+ * Makes one attempt to deliver a message.
+ *
+ * @param attempt counted from 1
+ * @param attempts after which nothing more is tried
+ * @throws PicpipeError why it was not taken, after what follows from that was recorded
+ */
+export async function deliver(
+	context: DeliverContext,
+	{ endpoint, messageId }: { readonly endpoint: string; readonly messageId: string },
+	attempt: number,
+	attempts: number,
+): Promise<DeliverResult> {
+	const { storage } = context;
+	const message = await findMessage(storage, endpoint, messageId);
+	if (!message) return { outcome: 'unwanted' };
+	const target = await context.targets.find(message);
+	if (!target || (await isUntrue(storage, message, attempt === attempts))) {
+		await removeMessage(storage, message);
+		return { outcome: 'unwanted' };
+	}
+	if (target.disabled) {
+		await giveUpMessage(storage, message);
+		await note(context, message, 'failed');
+		return { outcome: 'disabled' };
+	}
+
+	const at = new Date().toISOString();
+	const started = performance.now();
+	const receipt = await send(message, target, context.settings, context.resolve);
+	const milliseconds = Math.round(performance.now() - started);
+	const { status, error } = receipt;
+	const again = error !== undefined && willRetry(error, attempt, attempts);
+	const log = context.log.child({ endpoint, messageId, type: message.type, pictureId: message.pictureId, attempt });
+	if (error) log.warn({ status, milliseconds, code: error.code, err: error, attempts, again }, 'webhook not delivered');
+	else log.info({ status, milliseconds }, 'webhook delivered');
+
+	if (!error) await removeMessage(storage, message);
+	else if (!again) await giveUp(context, message, target, error);
+	const state = error ? (again ? 'waiting' : 'failed') : 'delivered';
+	await note(context, message, state, asAttempt(receipt, { number: attempt, at, milliseconds }));
+	if (error) throw error;
+	return { outcome: 'delivered', ...(status !== undefined && { status }), milliseconds };
+}
+
+/**
+ * A deletion is announced before it happens, so that it is told whatever dies; so whoever tells it makes sure that it has happened.
+ *
+ * @param isLast no further attempt looks again
+ * @returns whether it never happened
+ * @throws PicpipeError `picture-still-there`
+ */
+async function isUntrue(storage: Storage, { type, pictureId }: Message, isLast: boolean): Promise<boolean> {
+	if (type !== 'picture.deleted' || pictureId === undefined) return false;
+	if (!(await readManifest(storage, pictureId))) return false;
+	if (isLast) return true;
+	throw new PicpipeError('picture-still-there');
+}
+
+/** Sets a message aside, and disables an endpoint that said so, or that has taken nothing for as long as this message was tried. */
+async function giveUp(context: DeliverContext, message: Message, target: Target, error: PicpipeError): Promise<void> {
+	const { storage, log } = context;
+	const { endpoint } = message;
+	await giveUpMessage(storage, message);
+	if (endpoint !== settingEndpoint && !isEndpointId(endpoint)) return;
+	const isFailing = error.retryable && (await hasFailedThroughout(context.deliveries, message));
+	const reason = error.code === 'webhook-gone' ? 'gone' : isFailing ? 'failing' : undefined;
+	if (reason === undefined) return;
+	await disableEndpoint(storage, endpoint, { at: new Date().toISOString(), reason, url: target.url });
+	log.error({ endpoint, reason }, 'an endpoint of webhooks was disabled');
+}
+
+/** Has the endpoint taken nothing since this message was first tried? No where nobody knows. */
+async function hasFailedThroughout(deliveries: DeliveryLog, { endpoint, id }: Message): Promise<boolean> {
+	try {
+		const [since, delivery] = await Promise.all([deliveries.failingSince(endpoint), deliveries.read(endpoint, id)]);
+		const [first] = delivery?.attempts ?? [];
+		return since !== undefined && first !== undefined && since <= Date.parse(first.at);
+	} catch {
+		return false;
+	}
+}
+
+/** Nothing depends on the log, so nothing fails with it. */
+async function note(context: DeliverContext, message: Message, state: DeliveryState, attempt?: Attempt): Promise<void> {
+	await context.deliveries
+		.note(message, state, attempt)
+		.catch((err) => context.log.debug({ err, messageId: message.id }, 'a delivery is not in the log'));
+}
+
+function asAttempt({ status, answer, error }: Receipt, made: Pick<Attempt, 'number' | 'at' | 'milliseconds'>): Attempt {
+	return {
+		...made,
+		...(status !== undefined && { status }),
+		...(answer !== undefined && { answer }),
+		...(error && { error: { code: error.code, message: error.message } }),
+	};
+}

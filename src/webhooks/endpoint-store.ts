@@ -1,0 +1,84 @@
+import {
+	disabledEndpointKey,
+	disabledEndpointsFolder,
+	endpointKey,
+	endpointsFolder,
+	messagesFolder,
+} from '../storage/keys.ts';
+import { readObject, type Storage } from '../storage/storage.ts';
+import { type Disabled, type EndpointRecord, isEndpointId, parseDisabled, parseEndpoint } from './endpoint.ts';
+
+/**
+ * Endpoints in the storage, so that they outlive Redis. A record is changed only by the api; that an endpoint is disabled is an object beside it,
+ * because workers say it too, and neither must write over what the other has just written.
+ */
+
+/** Records read at a time. */
+const parallel = 8;
+
+export async function readEndpoint(storage: Storage, id: string): Promise<EndpointRecord | undefined> {
+	if (!isEndpointId(id)) return undefined;
+	const bytes = await readObject(storage, endpointKey(id));
+	return bytes && parseEndpoint(bytes.toString());
+}
+
+export async function writeEndpoint(storage: Storage, record: EndpointRecord): Promise<void> {
+	await storage.put(endpointKey(record.id), toBytes(record));
+}
+
+/** Every endpoint, oldest first. @param onUnreadable is told of a record that can't be read, which is then left out */
+export async function listEndpoints(
+	storage: Storage,
+	onUnreadable: (key: string, cause: unknown) => void,
+): Promise<EndpointRecord[]> {
+	const ids = (await namesIn(storage, endpointsFolder)).filter(isEndpointId);
+	const records: EndpointRecord[] = [];
+	for (let start = 0; start < ids.length; start += parallel) {
+		const batch = ids.slice(start, start + parallel).map(async (id) => {
+			try {
+				const record = await readEndpoint(storage, id);
+				if (record) records.push(record);
+			} catch (error) {
+				onUnreadable(endpointKey(id), error);
+			}
+		});
+		await Promise.all(batch);
+	}
+	// Ids sort by the time they were made.
+	return records.sort((one, other) => (one.id < other.id ? -1 : 1));
+}
+
+/** Deletes an endpoint with everything that waits for it. */
+export async function removeEndpoint(storage: Storage, id: string): Promise<void> {
+	await storage.delete(endpointKey(id));
+	await storage.delete(disabledEndpointKey(id));
+	for (const folder of ['outbox', 'failed'] as const) await storage.deleteFolder(messagesFolder(folder, id));
+}
+
+export async function disableEndpoint(storage: Storage, id: string, why: Omit<Disabled, 'version'>): Promise<void> {
+	await storage.put(disabledEndpointKey(id), toBytes({ version: 1, ...why } satisfies Disabled));
+}
+
+export async function enableEndpoint(storage: Storage, id: string): Promise<void> {
+	await storage.delete(disabledEndpointKey(id));
+}
+
+export async function readDisabled(storage: Storage, id: string): Promise<Disabled | undefined> {
+	const bytes = await readObject(storage, disabledEndpointKey(id));
+	return bytes && parseDisabled(bytes.toString());
+}
+
+/** The ids of all that are disabled: one call of the storage. */
+export async function disabledEndpoints(storage: Storage): Promise<string[]> {
+	return namesIn(storage, disabledEndpointsFolder);
+}
+
+async function namesIn(storage: Storage, folder: string): Promise<string[]> {
+	const names: string[] = [];
+	for await (const key of storage.list(folder)) names.push(key.slice(folder.length));
+	return names;
+}
+
+function toBytes(value: object): Buffer {
+	return Buffer.from(`${JSON.stringify(value, null, '\t')}\n`);
+}

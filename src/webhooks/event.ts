@@ -1,0 +1,76 @@
+import { digest } from '../domain/digest.ts';
+import type { Picture } from '../domain/picture.ts';
+import { showPicture } from '../domain/show.ts';
+
+/** What there is to be told of, with what it means for the reference page. */
+export const eventDocs = {
+	'picture.ready': 'Every variant of a picture is there. `data` is the picture.',
+	'picture.failed': 'Nothing more is tried with a picture. `data` is the picture, with its `failure`.',
+	'picture.deleted':
+		'A picture and everything made of it is gone. `data` is what it was, without what led to its files.',
+} as const;
+export type EventType = keyof typeof eventDocs;
+export const eventTypes = Object.keys(eventDocs) as [EventType, ...EventType[]];
+
+/** Something that happened, to be told to whoever wants to know. */
+export interface WebhookEvent {
+	/** Derived from what happened: told twice it is the same, so that a receiver can drop doubles. */
+	readonly id: string;
+	readonly type: EventType;
+	/** When it happened, ISO 8601. */
+	readonly timestamp: string;
+	/** As in the body. */
+	readonly data: object;
+	readonly pictureId?: string;
+	/** An address of its own that is told too. */
+	readonly url?: string | undefined;
+	/** The request that brought it about, to find its log lines. */
+	readonly requestId?: string | undefined;
+}
+
+/** A picture's work is over. @param picture as its manifest says it now, `ready` or `failed` */
+export function pictureEvent(picture: Picture): WebhookEvent {
+	const type = picture.state === 'ready' ? 'picture.ready' : 'picture.failed';
+	return {
+		// With the revision: a picture may be processed again, and that is news.
+		id: eventId(type, picture.id, picture.revision),
+		type,
+		timestamp: picture.updatedAt,
+		data: showPicture(picture),
+		pictureId: picture.id,
+		url: picture.webhook,
+		requestId: picture.requestId,
+	};
+}
+
+/** @param picture as it was last */
+export function deletedEvent(picture: Picture): WebhookEvent {
+	const type = 'picture.deleted';
+	const { variants: _variants, analysis: _analysis, links: _links, failure: _failure, ...data } = showPicture(picture);
+	return {
+		// A picture is deleted once, whatever its revision.
+		id: eventId(type, picture.id),
+		type,
+		timestamp: new Date().toISOString(),
+		data,
+		pictureId: picture.id,
+		url: picture.webhook,
+		requestId: picture.requestId,
+	};
+}
+
+/** Hexadecimal digits of an id: 128 bits. */
+const idDigits = 32;
+
+export function isEventId(text: string): boolean {
+	return /^msg_[0-9a-f]{32}$/.test(text);
+}
+
+function eventId(...parts: readonly unknown[]): string {
+	return `msg_${digest(...parts).slice(0, idDigits)}`;
+}
+
+/** The body that tells of it, as Standard Webhooks has it: `type`, `timestamp`, `data`. */
+export function bodyOf({ type, timestamp, data }: WebhookEvent): string {
+	return JSON.stringify({ type, timestamp, data });
+}

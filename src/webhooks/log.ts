@@ -1,0 +1,152 @@
+import type { Redis } from 'ioredis';
+import { z } from 'zod';
+import { askRedis } from '../queue/redis.ts';
+import { type Message, parseMessage } from './outbox.ts';
+
+/**
+ * What became of the latest deliveries of each endpoint, in Redis: it is there to be looked at, and nothing depends on it. What is still to be
+ * delivered, and what could not be, is in the storage.
+ */
+
+/** `waiting` for its next attempt, `delivered`, or `failed` for good. */
+export const deliveryStates = ['waiting', 'delivered', 'failed'] as const;
+export type DeliveryState = (typeof deliveryStates)[number];
+
+const attemptSchema = z.strictObject({
+	/** Counted from 1. */
+	number: z.int(),
+	at: z.string(),
+	milliseconds: z.number(),
+	/** HTTP status of the answer, if one came. */
+	status: z.int().optional(),
+	/** The beginning of an answer that did not take the message. */
+	answer: z.string().optional(),
+	error: z.strictObject({ code: z.string(), message: z.string() }).optional(),
+});
+export type Attempt = z.infer<typeof attemptSchema>;
+
+const entrySchema = z.strictObject({
+	/** The message itself, so that it can be sent again when it is nowhere else any more. */
+	message: z.string(),
+	state: z.enum(deliveryStates),
+	attempts: z.array(attemptSchema),
+});
+
+/** A delivery: one message to one endpoint. */
+export interface Delivery {
+	readonly message: Message;
+	readonly state: DeliveryState;
+	/** The latest, oldest first. */
+	readonly attempts: readonly Attempt[];
+}
+
+export interface DeliveryLog {
+	/** Notes what became of an attempt, or that the message waits again when there was none. */
+	note(message: Message, state: DeliveryState, attempt?: Attempt): Promise<void>;
+	read(endpoint: string, message: string): Promise<Delivery | undefined>;
+	/** Newest first. @param query.before the cursor of the page before */
+	list(endpoint: string, query: DeliveryQuery): Promise<{ deliveries: Delivery[]; next: string | undefined }>;
+	forget(endpoint: string): Promise<void>;
+	/** Since when nothing was delivered to it although it was tried; undefined when all is well, or nobody knows. */
+	failingSince(endpoint: string): Promise<number | undefined>;
+}
+
+export interface DeliveryQuery {
+	readonly state?: DeliveryState | undefined;
+	/** Deliveries to pass over, as the cursor says. */
+	readonly skip: number;
+	readonly limit: number;
+}
+
+export interface DeliveryLogOptions {
+	readonly prefix: string;
+	readonly keepSeconds: number;
+	readonly logLength: number;
+}
+
+/** Attempts kept of each delivery: a whole schedule, with some replays. */
+const mostAttempts = 30;
+/** Deliveries read at a time while looking for those in a state. */
+const scanBatch = 100;
+
+/** KEYS: order, entries. ARGV: message, entry, time, most entries, seconds. */
+const noteScript = `
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
+redis.call('ZADD', KEYS[1], ARGV[3], ARGV[1])
+for _, old in ipairs(redis.call('ZRANGE', KEYS[1], 0, -(tonumber(ARGV[4]) + 1))) do
+	redis.call('ZREM', KEYS[1], old)
+	redis.call('HDEL', KEYS[2], old)
+end
+redis.call('EXPIRE', KEYS[1], ARGV[5])
+redis.call('EXPIRE', KEYS[2], ARGV[5])
+`;
+
+export function openDeliveryLog(redis: Redis, { prefix, keepSeconds, logLength }: DeliveryLogOptions): DeliveryLog {
+	redis.defineCommand('webhookNote', { numberOfKeys: 2, lua: noteScript });
+	const scripted = redis as Redis & { webhookNote(...args: (string | number)[]): Promise<null> };
+	const key = (endpoint: string, what: string) => `${prefix}:webhooks-log:${endpoint}:${what}`;
+	const keysOf = (endpoint: string) => [key(endpoint, 'order'), key(endpoint, 'entries')] as const;
+
+	const read = async (endpoint: string, message: string) => {
+		const entry = await askRedis(redis, () => redis.hget(key(endpoint, 'entries'), message));
+		return entry === null ? undefined : parseEntry(entry);
+	};
+
+	const health = async (endpoint: string, state: DeliveryState, at: string) => {
+		if (state === 'delivered') await redis.del(key(endpoint, 'failing'));
+		else await redis.set(key(endpoint, 'failing'), Date.parse(at), 'EX', keepSeconds, 'NX');
+	};
+
+	return {
+		read,
+
+		async note(message, state, attempt) {
+			const { endpoint, id } = message;
+			const before = await read(endpoint, id);
+			const attempts = [...(before?.attempts ?? []), ...(attempt ? [attempt] : [])].slice(-mostAttempts);
+			const entry = JSON.stringify({ message: JSON.stringify(message), state, attempts });
+			const time = Date.parse(message.queuedAt);
+			await askRedis(redis, async () => {
+				await scripted.webhookNote(...keysOf(endpoint), id, entry, time, logLength, keepSeconds);
+				if (attempt) await health(endpoint, state, attempt.at);
+			});
+		},
+
+		async list(endpoint, { state, skip, limit }) {
+			const deliveries: Delivery[] = [];
+			const [order, entries] = keysOf(endpoint);
+			for (let at = skip; ; ) {
+				const ids = await askRedis(redis, () => redis.zrange(order, at, at + scanBatch - 1, 'REV'));
+				const found = ids.length === 0 ? [] : await askRedis(redis, () => redis.hmget(entries, ...ids));
+				for (const entry of found) {
+					at++;
+					const delivery = entry === null ? undefined : parseEntry(entry);
+					if (!delivery || (state !== undefined && delivery.state !== state)) continue;
+					deliveries.push(delivery);
+					if (deliveries.length === limit) return { deliveries, next: String(at) };
+				}
+				if (ids.length < scanBatch) return { deliveries, next: undefined };
+			}
+		},
+
+		async forget(endpoint) {
+			await askRedis(redis, () => redis.del(...keysOf(endpoint), key(endpoint, 'failing')));
+		},
+
+		async failingSince(endpoint) {
+			const since = await askRedis(redis, () => redis.get(key(endpoint, 'failing')));
+			return since === null ? undefined : Number(since);
+		},
+	};
+}
+
+/** Undefined for an entry of another version: it was there to be looked at. */
+function parseEntry(json: string): Delivery | undefined {
+	const parsed = entrySchema.safeParse(JSON.parse(json));
+	if (!parsed.success) return undefined;
+	try {
+		return { ...parsed.data, message: parseMessage(parsed.data.message) };
+	} catch {
+		return undefined;
+	}
+}

@@ -1,0 +1,102 @@
+import { PicpipeError } from '../errors.ts';
+import { type Answer, post } from '../http/ask.ts';
+import { checkUrl, type Resolve } from '../http/guard.ts';
+import { secondsOf } from '../http/retry-after.ts';
+import type { Message } from './outbox.ts';
+import type { WebhookSettings } from './settings.ts';
+import { signedHeaders } from './sign.ts';
+
+/** Bytes of an answer that are read, and characters of it that are kept for people. */
+const answerLimits = { bytes: 16 * 1024, kept: 300 };
+
+/** How a receiver has answered. */
+export interface Receipt {
+	/** HTTP status. */
+	readonly status?: number;
+	/** The beginning of an answer that did not take the message. */
+	readonly answer?: string;
+	/** Undefined when it was taken. */
+	readonly error?: PicpipeError;
+}
+
+/**
+ * Sends a message, once. Taken is what is answered with 2xx; redirects are followed nowhere, because a signed message is for one address.
+ *
+ * Never throws for what lies with the receiver: `webhook-refused` for every other answer, `webhook-gone` for 410, and what `checkUrl` and `post` throw.
+ */
+export async function send(
+	message: Message,
+	to: { readonly url: string; readonly secrets: readonly string[] },
+	{ rules, seconds }: Pick<WebhookSettings, 'rules' | 'seconds'>,
+	resolve?: Resolve,
+): Promise<Receipt> {
+	const end = new AbortController();
+	const timer = setTimeout(() => {
+		const late = `Expected an answer within ${seconds} s (${rules.settings}_SECONDS) but there was none.`;
+		end.abort(new PicpipeError('remote-timeout', late));
+	}, seconds * 1_000);
+	try {
+		if (to.secrets.length === 0) throw new PicpipeError('webhook-unsigned');
+		const url = checkUrl(to.url, rules);
+		const headers = {
+			...signedHeaders(message, to.secrets, Date.now()),
+			'content-type': 'application/json',
+			accept: '*/*',
+			'user-agent': 'picpipe',
+		};
+		const body = Buffer.from(message.body);
+		const limits = { rules, connectSeconds: seconds, idleSeconds: seconds, signal: end.signal, resolve };
+		return await receiptOf(url, await post(url, body, { ...limits, headers }));
+	} catch (error) {
+		if (error instanceof PicpipeError) return { error: asPassing(error) };
+		throw error;
+	} finally {
+		clearTimeout(timer);
+	}
+}
+
+async function receiptOf(url: URL, answer: Answer): Promise<Receipt> {
+	const { status, headers } = answer;
+	if (status >= 200 && status < 300) {
+		answer.discard();
+		return { status };
+	}
+	const text = await beginningOf(answer);
+	const retryAfter = secondsOf(headers['retry-after']);
+	const error =
+		status === 410
+			? new PicpipeError('webhook-gone', `${url.host} answered 410, which says that it wants no more webhooks.`)
+			: new PicpipeError(
+					'webhook-refused',
+					`Expected an answer of 200 to 299 but ${url.host} answered ${status}${status >= 300 && status < 400 ? ', and redirects are not followed' : ''}.`,
+					retryAfter === undefined ? {} : { retryAfter },
+				);
+	return { status, error, ...(text && { answer: text }) };
+}
+
+/** What it says helps people; how much, and how slowly, is not for the receiver to decide. */
+async function beginningOf(answer: Answer): Promise<string> {
+	const chunks: Buffer[] = [];
+	let bytes = 0;
+	try {
+		for await (const chunk of answer.body) {
+			chunks.push(chunk);
+			bytes += chunk.length;
+			if (bytes >= answerLimits.bytes) break;
+		}
+	} catch {
+		// The status has been told.
+	} finally {
+		answer.discard();
+	}
+	const text = Buffer.concat(chunks)
+		.toString()
+		.replaceAll(/\p{C}+/gu, ' ');
+	return text.trim().slice(0, answerLimits.kept);
+}
+
+/** A certificate that has run out is renewed, often within hours. */
+function asPassing(error: PicpipeError): PicpipeError {
+	if (error.code !== 'remote-untrusted') return error;
+	return new PicpipeError('webhook-refused', error.message, { cause: error });
+}

@@ -1,0 +1,82 @@
+import { earliestNow } from '../observe/clock.ts';
+import { deliverJobId } from '../queue/jobs.ts';
+import { type Post, queueDelivery } from './announce.ts';
+import type { DeliveryLog } from './log.ts';
+import { listMessages, readMessage } from './outbox.ts';
+
+export interface WebhookSweep extends Post {
+	readonly deliveries: DeliveryLog;
+	/** How often this is called, seconds. */
+	readonly sweepSeconds: number;
+}
+
+/** Messages looked at side by side. */
+const parallel = 8;
+/** Messages that were given up are looked through this often while they are kept, and at least once an hour. */
+const looks = 8;
+const longestWait = 3_600;
+
+/**
+ * Brings every message of the outbox that has no live job back to the queue: Redis may have lost it, or a process died before it was there.
+ *
+ * @returns how many it queued
+ * @throws PicpipeError `queue-unavailable`
+ */
+export async function sweepOutbox(context: Post): Promise<number> {
+	let queued = 0;
+	const look = async (endpoint: string, id: string) => {
+		const job = await context.queues.byName.webhooks.getJob(deliverJobId({ endpoint, messageId: id }));
+		const state = await job?.getState();
+		if (job && state !== 'completed' && state !== 'failed' && state !== 'unknown') return;
+		const message = await readMessage(context.storage, 'outbox', endpoint, id);
+		if (!message) return;
+		// Ended without a word in the storage: it could not take it at the time.
+		await context.queues.forgetDelivery({ endpoint, messageId: id });
+		await queueDelivery(context, message);
+		queued++;
+	};
+	const batch: Promise<void>[] = [];
+	for await (const { key, endpoint, message } of listMessages(context.storage, 'outbox')) {
+		batch.push(
+			look(endpoint, message).catch((err) => {
+				if (err?.code === 'queue-unavailable') throw err;
+				context.log.error({ err, key }, 'could not look after a webhook; the next sweep tries again');
+			}),
+		);
+		if (batch.length === parallel) await Promise.all(batch.splice(0));
+	}
+	await Promise.all(batch);
+	return queued;
+}
+
+/**
+ * Deletes what could not be delivered and is older than it is kept. Between two looks there may be many calls that do nothing.
+ *
+ * @param now milliseconds since 1970
+ * @returns how many it deleted
+ */
+export async function forgetFailed(
+	{ storage, settings, sweepSeconds }: Pick<WebhookSweep, 'storage' | 'settings' | 'sweepSeconds'>,
+	now = earliestNow(),
+): Promise<number> {
+	const every = Math.max(sweepSeconds, Math.min(settings.keepSeconds / looks, longestWait)) * 1_000;
+	if (Math.floor(now / every) === Math.floor((now - sweepSeconds * 1_000) / every)) return 0;
+	let forgotten = 0;
+	for await (const { key } of listMessages(storage, 'failed')) {
+		const stat = await storage.stat(key);
+		if (!stat || stat.modifiedAt.getTime() > now - settings.keepSeconds * 1_000) continue;
+		await storage.delete(key);
+		forgotten++;
+	}
+	return forgotten;
+}
+
+/** Notes in a log that was lost what could not be delivered, so that it can be seen and replayed. */
+export async function restoreLog({ storage, deliveries, settings }: WebhookSweep): Promise<void> {
+	let left = settings.logLength;
+	for await (const { endpoint, message: id } of listMessages(storage, 'failed')) {
+		if (left-- === 0) return;
+		const message = await readMessage(storage, 'failed', endpoint, id);
+		if (message && !(await deliveries.read(endpoint, id))) await deliveries.note(message, 'failed');
+	}
+}
