@@ -5,6 +5,7 @@ import { type KeyRing, openKeyRing } from './access/key-ring.ts';
 import type { ApiKeys } from './access/key-store.ts';
 import { openCatalog } from './catalog/catalog.ts';
 import { type ReindexResult, reindex as reindexCatalog } from './catalog/reindex.ts';
+import type { UploadCommand } from './client/command.ts';
 import { type Config, ConfigError, isLoopback, settings } from './config.ts';
 import { inlineRecipeName } from './domain/recipe.ts';
 import { PicpipeError } from './errors.ts';
@@ -481,6 +482,22 @@ export async function processFiles(
 		if (error instanceof PicpipeError && (error.code === 'no-file' || error.code === 'asset-missing'))
 			throw new ConfigError([error.message]);
 		throw error;
+	}
+}
+
+/**
+ * Uploads to a running api.
+ *
+ * @returns the exit code: 0 all accepted, 1 some were not, 2 nothing could be begun or no further file would fare better, 130 interrupted
+ */
+export async function uploadFiles(config: Config, wanted: Omit<UploadCommand, 'key'>): Promise<number> {
+	const { runUploadCommand, isUploadError } = await import('./client/command.ts');
+	try {
+		return await runUploadCommand({ ...wanted, key: config.apiKey });
+	} catch (error) {
+		if (!isUploadError(error)) throw error;
+		process.stderr.write(`${error.message}\n`);
+		return 2;
 	}
 }
 

@@ -7,6 +7,7 @@ import { runReindex } from './start/reindex.ts';
 import { runReprocess } from './start/reprocess.ts';
 import { refuse, runRole } from './start/role.ts';
 import { start } from './start/supervisor.ts';
+import { runUpload, type UploadFlags } from './start/upload.ts';
 import { runWatch, type WatchFlags } from './start/watch.ts';
 
 const { version, description } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
@@ -40,6 +41,13 @@ broke; 2 the configuration has to be changed.`;
 const keysHelp = `
 The first key locks the API: without any, this machine alone is served; with one, everybody needs one. \`keys add\` writes nothing but
 the key to standard output: KEY=$(picpipe keys add --name camera --scope upload)`;
+
+const uploadHelp = `
+A key, or an upload token, comes from the environment variable PICPIPE_KEY. A run that was ended goes on with the same command: what
+is there is not sent again, and large files go on where they were; --fresh begins anew. What is known for that lies below
+$XDG_STATE_HOME or ~/.local/state, until a run has come to its end.
+Exit codes: 0 all accepted (with --wait: all ready), 1 some were refused or have failed (the table says which and why), 2 nothing could be
+begun, or the same is wrong with all, 130 interrupted.`;
 
 /** For flags that may be repeated. */
 const collect = (value: string, before: string[] = []) => [...before, value];
@@ -138,6 +146,25 @@ program
 	)
 	.action(async (paths: string[], flags) =>
 		process.exit(await runProcess({ paths, ...flags }, async () => (await import('./app.ts')).processFiles)),
+	);
+
+program
+	.command('upload')
+	.description('upload files, folders and addresses of pictures to a running api')
+	.argument('<sources...>', 'pictures, folders whose pictures are all taken, and addresses (https://…)')
+	.option('--api <url>', 'address of the api; PICPIPE_URL otherwise, or http://127.0.0.1:3000')
+	.option('--recipe <name>', 'recipe of the pictures')
+	.option('--tags <tags>', 'tags, with commas', collect)
+	.option('--priority <number>', '0 (first come, first served) or 1 (most urgent) to 1000')
+	.option('--duplicates <what>', 'what becomes of bytes that are there already: accept, refuse, link or dedupe')
+	.option('--parallel <number>', 'uploads at the same time', '4')
+	.option('--wait', 'wait until all pictures are ready or failed; the key has to be one that may read')
+	.option('--fresh', 'begin anew, whatever an interrupted run has done')
+	.option('--json', 'results as JSON instead of a table')
+	.addHelpText('after', uploadHelp)
+	.exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
+	.action(async (sources: string[], flags: UploadFlags) =>
+		process.exit(await runUpload(sources, flags, async () => (await import('./app.ts')).uploadFiles)),
 	);
 
 await program.parseAsync().catch(refuse);

@@ -602,6 +602,18 @@ export const settings = {
 		1_024,
 		'Resident memory at which an imaging process is replaced between pictures.',
 	),
+	apiUrl: setting(
+		'PICPIPE_URL',
+		matching(/^https?:\/\/[^\s/]/, 'an address such as https://pictures.example.org'),
+		'http://127.0.0.1:3000',
+		'Address of the api that `picpipe upload` sends pictures to.',
+	),
+	apiKey: optional(
+		'PICPIPE_KEY',
+		matching(/^\S+$/, 'an API key, or an upload token'),
+		'API key, or upload token, with which `picpipe upload` comes. Other commands make no use of it.',
+		{ secret: true },
+	),
 	attempts: setting(
 		'PICPIPE_ATTEMPTS',
 		integer(1, 100, 'attempts'),

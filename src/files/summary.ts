@@ -15,9 +15,13 @@ export function formatBytes(bytes: number): string {
 
 /** One line that shows how far it is, cut to the terminal's width. */
 export function progressLine(done: number, total: number, name: string, columns: number): string {
-	const filled = Math.round((done / total) * barLength);
-	const bar = '█'.repeat(filled) + '░'.repeat(barLength - filled);
-	return `${bar} ${done}/${total} ${name}`.slice(0, Math.max(20, columns - 1));
+	return `${progressBar(done / total)} ${done}/${total} ${name}`.slice(0, Math.max(20, columns - 1));
+}
+
+/** @param share done, from 0 to 1 */
+export function progressBar(share: number): string {
+	const filled = Math.round(Math.min(1, share) * barLength);
+	return '█'.repeat(filled) + '░'.repeat(barLength - filled);
 }
 
 /** The table at the end: each file's bytes before and after and its time, the totals, and every failure with its reason. */
@@ -47,8 +51,8 @@ function figures(results: readonly FileResult[], milliseconds: number): string[]
 	];
 }
 
-/** Names to the left, figures to the right, a line above the totals. */
-function table(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
+/** Names to the left, figures to the right, a line above the totals, which are the last row. */
+export function table(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
 	const widths = header.map((title, column) =>
 		Math.max(title.length, ...rows.map((row) => (row[column] ?? '').length)),
 	);

@@ -29,7 +29,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 	worker: ['intake', 'delivery', 'webhooks', ...services, ...pure],
 	arena: ['access', ...queue, 'domain', 'http', ...basics],
 	files: ['worker/pool.ts', 'domain', 'pipeline', 'errors.ts'],
-	client: ['files', 'errors.ts'],
+	client: ['files', 'http', 'errors.ts'],
 	start: ['access', ...queue, ...basics],
 	storage: ['errors.ts', 'config.ts'],
 	observe: ['errors.ts', 'config.ts'],

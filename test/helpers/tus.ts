@@ -97,6 +97,39 @@ export async function breakingLine(
 	return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, broken: () => broken };
 }
 
+/**
+ * A line to a server that takes its time.
+ *
+ * @param speed bytes a second that come through on each connection
+ * @returns its address, and how many bytes have been sent over it
+ */
+export async function slowLine(
+	target: string,
+	speed: number,
+): Promise<{ readonly url: string; readonly sent: () => number }> {
+	const { hostname, port } = new URL(target);
+	let sent = 0;
+	const server = createServer((client) => {
+		const upstream = connect(Number(port), hostname);
+		client.on('data', (chunk: Buffer) => {
+			sent += chunk.length;
+			upstream.write(chunk);
+			client.pause();
+			setTimeout(() => client.resume(), (chunk.length / speed) * 1_000);
+		});
+		upstream.pipe(client);
+		for (const socket of [client, upstream]) socket.on('error', () => {});
+		client.on('close', () => upstream.destroy());
+		upstream.on('close', () => client.destroy());
+	});
+	server.listen(0, '127.0.0.1');
+	await once(server, 'listening');
+	onTestFinished(() => {
+		server.close();
+	});
+	return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, sent: () => sent };
+}
+
 /** Fields as `Upload-Metadata` has them. */
 export function metadata(fields: Readonly<Record<string, string>>): string {
 	return Object.entries(fields)

@@ -1,0 +1,154 @@
+import { createReadStream } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import type { Upload } from 'tus-js-client';
+import { noAnswer, Refusal, refusalOf } from './answer.ts';
+import type { Api } from './api.ts';
+import type { Entry } from './journal.ts';
+import { type RetryOptions, withRetries } from './retry.ts';
+
+/** What is asked for each picture: `recipe`, `tags`, `priority`, `duplicates`. */
+export type Fields = Readonly<Record<string, string>>;
+
+/** A file of this machine, or an address that the api is to fetch a picture from. */
+export type Item =
+	| { readonly name: string; readonly path: string; readonly bytes: number }
+	| { readonly name: string; readonly url: string };
+
+/** What an item has become. */
+export interface Sent {
+	readonly picture: string;
+	readonly state: string;
+	/** False for a picture that was there already. */
+	readonly isNew: boolean;
+}
+
+export interface Sending extends RetryOptions {
+	readonly api: Api;
+	readonly fields: Fields;
+	readonly entry: Entry;
+	/** Keeps what has to be known to go on after an interruption, before it is relied upon. */
+	remember(entry: Entry): Promise<void>;
+	/** @param bytes of the item that have come there so far */
+	onProgress(bytes: number): void;
+	/** An earlier run has begun it. @param bytes that were there already */
+	onResume(bytes: number): void;
+}
+
+/** Files up to this size go in one request, bytes: to go on with one is not worth the requests that it takes. */
+export const smallFile = 4 * 1024 * 1024;
+/** Bytes sent with one request of a larger one, so that proxies which take in whole requests first can do so. */
+const chunkSize = 16 * 1024 * 1024;
+
+/** Uploads one item. @throws Refusal when there is no hope; an AbortError when it was interrupted */
+export async function send(item: Item, sending: Sending): Promise<Sent> {
+	if ('url' in item) return sendUrl(item.url, sending);
+	return item.bytes <= smallFile ? sendSmall(item, sending) : sendLarge(item, sending);
+}
+
+async function sendUrl(url: string, { api, fields, entry, remember, ...retry }: Sending): Promise<Sent> {
+	const { tags, priority, ...rest } = fields;
+	const given = { ...rest, ...(tags && { tags }), ...(priority && { priority: Number(priority) }) };
+	await remember(entry);
+	return withRetries(async () => {
+		const { body } = await api.ask('/v1/pictures', retry.signal, {
+			method: 'POST',
+			headers: { 'content-type': 'application/json', 'idempotency-key': `"${entry.key}"` },
+			body: JSON.stringify({ url, ...given }),
+		});
+		return { picture: String(body.id), state: String(body.state), isNew: true };
+	}, retry);
+}
+
+async function sendSmall(
+	{ path }: Item & { readonly path: string },
+	{ api, fields, entry, remember, onProgress, ...retry }: Sending,
+): Promise<Sent> {
+	const bytes = await readFile(path);
+	const query = new URLSearchParams({ ...fields, filename: basename(path) });
+	await remember(entry);
+	return withRetries(async () => {
+		const { status, body } = await api.ask(`/v1/pictures?${query}`, retry.signal, {
+			method: 'POST',
+			headers: { 'content-type': 'application/octet-stream', 'idempotency-key': `"${entry.key}"` },
+			body: new Uint8Array(bytes),
+		});
+		onProgress(bytes.length);
+		return { picture: String(body.id), state: String(body.state), isNew: status !== 200 };
+	}, retry);
+}
+
+async function sendLarge(
+	{ path }: Item & { readonly path: string },
+	{ api, fields, entry, remember, onProgress, onResume, ...retry }: Sending,
+): Promise<Sent> {
+	let isResumed = entry.uploadUrl !== undefined;
+	// Read by its name again for each request; this one only says which file it is.
+	const file = createReadStream(path);
+	file.on('error', () => {}); // Whoever reads it is told.
+	const { Upload } = await import('tus-js-client');
+	try {
+		const url = await withRetries(async (achieved) => {
+			const upload = new Upload(file as unknown as Buffer, {
+				endpoint: `${api.url}/v1/uploads`,
+				...(entry.uploadUrl !== undefined && { uploadUrl: entry.uploadUrl }),
+				headers: { ...api.headers },
+				metadata: { ...fields, filename: basename(path) },
+				chunkSize,
+				retryDelays: null,
+				storeFingerprintForResuming: false,
+				onProgress: (sent) => {
+					if (isResumed) onResume(sent);
+					isResumed = false;
+					onProgress(sent);
+				},
+				onChunkComplete: achieved,
+			});
+			upload.options.onUploadUrlAvailable = () => {
+				// In a moment at the latest; until then another run would begin anew.
+				if (upload.url) void remember({ ...entry, uploadUrl: upload.url });
+			};
+			return run(upload, retry.signal, (begun) => {
+				if (begun !== entry.uploadUrl) achieved();
+				entry = { ...entry, uploadUrl: begun };
+			});
+		}, retry);
+		const { body } = await withRetries(() => api.ask(url, retry.signal), retry);
+		if (typeof body.picture !== 'string') throw new Refusal('The upload became no picture.', { code: 'no-picture' });
+		return { picture: body.picture, state: 'queued', isNew: body.isNew !== false };
+	} finally {
+		file.destroy();
+	}
+}
+
+/**
+ * One attempt, from wherever the upload has come to.
+ *
+ * @param onBegun told the address of the upload as soon as there is one
+ * @returns the address of the upload
+ */
+function run(upload: Upload, signal: AbortSignal, onBegun: (url: string) => void): Promise<string> {
+	return new Promise((resolve, reject) => {
+		const abort = () => {
+			void upload.abort();
+			reject(signal.reason);
+		};
+		const settled = () => {
+			signal.removeEventListener('abort', abort);
+			if (upload.url) onBegun(upload.url);
+		};
+		upload.options.onSuccess = () => {
+			settled();
+			resolve(upload.url ?? '');
+		};
+		upload.options.onError = (error) => {
+			settled();
+			const answer = 'originalResponse' in error ? error.originalResponse : undefined;
+			if (!answer) reject(noAnswer(error));
+			else reject(refusalOf(answer.getStatus(), answer.getBody(), answer.getHeader('retry-after')));
+		};
+		signal.addEventListener('abort', abort, { once: true });
+		if (signal.aborted) abort();
+		else upload.start();
+	});
+}
