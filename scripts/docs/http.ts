@@ -82,7 +82,7 @@ new tus.Upload(file, {
 
 Where only GET and POST get through, \`X-HTTP-Method-Override\` names the method.`,
 	'POST /v1/uploads': `201, \`Location\` and the upload as JSON, as GET shows it. \`Upload-Length\`, or \`Upload-Defer-Length: 1\` and the length later. What is asked for is checked now, before a
-byte is sent, and stays as it is now, the recipe too. \`filetype\` is taken and ignored: the bytes decide.
+byte is sent, and stays as it is now, the recipe too. \`filetype\`, \`type\` and \`relativePath\`, which clients such as Uppy send along, are ignored, because the bytes decide; \`name\` is taken for \`filename\`.
 
 With \`Content-Type: ${offsetType}\` the body is the beginning of the file, or all of it. With \`Upload-Concat: partial\` the upload is a part of a file, and \`Upload-Concat: final;/v1/uploads/… /v1/uploads/…\`
 makes a picture of such parts, which have to be complete; they are deleted when it is there. The same request again finds the same picture.

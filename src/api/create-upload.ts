@@ -63,14 +63,19 @@ function emptyUpload(id: string, request: Request, caller: Caller): Upload {
 
 /** Checked before a byte is sent: nobody should send a hundred megabytes to hear that there is no such recipe. */
 function wishesOf(context: ApiContext, caller: Caller, request: Request): UploadWishes {
-	// What most clients of tus send along; the type is decided from the bytes.
-	const { filetype: _filetype, ...fields } = metadataOf(request.get('upload-metadata'));
+	const fields = withoutHabits(metadataOf(request.get('upload-metadata')));
 	if ('token' in fields) {
 		throw new PicpipeError('unknown-field', 'Expected an upload token as a header or in the address, not as metadata.');
 	}
 	const { recipe, ...wishes } = fieldsOf(context, caller, uploadMetadataSchema, fields);
 	const { name, digest, definition } = recipe;
 	return { ...wishes, recipe: { name, digest, definition } };
+}
+
+/** What clients of tus send along unasked, Uppy above all. The type is decided from the bytes, and the name has two names. */
+function withoutHabits(metadata: Record<string, string>): Record<string, string> {
+	const { filetype: _filetype, type: _type, relativePath: _path, name, ...fields } = metadata;
+	return name === undefined || fields.filename !== undefined ? fields : { ...fields, filename: name };
 }
 
 /** Takes the bytes that came along, if any did, and answers. */

@@ -1,14 +1,13 @@
-import { access, constants, stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { stat } from 'node:fs/promises';
 import { PicpipeError } from '../errors.ts';
 import { findPictures } from '../files/find.ts';
-import { concernsAll, Refusal } from './answer.ts';
-import { type Api, connectApi } from './api.ts';
-import { type Entry, entryName, type Journal, journalFolder, openJournal } from './journal.ts';
-import { type Progress, showProgress } from './progress.ts';
-import type { RetryOptions } from './retry.ts';
-import { type Fields, type Item, type Sent, send } from './send.ts';
+import { Refusal } from './answer.ts';
+import { connectApi } from './api.ts';
+import { journalFolder, openJournal } from './journal.ts';
+import { showProgress } from './progress.ts';
+import type { Fields, Item } from './send.ts';
 import { isGood, type Result, uploadSummary } from './summary.ts';
+import { nameOf, type Outcome, type Run, retryOf, uploadAll } from './upload-all.ts';
 import { type Ended, waitForEnd } from './wait.ts';
 
 export interface UploadCommand {
@@ -36,14 +35,8 @@ export class UploadError extends Error {
 	override readonly name = 'UploadError';
 }
 
-interface Run extends Omit<UploadCommand, 'api'> {
-	readonly api: Api;
-	readonly journal: Journal;
-	readonly progress: Progress;
-	readonly largestFile: number;
-	/** Ended by an interruption, and by a refusal that concerns all. */
-	readonly stop: AbortController;
-}
+/** As shells have it: 128 and the number of SIGINT. */
+const interrupted = 130;
 
 /**
  * `picpipe upload`: progress on standard error while it works, the table on standard output at the end.
@@ -57,17 +50,16 @@ export async function runUploadCommand(command: UploadCommand): Promise<number> 
 	const api = connectApi(command.api, command.key);
 	const largestFile = await api.largestFile(command.signal).catch((error) => {
 		if (error instanceof Refusal) throw new UploadError(`There is no picpipe at ${api.url}: ${error.message}`);
-		throw error;
+		if (!command.signal.aborted) throw error;
 	});
 	const journal = await openJournal(journalFolder(process.env), ({ message }) =>
 		process.stderr.write(`What is done cannot be remembered, and so not be gone on with: ${message}\n`),
 	);
+	if (largestFile === undefined || command.signal.aborted) return interrupted;
 	const totalBytes = items.reduce((sum, item) => sum + ('bytes' in item ? item.bytes : 0), 0);
 	const progress = showProgress(items.length, totalBytes);
 	const stop = new AbortController();
-	const interrupt = () => stop.abort(command.signal.reason);
-	command.signal.addEventListener('abort', interrupt, { once: true });
-	command.signal.throwIfAborted();
+	command.signal.addEventListener('abort', () => stop.abort(command.signal.reason), { once: true });
 	const run: Run = { ...command, api, journal, progress, largestFile, stop };
 	let fatal: Refusal | undefined;
 	let results: Result[];
@@ -90,9 +82,6 @@ export async function runUploadCommand(command: UploadCommand): Promise<number> 
 	return results.every(isGood) ? 0 : 1;
 }
 
-/** As shells have it: 128 and the number of SIGINT. */
-const interrupted = 130;
-
 /** @throws PicpipeError `no-file` */
 async function itemsOf(sources: readonly string[]): Promise<readonly Item[]> {
 	const isUrl = (source: string) => /^https?:\/\//i.test(source);
@@ -106,98 +95,6 @@ async function itemsOf(sources: readonly string[]): Promise<readonly Item[]> {
 		})),
 	);
 	return [...found, ...[...new Set(sources.filter(isUrl))].map((url) => ({ name: url, url }))];
-}
-
-interface Outcome {
-	readonly results: Result[];
-	readonly fatal: Refusal | undefined;
-}
-
-/** All items, some at the same time, and the results in their order. One that is refused doesn't stop the others, unless it would be so with all. */
-async function uploadAll(run: Run, items: readonly Item[]): Promise<Outcome> {
-	const results: Result[] = items.map((item) => ({ ...shown(item), state: 'unsent' }));
-	let fatal: Refusal | undefined;
-	const waiting = items.entries();
-	const work = async () => {
-		for (const [at, item] of waiting) {
-			if (run.stop.signal.aborted) return;
-			const result = await uploadOne(run, item).catch((error) => {
-				if (run.stop.signal.aborted) return undefined;
-				if (isOfFile(error))
-					return { ...shown(item), state: 'refused', problem: { code: 'unreadable', detail: error.message } };
-				if (!(error instanceof Refusal)) throw error;
-				if (concernsAll(error)) {
-					fatal = error;
-					run.stop.abort(error);
-				}
-				const problem = { code: error.code, detail: error.message };
-				return { ...shown(item), state: 'refused', problem };
-			});
-			if (!result) return;
-			results[at] = result;
-			run.progress.ended(result);
-		}
-	};
-	await Promise.all(Array.from({ length: run.parallel }, work));
-	return { results, fatal };
-}
-
-/** Is it the file that is at fault: gone, or not to be read? */
-function isOfFile(error: unknown): error is NodeJS.ErrnoException {
-	return error instanceof Error && 'syscall' in error && 'path' in error;
-}
-
-async function uploadOne(run: Run, item: Item): Promise<Result> {
-	if ('path' in item) await access(item.path, constants.R_OK);
-	const { api, journal, fields, progress, largestFile } = run;
-	const name = await nameOf(run, item);
-	if (run.fresh) await journal.forget(name);
-	const entry = await journal.read(name);
-	const bytes = 'bytes' in item ? item.bytes : 0;
-	if (entry.picture !== undefined) {
-		progress.wasThere(item.name, bytes);
-		return { ...shown(item), picture: entry.picture, state: 'queued', isFromBefore: true };
-	}
-	if (bytes > largestFile) {
-		const detail = `Expected at most ${largestFile} bytes for a file but it has ${bytes}.`;
-		throw new Refusal(detail, { status: 413, code: 'file-too-large' });
-	}
-	let latest: Entry = entry;
-	const remember = (known: Entry) => {
-		latest = known;
-		return journal.write(name, known);
-	};
-	const onProgress = (sent: number) => progress.sent(item.name, sent);
-	const onResume = (there: number) => progress.wasThere(item.name, there);
-	let sent: Sent;
-	try {
-		sent = await send(item, { api, fields, entry, remember, onProgress, onResume, ...retryOf(run, item.name) });
-	} catch (error) {
-		// It is to be sent anew, should it be asked for again.
-		if (error instanceof Refusal && error.status !== undefined && error.status < 500) await journal.forget(name);
-		throw error;
-	}
-	await journal.write(name, { ...latest, picture: sent.picture });
-	progress.sent(item.name, bytes);
-	return { ...shown(item), ...sent };
-}
-
-/** A file that was changed, and a picture with another recipe or for another api, is another upload. */
-async function nameOf({ api, fields }: Run, item: Item): Promise<string> {
-	if ('url' in item) return entryName(api.url, fields, item.url);
-	const { size, mtimeMs } = await stat(item.path);
-	return entryName(api.url, fields, resolve(item.path), size, mtimeMs);
-}
-
-function retryOf({ progress, stop }: Run, name: string): RetryOptions {
-	return {
-		signal: stop.signal,
-		onWait: ({ message }, seconds) => progress.note(`${name}: ${message} Again in ${Math.ceil(seconds)} s.`),
-	};
-}
-
-function shown(item: Item): { readonly name: string; readonly bytes?: number } {
-	return { name: item.name, ...('bytes' in item && { bytes: item.bytes }) };
 }
 
 /** Waits for the pictures of all that was accepted. */
@@ -230,7 +127,7 @@ async function awaitAll(run: Run, results: readonly Result[]): Promise<Outcome> 
 /** A run that came to its end is no longer gone on with: the next one uploads anew. */
 async function forgetWhatIsDone(run: Run, items: readonly Item[], results: readonly Result[]): Promise<void> {
 	const isOver = results.every(({ state }) => state !== 'unsent' && state !== 'refused');
-	if (!isOver || run.signal.aborted) return;
+	if (!isOver || run.stop.signal.aborted) return;
 	for (const item of items) await run.journal.forget(await nameOf(run, item).catch(() => ''));
 }
 

@@ -68,6 +68,18 @@ describe('a resumable upload', () => {
 		expect(await stored(api)).toEqual([expect.stringMatching(/\/upload\.json$/)]);
 	});
 
+	it('takes what Uppy sends along', async () => {
+		const api = await startTestApi();
+		const uppy = { relativePath: 'null', name: 'a.jpg', type: 'image/jpeg', filetype: 'image/jpeg' };
+		for (const [fields, filename] of [
+			[uppy, 'a.jpg'],
+			[{ ...uppy, filename: 'b.jpg' }, 'b.jpg'],
+		] as const) {
+			const { picture } = await sendByTus(api.url, bytes, { metadata: fields });
+			expect((await json(await fetch(`${api.url}/v1/pictures/${picture}`))).source.filename).toBe(filename);
+		}
+	});
+
 	it('comes whole over a line that breaks again and again, at whatever place', { timeout: 60_000 }, async () => {
 		const api = await startTestApi();
 		for (const seed of [1, 2, 3]) {
