@@ -142,6 +142,16 @@ describe('a resumable upload', () => {
 		await wire.until(/^HTTP\/1\.1 204 [\s\S]*Picpipe-Picture: pic_/);
 	});
 
+	it('that stands still is ended with 408, and what has come counts', { timeout: 20_000 }, async () => {
+		const api = await startTestApi({ PICPIPE_SLOW_SECONDS: '1' });
+		const url = await begin(api);
+		const wire = await openWire(api.url);
+		const headers = { ...bytesAt(0), 'Tus-Resumable': '1.0.0', 'Content-Length': bytes.length };
+		wire.send(head(`PATCH ${new URL(url).pathname}`, headers), bytes.subarray(0, 4_000));
+		await wire.until(/^HTTP\/1\.1 408 [\s\S]*upload-too-slow/);
+		await expect.poll(async () => (await tus(url, 'HEAD')).headers.get('upload-offset')).toBe('4000');
+	});
+
 	it('comes with its first bytes, or all of them', async () => {
 		const api = await startTestApi();
 		const length = { 'upload-length': String(bytes.length), 'content-type': 'application/offset+octet-stream' };
