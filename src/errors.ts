@@ -170,8 +170,24 @@ export function isRetryable(errorClass: ErrorClass): boolean {
 	return errorClass === 'transient' || errorClass === 'internal';
 }
 
+/** The class that a picture has whose work failed with a code: a request is not to blame for it. */
+export function failureClassOf(code: ErrorCode): FailureClass {
+	const { class: errorClass } = errorTable[code];
+	return errorClass === 'request' ? 'internal' : errorClass;
+}
+
+/** What was seen of a picture that took its process with it. */
+export interface Seen {
+	/** The last step that was finished. */
+	readonly lastStep?: string;
+	/** Million pixels that were to be decoded, if it got so far. */
+	readonly megapixels?: number;
+	/** Most resident memory of the process, bytes, as far as it was looked at. */
+	readonly residentBytes?: number;
+}
+
 type PicpipeErrorOptions = Partial<
-	Pick<PicpipeError, 'step' | 'pictureId' | 'scope' | 'retryAfter' | 'violatedPolicies'>
+	Pick<PicpipeError, 'step' | 'seen' | 'pictureId' | 'scope' | 'retryAfter' | 'violatedPolicies'>
 > & {
 	readonly cause?: unknown;
 };
@@ -187,6 +203,7 @@ export class PicpipeError extends Error {
 	readonly code: ErrorCode;
 	/** The step of the work in which it happened, such as `decode` or `encode large.webp`. */
 	readonly step: string | undefined;
+	readonly seen: Seen | undefined;
 	/** Another picture that it is about. */
 	readonly pictureId: string | undefined;
 	/** The scope that is missing. */
@@ -201,6 +218,7 @@ export class PicpipeError extends Error {
 		super(detail ?? errorTable[code].title, options.cause === undefined ? undefined : { cause: options.cause });
 		this.code = code;
 		this.step = options.step;
+		this.seen = options.seen;
 		this.pictureId = options.pictureId;
 		this.scope = options.scope;
 		this.retryAfter = options.retryAfter;

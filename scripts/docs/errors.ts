@@ -40,7 +40,8 @@ which is also in the header \`X-Request-Id\` of every answer. 503, 429 and \`pic
 \`violated-policies\`, the names of the limits as \`RateLimit-Policy\` has them.`,
 		`## In a picture
 
-A picture that is \`failed\` carries \`failure\` with \`class\`, \`code\`, \`message\`, the \`step\` at which it happened, the \`attempt\` and the time.`,
+A picture that is \`failed\` carries \`failure\` with \`class\`, \`code\`, \`message\`, the \`step\` at which it happened, the \`attempt\` and the time. The same
+class and code stand in its manifest, in the log and in the reason of its job. [\`GET /v1/failures\`](http.md#get-v1failures) counts them.`,
 		`## Codes\n\n${table(
 			['Code', 'Status', 'Class', 'Retried', 'Sentence'],
 			rows.map(([name, row]) => [

@@ -122,6 +122,12 @@ curl -H "Authorization: Bearer $PICPIPE_KEY" -H 'content-type: application/json'
 		'Answers `{ default, inline, problem, recipes, schema }`: each recipe with its digest and every default filled in; whether a request may bring its own (`inline`); why the recipes file as it is now was refused (`problem`, absent when it was not); and what a recipe may be, as JSON Schema.',
 	'GET /v1/operations':
 		'Answers `{ operations, encoders, analyse, analysis }`; each operation and encoder with its options as JSON Schema, and an example as it stands in a recipe; the names that `analyse` takes; and in `analysis` each of them with what it is and the JSON Schema of what it finds.',
+	'GET /v1/failures':
+		'Answers `{ total, failures }`: each `class` and `code` with its sentence, `count`, when the first and the last of those that are still failed did so, the ids of the `latest` five, and in `links.pictures` the address of all of them. [Errors](errors.md) says what the classes mean. The original of each is kept and can be fetched.',
+	'GET /v1/failures/quarantine':
+		'Answers `{ pictures, next }`: those that failed as `imaging-process-died`, `picture-timeout` or `worker-lost`. `failure` says in which `attempt`, and in `seen`, as far as it is known, the last step that was finished (`lastStep`), the `megapixels` that were decoded and the most memory that the process was seen with (`residentBytes`).',
+	'POST /v1/failures/retry':
+		'202 with `{ queued, passed, left, more }`: pictures that wait behind all other work now; those that somebody else had deleted or queued meanwhile; those that could not be queued, of which the log says why; and whether there may be others, for another call. Each keeps its recipe as it was.',
 	'POST /v1/webhooks':
 		'201 with the endpoint, `Location`, and its `secret`, which no other answer shows. [Webhooks](webhooks.md) says what it is told and how. `address-not-allowed`, `url-not-allowed` and `url-unsupported` where the address may not be asked; names are looked up when there is something to tell. Workers know of a new endpoint within two seconds.',
 	'GET /v1/webhooks':

@@ -4,7 +4,7 @@ import { maximumDistance } from '../catalog/similar.ts';
 import { maximumPriority, maximumTags, type Picture, pictureStates, tagPattern } from '../domain/picture.ts';
 import { namePattern } from '../domain/recipe.ts';
 import { showPicture } from '../domain/show.ts';
-import { PicpipeError } from '../errors.ts';
+import { type ErrorCode, errorTable, failureClasses, PicpipeError } from '../errors.ts';
 import { duplicatePolicies } from '../intake/duplicates.ts';
 import { elementOf } from './element.ts';
 
@@ -143,12 +143,29 @@ export const fetchBodySchema = z
 		message: 'expected either url or urls, and not both',
 	});
 
+const errorCode = z
+	.string()
+	.refine((text) => Object.hasOwn(errorTable, text), 'expected the code of an error, as the errors page lists them')
+	.transform((text) => text as ErrorCode);
+
+export const pageQuerySchema = z.strictObject({
+	limit: wholeNumber(1, 200).default(50).describe('Most pictures on one page.'),
+	cursor: z.string().optional().describe('`next` of the page before.'),
+});
+
 export const listQuerySchema = z.strictObject({
 	state: z.enum(pictureStates).optional().describe('Only pictures in this state.'),
 	tag: tag.optional().describe('Only pictures with this tag.'),
 	recipe: recipeName.optional().describe('Only pictures of this recipe.'),
-	limit: wholeNumber(1, 200).default(50).describe('Most pictures on one page.'),
-	cursor: z.string().optional().describe('`next` of the page before.'),
+	class: z.enum(failureClasses).optional().describe('Only failed pictures whose failure has this class.'),
+	code: errorCode.optional().describe('Only failed pictures whose failure has this [code](errors.md#codes).'),
+	...pageQuerySchema.shape,
+});
+
+export const retryFailuresSchema = z.strictObject({
+	class: z.enum(failureClasses).optional().describe('Only pictures whose failure has this class.'),
+	code: errorCode.optional().describe('Only pictures whose failure has this [code](errors.md#codes).'),
+	limit: z.int().min(1).max(10_000).default(1_000).describe('Most pictures that are queued by one call.'),
 });
 
 export const similarQuerySchema = z.strictObject({

@@ -6,8 +6,10 @@ import {
 	cleanBodySchema,
 	fetchBodySchema,
 	listQuerySchema,
+	pageQuerySchema,
 	processBodySchema,
 	rawUploadFieldsSchema,
+	retryFailuresSchema,
 	similarQuerySchema,
 	uploadFieldsSchema,
 	uploadMetadataSchema,
@@ -16,6 +18,7 @@ import {
 import { createPictures } from './create-pictures.ts';
 import { createUploadHandler } from './create-upload.ts';
 import { getDelivery, listDeliveries, replayDeliveries, replayDelivery } from './deliveries.ts';
+import { listFailures, listQuarantine, retryAllFailures } from './failures.ts';
 import { healthz, readyz } from './health.ts';
 import { cleanQueue, drainQueue, listQueues, pauseQueue, resumeQueue, retryFailedJobs } from './jobs.ts';
 import { dashboard, dashboardAsset, dashboardSettings } from './page.ts';
@@ -201,6 +204,29 @@ export const routes: readonly Route[] = [
 		scope: 'read',
 		handler: listOperations,
 		doc: 'Lists what recipes are made of: operations, encoders, analysis.',
+	},
+	{
+		method: 'GET',
+		path: '/v1/failures',
+		scope: 'read',
+		handler: listFailures,
+		doc: 'Shows why pictures have failed: their number by class and code.',
+	},
+	{
+		method: 'GET',
+		path: '/v1/failures/quarantine',
+		scope: 'read',
+		handler: listQuarantine,
+		doc: 'Lists pictures that took a process with them, newest first.',
+		query: pageQuerySchema,
+	},
+	{
+		method: 'POST',
+		path: '/v1/failures/retry',
+		scope: 'admin',
+		handler: retryAllFailures,
+		doc: 'Queues failed pictures again: all, those of a class, or those of a code.',
+		json: retryFailuresSchema,
 	},
 	{
 		method: 'POST',

@@ -1,6 +1,8 @@
 import type { Redis } from 'ioredis';
 import { type Picture, type PictureState, parsePicture } from '../domain/picture.ts';
+import { type ErrorCode, type FailureClass, failureClassOf } from '../errors.ts';
 import { askRedis } from '../queue/redis.ts';
+import { type FailureGroup, failureSet, findFailures } from './failures.ts';
 import { type CatalogScripts, type Claim, defineCatalogScripts } from './scripts.ts';
 import { findSimilar, type SimilarQuery } from './similar.ts';
 
@@ -16,6 +18,8 @@ export interface Catalog {
 	get(id: string): Promise<Picture | undefined>;
 	/** Newest first. */
 	list(query: ListQuery): Promise<ListPage>;
+	/** Failed pictures by class and code, the largest group first. */
+	failures(): Promise<FailureGroup[]>;
 	/** Takes a picture out and remembers for a day that it was deleted, so that a late write can't bring it back. */
 	remove(id: string): Promise<void>;
 	/** Pictures whose perceptual hash is near, the nearest first. */
@@ -43,6 +47,9 @@ export interface ListQuery {
 	readonly state?: PictureState | undefined;
 	readonly tag?: string | undefined;
 	readonly recipe?: string | undefined;
+	/** Only failed pictures whose failure has this class, this code. */
+	readonly class?: FailureClass | undefined;
+	readonly code?: ErrorCode | undefined;
 	/** Only pictures older than this id. */
 	readonly before?: string | undefined;
 	readonly limit: number;
@@ -103,6 +110,8 @@ export function openCatalog(redis: Redis, prefix: string): Catalog {
 			return { pictures, next: before };
 		},
 
+		failures: () => findFailures(redis, key),
+
 		remove: (id) => scripts.remove(id),
 
 		async similar(query) {
@@ -143,16 +152,18 @@ export function openCatalog(redis: Redis, prefix: string): Catalog {
 }
 
 /** Raised when pictures are indexed by something new, so that those of before are indexed by it too. */
-const indexVersion = 3;
+const indexVersion = 4;
 
 /** Another one after every start of the Redis server, and after an update that indexes more. */
 async function markOf(redis: Redis): Promise<string> {
 	return `${/^run_id:(\w+)/m.exec(await redis.info('server'))?.[1] ?? ''} ${indexVersion}`;
 }
 
-/** Tags select best, then states; every listed picture is still checked against the whole query. */
+/** Tags select best, then failures, then states; every listed picture is still checked against the whole query. */
 function narrowestSet(query: ListQuery): string {
 	if (query.tag !== undefined) return `tag:${query.tag}`;
+	if (query.code !== undefined) return failureSet(failureClassOf(query.code), query.code);
+	if (query.class !== undefined) return 'state:failed';
 	if (query.state !== undefined) return `state:${query.state}`;
 	if (query.recipe !== undefined) return `recipe:${query.recipe}`;
 	return 'all';
@@ -162,6 +173,8 @@ function matches(picture: Picture, query: ListQuery): boolean {
 	return (
 		(query.state === undefined || picture.state === query.state) &&
 		(query.tag === undefined || picture.tags.includes(query.tag)) &&
-		(query.recipe === undefined || picture.recipe.name === query.recipe)
+		(query.recipe === undefined || picture.recipe.name === query.recipe) &&
+		(query.class === undefined || picture.failure?.class === query.class) &&
+		(query.code === undefined || picture.failure?.code === query.code)
 	);
 }

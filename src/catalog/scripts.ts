@@ -20,14 +20,29 @@ local function release(prefix, sha256, id)
 end
 `;
 
+/** The group of a failed picture, `<class>:<code>`. What a group is counted by goes with its last picture. */
+const failures = `
+local function failureGroup(document)
+	if document.state ~= 'failed' or not document.failure then return nil end
+	return document.failure.class .. ':' .. document.failure.code
+end
+local function leaveGroup(prefix, group, id)
+	redis.call('ZREM', prefix .. 'failure:' .. group, id)
+	redis.call('ZREM', prefix .. 'failure-time:' .. group, id)
+	if redis.call('EXISTS', prefix .. 'failure:' .. group) == 0 then redis.call('SREM', prefix .. 'failures', group) end
+end
+`;
+
 /** Takes a picture's id out of every set that the stored document names. */
-const unlink = `${parts}
+const unlink = `${parts}${failures}
 local function unlink(prefix, id, document)
 	local old = cjson.decode(document)
 	redis.call('ZREM', prefix .. 'all', id)
 	redis.call('ZREM', prefix .. 'state:' .. old.state, id)
 	redis.call('ZREM', prefix .. 'recipe:' .. old.recipe.name, id)
 	for _, tag in ipairs(old.tags) do redis.call('ZREM', prefix .. 'tag:' .. tag, id) end
+	local group = failureGroup(old)
+	if group then leaveGroup(prefix, group, id) end
 	-- One that is still to be fetched has no bytes yet.
 	if old.source.sha256 then
 		redis.call('ZREM', prefix .. 'sha256:' .. old.source.sha256, id)
@@ -42,7 +57,8 @@ end
 `;
 
 /**
- * KEYS: picture, deletion. ARGV: prefix, id, document, revision, state, recipe name, SHA-256 or '', perceptual hash or '', recipe digest, tags.
+ * KEYS: picture, deletion. ARGV: prefix, id, document, revision, state, recipe name, SHA-256 or '', perceptual hash or '', recipe digest,
+ * time of the failure (milliseconds since 1970) or '', tags.
  * Of two documents with the same revision the one further on in its life wins: queued, processing, finished.
  */
 const put = `${unlink}
@@ -66,7 +82,13 @@ end
 if ARGV[8] ~= '' then
 	for _, bucket in ipairs(buckets(ARGV[1], ARGV[8])) do redis.call('HSET', bucket, ARGV[2], ARGV[8]) end
 end
-for position = 10, #ARGV do redis.call('ZADD', ARGV[1] .. 'tag:' .. ARGV[position], 0, ARGV[2]) end
+if ARGV[10] ~= '' then
+	local group = failureGroup(cjson.decode(ARGV[3]))
+	redis.call('SADD', ARGV[1] .. 'failures', group)
+	redis.call('ZADD', ARGV[1] .. 'failure:' .. group, 0, ARGV[2])
+	redis.call('ZADD', ARGV[1] .. 'failure-time:' .. group, ARGV[10], ARGV[2])
+end
+for position = 11, #ARGV do redis.call('ZADD', ARGV[1] .. 'tag:' .. ARGV[position], 0, ARGV[2]) end
 -- From here on the bytes are known by their picture.
 release(ARGV[1], ARGV[7], ARGV[2])
 return 1
@@ -131,11 +153,12 @@ export function defineCatalogScripts(redis: Redis, prefix: string): CatalogScrip
 
 	return {
 		async put(picture) {
-			const { id, revision, state, recipe, source, tags } = picture;
+			const { id, revision, state, recipe, source, tags, failure } = picture;
 			const document = JSON.stringify(picture);
 			const phash = picture.analysis.phash ?? '';
 			const sha256 = 'sha256' in source ? source.sha256 : '';
-			const described = [document, revision, state, recipe.name, sha256, phash, recipe.digest, ...tags];
+			const failedAt = state === 'failed' && failure ? Date.parse(failure.at) : '';
+			const described = [document, revision, state, recipe.name, sha256, phash, recipe.digest, failedAt, ...tags];
 			await askRedis(redis, () => commands.catalogPut(...keys(id), prefix, id, ...described));
 		},
 		async remove(id) {

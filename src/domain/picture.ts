@@ -29,6 +29,14 @@ const failureSchema = z.strictObject({
 	step: z.string().optional(),
 	attempt: z.int().min(1),
 	at: z.iso.datetime(),
+	/** Of one that took its process with it. */
+	seen: z
+		.strictObject({
+			lastStep: z.string().optional(),
+			megapixels: z.number().optional(),
+			residentBytes: z.int().optional(),
+		})
+		.optional(),
 });
 /** Why a picture failed, as stored and shown. */
 export type Failure = z.infer<typeof failureSchema>;

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { extname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { type ErrorCode, PicpipeError, toPicpipeError } from '../errors.ts';
+import { type ErrorCode, PicpipeError, type Seen, toPicpipeError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
 import type { PipelineListener } from '../pipeline/run.ts';
 import type { Release } from './budget.ts';
@@ -15,6 +15,7 @@ import {
 	type ToImaging,
 	unpackError,
 } from './imaging-protocol.ts';
+import { watchMemory } from './memory.ts';
 
 /** The worker's end of one imaging process. */
 export interface ImagingChild {
@@ -42,7 +43,13 @@ export interface WorkOptions extends PipelineListener {
 const maximumLogLine = 2_000;
 
 /** Settings that a process which decodes pictures of strangers has no use for. */
-const withheldVariables = ['REDIS_URL', 'PICPIPE_API_KEYS', 'PICPIPE_ARENA_PASSWORD'];
+const withheldVariables = [
+	'REDIS_URL',
+	'PICPIPE_API_KEYS',
+	'PICPIPE_ARENA_PASSWORD',
+	'PICPIPE_WEBHOOK_URL',
+	'PICPIPE_WEBHOOK_SECRETS',
+];
 
 /**
  * For glibc's allocator; others ignore them. Every thread has an arena of its own by default, and long runs fragment them all.
@@ -113,14 +120,17 @@ export function startImagingChild(settings: ImagingSettings, log: Logger): Imagi
 			let timer: NodeJS.Timeout | undefined;
 			let release: Release | undefined;
 			let isOver = false;
+			const memory = watchMemory(child.pid ?? 0);
+			const progress: { lastStep?: string; megapixels?: number } = {};
+			const seen = (): Seen => ({ ...progress, ...(memory.peak !== undefined && { residentBytes: memory.peak }) });
 			const limitTime = (code: ErrorCode, step?: string) => {
 				clearTimeout(timer);
 				const detail = `Expected ${step ?? 'the work'} to take at most ${seconds} s.`;
-				timer = setTimeout(() => kill(new PicpipeError(code, detail, { step })), seconds * 1_000);
+				timer = setTimeout(() => kill(new PicpipeError(code, detail, { step, seen: seen() })), seconds * 1_000);
 			};
 			try {
 				return await new Promise<ImagingResult>((resolve, reject) => {
-					onDeath = (how) => reject(killReason ?? diedOf(how));
+					onDeath = (how) => reject(killReason ?? diedOf(how, seen()));
 					onMessage = (message) => {
 						switch (message.kind) {
 							case 'read':
@@ -128,6 +138,7 @@ export function startImagingChild(settings: ImagingSettings, log: Logger): Imagi
 							case 'inspected':
 								// Waiting for others is not the picture's fault.
 								clearTimeout(timer);
+								progress.megapixels = Math.round(message.megapixels * 100) / 100;
 								admit(message.megapixels).then((admission) => {
 									release = admission.release;
 									if (isOver) return release();
@@ -136,6 +147,7 @@ export function startImagingChild(settings: ImagingSettings, log: Logger): Imagi
 								}, reject);
 								return;
 							case 'step':
+								progress.lastStep = message.event.step;
 								return onStep(message.event);
 							case 'variant':
 								return onVariant(message.output);
@@ -152,6 +164,7 @@ export function startImagingChild(settings: ImagingSettings, log: Logger): Imagi
 				});
 			} finally {
 				isOver = true;
+				memory.stop();
 				clearTimeout(timer);
 				release?.();
 				onMessage = () => {};
@@ -161,8 +174,8 @@ export function startImagingChild(settings: ImagingSettings, log: Logger): Imagi
 	};
 }
 
-function diedOf(how: string): PicpipeError {
-	return new PicpipeError('imaging-process-died', `The process that worked on the picture died (${how}).`);
+function diedOf(how: string, seen: Seen): PicpipeError {
+	return new PicpipeError('imaging-process-died', `The process that worked on the picture died (${how}).`, { seen });
 }
 
 /** Starts the program beside this file: TypeScript when run from source, JavaScript when built. */

@@ -9,7 +9,7 @@ import {
 	writeManifest,
 } from '../catalog/manifest.ts';
 import type { AwaitedPicture, Failure, Picture, Source } from '../domain/picture.ts';
-import type { PicpipeError } from '../errors.ts';
+import { failureClassOf, type PicpipeError } from '../errors.ts';
 import { manifestKey, pendingKey } from '../storage/keys.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Announcer } from '../webhooks/announce.ts';
@@ -52,14 +52,14 @@ export async function recordFailure(
 
 /** The failure as the manifest keeps it. */
 export function failureOf(error: PicpipeError, attempt: number): Failure {
-	const failureClass = error.class === 'request' ? 'internal' : error.class;
 	return {
-		class: failureClass,
+		class: failureClassOf(error.code),
 		code: error.code,
 		message: error.code === 'internal' ? error.title : error.message,
 		...(error.step && { step: error.step }),
 		attempt,
 		at: new Date().toISOString(),
+		...(error.seen && { seen: error.seen }),
 	};
 }
 

@@ -31,6 +31,7 @@ describe('scripts/docs.ts', () => {
 			'pictures',
 			'queues.md',
 			'recipes.md',
+			'webhooks.md',
 		]);
 		expect(await makeDocs('--check', folder)).toEqual({ code: 0, stderr: '' });
 		const text = (name: string) => readFile(join(folder, `${name}.md`), 'utf8');

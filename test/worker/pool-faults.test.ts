@@ -37,6 +37,11 @@ describe('a picture that crashes its process', () => {
 			code: 'imaging-process-died',
 			class: 'internal',
 			message: expect.stringContaining(signal),
+			seen: {
+				lastStep: expect.any(String),
+				megapixels: (size.width * size.height) / 1e6,
+				residentBytes: expect.toSatisfy((bytes: number) => bytes > 30e6 && bytes < 2e9),
+			},
 		});
 		await waiting.result;
 		expect(waiting.outputs).toHaveLength(1);
@@ -92,6 +97,7 @@ describe('a picture that hangs its process', () => {
 			code: 'picture-timeout',
 			class: 'limit',
 			message: 'Expected the work to take at most 2 s.',
+			seen: { megapixels: (size.width * size.height) / 1e6, residentBytes: expect.any(Number) },
 		});
 		expect(Date.now() - stopped).toBeLessThan(4_000);
 		await waiting.result;

@@ -1,0 +1,91 @@
+import { describe, expect, it } from 'vitest';
+import { type Catalog, openCatalog } from '../../src/catalog/catalog.ts';
+import { writeManifest } from '../../src/catalog/manifest.ts';
+import { reindex } from '../../src/catalog/reindex.ts';
+import type { Picture } from '../../src/domain/picture.ts';
+import type { ErrorCode } from '../../src/errors.ts';
+import { PicpipeError } from '../../src/errors.ts';
+import { failureOf } from '../../src/worker/record.ts';
+import { connected } from '../helpers/connection.ts';
+import { makePicture } from '../helpers/manifest.ts';
+import { freshPrefix } from '../helpers/redis.ts';
+import { watchedStorage } from '../helpers/storage.ts';
+
+const openIndex = async () => openCatalog(await connected(), freshPrefix());
+
+/** A picture that failed so many seconds after the beginning of 2026. */
+function failed(code: ErrorCode, second = 0): Picture {
+	const at = new Date(Date.parse('2026-01-01T00:00:00Z') + second * 1_000).toISOString();
+	return makePicture({ state: 'failed', revision: 2, failure: { ...failureOf(new PicpipeError(code), 1), at } });
+}
+
+async function putAll(catalog: Catalog, pictures: readonly Picture[]): Promise<void> {
+	for (const picture of pictures) await catalog.put(picture);
+}
+
+const corrupt = 'corrupt-picture';
+
+describe('failures in the index', () => {
+	it('are counted by class and code, with their first and last time and the latest of them', async () => {
+		const catalog = await openIndex();
+		const seconds = [5, 3, 9, 7, 1, 8];
+		const many = seconds.map((second) => failed(corrupt, second));
+		await putAll(catalog, [...many, failed('too-many-pixels', 2), makePicture({ state: 'ready' }), makePicture()]);
+		const inOrder = [...many].sort((one, other) => (String(one.failure?.at) < String(other.failure?.at) ? 1 : -1));
+		const second = (at: number) => Date.parse('2026-01-01T00:00:00Z') + at * 1_000;
+		expect(await catalog.failures()).toEqual([
+			{
+				class: 'corrupt',
+				code: corrupt,
+				count: 6,
+				firstAt: second(1),
+				lastAt: second(9),
+				latest: inOrder.slice(0, 5).map(({ id }) => id),
+			},
+			expect.objectContaining({ class: 'limit', code: 'too-many-pixels', count: 1 }),
+		]);
+	});
+
+	it('leave their group when they are tried again, fail otherwise, or are deleted; an empty group is gone', async () => {
+		const catalog = await openIndex();
+		const [again, otherwise, deleted] = [failed(corrupt), failed(corrupt), failed(corrupt)];
+		await putAll(catalog, [again, otherwise, deleted]);
+		const { failure: _failure, ...rest } = again;
+		await catalog.put({ ...rest, state: 'queued', revision: 3 });
+		await catalog.put({ ...failed('no-such-page'), id: otherwise.id, revision: 3 });
+		await catalog.remove(deleted.id);
+		expect((await catalog.failures()).map(({ code, count }) => [code, count])).toEqual([['no-such-page', 1]]);
+	});
+
+	it('can be listed page by page, by class and by code', async () => {
+		const catalog = await openIndex();
+		const some = Array.from({ length: 5 }, () => failed(corrupt));
+		const limits = [failed('too-many-pixels'), failed('picture-timeout')];
+		await putAll(catalog, [...some, ...limits, makePicture({ state: 'ready' })]);
+		const all: string[] = [];
+		for (let before: string | undefined; ; ) {
+			const page = await catalog.list({ state: 'failed', code: corrupt, before, limit: 2 });
+			all.push(...page.pictures.map(({ id }) => id));
+			if (page.next === undefined) break;
+			before = page.next;
+		}
+		expect(all).toEqual(some.map(({ id }) => id).reverse());
+		const idsOf = async (query: object) =>
+			(await catalog.list({ limit: 10, ...query })).pictures.map(({ id }) => id).sort();
+		expect(await idsOf({ class: 'limit' })).toEqual(limits.map(({ id }) => id).sort());
+		expect(await idsOf({ class: 'corrupt', code: 'picture-timeout' })).toEqual([]);
+		expect(await idsOf({ state: 'ready', code: corrupt })).toEqual([]);
+	});
+
+	it('come back with the index, from the manifests', async () => {
+		const [catalog, storage] = [await openIndex(), await watchedStorage()];
+		const pictures = [failed(corrupt, 1), failed(corrupt, 2), failed('imaging-process-died', 3)];
+		for (const picture of pictures) await writeManifest(storage, picture);
+		expect(await catalog.failures()).toEqual([]);
+		await reindex(storage, catalog);
+		expect((await catalog.failures()).map(({ class: one, code, count }) => [one, code, count])).toEqual([
+			['corrupt', corrupt, 2],
+			['internal', 'imaging-process-died', 1],
+		]);
+	});
+});
