@@ -1,9 +1,9 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { tsImport } from 'tsx/esm/api';
 import { table } from './figures.mjs';
+import { makeMixedFiles } from './mixed-files.mjs';
 import { startWhole } from './sides.mjs';
 import { memoryByRole } from './usage.mjs';
 
@@ -25,7 +25,7 @@ const first = 200;
 const folder = await mkdtemp(join(tmpdir(), 'picpipe-bench-'));
 let side;
 try {
-	const files = await makeFiles(join(folder, 'in'));
+	const files = await makeMixedFiles(join(folder, 'in'), step);
 	side = await startWhole(join(folder, 'data'));
 	const rows = [];
 	for (let done = 0; done < pictures; done += step) {
@@ -42,25 +42,4 @@ try {
 } finally {
 	await side?.stop();
 	await rm(folder, { recursive: true, force: true });
-}
-
-/** Files for one step: mostly what phones upload, of every size and format. */
-async function makeFiles(target) {
-	const { photograph } = await tsImport('../test/helpers/pictures.ts', import.meta.url);
-	await mkdir(target, { recursive: true });
-	const made = await Promise.all([
-		photograph({ width: 4000, height: 3000 }),
-		photograph({ width: 2400, height: 1800, orientation: 6 }),
-		photograph({ width: 1600, height: 1200, icc: 'p3' }),
-		photograph({ width: 1280, height: 960, progressive: true }),
-		photograph({ width: 1200, height: 900, format: 'webp' }),
-		photograph({ width: 1000, height: 750, format: 'png' }),
-		photograph({ width: 800, height: 600, format: 'avif' }),
-		photograph({ width: 640, height: 480, format: 'tiff' }),
-		photograph({ width: 400, height: 300, format: 'gif' }),
-		photograph({ width: 200, height: 150 }),
-	]);
-	const files = Array.from({ length: step }, (_, at) => join(target, `${at}`));
-	for (const [at, file] of files.entries()) await writeFile(file, made[at % made.length]);
-	return files;
 }

@@ -117,6 +117,7 @@ export async function startWhole(folder) {
 	let round = 0;
 	return {
 		name: 'picpipe, whole',
+		api,
 		children: () => [picpipe.pid],
 		async run(files) {
 			const tag = `round${++round}`;
@@ -176,7 +177,7 @@ async function uploadFile(api, path, tag, isAwaited) {
 	if (response.statusCode !== (isAwaited ? 201 : 202)) throw new Error(`${response.statusCode} ${answer}`);
 }
 
-async function getJson(url) {
+export async function getJson(url) {
 	const response = await fetch(url);
 	if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
 	return response.json();

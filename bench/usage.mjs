@@ -81,8 +81,23 @@ const roles = {
 
 /** Memory in bytes by role, of picpipe as `picpipe start` runs it. */
 export function memoryByRole(roots) {
+	return sumByRole(roots, memoryOf);
+}
+
+/** Open files, sockets and pipes by role. */
+export function handlesByRole(roots) {
+	return sumByRole(roots, (pid) => {
+		try {
+			return readdirSync(`/proc/${pid}/fd`).length;
+		} catch {
+			return 0;
+		}
+	});
+}
+
+function sumByRole(roots, measure) {
 	const tree = processTree(roots);
 	const sum = (pattern) =>
-		tree.filter(({ command }) => pattern.test(command)).reduce((total, { pid }) => total + memoryOf(pid), 0);
+		tree.filter(({ command }) => pattern.test(command)).reduce((total, { pid }) => total + measure(pid), 0);
 	return Object.fromEntries(Object.entries(roles).map(([name, pattern]) => [name, sum(pattern)]));
 }

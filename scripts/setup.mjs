@@ -35,7 +35,7 @@ const inRoot = (...parts) => join(root, ...parts);
 const goals = {
 	start: [installPackages, provideRedisUnlessGiven, build],
 	build: [installPackages, build],
-	test: [installPackages, provideRedis, provideChromium, provideFont],
+	test: [installPackages, provideRedis, provideChromium, provideFont, provideFaketime],
 	docs: [installPackages, build, provideFont],
 	check: [installPackages, build, provideFont],
 };
@@ -175,6 +175,31 @@ async function provideFont() {
 			apt: 'sudo apt-get install fonts-dejavu-core',
 			dnf: 'sudo dnf install dejavu-sans-fonts',
 			apk: 'sudo apk add font-dejavu',
+		})}`,
+	);
+}
+
+/** A library that gives a process another clock, for the tests of clocks that jump. */
+async function provideFaketime() {
+	if (process.platform !== 'linux') return;
+	const isThere = () =>
+		[
+			'/usr/lib',
+			'/usr/lib64',
+			'/usr/local/lib',
+			`/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`,
+		]
+			.map((folder) => join(folder, 'faketime/libfaketimeMT.so.1'))
+			.some((file) => existsSync(file));
+	if (isThere()) return;
+	if (canUseApt()) await step('Installing libfaketime with apt-get', () => aptInstall('libfaketime'));
+	if (isThere()) return;
+	throw new SetupError(
+		`The tests need libfaketime, to see what happens when the clock jumps.\n\n${advice({
+			brew: 'brew install libfaketime',
+			apt: 'sudo apt-get install libfaketime',
+			dnf: 'sudo dnf install libfaketime',
+			apk: 'sudo apk add libfaketime',
 		})}`,
 	);
 }

@@ -43,6 +43,7 @@ describe.each(rounds)('kill -9 of the api, round %i', (round) => {
 			60_000,
 		);
 		await ledger.expectWhole(`file:${data}`);
+		await ledger.expectTold(picpipe.sink);
 		const manifests = (await listed(storage, 'pictures/')).filter((key) => key.endsWith('/picture.json'));
 		expect(manifests).toHaveLength(loadSize);
 	});

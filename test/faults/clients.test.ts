@@ -108,6 +108,7 @@ describe.each(rounds)('clients that stall, drip, abort and lie, round %i', () =>
 		const storage = openStorage(`file:${data}`);
 		await until('nothing is pending', async () => (await listed(storage, 'pending/')).length === 0, 90_000);
 		await ledger.expectWhole(`file:${data}`);
+		await ledger.expectTold(picpipe.sink);
 		// What follows a whole upload and is no request ends the connection, perhaps before the upload is answered, perhaps before it is accepted.
 		const lying = wires.filter((_, index) => index % behave.length === Object.keys(manners).indexOf(moreThanAnnounced));
 		for (const { received } of lying) expect(received).toMatch(/^HTTP\/1\.1 (202|400) /);

@@ -110,6 +110,7 @@ describe.each(rounds)(extraTitle('hostile files among good ones, round %i', shar
 		await good.untilFinished(`file:${data}`, 120_000);
 		for (const id of accepted.keys()) good.accepted.set(id, { sha256: '' });
 		await good.untilFinished(`file:${data}`, 60_000);
+		await good.expectTold(picpipe.sink);
 		for (const [id, file] of accepted) {
 			const picture = await json(await fetch(`${api}/v1/pictures/${id}`));
 			expect(picture, file.name).toMatchObject({ state: 'failed' });

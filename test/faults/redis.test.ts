@@ -25,7 +25,7 @@ async function start() {
 	const redis = await privateRedis();
 	const picpipe = await startForFaults({ ...quickRecipe, REDIS_URL: redis.url });
 	const { api, data } = await picpipe.ready();
-	return { redis, picpipe, api, storage: `file:${data}` };
+	return { redis, sink: picpipe.sink, api, storage: `file:${data}` };
 }
 
 async function listedIds(api: string): Promise<string[]> {
@@ -60,7 +60,7 @@ describe.each(rounds)('Redis under load, round %i', (round) => {
 	it('killed and started again with its data: every acknowledged picture ends ready', {
 		timeout: 240_000,
 	}, async () => {
-		const { redis, api, storage } = await start();
+		const { redis, sink, api, storage } = await start();
 		const ledger = new Ledger();
 		const uploads = ledger.uploadAll(api, await mixedPhotographs());
 		await until('some are accepted', () => ledger.accepted.size >= momentOf(round));
@@ -71,11 +71,12 @@ describe.each(rounds)('Redis under load, round %i', (round) => {
 		expect(ledger.refused).toEqual([]);
 		await ledger.untilFinished(storage, 120_000);
 		await ledger.expectWhole(storage);
+		await ledger.expectTold(sink);
 		await expectIndexWhole(api, ledger);
 	});
 
 	it('killed and its data wiped: every acknowledged picture ends ready, none twice', { timeout: 240_000 }, async () => {
-		const { redis, api, storage } = await start();
+		const { redis, sink, api, storage } = await start();
 		const ledger = new Ledger();
 		const uploads = ledger.uploadAll(api, await mixedPhotographs());
 		await until('some are accepted', () => ledger.accepted.size >= momentOf(round));
@@ -87,13 +88,14 @@ describe.each(rounds)('Redis under load, round %i', (round) => {
 		expect(ledger.refused).toEqual([]);
 		await ledger.untilFinished(storage, 120_000);
 		await ledger.expectWhole(storage);
+		await ledger.expectTold(sink);
 		await expectIndexWhole(api, ledger);
 	});
 
 	it('that hangs for half a minute: uploads are answered all the same, and nothing is lost', {
 		timeout: 240_000,
 	}, async () => {
-		const { redis, api, storage } = await start();
+		const { redis, sink, api, storage } = await start();
 		const ledger = new Ledger();
 		await ledger.upload(api, await photograph({ width: 320, height: 240 }));
 		const hung = performance.now();
@@ -123,11 +125,12 @@ describe.each(rounds)('Redis under load, round %i', (round) => {
 		process.kill(redis.pid, 'SIGCONT');
 		await ledger.untilFinished(storage, 120_000);
 		await ledger.expectWhole(storage);
+		await ledger.expectTold(sink);
 		await expectIndexWhole(api, ledger);
 	});
 
 	it('whose memory is full: uploads are accepted, and finished once it has room', { timeout: 240_000 }, async () => {
-		const { redis, api, storage } = await start();
+		const { redis, sink, api, storage } = await start();
 		const ledger = new Ledger();
 		const files = await mixedPhotographs();
 		await ledger.uploadAll(api, files.slice(0, 20));
@@ -148,6 +151,7 @@ describe.each(rounds)('Redis under load, round %i', (round) => {
 		await admin.config('SET', 'maxmemory', 0);
 		await ledger.untilFinished(storage, 120_000);
 		await ledger.expectWhole(storage);
+		await ledger.expectTold(sink);
 		await expectIndexWhole(api, ledger);
 	});
 });

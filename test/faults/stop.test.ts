@@ -1,7 +1,6 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { json } from '../helpers/api.ts';
 import { mixedPhotographs, momentOf, quickRecipe, rounds, startForFaults, until } from '../helpers/faults.ts';
-import { temporaryFolder } from '../helpers/folder.ts';
 import { Ledger } from '../helpers/ledger.ts';
 import { photograph } from '../helpers/pictures.ts';
 import { startRedis } from '../helpers/redis.ts';
@@ -10,8 +9,7 @@ describe.each(rounds)('SIGTERM under load, round %i', (round) => {
 	it('finishes what is under way, ends with 0 in time, leaves no process, and goes on after the next start', {
 		timeout: 240_000,
 	}, async () => {
-		const folder = await temporaryFolder();
-		const first = await startForFaults({ ...quickRecipe, PICPIPE_STOP_SECONDS: '20' }, folder);
+		const first = await startForFaults({ ...quickRecipe, PICPIPE_STOP_SECONDS: '20' });
 		const { api, data } = await first.ready();
 		const ledger = new Ledger();
 		const uploads = ledger.uploadAll(api, await mixedPhotographs());
@@ -27,10 +25,11 @@ describe.each(rounds)('SIGTERM under load, round %i', (round) => {
 		expect(ledger.refused.filter((answer) => /^\d/.test(answer))).toEqual([]);
 		expect(first.lines.filter((line) => line.level === 'fatal')).toEqual([]);
 
-		const second = await startForFaults(quickRecipe, folder);
+		const second = await startForFaults(quickRecipe, first);
 		expect((await second.ready()).data).toBe(data);
 		await ledger.untilFinished(`file:${data}`, 120_000);
 		await ledger.expectWhole(`file:${data}`);
+		await ledger.expectTold(first.sink);
 		expect((await second.stop()).code).toBe(0);
 	});
 
@@ -50,10 +49,11 @@ describe.each(rounds)('SIGTERM under load, round %i', (round) => {
 		await uploads;
 		expect(ledger.refused.filter((answer) => /^\d/.test(answer))).toEqual([]);
 
-		await startForFaults(quickRecipe, picpipe.folder);
+		await startForFaults(quickRecipe, picpipe);
 		for (const [id, one] of during.accepted) ledger.accepted.set(id, one);
 		await ledger.untilFinished(`file:${data}`, 120_000);
 		await ledger.expectWhole(`file:${data}`);
+		await ledger.expectTold(picpipe.sink);
 	});
 
 	it('ends in time while Redis is away, and goes on after the next start', { timeout: 180_000 }, async () => {
@@ -75,8 +75,9 @@ describe.each(rounds)('SIGTERM under load, round %i', (round) => {
 		expect(ledger.refused.filter((answer) => /^\d/.test(answer))).toEqual([]);
 
 		await redis.restart();
-		await startForFaults(environment, first.folder);
+		await startForFaults(environment, first);
 		await ledger.untilFinished(`file:${data}`, 120_000);
 		await ledger.expectWhole(`file:${data}`);
+		await ledger.expectTold(first.sink);
 	});
 });

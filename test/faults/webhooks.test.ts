@@ -9,8 +9,8 @@ import { isSignedWith, type Sink, secret, startSink, webhooksToHere } from '../h
 /** Longest time from the death of a worker until its jobs begin again, milliseconds: lock, look for stalled jobs, start of a worker. */
 const recovery = 60_000;
 
-async function upload(api: string): Promise<string> {
-	const response = await fetch(`${api}/v1/pictures?recipe=avatar`, {
+async function upload(api: string, fields = ''): Promise<string> {
+	const response = await fetch(`${api}/v1/pictures?recipe=avatar${fields}`, {
 		method: 'POST',
 		body: new Uint8Array(await photograph({ width: 320, height: 240 })),
 		headers: { 'content-type': 'image/jpeg' },
@@ -88,6 +88,34 @@ describe('what is ready is told', () => {
 		await redis.restart();
 		for (const id of ids) await sink.expectMessages('picture.ready', id, 2, recovery);
 		expect(new Set(sink.received.map((one) => one.id)).size).toBe(2);
+		expectSound(sink, key);
+	});
+});
+
+describe('the end of a batch', () => {
+	it('is told once although the worker is killed (-9) and Redis loses everything in the middle of it', {
+		timeout: 150_000,
+	}, async () => {
+		const redis = await startRedis();
+		onTestFinished(() => redis.stop());
+		const { sink, key, picpipe, api } = await start({ REDIS_URL: redis.url, PICPIPE_IMAGING_PROCESSES: '1' });
+		const headers = { 'content-type': 'application/json' };
+		const made = await fetch(`${api}/v1/batches`, { method: 'POST', headers, body: '{"expect":8}' });
+		const batch = await json(made);
+		for (let number = 0; number < 8; number++) await upload(api, `&batch=${batch.id}`);
+		await until('some are ready', () => sink.received.length >= 2);
+		process.kill(picpipe.pidOf('worker'), 'SIGKILL');
+		await redis.wipe();
+		await redis.restart();
+		await sink.expectMessages('batch.finished', batch.id, 1, recovery);
+		expect(sink.received.find(({ message }) => message.type === 'batch.finished')?.message.data).toMatchObject({
+			ready: 8,
+			failed: 0,
+		});
+		const ends = sink.received.filter(({ message }) => message.type === 'batch.finished');
+		expect(new Set(ends.map(({ id }) => id)).size).toBe(1);
+		const ready = sink.received.filter(({ message }) => message.type === 'picture.ready');
+		expect(new Set(ready.map(({ message }) => message.data.id)).size).toBe(8);
 		expectSound(sink, key);
 	});
 });

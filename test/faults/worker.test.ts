@@ -2,7 +2,15 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { json, untilFinished } from '../helpers/api.ts';
-import { childrenOf, mixedPhotographs, momentOf, quickRecipe, rounds, startForFaults, until } from '../helpers/faults.ts';
+import {
+	childrenOf,
+	mixedPhotographs,
+	momentOf,
+	quickRecipe,
+	rounds,
+	startForFaults,
+	until,
+} from '../helpers/faults.ts';
 import { Ledger } from '../helpers/ledger.ts';
 import { photograph, twelveMegapixels } from '../helpers/pictures.ts';
 import type { PicpipeProcess } from '../helpers/processes.ts';
@@ -49,6 +57,7 @@ describe.each(rounds)('kill -9 of the worker in the middle of its jobs, round %i
 		expect(ledger.refused).toEqual([]);
 		await ledger.untilFinished(`file:${data}`, recovery + 60_000);
 		await ledger.expectWhole(`file:${data}`);
+		await ledger.expectTold(picpipe.sink);
 	});
 });
 

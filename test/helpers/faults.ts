@@ -8,26 +8,40 @@ import { randomNumbers } from '../../scripts/random-numbers.ts';
 import { temporaryFolder } from './folder.ts';
 import { photograph, withComment } from './pictures.ts';
 import { PicpipeProcess, type ProcessOptions } from './processes.ts';
+import { type Sink, startSink, webhooksToHere } from './sink.ts';
 
-/** `picpipe start` with quick retries and sweeps, ended with the test whatever state it is in. */
+/** A picpipe that a fault will hit, and who is told of what it does. */
+export interface UnderFault extends PicpipeProcess {
+	readonly sink: Sink;
+}
+
+/**
+ * `picpipe start` with quick retries and sweeps, ended with the test whatever state it is in.
+ *
+ * @param again the one before, whose folder and sink it goes on with
+ */
 export async function startForFaults(
 	environment: Record<string, string> = {},
-	folder?: string,
-): Promise<PicpipeProcess> {
+	again?: UnderFault,
+): Promise<UnderFault> {
+	const sink = again?.sink ?? (await startSink());
 	const options: ProcessOptions = {
-		folder: folder ?? (await temporaryFolder()),
+		folder: again?.folder ?? (await temporaryFolder()),
 		environment: {
 			// Clients find the api again after it was started anew.
 			PICPIPE_PORT: String(await freePort()),
 			PICPIPE_SWEEP_SECONDS: '1',
 			PICPIPE_RETRY_DELAY: '200',
+			...webhooksToHere,
+			PICPIPE_WEBHOOK_URL: `${sink.url}/hook`,
+			PICPIPE_WEBHOOK_SECRETS: `whsec_${Buffer.alloc(32, 's').toString('base64')}`,
 			...environment,
 		},
 	};
 	const picpipe = new PicpipeProcess(options);
 	onTestFinished(() => picpipe.destroy());
 	await picpipe.ready();
-	return picpipe;
+	return Object.assign(picpipe, { sink });
 }
 
 async function freePort(): Promise<number> {

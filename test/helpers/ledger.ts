@@ -8,6 +8,7 @@ import { openStorage } from '../../src/storage/index.ts';
 import { manifestId, manifestKey } from '../../src/storage/keys.ts';
 import { readObject, type Storage } from '../../src/storage/storage.ts';
 import { json } from './api.ts';
+import type { Sink } from './sink.ts';
 
 /** Every upload that was accepted, and what its bytes were. */
 export class Ledger {
@@ -74,6 +75,20 @@ export class Ledger {
 		}
 	}
 
+	/** Asserts that somebody who listens was told how each accepted picture has ended, and about each end under one id. */
+	async expectTold(sink: Pick<Sink, 'received'>): Promise<void> {
+		const about = () => sink.received.filter(({ message }) => /^picture\.(ready|failed)$/.test(message.type));
+		const untold = () => {
+			const told = new Set(about().map(({ message }) => message.data.id));
+			return [...this.accepted.keys()].filter((id) => !told.has(id));
+		};
+		await expect.poll(untold, { timeout: toldBy, interval: 100 }).toEqual([]);
+		// What is told again has the id that it had.
+		const ids = new Map(about().map(({ id, body }) => [id, body]));
+		for (const { id, body } of about()) expect(body).toBe(ids.get(id));
+		expect(ids.size).toBe(new Set(about().map(({ body }) => body)).size);
+	}
+
 	/**
 	 * Asserts that nothing was lost and nothing is left over: every accepted picture is there once and has a state expected of it;
 	 * every variant exists, decodes and is what the manifest says; no marker, no temporary file, no object without an owner.
@@ -105,6 +120,9 @@ export class Ledger {
 		expect([...keys].sort()).toEqual(owned.sort());
 	}
 }
+
+/** Time until the last of many webhooks has come, milliseconds. */
+const toldBy = 60_000;
 
 async function sideBySide<T>(count: number, list: readonly T[], work: (one: T) => Promise<unknown>): Promise<void> {
 	const left = [...list];

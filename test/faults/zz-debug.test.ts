@@ -1,0 +1,128 @@
+import { createRequire } from 'node:module';
+const require = createRequire(import.meta.url);
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { json, untilFinished } from '../helpers/api.ts';
+import { startForFaults, until } from '../helpers/faults.ts';
+import { photograph } from '../helpers/pictures.ts';
+import { startRedis } from '../helpers/redis.ts';
+import { says } from '../helpers/remote.ts';
+import { isSignedWith, type Sink, secret, startSink, webhooksToHere } from '../helpers/sink.ts';
+
+/** Longest time from the death of a worker until its jobs begin again, milliseconds: lock, look for stalled jobs, start of a worker. */
+const recovery = 60_000;
+
+async function upload(api: string, fields = ''): Promise<string> {
+	const response = await fetch(`${api}/v1/pictures?recipe=avatar${fields}`, {
+		method: 'POST',
+		body: new Uint8Array(await photograph({ width: 320, height: 240 })),
+		headers: { 'content-type': 'image/jpeg' },
+	});
+	expect(response.status).toBe(202);
+	return (await json(response)).id;
+}
+
+async function start(environment: Record<string, string> = {}) {
+	const sink = await startSink();
+	const key = secret();
+	const picpipe = await startForFaults({
+		...webhooksToHere,
+		PICPIPE_WEBHOOK_URL: sink.url,
+		PICPIPE_WEBHOOK_SECRETS: key,
+		...environment,
+	});
+	return { sink, key, picpipe, ...(await picpipe.ready()) };
+}
+
+/** Of everything that came, each is what was announced, whole and signed, and doubles have the same id and bytes. */
+function expectSound({ received }: Sink, key: string): void {
+	const bodies = new Map<string, string>();
+	for (const one of received) {
+		expect(isSignedWith(key, one)).toBe(true);
+		expect(bodies.get(one.id) ?? one.body).toBe(one.body);
+		bodies.set(one.id, one.body);
+	}
+}
+
+describe('what is ready is told', () => {
+	it('although the worker is killed (-9) after it was recorded and before it was delivered', {
+		timeout: 120_000,
+	}, async () => {
+		const { sink, key, picpipe, api } = await start();
+		// The api may not have its connection to Redis yet.
+		await until('the queue is paused', async () => {
+			const answer = await fetch(`${api}/v1/queues/webhooks/pause`, { method: 'POST' });
+			return (await json(answer)).paused === true;
+		});
+		const id = await upload(api);
+		expect(await untilFinished({ url: api }, id)).toMatchObject({ state: 'ready' });
+		process.kill(picpipe.pidOf('worker'), 'SIGKILL');
+		expect(sink.received).toEqual([]);
+		await fetch(`${api}/v1/queues/webhooks/resume`, { method: 'POST' });
+		await sink.expectMessages('picture.ready', id, 1, recovery);
+		expectSound(sink, key);
+	});
+
+	it('although the worker is killed (-9) in the middle of delivering it; the second time has the same id', {
+		timeout: 120_000,
+	}, async () => {
+		const { sink, key, picpipe, api } = await start();
+		sink.answer(() => {});
+		const id = await upload(api);
+		await sink.expectMessages('picture.ready', id);
+		process.kill(picpipe.pidOf('worker'), 'SIGKILL');
+		sink.answer(says(200));
+		await sink.expectMessages('picture.ready', id, 2, recovery);
+		expect(new Set(sink.received.map((one) => one.id)).size).toBe(1);
+		expectSound(sink, key);
+	});
+
+	it('although Redis loses everything while a later attempt waits, for hours even', { timeout: 120_000 }, async () => {
+		const redis = await startRedis();
+		onTestFinished(() => redis.stop());
+		const { sink, key, api, picpipe } = await start({ REDIS_URL: redis.url, PICPIPE_WEBHOOK_SCHEDULE: '7200,7200', PICPIPE_LOG_LEVEL: 'debug' });
+		onTestFinished(() => require('node:fs').writeFileSync('/tmp/hooktest/out.log', picpipe.output));
+		sink.answer(says(503));
+		const ids = [await upload(api), await upload(api)];
+		for (const id of ids) await sink.expectMessages('picture.ready', id);
+		const waiting = async () => (await json(await fetch(`${api}/v1/queues`))).queues.find(isWebhooks).counts.delayed;
+		await until('both wait for their next attempt', async () => (await waiting()) === 2);
+		await redis.wipe();
+		sink.answer(says(200));
+		await redis.restart();
+		for (const id of ids) await sink.expectMessages('picture.ready', id, 2, recovery);
+		expect(new Set(sink.received.map((one) => one.id)).size).toBe(2);
+		expectSound(sink, key);
+	});
+});
+
+describe('the end of a batch', () => {
+	it('is told once although the worker is killed (-9) and Redis loses everything in the middle of it', {
+		timeout: 150_000,
+	}, async () => {
+		const redis = await startRedis();
+		onTestFinished(() => redis.stop());
+		const { sink, key, picpipe, api } = await start({ REDIS_URL: redis.url, PICPIPE_IMAGING_PROCESSES: '1' });
+		const headers = { 'content-type': 'application/json' };
+		const made = await fetch(`${api}/v1/batches`, { method: 'POST', headers, body: '{"expect":8}' });
+		const batch = await json(made);
+		for (let number = 0; number < 8; number++) await upload(api, `&batch=${batch.id}`);
+		await until('some are ready', () => sink.received.length >= 2);
+		process.kill(picpipe.pidOf('worker'), 'SIGKILL');
+		await redis.wipe();
+		await redis.restart();
+		await sink.expectMessages('batch.finished', batch.id, 1, recovery);
+		expect(sink.received.find(({ message }) => message.type === 'batch.finished')?.message.data).toMatchObject({
+			ready: 8,
+			failed: 0,
+		});
+		const ends = sink.received.filter(({ message }) => message.type === 'batch.finished');
+		expect(new Set(ends.map(({ id }) => id)).size).toBe(1);
+		const ready = sink.received.filter(({ message }) => message.type === 'picture.ready');
+		expect(new Set(ready.map(({ message }) => message.data.id)).size).toBe(8);
+		expectSound(sink, key);
+	});
+});
+
+function isWebhooks({ name }: { name: string }): boolean {
+	return name === 'webhooks';
+}
