@@ -6,7 +6,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { openStorage } from '../../src/storage/index.ts';
 import { listed } from '../contract/storage.ts';
 import { json, untilFinished } from '../helpers/api.ts';
-import { mixedPhotographs, startForFaults, until } from '../helpers/faults.ts';
+import { mixedPhotographs, quickRecipe, startForFaults, until } from '../helpers/faults.ts';
 import { temporaryFolder } from '../helpers/folder.ts';
 import { Ledger } from '../helpers/ledger.ts';
 import { photograph } from '../helpers/pictures.ts';
@@ -29,7 +29,10 @@ async function smallDisk(megabytes: number): Promise<string> {
 async function fill(folder: string): Promise<string> {
 	const path = join(folder, 'filler');
 	const { bavail, bsize } = await statfs(folder);
-	await writeFile(path, Buffer.alloc(bavail * bsize));
+	await writeFile(path, Buffer.alloc(bavail * bsize)).catch((error) => {
+		// Others write at the same time; full is full.
+		if (error.code !== 'ENOSPC') throw error;
+	});
 	return path;
 }
 
@@ -143,6 +146,57 @@ describe(title, () => {
 				60_000,
 			);
 			await ledger.expectWhole(`file:${disk}`);
+		},
+	);
+
+	it.runIf(isRoot)(
+		'for temporary files stops nothing: all that is written goes to the data folder',
+		{
+			timeout: 120_000,
+		},
+		async () => {
+			const disk = await smallDisk(1);
+			await fill(disk);
+			const picpipe = await startForFaults({ ...quickRecipe, TMPDIR: disk });
+			const { api, data } = await picpipe.ready();
+			const ledger = new Ledger();
+			await ledger.uploadAll(api, await mixedPhotographs());
+			expect(ledger.refused).toEqual([]);
+			await ledger.untilFinished(`file:${data}`, 60_000);
+			await ledger.expectWhole(`file:${data}`);
+			await ledger.expectTold(picpipe.sink);
+		},
+	);
+
+	it.runIf(isRoot)(
+		'under load refuses with 507 or 503, keeps nothing that is cut, and goes on once there is room',
+		{ timeout: 180_000 },
+		async () => {
+			const disk = await smallDisk(48);
+			const picpipe = await startForFaults({
+				...quickRecipe,
+				PICPIPE_STORAGE: `file:${disk}`,
+				PICPIPE_MIN_DISK_FREE: '0',
+			});
+			const { api } = await picpipe.ready();
+			const ledger = new Ledger();
+			const uploads = ledger.uploadUntilAccepted(api, await mixedPhotographs());
+			await until('some are accepted', () => ledger.accepted.size >= 20);
+			const filler = await fill(disk);
+			await until('some are refused', () => ledger.refused.length >= 20);
+			await rm(filler);
+			await uploads;
+			for (const answer of ledger.refused) expect(answer).toMatch(/^(507 storage-full|503 |409 )/);
+			await ledger.untilFinished(`file:${disk}`, 90_000);
+			// Work that failed for want of room more often than it is tried.
+			const failed = await json(await fetch(`${api}/v1/pictures?state=failed&limit=200`));
+			for (const { id, failure } of failed.pictures) {
+				expect(failure).toMatchObject({ class: 'transient', code: 'storage-full' });
+				expect((await fetch(`${api}/v1/pictures/${id}/retry`, { method: 'POST' })).status).toBe(202);
+				expect(await untilFinished({ url: api }, id, 60_000)).toMatchObject({ state: 'ready' });
+			}
+			await ledger.expectWhole(`file:${disk}`);
+			await ledger.expectTold(picpipe.sink);
 		},
 	);
 });
