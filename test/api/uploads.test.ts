@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { randomNumbers } from '../../scripts/random-numbers.ts';
 import { folderOf } from '../../src/catalog/manifest.ts';
 import { maximumParts } from '../../src/intake/upload-parts.ts';
 import { readUpload, writeUpload } from '../../src/intake/upload-record.ts';
@@ -9,7 +10,7 @@ import { manifestKey, uploadPartKey } from '../../src/storage/keys.ts';
 import { readObject } from '../../src/storage/storage.ts';
 import { json, startTestApi, type TestApi, untilFinished } from '../helpers/api.ts';
 import { photograph, withComment } from '../helpers/pictures.ts';
-import { breakingLine, bytesAt, metadata, seeded, sendByTus, tus } from '../helpers/tus.ts';
+import { breakingLine, bytesAt, metadata, sendByTus, tus } from '../helpers/tus.ts';
 import { head, openWire } from '../helpers/wire.ts';
 
 let bytes: Buffer;
@@ -83,7 +84,7 @@ describe('a resumable upload', () => {
 	it('comes whole over a line that breaks again and again, at whatever place', { timeout: 60_000 }, async () => {
 		const api = await startTestApi();
 		for (const seed of [1, 2, 3]) {
-			const random = seeded(seed);
+			const random = randomNumbers(seed);
 			const file = withComment(bytes, `seed ${seed}`);
 			const file2 = Buffer.concat([large, Buffer.from(`seed ${seed}`)]);
 			for (const one of [file, file2]) {

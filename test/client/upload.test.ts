@@ -2,20 +2,21 @@ import { createHash } from 'node:crypto';
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { randomNumbers } from '../../scripts/random-numbers.ts';
 import { smallFile } from '../../src/client/send.ts';
 import { json, startTestApi, type TestApi } from '../helpers/api.ts';
 import { temporaryFolder } from '../helpers/folder.ts';
 import { startKeyedApi } from '../helpers/keys.ts';
 import { cut, photograph, withComment } from '../helpers/pictures.ts';
 import { PicpipeProcess, runPicpipe } from '../helpers/processes.ts';
-import { breakingLine, seeded, slowLine } from '../helpers/tus.ts';
+import { breakingLine, slowLine } from '../helpers/tus.ts';
 
 let bytes: Buffer;
 /** Large enough to be sent in pieces. */
 let large: Buffer;
 beforeAll(async () => {
 	bytes = await photograph({ width: 320, height: 240 });
-	const noise = seeded(5);
+	const noise = randomNumbers(5);
 	// What follows the end of a JPEG is no part of the picture.
 	const tail = Buffer.from(Array.from({ length: 64 * 1024 }, () => Math.floor(noise() * 256)));
 	large = Buffer.concat([bytes, ...Array<Buffer>(Math.ceil((1.5 * smallFile) / tail.length)).fill(tail)]);
@@ -154,7 +155,7 @@ describe('picpipe upload', () => {
 		const { photos, put, run } = await workplace();
 		for (let number = 0; number < 4; number++) await put(`${number}.jpg`, withComment(bytes, `number ${number}`));
 		await put('large.jpg', large);
-		const random = seeded(3);
+		const random = randomNumbers(3);
 		let connections = 0;
 		const line = await breakingLine(api.url, () =>
 			++connections % 3 === 0 ? undefined : 3_000 + Math.floor(random() * bytes.length),

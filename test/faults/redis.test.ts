@@ -56,11 +56,19 @@ async function expectIndexWhole(api: string, ledger: Ledger): Promise<void> {
 	);
 }
 
+async function expectAllWell({ api, storage, sink }: Awaited<ReturnType<typeof start>>, ledger: Ledger) {
+	await ledger.untilFinished(storage, 120_000);
+	await ledger.expectWhole(storage);
+	await ledger.expectTold(sink);
+	await expectIndexWhole(api, ledger);
+}
+
 describe.each(rounds)('Redis under load, round %i', (round) => {
 	it('killed and started again with its data: every acknowledged picture ends ready', {
 		timeout: 240_000,
 	}, async () => {
-		const { redis, sink, api, storage } = await start();
+		const running = await start();
+		const { redis, api } = running;
 		const ledger = new Ledger();
 		const uploads = ledger.uploadAll(api, await mixedPhotographs());
 		await until('some are accepted', () => ledger.accepted.size >= momentOf(round));
@@ -69,14 +77,12 @@ describe.each(rounds)('Redis under load, round %i', (round) => {
 		await redis.restart();
 		await uploads;
 		expect(ledger.refused).toEqual([]);
-		await ledger.untilFinished(storage, 120_000);
-		await ledger.expectWhole(storage);
-		await ledger.expectTold(sink);
-		await expectIndexWhole(api, ledger);
+		await expectAllWell(running, ledger);
 	});
 
 	it('killed and its data wiped: every acknowledged picture ends ready, none twice', { timeout: 240_000 }, async () => {
-		const { redis, sink, api, storage } = await start();
+		const running = await start();
+		const { redis, api } = running;
 		const ledger = new Ledger();
 		const uploads = ledger.uploadAll(api, await mixedPhotographs());
 		await until('some are accepted', () => ledger.accepted.size >= momentOf(round));
@@ -86,16 +92,14 @@ describe.each(rounds)('Redis under load, round %i', (round) => {
 		await redis.restart();
 		await uploads;
 		expect(ledger.refused).toEqual([]);
-		await ledger.untilFinished(storage, 120_000);
-		await ledger.expectWhole(storage);
-		await ledger.expectTold(sink);
-		await expectIndexWhole(api, ledger);
+		await expectAllWell(running, ledger);
 	});
 
 	it('that hangs for half a minute: uploads are answered all the same, and nothing is lost', {
 		timeout: 240_000,
 	}, async () => {
-		const { redis, sink, api, storage } = await start();
+		const running = await start();
+		const { redis, api } = running;
 		const ledger = new Ledger();
 		await ledger.upload(api, await photograph({ width: 320, height: 240 }));
 		const hung = performance.now();
@@ -123,14 +127,12 @@ describe.each(rounds)('Redis under load, round %i', (round) => {
 		});
 		await sleep(Math.max(0, hangs - (performance.now() - hung)));
 		process.kill(redis.pid, 'SIGCONT');
-		await ledger.untilFinished(storage, 120_000);
-		await ledger.expectWhole(storage);
-		await ledger.expectTold(sink);
-		await expectIndexWhole(api, ledger);
+		await expectAllWell(running, ledger);
 	});
 
 	it('whose memory is full: uploads are accepted, and finished once it has room', { timeout: 240_000 }, async () => {
-		const { redis, sink, api, storage } = await start();
+		const running = await start();
+		const { redis, api } = running;
 		const ledger = new Ledger();
 		const files = await mixedPhotographs();
 		await ledger.uploadAll(api, files.slice(0, 20));
@@ -149,10 +151,7 @@ describe.each(rounds)('Redis under load, round %i', (round) => {
 		await ledger.uploadAll(api, files.slice(40));
 		expect(ledger.refused).toEqual([]);
 		await admin.config('SET', 'maxmemory', 0);
-		await ledger.untilFinished(storage, 120_000);
-		await ledger.expectWhole(storage);
-		await ledger.expectTold(sink);
-		await expectIndexWhole(api, ledger);
+		await expectAllWell(running, ledger);
 	});
 });
 

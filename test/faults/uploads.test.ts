@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { randomNumbers } from '../../scripts/random-numbers.ts';
 import { json } from '../helpers/api.ts';
 import { startForFaults, until } from '../helpers/faults.ts';
 import { Ledger } from '../helpers/ledger.ts';
 import { photograph } from '../helpers/pictures.ts';
-import { bytesAt, seeded, sendByTus, tus } from '../helpers/tus.ts';
+import { bytesAt, sendByTus, tus } from '../helpers/tus.ts';
 
 describe('kill -9 of the api in the middle of resumable uploads', () => {
 	it('loses none and doubles none: every client goes on and hears of its one picture', {
@@ -13,7 +14,7 @@ describe('kill -9 of the api in the middle of resumable uploads', () => {
 	}, async () => {
 		const picpipe = await startForFaults();
 		const { api, data } = await picpipe.ready();
-		const random = seeded(7);
+		const random = randomNumbers(7);
 		const base = await photograph({ width: 1000, height: 700, format: 'png' });
 		const files = Array.from({ length: 8 }, (_, number) => Buffer.concat([base, Buffer.from(`number ${number}`)]));
 		let open = files.length;
