@@ -159,6 +159,7 @@ export async function startWorker(config: Config, log: Logger): Promise<Running>
 			fetching: fetchLimitsOf(config),
 			receiving: { maxBytes: config.maxBytes, svg: svgLimitsOf(config) },
 			abandonedSeconds: config.abandonedSeconds,
+			batchSeconds: config.batchSeconds,
 			// What became of uploads lies there too.
 			idempotencySeconds: Math.max(config.idempotencySeconds, config.resumableSeconds),
 			resumableSeconds: config.resumableSeconds,

@@ -157,6 +157,7 @@ program
 	.option('--tags <tags>', 'tags, with commas', collect)
 	.option('--priority <number>', '0 (first come, first served) or 1 (most urgent) to 1000')
 	.option('--duplicates <what>', 'what becomes of bytes that are there already: accept, refuse, link or dedupe')
+	.option('--batch <id>', 'batch that the pictures are to belong to')
 	.option('--parallel <number>', 'uploads at the same time', '4')
 	.option('--wait', 'wait until all pictures are ready or failed; the key has to be one that may read')
 	.option('--fresh', 'begin anew, whatever an interrupted run has done')

@@ -456,6 +456,12 @@ export const settings = {
 		8,
 		'Pictures that a worker fetches at the same time.',
 	),
+	batchSeconds: setting(
+		'PICPIPE_BATCH_SECONDS',
+		integer(60, 31_536_000, 'seconds'),
+		604_800,
+		'How long a batch may be open; then it is closed by itself.',
+	),
 	webhookUrl: optional(
 		'PICPIPE_WEBHOOK_URL',
 		httpUrl,

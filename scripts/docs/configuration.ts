@@ -31,6 +31,7 @@ const groups: Readonly<Record<string, readonly (keyof typeof settings)[]>> = {
 		'abandonedSeconds',
 		'resumableSeconds',
 		'idempotencySeconds',
+		'batchSeconds',
 	],
 	'Back-pressure, slow and idle connections': [
 		'maxQueue',

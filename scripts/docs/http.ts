@@ -122,6 +122,21 @@ curl -H "Authorization: Bearer $PICPIPE_KEY" -H 'content-type: application/json'
 		'Answers `{ default, inline, problem, recipes, schema }`: each recipe with its digest and every default filled in; whether a request may bring its own (`inline`); why the recipes file as it is now was refused (`problem`, absent when it was not); and what a recipe may be, as JSON Schema.',
 	'GET /v1/operations':
 		'Answers `{ operations, encoders, analyse, analysis }`; each operation and encoder with its options as JSON Schema, and an example as it stands in a recipe; the names that `analyse` takes; and in `analysis` each of them with what it is and the JSON Schema of what it finds.',
+	'POST /v1/batches': `201 with the batch and \`Location\`. Uploads join it with the field \`batch\`: forms, bodies, addresses, resumable uploads, upload tokens that were made for
+it, and \`picpipe upload --batch\`. It ends when it is closed and each of its pictures is \`ready\` or \`failed\`; then [\`batch.finished\`](webhooks.md#what-is-told) is told, once.
+
+\`\`\`sh
+curl -H 'content-type: application/json' -d '{"expect":2}' http://127.0.0.1:3000/v1/batches
+curl -F file=@1.jpg -F file=@2.jpg -F batch=batch_01kbpx5c9ye8kr5pm3v1kxkq0a http://127.0.0.1:3000/v1/pictures
+curl -H 'Prefer: wait=60' http://127.0.0.1:3000/v1/batches/batch_01kbpx5c9ye8kr5pm3v1kxkq0a
+\`\`\`
+
+It is closed by \`POST /v1/batches/{id}/close\`, by \`close\` when it is made, by as many accepted pictures as it \`expect\`s (more may get in where they come at the same moment), or by itself
+after \`PICPIPE_BATCH_SECONDS\`. Then uploads into it are refused as \`batch-closed\`. Files that are refused, and those that \`duplicates\` links to a picture that is there, are no part of it.
+With \`urls\` the answer has \`pictures\` and \`refused\` too, as [uploads](#post-v1pictures) have. With an \`Idempotency-Key\` the same request makes one batch.`,
+	'GET /v1/batches/:id':
+		'`state` is `open`, `closed` or `finished`; `counts` has the number of its pictures by state, absent while Redis is away; `finished` says when it ended, and how its pictures had ended then. Processing or retrying one of them later changes `counts` alone. With `Prefer: wait=N` the answer comes when it is finished, or after so many seconds.',
+	'POST /v1/batches/:id/close': 'Answers the batch, finished already when nothing of it is under way.',
 	'GET /v1/failures':
 		'Answers `{ total, failures }`: each `class` and `code` with its sentence, `count`, when the first and the last of those that are still failed did so, the ids of the `latest` five, and in `links.pictures` the address of all of them. [Errors](errors.md) says what the classes mean. The original of each is kept and can be fetched.',
 	'GET /v1/failures/quarantine':

@@ -21,7 +21,7 @@ to be told, and they may be used together:
 
 - **Endpoints** made with [\`POST /v1/webhooks\`](http.md#post-v1webhooks), at most ${maximumEndpoints}, each with a secret of its own.
 - **The settings** \`PICPIPE_WEBHOOK_URL\` and \`PICPIPE_WEBHOOK_SECRETS\`: one endpoint without any call, listed as \`setting\`.
-- **The field \`webhook\`** of an upload: an address that is told of that picture alone. It is signed with \`PICPIPE_WEBHOOK_SECRETS\` and refused where there
+- **The field \`webhook\`** of an upload, or of a batch: an address that is told of that picture, or that batch, alone. It is signed with \`PICPIPE_WEBHOOK_SECRETS\` and refused where there
   are none (\`webhook-unsigned\`). Whoever has one of these secrets can sign like picpipe, so give them to receivers of your own only. Its deliveries are listed
   under \`picture\`.`,
 		`## What is told\n\n${table(

@@ -20,6 +20,8 @@ const grantSchema = z.strictObject({
 	recipe: z.string().regex(namePattern),
 	tags: z.array(z.string().regex(tagPattern)).max(maximumTags),
 	priority: z.int().min(0).max(maximumPriority),
+	/** The batch that pictures belong to. */
+	batch: z.string().optional(),
 	/** Largest file, bytes. */
 	maxBytes: z.int().min(1),
 	/** Pictures that may be uploaded with it, in all. */

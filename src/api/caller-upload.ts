@@ -48,6 +48,7 @@ function fixedBy(
 		recipe: grant.recipe,
 		tags: grant.tags,
 		priority: String(grant.priority),
+		...(grant.batch !== undefined && { batch: grant.batch }),
 		...(filename !== undefined && { filename }),
 	};
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { shortestToken } from '../access/upload-token.ts';
 import { maximumDistance } from '../catalog/similar.ts';
+import { isBatchId } from '../domain/batch.ts';
 import { maximumPriority, maximumTags, type Picture, pictureStates, tagPattern } from '../domain/picture.ts';
 import { namePattern } from '../domain/recipe.ts';
 import { showPicture } from '../domain/show.ts';
@@ -41,6 +42,9 @@ export const cursorOfNumber = wholeNumber(0, 999_999_999);
 const webhookDoc =
 	'Address that is told of this picture, beside the endpoints of all; signed with `PICPIPE_WEBHOOK_SECRETS`, and refused where there are none.';
 
+const batch = z.string().refine(isBatchId, 'expected the id of a batch');
+const batchDoc = 'Batch that the picture is to belong to; it has to be open.';
+
 /** Fields of an upload: form fields of a multipart body, or query parameters of a raw one. */
 export const uploadFieldsSchema = z.strictObject({
 	recipe: recipeText.optional().describe(`${recipeDoc}; the default recipe when absent.`),
@@ -69,6 +73,7 @@ export const uploadFieldsSchema = z.strictObject({
 			'What becomes of bytes that are there already: `accept` makes another picture of them, `refuse` answers `duplicate-picture`, `link` answers with the picture that is there, `dedupe` does so if it was made with the same recipe.',
 		),
 	webhook: webhookUrl.optional().describe(webhookDoc),
+	batch: batch.optional().describe(batchDoc),
 });
 export type UploadFields = z.output<typeof uploadFieldsSchema>;
 
@@ -93,6 +98,7 @@ export const uploadTokenBodySchema = z.strictObject({
 	recipe: recipeName.optional().describe('Recipe of what is uploaded with it; the default recipe when absent.'),
 	tags: uploadFieldsSchema.shape.tags,
 	priority: z.int().min(0).max(maximumPriority).default(0).describe('Priority of what is uploaded with it.'),
+	batch: batch.optional().describe('Batch of what is uploaded with it; it has to be open then.'),
 	maxBytes: z.int().min(1).optional().describe('Largest file, bytes; `PICPIPE_MAX_BYTES` when absent, and at most.'),
 	maxPictures: z
 		.int()
@@ -116,6 +122,22 @@ const address = z
 	.min(1, 'expected a URL')
 	.max(maximumUrl, `expected a URL of at most ${maximumUrl} characters`);
 
+/** Fields about pictures that are fetched, wherever they are asked for. */
+export const fetchFields = {
+	address,
+	recipe: z
+		.union([recipeText, z.record(z.string(), z.unknown())], 'expected the name of a recipe, or a recipe')
+		.optional()
+		.describe(`${recipeDoc} or as an object; the default recipe when absent.`),
+	tags: uploadFieldsSchema.shape.tags.describe('Tags, as a list or separated by commas.'),
+	priority: z
+		.int(`expected an integer from 0 to ${maximumPriority}`)
+		.min(0, `expected an integer from 0 to ${maximumPriority}`)
+		.max(maximumPriority, `expected an integer from 0 to ${maximumPriority}`)
+		.default(0)
+		.describe('0 (first come, first served) or 1 (most urgent of the rest) to 1000 (least).'),
+};
+
 /** An upload by address: JSON, because there is no file. */
 export const fetchBodySchema = z
 	.strictObject({
@@ -125,18 +147,11 @@ export const fetchBodySchema = z
 			.min(1, 'expected at least one URL')
 			.optional()
 			.describe('Addresses of several pictures, instead of `url`; `PICPIPE_MAX_FILES` at most.'),
-		recipe: z
-			.union([recipeText, z.record(z.string(), z.unknown())], 'expected the name of a recipe, or a recipe')
-			.optional()
-			.describe(`${recipeDoc} or as an object; the default recipe when absent.`),
-		tags: uploadFieldsSchema.shape.tags.describe('Tags, as a list or separated by commas.'),
-		priority: z
-			.int(`expected an integer from 0 to ${maximumPriority}`)
-			.min(0, `expected an integer from 0 to ${maximumPriority}`)
-			.max(maximumPriority, `expected an integer from 0 to ${maximumPriority}`)
-			.default(0)
-			.describe('0 (first come, first served) or 1 (most urgent of the rest) to 1000 (least).'),
+		recipe: fetchFields.recipe,
+		tags: fetchFields.tags,
+		priority: fetchFields.priority,
 		webhook: webhookUrl.optional().describe(webhookDoc),
+		batch: batch.optional().describe(batchDoc),
 	})
 	.refine(({ url, urls }) => (url === undefined) !== (urls === undefined), {
 		path: ['url'],
@@ -157,6 +172,7 @@ export const listQuerySchema = z.strictObject({
 	state: z.enum(pictureStates).optional().describe('Only pictures in this state.'),
 	tag: tag.optional().describe('Only pictures with this tag.'),
 	recipe: recipeName.optional().describe('Only pictures of this recipe.'),
+	batch: batch.optional().describe('Only pictures of this batch.'),
 	class: z.enum(failureClasses).optional().describe('Only failed pictures whose failure has this class.'),
 	code: errorCode.optional().describe('Only failed pictures whose failure has this [code](errors.md#codes).'),
 	...pageQuerySchema.shape,

@@ -1,5 +1,6 @@
 import type { Request, Response } from 'express';
 import { type Caller, requireRecipe } from '../access/caller.ts';
+import { requireOpenBatch } from '../catalog/batch.ts';
 import { digest } from '../domain/digest.ts';
 import { newPictureId } from '../domain/picture.ts';
 import { PicpipeError } from '../errors.ts';
@@ -9,13 +10,13 @@ import { fetchLimitsOf } from '../intake/fetch.ts';
 import type { Logger } from '../observe/log.ts';
 import { chooseRecipe } from './choose-recipe.ts';
 import { type ApiContext, callerOf } from './context.ts';
-import { fetchBodySchema, parse } from './contract.ts';
+import { fetchBodySchema, parse, type RecipeField } from './contract.ts';
 import { asRefusal, type Result } from './created.ts';
 import type { Berth, Submission } from './once.ts';
 import { checkWebhook } from './webhook-field.ts';
 
 /** `POST /v1/pictures` with JSON: pictures that are still to be fetched. An address that can't be asked is refused by itself. */
-export function takeUrls(context: ApiContext, request: Request, response: Response): Submission {
+export async function takeUrls(context: ApiContext, request: Request, response: Response): Promise<Submission> {
 	const caller = callerOf(response);
 	if (caller.grant) {
 		throw new PicpipeError(
@@ -31,7 +32,25 @@ export function takeUrls(context: ApiContext, request: Request, response: Respon
 			`Expected every field in the JSON body but received ${misplaced.join(', ')} in the address.`,
 		);
 	}
-	const { url, urls = [], ...fields } = parse(fetchBodySchema, request.body);
+	const { url, urls = [], webhook, ...fields } = parse(fetchBodySchema, request.body);
+	if (fields.batch !== undefined) await requireOpenBatch(context.storage, fields.batch);
+	const wanted = { ...fields, webhook: checkWebhook(context, webhook), body: request.body };
+	const submission = takeAddresses(context, response, { ...wanted, urls: url === undefined ? urls : [url] });
+	return { ...submission, isList: url === undefined };
+}
+
+/** Pictures that are to be fetched, and what is asked for them. */
+interface Addresses extends Omit<AdmitFields, 'recipe' | 'requestId'> {
+	readonly urls: readonly string[];
+	readonly recipe?: RecipeField | undefined;
+	/** The whole body, to know the same request again. */
+	readonly body: unknown;
+}
+
+/** @throws PicpipeError `too-many-files`, `recipe-not-allowed`, and what `chooseRecipe` throws */
+export function takeAddresses(context: ApiContext, response: Response, wanted: Addresses): Submission {
+	const caller = callerOf(response);
+	const { urls, body, recipe: asked, ...fields } = wanted;
 	const { maxFiles } = context.config;
 	if (urls.length > maxFiles) {
 		throw new PicpipeError(
@@ -39,14 +58,13 @@ export function takeUrls(context: ApiContext, request: Request, response: Respon
 			`Expected at most ${maxFiles} addresses (PICPIPE_MAX_FILES) in one request but received ${urls.length}.`,
 		);
 	}
-	const recipe = chooseRecipe(context, fields.recipe);
+	const recipe = chooseRecipe(context, asked);
 	requireRecipe(caller, recipe.name);
-	const webhook = checkWebhook(context, fields.webhook);
 	const { requestId, log } = response.locals;
-	const checked = (url === undefined ? urls : [url]).map((one) => ({ url: one, ...check(context, one) }));
+	const checked = urls.map((one) => ({ url: one, ...check(context, one) }));
 	return {
-		isList: url === undefined,
-		fingerprint: { request: digest('json', request.body), files: [] },
+		isList: true,
+		fingerprint: { request: digest('json', body), files: [] },
 		berths: checked.map(({ refused }) => (refused ? undefined : { id: newPictureId() })),
 		async admit(berths) {
 			const results: Result[] = [];
@@ -54,7 +72,7 @@ export function takeUrls(context: ApiContext, request: Request, response: Respon
 				const berth = berths[at];
 				if (!address || !berth) results.push({ url, ...(refused && { refused }) });
 				else {
-					const made = await admitOne(context, caller, address, { ...fields, recipe, webhook, requestId }, berth, log);
+					const made = await admitOne(context, caller, address, { ...fields, recipe, requestId }, berth, log);
 					results.push({ url, ...made });
 				}
 			}

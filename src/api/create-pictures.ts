@@ -1,4 +1,5 @@
 import type { Request, Response } from 'express';
+import { requireOpenBatch } from '../catalog/batch.ts';
 import { digest } from '../domain/digest.ts';
 import { PicpipeError } from '../errors.ts';
 import { discardUnlessShared } from '../intake/receive.ts';
@@ -48,6 +49,7 @@ async function takeBody(
 	// Checked before the body is read: nobody should send a hundred megabytes to hear that a tag is too long.
 	const caller = callerOf(response);
 	const { filename, ...fields } = fieldsOf(context, caller, rawUploadFieldsSchema, request.query);
+	if (fields.batch !== undefined) await requireOpenBatch(context.storage, fields.batch);
 	const received = await receiveRaw(storage, request, filename, limitsOf(context, caller));
 	return {
 		fingerprint: { request: digest('body', withoutToken(request.query)), files: [received.source.sha256] },
@@ -71,6 +73,7 @@ async function takeForm(
 	const input = { ...request.query, ...formFields };
 	try {
 		const fields = fieldsOf(context, caller, uploadFieldsSchema, input);
+		if (fields.batch !== undefined) await requireOpenBatch(context.storage, fields.batch);
 		return {
 			fingerprint: {
 				request: digest('form', withoutToken(input), namesOf(files)),

@@ -1,5 +1,6 @@
 import type { Request, RequestHandler, Response } from 'express';
 import type { Caller } from '../access/caller.ts';
+import { requireOpenBatch } from '../catalog/batch.ts';
 import { concatenatedId, isUploadId, newUploadId } from '../domain/upload.ts';
 import { PicpipeError } from '../errors.ts';
 import { tooLarge } from '../intake/receive.ts';
@@ -27,6 +28,7 @@ export function createUploadHandler(context: ApiContext): RequestHandler {
 		const concat = concatOf(request);
 		if (typeof concat === 'object') return concatenate(context, request, response, concat.ids);
 		const upload = newUpload(context, request, callerOf(response), concat === 'partial');
+		if (upload.wishes?.batch !== undefined) await requireOpenBatch(context.storage, upload.wishes.batch);
 		await createUpload(context.storage, upload);
 		// Nobody knows of it before it is answered, so whatever goes wrong leaves nothing.
 		await begin(context, request, response, upload).catch(async (error) => {

@@ -17,9 +17,9 @@ export interface Result {
 	readonly refused?: PicpipeError;
 }
 
-/** What is there already, or one too many for a day, is refused by itself, like a file that is no picture. */
+/** What is there already, one too many for a day, or too late for its batch, is refused by itself, like a file that is no picture. */
 export function asRefusal(error: unknown): { refused: PicpipeError } {
-	if (error instanceof PicpipeError && /^(duplicate-picture|quota-exceeded)$/.test(error.code))
+	if (error instanceof PicpipeError && /^(duplicate-picture|quota-exceeded|batch-closed)$/.test(error.code))
 		return { refused: error };
 	throw error;
 }
@@ -40,9 +40,7 @@ export async function answer(
 	const refused = results.flatMap((result) => result.refused ?? []);
 	const view = viewOf(context, request);
 	const { requestId } = response.locals;
-	const refusals = results.flatMap(({ filename, url, refused }) =>
-		refused ? { filename, url, problem: problemOf(refused, requestId) } : [],
-	);
+	const refusals = refusalsOf(results, requestId);
 	if (accepted.length === 0 && refused[0]) {
 		return sendProblem(response, refused[0], isList ? { refused: refusals } : {});
 	}
@@ -55,6 +53,13 @@ export async function answer(
 	if (latest.length === 1 && latest[0]) response.location(view(latest[0]).links.self);
 	if (!isList && latest[0]) response.json(view(latest[0]));
 	else response.json({ pictures: latest.map(view), refused: refusals, ...(linked.length > 0 && { linked }) });
+}
+
+/** What was refused, with its problem. */
+export function refusalsOf(results: readonly Result[], requestId: string) {
+	return results.flatMap(({ filename, url, refused }) =>
+		refused ? { filename, url, problem: problemOf(refused, requestId) } : [],
+	);
 }
 
 /** An event may be missed, while Redis is away or its connection is new; so a waiting picture is looked at this often, milliseconds. */

@@ -7,6 +7,7 @@ import { PicpipeError } from '../errors.ts';
 import { admitAgain } from '../intake/admit.ts';
 import { isUpToDate } from '../intake/work-left.ts';
 import { deletedEvent } from '../webhooks/event.ts';
+import { finishBatch } from '../webhooks/finish-batch.ts';
 import { chooseRecipe, recipeOf } from './choose-recipe.ts';
 import { type ApiContext, callerOf } from './context.ts';
 import { listQuerySchema, parse, processBodySchema } from './contract.ts';
@@ -107,6 +108,14 @@ export function deletePicture(context: ApiContext): RequestHandler {
 		const tell = await context.webhooks.announcer.prepare(deletedEvent(picture));
 		await purgePicture(context.storage, picture.id);
 		await tell();
+		// It may have been the one that its batch waited for; else the sweep sees that.
+		const { storage, webhooks, log } = context;
+		const { batch } = picture;
+		if (batch !== undefined) {
+			await finishBatch({ storage, announcer: webhooks.announcer, log }, batch).catch((err) =>
+				log.warn({ err, batchId: batch }, 'whether a batch is finished is left to the sweep'),
+			);
+		}
 		response.locals.log.info({ pictureId: picture.id }, 'picture deleted');
 		response.status(204).end();
 	});

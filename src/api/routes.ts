@@ -1,6 +1,8 @@
 import type { RequestHandler } from 'express';
 import type { z } from 'zod';
 import type { Scope } from '../access/scope.ts';
+import { createBatchSchema } from './batch-contract.ts';
+import { closeBatchHandler, createBatchHandler, getBatch } from './batches.ts';
 import type { ApiContext } from './context.ts';
 import {
 	cleanBodySchema,
@@ -204,6 +206,29 @@ export const routes: readonly Route[] = [
 		scope: 'read',
 		handler: listOperations,
 		doc: 'Lists what recipes are made of: operations, encoders, analysis.',
+	},
+	{
+		method: 'POST',
+		path: '/v1/batches',
+		scope: 'upload',
+		intake: true,
+		handler: createBatchHandler,
+		doc: 'Makes a batch: pictures that belong together and whose end is told as one.',
+		json: createBatchSchema,
+	},
+	{
+		method: 'GET',
+		path: '/v1/batches/:id',
+		scope: 'read',
+		handler: getBatch,
+		doc: 'Shows a batch, with the number of its pictures by state.',
+	},
+	{
+		method: 'POST',
+		path: '/v1/batches/:id/close',
+		scope: 'upload',
+		handler: closeBatchHandler,
+		doc: 'Takes no further picture into a batch, so that it can end.',
 	},
 	{
 		method: 'GET',

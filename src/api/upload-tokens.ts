@@ -1,6 +1,7 @@
 import type { RequestHandler } from 'express';
 import { requireRecipe } from '../access/caller.ts';
 import { signUploadToken } from '../access/upload-token.ts';
+import { requireOpenBatch } from '../catalog/batch.ts';
 import { PicpipeError } from '../errors.ts';
 import { chooseRecipe } from './choose-recipe.ts';
 import { type ApiContext, callerOf } from './context.ts';
@@ -9,17 +10,20 @@ import { defaultTokenSeconds, parse, uploadTokenBodySchema } from './contract.ts
 /** `POST /v1/upload-tokens` */
 export function createUploadToken(context: ApiContext): RequestHandler {
 	const { maxBytes, maxFiles, uploadTokenSeconds } = context.config;
-	return (request, response) => {
+	return async (request, response) => {
 		const caller = callerOf(response);
 		const wishes = parse(uploadTokenBodySchema, request.body ?? {});
 		const recipe = chooseRecipe(context, wishes.recipe).name;
 		requireRecipe(caller, recipe);
+		const { batch } = wishes;
+		if (batch !== undefined) await requireOpenBatch(context.storage, batch);
 		const lifetime =
 			atMost('expiresIn', wishes.expiresIn, uploadTokenSeconds) ?? Math.min(defaultTokenSeconds, uploadTokenSeconds);
 		const grant = {
 			recipe,
 			tags: wishes.tags,
 			priority: wishes.priority,
+			...(batch !== undefined && { batch }),
 			maxBytes: atMost('maxBytes', wishes.maxBytes, maxBytes) ?? maxBytes,
 			maxPictures: wishes.maxPictures ?? maxFiles,
 		};

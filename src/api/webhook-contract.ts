@@ -68,13 +68,14 @@ export function endpointView(
 
 /** A delivery as the API shows it. @param jobUrl where Arena shows its job */
 export function deliveryView({ message, state, attempts }: Delivery, jobUrl: string) {
-	const { id, type, timestamp, pictureId, endpoint, url, queuedAt } = message;
+	const { id, type, timestamp, pictureId, batchId, endpoint, url, queuedAt } = message;
 	const self = `/v1/webhooks/${endpoint}/deliveries/${id}`;
 	return {
 		id,
 		type,
 		timestamp,
 		pictureId,
+		batchId,
 		...(url !== undefined && { url: shownUrl(url) }),
 		state,
 		queuedAt,

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { type Picture, type PictureState, parsePicture } from '../domain/picture.ts';
+import { type Picture, type PictureState, parsePicture, pictureStates } from '../domain/picture.ts';
 import { type ErrorCode, type FailureClass, failureClassOf } from '../errors.ts';
 import { askRedis } from '../queue/redis.ts';
 import { type FailureGroup, failureSet, findFailures } from './failures.ts';
@@ -20,6 +20,8 @@ export interface Catalog {
 	list(query: ListQuery): Promise<ListPage>;
 	/** Failed pictures by class and code, the largest group first. */
 	failures(): Promise<FailureGroup[]>;
+	/** How many pictures of a batch there are, by their states. */
+	countBatch(id: string): Promise<BatchCounts>;
 	/** Takes a picture out and remembers for a day that it was deleted, so that a late write can't bring it back. */
 	remove(id: string): Promise<void>;
 	/** Pictures whose perceptual hash is near, the nearest first. */
@@ -47,6 +49,8 @@ export interface ListQuery {
 	readonly state?: PictureState | undefined;
 	readonly tag?: string | undefined;
 	readonly recipe?: string | undefined;
+	/** Only pictures of this batch. */
+	readonly batch?: string | undefined;
 	/** Only failed pictures whose failure has this class, this code. */
 	readonly class?: FailureClass | undefined;
 	readonly code?: ErrorCode | undefined;
@@ -54,6 +58,8 @@ export interface ListQuery {
 	readonly before?: string | undefined;
 	readonly limit: number;
 }
+
+export type BatchCounts = Readonly<Record<PictureState, number>>;
 
 export interface ListPage {
 	readonly pictures: readonly Picture[];
@@ -112,6 +118,12 @@ export function openCatalog(redis: Redis, prefix: string): Catalog {
 
 		failures: () => findFailures(redis, key),
 
+		async countBatch(id) {
+			const sets = pictureStates.map((state) => key(`batch:${id}:${state}`));
+			const counts = await askRedis(redis, () => Promise.all(sets.map((set) => redis.zcard(set))));
+			return Object.fromEntries(pictureStates.map((state, at) => [state, counts[at] ?? 0])) as BatchCounts;
+		},
+
 		remove: (id) => scripts.remove(id),
 
 		async similar(query) {
@@ -152,15 +164,18 @@ export function openCatalog(redis: Redis, prefix: string): Catalog {
 }
 
 /** Raised when pictures are indexed by something new, so that those of before are indexed by it too. */
-const indexVersion = 4;
+const indexVersion = 5;
 
 /** Another one after every start of the Redis server, and after an update that indexes more. */
 async function markOf(redis: Redis): Promise<string> {
 	return `${/^run_id:(\w+)/m.exec(await redis.info('server'))?.[1] ?? ''} ${indexVersion}`;
 }
 
-/** Tags select best, then failures, then states; every listed picture is still checked against the whole query. */
+/** Batches and tags select best, then failures, then states; every listed picture is still checked against the whole query. */
 function narrowestSet(query: ListQuery): string {
+	if (query.batch !== undefined) {
+		return query.state === undefined ? `batch:${query.batch}` : `batch:${query.batch}:${query.state}`;
+	}
 	if (query.tag !== undefined) return `tag:${query.tag}`;
 	if (query.code !== undefined) return failureSet(failureClassOf(query.code), query.code);
 	if (query.class !== undefined) return 'state:failed';
@@ -174,6 +189,7 @@ function matches(picture: Picture, query: ListQuery): boolean {
 		(query.state === undefined || picture.state === query.state) &&
 		(query.tag === undefined || picture.tags.includes(query.tag)) &&
 		(query.recipe === undefined || picture.recipe.name === query.recipe) &&
+		(query.batch === undefined || picture.batch === query.batch) &&
 		(query.class === undefined || picture.failure?.class === query.class) &&
 		(query.code === undefined || picture.failure?.code === query.code)
 	);

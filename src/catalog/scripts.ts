@@ -43,6 +43,10 @@ local function unlink(prefix, id, document)
 	for _, tag in ipairs(old.tags) do redis.call('ZREM', prefix .. 'tag:' .. tag, id) end
 	local group = failureGroup(old)
 	if group then leaveGroup(prefix, group, id) end
+	if old.batch then
+		redis.call('ZREM', prefix .. 'batch:' .. old.batch, id)
+		redis.call('ZREM', prefix .. 'batch:' .. old.batch .. ':' .. old.state, id)
+	end
 	-- One that is still to be fetched has no bytes yet.
 	if old.source.sha256 then
 		redis.call('ZREM', prefix .. 'sha256:' .. old.source.sha256, id)
@@ -58,7 +62,7 @@ end
 
 /**
  * KEYS: picture, deletion. ARGV: prefix, id, document, revision, state, recipe name, SHA-256 or '', perceptual hash or '', recipe digest,
- * time of the failure (milliseconds since 1970) or '', tags.
+ * time of the failure (milliseconds since 1970) or '', batch or '', tags.
  * Of two documents with the same revision the one further on in its life wins: queued, processing, finished.
  */
 const put = `${unlink}
@@ -88,7 +92,11 @@ if ARGV[10] ~= '' then
 	redis.call('ZADD', ARGV[1] .. 'failure:' .. group, 0, ARGV[2])
 	redis.call('ZADD', ARGV[1] .. 'failure-time:' .. group, ARGV[10], ARGV[2])
 end
-for position = 11, #ARGV do redis.call('ZADD', ARGV[1] .. 'tag:' .. ARGV[position], 0, ARGV[2]) end
+if ARGV[11] ~= '' then
+	redis.call('ZADD', ARGV[1] .. 'batch:' .. ARGV[11], 0, ARGV[2])
+	redis.call('ZADD', ARGV[1] .. 'batch:' .. ARGV[11] .. ':' .. ARGV[5], 0, ARGV[2])
+end
+for position = 12, #ARGV do redis.call('ZADD', ARGV[1] .. 'tag:' .. ARGV[position], 0, ARGV[2]) end
 -- From here on the bytes are known by their picture.
 release(ARGV[1], ARGV[7], ARGV[2])
 return 1
@@ -158,7 +166,8 @@ export function defineCatalogScripts(redis: Redis, prefix: string): CatalogScrip
 			const phash = picture.analysis.phash ?? '';
 			const sha256 = 'sha256' in source ? source.sha256 : '';
 			const failedAt = state === 'failed' && failure ? Date.parse(failure.at) : '';
-			const described = [document, revision, state, recipe.name, sha256, phash, recipe.digest, failedAt, ...tags];
+			const described = [document, revision, state, recipe.name, sha256, phash, recipe.digest];
+			described.push(failedAt, picture.batch ?? '', ...tags);
 			await askRedis(redis, () => commands.catalogPut(...keys(id), prefix, id, ...described));
 		},
 		async remove(id) {

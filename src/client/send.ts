@@ -7,7 +7,7 @@ import type { Api } from './api.ts';
 import type { Entry } from './journal.ts';
 import { type RetryOptions, withRetries } from './retry.ts';
 
-/** What is asked for each picture: `recipe`, `tags`, `priority`, `duplicates`. */
+/** What is asked for each picture: `recipe`, `tags`, `priority`, `duplicates`, `batch`. */
 export type Fields = Readonly<Record<string, string>>;
 
 /** A file of this machine, or an address that the api is to fetch a picture from. */

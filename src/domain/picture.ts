@@ -92,6 +92,8 @@ export const pictureSchema = z.strictObject({
 	recipe: z.strictObject({ name: z.string(), digest: z.string(), definition: recipeSchema }),
 	priority: z.int().min(0).max(maximumPriority),
 	tags: z.array(z.string()).max(maximumTags),
+	/** The batch that it belongs to. */
+	batch: z.string().optional(),
 	/** Address that is told of this picture, as it was asked for; it may hold a secret, so show it with `shownUrl`. */
 	webhook: z.string().optional(),
 	/** The request that brought it, to find its log lines. */

@@ -1,3 +1,4 @@
+import { closeIfComplete, joinBatch, leaveBatch } from '../catalog/batch.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import {
 	createManifest,
@@ -32,6 +33,8 @@ export interface AdmitFields {
 	readonly recipe: NamedRecipe;
 	readonly tags: readonly string[];
 	readonly priority: number;
+	/** The batch that it is to belong to. */
+	readonly batch?: string | undefined;
 	/** Address that is told of the picture, as `checkUrl` returned it. */
 	readonly webhook?: string | undefined;
 	readonly requestId?: string | undefined;
@@ -40,6 +43,8 @@ export interface AdmitFields {
 /**
  * Makes a picture of a received original. When this returns, original, manifest and marker are durable: the picture will end
  * `ready` or `failed` whatever dies. Index and queue follow as well as they can; what Redis misses now, the sweep brings later.
+ *
+ * @throws PicpipeError `unknown-batch`, `batch-closed`
  */
 export async function admit(to: Admission, received: Received, fields: AdmitFields, log: Logger): Promise<Picture> {
 	return begin(to, received, fields, log);
@@ -91,14 +96,26 @@ async function begin(
 		recipe: { name: fields.recipe.name, digest: fields.recipe.digest, definition: fields.recipe.definition },
 		priority: fields.priority,
 		tags: [...fields.tags],
+		...(fields.batch !== undefined && { batch: fields.batch }),
 		...(fields.webhook !== undefined && { webhook: fields.webhook }),
 		...(fields.requestId && { requestId: fields.requestId }),
 		variants: [],
 		analysis: {},
 	};
-	if (!isShared) await writeManifest(to.storage, picture);
+	const { batch } = fields;
+	if (batch !== undefined) await joinBatch(to.storage, batch, id);
+	if (!isShared) {
+		await writeManifest(to.storage, picture).catch(async (error) => {
+			if (batch !== undefined) await leaveBatch(to.storage, batch, id);
+			throw error;
+		});
+	}
 	// Of those that share it one makes the picture, and the others find it. If it was deleted by now they tell what there was.
 	else if (!(await createManifest(to.storage, picture))) return (await readManifest(to.storage, id)) ?? picture;
+	if (batch !== undefined) {
+		// It is accepted; if it can't be said now that it was the last one, the sweep closes the batch.
+		await closeIfComplete(to.storage, batch).catch((err) => log.warn({ err, batchId: batch }, 'a batch stays open'));
+	}
 	await handOver(to, picture, 'upload', log);
 	return picture;
 }

@@ -17,6 +17,7 @@ const wishesSchema = z.strictObject({
 	priority: z.int(),
 	duplicates: z.enum(duplicatePolicies),
 	webhook: z.string().optional(),
+	batch: z.string().optional(),
 });
 export type UploadWishes = z.infer<typeof wishesSchema>;
 

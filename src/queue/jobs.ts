@@ -124,6 +124,7 @@ export const deliverJobSchema = z.strictObject({
 	messageId: z.string().describe('The message, the same for every endpoint.'),
 	type: z.string().describe('What happened.'),
 	pictureId: z.string().optional().describe('The picture that it is about.'),
+	batchId: z.string().optional().describe('The batch that it is about.'),
 	attemptsBefore: z.int().min(0).describe('Attempts that are over by time, where an earlier job was lost with Redis.'),
 	requestId,
 });

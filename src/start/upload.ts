@@ -7,6 +7,7 @@ export interface UploadFlags {
 	readonly tags?: readonly string[];
 	readonly priority?: string;
 	readonly duplicates?: string;
+	readonly batch?: string;
 	readonly parallel: string;
 	readonly wait?: boolean;
 	readonly fresh?: boolean;
@@ -50,8 +51,8 @@ export async function runUpload(
 			`--parallel: expected an integer from 1 to ${maximumParallel} but received "${flags.parallel}"`,
 		]);
 	}
-	const { recipe, tags, priority, duplicates } = flags;
-	const given = { recipe, tags: tags?.join(','), priority, duplicates };
+	const { recipe, tags, priority, duplicates, batch } = flags;
+	const given = { recipe, tags: tags?.join(','), priority, duplicates, batch };
 	const fields = Object.fromEntries(
 		Object.entries(given).filter((field): field is [string, string] => field[1] !== undefined),
 	);

@@ -14,6 +14,11 @@
  * watched/<folder>/<hh>/<digest>   what became of a file of a watched folder
  * keys/<id>              an API key, hashed
  * keys/revoked/<id>      the same once it was revoked
+ * batches/<id>/batch.json         pictures that belong together, as it was made
+ * batches/<id>/closed.json        that no further picture is taken
+ * batches/<id>/finished.json      that all have ended, and how
+ * batches/<id>/pictures/<id>      that a picture belongs to it
+ * open-batches/<id>               marker: its end is still to be told
  * webhooks/endpoints/<id>         who is told of what happens, with its secrets
  * webhooks/disabled/<id>          that it is told nothing for now, and why
  * webhooks/outbox/<id>/<message>  to be delivered to it
@@ -26,6 +31,8 @@ export const pendingFolder = 'pending/';
 export const uploadsFolder = 'uploads/';
 export const idempotencyFolder = 'idempotency/';
 export const keysFolder = 'keys/';
+export const batchesFolder = 'batches/';
+export const openBatchesFolder = 'open-batches/';
 export const webhooksFolder = 'webhooks/';
 export const endpointsFolder = `${webhooksFolder}endpoints/`;
 export const disabledEndpointsFolder = `${webhooksFolder}disabled/`;
@@ -151,4 +158,23 @@ export function messageKey(folder: MessageFolder, endpoint: string, message: str
 export function messageOfKey(key: string): { readonly endpoint: string; readonly message: string } | undefined {
 	const [, endpoint, message] = /^webhooks\/(?:outbox|failed)\/([^/]+)\/([^/]+)$/.exec(key) ?? [];
 	return endpoint === undefined || message === undefined ? undefined : { endpoint, message };
+}
+
+/** The objects of a batch. */
+export function batchKeys(id: string) {
+	const folder = `${batchesFolder}${id}/`;
+	const pictures = `${folder}pictures/`;
+	return {
+		batch: `${folder}batch.json`,
+		closed: `${folder}closed.json`,
+		finished: `${folder}finished.json`,
+		pictures,
+		/** Says that a picture belongs to it. */
+		picture: (pictureId: string) => pictures + pictureId,
+	};
+}
+
+/** The marker of a batch whose end is still to be told. */
+export function openBatchKey(id: string): string {
+	return `${openBatchesFolder}${id}`;
 }

@@ -57,8 +57,8 @@ export async function queueDelivery(
 	message: Message,
 ): Promise<void> {
 	const { schedule, keepSeconds } = settings;
-	const { id, endpoint, type, pictureId, requestId } = message;
+	const { id, endpoint, type, pictureId, batchId, requestId } = message;
 	const before = attemptsBefore(schedule, Date.now() - Date.parse(message.queuedAt));
-	const job = deliverJob({ endpoint, messageId: id, type, pictureId, attemptsBefore: before, requestId });
+	const job = deliverJob({ endpoint, messageId: id, type, pictureId, batchId, attemptsBefore: before, requestId });
 	await queues.enqueueDelivery(job, schedule.length + 1 - before, keepSeconds);
 }

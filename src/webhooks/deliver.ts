@@ -63,7 +63,8 @@ export async function deliver(
 	const milliseconds = Math.round(performance.now() - started);
 	const { status, error } = receipt;
 	const again = error !== undefined && willRetry(error, attempt, attempts);
-	const log = context.log.child({ endpoint, messageId, type: message.type, pictureId: message.pictureId, attempt });
+	const { type, pictureId, batchId } = message;
+	const log = context.log.child({ endpoint, messageId, type, pictureId, batchId, attempt });
 	if (error) log.warn({ status, milliseconds, code: error.code, err: error, attempts, again }, 'webhook not delivered');
 	else log.info({ status, milliseconds }, 'webhook delivered');
 

@@ -1,5 +1,6 @@
+import type { Batch, FinishedBatch } from '../domain/batch.ts';
 import { digest } from '../domain/digest.ts';
-import type { Picture } from '../domain/picture.ts';
+import { type Picture, pictureSchema } from '../domain/picture.ts';
 import { showPicture } from '../domain/show.ts';
 
 /** What there is to be told of, with what it means for the reference page. */
@@ -8,6 +9,8 @@ export const eventDocs = {
 	'picture.failed': 'Nothing more is tried with a picture. `data` is the picture, with its `failure`.',
 	'picture.deleted':
 		'A picture and everything made of it is gone. `data` is what it was, without what led to its files.',
+	'batch.finished':
+		'Every picture of a closed batch has ended. `data` is the batch, with their number by how they ended.',
 } as const;
 export type EventType = keyof typeof eventDocs;
 export const eventTypes = Object.keys(eventDocs) as [EventType, ...EventType[]];
@@ -22,14 +25,17 @@ export interface WebhookEvent {
 	/** As in the body. */
 	readonly data: object;
 	readonly pictureId?: string;
+	readonly batchId?: string;
 	/** An address of its own that is told too. */
 	readonly url?: string | undefined;
 	/** The request that brought it about, to find its log lines. */
 	readonly requestId?: string | undefined;
 }
 
-/** A picture's work is over. @param picture as its manifest says it now, `ready` or `failed` */
-export function pictureEvent(picture: Picture): WebhookEvent {
+/** A picture's work is over. @param given as its manifest says it now, `ready` or `failed` */
+export function pictureEvent(given: Picture): WebhookEvent {
+	// In the order of the schema, whether it comes from a manifest or was just made: the same is told with the same bytes.
+	const picture = pictureSchema.parse(given);
 	const type = picture.state === 'ready' ? 'picture.ready' : 'picture.failed';
 	return {
 		// With the revision: a picture may be processed again, and that is news.
@@ -57,6 +63,25 @@ export function deletedEvent(picture: Picture): WebhookEvent {
 		url: picture.webhook,
 		requestId: picture.requestId,
 	};
+}
+
+/** All of a batch has ended. */
+export function batchEvent(batch: Batch, finished: FinishedBatch): WebhookEvent {
+	const type = 'batch.finished';
+	const { id, name, createdAt, webhook, requestId } = batch;
+	const { at, ready, failed } = finished;
+	const self = `/v1/batches/${id}`;
+	const data = {
+		id,
+		name,
+		createdAt,
+		finishedAt: at,
+		ready,
+		failed,
+		links: { self, pictures: `/v1/pictures?batch=${id}` },
+	};
+	// A batch ends once.
+	return { id: eventId(type, id), type, timestamp: at, data, batchId: id, url: webhook, requestId };
 }
 
 /** Hexadecimal digits of an id: 128 bits. */

@@ -21,6 +21,7 @@ const messageSchema = z.strictObject({
 	/** Where it goes, when the endpoint stands for the addresses of pictures. */
 	url: z.string().optional(),
 	pictureId: z.string().optional(),
+	batchId: z.string().optional(),
 	requestId: z.string().optional(),
 	/** When it was first to be delivered, or to be delivered again. */
 	queuedAt: z.iso.datetime(),
@@ -29,7 +30,7 @@ const messageSchema = z.strictObject({
 export type Message = z.infer<typeof messageSchema>;
 
 export function messageTo(endpoint: string, event: WebhookEvent): Message {
-	const { id, type, timestamp, pictureId, requestId, url } = event;
+	const { id, type, timestamp, pictureId, batchId, requestId, url } = event;
 	return messageSchema.parse({
 		version: 1,
 		id,
@@ -39,6 +40,7 @@ export function messageTo(endpoint: string, event: WebhookEvent): Message {
 		endpoint,
 		...(endpoint === pictureEndpoint && { url }),
 		...(pictureId !== undefined && { pictureId }),
+		...(batchId !== undefined && { batchId }),
 		...(requestId !== undefined && { requestId }),
 		queuedAt: new Date().toISOString(),
 	} satisfies z.input<typeof messageSchema>);

@@ -45,7 +45,19 @@ export function beginAttempt<T extends PictureJobData>(
 		async fail(thrown: unknown, picture: Picture | undefined): Promise<Error> {
 			const error = toPicpipeError(thrown);
 			const again = willRetry(error, attempt, attempts);
-			log.warn({ err: error, code: error.code, class: error.class, step: error.step, seen: error.seen, attempt, attempts, again }, 'attempt failed');
+			log.warn(
+				{
+					err: error,
+					code: error.code,
+					class: error.class,
+					step: error.step,
+					seen: error.seen,
+					attempt,
+					attempts,
+					again,
+				},
+				'attempt failed',
+			);
 			const end = again ? ', another follows' : '';
 			await report.done(`attempt ${attempt} of ${attempts} failed${end}: ${error.message}`);
 			if (picture && !again) await recordFailure(context, picture, error, attempt);

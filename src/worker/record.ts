@@ -10,16 +10,19 @@ import {
 } from '../catalog/manifest.ts';
 import type { AwaitedPicture, Failure, Picture, Source } from '../domain/picture.ts';
 import { failureClassOf, type PicpipeError } from '../errors.ts';
+import type { Logger } from '../observe/log.ts';
 import { manifestKey, pendingKey } from '../storage/keys.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Announcer } from '../webhooks/announce.ts';
 import { pictureEvent } from '../webhooks/event.ts';
+import { finishBatch } from '../webhooks/finish-batch.ts';
 
 export interface Records {
 	readonly storage: Storage;
 	readonly catalog: Catalog;
 	/** Tells of what was recorded; nobody is told when it is absent. */
 	readonly announcer?: Announcer | undefined;
+	readonly log?: Logger | undefined;
 }
 
 /** What became of an attempt to record an end. */
@@ -117,6 +120,17 @@ export async function settle(to: Records, picture: Picture, { isNew = false } = 
 	const isUntold = isNew || (await to.storage.stat(pendingKey(picture.id))) !== undefined;
 	if (isUntold) await to.announcer?.announce(pictureEvent(picture));
 	await unmarkPending(to.storage, picture.id);
+	if (isUntold && picture.batch !== undefined) await endBatch(to, picture.batch);
+}
+
+/** Looks whether it was the last of its batch, if the index has no other under way. What is missed here the sweep sees. */
+async function endBatch(to: Records, id: string): Promise<void> {
+	try {
+		const { queued, processing } = await to.catalog.countBatch(id);
+		if (queued + processing === 0) await finishBatch(to, id);
+	} catch (err) {
+		to.log?.warn({ err, batchId: id }, 'whether a batch is finished is left to the sweep');
+	}
 }
 
 /** Deletes whatever there is of a picture that was deleted. */

@@ -10,6 +10,7 @@ import type { Logger } from '../observe/log.ts';
 import { jobOf } from '../queue/jobs.ts';
 import type { Queues } from '../queue/queues.ts';
 import { pendingKey } from '../storage/keys.ts';
+import { sweepBatches } from '../webhooks/finish-batch.ts';
 import { forgetFailed, restoreLog, sweepOutbox } from '../webhooks/sweep.ts';
 import type { Webhooks } from '../webhooks/webhooks.ts';
 import { type Records, recordFailure, settle } from './record.ts';
@@ -19,6 +20,8 @@ export interface SweepContext extends Records, ForgetOptions, ForgetUploadsOptio
 	readonly queues: Queues;
 	/** Age at which an original without a manifest counts as left behind, seconds. */
 	readonly abandonedSeconds: number;
+	/** How long a batch may be open, seconds. */
+	readonly batchSeconds: number;
 	/** Nothing is looked after of webhooks when it is absent. */
 	readonly webhooks?: Webhooks | undefined;
 	readonly log: Logger;
@@ -40,6 +43,8 @@ export interface SweepResult {
 	forgotten: number;
 	/** Resumable uploads that nobody has gone on with. */
 	expired: number;
+	/** Batches whose end was told. */
+	batches: number;
 	/** Webhooks that had no job. */
 	webhooks: number;
 	/** Webhooks that could not be delivered, and were kept for long enough. */
@@ -65,6 +70,7 @@ export async function sweep(context: SweepContext, job?: Job): Promise<SweepResu
 		broughtForward: 0,
 		forgotten: 0,
 		expired: 0,
+		batches: 0,
 		webhooks: 0,
 		webhooksForgotten: 0,
 	};
@@ -88,6 +94,7 @@ export async function sweep(context: SweepContext, job?: Job): Promise<SweepResu
 	result.broughtForward = await context.queues.bringForwardLate();
 	result.forgotten = await forgetIdempotencyKeys(context.storage, context, earliestNow());
 	result.expired = await forgetUploads(context.storage, context, earliestNow());
+	result.batches = await sweepBatches(context, earliestNow());
 	if (context.webhooks) {
 		result.webhooks = await sweepOutbox(context.webhooks);
 		result.webhooksForgotten = await forgetFailed({ ...context.webhooks, ...context }, earliestNow());

@@ -1,8 +1,8 @@
-import { keysFolder, pendingFolder, webhooksFolder } from '../storage/keys.ts';
+import { keysFolder, openBatchesFolder, pendingFolder, webhooksFolder } from '../storage/keys.ts';
 import type { Storage } from '../storage/storage.ts';
 
 /** Folders in which small objects of many owners lie. What was torn in a picture's own folder goes with that picture's next record. */
-const sharedFolders = [pendingFolder, keysFolder, webhooksFolder];
+const sharedFolders = [pendingFolder, keysFolder, webhooksFolder, openBatchesFolder];
 
 /**
  * Deletes what processes have left behind that were killed while they wrote.

@@ -2,6 +2,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { json, untilFinished } from '../helpers/api.ts';
 import { startForFaults, until } from '../helpers/faults.ts';
 import { photograph } from '../helpers/pictures.ts';
+import type { PicpipeProcess } from '../helpers/processes.ts';
 import { startRedis } from '../helpers/redis.ts';
 import { says } from '../helpers/remote.ts';
 import { isSignedWith, type Sink, secret, startSink, webhooksToHere } from '../helpers/sink.ts';
@@ -31,6 +32,17 @@ async function start(environment: Record<string, string> = {}) {
 	return { sink, key, picpipe, ...(await picpipe.ready()) };
 }
 
+/** Waits for a message as the sink does; if none comes, what picpipe has said says why. */
+async function expectToldBy(
+	picpipe: PicpipeProcess,
+	sink: Sink,
+	...what: Parameters<Sink['expectMessages']>
+): Promise<void> {
+	await sink.expectMessages(...what).catch((cause) => {
+		throw new Error(`Not told of ${what[0]} ${what[1]}:\n${picpipe.output}`, { cause });
+	});
+}
+
 /** Of everything that came, each is what was announced, whole and signed, and doubles have the same id and bytes. */
 function expectSound({ received }: Sink, key: string): void {
 	const bodies = new Map<string, string>();
@@ -56,7 +68,7 @@ describe('what is ready is told', () => {
 		process.kill(picpipe.pidOf('worker'), 'SIGKILL');
 		expect(sink.received).toEqual([]);
 		await fetch(`${api}/v1/queues/webhooks/resume`, { method: 'POST' });
-		await sink.expectMessages('picture.ready', id, 1, recovery);
+		await expectToldBy(picpipe, sink, 'picture.ready', id, 1, recovery);
 		expectSound(sink, key);
 	});
 
@@ -69,7 +81,7 @@ describe('what is ready is told', () => {
 		await sink.expectMessages('picture.ready', id);
 		process.kill(picpipe.pidOf('worker'), 'SIGKILL');
 		sink.answer(says(200));
-		await sink.expectMessages('picture.ready', id, 2, recovery);
+		await expectToldBy(picpipe, sink, 'picture.ready', id, 2, recovery);
 		expect(new Set(sink.received.map((one) => one.id)).size).toBe(1);
 		expectSound(sink, key);
 	});
@@ -77,7 +89,7 @@ describe('what is ready is told', () => {
 	it('although Redis loses everything while a later attempt waits, for hours even', { timeout: 120_000 }, async () => {
 		const redis = await startRedis();
 		onTestFinished(() => redis.stop());
-		const { sink, key, api } = await start({ REDIS_URL: redis.url, PICPIPE_WEBHOOK_SCHEDULE: '7200,7200' });
+		const { sink, key, picpipe, api } = await start({ REDIS_URL: redis.url, PICPIPE_WEBHOOK_SCHEDULE: '7200,7200' });
 		sink.answer(says(503));
 		const ids = [await upload(api), await upload(api)];
 		for (const id of ids) await sink.expectMessages('picture.ready', id);
@@ -86,7 +98,7 @@ describe('what is ready is told', () => {
 		await redis.wipe();
 		sink.answer(says(200));
 		await redis.restart();
-		for (const id of ids) await sink.expectMessages('picture.ready', id, 2, recovery);
+		for (const id of ids) await expectToldBy(picpipe, sink, 'picture.ready', id, 2, recovery);
 		expect(new Set(sink.received.map((one) => one.id)).size).toBe(2);
 		expectSound(sink, key);
 	});
@@ -107,7 +119,7 @@ describe('the end of a batch', () => {
 		process.kill(picpipe.pidOf('worker'), 'SIGKILL');
 		await redis.wipe();
 		await redis.restart();
-		await sink.expectMessages('batch.finished', batch.id, 1, recovery);
+		await expectToldBy(picpipe, sink, 'batch.finished', batch.id, 1, recovery);
 		expect(sink.received.find(({ message }) => message.type === 'batch.finished')?.message.data).toMatchObject({
 			ready: 8,
 			failed: 0,

@@ -25,8 +25,8 @@ import { type WatchedStorage, watchedStorage } from '../helpers/storage.ts';
 
 const log = createLogger('test', 'silent');
 const running = new AbortController().signal;
-/** Nothing of idempotency keys and resumable uploads is tested here. */
-const upkeep = { idempotencySeconds: 60, resumableSeconds: 60, sweepSeconds: 60 };
+/** Nothing of idempotency keys, resumable uploads and batches is tested here. */
+const upkeep = { idempotencySeconds: 60, resumableSeconds: 60, sweepSeconds: 60, batchSeconds: 60 };
 let bytes: Buffer;
 
 beforeEach(async () => {

@@ -1,0 +1,135 @@
+import {
+	type Batch,
+	batchSchema,
+	type ClosedBatch,
+	closedBatchSchema,
+	type FinishedBatch,
+	finishedBatchSchema,
+	isBatchId,
+} from '../domain/batch.ts';
+import { PicpipeError } from '../errors.ts';
+import { batchKeys, manifestKey, openBatchesFolder, openBatchKey } from '../storage/keys.ts';
+import { readObject, type Storage } from '../storage/storage.ts';
+import { folderOf } from './manifest.ts';
+
+/**
+ * Batches in the storage. Each fact is an object of its own that is created once, so that nobody writes over what another one has just said: that there is
+ * a batch, that a picture belongs to it, that it is closed, that it is finished. A marker says that its end is still to be told.
+ */
+
+/** Makes a batch unless there is one of this id. @returns whether it was this one */
+export async function createBatch(storage: Storage, batch: Batch): Promise<boolean> {
+	// First the marker: whoever dies in between leaves one without a batch, which the sweep takes away.
+	await storage.put(openBatchKey(batch.id), Buffer.from(`${batch.createdAt}\n`));
+	return storage.create(batchKeys(batch.id).batch, toBytes(batch));
+}
+
+export async function readBatch(storage: Storage, id: string): Promise<Batch | undefined> {
+	return isBatchId(id) ? read(storage, batchKeys(id).batch, batchSchema) : undefined;
+}
+
+/** @throws PicpipeError `unknown-batch` */
+export async function requireBatch(storage: Storage, id: string): Promise<Batch> {
+	const batch = await readBatch(storage, id);
+	if (batch) return batch;
+	throw new PicpipeError(
+		'unknown-batch',
+		`Expected the id of a batch for batch but there is no ${JSON.stringify(id.slice(0, 80))}.`,
+	);
+}
+
+/** Undefined while pictures are taken. */
+export function readClosed(storage: Storage, id: string): Promise<ClosedBatch | undefined> {
+	return read(storage, batchKeys(id).closed, closedBatchSchema);
+}
+
+/** Takes no further picture; one that was closed before stays as it is. */
+export async function closeBatch(storage: Storage, id: string, reason: ClosedBatch['reason']): Promise<void> {
+	const closed: ClosedBatch = { version: 1, at: new Date().toISOString(), reason };
+	await storage.create(batchKeys(id).closed, toBytes(closed));
+}
+
+export function readFinished(storage: Storage, id: string): Promise<FinishedBatch | undefined> {
+	return read(storage, batchKeys(id).finished, finishedBatchSchema);
+}
+
+/** @returns whether nobody had said it before */
+export function createFinished(storage: Storage, id: string, finished: FinishedBatch): Promise<boolean> {
+	return storage.create(batchKeys(id).finished, toBytes(finished));
+}
+
+/** @throws PicpipeError `unknown-batch`, `batch-closed` */
+export async function requireOpenBatch(storage: Storage, id: string): Promise<Batch> {
+	const batch = await requireBatch(storage, id);
+	const closed = await readClosed(storage, id);
+	if (closed)
+		throw new PicpipeError('batch-closed', `Expected a batch that is open but this was closed at ${closed.at}.`);
+	return batch;
+}
+
+/**
+ * Makes a picture part of a batch, before its manifest is written. It looks twice whether the batch is open: whoever closes it looks for pictures
+ * afterwards, so one of the two always sees the other. One that is part of it stays so, whatever became of the batch meanwhile.
+ *
+ * @throws PicpipeError `unknown-batch`, `batch-closed`; then the picture is no part of it
+ */
+export async function joinBatch(storage: Storage, id: string, pictureId: string): Promise<void> {
+	await requireBatch(storage, id);
+	const key = batchKeys(id).picture(pictureId);
+	if (await storage.stat(key)) return;
+	await requireOpenBatch(storage, id);
+	await storage.put(key, Buffer.from('\n'));
+	await requireOpenBatch(storage, id).catch(async (error) => {
+		await storage.delete(key);
+		throw error;
+	});
+}
+
+/** Takes back that a picture is part of a batch, because it could not be accepted. */
+export async function leaveBatch(storage: Storage, id: string, pictureId: string): Promise<void> {
+	await storage.delete(batchKeys(id).picture(pictureId));
+}
+
+/** Closes a batch in which there are as many pictures as it expects. @returns whether it is closed */
+export async function closeIfComplete(storage: Storage, id: string): Promise<boolean> {
+	const { expect } = await requireBatch(storage, id);
+	if (expect === undefined) return false;
+	const members = await membersOf(storage, id);
+	if (members.length < expect) return false;
+	// Some may be coming in, or have been lost on the way: only what was accepted counts. Looked at near the end alone.
+	let accepted = 0;
+	for (const member of members) {
+		if (await storage.stat(manifestKey(folderOf(member)))) accepted++;
+		if (accepted === expect) break;
+	}
+	if (accepted < expect) return false;
+	await closeBatch(storage, id, 'expected');
+	return true;
+}
+
+/** The ids of its pictures, newest first. Some may have been deleted, or never accepted. */
+export async function membersOf(storage: Storage, id: string): Promise<string[]> {
+	const { pictures } = batchKeys(id);
+	const ids: string[] = [];
+	for await (const key of storage.list(pictures)) ids.push(key.slice(pictures.length));
+	return ids.sort().reverse();
+}
+
+/** Forgets which pictures were in it: their manifests say so too. */
+export async function forgetMembers(storage: Storage, id: string): Promise<void> {
+	await storage.deleteFolder(batchKeys(id).pictures);
+}
+
+/** The ids of all batches whose end is still to be told. */
+export async function* openBatches(storage: Storage): AsyncIterable<string> {
+	for await (const key of storage.list(openBatchesFolder)) yield key.slice(openBatchesFolder.length);
+}
+
+async function read<T>(storage: Storage, key: string, schema: { parse(value: unknown): T }): Promise<T | undefined> {
+	const bytes = await readObject(storage, key);
+	return bytes && schema.parse(JSON.parse(bytes.toString()));
+}
+
+function toBytes(value: object): Buffer {
+	return Buffer.from(`${JSON.stringify(value, null, '\t')}\n`);
+}

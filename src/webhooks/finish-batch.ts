@@ -1,0 +1,124 @@
+import {
+	closeBatch,
+	closeIfComplete,
+	createFinished,
+	forgetMembers,
+	membersOf,
+	openBatches,
+	readBatch,
+	readClosed,
+	readFinished,
+} from '../catalog/batch.ts';
+import { readManifest } from '../catalog/manifest.ts';
+import type { Batch, FinishedBatch } from '../domain/batch.ts';
+import { isFinished } from '../domain/picture.ts';
+import type { Logger } from '../observe/log.ts';
+import { openBatchKey, pendingKey } from '../storage/keys.ts';
+import type { Storage } from '../storage/storage.ts';
+import type { Announcer } from './announce.ts';
+import { batchEvent } from './event.ts';
+
+/** What it takes to see that a batch has come to its end, and to tell it. */
+export interface BatchEnds {
+	readonly storage: Storage;
+	readonly announcer?: Announcer | undefined;
+	readonly log?: Logger | undefined;
+}
+
+/** Manifests read side by side. */
+const parallel = 8;
+
+/**
+ * Sees whether a closed batch has come to its end, by the manifests of its pictures, and tells it. Of any number who see it at once one says so; if that
+ * one dies before it was told, the next sweep tells it.
+ *
+ * @returns whether it is finished
+ */
+export async function finishBatch(to: BatchEnds, id: string): Promise<boolean> {
+	const { storage } = to;
+	const batch = await readBatch(storage, id);
+	if (!batch) return false;
+	if (await readFinished(storage, id)) return true;
+	if (!(await readClosed(storage, id)) && !(await closeIfComplete(storage, id))) return false;
+	const counts = await countEnds(storage, id);
+	if (!counts) return false;
+	const finished: FinishedBatch = { version: 1, at: new Date().toISOString(), ...counts };
+	if (await createFinished(storage, id, finished)) await tellEnd(to, batch, finished);
+	return true;
+}
+
+/** Undefined while there is one that has not ended, or may still be accepted. */
+async function countEnds(storage: Storage, id: string): Promise<Pick<FinishedBatch, 'ready' | 'failed'> | undefined> {
+	const counts = { ready: 0, failed: 0 };
+	// Those that came last are most likely still under way.
+	const members = await membersOf(storage, id);
+	for (let at = 0; at < members.length; at += parallel) {
+		const states = await Promise.all(members.slice(at, at + parallel).map((member) => stateOf(storage, member)));
+		for (const state of states) {
+			if (state === 'open') return undefined;
+			if (state !== 'gone') counts[state]++;
+		}
+	}
+	return counts;
+}
+
+/** One that has neither manifest nor marker was deleted, or never accepted. */
+async function stateOf(storage: Storage, pictureId: string): Promise<'ready' | 'failed' | 'open' | 'gone'> {
+	// In this order: a picture has its marker before its manifest.
+	const isPending = (await storage.stat(pendingKey(pictureId))) !== undefined;
+	const picture = await readManifest(storage, pictureId);
+	if (!picture) return isPending ? 'open' : 'gone';
+	return isFinished(picture.state) ? (picture.state as 'ready' | 'failed') : 'open';
+}
+
+/** The marker goes last: while it is there nobody can say that the end was told. */
+async function tellEnd({ storage, announcer, log }: BatchEnds, batch: Batch, finished: FinishedBatch): Promise<void> {
+	await announcer?.announce(batchEvent(batch, finished));
+	await forgetMembers(storage, batch.id);
+	await storage.delete(openBatchKey(batch.id));
+	const { ready, failed } = finished;
+	log?.info({ batchId: batch.id, ready, failed }, 'batch finished');
+}
+
+export interface SweepBatches extends BatchEnds {
+	/** How long a batch may be open, seconds. */
+	readonly batchSeconds: number;
+	/** Age at which a marker without a batch counts as left behind, seconds. */
+	readonly abandonedSeconds: number;
+}
+
+/**
+ * Looks at every batch whose end is still to be told: whatever a dead process has left undone is done, and one that was open for too long is closed.
+ *
+ * @param now milliseconds since 1970
+ * @returns how many ended
+ */
+export async function sweepBatches(context: SweepBatches, now: number): Promise<number> {
+	let ended = 0;
+	for await (const id of openBatches(context.storage)) {
+		try {
+			if (await sweepBatch(context, id, now)) ended++;
+		} catch (err) {
+			context.log?.error({ err, batchId: id }, 'could not look after a batch; the next sweep tries again');
+		}
+	}
+	return ended;
+}
+
+async function sweepBatch(context: SweepBatches, id: string, now: number): Promise<boolean> {
+	const { storage, batchSeconds, abandonedSeconds } = context;
+	const batch = await readBatch(storage, id);
+	if (!batch) {
+		const stat = await storage.stat(openBatchKey(id));
+		const isLeft = stat && stat.modifiedAt.getTime() < now - abandonedSeconds * 1_000;
+		if (isLeft) await storage.delete(openBatchKey(id));
+		return false;
+	}
+	const finished = await readFinished(storage, id);
+	if (finished) {
+		await tellEnd(context, batch, finished);
+		return true;
+	}
+	if (Date.parse(batch.createdAt) < now - batchSeconds * 1_000) await closeBatch(storage, id, 'age');
+	return finishBatch(context, id);
+}
