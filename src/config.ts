@@ -527,7 +527,7 @@ export const settings = {
 		'PICPIPE_ABANDONED_SECONDS',
 		integer(1, 604_800, 'seconds'),
 		3_600,
-		'Age at which an upload that never finished (its process was killed) is cleaned up. Longer than `PICPIPE_UPLOAD_SECONDS`.',
+		'An upload that never finished (its process was killed) is cleaned up when a worker has seen it lie for so long. Longer than `PICPIPE_UPLOAD_SECONDS`.',
 	),
 	resumableSeconds: setting(
 		'PICPIPE_RESUMABLE_SECONDS',

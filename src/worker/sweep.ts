@@ -1,7 +1,7 @@
 import type { Job } from 'bullmq';
 import { pendingIds, purgePicture, readManifest } from '../catalog/manifest.ts';
 import { reindex } from '../catalog/reindex.ts';
-import { isFinished, type Picture, parsePictureId, pictureIdTime } from '../domain/picture.ts';
+import { isFinished, type Picture, parsePictureId } from '../domain/picture.ts';
 import { PicpipeError } from '../errors.ts';
 import { type ForgetUploadsOptions, forgetUploads } from '../intake/forget-uploads.ts';
 import { type ForgetOptions, forgetIdempotencyKeys } from '../intake/idempotency.ts';
@@ -14,12 +14,14 @@ import { sweepBatches } from '../webhooks/finish-batch.ts';
 import { forgetFailed, restoreLog, sweepOutbox } from '../webhooks/sweep.ts';
 import type { Webhooks } from '../webhooks/webhooks.ts';
 import { type Records, recordFailure, settle } from './record.ts';
+import type { Sightings } from './sightings.ts';
 import { removeTornWrites } from './torn-writes.ts';
 
 export interface SweepContext extends Records, ForgetOptions, ForgetUploadsOptions {
 	readonly queues: Queues;
-	/** Age at which an original without a manifest counts as left behind, seconds. */
+	/** For so long an original without a manifest has to be seen before it counts as left behind, seconds. */
 	readonly abandonedSeconds: number;
+	readonly sightings: Sightings;
 	/** How long a batch may be open, seconds. */
 	readonly batchSeconds: number;
 	/** Nothing is looked after of webhooks when it is absent. */
@@ -90,7 +92,8 @@ export async function sweep(context: SweepContext, job?: Job): Promise<SweepResu
 		if (batch.length === parallel) await Promise.all(batch.splice(0));
 	}
 	await Promise.all(batch);
-	result.torn = await removeTornWrites(context.storage, earliestNow() - context.abandonedSeconds * 1_000);
+	result.torn = await removeTornWrites(context.storage, context);
+	context.sightings.endLook();
 	result.broughtForward = await context.queues.bringForwardLate();
 	result.forgotten = await forgetIdempotencyKeys(context.storage, context, earliestNow());
 	result.expired = await forgetUploads(context.storage, context, earliestNow());
@@ -139,7 +142,7 @@ async function sweepPicture(context: SweepContext, id: string): Promise<Found | 
 
 /** An upload writes its marker first and its manifest last; in between it is still coming in, or its process was killed. */
 async function purgeIfAbandoned(context: SweepContext, id: string): Promise<Found | undefined> {
-	if (earliestNow() - pictureIdTime(id) < context.abandonedSeconds * 1_000) return undefined;
+	if (context.sightings.ageOf(id) < context.abandonedSeconds * 1_000) return undefined;
 	await purgePicture(context.storage, id);
 	context.log.warn({ pictureId: id }, 'removed what an unfinished upload left behind');
 	return 'abandoned';

@@ -9,6 +9,7 @@ import type { Webhooks } from '../webhooks/webhooks.ts';
 import { webhookDelivery } from './deliver-webhook.ts';
 import { type FetchContext, fetchPicture } from './fetch-picture.ts';
 import { type ProcessContext, processPicture } from './process-picture.ts';
+import { openSightings } from './sightings.ts';
 import { type SweepContext, sweep } from './sweep.ts';
 
 /**
@@ -46,7 +47,7 @@ export interface PicpipeWorker {
 export function startWorkers(
 	redis: Redis,
 	queues: Queues,
-	context: ProcessContext & FetchContext & SweepContext & { readonly webhooks: Webhooks },
+	context: ProcessContext & FetchContext & Omit<SweepContext, 'sightings'> & { readonly webhooks: Webhooks },
 	options: WorkerOptions,
 ): PicpipeWorker {
 	const { log, webhooks } = context;
@@ -70,6 +71,7 @@ export function startWorkers(
 		return worker;
 	};
 	const stopping = new AbortController();
+	const sightings = openSightings();
 	const workers = [
 		work('fetches', options.fetchConcurrency, (job, token) => fetchPicture(job, context, stopping.signal, token)),
 		work('pictures', options.imagingProcesses + jobsAhead, (job) => processPicture(job, context)),
@@ -81,7 +83,7 @@ export function startWorkers(
 		),
 		work('upkeep', 1, (job) => {
 			sweepJobSchema.parse(job.data);
-			return sweep(context, job);
+			return sweep({ ...context, sightings }, job);
 		}),
 	];
 	const scheduling = keepSweepScheduled(queues, options.sweepSeconds * 1_000, log);

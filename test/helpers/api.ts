@@ -11,6 +11,7 @@ import { connectRedis } from '../../src/queue/redis.ts';
 import { openStorage } from '../../src/storage/index.ts';
 import type { Storage } from '../../src/storage/storage.ts';
 import { openWebhooks } from '../../src/webhooks/webhooks.ts';
+import { openSightings } from '../../src/worker/sightings.ts';
 import { type SweepResult, sweep } from '../../src/worker/sweep.ts';
 import { temporaryFolder } from './folder.ts';
 import { freshPrefix } from './redis.ts';
@@ -45,6 +46,7 @@ export async function startTestApi(environment: Record<string, string> = {}): Pr
 	const api = await startApi(config, createLogger('api', config.logLevel));
 	onTestFinished(() => api.stop());
 	const storage = openStorage(config.storage);
+	const sightings = openSightings();
 	return {
 		url: api.address ?? '',
 		config,
@@ -68,7 +70,7 @@ export async function startTestApi(environment: Record<string, string> = {}): Pr
 				const log = createLogger('worker', config.logLevel);
 				const webhooks = openWebhooks(config, { redis, storage, queues, log });
 				const { announcer } = webhooks;
-				return sweep({ ...config, storage, catalog, queues, webhooks, announcer, log });
+				return sweep({ ...config, storage, catalog, queues, webhooks, announcer, log, sightings });
 			}),
 		loseIndex: () =>
 			withRedis(config, async (redis) => {

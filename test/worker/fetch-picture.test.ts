@@ -15,6 +15,7 @@ import { openQueues } from '../../src/queue/queues.ts';
 import { readObject } from '../../src/storage/storage.ts';
 import { type FetchContext, type FetchResult, fetchPicture } from '../../src/worker/fetch-picture.ts';
 import { settle } from '../../src/worker/record.ts';
+import { openSightings } from '../../src/worker/sightings.ts';
 import { sweep } from '../../src/worker/sweep.ts';
 import { connected } from '../helpers/connection.ts';
 import { makePicture, makeRecipe } from '../helpers/manifest.ts';
@@ -26,7 +27,13 @@ import { type WatchedStorage, watchedStorage } from '../helpers/storage.ts';
 const log = createLogger('test', 'silent');
 const running = new AbortController().signal;
 /** Nothing of idempotency keys, resumable uploads and batches is tested here. */
-const upkeep = { idempotencySeconds: 60, resumableSeconds: 60, sweepSeconds: 60, batchSeconds: 60 };
+const upkeep = {
+	idempotencySeconds: 60,
+	resumableSeconds: 60,
+	sweepSeconds: 60,
+	batchSeconds: 60,
+	sightings: openSightings(),
+};
 let bytes: Buffer;
 
 beforeEach(async () => {
