@@ -1,6 +1,7 @@
 import { Job, type JobsOptions, type RetryOptions } from 'bullmq';
 import type { z } from 'zod';
 import {
+	type DeliverJob,
 	fetchJobIdOf,
 	fetchJobSchema,
 	type JobProgress,
@@ -44,16 +45,17 @@ export class ArenaJob extends Job {
 }
 
 /**
- * Lists show `arenaName` of the data where there is one: here the picture's file and how far the work is. Not enumerable, so that
+ * Lists show `arenaName` of the data where there is one: here the picture's file and how far the work is, of a webhook what it tells. Not enumerable, so that
  * it is not taken for a part of the data anywhere else.
  */
 export function nameInList(job: Job): void {
-	const { source, pictureId } = (job.data ?? {}) as Partial<ProcessJob>;
-	const file = source?.filename ?? pictureId;
+	const { source, pictureId, batchId, type } = (job.data ?? {}) as Partial<ProcessJob> & Partial<DeliverJob>;
+	const file = source?.filename ?? pictureId ?? batchId;
 	if (typeof file !== 'string') return;
+	const what = typeof type === 'string' ? `${type} of ${file}` : file;
 	const { percent, step } = (job.progress ?? {}) as Partial<JobProgress>;
 	const progress = job.finishedOn || percent === undefined ? '' : `, ${percent} % (${step})`;
-	Object.defineProperty(job.data, 'arenaName', { value: `${job.name} ${file}${progress}`, enumerable: false });
+	Object.defineProperty(job.data, 'arenaName', { value: `${job.name} ${what}${progress}`, enumerable: false });
 }
 
 /** What the jobs of a queue are that work on pictures. */
