@@ -6,14 +6,14 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import sharp from 'sharp';
 import { tsImport } from 'tsx/esm/api';
-import { allocatorSettings } from '../dist/worker/imaging-child.js';
+import { allocatorSettings, engineFlags } from '../dist/worker/imaging-child.js';
 import { jobs } from './engine-jobs.mjs';
 import { median, table } from './figures.mjs';
 import { watchMemory } from './usage.mjs';
 
 /**
  * The engine against sharp by hand: five jobs over photographs, one picture at a time, in two processes that take turns picture
- * by picture and have the same settings.
+ * by picture and have the settings of an imaging process.
  *
  *   npm run bench:engine                 every photograph of ../shared/pictures/photos (else a generated one), 5 rounds
  *   npm run bench:engine -- --quick      3 of them, 2 rounds, under a minute
@@ -26,7 +26,7 @@ const rounds = options.quick ? 2 : 5;
 const folder = await mkdtemp(join(tmpdir(), 'picpipe-bench-'));
 const program = new URL('./engine-process.mjs', import.meta.url);
 const sides = ['direct', 'engine'].map((name) =>
-	fork(program, [name], { env: { ...process.env, ...allocatorSettings } }),
+	fork(program, [name], { env: { ...process.env, ...allocatorSettings }, execArgv: engineFlags }),
 );
 try {
 	const files = await photographs();

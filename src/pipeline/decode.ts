@@ -63,15 +63,9 @@ async function decodeOnce(
 	{ failOn, colour }: { readonly failOn: 'error' | 'warning'; readonly colour: ColourOption },
 ): Promise<Pixels> {
 	try {
-		const { facts, profile, drawing } = picture;
+		const { profile } = picture;
 		const isConverted = profile === undefined || colour === 'srgb';
-		const options = {
-			...inputOptions(failOn, facts.width * facts.height),
-			ignoreIcc: !isConverted,
-			...(drawing ? svgOptions : pageOptions(picture.page)),
-		};
-		// A drawing is not scaled: it is drawn at the size asked for.
-		let image = sharp(drawing?.document ?? file, options).resize({ width, height, fit: 'fill', kernel });
+		let image = openOriginal(file, picture, { failOn, isConverted }).resize({ width, height, fit: 'fill', kernel });
 		if (!isConverted) return colour === 'p3' ? await inDisplayP3(image, profile) : await toPixels(image);
 		// sharp leaves the pixels of such pictures in P3 unless it is told where they shall end.
 		if (picture.isDeepWithProfile) image = image.withIccProfile('srgb');
@@ -79,6 +73,26 @@ async function decodeOnce(
 	} catch (error) {
 		throw classify(error, 'decode', 'decode');
 	}
+}
+
+/** A pipeline that begins with the file. */
+function openOriginal(
+	file: Buffer,
+	{ facts, drawing, page }: Inspected,
+	{ failOn, isConverted }: { readonly failOn: 'error' | 'warning'; readonly isConverted: boolean },
+): Sharp {
+	const options = {
+		...inputOptions(failOn, facts.width * facts.height),
+		ignoreIcc: !isConverted,
+		...(drawing ? svgOptions : pageOptions(page)),
+	};
+	// A drawing is not scaled: it is drawn at the size asked for.
+	return sharp(drawing?.document ?? file, options);
+}
+
+/** A pipeline that begins with a photograph and ends wherever the caller wants, in sRGB; whatever is odd about the file fails it. */
+export function openPhotograph(file: Buffer, picture: Inspected): Sharp {
+	return openOriginal(file, picture, { failOn: 'warning', isConverted: true }).toColourspace('srgb');
 }
 
 /** From the original's own numbers, with 16 bits on the way: through sRGB, colours beyond it would be lost. */

@@ -128,7 +128,8 @@ function profiled(pixels: Pixels, profile: Buffer): Sharp {
 	return sharp(withProfile(pixels, profile), { limitInputPixels: width * height }).keepIccProfile();
 }
 
-async function encode(image: Sharp): Promise<Written> {
+/** Runs a pipeline that ends in an encoder. */
+export async function encode(image: Sharp): Promise<Written> {
 	const { data, info } = await image.toBuffer({ resolveWithObject: true });
 	return { data, width: info.width, height: info.pageHeight ?? info.height };
 }

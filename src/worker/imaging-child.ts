@@ -66,7 +66,7 @@ export const allocatorSettings = {
  * For V8. Every buffer of pixels counts as memory that a collection might free, so one comes with each picture or two; the heap itself
  * is a dozen megabytes. Threads that share such a collection out cost twenty times what they save (docs/benchmarks.md).
  */
-const engineFlags = ['--single-threaded-gc'];
+export const engineFlags = ['--single-threaded-gc'];
 
 export function startImagingChild(settings: ImagingSettings, log: Logger): ImagingChild {
 	const child = forkImaging();

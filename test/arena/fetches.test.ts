@@ -58,6 +58,12 @@ describe('the job of a fetch in Arena', () => {
 		const { api, remote, id, jobId, ask } = await open();
 		await api.startWorker();
 		expect(await untilFinished(api, id)).toMatchObject({ state: 'failed' });
+		// The manifest says so a moment before the job does.
+		const failedJobs = async () => {
+			const { queues } = await json(await fetch(`${api.url}/v1/queues`));
+			return queues.find(({ name }: { name: string }) => name === 'fetches').counts.failed;
+		};
+		await expect.poll(failedJobs, { timeout: 10_000 }).toBe(1);
 		remote.answer(sends(bytes));
 		expect((await ask('PATCH', `/job/${jobId}`)).status).toBe(200);
 		await expect

@@ -1,0 +1,48 @@
+import { type Encoder, isChooser } from './encode.ts';
+import { targetOf } from './encoders/quality.ts';
+import type { Inspected } from './inspect.ts';
+import type { Level, LevelVariant, Pass } from './levels.ts';
+import type { PlannedEncoding } from './plan.ts';
+
+/** What decoder, scaler and encoder can do as one. */
+export interface Direct {
+	readonly variant: LevelVariant;
+	readonly pass: Pass;
+	readonly encoding: PlannedEncoding;
+	/** That of the encoding. */
+	readonly encoder: Encoder;
+}
+
+/**
+ * The only thing that is made of a level, where it is one encoding of a photograph that was scaled and nothing else. Its pixels need not be handed over between
+ * two pipelines, which is worth a tenth of the time of a small one (docs/benchmarks.md).
+ *
+ * @param picture the page that the level is of
+ */
+export function directOf(level: Level, levels: readonly Level[], picture: Inspected): Direct | undefined {
+	const [variant, ...otherVariants] = level.variants;
+	const isAlone =
+		!level.base && otherVariants.length + level.analyse.length === 0 && !levels.some(({ base }) => base === level);
+	if (!variant || !isAlone || !isPlainPhotograph(picture)) return undefined;
+	const [pass, ...otherPasses] = variant.passes;
+	const [encoding, ...otherEncodings] = variant.variant.encodings;
+	const isPlain =
+		otherPasses.length + otherEncodings.length + variant.chained.length === 0 &&
+		variant.later === undefined &&
+		(variant.variant.output.colour ?? 'srgb') === 'srgb' &&
+		pass?.operation.name === 'resize' &&
+		isScaledDown(pass);
+	if (!isPlain || !pass || !encoding || isChooser(encoding.encoder) || targetOf(encoding.options)) return undefined;
+	return { variant, pass, encoding, encoder: encoding.encoder };
+}
+
+/** Scaled and not cut: of a picture that is cut, a decoder may read no further than to the edge, and not see that the file ends early. */
+function isScaledDown({ operation, options, input }: Pass): boolean {
+	const { enough, output, addsAlpha = false } = operation.predict(input, options);
+	return enough !== undefined && enough.width <= output.width && enough.height <= output.height && !addsAlpha;
+}
+
+/** One whose pixels are what its decoder gives: no alpha to be put on a background, no further frames, no numbers of another kind. */
+function isPlainPhotograph({ format, facts }: Inspected): boolean {
+	return format === 'jpeg' && facts.colourSpace === 'srgb' && !facts.alpha;
+}
