@@ -29,6 +29,12 @@ const rules: readonly Rule[] = [
 		sentence: 'There was not enough memory for the picture.',
 	},
 	{
+		// glib and libvips, where a thread or a file can't be had.
+		pattern: /creating thread|create thread|temporarily unavailable|too many open files/i,
+		code: 'internal',
+		sentence: 'The system had no room for another thread or file.',
+	},
+	{
 		pattern: /bad dimensions|zero-sized image/i,
 		code: 'corrupt-picture',
 		sentence: 'The picture has no width or no height.',
