@@ -41,6 +41,9 @@ const leaseTime = 9_000;
  */
 const uploadLease = 4_000;
 
+/** So long an api waits for Redis before it takes requests, milliseconds. Then it goes on without: uploads can wait, operators' calls can't. */
+const connectingPatience = 1_000;
+
 /** A role at work. */
 export interface Running {
 	/** Where it can be reached, for those that listen. */
@@ -108,6 +111,7 @@ export async function startApi(config: Config, log: Logger): Promise<Running> {
 		webhooks,
 		...access,
 	});
+	await connected(redis, connectingPatience);
 	const place = { host: config.host, port: config.port, variable: 'PICPIPE_PORT' } as const;
 	const listening = await listen(app, place, { ...config, asksForBodies: true });
 	log.info({ address: listening.address, storage: storage.description }, 'api listens');
@@ -128,6 +132,13 @@ export async function startApi(config: Config, log: Logger): Promise<Running> {
 			eventsRedis.disconnect();
 		},
 	};
+}
+
+async function connected(redis: Redis, milliseconds: number): Promise<void> {
+	if (redis.status === 'ready') return;
+	const late = new AbortController();
+	await Promise.race([once(redis, 'ready', late), sleep(milliseconds, undefined, late)]).catch(() => {});
+	late.abort();
 }
 
 /** Takes jobs and does them. */

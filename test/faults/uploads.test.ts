@@ -58,15 +58,18 @@ describe('kill -9 of the api in the middle of resumable uploads', () => {
 		await tus(url, 'PATCH', bytesAt(0), bytes.subarray(0, 10_000));
 		const stalled = async (from: number, signal: NodeJS.Signals) => {
 			const pid = picpipe.pidOf('api');
-			const body = new ReadableStream({
-				start(controller) {
-					controller.enqueue(new Uint8Array(bytes.subarray(from, from + 5_000)));
-				},
-			});
-			const headers = { 'tus-resumable': '1.0.0', ...bytesAt(from) };
-			const patch = fetch(url, { method: 'PATCH', headers, body, duplex: 'half' } as RequestInit).catch(() => {});
-			// Until it holds the upload, so that its bytes are being taken.
-			await sleep(300);
+			const send = () => {
+				const body = new ReadableStream({
+					start(controller) {
+						controller.enqueue(new Uint8Array(bytes.subarray(from, from + 5_000)));
+					},
+				});
+				const headers = { 'tus-resumable': '1.0.0', ...bytesAt(from) };
+				return fetch(url, { method: 'PATCH', headers, body, duplex: 'half' } as RequestInit).catch(() => {});
+			};
+			let patch = send();
+			// Until it holds the upload, so that its bytes are being taken. An api that was killed has held it for a while more.
+			while ((await Promise.race([patch, sleep(1_000, 'held')])) !== 'held') patch = send();
 			process.kill(pid, signal);
 			await patch;
 			await until('the api is there again', async () => picpipe.pidOf('api') !== pid);

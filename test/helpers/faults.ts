@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
@@ -44,12 +44,20 @@ export async function startForFaults(
 	return Object.assign(picpipe, { sink });
 }
 
+/** Ports from which none is taken for connections that go out (Linux begins at 32,768). */
+const ports = { first: 10_000, count: 20_000 };
+
 async function freePort(): Promise<number> {
-	const server = createServer().listen(0, '127.0.0.1');
-	await once(server, 'listening');
-	const { port } = server.address() as AddressInfo;
-	server.close();
-	return port;
+	for (;;) {
+		const port = ports.first + Math.floor(Math.random() * ports.count);
+		const server = createServer().listen(port, '127.0.0.1');
+		const isFree = await once(server, 'listening').then(
+			() => true,
+			() => false,
+		);
+		server.close();
+		if (isFree) return port;
+	}
 }
 
 /** Times that each test of faults is run: `npm run faults` asks for more than one, each with other moments for its faults. */
