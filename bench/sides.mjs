@@ -1,7 +1,7 @@
 import { fork, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
@@ -46,9 +46,7 @@ export async function startDirect(folder, name = 'sharp directly', settings = {}
 			const work = async (child) => {
 				for (let next = left.shift(); next; next = left.shift()) {
 					const [index, file] = next;
-					const target = join(folder, `${round}-${index}`);
-					await mkdir(target, { recursive: true });
-					child.send({ file, folder: target });
+					child.send({ file, folder: join(folder, `${round}-${index}`) });
 					await once(child, 'message');
 				}
 			};
