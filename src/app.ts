@@ -65,6 +65,8 @@ export async function startApi(config: Config, log: Logger): Promise<Running> {
 		{ openIdempotencyRecords },
 		{ openUploadLocks },
 		{ openWebhooks },
+		{ openAttempts },
+		{ openMetrics },
 	] = await Promise.all([
 		import('./api/server.ts'),
 		import('./queue/events.ts'),
@@ -74,6 +76,8 @@ export async function startApi(config: Config, log: Logger): Promise<Running> {
 		import('./intake/idempotency.ts'),
 		import('./api/upload-locks.ts'),
 		import('./webhooks/webhooks.ts'),
+		import('./queue/attempts.ts'),
+		import('./observe/metrics.ts'),
 	]);
 	const storage = openStorage(config.storage);
 	const keys = openKeys(config, storage, log);
@@ -109,6 +113,8 @@ export async function startApi(config: Config, log: Logger): Promise<Running> {
 		log,
 		assets,
 		webhooks,
+		attemptCounts: openAttempts(redis, config.redisPrefix),
+		metrics: openMetrics(),
 		...access,
 	});
 	await connected(redis, connectingPatience);
@@ -143,12 +149,14 @@ async function connected(redis: Redis, milliseconds: number): Promise<void> {
 
 /** Takes jobs and does them. */
 export async function startWorker(config: Config, log: Logger): Promise<Running> {
-	const [{ startImagingPool }, { startWorkers }, { fetchLimitsOf }, { openWebhooks }] = await Promise.all([
-		import('./worker/pool.ts'),
-		import('./worker/worker.ts'),
-		import('./intake/fetch.ts'),
-		import('./webhooks/webhooks.ts'),
-	]);
+	const [{ startImagingPool }, { startWorkers }, { fetchLimitsOf }, { openWebhooks }, { openAttempts }] =
+		await Promise.all([
+			import('./worker/pool.ts'),
+			import('./worker/worker.ts'),
+			import('./intake/fetch.ts'),
+			import('./webhooks/webhooks.ts'),
+			import('./queue/attempts.ts'),
+		]);
 	const storage = openStorage(config.storage);
 	const redis = connect(config, 'worker', log);
 	const catalog = openCatalog(redis, config.redisPrefix);
@@ -164,6 +172,7 @@ export async function startWorker(config: Config, log: Logger): Promise<Running>
 			catalog,
 			webhooks,
 			announcer: webhooks.announcer,
+			attemptCounts: openAttempts(redis, config.redisPrefix),
 			queues,
 			pool,
 			assets,

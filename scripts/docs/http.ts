@@ -5,6 +5,7 @@ import { type Route, routes } from '../../src/api/routes.ts';
 import { offsetType, tusVersion } from '../../src/api/tus-headers.ts';
 import { settings } from '../../src/config.ts';
 import { maximumParts } from '../../src/intake/upload-parts.ts';
+import { metricTable } from '../../src/observe/metrics.ts';
 import { arenaJobPath } from '../../src/queue/arena-link.ts';
 import { jobOf } from '../../src/queue/jobs.ts';
 import { samplePicture } from './http-sample.ts';
@@ -160,6 +161,8 @@ With \`urls\` the answer has \`pictures\` and \`refused\` too, as [uploads](#pos
 		'Answers `{ queues }`; each with `name`, `paused`, `workers` and `counts` by state. [Queues](queues.md) says what they are for.',
 	'POST /v1/queues/:name/pause': 'Workers finish what they have. Uploads are still accepted.',
 	'POST /v1/queues/:name/clean': 'Answers `{ removed }`.',
+	'GET /metrics': `The text format of Prometheus, which sends \`Authorization: Bearer\` with a key of the scope \`admin\`; without any key there, this machine alone is answered.
+[Metrics](#metrics) lists what there is. While Redis is away it still answers, with what this api knows and \`picpipe_redis_up 0\`.`,
 	'GET /readyz':
 		'200 or 503 with `{ status, checks }`. The storage has to take, return and delete an object, and Redis to answer. Uploads are accepted without Redis too: ask `?exclude=redis` where only that matters.',
 };
@@ -229,7 +232,36 @@ Limits are held in Redis, for all apis together. While it is away each api count
 with every change. \`links\` lead on; \`links.job\` is the page of its job in Arena.`,
 		'## Calls',
 		...routes.map(routeText),
+		metricsText(),
 	);
+}
+
+function metricsText(): string {
+	const shown = Object.entries(metricTable).map(([name, { type, labels, of, help }]) => [
+		code(name),
+		type,
+		labels.map(code).join(', '),
+		of === 'redis' ? 'all' : 'the api',
+		help,
+	]);
+	return `## Metrics
+
+What \`GET /metrics\` shows beside what every Node process has (\`process_…\`, \`nodejs_…\`). Metrics of the api are counted by the api that is asked, from its start. Those of all
+are read from Redis, at most once a second, are the same at every api, and absent while Redis is away; take one api's (\`max\`), don't add them up.
+
+${table(['Name', 'Type', 'Labels', 'Of', 'What'], shown)}
+
+Classes and codes are those of the [errors](errors.md), queues those of the [queues](queues.md). The \`outcome\` of an attempt is \`succeeded\`, \`unneeded\` (deleted, disabled, or done
+already), \`retried\` (failed, another follows) or \`failed\` for good. Attempts lie in Redis alone and begin anew when it has lost its data, as a counter may. Webhooks that are still
+to be delivered, or could not be, are \`picpipe_jobs\` of the queue \`webhooks\`.
+
+${fence(
+	'yaml',
+	`scrape_configs:
+  - job_name: picpipe
+    authorization: { credentials: picpipe_... }
+    static_configs: [{ targets: ['127.0.0.1:3000'] }]`,
+)}`;
 }
 
 function keyOf({ method, path }: Route): string {

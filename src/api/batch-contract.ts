@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { BatchCounts } from '../catalog/catalog.ts';
+import type { StateCounts } from '../catalog/catalog.ts';
 import {
 	type Batch,
 	type ClosedBatch,
@@ -44,7 +44,7 @@ export function batchView(
 	{ id, name, createdAt, expect, webhook }: Batch,
 	closed: ClosedBatch | undefined,
 	finished: FinishedBatch | undefined,
-	counts: BatchCounts | undefined,
+	counts: StateCounts | undefined,
 ) {
 	const self = `/v1/batches/${id}`;
 	const total = counts && Object.values(counts).reduce((sum, count) => sum + count, 0);

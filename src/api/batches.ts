@@ -47,7 +47,7 @@ export function createBatchHandler(context: ApiContext): RequestHandler {
 			.location(`/v1/batches/${batch.id}`)
 			.json({
 				...(await shownBatch(context, (await readBatch(context.storage, batch.id)) ?? batch)),
-				...(urls && { pictures: pictures.map(viewOf(context, request)), refused: refusalsOf(results, requestId) }),
+				...(urls && { pictures: pictures.map(viewOf(context, request)), refused: refusalsOf(results, response) }),
 			});
 	};
 }

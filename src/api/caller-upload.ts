@@ -54,11 +54,12 @@ function fixedBy(
 }
 
 /** How large the caller's files may be, and how many in one upload. */
-export function limitsOf({ config }: ApiContext, { grant }: Caller): UploadLimits {
+export function limitsOf({ config, metrics }: ApiContext, { grant }: Caller): UploadLimits {
 	return {
 		maxFiles: config.maxFiles,
 		maxBytes: Math.min(config.maxBytes, grant?.maxBytes ?? config.maxBytes),
 		svg: svgLimitsOf(config),
+		onBytes: metrics.received,
 	};
 }
 

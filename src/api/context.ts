@@ -5,12 +5,14 @@ import type { KeyRing } from '../access/key-ring.ts';
 import type { Leases } from '../access/leases.ts';
 import type { Limiter } from '../access/limiter.ts';
 import type { Config } from '../config.ts';
-import { PicpipeError } from '../errors.ts';
+import { type ErrorCode, PicpipeError } from '../errors.ts';
 import type { Admission } from '../intake/admit.ts';
 import type { IdempotencyRecords } from '../intake/idempotency.ts';
 import type { Pressure } from '../intake/pressure.ts';
 import type { Logger } from '../observe/log.ts';
+import type { Metrics } from '../observe/metrics.ts';
 import type { RecipeBook } from '../pipeline/recipe-book.ts';
+import type { Attempts } from '../queue/attempts.ts';
 import type { PictureEvents } from '../queue/events.ts';
 import type { Webhooks } from '../webhooks/webhooks.ts';
 import type { UploadLocks } from './upload-locks.ts';
@@ -23,6 +25,10 @@ export interface ApiContext extends Admission {
 	readonly webhooks: Webhooks;
 	readonly recipeBook: RecipeBook;
 	readonly log: Logger;
+	/** What this process counts about itself. */
+	readonly metrics: Metrics;
+	/** What all workers count. */
+	readonly attemptCounts: Attempts;
 	/** Aborted when the process was told to stop. */
 	readonly stopping: AbortSignal;
 	readonly keys: KeyRing;
@@ -53,6 +59,10 @@ declare global {
 			log: Logger;
 			/** Who it is, once the guard of a route has found out; undefined on routes that need no key. */
 			caller?: Caller;
+			/** The code of the problem that was the answer. */
+			problem?: ErrorCode;
+			/** Of each file or address that was refused by itself. */
+			refused?: readonly ErrorCode[];
 			/** Comes from a page of another web site that may call. */
 			isForeignAllowed?: boolean;
 		}

@@ -87,7 +87,8 @@ async function begin(context: ApiContext, request: Request, response: Response, 
 	await context.uploads.locks.hold(upload.id, request, async (hold) => {
 		const isWithBytes = request.get('content-type') === offsetType;
 		if (isWithBytes) {
-			await takeBytes(request, { storage, upload, progress: { offset: 0, parts: [] }, maxBytes, hold });
+			const progress = { offset: 0, parts: [] };
+			await takeBytes(request, { storage, upload, progress, maxBytes, hold, onBytes: context.metrics.received });
 		}
 		const progress = await progressOf(storage, upload.id);
 		const finished = await finishIfComplete(context, response, upload, progress);

@@ -39,8 +39,7 @@ export async function answer(
 	const accepted = results.flatMap(({ picture }) => picture ?? []);
 	const refused = results.flatMap((result) => result.refused ?? []);
 	const view = viewOf(context, request);
-	const { requestId } = response.locals;
-	const refusals = refusalsOf(results, requestId);
+	const refusals = refusalsOf(results, response);
 	if (accepted.length === 0 && refused[0]) {
 		return sendProblem(response, refused[0], isList ? { refused: refusals } : {});
 	}
@@ -55,10 +54,12 @@ export async function answer(
 	else response.json({ pictures: latest.map(view), refused: refusals, ...(linked.length > 0 && { linked }) });
 }
 
-/** What was refused, with its problem. */
-export function refusalsOf(results: readonly Result[], requestId: string) {
+/** What was refused, with its problem. It is counted with the answer. */
+export function refusalsOf(results: readonly Result[], { locals }: Response) {
+	const codes = results.flatMap(({ refused }) => refused?.code ?? []);
+	if (codes.length > 0) locals.refused = codes;
 	return results.flatMap(({ filename, url, refused }) =>
-		refused ? { filename, url, problem: problemOf(refused, requestId) } : [],
+		refused ? { filename, url, problem: problemOf(refused, locals.requestId) } : [],
 	);
 }
 

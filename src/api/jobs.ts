@@ -61,11 +61,15 @@ function operate(context: ApiContext, operation: (queue: Queue) => Promise<void>
 }
 
 async function describe(queue: Queue, arena: string) {
+	return { ...(await lookAt(queue)), links: { arena: arena + arenaQueuePath(queue.name as QueueName) } };
+}
+
+/** A queue as it is now: whether it is paused, how many workers take from it, its jobs by state. */
+export async function lookAt(queue: Queue) {
 	const [counts, paused, workers] = await Promise.all([
 		queue.getJobCounts('waiting', 'prioritized', 'active', 'delayed', 'completed', 'failed'),
 		queue.isPaused(),
 		queue.getWorkersCount(),
 	]);
-	const links = { arena: arena + arenaQueuePath(queue.name as QueueName) };
-	return { name: queue.name, paused, workers, counts, links };
+	return { name: queue.name, paused, workers, counts };
 }

@@ -23,6 +23,7 @@ import { getDelivery, listDeliveries, replayDeliveries, replayDelivery } from '.
 import { listFailures, listQuarantine, retryAllFailures } from './failures.ts';
 import { healthz, readyz } from './health.ts';
 import { cleanQueue, drainQueue, listQueues, pauseQueue, resumeQueue, retryFailedJobs } from './jobs.ts';
+import { getMetrics } from './metrics.ts';
 import { dashboard, dashboardAsset, dashboardSettings } from './page.ts';
 import {
 	deletePicture,
@@ -378,6 +379,13 @@ export const routes: readonly Route[] = [
 		handler: readyz,
 		doc: 'Redis and storage work; `?exclude=redis` leaves one out.',
 		scope: 'open',
+	},
+	{
+		method: 'GET',
+		path: '/metrics',
+		handler: getMetrics,
+		doc: 'Counts and sizes for Prometheus.',
+		scope: 'admin',
 	},
 	{ method: 'GET', path: '/', handler: dashboard, doc: 'The dashboard, a page for people.', scope: 'open' },
 	{

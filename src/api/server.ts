@@ -6,6 +6,7 @@ import { requireThisMachine } from '../http/this-machine.ts';
 import type { ApiContext } from './context.ts';
 import { openGuard } from './guard.ts';
 import { allowOrigins } from './middleware/cors.ts';
+import { measure } from './middleware/measure.ts';
 import { notFound, problems } from './middleware/problem.ts';
 import { requestId } from './middleware/request-id.ts';
 import { endSlowBody } from './middleware/slow-body.ts';
@@ -20,6 +21,7 @@ export function buildApi(context: ApiContext): Express {
 	app.disable('x-powered-by');
 	app.set('query parser', 'simple');
 	app.use(requestId(context.log));
+	app.use(measure(context.metrics, isIntake));
 	app.use(helmet());
 	app.use(endUnreadBody);
 	app.use(endSlowBody(config));
@@ -60,6 +62,10 @@ function localWithoutKeys({ keys }: ApiContext): RequestHandler {
 		if (keys.wasNeeded === false) requireThisMachine(request);
 		next();
 	};
+}
+
+function isIntake(method: string, path: string): boolean {
+	return routes.some((route) => route.intake && route.method === method && route.path === path);
 }
 
 function methodsByPath(table: readonly Route[]): Map<string, string[]> {

@@ -14,6 +14,8 @@ export interface Taking {
 	/** Largest file, bytes. */
 	readonly maxBytes: number;
 	readonly hold: Hold;
+	/** Told of the bytes as they come. */
+	onBytes(bytes: number): void;
 }
 
 /**
@@ -24,7 +26,7 @@ export interface Taking {
  * after what has come was stored; what the storage throws
  */
 export async function takeBytes(request: Request, taking: Taking): Promise<number> {
-	const { storage, upload, progress, maxBytes, hold } = taking;
+	const { storage, upload, progress, maxBytes, hold, onBytes } = taking;
 	const { offset } = progress;
 	const room = (upload.length ?? maxBytes) - offset;
 	const tooMany = () => {
@@ -48,6 +50,7 @@ export async function takeBytes(request: Request, taking: Taking): Promise<numbe
 		try {
 			for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
 				bytes += chunk.length;
+				onBytes(chunk.length);
 				if (bytes > room) throw tooMany();
 				yield chunk;
 			}

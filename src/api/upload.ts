@@ -21,6 +21,8 @@ const formLimits = {
 
 export interface UploadLimits extends ReceiveLimits {
 	readonly maxFiles: number;
+	/** Told of the bytes of files as they come. */
+	readonly onBytes?: ((bytes: number) => void) | undefined;
 }
 
 /** One file of a body: safe in storage, or refused. */
@@ -46,7 +48,7 @@ export async function receiveRaw(
 	const announced = Number(request.headers['content-length'] ?? 0);
 	if (announced > limits.maxBytes) throw tooLarge(limits.maxBytes);
 	try {
-		return await receive(storage, chunksOf(request), filename, limits);
+		return await receive(storage, chunksOf(request, limits.onBytes), filename, limits);
 	} catch (error) {
 		throw asUploadError(request, error);
 	}
@@ -131,12 +133,13 @@ async function receivePart(
 	giveUp: (error: PicpipeError) => void,
 ): Promise<UploadedFile> {
 	try {
-		return { filename, received: await receive(storage, chunksOf(stream), filename, limits) };
+		return { filename, received: await receive(storage, chunksOf(stream, limits.onBytes), filename, limits) };
 	} catch (error) {
 		const refused = toPicpipeError(error);
 		let skipped = 0;
 		stream.on('data', (chunk: Buffer) => {
 			skipped += chunk.length;
+			limits.onBytes?.(chunk.length);
 			if (skipped > limits.maxBytes) giveUp(refused);
 		});
 		// Cut off with the body; that is told there.
@@ -146,8 +149,11 @@ async function receivePart(
 }
 
 /** A file refused half-way is read to its end, and thrown away, to get at the next one; so the stream must outlive its reader. */
-function chunksOf(stream: Readable): AsyncIterable<Buffer> {
-	return { [Symbol.asyncIterator]: () => stream.iterator({ destroyOnReturn: false })[Symbol.asyncIterator]() };
+async function* chunksOf(stream: Readable, onBytes: UploadLimits['onBytes']): AsyncIterable<Buffer> {
+	for await (const chunk of stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+		onBytes?.(chunk.length);
+		yield chunk;
+	}
 }
 
 function tooMany(what: string, most: number): string {

@@ -30,7 +30,8 @@ export function appendToUpload(context: ApiContext): RequestHandler {
 			);
 		}
 		const upload = await withLength(context, before, request, { offset, maxBytes });
-		if (!upload.outcome) await takeBytes(request, { storage, upload, progress, maxBytes, hold });
+		if (!upload.outcome)
+			await takeBytes(request, { storage, upload, progress, maxBytes, hold, onBytes: context.metrics.received });
 		const after = await currentProgress(storage, upload);
 		const finished = await finishIfComplete(context, response, upload, after);
 		pictureOf(finished);

@@ -20,8 +20,10 @@ export interface Catalog {
 	list(query: ListQuery): Promise<ListPage>;
 	/** Failed pictures by class and code, the largest group first. */
 	failures(): Promise<FailureGroup[]>;
-	/** How many pictures of a batch there are, by their states. */
-	countBatch(id: string): Promise<BatchCounts>;
+	/** How many pictures there are, by their states. */
+	countStates(): Promise<StateCounts>;
+	/** The same of a batch. */
+	countBatch(id: string): Promise<StateCounts>;
 	/** Takes a picture out and remembers for a day that it was deleted, so that a late write can't bring it back. */
 	remove(id: string): Promise<void>;
 	/** Pictures whose perceptual hash is near, the nearest first. */
@@ -59,7 +61,7 @@ export interface ListQuery {
 	readonly limit: number;
 }
 
-export type BatchCounts = Readonly<Record<PictureState, number>>;
+export type StateCounts = Readonly<Record<PictureState, number>>;
 
 export interface ListPage {
 	readonly pictures: readonly Picture[];
@@ -87,6 +89,12 @@ export function openCatalog(redis: Redis, prefix: string): Catalog {
 		if (ids.length === 0) return [];
 		const documents = await askRedis(redis, () => redis.mget(ids.map((id) => key(`picture:${id}`))));
 		return documents.map((document) => (document === null ? undefined : parsePicture(document)));
+	};
+
+	const count = async (what: string): Promise<StateCounts> => {
+		const sets = pictureStates.map((state) => key(`${what}:${state}`));
+		const counts = await askRedis(redis, () => Promise.all(sets.map((set) => redis.zcard(set))));
+		return Object.fromEntries(pictureStates.map((state, at) => [state, counts[at] ?? 0])) as StateCounts;
 	};
 
 	return {
@@ -118,11 +126,9 @@ export function openCatalog(redis: Redis, prefix: string): Catalog {
 
 		failures: () => findFailures(redis, key),
 
-		async countBatch(id) {
-			const sets = pictureStates.map((state) => key(`batch:${id}:${state}`));
-			const counts = await askRedis(redis, () => Promise.all(sets.map((set) => redis.zcard(set))));
-			return Object.fromEntries(pictureStates.map((state, at) => [state, counts[at] ?? 0])) as BatchCounts;
-		},
+		countStates: () => count('state'),
+
+		countBatch: (id) => count(`batch:${id}`),
 
 		remove: (id) => scripts.remove(id),
 

@@ -1,8 +1,10 @@
 import type { Job } from 'bullmq';
 import type { z } from 'zod';
 import type { Picture } from '../domain/picture.ts';
-import { toPicpipeError } from '../errors.ts';
+import { type ErrorCode, toPicpipeError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
+import type { AttemptOutcome, Attempts } from '../queue/attempts.ts';
+import type { QueueName } from '../queue/jobs.ts';
 import { jobError, willRetry } from '../queue/retry.ts';
 import { reportTo } from './job-report.ts';
 import { parseJob } from './parse-job.ts';
@@ -14,6 +16,13 @@ interface PictureJobData {
 	readonly requestId?: string | undefined;
 }
 
+/** What an attempt tells how it went. */
+export interface AttemptContext extends Records {
+	readonly log: Logger;
+	/** Counts how attempts end; nobody does when it is absent. */
+	readonly attemptCounts?: Attempts | undefined;
+}
+
 /**
  * Begins an attempt at a job about a picture: its data, where it tells what it does, and what there is to do when it fails.
  *
@@ -22,9 +31,11 @@ interface PictureJobData {
 export function beginAttempt<T extends PictureJobData>(
 	job: Job<unknown>,
 	schema: z.ZodType<T>,
-	context: Records & { readonly log: Logger },
+	context: AttemptContext,
 ) {
-	const data = parseJob(job, schema);
+	const count = (outcome: AttemptOutcome, code?: ErrorCode) =>
+		context.attemptCounts?.count(job.queueName as QueueName, outcome, code);
+	const data = parseJob(job, schema, () => count('failed', 'invalid-job'));
 	const log = context.log.child({ pictureId: data.pictureId, jobId: job.id, requestId: data.requestId });
 	const attempt = job.attemptsMade + 1;
 	const attempts = job.opts.attempts ?? 1;
@@ -35,6 +46,9 @@ export function beginAttempt<T extends PictureJobData>(
 		log,
 		attempt,
 		report,
+
+		/** Counts the attempt as one that has not failed. @param isNews false when there was nothing to do any more */
+		succeed: (isNews: boolean) => count(isNews ? 'succeeded' : 'unneeded'),
 
 		/**
 		 * Tells that the attempt failed, and records it unless another one follows.
@@ -58,6 +72,7 @@ export function beginAttempt<T extends PictureJobData>(
 				},
 				'attempt failed',
 			);
+			count(again ? 'retried' : 'failed', error.code);
 			const end = again ? ', another follows' : '';
 			await report.done(`attempt ${attempt} of ${attempts} failed${end}: ${error.message}`);
 			if (picture && !again) await recordFailure(context, picture, error, attempt);

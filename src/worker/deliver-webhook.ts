@@ -1,7 +1,8 @@
 import { DelayedError, type Job } from 'bullmq';
-import { toPicpipeError } from '../errors.ts';
+import { type ErrorCode, toPicpipeError } from '../errors.ts';
+import type { AttemptOutcome, Attempts } from '../queue/attempts.ts';
 import { deliverJobSchema } from '../queue/jobs.ts';
-import { jobError } from '../queue/retry.ts';
+import { jobError, willRetry } from '../queue/retry.ts';
 import { type DeliverContext, type DeliverResult, deliver } from '../webhooks/deliver.ts';
 import { parseJob } from './parse-job.ts';
 
@@ -17,12 +18,14 @@ const stepBack = { least: 1_000, most: 3_000 };
  *
  * @param context.settings.concurrency deliveries of this worker at the same time
  */
-export function webhookDelivery(context: DeliverContext) {
+export function webhookDelivery(context: DeliverContext & { readonly attemptCounts?: Attempts | undefined }) {
 	const mostPerEndpoint = Math.max(1, Math.floor(context.settings.concurrency / 2));
 	const underWay = new Map<string, number>();
 
 	return async (job: Job<unknown>, token?: string): Promise<DeliverResult> => {
-		const data = parseJob(job, deliverJobSchema);
+		const count = (outcome: AttemptOutcome, code?: ErrorCode) =>
+			context.attemptCounts?.count('webhooks', outcome, code);
+		const data = parseJob(job, deliverJobSchema, () => count('failed', 'invalid-job'));
 		const { endpoint, messageId, attemptsBefore, requestId } = data;
 		const busy = underWay.get(endpoint) ?? 0;
 		if (busy >= mostPerEndpoint) {
@@ -38,10 +41,12 @@ export function webhookDelivery(context: DeliverContext) {
 			const log = context.log.child({ jobId: job.id, requestId });
 			const result = await deliver({ ...context, log }, { endpoint, messageId }, attempt, attempts);
 			const answer = result.status === undefined ? '' : `: ${result.status} after ${result.milliseconds} ms`;
+			count(result.outcome === 'delivered' ? 'succeeded' : 'unneeded');
 			tell(`attempt ${attempt} of ${attempts}: ${result.outcome}${answer}`);
 			return result;
 		} catch (thrown) {
 			const error = toPicpipeError(thrown);
+			count(willRetry(error, attempt, attempts) ? 'retried' : 'failed', error.code);
 			tell(`attempt ${attempt} of ${attempts} failed: ${error.message}`);
 			throw jobError(error);
 		} finally {

@@ -7,15 +7,14 @@ import { type ReceiveLimits, receiveFor } from '../intake/receive.ts';
 import type { Logger } from '../observe/log.ts';
 import { fetchJobSchema, type ProcessReason } from '../queue/jobs.ts';
 import type { Queues } from '../queue/queues.ts';
-import { beginAttempt } from './attempt.ts';
+import { type AttemptContext, beginAttempt } from './attempt.ts';
 import type { reportTo } from './job-report.ts';
 import { forget, type Recorded, type Records, recordFetched, reopen, settle } from './record.ts';
 
-export interface FetchContext extends Records {
+export interface FetchContext extends AttemptContext {
 	readonly queues: Queues;
 	readonly fetching: FetchLimits;
 	readonly receiving: ReceiveLimits;
-	readonly log: Logger;
 }
 
 /** What a finished job returns; Arena shows it. */
@@ -39,11 +38,12 @@ export async function fetchPicture(
 	token?: string,
 ): Promise<FetchResult> {
 	const started = performance.now();
-	const { data, log, attempt, report, fail } = beginAttempt(job, fetchJobSchema, context);
+	const { data, log, attempt, report, succeed, fail } = beginAttempt(job, fetchJobSchema, context);
 	const finish = async (outcome: FetchResult['outcome'], bytes = 0): Promise<FetchResult> => {
 		const milliseconds = Math.round(performance.now() - started);
 		await report.done(outcome);
 		log.info({ outcome, attempt, bytes, milliseconds }, 'picture fetched');
+		succeed(outcome === 'fetched');
 		return { outcome, bytes, milliseconds };
 	};
 

@@ -6,19 +6,17 @@ import type { Variant } from '../domain/variant.ts';
 import { PicpipeError } from '../errors.ts';
 import type { AssetFinder, AssetPlaces } from '../intake/assets.ts';
 import { workLeft } from '../intake/work-left.ts';
-import type { Logger } from '../observe/log.ts';
 import { analysisDigest } from '../pipeline/plan.ts';
 import { processJobSchema } from '../queue/jobs.ts';
 import { variantKey } from '../storage/keys.ts';
-import { beginAttempt } from './attempt.ts';
+import { type AttemptContext, beginAttempt } from './attempt.ts';
 import type { reportTo } from './job-report.ts';
 import type { ImagingPool, VariantOutput } from './pool.ts';
 import { forget, type Recorded, type Records, record, reopen, settle } from './record.ts';
 
-export interface ProcessContext extends Records {
+export interface ProcessContext extends AttemptContext {
 	readonly pool: ImagingPool;
 	readonly assets: AssetFinder;
-	readonly log: Logger;
 }
 
 /** What a finished job returns; Arena shows it. */
@@ -37,13 +35,16 @@ export interface ProcessResult {
  */
 export async function processPicture(job: Job<unknown>, context: ProcessContext): Promise<ProcessResult> {
 	const started = performance.now();
-	const { data, log, attempt, report, fail } = beginAttempt(job, processJobSchema, context);
-	const finish = (outcome: ProcessResult['outcome'], variants: readonly Variant[] = []): ProcessResult => ({
-		outcome,
-		variants: variants.map((variant) => `${variant.name}.${variant.format} ${variant.width}×${variant.height}`),
-		bytes: variants.reduce((sum, variant) => sum + variant.bytes, 0),
-		milliseconds: Math.round(performance.now() - started),
-	});
+	const { data, log, attempt, report, succeed, fail } = beginAttempt(job, processJobSchema, context);
+	const finish = (outcome: ProcessResult['outcome'], variants: readonly Variant[] = []): ProcessResult => {
+		succeed(outcome === 'recorded');
+		return {
+			outcome,
+			variants: variants.map((variant) => `${variant.name}.${variant.format} ${variant.width}×${variant.height}`),
+			bytes: variants.reduce((sum, variant) => sum + variant.bytes, 0),
+			milliseconds: Math.round(performance.now() - started),
+		};
+	};
 
 	let picture: ReceivedPicture | undefined;
 	try {

@@ -7,6 +7,7 @@ import { type ForgetUploadsOptions, forgetUploads } from '../intake/forget-uploa
 import { type ForgetOptions, forgetIdempotencyKeys } from '../intake/idempotency.ts';
 import { earliestNow } from '../observe/clock.ts';
 import type { Logger } from '../observe/log.ts';
+import type { Attempts } from '../queue/attempts.ts';
 import { jobOf } from '../queue/jobs.ts';
 import type { Queues } from '../queue/queues.ts';
 import { pendingKey } from '../storage/keys.ts';
@@ -26,6 +27,8 @@ export interface SweepContext extends Records, ForgetOptions, ForgetUploadsOptio
 	readonly batchSeconds: number;
 	/** Nothing is looked after of webhooks when it is absent. */
 	readonly webhooks?: Webhooks | undefined;
+	/** Counts pictures that were given up; nobody does when it is absent. */
+	readonly attemptCounts?: Attempts | undefined;
 	readonly log: Logger;
 }
 
@@ -155,6 +158,7 @@ async function queueIfNoJob(context: SweepContext, picture: Picture): Promise<Fo
 	if (state === 'failed' && stalledTooOften.test(job?.failedReason ?? '')) {
 		const error = new PicpipeError('worker-lost', job?.failedReason);
 		await recordFailure(context, picture, error, Math.max(1, job?.attemptsMade ?? 1));
+		context.attemptCounts?.count(queue, 'failed', error.code);
 		return 'lost';
 	}
 	if (job && state !== 'completed' && state !== 'failed' && state !== 'unknown') return undefined;

@@ -78,7 +78,7 @@ export function startWorkers(
 		work(
 			'webhooks',
 			webhooks.settings.concurrency,
-			webhookDelivery(webhooks),
+			webhookDelivery({ ...webhooks, attemptCounts: context.attemptCounts }),
 			scheduledDelay(webhooks.settings.schedule, options.webhookRetrySeconds),
 		),
 		work('upkeep', 1, (job) => {

@@ -28,6 +28,7 @@ export function sendProblem(response: Response, error: PicpipeError, extra: obje
 	if (retryAfter !== undefined) response.set('Retry-After', String(retryAfter));
 	const challenge = challengeOf(error);
 	if (challenge) response.set('WWW-Authenticate', challenge);
+	response.locals.problem = error.code;
 	closeBehindAnswer(response.req, response);
 	response
 		.status(error.status)

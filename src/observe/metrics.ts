@@ -1,0 +1,158 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { type ErrorCode, errorTable } from '../errors.ts';
+
+interface MetricRow {
+	readonly type: 'counter' | 'gauge' | 'histogram';
+	readonly labels: readonly string[];
+	/** One sentence for `# HELP` and the reference page. */
+	readonly help: string;
+	/** `process`: of this process alone; `redis`: of the whole installation, and absent while Redis is away. */
+	readonly of: 'process' | 'redis';
+}
+
+/** Every metric of our own, beside those of the process that prom-client brings. The values of every label are few and known beforehand. */
+export const metricTable = {
+	picpipe_redis_up: { type: 'gauge', labels: [], of: 'process', help: 'Whether Redis has answered, 1 or 0.' },
+	picpipe_http_requests_total: {
+		type: 'counter',
+		labels: ['method', 'route', 'status'],
+		of: 'process',
+		help: 'Requests by route, "none" where there is none, and status, "aborted" when the client left before there was one.',
+	},
+	picpipe_http_request_duration_seconds: {
+		type: 'histogram',
+		labels: ['method', 'route'],
+		of: 'process',
+		help: 'Time until a request was over, that of its body and of Prefer: wait with it.',
+	},
+	picpipe_upload_received_bytes_total: {
+		type: 'counter',
+		labels: [],
+		of: 'process',
+		help: 'Bytes of files that came with requests, those of files that were refused with them.',
+	},
+	picpipe_uploads_refused_total: {
+		type: 'counter',
+		labels: ['class', 'code'],
+		of: 'process',
+		help: 'Files, addresses and whole requests for uploads that were refused.',
+	},
+	picpipe_index_complete: {
+		type: 'gauge',
+		labels: [],
+		of: 'redis',
+		help: 'Whether the index knows every picture; 0 from a start of Redis until the index has been rebuilt.',
+	},
+	picpipe_pictures: { type: 'gauge', labels: ['state'], of: 'redis', help: 'Pictures in the index.' },
+	picpipe_failed_pictures: {
+		type: 'gauge',
+		labels: ['class', 'code'],
+		of: 'redis',
+		help: 'Failed pictures in the index, by why they failed.',
+	},
+	picpipe_jobs: { type: 'gauge', labels: ['queue', 'state'], of: 'redis', help: 'Jobs in a queue.' },
+	picpipe_queue_paused: { type: 'gauge', labels: ['queue'], of: 'redis', help: 'Whether a queue is paused, 1 or 0.' },
+	picpipe_queue_workers: { type: 'gauge', labels: ['queue'], of: 'redis', help: 'Workers that take from a queue.' },
+	picpipe_attempts_total: {
+		type: 'counter',
+		labels: ['queue', 'outcome', 'class', 'code'],
+		of: 'redis',
+		help: 'Attempts of all workers that have ended; class and code are empty for those that have not failed.',
+	},
+} as const satisfies Record<`picpipe_${string}`, MetricRow>;
+
+type MetricTable = typeof metricTable;
+/** A metric that is read from Redis. */
+export type SharedMetric = {
+	[Name in keyof MetricTable]: MetricTable[Name]['of'] extends 'redis' ? Name : never;
+}[keyof MetricTable];
+
+export interface Sample {
+	readonly labels: Readonly<Record<string, string>>;
+	readonly value: number;
+}
+/** What Redis knows at a moment. */
+export type SharedSamples = Readonly<Record<SharedMetric, readonly Sample[]>>;
+
+/** A request that is over. */
+export interface MeasuredRequest {
+	readonly method: string;
+	/** The pattern, never the address itself. */
+	readonly route: string;
+	readonly status: string;
+	readonly seconds: number;
+}
+
+/** What an api counts about itself. */
+export interface Metrics {
+	request(request: MeasuredRequest): void;
+	/** A file, an address or a whole request for an upload was refused. */
+	refused(code: ErrorCode): void;
+	/** Bytes of a file have come. */
+	received(bytes: number): void;
+	readonly contentType: string;
+	/**
+	 * Everything in the text format of Prometheus, version 0.0.4.
+	 *
+	 * @param shared undefined while Redis is away
+	 */
+	render(shared: SharedSamples | undefined): Promise<string>;
+}
+
+/** Upper ends of the buckets of request times, seconds: from an answer out of memory to a large upload. */
+const buckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+export function openMetrics(): Metrics {
+	const registry = new Registry();
+	const registers = [registry];
+	const about = <Name extends keyof MetricTable>(name: Name) => {
+		const { help, labels } = metricTable[name];
+		return { name, help, labelNames: [...labels], registers };
+	};
+	const requests = new Counter(about('picpipe_http_requests_total'));
+	const durations = new Histogram({ ...about('picpipe_http_request_duration_seconds'), buckets });
+	const bytes = new Counter(about('picpipe_upload_received_bytes_total'));
+	const refusals = new Counter(about('picpipe_uploads_refused_total'));
+	const redisUp = new Gauge(about('picpipe_redis_up'));
+	return {
+		request({ method, route, status, seconds }) {
+			requests.inc({ method, route, status });
+			durations.observe({ method, route }, seconds);
+		},
+		refused: (code) => refusals.inc({ class: errorTable[code].class, code }),
+		received: (count) => bytes.inc(count),
+		contentType: registry.contentType,
+		async render(shared) {
+			redisUp.set(shared ? 1 : 0);
+			const parts = [registry, ofProcess(), ...(shared ? [ofRedis(shared)] : [])];
+			return (await Promise.all(parts.map((part) => part.metrics()))).join('\n');
+		},
+	};
+}
+
+let processRegistry: Registry | undefined;
+
+/** Memory, CPU, event loop and garbage collection. There is one process, however many apis it runs, and what observes it can't be stopped. */
+function ofProcess(): Registry {
+	if (processRegistry) return processRegistry;
+	processRegistry = new Registry();
+	collectDefaultMetrics({ register: processRegistry });
+	return processRegistry;
+}
+
+/** Made anew each time, so that what is no more in Redis is not shown any longer. */
+function ofRedis(shared: SharedSamples): Registry {
+	const registry = new Registry();
+	for (const [name, samples] of Object.entries(shared) as [SharedMetric, readonly Sample[]][]) {
+		const { type, help, labels } = metricTable[name];
+		const about = { name, help, labelNames: [...labels], registers: [registry] };
+		if (type === 'counter') {
+			const counter = new Counter(about);
+			for (const sample of samples) counter.inc(sample.labels, sample.value);
+		} else {
+			const gauge = new Gauge(about);
+			for (const sample of samples) gauge.set(sample.labels, sample.value);
+		}
+	}
+	return registry;
+}
