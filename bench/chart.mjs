@@ -14,6 +14,7 @@ export function chart(panels) {
 	const total = panels.length * (height + top + bottom);
 	return [
 		`<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${total}" viewBox="0 0 ${width} ${total}" font-family="sans-serif" font-size="12">`,
+		`<title>${panels.map(({ title }) => title).join('; ')}</title>`,
 		`<rect width="${width}" height="${total}" fill="#fff"/>`,
 		...panels.map((panel, at) => drawPanel(panel, at * (height + top + bottom))),
 		'</svg>\n',
