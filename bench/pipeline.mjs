@@ -14,7 +14,7 @@ import { cpuOf, watchMemory } from './usage.mjs';
  * picpipe (upload over HTTP → durable storage → queue → worker → stored and recorded). The sides take turns within one run,
  * so that a machine that becomes slower does so for all.
  *
- *   npm run bench:pipeline                 5 rounds of 40 pictures
+ *   npm run bench:pipeline                 3 rounds of 100 pictures: where one begins and ends, cores are idle that a service keeps busy
  *   npm run bench:pipeline -- --quick      2 rounds of 10 pictures, under a minute
  *   ... -- --photos                        the photographs of ../shared/pictures/photos instead
  *
@@ -23,8 +23,8 @@ import { cpuOf, watchMemory } from './usage.mjs';
 const { values: options } = parseArgs({
 	options: { quick: { type: 'boolean', default: false }, photos: { type: 'boolean', default: false } },
 });
-const rounds = options.quick ? 2 : 5;
-const pictures = options.quick ? 10 : 40;
+const rounds = options.quick ? 2 : 3;
+const pictures = options.quick ? 10 : 100;
 
 const folder = await mkdtemp(join(tmpdir(), 'picpipe-bench-'));
 const sides = [];

@@ -37,9 +37,14 @@ export interface Work {
 
 const small = { variants: { small: { steps: [{ resize: { width: 400 } }], encode: [{ webp: {} }] } } };
 
-/** Seconds of work for a child: AVIF with the greatest effort. */
+/** Seconds of work for a child: AVIF with the greatest effort. And a PNG, so that decoding is a step of its own. */
 export const slow = {
-	variants: { slow: { steps: [{ resize: { width: 1600 } }], encode: [{ avif: { effort: 9, quality: 90 } }] } },
+	variants: {
+		slow: {
+			steps: [{ resize: { width: 1600 } }],
+			encode: [{ avif: { effort: 9, quality: 90 } }, { png: {} }],
+		},
+	},
 };
 
 export async function startPool(options: Partial<ImagingPoolOptions> = {}): Promise<PoolFixture> {
