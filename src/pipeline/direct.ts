@@ -15,7 +15,7 @@ export interface Direct {
 
 /**
  * The only thing that is made of a level, where it is one encoding of a photograph that was scaled and nothing else. Its pixels need not be handed over between
- * two pipelines, which is worth a tenth of the time of a small one (docs/benchmarks.md).
+ * two pipelines, which is worth a twentieth of its time (docs/benchmarks.md).
  *
  * @param picture the page that the level is of
  */
