@@ -66,6 +66,34 @@ function dataBytes(pid: number): number {
 	return Number(/^VmData:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024;
 }
 
+describe.each(rounds)('kill -9 of imaging processes under load, round %i', (round) => {
+	it('costs the pictures that they were at one attempt, and nobody else any', { timeout: 180_000 }, async () => {
+		const picpipe = await startForFaults({ ...quickRecipe, PICPIPE_LOG_LEVEL: 'debug' });
+		const { api, data } = await picpipe.ready();
+		const worker = picpipe.pidOf('worker');
+		const ledger = new Ledger();
+		const uploads = ledger.uploadAll(api, await mixedPhotographs());
+		await until('some are accepted', () => ledger.accepted.size >= momentOf(round) / 4);
+		const kills = setInterval(() => {
+			const [pid] = imagingPids(picpipe);
+			if (pid) process.kill(pid, 'SIGKILL');
+		}, 700);
+		onTestFinished(() => clearInterval(kills));
+		await uploads;
+		clearInterval(kills);
+		expect(ledger.refused).toEqual([]);
+		await ledger.untilFinished(`file:${data}`, 60_000);
+		await ledger.expectWhole(`file:${data}`);
+		await ledger.expectTold(picpipe.sink);
+		const failed = picpipe.lines.filter((line) => line.msg === 'attempt failed');
+		const died = picpipe.lines.filter((line) => line.msg === 'an imaging process died');
+		expect(died.length).toBeGreaterThan(0);
+		expect(failed.length).toBeLessThanOrEqual(died.length);
+		expect(failed.every(({ code }) => code === 'imaging-process-died')).toBe(true);
+		expect(picpipe.pidOf('worker')).toBe(worker);
+	});
+});
+
 describe('an imaging process', () => {
 	it('killed once costs its picture one attempt and nobody else any', { timeout: 120_000 }, async () => {
 		const picpipe = await startForFaults({ PICPIPE_LOG_LEVEL: 'debug', PICPIPE_IMAGING_PROCESSES: '1' });
