@@ -1,5 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
 import { PicpipeError } from '../errors.ts';
+import { within } from '../observe/clock.ts';
 import type { Logger } from '../observe/log.ts';
 import { apiKeyKey } from '../storage/keys.ts';
 import type { Storage } from '../storage/storage.ts';
@@ -65,9 +66,11 @@ export function openKeyRing(storage: Storage, { settingKeys = [], seconds, log }
 		asOf = began;
 	};
 
+	const tooLate = () => new Error(`The storage did not list the keys within ${readingPatience} ms.`);
+
 	/** One reading at a time serves all that wait. */
 	const readAgain = (): Promise<void> => {
-		reading ??= withPatience(read())
+		reading ??= within(readingPatience, read(), tooLate)
 			.catch((cause) => {
 				throw new PicpipeError('storage-unavailable', 'The API keys cannot be read at the moment.', { cause });
 			})
@@ -131,17 +134,4 @@ export function openKeyRing(storage: Storage, { settingKeys = [], seconds, log }
 			return [...records.values()].some(({ scopes }) => scopes.includes('admin'));
 		},
 	};
-}
-
-async function withPatience(work: Promise<void>): Promise<void> {
-	let timer: NodeJS.Timeout | undefined;
-	const late = new Promise<never>((_, reject) => {
-		const error = new Error(`The storage did not list the keys within ${readingPatience} ms.`);
-		timer = setTimeout(() => reject(error), readingPatience);
-	});
-	try {
-		await Promise.race([work, late]);
-	} finally {
-		clearTimeout(timer);
-	}
 }

@@ -1,4 +1,5 @@
 import type { RequestHandler } from 'express';
+import { within } from '../observe/clock.ts';
 import { askRedis } from '../queue/redis.ts';
 import { checkStorage } from '../storage/storage.ts';
 import type { ApiContext } from './context.ts';
@@ -27,8 +28,8 @@ export function readyz(context: ApiContext): RequestHandler {
 			return;
 		}
 		const excluded = String(request.query.exclude ?? '').split(',');
-		const names = Object.keys(checks).filter((name) => !excluded.includes(name));
-		const results = await Promise.all(names.map(async (name) => [name, await run(checks[name])] as const));
+		const wanted = Object.entries(checks).filter(([name]) => !excluded.includes(name));
+		const results = await Promise.all(wanted.map(async ([name, check]) => [name, await run(check)] as const));
 		const failed = results.filter(([, result]) => result.status !== 'ok');
 		for (const [name, result] of failed) response.locals.log.warn({ check: name, ...result }, 'not ready');
 		response
@@ -38,20 +39,12 @@ export function readyz(context: ApiContext): RequestHandler {
 	};
 }
 
-async function run(check: (() => Promise<unknown>) | undefined) {
+async function run(check: () => Promise<unknown>) {
 	const started = performance.now();
-	let timer: NodeJS.Timeout | undefined;
 	try {
-		await Promise.race([
-			check?.(),
-			new Promise((_resolve, reject) => {
-				timer = setTimeout(() => reject(new Error(`No answer within ${checkTimeout} ms.`)), checkTimeout);
-			}),
-		]);
+		await within(checkTimeout, check(), () => new Error(`No answer within ${checkTimeout} ms.`));
 		return { status: 'ok', milliseconds: Math.round(performance.now() - started) };
 	} catch (error) {
 		return { status: 'failed', reason: (error as Error).message };
-	} finally {
-		clearTimeout(timer);
 	}
 }

@@ -1,4 +1,5 @@
 import { isUploadId, uploadIdTime } from '../domain/upload.ts';
+import { earliestNow } from '../observe/clock.ts';
 import { uploadFolder, uploadOf, uploadsFolder } from '../storage/keys.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Progress } from './upload-parts.ts';
@@ -32,7 +33,7 @@ export function expiryOf(upload: Upload, { lastAt }: Pick<Progress, 'lastAt'>, r
 export async function forgetUploads(
 	storage: Storage,
 	options: ForgetUploadsOptions,
-	now = Date.now(),
+	now = earliestNow(),
 ): Promise<number> {
 	const { resumableSeconds, sweepSeconds } = options;
 	const every = Math.max(sweepSeconds, Math.min(resumableSeconds / looks, longestWait)) * 1_000;

@@ -5,3 +5,16 @@
 export function earliestNow(): number {
 	return Math.min(Date.now(), performance.timeOrigin + performance.now());
 }
+
+/** Waits for work, but no longer than so many milliseconds. The work goes on. @throws what the work throws, or what `late` makes when the time is over */
+export async function within<T>(milliseconds: number, work: Promise<T>, late: () => Error): Promise<T> {
+	let timer: NodeJS.Timeout | undefined;
+	const over = new Promise<never>((_resolve, reject) => {
+		timer = setTimeout(() => reject(late()), milliseconds);
+	});
+	try {
+		return await Promise.race([work, over]);
+	} finally {
+		clearTimeout(timer);
+	}
+}

@@ -1,5 +1,6 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import { PicpipeError } from '../errors.ts';
+import { within } from '../observe/clock.ts';
 
 /** Milliseconds a producer waits for a connection or an answer: an upload must not hang because Redis does. */
 const producerTimeout = 2_000;
@@ -41,20 +42,12 @@ export function connectRedis(url: string, use: ConnectionUse): Redis {
 export async function askRedis<T>(redis: Redis, ask: () => Promise<T>, patience = producerTimeout * 2): Promise<T> {
 	if (redis.status !== 'ready')
 		throw new PicpipeError('queue-unavailable', `Redis is not connected (${redis.status}).`);
-	let timer: NodeJS.Timeout | undefined;
-	const timeout = new Promise<never>((_resolve, reject) => {
-		timer = setTimeout(
-			() => reject(new PicpipeError('queue-unavailable', `Redis did not answer within ${patience} ms.`)),
-			patience,
-		);
-	});
+	const late = () => new PicpipeError('queue-unavailable', `Redis did not answer within ${patience} ms.`);
 	try {
-		return await Promise.race([ask(), timeout]);
+		return await within(patience, ask(), late);
 	} catch (error) {
 		if (error instanceof PicpipeError || !isConnectionTrouble(error)) throw error;
 		throw new PicpipeError('queue-unavailable', undefined, { cause: error });
-	} finally {
-		clearTimeout(timer);
 	}
 }
 

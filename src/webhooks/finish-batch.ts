@@ -12,6 +12,7 @@ import {
 import { readManifest } from '../catalog/manifest.ts';
 import type { Batch, FinishedBatch } from '../domain/batch.ts';
 import { isFinished } from '../domain/picture.ts';
+import { earliestNow } from '../observe/clock.ts';
 import type { Logger } from '../observe/log.ts';
 import { openBatchKey, pendingKey } from '../storage/keys.ts';
 import type { Storage } from '../storage/storage.ts';
@@ -93,7 +94,7 @@ export interface SweepBatches extends BatchEnds {
  * @param now milliseconds since 1970
  * @returns how many ended
  */
-export async function sweepBatches(context: SweepBatches, now: number): Promise<number> {
+export async function sweepBatches(context: SweepBatches, now = earliestNow()): Promise<number> {
 	let ended = 0;
 	for await (const id of openBatches(context.storage)) {
 		try {

@@ -5,7 +5,6 @@ import { isFinished, type Picture, parsePictureId } from '../domain/picture.ts';
 import { PicpipeError } from '../errors.ts';
 import { type ForgetUploadsOptions, forgetUploads } from '../intake/forget-uploads.ts';
 import { type ForgetOptions, forgetIdempotencyKeys } from '../intake/idempotency.ts';
-import { earliestNow } from '../observe/clock.ts';
 import type { Logger } from '../observe/log.ts';
 import type { Attempts } from '../queue/attempts.ts';
 import { jobOf } from '../queue/jobs.ts';
@@ -98,12 +97,12 @@ export async function sweep(context: SweepContext, job?: Job): Promise<SweepResu
 	result.torn = await removeTornWrites(context.storage, context);
 	context.sightings.endLook();
 	result.broughtForward = await context.queues.bringForwardLate();
-	result.forgotten = await forgetIdempotencyKeys(context.storage, context, earliestNow());
-	result.expired = await forgetUploads(context.storage, context, earliestNow());
-	result.batches = await sweepBatches(context, earliestNow());
+	result.forgotten = await forgetIdempotencyKeys(context.storage, context);
+	result.expired = await forgetUploads(context.storage, context);
+	result.batches = await sweepBatches(context);
 	if (context.webhooks) {
 		result.webhooks = await sweepOutbox(context.webhooks);
-		result.webhooksForgotten = await forgetFailed({ ...context.webhooks, ...context }, earliestNow());
+		result.webhooksForgotten = await forgetFailed({ ...context.webhooks, ...context });
 	}
 	if (!(await context.catalog.isComplete())) result.reindexed = await rebuildIndex(context);
 	const { queued, abandoned, lost, reindexed, torn, broughtForward, expired, webhooks } = result;
