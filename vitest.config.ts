@@ -12,5 +12,7 @@ export default defineConfig({
 		testTimeout: 60_000,
 		hookTimeout: 60_000,
 		teardownTimeout: 20_000,
+		// A browser that stood still for a minute says nothing about the page. Whatever is wrong, and not only late, is told at once.
+		retry: { count: 1, condition: /^Test timed out in/ },
 	},
 });
