@@ -96,6 +96,12 @@ export const errorTable = {
 	'rate-exceeded': { status: 429, class: 'request', title: 'The API key has made too many requests.' },
 	'concurrency-exceeded': { status: 429, class: 'request', title: 'The API key has too many requests under way.' },
 	'quota-exceeded': { status: 429, class: 'request', title: 'No more pictures are allowed for now.' },
+	'invalid-delivery-url': { status: 400, class: 'request', title: 'The address of the picture is not understood.' },
+	'option-unsupported': { status: 400, class: 'request', title: 'The address has an option that is not known here.' },
+	'invalid-signature': { status: 403, class: 'request', title: 'The address is not signed as it has to be.' },
+	'source-not-allowed': { status: 403, class: 'request', title: 'Pictures of that host are not served here.' },
+	'url-expired': { status: 410, class: 'request', title: 'The address has expired.' },
+	'render-queue-full': { status: 503, class: 'request', title: 'Too many pictures are waiting to be made.' },
 	'range-not-satisfiable': { status: 416, class: 'request', title: 'The range lies outside of the file.' },
 
 	// The picture

@@ -1,0 +1,63 @@
+import type { ColourOption, MetadataOption } from '../domain/output.ts';
+
+/** What an address asks for, whatever language it is written in: dialects make it, delivery serves it. */
+export interface Wanted {
+	readonly source: WantedSource;
+	readonly result: WantedResult;
+	/** From when on the address is refused, seconds since 1970. */
+	readonly expiresAt?: number;
+	/** Name to save it under, without an extension unless the address gave one. */
+	readonly filename?: string;
+	/** To be saved, not shown. */
+	readonly isAttachment?: boolean;
+}
+
+/** A stored picture, or one that lies elsewhere and is kept once it was asked for. */
+export type WantedSource = { readonly id: string } | { readonly url: string };
+
+export type WantedResult =
+	/** The original, as it was received. */
+	| { readonly kind: 'original' }
+	/** What a recipe made. */
+	| { readonly kind: 'variant'; readonly name: string; readonly format?: string }
+	/** Made on demand. */
+	| { readonly kind: 'render'; readonly plan: (source: SourceFacts) => RenderPlan };
+
+/** What is known of a picture before it is decoded. */
+export interface SourceFacts {
+	/** Pixels, after the EXIF orientation was applied. */
+	readonly width: number;
+	readonly height: number;
+	/** Frames of an animation, pages of a TIFF. */
+	readonly frames: number;
+	readonly alpha: boolean;
+	/** As it was received: `jpeg`, `png`, `heic`, `svg`, ... */
+	readonly format: string;
+}
+
+/** Formats that a render may be written in, as encoders are named. */
+export const renderFormats = ['avif', 'webp', 'jpeg', 'png', 'gif', 'tiff'] as const;
+export type RenderFormat = (typeof renderFormats)[number];
+
+/** One variant of a recipe, in the words of recipes; `pipeline/plan.ts` checks it. */
+export interface RenderPlan {
+	/** Of a TIFF, counted from 1. */
+	readonly page?: number;
+	/** Operations as recipes write them, one after the other. */
+	readonly steps: readonly Readonly<Record<string, unknown>>[];
+	/** `auto`: the best that the one who asks can show. `source`: that of the original, if it can be written, else the nearest. */
+	readonly format: RenderFormat | 'auto' | 'source';
+	/** Options of the encoder. */
+	readonly encode?: (format: RenderFormat) => Readonly<Record<string, unknown>>;
+	readonly metadata?: MetadataOption;
+	readonly colour?: ColourOption;
+}
+
+/** Shorthands of the installation: a name, and what it stands for in the dialect's own words. */
+export type Presets = ReadonlyMap<string, string>;
+
+export interface DialectOptions {
+	readonly presets: Presets;
+	/** Addresses may name presets and nothing else. */
+	readonly presetsOnly?: boolean;
+}
