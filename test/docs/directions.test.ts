@@ -103,6 +103,9 @@ describe('import directions', () => {
 			'api/middleware',
 			'pipeline/encoders',
 			'pipeline/analysis',
+			'delivery/dialects',
+			'delivery/dialects/cloudinary',
+			'delivery/dialects/imgproxy',
 		];
 		const entries = await readdir(join(root, 'src'), { withFileTypes: true, recursive: true });
 		const found = entries
@@ -133,6 +136,10 @@ describe('import directions', () => {
 			'src/api/bad.ts': write('../worker/pool.ts'),
 			'src/api/middleware/bad.ts': write('../../worker/pool.ts'),
 			'src/api/middleware/good.ts': write('../context.ts'),
+			'src/delivery/dialects/bad.ts': write('../../queue/jobs.ts'),
+			'src/delivery/dialects/good.ts': write('../../pipeline/plan.ts'),
+			'src/delivery/dialects/imgproxy/bad.ts': write('../../../storage/fs.ts'),
+			'src/delivery/dialects/imgproxy/good.ts': write('../../wanted.ts'),
 			'src/worker/bad.ts': write('../api/server.ts'),
 			'src/errors.ts': write('./domain/picture.ts'),
 			'src/config.ts': write('./errors.ts'),
@@ -152,6 +159,8 @@ describe('import directions', () => {
 			'src/brand-new/bad.ts',
 			'src/cli.ts',
 			'src/config.ts',
+			'src/delivery/dialects/bad.ts',
+			'src/delivery/dialects/imgproxy/bad.ts',
 			'src/domain/bad.ts',
 			'src/errors.ts',
 			'src/intake/bad.ts',
