@@ -1,0 +1,101 @@
+import { offsetPixels, type PlaceName, places } from './gravity.ts';
+import type { Pipeline, Watermark } from './pipeline.ts';
+import { unexpected, unsupported } from './refusals.ts';
+import type { Step, Work } from './work.ts';
+
+/** Colours and details, in the order of imgproxy. */
+export function filter(work: Work, pipeline: Pipeline): void {
+	work.steps.push(...adjustments(pipeline), ...effects(pipeline));
+}
+
+function adjustments({ brightness, contrast, saturation }: Pipeline): readonly Step[] {
+	// 255 levels are 100 of the lightness.
+	const light = brightness === 0 ? {} : { lightness: Math.round((brightness / 255) * 1e4) / 100 };
+	const colourful = saturation === 1 ? {} : { saturation };
+	const both = { ...light, ...colourful };
+	if (contrast === 1) return Object.keys(both).length > 0 ? [{ modulate: both }] : [];
+	return [
+		...(brightness === 0 ? [] : [{ modulate: light }]),
+		{ contrast: { factor: contrast } },
+		...(saturation === 1 ? [] : [{ modulate: colourful }]),
+	];
+}
+
+/** What libvips does when nothing but a sigma is said, as imgproxy asks it to. */
+const sharpening = { m1: 0, m2: 3 };
+
+function effects({ monochrome, duotone, blur, sharpen, pixelate }: Pipeline): readonly Step[] {
+	return [
+		...(monochrome === undefined ? [] : [isGrey(monochrome) ? { grayscale: {} } : { tint: { colour: monochrome } }]),
+		...(duotone ? [{ duotone }] : []),
+		...(blur > 0 ? [{ blur: { sigma: blur } }] : []),
+		...(sharpen > 0 ? [{ sharpen: { sigma: sharpen, ...sharpening } }] : []),
+		...(pixelate > 1 ? [{ pixelate: { size: pixelate } }] : []),
+	];
+}
+
+function isGrey(colour: string): boolean {
+	const [red, green, blue] = [colour.slice(1, 3), colour.slice(3, 5), colour.slice(5, 7)];
+	return red === green && green === blue;
+}
+
+/** Puts the background behind what shows through. */
+export function flatten(work: Work, { background, backgroundOpacity }: Pipeline): void {
+	if (background === undefined || !work.isTranslucent) return;
+	if (backgroundOpacity < 1) {
+		// Room that was added has it already; behind the picture itself there is no step for it.
+		throw unsupported('background_alpha', 'Behind a transparent picture a background is opaque.');
+	}
+	work.steps.push({ flatten: { background } });
+	work.isTranslucent = false;
+}
+
+/** Lays the watermark over the picture. @param dpr by which offsets in pixels are multiplied */
+export function mark(work: Work, { watermark, watermarkPicture }: Pipeline, dpr: number): void {
+	if (!watermark || watermark.opacity === 0) return;
+	const { opacity, position, scale } = watermark;
+	if (scale === 0) throw unsupported('watermark without a scale', 'Its size is a share of the picture: 0.01 to 1.');
+	if (scale < 0.01) throw unexpected('a scale from 0.01 to 1', 'watermark', `${scale}`);
+	work.steps.push({
+		watermark: {
+			picture: watermarkPicture,
+			...(position === 're' ? tiles(work, watermark, dpr) : placed(work, watermark, dpr)),
+			scale,
+			...(opacity !== 1 && { opacity }),
+		},
+	});
+}
+
+function placed(work: Work, { position, x, y }: Watermark, dpr: number): Readonly<Record<string, unknown>> {
+	const [left, top] = offsets(work, x, y, dpr);
+	return {
+		position: places[position as PlaceName],
+		...(left !== 0 && { x: left }),
+		...(top !== 0 && { y: top }),
+	};
+}
+
+function tiles(work: Work, { x, y }: Watermark, dpr: number): Readonly<Record<string, unknown>> {
+	const [across, down] = offsets(work, x, y, dpr);
+	if (across !== down) throw unsupported('watermark:…:re', 'The gaps between watermarks are the same both ways.');
+	if (typeof across === 'string') throw unsupported('watermark:…:re', 'The size of the picture is not known before.');
+	if (across < 0) throw unexpected('gaps of 0 or more', 'watermark', `${x}:${y}`);
+	return { position: 'centre', tile: true, ...(across > 0 && { gap: across }) };
+}
+
+/** Pixels, or shares where the size is not known. */
+function offsets({ size }: Work, x: number, y: number, dpr: number): readonly [number | string, number | string] {
+	const along = (offset: number, side: number | undefined) => {
+		if (side !== undefined || Math.abs(offset) >= 1) return within(offsetPixels(offset, side ?? 0, dpr));
+		if (offset === 0) return 0;
+		const percent = Math.round(offset * 1e4) / 100;
+		if (Number.isInteger(percent)) return `${percent}%`;
+		throw unsupported('watermark', 'Where the size of the picture is not known before, shares are whole percents.');
+	};
+	return [along(x, size?.width), along(y, size?.height)];
+}
+
+/** Further out there is no picture. */
+function within(pixels: number): number {
+	return Math.max(-16_384, Math.min(pixels, 16_384));
+}

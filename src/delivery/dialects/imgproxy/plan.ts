@@ -1,0 +1,83 @@
+import type { RenderPlan, SourceFacts } from '../../wanted.ts';
+import { encodeOptions } from './encode.ts';
+import { grow } from './growth.ts';
+import { filter, flatten, mark } from './looks.ts';
+import type { Draft, Output, Pipeline } from './pipeline.ts';
+import { invalid, unexpected, unsupported } from './refusals.ts';
+import { cropSized, resizeSized } from './sized.ts';
+import { turn } from './turns.ts';
+import { cropUnsized, resizeUnsized } from './unsized.ts';
+import type { Work } from './work.ts';
+
+/** More steps than pipelines that anybody needs have. */
+const maximumSteps = 20;
+
+/** What is to be done to a picture. @throws PicpipeError `invalid-delivery-url`, `option-unsupported` */
+export function planRender({ pipelines, output }: Draft, source: SourceFacts): RenderPlan {
+	if (isSkipped(output, source)) return { steps: [], format: 'source' };
+	const page = pageOf(output, source);
+	const work: Work = {
+		steps: [],
+		// Pages of a TIFF may have sizes of their own.
+		size: page > 1 ? undefined : { width: source.width, height: source.height },
+		isTranslucent: source.alpha,
+		isDrawn: source.format === 'svg',
+	};
+	for (const pipeline of pipelines) run(pipeline, work);
+	if (work.steps.length > maximumSteps) {
+		throw invalid(`Expected options that lead to at most ${maximumSteps} steps but they lead to ${work.steps.length}.`);
+	}
+	return {
+		...(page > 1 && { page }),
+		steps: work.steps,
+		format: output.format,
+		encode: (format) => encodeOptions(output, format),
+		...metadataOf(output),
+		...(!output.stripProfile && { colour: 'keep' }),
+	};
+}
+
+/** The order of imgproxy's own steps. */
+function run(pipeline: Pipeline, work: Work): void {
+	trim(work, pipeline);
+	turn(work, pipeline);
+	const sizes = resize(work, pipeline);
+	// What was drawn has pixels from here on.
+	work.isDrawn = false;
+	filter(work, pipeline);
+	grow(work, pipeline, sizes);
+	flatten(work, pipeline);
+	mark(work, pipeline, sizes.dpr);
+}
+
+function trim(work: Work, { trim }: Pipeline): void {
+	if (!trim) return;
+	const { threshold, colour } = trim;
+	// Magenta stands for what is transparent, which is cut off without being named.
+	const isNamed = colour !== undefined && !(colour === '#ff00ff' && work.isTranslucent);
+	work.steps.push({ trim: { threshold, ...(isNamed && { background: colour }) } });
+	work.size = undefined;
+}
+
+function resize(work: Work, pipeline: Pipeline) {
+	if (work.size) return resizeSized(work, cropSized(work, work.size, pipeline), pipeline);
+	cropUnsized(work, pipeline);
+	return resizeUnsized(work, pipeline);
+}
+
+function isSkipped({ skipped, format }: Output, source: SourceFacts): boolean {
+	return skipped.has(source.format) && (format === 'source' || format === source.format);
+}
+
+/** Counted from 1. */
+function pageOf({ page }: Output, source: SourceFacts): number {
+	if (page === 0) return 1;
+	if (source.format !== 'tiff') throw unsupported('page', 'Only pages of a TIFF can be chosen.');
+	if (page >= source.frames) throw unexpected(`a page from 0 to ${source.frames - 1}`, 'page', `${page}`);
+	return page + 1;
+}
+
+function metadataOf({ stripMetadata, keepCopyright }: Output): Pick<RenderPlan, 'metadata'> {
+	if (!stripMetadata) return { metadata: 'keep' };
+	return keepCopyright ? { metadata: 'copyright' } : {};
+}
