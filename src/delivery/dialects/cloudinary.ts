@@ -1,0 +1,58 @@
+import type { DialectOptions, Wanted, WantedSource } from '../wanted.ts';
+import { splitAddress } from './cloudinary/address.ts';
+import { readTransformation } from './cloudinary/plan.ts';
+
+export { isSignedWith, type SignatureKind, signCloudinary } from './cloudinary/signature.ts';
+
+/** An address in the words of Cloudinary. */
+export interface CloudinaryAddress {
+	/** The cloud, as Cloudinary calls it. It stands in every address and means nothing here. */
+	readonly account: string;
+	/** `s--…--`, as it stands in the address. It has not been checked: see `isSignedWith`. */
+	readonly signature?: string;
+	/** What a signature is made of. */
+	readonly signedText: string;
+	readonly wanted: Wanted;
+}
+
+/**
+ * Reads an address of Cloudinary's: `/<account>/image/upload/[s--…--/]<transformations>/[v<digits>/]<id>[.<ext>]`, or
+ * `/<account>/image/fetch/[s--…--/]<transformations>/<address of a picture>`. The mapping is told in `docs/dialects/cloudinary.md`.
+ *
+ * @param path what follows the place of the dialect, still percent-encoded
+ * @throws PicpipeError `invalid-delivery-url`, `option-unsupported`
+ * @example parseCloudinary('/demo/image/upload/c_fill,w_300,h_200/pic_01h455vb4pex5vsknk084sn02q.webp', { presets: new Map() })
+ */
+export function parseCloudinary(path: string, options: DialectOptions): CloudinaryAddress {
+	const { account, signature, signedText, transformations, source, format } = splitAddress(path);
+	const { output, plan } = readTransformation(transformations, options, format);
+	return {
+		account,
+		...(signature !== undefined && { signature }),
+		signedText,
+		wanted: {
+			source,
+			result: { kind: 'render', plan },
+			...(output.filename !== undefined && { filename: output.filename }),
+			...(output.isAttachment && { isAttachment: true }),
+		},
+	};
+}
+
+/**
+ * The path of an address without a signature. To sign it, put `signCloudinary(...)` of what follows `upload/` or `fetch/` there.
+ *
+ * @param transformations as they stand in an address, percent-encoded; may be empty
+ * @param extension of the file, without the dot; of a picture that lies elsewhere the format is said by `f_`
+ * @example cloudinaryPath('c_fill,w_300,h_200', { id: 'pic_01h455vb4pex5vsknk084sn02q' }, 'webp')
+ */
+export function cloudinaryPath(
+	transformations: string,
+	source: WantedSource,
+	extension?: string,
+	account = 'picpipe',
+): string {
+	const last = 'id' in source ? `${source.id}${extension ? `.${extension}` : ''}` : encodeURIComponent(source.url);
+	const delivery = 'id' in source ? 'upload' : 'fetch';
+	return ['', account, 'image', delivery, ...(transformations === '' ? [] : [transformations]), last].join('/');
+}

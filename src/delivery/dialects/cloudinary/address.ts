@@ -1,0 +1,109 @@
+import { isPictureId } from '../../../domain/picture.ts';
+import type { RenderFormat, WantedSource } from '../../wanted.ts';
+import { signaturePattern } from './signature.ts';
+import { decoded, unreadable, unsupported } from './values.ts';
+
+/** The parts of an address, before the transformations are read. */
+export interface AddressParts {
+	readonly account: string;
+	readonly signature?: string;
+	/** What a signature is made of: all that follows it, as it stands in the address, but for the version. */
+	readonly signedText: string;
+	/** Decoded: components with `/` between them. */
+	readonly transformations: string;
+	readonly source: WantedSource;
+	readonly format?: RenderFormat;
+}
+
+/** Extensions of an address and values of `f_`, by the format that they stand for. */
+export const formats: ReadonlyMap<string, RenderFormat> = new Map<string, RenderFormat>([
+	['jpg', 'jpeg'],
+	['jpeg', 'jpeg'],
+	['jpe', 'jpeg'],
+	['png', 'png'],
+	['webp', 'webp'],
+	['avif', 'avif'],
+	['gif', 'gif'],
+	['tif', 'tiff'],
+	['tiff', 'tiff'],
+]);
+
+const formatNames = 'jpg, png, webp, avif, gif or tiff';
+
+/** @throws PicpipeError `option-unsupported` */
+export function formatOf(name: string, text: string): RenderFormat {
+	const format = formats.get(text.toLowerCase());
+	if (!format) throw unsupported(name, formatNames, text);
+	return format;
+}
+
+const versionPattern = /^v\d{1,12}$/;
+
+/** Longest address of a picture that lies elsewhere, characters. */
+const maximumUrl = 2_048;
+
+/**
+ * Takes an address apart: `/<account>/image/upload/[s--…--/]<transformations>/[v<digits>/]<id>[.<ext>]`, or with `fetch` and the
+ * address of a picture at its end.
+ *
+ * @param path what follows the place of the dialect, still percent-encoded
+ * @throws PicpipeError
+ */
+export function splitAddress(path: string): AddressParts {
+	const [nothing, account = '', kind = '', delivery = '', ...rest] = path.split('/');
+	if (nothing !== '' || !/^[A-Za-z0-9_-]{1,64}$/.test(account)) {
+		throw unreadable('the account', '/<account>/image/upload/<transformations>/<id>', path);
+	}
+	if (kind !== 'image') throw unsupported('the type of asset', 'image', kind);
+	if (delivery !== 'upload' && delivery !== 'fetch') {
+		throw unsupported('the type of delivery', 'upload or fetch', delivery);
+	}
+	const first = decodedOrEmpty(rest[0]);
+	const signature = first.startsWith('s--') ? first : undefined;
+	if (signature !== undefined && !signaturePattern.test(signature)) {
+		throw unreadable('the signature', 's--, 8 or 32 characters of base64url, and --', signature);
+	}
+	const segments = signature === undefined ? rest : rest.slice(1);
+	const found = delivery === 'upload' ? findStored(segments) : findElsewhere(segments);
+	const before = segments.slice(0, found.at);
+	const isVersioned = versionPattern.test(before.at(-1) ?? '');
+	const transformations = isVersioned ? before.slice(0, -1) : before;
+	return {
+		account,
+		...(signature !== undefined && { signature }),
+		signedText: [...transformations, ...segments.slice(found.at)].join('/'),
+		transformations: decoded('the transformations', transformations.join('/')),
+		source: found.source,
+		...(found.format && { format: found.format }),
+	};
+}
+
+interface Found {
+	/** Of the first segment that belongs to it. */
+	readonly at: number;
+	readonly source: WantedSource;
+	readonly format?: RenderFormat;
+}
+
+function findStored(segments: readonly string[]): Found {
+	const last = decodedOrEmpty(segments.at(-1));
+	const [, id = '', extension] = /^([^.]*)(?:\.([^.]*))?$/s.exec(last) ?? [];
+	if (!isPictureId(id)) throw unreadable('the picture', 'an id such as pic_01h455vb4pex5vsknk084sn02q', last);
+	const format = extension === undefined ? undefined : formatOf('the extension', extension);
+	return { at: segments.length - 1, source: { id }, ...(format && { format }) };
+}
+
+function findElsewhere(segments: readonly string[]): Found {
+	// The address may be encoded as a whole, or stand as it is with its own slashes.
+	const at = segments.findIndex((segment) => /^https?(:|%3A)/i.test(segment));
+	const text = at < 0 ? '' : decoded('the address of the picture', segments.slice(at).join('/'));
+	const expected = `an address that begins with http:// or https://, at most ${maximumUrl} characters long`;
+	if (text.length > maximumUrl || !/^https?:\/\//i.test(text) || !URL.canParse(text)) {
+		throw unreadable('the picture', expected, at < 0 ? segments.join('/') : text);
+	}
+	return { at, source: { url: new URL(text).href } };
+}
+
+function decodedOrEmpty(segment: string | undefined): string {
+	return segment === undefined ? '' : decoded('the address', segment);
+}

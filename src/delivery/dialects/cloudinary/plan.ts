@@ -1,0 +1,104 @@
+import type { DialectOptions, RenderFormat, RenderPlan, SourceFacts } from '../../wanted.ts';
+import { Canvas } from './canvas.ts';
+import { colourOf } from './colours.ts';
+import { type Component, readComponents } from './components.ts';
+import { takeEffect } from './effects.ts';
+import { takeLayer } from './layers.ts';
+import { opacityAct, putBehind, takeBorder, takeCorners, takeOpacity, takeTurns } from './looks.ts';
+import { encodingOf, type Output, pageOf, takeOutput } from './output.ts';
+import { type Act, takeResizing } from './resizing.ts';
+import { numberOf, unreadable, unsupported } from './values.ts';
+
+/** A transformation that was read: what is left needs the facts of a picture. */
+export interface Transformation {
+	readonly output: Output;
+	readonly plan: (facts: SourceFacts) => RenderPlan;
+}
+
+/**
+ * Reads a transformation: components that work one after the other, each on what the one before has made.
+ *
+ * @param text decoded
+ * @param extension format that the extension of the address names
+ * @throws PicpipeError for all that can be told without the picture
+ */
+export function readTransformation(
+	text: string,
+	options: DialectOptions,
+	extension: RenderFormat | undefined,
+): Transformation {
+	const components = readComponents(text, options);
+	const output: Output = {};
+	const dpr = takeDpr(components);
+	const grouped = groups(components);
+	for (const component of components) takeOutput(component, output);
+	const acts = grouped.flatMap((group): readonly Act[] => {
+		if (group[0]?.has('l')) return [takeLayer(group, dpr)];
+		return group.map((component) => readComponent(component, dpr));
+	});
+
+	return { output, plan };
+
+	function plan(facts: SourceFacts): RenderPlan {
+		const page = pageOf(output, facts);
+		const canvas = new Canvas(facts, page === undefined);
+		for (const act of acts) act(canvas);
+		const encode = encodingOf(output, facts);
+		return {
+			...(page !== undefined && { page }),
+			steps: canvas.steps,
+			format: output.format ?? extension ?? 'source',
+			...(encode && { encode }),
+			...(output.metadata && { metadata: output.metadata }),
+		};
+	}
+}
+
+/** Of the whole address, whichever component it stands in: pixels are meant for a screen of so many. */
+function takeDpr(components: readonly Component[]): number {
+	const texts = components.flatMap((component) => component.take('dpr') ?? []);
+	const [text] = texts;
+	if (text === undefined) return 1;
+	if (text === 'auto') throw unsupported('dpr_', 'a number', text);
+	if (new Set(texts).size > 1) throw unreadable('dpr_', 'one number in an address', texts.join(', '));
+	return numberOf('dpr_', text, 0.1, 10);
+}
+
+/** Components by what they are about: one with a layer, with those up to the one that applies it; or one by itself. */
+function groups(components: readonly Component[]): readonly (readonly Component[])[] {
+	const found: Component[][] = [];
+	for (let at = 0; at < components.length; at++) {
+		const rest = components.slice(at + 1);
+		const next = rest.findIndex((component) => component.has('l'));
+		const applied = rest.findIndex((component) => component.hasFlag('layer_apply'));
+		const isOpen = components[at]?.has('l') && applied >= 0 && (next < 0 || applied < next);
+		const end = isOpen ? at + applied + 2 : at + 1;
+		found.push(components.slice(at, end));
+		at = end - 1;
+	}
+	return found;
+}
+
+/** What a component does, in this order whatever the order of its qualifiers. */
+function readComponent(component: Component, dpr: number): Act {
+	const named = component.take('b');
+	const background = named === undefined ? undefined : colourOf('b_', named);
+	const resizing = takeResizing(component, background, dpr);
+	const effect = takeEffect(component, resizing !== undefined);
+	const opacity = opacityAct(takeOpacity(component));
+	const corners = takeCorners(component, dpr);
+	const acts = [
+		resizing,
+		effect && ((canvas: Canvas) => canvas.add(effect[0], effect[1])),
+		opacity,
+		corners,
+		takeBorder(component, dpr),
+		takeTurns(component, background),
+	];
+	component.finish();
+	return (canvas) => {
+		const wasTransparent = canvas.alpha || opacity !== undefined || corners !== undefined;
+		for (const act of acts) act?.(canvas);
+		if (background !== undefined) putBehind(canvas, background, wasTransparent);
+	};
+}
