@@ -39,9 +39,9 @@ function isGrey(colour: string): boolean {
 	return red === green && green === blue;
 }
 
-/** Puts the background behind what shows through. */
+/** Puts the background behind a picture that lets something show through. */
 export function flatten(work: Work, { background, backgroundOpacity }: Pipeline): void {
-	if (background === undefined || !work.isTranslucent) return;
+	if (background === undefined) return;
 	if (backgroundOpacity < 1) {
 		// Room that was added has it already; behind the picture itself there is no step for it.
 		throw unsupported('background_alpha', 'Behind a transparent picture a background is opaque.');

@@ -45,8 +45,9 @@ function run(pipeline: Pipeline, work: Work): void {
 	// What was drawn has pixels from here on.
 	work.isDrawn = false;
 	filter(work, pipeline);
+	const { isTranslucent } = work;
 	grow(work, pipeline, sizes);
-	flatten(work, pipeline);
+	if (isTranslucent) flatten(work, pipeline);
 	mark(work, pipeline, sizes.dpr);
 }
 
