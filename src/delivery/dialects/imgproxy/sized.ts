@@ -46,7 +46,7 @@ function scalingSteps(input: Size, { scaled, dpr }: Scaled, result: Size, pipeli
 	}
 	checkSides(result);
 	const place = gravity.type === 'smart' ? 'attention' : isPlain(gravity) ? gravity.place : undefined;
-	if (place !== undefined && isSame(coverIn(input, result), scaled)) {
+	if (place !== undefined && isAlike(coverIn(input, result), scaled)) {
 		return [{ resize: { ...result, ...positionOf(place), ...kernel } }];
 	}
 	const isEnlarged = scaled.width > input.width || scaled.height > input.height;
@@ -94,6 +94,11 @@ function positionOf(position: string): { readonly position?: string } {
 
 function present(step: Step | undefined): readonly Step[] {
 	return step ? [step] : [];
+}
+
+/** The same but for the rounding of a pixel, which nobody sees where the rest is cut off. */
+function isAlike(one: Size, other: Size): boolean {
+	return Math.abs(one.width - other.width) <= 1 && Math.abs(one.height - other.height) <= 1;
 }
 
 function isSame(one: Size, other: Size): boolean {

@@ -1,0 +1,401 @@
+import { describe, expect, it } from 'vitest';
+import type { RenderFormat, SourceFacts } from '../../../src/delivery/wanted.ts';
+import { thrownBy } from '../../helpers/thrown.ts';
+import { drawing, photo, plan } from './imgproxy.ts';
+
+const svg: SourceFacts = { ...drawing, format: 'svg' };
+const tiff: SourceFacts = { ...photo, format: 'tiff', frames: 3 };
+const upright: SourceFacts = { ...photo, width: 3000, height: 4000 };
+
+type Steps = readonly unknown[];
+const both = { width: 300, height: 200 };
+
+/** Options, and the steps that they become of a photograph of 4000 × 3000 unless another picture is named. */
+function table(name: string, rows: readonly (readonly [string, Steps, SourceFacts?])[]): void {
+	describe(name, () => {
+		it.each(rows.map((row) => [...row] as [string, Steps, SourceFacts?]))('%s', (options, steps, source = photo) => {
+			expect(plan(options, source).steps).toEqual(steps);
+		});
+	});
+}
+
+table('sizes', [
+	['rs:fit:300:200', [{ resize: { width: 267 } }]],
+	['resize:fit:300:300:0:0', [{ resize: { width: 300 } }]],
+	['rs:::200', [{ resize: { width: 267 } }]],
+	['s:300', [{ resize: { width: 300 } }]],
+	['size:300:0', [{ resize: { width: 300 } }]],
+	['w:0/h:150', [{ resize: { width: 200 } }]],
+	['w:100/h:133', [{ resize: { width: 100 } }]],
+	// Neither side says what the other one is.
+	['w:4/h:4', [{ resize: { width: 4 } }], { ...photo, width: 401, height: 299 }],
+	['w:401/h:301', [{ resize: { width: 401 } }]],
+	['w:300/w:200', [{ resize: { width: 200 } }]],
+	['rs:fill:300:200', [{ resize: both }]],
+	['rt:fill/w:300/h:200', [{ resize: both }]],
+	['rs:fill:300', [{ resize: { width: 300 } }]],
+	['rs:force:300:200', [{ resize: { ...both, fit: 'fill' } }]],
+	['rs:force:300', [{ resize: { width: 300, height: 3000, fit: 'fill' } }]],
+	['rs:auto:300:200', [{ resize: both }]],
+	['rs:auto:300:200', [{ resize: { width: 150 } }], upright],
+	['rs:auto:200:300', [{ resize: { width: 200, height: 300 } }], upright],
+	['rs:fill:300:200/ra:nearest', [{ resize: { ...both, kernel: 'nearest' } }]],
+	['w:300/resizing_algorithm:lanczos3', [{ resize: { width: 300 } }]],
+]);
+
+table('too small a picture', [
+	['rs:fit:800:800', [], drawing],
+	['rs:fit:800:800:1', [{ resize: { width: 800 } }], drawing],
+	['w:800/el:1', [{ resize: { width: 800 } }], drawing],
+	['rs:fit:800:800', [{ resize: { width: 800 } }], svg],
+	['rs:fill:800:200', [{ crop: { height: 200, left: 0, top: 50 } }], drawing],
+	['rs:fill:800:200:1', [{ resize: { width: 800, height: 200 } }], drawing],
+	['rs:fill:800:800', [], drawing],
+	['rs:fill-down:800:800', [{ crop: { width: 300, left: 50, top: 0 } }], drawing],
+	['rs:fill-down:800:200', [{ crop: { height: 100, left: 0, top: 100 } }], drawing],
+	['rs:fill-down:300:200', [{ resize: both }]],
+	['rs:force:200:600', [{ resize: { width: 100, height: 300, fit: 'fill' } }], drawing],
+	['rs:force:200:600:1', [{ resize: { width: 200, height: 600, fit: 'fill' } }], drawing],
+	['mw:800', [{ resize: { width: 800 } }], drawing],
+	['w:300/mh:600', [{ resize: { width: 300, height: 600 } }], drawing],
+]);
+
+table('densities and zoom', [
+	['w:300/dpr:2', [{ resize: { width: 600 } }]],
+	['w:300/dpr:1', [{ resize: { width: 300 } }]],
+	['w:300/dpr:2', [], drawing],
+	['w:300/dpr:2/el:1', [{ resize: { width: 600 } }], drawing],
+	['rs:fill:300:200/dpr:1.5', [{ resize: { width: 450, height: 300 } }]],
+	['rs:fill:300:100/dpr:2', [{ crop: { height: 133, left: 0, top: 84 } }], drawing],
+	['z:0.5', [{ resize: { width: 2000 } }]],
+	['zoom:0.5:0.25', [{ resize: { width: 2000, height: 750, fit: 'fill' } }]],
+	['w:300/z:2', [{ resize: { width: 600 } }]],
+	['z:2', []],
+	['z:2/el:1', [{ resize: { width: 800 } }], drawing],
+]);
+
+table('gravity', [
+	['rs:fill:300:200/g:no', [{ resize: { ...both, position: 'top' } }]],
+	['rs:fill:300:200/g:soea', [{ resize: { ...both, position: 'right bottom' } }]],
+	['rs:fill:300:200/g:sm', [{ resize: { ...both, position: 'attention' } }]],
+	['rs:fill:300:200/g:ce:0:0', [{ resize: both }]],
+	['rs:fill:300:200/g:no:0:10', [{ resize: { width: 300 } }, { crop: { height: 200, left: 0, top: 10 } }]],
+	['rs:fill:300:200/g:no:0:10/dpr:2', [{ resize: { width: 600 } }, { crop: { height: 400, left: 0, top: 20 } }]],
+	['rs:fill:300:200/g:so:0:0.1', [{ resize: { width: 300 } }, { crop: { height: 200, left: 0, top: 3 } }]],
+	['rs:fill:200:300/g:we:500', [{ resize: { width: 400 } }, { crop: { width: 200, left: 200, top: 0 } }]],
+	['rs:fill:200:300/g:ea:20', [{ resize: { width: 400 } }, { crop: { width: 200, left: 180, top: 0 } }]],
+	['rs:fill:200:300/g:fp:0.3:0.9', [{ resize: { width: 400 } }, { crop: { width: 200, left: 20, top: 0 } }]],
+	[
+		'rs:fill:600:1200:1/g:fp:0:0',
+		[{ crop: { width: 150, left: 0, top: 0 } }, { resize: { width: 600, height: 1200, fit: 'fill' } }],
+		drawing,
+	],
+]);
+
+table('crop', [
+	['c:1000:500', [{ crop: { width: 1000, height: 500, left: 1500, top: 1250 } }]],
+	['crop:1000:500:nowe', [{ crop: { width: 1000, height: 500, left: 0, top: 0 } }]],
+	['c:1000:500:nowe:10:20', [{ crop: { width: 1000, height: 500, left: 10, top: 20 } }]],
+	['c:1000:500:soea:10:0.1', [{ crop: { width: 1000, height: 500, left: 2990, top: 2200 } }]],
+	['c:0.5:0.25', [{ crop: { width: 2000, height: 750, left: 1000, top: 1125 } }]],
+	['c:0:500', [{ crop: { height: 500, left: 0, top: 1250 } }]],
+	['c:0:0', []],
+	['c:9000:9000', []],
+	['c:1000:500:sm', [{ crop: { width: 1000, height: 500, position: 'attention' } }]],
+	['c:1000:500:fp:0:1', [{ crop: { width: 1000, height: 500, left: 0, top: 2500 } }]],
+	['g:no/c:1000:500', [{ crop: { width: 1000, height: 500, left: 1500, top: 0 } }]],
+	['c:1000.9:500:nowe/w:100', [{ crop: { width: 1000, height: 500, left: 0, top: 0 } }, { resize: { width: 100 } }]],
+	// A density says nothing of the picture as it came.
+	[
+		'c:1000:500:nowe:10:10/w:100/dpr:2',
+		[{ crop: { width: 1000, height: 500, left: 10, top: 10 } }, { resize: { width: 200 } }],
+	],
+	['car:1', [{ crop: { width: 3000, left: 500, top: 0 } }]],
+	['c:1000:500/crop_ar:1', [{ crop: { width: 500, height: 500, left: 1750, top: 1250 } }]],
+	['c:1000:500/car:1:1', [{ crop: { width: 1000, height: 1000, left: 1500, top: 1000 } }]],
+	['c:4000:500/car:1:1', [{ crop: { width: 3000, left: 500, top: 0 } }]],
+]);
+
+table('turns', [
+	['rot:90', [{ rotate: { angle: 90 } }]],
+	['rot:-90', [{ rotate: { angle: 270 } }]],
+	['rotate:720', []],
+	['fl:1', [{ flop: {} }]],
+	['flip:0:1', [{ flip: {} }]],
+	['fl:1:1', [{ rotate: { angle: 180 } }]],
+	['fl:1:1/rot:180', []],
+	['fl:1/rot:180', [{ flip: {} }]],
+	['fl::1/rot:90', [{ rotate: { angle: 270 } }, { flop: {} }]],
+	['ar:1', []],
+	['rot:90/w:300', [{ rotate: { angle: 90 } }, { resize: { width: 300 } }]],
+	['rot:90/c:300:600:nowe', [{ rotate: { angle: 90 } }, { crop: { width: 300, height: 600, left: 0, top: 0 } }]],
+	['rot:90/rs:auto:200:300', [{ rotate: { angle: 90 } }, { resize: { width: 200, height: 300 } }]],
+]);
+
+const clear = '#00000000';
+table('room around the picture', [
+	['rs:fit:300:300/ex:1', [{ resize: { width: 300 } }, { extend: { top: 38, bottom: 37, background: clear } }]],
+	['rs:fit:300:300:0:1:no', [{ resize: { width: 300 } }, { extend: { bottom: 75, background: clear } }]],
+	[
+		'rs:fit:300:300/ex:1:so:0:10/bg:fff',
+		[{ resize: { width: 300 } }, { extend: { top: 65, bottom: 10, background: '#ffffff' } }],
+	],
+	[
+		's:800:800/ex:1:nowe:10:10',
+		[{ extend: { top: 10, right: 390, bottom: 490, left: 10, background: clear } }],
+		drawing,
+	],
+	['w:800/ex:1:ea', [{ extend: { left: 400, background: clear } }], drawing],
+	['ex:1', []],
+	['s:300:300/ex:0:no', [{ resize: { width: 300 } }]],
+	['s:300:300/exar:1', [{ resize: { width: 300 } }, { extend: { top: 38, bottom: 37, background: clear } }]],
+	['s:800:400/extend_ar:1', [{ extend: { left: 100, right: 100, background: clear } }], drawing],
+	[
+		's:800:400/extend_aspect_ratio:t:we/bg:0:0:0',
+		[{ extend: { right: 200, background: '#000000' } }, { flatten: { background: '#000000' } }],
+		drawing,
+	],
+	['w:800/exar:1', [], drawing],
+	['pd:10', [{ extend: { top: 10, right: 10, bottom: 10, left: 10, background: clear } }]],
+	['padding:10:20', [{ extend: { top: 10, right: 20, bottom: 10, left: 20, background: clear } }]],
+	['pd:0:20::5', [{ extend: { right: 20, left: 5, background: clear } }]],
+	['pd:0', []],
+	[
+		'w:300/pd:10/dpr:2',
+		[{ resize: { width: 600 } }, { extend: { top: 20, right: 20, bottom: 20, left: 20, background: clear } }],
+	],
+	// The same room, whatever it is called.
+	['s:300:300/ex:1/pd:10:0', [{ resize: { width: 300 } }, { extend: { top: 48, bottom: 47, background: clear } }]],
+	['pd:10/bg:ff0000/bga:0.5', [{ extend: { top: 10, right: 10, bottom: 10, left: 10, background: '#ff000080' } }]],
+]);
+
+table('backgrounds', [
+	['bg:f00', []],
+	['bg:f00', [{ flatten: { background: '#ff0000' } }], drawing],
+	['background:255:0:16', [{ flatten: { background: '#ff0010' } }], drawing],
+	['bg:f00/bg:', [], drawing],
+	['bga:0.5', [], drawing],
+	[
+		'pd:10/-/bg:f00',
+		[
+			{ extend: { top: 10, right: 10, bottom: 10, left: 10, background: clear } },
+			{ flatten: { background: '#ff0000' } },
+		],
+	],
+]);
+
+table('colours and details', [
+	['br:51', [{ modulate: { lightness: 20 } }]],
+	['sa:0.5', [{ modulate: { saturation: 0.5 } }]],
+	['co:1.5', [{ contrast: { factor: 1.5 } }]],
+	['a:51:1:0.5', [{ modulate: { lightness: 20, saturation: 0.5 } }]],
+	[
+		'adjust:-255:1.5:2',
+		[{ modulate: { lightness: -100 } }, { contrast: { factor: 1.5 } }, { modulate: { saturation: 2 } }],
+	],
+	['a:0:1:1', []],
+	['a::', []],
+	['mc:1', [{ grayscale: {} }]],
+	['monochrome:1:ff8800', [{ tint: { colour: '#ff8800' } }]],
+	['mc:0:ff8800', []],
+	['dt:1', [{ duotone: { dark: '#000000', light: '#ffffff' } }]],
+	['duotone:1:1b1464:ffd166', [{ duotone: { dark: '#1b1464', light: '#ffd166' } }]],
+	['bl:5', [{ blur: { sigma: 5 } }]],
+	['bl:0', []],
+	['sh:0.5', [{ sharpen: { sigma: 0.5, m1: 0, m2: 3 } }]],
+	['pix:8', [{ pixelate: { size: 8 } }]],
+	['pix:1', []],
+	['ush:none', []],
+	[
+		'pix:8/sh:1/bl:2/w:100',
+		[
+			{ resize: { width: 100 } },
+			{ blur: { sigma: 2 } },
+			{ sharpen: { sigma: 1, m1: 0, m2: 3 } },
+			{ pixelate: { size: 8 } },
+		],
+	],
+]);
+
+const mark = { picture: 'watermark.png', position: 'centre', scale: 0.2 };
+table('watermarks', [
+	['wm:1:ce:0:0:0.2', [{ watermark: mark }]],
+	['wm:0.5::::0.2', [{ watermark: { ...mark, opacity: 0.5 } }]],
+	['wm:0:ce:0:0:0.2', []],
+	['watermark:1:soea:10:20:0.2', [{ watermark: { ...mark, position: 'right bottom', x: 10, y: 20 } }]],
+	['wm:1:no:-10:0.1:0.2', [{ watermark: { ...mark, position: 'top', x: -10, y: 300 } }]],
+	[
+		'w:300/dpr:2/wm:1:nowe:10:0.1:0.2',
+		[{ resize: { width: 600 } }, { watermark: { ...mark, position: 'left top', x: 20, y: 45 } }],
+	],
+	['wm:1:re:0:0:0.2', [{ watermark: { ...mark, tile: true } }]],
+	['wm:1:re:16:16:0.2', [{ watermark: { ...mark, tile: true, gap: 16 } }]],
+	[
+		`wm:1:ce:0:0:0.2/wmu:${Buffer.from('logo.png').toString('base64url')}`,
+		[{ watermark: { ...mark, picture: 'logo.png' } }],
+	],
+	[
+		`wm:1:ce:0:0:0.2/watermark_url:${Buffer.from('picpipe://pic_01jzkwp9nbe0tvahm2q4c8s6rd').toString('base64url')}`,
+		[{ watermark: { ...mark, picture: 'pic_01jzkwp9nbe0tvahm2q4c8s6rd' } }],
+	],
+]);
+
+table('pipelines in a row', [
+	['w:500/-/bl:5', [{ resize: { width: 500 } }, { blur: { sigma: 5 } }]],
+	['-/w:500/-', [{ resize: { width: 500 } }]],
+	['w:400/-/c:0.5:0.5', [{ resize: { width: 400 } }, { crop: { width: 200, height: 150, left: 100, top: 75 } }]],
+	[
+		'w:400/pd:50/-/w:250',
+		[
+			{ resize: { width: 400 } },
+			{ extend: { top: 50, right: 50, bottom: 50, left: 50, background: clear } },
+			{ resize: { width: 250 } },
+		],
+	],
+	['w:400/-/t:10', [{ resize: { width: 400 } }, { trim: { threshold: 10 } }]],
+	// A drawing has pixels from the first pipeline on.
+	['w:600/-/w:900', [{ resize: { width: 600 } }], svg],
+]);
+
+table('what is trimmed', [
+	['t:10', [{ trim: { threshold: 10 } }]],
+	['trim:10:ffffff', [{ trim: { threshold: 10, background: '#ffffff' } }]],
+	['t:10:FF00FF', [{ trim: { threshold: 10 } }], drawing],
+	['t:10:ff00ff', [{ trim: { threshold: 10, background: '#ff00ff' } }]],
+	['t:', []],
+	['t:10:::0/w:300', [{ trim: { threshold: 10 } }, { resize: { width: 300, withoutEnlargement: true } }]],
+	['t:10/rs:fit:300:200:1', [{ trim: { threshold: 10 } }, { resize: { ...both, fit: 'inside' } }]],
+	[
+		't:10/rs:fill:300:200/g:no',
+		[{ trim: { threshold: 10 } }, { resize: { ...both, position: 'top', withoutEnlargement: true } }],
+	],
+	[
+		't:10/rs:fit:300:200/dpr:2',
+		[{ trim: { threshold: 10 } }, { resize: { width: 600, height: 400, fit: 'inside', withoutEnlargement: true } }],
+	],
+	[
+		't:10/c:100:200:fp:0.1:0.2',
+		[{ trim: { threshold: 10 } }, { crop: { width: 100, height: 200, focus: { x: 0.1, y: 0.2 } } }],
+	],
+	[
+		't:10/rs:fit:300:200/ex:1/pd:5/bg:fff',
+		[
+			{ trim: { threshold: 10 } },
+			{ resize: { ...both, fit: 'inside', withoutEnlargement: true } },
+			{ extend: { ...both, background: '#ffffff' } },
+			{ extend: { top: 5, right: 5, bottom: 5, left: 5, background: '#ffffff' } },
+		],
+	],
+	[
+		't:10/s:300:200/exar:1',
+		[
+			{ trim: { threshold: 10 } },
+			{ resize: { ...both, fit: 'inside', withoutEnlargement: true } },
+			{ extend: { ratio: '300:200', background: clear } },
+		],
+	],
+	// From here on the size is known again.
+	[
+		't:10/rs:force:300:200:1/-/c:0.5:0.5',
+		[
+			{ trim: { threshold: 10 } },
+			{ resize: { ...both, fit: 'fill' } },
+			{ crop: { width: 150, height: 100, left: 75, top: 50 } },
+		],
+	],
+	[
+		't:10/wm:1:soea:0.03:10:0.2',
+		[{ trim: { threshold: 10 } }, { watermark: { ...mark, position: 'right bottom', x: '3%', y: 10 } }],
+	],
+]);
+
+describe('pages', () => {
+	it('of a TIFF are counted from 0, and their size is not known', async () => {
+		expect(plan('pg:2/w:300', tiff)).toMatchObject({
+			page: 3,
+			steps: [{ resize: { width: 300, withoutEnlargement: true } }],
+		});
+		expect(plan('page:0/w:300', tiff)).toMatchObject({ steps: [{ resize: { width: 300 } }] });
+		expect(plan('pgs:1', tiff)).not.toHaveProperty('page');
+		expect((await thrownBy(() => plan('pg:3', tiff))).message).toBe(
+			'Expected a page from 0 to 2 for page but received "3".',
+		);
+	});
+});
+
+describe('how the result is written', () => {
+	const formats = ['avif', 'webp', 'jpeg', 'png', 'gif', 'tiff'] as const;
+	/** What is said to encoders that are told anything. */
+	function encodings(options: string): Partial<Record<RenderFormat, unknown>> {
+		const { encode } = plan(options);
+		return Object.fromEntries(
+			formats
+				.map((format) => [format, encode?.(format) ?? {}])
+				.filter(([, said]) => Object.keys(said as object).length > 0),
+		);
+	}
+
+	it.each([
+		['', {}],
+		['q:0', {}],
+		['q:70', { avif: { quality: 70 }, webp: { quality: 70 }, jpeg: { quality: 70 } }],
+		['fq:jpg:60:avif:40', { avif: { quality: 40 }, jpeg: { quality: 60 } }],
+		['fq:jpg:60/fq:jxl:40:webp:50', { jpeg: { quality: 60 }, webp: { quality: 50 } }],
+		['fq:webp:60/q:70', { avif: { quality: 70 }, webp: { quality: 70 }, jpeg: { quality: 70 } }],
+		[
+			'mb:50000/q:70',
+			{
+				avif: { quality: { maxBytes: 50_000 } },
+				webp: { quality: { maxBytes: 50_000 } },
+				jpeg: { quality: { maxBytes: 50_000 } },
+			},
+		],
+		[
+			'aq:size:50000',
+			{
+				avif: { quality: { maxBytes: 50_000 } },
+				webp: { quality: { maxBytes: 50_000 } },
+				jpeg: { quality: { maxBytes: 50_000 } },
+			},
+		],
+		[
+			'autoquality:dssim:0.02',
+			{ avif: { quality: { ssim: 0.9804 } }, webp: { quality: { ssim: 0.9804 } }, jpeg: { quality: { ssim: 0.9804 } } },
+		],
+		['aq:size:5000/aq:none', {}],
+		['jpgo:1', { jpeg: { progressive: true } }],
+		['jpgo:0:1', { jpeg: { chromaSubsampling: '4:4:4' } }],
+		['jpeg_options:1:0:1:1:1:3', { jpeg: { mozjpeg: true } }],
+		['pngo:1', { png: { progressive: true } }],
+		['png_options:0:1:16', { png: { palette: true, colours: 16 } }],
+		['pngo::1', { png: { palette: true } }],
+		['pngo:0:0:77', {}],
+		[
+			'webpo:lossless/mb:50000',
+			{ avif: { quality: { maxBytes: 50_000 } }, webp: { lossless: true }, jpeg: { quality: { maxBytes: 50_000 } } },
+		],
+		['webp_options:near_lossless:1:default', { webp: { nearLossless: true, smartSubsample: true } }],
+		['avifo:off', { avif: { chromaSubsampling: '4:4:4' } }],
+		['avif_options:auto', {}],
+		['da:1', { webp: { animated: false }, gif: { animated: false } }],
+	])('%s', (options, expected) => {
+		expect(encodings(options)).toEqual(expected);
+		expect(plan(options).steps).toEqual([]);
+	});
+
+	it.each([
+		['', {}],
+		['sm:1/kcr:0/scp:1', {}],
+		['sm:0', { metadata: 'keep' }],
+		['keep_copyright:1', { metadata: 'copyright' }],
+		['strip_metadata:f/kcr:1', { metadata: 'keep' }],
+		['scp:0', { colour: 'keep' }],
+		['f:jpg', { format: 'jpeg' }],
+		['format:auto', { format: 'auto' }],
+		['ext:tif', { format: 'tiff' }],
+		['dpi:0/eth:0/hs:none', {}],
+	])('%s', (options, expected) => {
+		const { encode: _encode, ...made } = plan(options);
+		expect(made).toEqual({ steps: [], format: 'source', ...expected });
+	});
+});
