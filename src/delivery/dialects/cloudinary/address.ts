@@ -50,16 +50,15 @@ const maximumUrl = 2_048;
  * @throws PicpipeError
  */
 export function splitAddress(path: string): AddressParts {
-	const [nothing, account = '', kind = '', delivery = '', ...rest] = path.split('/');
-	if (nothing !== '' || !/^[A-Za-z0-9_-]{1,64}$/.test(account)) {
+	const [nothing, account = '', kind, delivery, ...rest] = path.split('/');
+	if (nothing !== '' || kind === undefined || delivery === undefined || !/^[A-Za-z0-9_-]{1,64}$/.test(account)) {
 		throw unreadable('the account', '/<account>/image/upload/<transformations>/<id>', path);
 	}
 	if (kind !== 'image') throw unsupported('the type of asset', 'image', kind);
 	if (delivery !== 'upload' && delivery !== 'fetch') {
 		throw unsupported('the type of delivery', 'upload or fetch', delivery);
 	}
-	const first = decodedOrEmpty(rest[0]);
-	const signature = first.startsWith('s--') ? first : undefined;
+	const signature = rest[0]?.startsWith('s--') ? rest[0] : undefined;
 	if (signature !== undefined && !signaturePattern.test(signature)) {
 		throw unreadable('the signature', 's--, 8 or 32 characters of base64url, and --', signature);
 	}
@@ -86,7 +85,7 @@ interface Found {
 }
 
 function findStored(segments: readonly string[]): Found {
-	const last = decodedOrEmpty(segments.at(-1));
+	const last = decoded('the picture', segments.at(-1) ?? '');
 	const [, id = '', extension] = /^([^.]*)(?:\.([^.]*))?$/s.exec(last) ?? [];
 	if (!isPictureId(id)) throw unreadable('the picture', 'an id such as pic_01h455vb4pex5vsknk084sn02q', last);
 	const format = extension === undefined ? undefined : formatOf('the extension', extension);
@@ -102,8 +101,4 @@ function findElsewhere(segments: readonly string[]): Found {
 		throw unreadable('the picture', expected, at < 0 ? segments.join('/') : text);
 	}
 	return { at, source: { url: new URL(text).href } };
-}
-
-function decodedOrEmpty(segment: string | undefined): string {
-	return segment === undefined ? '' : decoded('the address', segment);
 }
