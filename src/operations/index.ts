@@ -2,6 +2,7 @@ import { blur } from './blur.ts';
 import { border } from './border.ts';
 import { circle } from './circle.ts';
 import { clahe } from './clahe.ts';
+import { colorize } from './colorize.ts';
 import { contrast } from './contrast.ts';
 import { crop } from './crop.ts';
 import { duotone } from './duotone.ts';
@@ -10,6 +11,7 @@ import { flatten } from './flatten.ts';
 import { flip } from './flip.ts';
 import { flop } from './flop.ts';
 import { gamma } from './gamma.ts';
+import { gradient } from './gradient.ts';
 import { grayscale } from './grayscale.ts';
 import { median } from './median.ts';
 import { modulate } from './modulate.ts';
@@ -52,6 +54,8 @@ export const operations: readonly Operation[] = [
 	grayscale,
 	tint,
 	duotone,
+	colorize,
+	gradient,
 	negate,
 	threshold,
 	pixelate,

@@ -48,6 +48,12 @@ export const expected: Readonly<Record<string, (file: Buffer) => Promise<Rgba>>>
 			const share = (red * 0.2126 + green * 0.7152 + blue * 0.0722) / 255;
 			return [0x1b + (0xff - 0x1b) * share, 0x14 + (0xd1 - 0x14) * share, 0x64 + (0x66 - 0x64) * share];
 		}),
+	colorize: (file) => byColours(file, (colour) => over(colour, [0x8a, 0x1c, 0x1c, 102])),
+	gradient: (file) =>
+		byPixels(file, (from, x, y) => {
+			const share = Math.max(0, ((y + 0.5) / 400 - 0.3) / 0.7);
+			return over(at(from, x, y), [0, 0, 0, 255], share * 0.8);
+		}),
 	negate: (file) => byColours(file, (colour) => colour.map((value) => 255 - value)),
 	threshold: (file) => byColours(file, (colour) => grey(Math.round(luminance(colour)) >= 110 ? 255 : 0)),
 	pixelate: (file) => blocks(file, 24, 24),
