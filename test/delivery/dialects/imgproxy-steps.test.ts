@@ -206,6 +206,17 @@ table('colours and details', [
 	['pix:8', [{ pixelate: { size: 8 } }]],
 	['pix:1', []],
 	['ush:none', []],
+	['col:0.4:8a1c1c', [{ colorize: { colour: '#8a1c1c', opacity: 0.4 } }]],
+	['colorize:0.4::1', [{ colorize: { colour: '#000000', opacity: 0.4 } }]],
+	['colorize:0.4::1', [{ colorize: { colour: '#000000', opacity: 0.4, keepTransparency: true } }], drawing],
+	['col:0', []],
+	['gr:0.5', [{ gradient: { colour: '#000000', opacity: 0.5, towards: 'bottom', start: 0, stop: 1 } }]],
+	[
+		'gradient:1:fff:left:0.2:0.8',
+		[{ gradient: { colour: '#ffffff', opacity: 1, towards: 'left', start: 0.2, stop: 0.8 } }],
+	],
+	['gr:1::-90', [{ gradient: { colour: '#000000', opacity: 1, towards: 'right', start: 0, stop: 1 } }]],
+	['gr:0:fff', []],
 	[
 		'pix:8/sh:1/bl:2/w:100',
 		[

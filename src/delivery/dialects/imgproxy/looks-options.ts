@@ -128,21 +128,34 @@ const colorize: Option = {
 	},
 };
 
-/** Where the colour is whole: degrees clockwise from the bottom. */
-const directions = { down: 0, left: 90, up: 180, right: 270 } as const;
+/** Where the colour is whole: a word, or degrees clockwise from the bottom. */
+const directions = [
+	{ word: 'down', angle: 0, towards: 'bottom' },
+	{ word: 'left', angle: 90, towards: 'left' },
+	{ word: 'up', angle: 180, towards: 'top' },
+	{ word: 'right', angle: 270, towards: 'right' },
+] as const;
+
+function readDirection(name: string, text: string) {
+	const named = directions.find(({ word }) => word === (text || 'down'));
+	if (named) return named.towards;
+	const angle = number(name, text, -36_000, 36_000);
+	const turned = directions.find((one) => one.angle === ((angle % 360) + 360) % 360);
+	if (!turned) throw unsupported(name, 'A gradient goes towards one side: its angle is a multiple of 90.');
+	return turned.towards;
+}
 
 const gradient: Option = {
 	names: ['gradient', 'gr'],
 	most: 5,
 	read([opacity = '', colour = '', direction = '', start = '', stop = ''], pipeline, _draft, name) {
-		const named = Object.entries(directions).find(([word]) => word === direction);
-		const angle = direction === '' ? 0 : (named?.[1] ?? number(name, direction, -36_000, 36_000));
+		const towards = readDirection(name, direction);
 		const [from, to] = [start === '' ? 0 : number(name, start, 0, 1), stop === '' ? 1 : number(name, stop, 0, 1)];
 		if (from > to) throw unexpected('a start that is not after the stop', name, `${start}:${stop}`);
 		pipeline.gradient = {
 			opacity: number(name, opacity, 0, 1),
 			colour: colour === '' ? '#000000' : hexColour(name, colour),
-			angle: ((angle % 360) + 360) % 360,
+			towards,
 			start: from,
 			stop: to,
 		};

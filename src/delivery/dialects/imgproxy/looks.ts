@@ -50,6 +50,16 @@ export function flatten(work: Work, { background, backgroundOpacity }: Pipeline)
 	work.isTranslucent = false;
 }
 
+/** Lays colours over the picture. */
+export function cover(work: Work, { colorize, gradient }: Pipeline): void {
+	if (colorize && colorize.opacity > 0) {
+		const { colour, opacity, keepAlpha } = colorize;
+		const keepTransparency = keepAlpha && work.isTranslucent;
+		work.steps.push({ colorize: { colour, opacity, ...(keepTransparency && { keepTransparency }) } });
+	}
+	if (gradient && gradient.opacity > 0) work.steps.push({ gradient });
+}
+
 /** Lays the watermark over the picture. @param dpr by which offsets in pixels are multiplied */
 export function mark(work: Work, { watermark, watermarkPicture }: Pipeline, dpr: number): void {
 	if (!watermark || watermark.opacity === 0) return;

@@ -1,7 +1,7 @@
 import type { RenderPlan, SourceFacts } from '../../wanted.ts';
 import { encodeOptions } from './encode.ts';
 import { grow } from './growth.ts';
-import { filter, flatten, mark } from './looks.ts';
+import { cover, filter, flatten, mark } from './looks.ts';
 import type { Draft, Output, Pipeline } from './pipeline.ts';
 import { invalid, unexpected, unsupported } from './refusals.ts';
 import { cropSized, resizeSized } from './sized.ts';
@@ -48,6 +48,7 @@ function run(pipeline: Pipeline, work: Work): void {
 	const { isTranslucent } = work;
 	grow(work, pipeline, sizes);
 	if (isTranslucent) flatten(work, pipeline);
+	cover(work, pipeline);
 	mark(work, pipeline, sizes.dpr);
 }
 
