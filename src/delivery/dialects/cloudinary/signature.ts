@@ -32,8 +32,10 @@ export function isSignedWith(
 	const kind: SignatureKind =
 		signature.length === 's--'.length + kinds.long.characters + '--'.length ? 'long' : 'short';
 	const received = Buffer.from(signature);
-	// The SDKs sign spaces before they become %20; an address can't hold them otherwise, so both texts mean the same.
-	const texts = [signedText, signedText.replaceAll('%20', ' ')];
+	// The SDKs sign spaces before they become %20, in a text all but those of its style after that. An address can't hold a space
+	// otherwise, so that all of these mean the same.
+	const spaced = (text: string) => text.replaceAll('%20', ' ');
+	const texts = [signedText, spaced(signedText), signedText.replaceAll(/l_text:[^:]*/g, spaced)];
 	let isGood = false;
 	for (const secret of secrets) {
 		for (const text of texts) {

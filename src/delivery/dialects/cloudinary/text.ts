@@ -85,11 +85,13 @@ function takeRoom(components: readonly Component[], dpr: number) {
 	return { width, ...(height !== undefined && { height }) };
 }
 
-/** Text that is encoded twice in addresses; a percent sign that encodes nothing stands for itself. */
+/** Undoes what is encoded once more; the SDKs do so with commas and slashes alone. What encodes nothing stands for itself. */
 function onceMore(text: string): string {
-	try {
-		return decodeURIComponent(text);
-	} catch {
-		return text;
-	}
+	return text.replaceAll(/(?:%[0-9a-f]{2})+/gi, (encoded) => {
+		try {
+			return decodeURIComponent(encoded);
+		} catch {
+			return encoded;
+		}
+	});
 }
