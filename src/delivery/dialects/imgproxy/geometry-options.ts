@@ -176,10 +176,10 @@ export const geometryOptions: readonly Option[] = [
 	single(['height', 'h'], (text, pipeline, _draft, name) => {
 		pipeline.height = side(name, text);
 	}),
-	single(['min-width', 'min_width', 'mw'], (text, pipeline, _draft, name) => {
+	single(['min-width', 'mw'], (text, pipeline, _draft, name) => {
 		pipeline.minWidth = side(name, text);
 	}),
-	single(['min-height', 'min_height', 'mh'], (text, pipeline, _draft, name) => {
+	single(['min-height', 'mh'], (text, pipeline, _draft, name) => {
 		pipeline.minHeight = side(name, text);
 	}),
 	zoom,

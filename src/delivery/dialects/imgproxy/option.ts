@@ -38,6 +38,6 @@ export function given(args: readonly string[], index: number, read: (text: strin
 /** @throws PicpipeError where there are too many arguments */
 export function checkCount(option: Option, name: string, args: readonly string[]): void {
 	if (option.most !== undefined && args.length > option.most) {
-		throw unexpected(`at most ${option.most} arguments`, name, args.join(':'));
+		throw unexpected(`at most ${option.most} ${option.most === 1 ? 'argument' : 'arguments'}`, name, args.join(':'));
 	}
 }

@@ -35,9 +35,10 @@ const formatQuality: Option = {
 		for (let index = 0; index < args.length; index += 2) {
 			const [format = '', quality = ''] = args.slice(index);
 			const value = integer(name, quality, 1, 100);
-			const known = otherFormats.includes(format) ? undefined : readFormat(name, format);
+			const known = formatNames.get(format);
 			// Nothing is written in the other ones, so there is nothing to say about them.
 			if (known) output.formatQuality.set(known, value);
+			else oneOf(name, format, [...formatNames.keys(), ...otherFormats]);
 		}
 	},
 };
