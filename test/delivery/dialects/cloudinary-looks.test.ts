@@ -31,6 +31,13 @@ describe('looks', () => {
 		['e_gamma:150', [{ gamma: { value: 2.5 } }]],
 		['e_pixelate:20', [{ pixelate: { size: 20 } }]],
 		['e_pixelate:1', []],
+		['e_colorize', [{ colorize: { colour: '#000000', opacity: 1 } }]],
+		['e_colorize:30,co_rgb:20a020', [{ colorize: { colour: '#20a020', opacity: 0.3 } }]],
+		['e_colorize:0,co_red', []],
+		[
+			'r_9/e_colorize:5',
+			[{ round: { radius: 9 } }, { colorize: { colour: '#000000', opacity: 0.05, keepTransparency: true } }],
+		],
 		['e_trim:20', [{ trim: { threshold: 51 } }]],
 		['e_trim:0:white', [{ trim: { threshold: 0, background: '#ffffff' } }]],
 		['e_trim:10:rgb:ff0', [{ trim: { threshold: 26, background: '#ffff00' } }]],

@@ -53,7 +53,7 @@ describe('what there is not', () => {
 		'e_multiply',
 		'e_trim,w_50',
 		'e_trim:10:transparent',
-		'o_50,e_colorize',
+		'e_colorize:50,co_rgb:ff000080',
 		'co_red',
 		'q_jpegmini',
 		'q_auto:sensitive',

@@ -1,14 +1,21 @@
 import { colourOf } from './colours.ts';
 import type { Component } from './components.ts';
+import type { Act } from './resizing.ts';
 import { integerOf, rounded, unsupported } from './values.ts';
 
 /** What values of `e_` do here. */
 
 type Step = readonly [operation: string, options: Readonly<Record<string, unknown>>];
 
+interface Level {
+	readonly minimum: number;
+	readonly maximum: number;
+	readonly fallback: number;
+}
+
 interface Effect {
 	/** What stands after the colon: its range, and what it is when nothing does. Without it there may be nothing. */
-	readonly level?: { readonly minimum: number; readonly maximum: number; readonly fallback: number };
+	readonly level?: Level;
 	/** Undefined when that level changes nothing. */
 	readonly step: (level: number) => Step | undefined;
 }
@@ -28,7 +35,7 @@ const sharpening: Effect = {
 		level === strength.fallback ? ['sharpen', {}] : ['sharpen', { m1: rounded(level / 100), m2: rounded(level / 50) }],
 };
 
-export const effects: Readonly<Record<string, Effect>> = {
+const effects: Readonly<Record<string, Effect>> = {
 	grayscale: { step: () => ['grayscale', {}] },
 	sepia: { step: () => ['tint', { colour: '#c08040' }] },
 	negate: { step: () => ['negate', {}] },
@@ -67,31 +74,54 @@ export const effects: Readonly<Record<string, Effect>> = {
 	},
 };
 
-/** What a component does with `e_`: nothing, or a step. @throws PicpipeError */
-export function takeEffect(component: Component, isResizing: boolean): Step | undefined {
+/** Effects that take more than a level. */
+const others: Readonly<Record<string, (component: Component, text: string, rest: readonly string[]) => Act>> = {
+	trim,
+	colorize,
+};
+
+/** What a component does with `e_`. @throws PicpipeError */
+export function takeEffect(component: Component, isResizing: boolean): Act | undefined {
 	const text = component.take('e');
 	if (text === undefined) return undefined;
-	const [name = '', ...levels] = text.split(':');
-	if (name === 'trim') {
-		if (isResizing) throw unsupported('e_', 'trim in a component without a size', text);
-		return trim(text, levels);
-	}
+	const [name = '', ...rest] = text.split(':');
+	if (name === 'trim' && isResizing) throw unsupported('e_', 'trim in a component without a size', text);
+	const other = Object.hasOwn(others, name) ? others[name] : undefined;
+	if (other) return other(component, text, rest);
 	const effect = Object.hasOwn(effects, name) ? effects[name] : undefined;
-	if (!effect) throw unsupported('e_', `one of ${[...Object.keys(effects), 'trim'].join(', ')}`, text);
-	const [level, ...more] = levels;
-	if (more.length > 0 || (level !== undefined && !effect.level)) {
-		throw unsupported(`e_${name}`, effect.level ? 'a level and no more' : 'no level', text);
+	if (!effect) {
+		throw unsupported('e_', `one of ${[...Object.keys(effects), ...Object.keys(others)].join(', ')}`, text);
 	}
-	if (!effect.level) return effect.step(0);
-	const { minimum, maximum, fallback } = effect.level;
-	return effect.step(level === undefined ? fallback : integerOf(`e_${name}`, level, minimum, maximum));
+	const step = effect.step(effect.level ? levelOf(text, rest, effect.level) : withoutLevel(text, rest));
+	return step && ((canvas) => canvas.add(...step));
+}
+
+function levelOf(text: string, [level, ...more]: readonly string[], { minimum, maximum, fallback }: Level): number {
+	const [name = ''] = text.split(':');
+	if (more.length > 0) throw unsupported(`e_${name}`, 'a level and no more', text);
+	return level === undefined ? fallback : integerOf(`e_${name}`, level, minimum, maximum);
+}
+
+function withoutLevel(text: string, { length }: readonly string[]): number {
+	if (length > 0) throw unsupported('e_', 'no level', text);
+	return 0;
 }
 
 /** `trim`, `trim:<tolerance>` or `trim:<tolerance>:<colour>`. */
-function trim(text: string, [tolerance = '10', ...colour]: readonly string[]): Step {
+function trim(_component: Component, text: string, [tolerance = '10', ...colour]: readonly string[]): Act {
 	const background = colour.length > 0 ? colourOf('e_trim', colour.join(':')) : undefined;
 	if (background?.length === 9) throw unsupported('e_trim', 'a colour that nothing shows through', text);
 	// Cloudinary counts in percent, sharp in steps of 255.
 	const threshold = Math.round((integerOf('e_trim', tolerance, 0, 100) * 255) / 100);
-	return ['trim', { threshold, ...(background && { background }) }];
+	return (canvas) => canvas.add('trim', { threshold, ...(background && { background }) });
+}
+
+/** `colorize` or `colorize:<percent>`, in the colour of `co_`. */
+function colorize(component: Component, text: string, rest: readonly string[]): Act {
+	const colour = colourOf('co_', component.take('co') ?? 'black');
+	if (colour.length === 9) throw unsupported('co_', 'a colour that nothing shows through', colour);
+	const opacity = levelOf(text, rest, around(0, 100, 100)) / 100;
+	return (canvas) => {
+		if (opacity > 0) canvas.add('colorize', { colour, opacity, ...(canvas.alpha && { keepTransparency: true }) });
+	};
 }

@@ -84,12 +84,11 @@ function readComponent(component: Component, dpr: number): Act {
 	const named = component.take('b');
 	const background = named === undefined ? undefined : colourOf('b_', named);
 	const resizing = takeResizing(component, background, dpr);
-	const effect = takeEffect(component, resizing !== undefined);
 	const opacity = opacityAct(takeOpacity(component));
 	const corners = takeCorners(component, dpr);
 	const acts = [
 		resizing,
-		effect && ((canvas: Canvas) => canvas.add(effect[0], effect[1])),
+		takeEffect(component, resizing !== undefined),
 		opacity,
 		corners,
 		takeBorder(component, dpr),
