@@ -1,0 +1,137 @@
+import sharp, { type Sharp } from 'sharp';
+import { describe, expect, it } from 'vitest';
+import type { SourceFacts } from '../../../src/delivery/wanted.ts';
+import { photograph } from '../../helpers/pictures.ts';
+import { assetsFrom, logo } from '../../operations/assets.ts';
+import { difference, pixelsOf } from '../../operations/pixels.ts';
+import { make } from '../../pipeline/make.ts';
+import { plan, recipeOf } from './imgproxy.ts';
+
+/** Plans, really carried out, and sharp called directly for what the options mean. */
+
+const size = { width: 640, height: 480 };
+const facts: SourceFacts = { ...size, frames: 1, alpha: false, format: 'png' };
+const file = photograph({ ...size, format: 'png' });
+
+async function rendered(options: string, input = file, source = facts): Promise<Buffer> {
+	const recipe = recipeOf(plan(options, source), 'png');
+	const assets = await assetsFrom({ 'watermark.png': await logo() });
+	return Buffer.from((await make(await input, recipe, { assets })).variant('render').data);
+}
+
+async function expectAlike(made: Buffer, right: Sharp, most = 2): Promise<void> {
+	const [ours, theirs] = [await pixelsOf(made), await pixelsOf(await right.png().toBuffer())];
+	expect([ours.width, ours.height]).toEqual([theirs.width, theirs.height]);
+	expect(difference(ours, theirs)).toBeLessThan(most);
+}
+
+const clear = { r: 0, g: 0, b: 0, alpha: 0 };
+
+describe('renders', () => {
+	it.each<[string, (image: Sharp) => Sharp | Promise<Sharp>, number?]>([
+		['rs:fit:300:300', (image) => image.resize(300, 300, { fit: 'inside' })],
+		['rs:fill:300:100', (image) => image.resize(300, 100)],
+		['rs:fill:300:300/g:noea', (image) => image.resize(300, 300, { position: 'right top' })],
+		['rs:force:300:300', (image) => image.resize(300, 300, { fit: 'fill' })],
+		['rs:fit:2000:2000', (image) => image],
+		['w:800/el:1', (image) => image.resize(800)],
+		// 300 × 400 of 533 × 400.
+		[
+			'rs:fill:300:400/g:we:50',
+			async (image) =>
+				again(image.resize({ height: 400 }), (next) => next.extract({ left: 50, top: 0, width: 300, height: 400 })),
+		],
+		[
+			'rs:fill:300:400/g:fp:0.9:0.5',
+			async (image) =>
+				again(image.resize({ height: 400 }), (next) => next.extract({ left: 233, top: 0, width: 300, height: 400 })),
+		],
+		// 200 × 400 of 853 × 640, cut before it is enlarged.
+		[
+			'rs:fill:400:1280:1/g:fp:0:0',
+			async (image) =>
+				again(image.extract({ left: 0, top: 0, width: 150, height: 480 }), (next) => next.resize(400, 1280)),
+			3,
+		],
+		[
+			'c:300:200:nowe:20:30/w:150',
+			async (image) => again(image.extract({ left: 20, top: 30, width: 300, height: 200 }), (next) => next.resize(150)),
+		],
+		[
+			'rot:90/fl:1/w:240',
+			async (image) => again(image.rotate(90), async (next) => again(next.flop(), (last) => last.resize(240))),
+		],
+		[
+			'rs:fit:300:300/ex:1:so/bg:8a1c1c',
+			async (image) => again(image.resize(300), (next) => next.extend({ top: 75, background: '#8a1c1c' })),
+		],
+		[
+			'rs:fit:300:300/pd:10:20/ex:1',
+			async (image) =>
+				again(image.resize(300), (next) =>
+					next.extend({ top: 48, bottom: 47, left: 20, right: 20, background: clear }),
+				),
+		],
+		['w:300/bl:4', async (image) => again(image.resize(300), (next) => next.blur(4))],
+		['w:300/sh:1', async (image) => again(image.resize(300), (next) => next.sharpen({ sigma: 1, m1: 0, m2: 3 }))],
+		['w:300/co:1.4', async (image) => again(image.resize(300), (next) => next.linear(1.4, 127.5 * -0.4))],
+		['w:300/mc:1', async (image) => again(image.resize(300), (next) => next.grayscale())],
+		[
+			'w:300/dpr:2/-/c:0.5:0.5',
+			async (image) =>
+				again(image.resize(600), (next) => next.extract({ left: 150, top: 113, width: 300, height: 225 })),
+		],
+		[
+			'w:400/wm:1:soea:10:20:0.25',
+			async (image) => {
+				const mark = await sharp(await logo())
+					.resize(100, 67, { fit: 'fill' })
+					.png()
+					.toBuffer();
+				return again(image.resize(400), (next) => next.composite([{ input: mark, left: 290, top: 213 }]));
+			},
+		],
+	])('%s', async (options, right, most) => {
+		await expectAlike(await rendered(options), await right(sharp(await file)), most);
+	});
+
+	it('trim what surrounds a picture, and fit what is left', async () => {
+		const framed = sharp(await file).extend({ top: 50, right: 60, bottom: 70, left: 80, background: '#ffffff' });
+		const bordered = framed.png().toBuffer();
+		const source = { ...facts, width: 780, height: 600 };
+		await expectAlike(await rendered('t:20/rs:fit:300:300', bordered, source), sharp(await file).resize(300));
+	});
+
+	it('put a background behind what is transparent', async () => {
+		const glass = sharp(await file)
+			.ensureAlpha(0.5)
+			.png()
+			.toBuffer();
+		const right = sharp(await glass).flatten({ background: '#ffd166' });
+		await expectAlike(await rendered('bg:ffd166', glass, { ...facts, alpha: true }), right);
+	});
+
+	it('find the spot that draws the eye', async () => {
+		await expectAlike(
+			await rendered('c:200:200:sm'),
+			await again(
+				sharp(await file).resize(200, 200, { position: 'attention', withoutReduction: true }),
+				(next) => next,
+			),
+		);
+	});
+
+	it('are written in the quality that is asked for', async () => {
+		const sized = async (options: string) => {
+			const recipe = recipeOf(plan(options, facts), 'webp');
+			return (await make(await file, recipe)).variant('render').data.length;
+		};
+		expect(await sized('q:20')).toBeLessThan((await sized('q:90')) / 2);
+		expect(await sized('mb:8000')).toBeLessThanOrEqual(8_000);
+	});
+});
+
+/** sharp orders what it does in a way of its own, so each step is a picture of its own. */
+async function again(image: Sharp, next: (image: Sharp) => Sharp | Promise<Sharp>): Promise<Sharp> {
+	return next(sharp(await image.png().toBuffer()));
+}
