@@ -1,7 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { cloudinaryPath, parseCloudinary } from '../../../src/delivery/dialects/cloudinary.ts';
 import { thrownBy } from '../../helpers/thrown.ts';
-import { id, photographFacts, plainOptions } from './cloudinary-plans.ts';
+import { id, photographFacts, plainOptions, planOf } from './cloudinary-plans.ts';
 
 describe('an address', () => {
 	const parse = (path: string) => parseCloudinary(path, plainOptions);
@@ -68,5 +69,46 @@ describe('an address', () => {
 		expect(read.wanted.source).toEqual({ url });
 		const { result } = read.wanted;
 		expect(result.kind === 'render' && result.plan(photographFacts).steps).toEqual([{ resize: { width: 5 } }]);
+	});
+});
+
+describe('the page about it', () => {
+	const page = readFileSync(new URL('../../../docs/dialects/cloudinary.md', import.meta.url), 'utf8');
+
+	/** What a refusal says that there is. */
+	async function listed(transformation: string): Promise<string[]> {
+		const { message } = await thrownBy(() => planOf(transformation));
+		return /^Expected one of (.+) for /.exec(message)?.[1]?.split(', ') ?? [];
+	}
+
+	it.each(['c_nothing,w_5', 'e_nothing', 'l_a.png,w_50,e_nothing'])(
+		'names all that a refusal of %s lists',
+		async (refused) => {
+			const names = await listed(refused);
+			expect(names.length).toBeGreaterThan(2);
+			expect(names.filter((name) => !page.includes(`\`${name.replace(' for a layer', '')}\``))).toEqual([]);
+		},
+	);
+
+	it('tells the ends and the default of each level', () => {
+		const rows = [
+			...page.matchAll(/^\| `([a-z_]+)`(?:, `[a-z_]+`)? \| (-?\d+) to (\d+), (\d+)(?:, and a colour)? \|/gm),
+		];
+		expect(rows).toHaveLength(11);
+		for (const [, name, least, most, fallback] of rows) {
+			expect(planOf(`e_${name}`)).toEqual(planOf(`e_${name}:${fallback}`));
+			planOf(`e_${name}:${least}`);
+			planOf(`e_${name}:${most}`);
+			expect(() => planOf(`e_${name}:${Number(least) - 1}`)).toThrow(`an integer from ${least} to ${most}`);
+			expect(() => planOf(`e_${name}:${Number(most) + 1}`)).toThrow(`an integer from ${least} to ${most}`);
+		}
+	});
+
+	it('tells the numbers of q_auto', () => {
+		for (const [, level, jpeg, webp, avif] of page.matchAll(/`auto:([a-z]+)` \| (\d+), (\d+), (\d+) \|/g)) {
+			const { encode } = planOf(`q_auto:${level}`);
+			const numbers = (['jpeg', 'webp', 'avif'] as const).map((format) => encode?.(format).quality);
+			expect(numbers).toEqual([jpeg, webp, avif].map(Number));
+		}
 	});
 });
