@@ -106,6 +106,7 @@ describe('import directions', () => {
 			'delivery/dialects',
 			'delivery/dialects/cloudinary',
 			'delivery/dialects/imgproxy',
+			'delivery/dialects/ipx',
 		];
 		const entries = await readdir(join(root, 'src'), { withFileTypes: true, recursive: true });
 		const found = entries
