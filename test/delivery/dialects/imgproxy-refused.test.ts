@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { options } from '../../../src/delivery/dialects/imgproxy/options.ts';
 import type { SourceFacts } from '../../../src/delivery/wanted.ts';
@@ -221,6 +222,12 @@ describe('what can only be told when the picture is known', () => {
 		const error = await thrownBy(() => plan(text, source));
 		expect([error.code, error.message]).toEqual([code, expect.stringMatching(message)]);
 	});
+});
+
+it('has a line for every option in its page', async () => {
+	const page = await readFile(new URL('../../../docs/dialects/imgproxy.md', import.meta.url), 'utf8');
+	const said = new Set([...page.matchAll(/`([a-z_-]+)(?::[^`]*)?`/g)].map(([, name]) => name));
+	expect(options.flatMap((option) => option.names).filter((name) => !said.has(name))).toEqual([]);
 });
 
 it('has no two options of one name', () => {
