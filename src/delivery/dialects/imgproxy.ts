@@ -1,6 +1,7 @@
 import type { DialectOptions, Wanted, WantedResult } from '../wanted.ts';
 import { readAddress, readPresetAddress } from './imgproxy/address.ts';
-import { readFormat, variantFormat } from './imgproxy/output-options.ts';
+import { variantFormat } from './imgproxy/handling-options.ts';
+import { readFormat } from './imgproxy/output-options.ts';
 import type { Draft } from './imgproxy/pipeline.ts';
 import { planRender } from './imgproxy/plan.ts';
 import { Reader } from './imgproxy/presets.ts';

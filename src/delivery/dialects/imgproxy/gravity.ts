@@ -28,7 +28,7 @@ export type Gravity =
 	/** What draws the eye. */
 	| { readonly type: 'smart' };
 
-export const centre: Gravity = { type: 'place', place: 'centre', x: 0, y: 0 };
+export const centre = { type: 'place', place: 'centre', x: 0, y: 0 } as const satisfies Gravity;
 
 /** Furthest that something is moved, pixels. */
 export const maximumOffset = 65_535;
@@ -49,11 +49,6 @@ export function readGravity(option: string, args: readonly string[], isSmartAllo
 /** Does it say no more than a side or corner? */
 export function isPlain(gravity: Gravity): gravity is Extract<Gravity, { type: 'place' }> {
 	return gravity.type === 'place' && gravity.x === 0 && gravity.y === 0;
-}
-
-/** Is there a number of pixels in it? */
-export function isAbsolute(gravity: Gravity): boolean {
-	return gravity.type === 'place' && (Math.abs(gravity.x) >= 1 || Math.abs(gravity.y) >= 1);
 }
 
 /**

@@ -48,7 +48,7 @@ function sidesFor(inner: Size, to: Size, { isOn, gravity }: Growth, dpr: number)
 
 /** `sm` is refused where it is read. */
 function still(gravity: Gravity): Exclude<Gravity, { type: 'smart' }> {
-	return gravity.type === 'smart' ? (centre as Exclude<Gravity, { type: 'smart' }>) : gravity;
+	return gravity.type === 'smart' ? centre : gravity;
 }
 
 function paddingOf({ top, right, bottom, left }: Sides, dpr: number): Sides {

@@ -1,7 +1,8 @@
 import { geometryOptions } from './geometry-options.ts';
+import { handlingOptions } from './handling-options.ts';
 import { looksOptions } from './looks-options.ts';
 import { checkCount, type Option } from './option.ts';
-import { handlingOptions, outputOptions } from './output-options.ts';
+import { outputOptions } from './output-options.ts';
 import type { Draft, Pipeline } from './pipeline.ts';
 import { unsupported } from './refusals.ts';
 
