@@ -1,3 +1,5 @@
+import { channelsOf } from '../../../operations/options.ts';
+
 /** A colour as operations take it: `#rrggbb`, or `#rrggbbaa` where something shows through. */
 export type Colour = `#${string}`;
 
@@ -17,6 +19,13 @@ export function colourOf(text: string): Colour | undefined {
 /** The colour with nothing showing through. */
 export function opaque(colour: Colour): Colour {
 	return colour.slice(0, 7) as Colour;
+}
+
+/** The grey that sharp takes for it beside greys: by the weights of ITU-R BT.709, of the values as they are. */
+export function greyOf(colour: Colour): Colour {
+	const [red, green, blue] = channelsOf(colour);
+	const grey = Math.floor(0.2126 * red + 0.7152 * green + 0.0722 * blue);
+	return `#${grey.toString(16).padStart(2, '0').repeat(3)}${colour.slice(7)}`;
 }
 
 function digitsOf(name: string): string | undefined {

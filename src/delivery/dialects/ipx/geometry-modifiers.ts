@@ -41,12 +41,11 @@ export const geometryModifiers: readonly Modifier[] = [
 		const asked = given.size(0, maximumSide);
 		return (settings, picture) => {
 			if (!asked) return {};
-			const { fit, position, background, kernel, enlarge } = settings;
+			const { fit, position, kernel, enlarge } = settings;
 			return sized(settings, {
 				...(enlarge ? asked : withinPicture(asked, picture)),
 				fit,
 				position,
-				background,
 				kernel,
 			});
 		};

@@ -1,4 +1,5 @@
 import type { Size } from '../../../operations/operation.ts';
+import type { Colour } from './colours.ts';
 import { refused } from './given.ts';
 import type { Area, Resize, Settings } from './settings.ts';
 import { isSized } from './settings.ts';
@@ -21,11 +22,12 @@ export function scaleSteps(settings: Settings, steps: Steps): void {
 	if (!turnsFirst) mirror(settings, steps);
 	const isTurned = !turnsFirst && angle !== 0;
 	if (resize && isSized(settings)) {
-		if (isTurned && angle % 180 === 90 && steps.size) scaleThenTurn(resize, steps, { size: steps.size, angle });
+		if (isTurned && angle % 180 === 90 && steps.size)
+			scaleThenTurn(resize, steps, { size: steps.size, angle, background });
 		else {
 			// A picture on its head has the same size: only what is cut off has to be found in what is turned.
 			if (isTurned && angle === 180) turn(settings, steps);
-			scale(resize, steps);
+			scale(resize, steps, background);
 			if (isTurned && angle % 90 !== 0) turn(settings, steps);
 		}
 	} else if (isTurned) turn(settings, steps);
@@ -62,8 +64,8 @@ function cut({ left, top, width, height }: Area, steps: Steps): void {
 }
 
 /** As `resize` takes it, which has sharp's words; what means nothing is left out. */
-function written(resize: Resize): Readonly<Record<string, unknown>> {
-	const { width, height, fit = 'cover', position = 'centre', background, kernel, withoutEnlargement } = resize;
+function written(resize: Resize, background?: Colour): Readonly<Record<string, unknown>> {
+	const { width, height, fit = 'cover', position = 'centre', kernel, withoutEnlargement } = resize;
 	const isPlaced = fit === 'cover' ? width !== undefined && height !== undefined : fit === 'contain';
 	return {
 		...(width !== undefined && { width }),
@@ -81,9 +83,9 @@ function placeFor(fit: string, position: string): string {
 	return fit === 'contain' && (position === 'attention' || position === 'entropy') ? 'centre' : position;
 }
 
-function scale(resize: Resize, steps: Steps): void {
+function scale(resize: Resize, steps: Steps, background?: Colour): void {
 	const { size } = steps;
-	const { withoutEnlargement, ...free } = written(resize);
+	const { withoutEnlargement, ...free } = written(resize, background);
 	const held = { ...free, ...(withoutEnlargement === true && { withoutEnlargement }) };
 	if (!size) {
 		steps.add('resize', held);
@@ -95,12 +97,18 @@ function scale(resize: Resize, steps: Steps): void {
 	steps.add('resize', isSame(made, steps.predict('resize', free, size).output) ? free : held);
 }
 
+interface Turned {
+	readonly size: Size;
+	readonly angle: number;
+	readonly background: Colour | undefined;
+}
+
 /**
  * A quarter turn after the scaling comes before sharp cuts off or adds: so a width and a height are that of the picture as it lay for
  * the scaling, and that of the picture as it stands for the frame. What is turned first can be scaled to the same pixels.
  */
-function scaleThenTurn(resize: Resize, steps: Steps, { size, angle }: { size: Size; angle: number }): void {
-	const { width, height, fit = 'cover', position = 'centre', kernel, background, withoutEnlargement } = resize;
+function scaleThenTurn(resize: Resize, steps: Steps, { size, angle, background }: Turned): void {
+	const { width, height, fit = 'cover', position = 'centre', kernel, withoutEnlargement } = resize;
 	const isWhole = fit === 'fill' ? fit : fit === 'cover' || fit === 'outside' ? 'outside' : 'inside';
 	const lying = steps.predict(
 		'resize',

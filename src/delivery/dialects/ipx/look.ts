@@ -41,8 +41,10 @@ export function lookSteps(settings: Settings, steps: Steps): void {
 	if (gamma && gamma.after !== 1) steps.add('gamma', { value: gamma.after });
 	if (normalise) steps.add('normalise', normalise);
 	if (clahe) steps.add('clahe', clahe);
-	// What sharp has made grey before stays so.
-	if (tint && !grayscale && !threshold) steps.add('tint', { colour: opaque(tint) });
+	// What sharp has made grey stays so, unless something was laid over it.
+	const isGrey = (grayscale || threshold) && settings.opacity === undefined;
+	if (tint && !(isGrey && threshold)) steps.add('tint', { colour: opaque(tint) });
+	if (tint && isGrey && !threshold) steps.add('grayscale');
 	negate(settings, steps);
 }
 

@@ -1,5 +1,6 @@
 import type { RenderFormat, RenderPlan, SourceFacts } from '../../wanted.ts';
 import type { Asked } from './asked.ts';
+import { greyOf } from './colours.ts';
 import { cutSteps, scaleSteps } from './geometry.ts';
 import { areColoursFirst, firstColours, lookSteps } from './look.ts';
 import type { Settings } from './settings.ts';
@@ -14,7 +15,9 @@ export function planRender({ changes, format, animated }: Asked, source: SourceF
 	cutSteps(settings, steps);
 	const isFirst = areColoursFirst(settings);
 	if (isFirst) firstColours(settings, steps);
-	scaleSteps(settings, steps);
+	// By then sharp has greys, and what it adds is one.
+	const { background, grayscale } = settings;
+	scaleSteps(grayscale && background ? { ...settings, background: greyOf(background) } : settings, steps);
 	if (!isFirst) firstColours(settings, steps);
 	lookSteps(settings, steps);
 

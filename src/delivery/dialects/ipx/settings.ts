@@ -66,7 +66,6 @@ export interface Resize {
 	readonly height?: number | undefined;
 	readonly fit?: Fit | undefined;
 	readonly position?: Position | undefined;
-	readonly background?: Colour | undefined;
 	readonly kernel?: Kernel | undefined;
 	readonly withoutEnlargement?: boolean;
 }
