@@ -58,6 +58,8 @@ async function answerOf(data: Buffer): Promise<Answer> {
 	};
 }
 
+const svg = { maxBytes: 1_000_000, maxElements: 1_000 };
+
 /** What picpipe's engine makes of a picture. */
 export async function ours(modifiers: string, file: Buffer): Promise<Answer> {
 	const {
@@ -74,7 +76,7 @@ export async function ours(modifiers: string, file: Buffer): Promise<Answer> {
 	const upright = pages > 1 ? { width, height: pageHeight ?? height } : { ...autoOrient };
 	const source = format === 'heif' ? 'avif' : format;
 	const plan = planOf(modifiers, { ...upright, frames: pages, alpha: hasAlpha, format: source });
-	const { outputs } = await make(file, recipeOf(plan, formatOf(plan, source)));
+	const { outputs } = await make(file, recipeOf(plan, formatOf(plan, source)), { svg });
 	return answerOf(outputs[0]?.data ?? Buffer.alloc(0));
 }
 

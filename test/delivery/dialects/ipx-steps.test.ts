@@ -4,7 +4,7 @@ import { parseRecipe } from '../../../src/pipeline/plan.ts';
 import { planOf, recipeOf } from './ipx-beside.ts';
 
 /** Modifiers, and the steps that they are for an opaque JPEG of 640×480. */
-const table: readonly (readonly [string, readonly object[], Partial<SourceFacts>?])[] = [
+const table: readonly [modifiers: string, steps: readonly object[], facts?: Partial<SourceFacts>][] = [
 	['_', []],
 	['w_300', [{ resize: { width: 300 } }]],
 	['width_300', [{ resize: { width: 300 } }]],
@@ -314,7 +314,7 @@ describe('refused', () => {
 		);
 	});
 
-	it.each([
+	it.each<[string, string, Partial<SourceFacts>?]>([
 		['dpr_2', 'dpr is not supported here.'],
 		['constructor_1', 'constructor'],
 		['__proto__', 'A modifier'],
@@ -331,7 +331,7 @@ describe('refused', () => {
 		['threshold_100_false', 'threshold of each colour'],
 		['opacity_0.5,b_f008', 'opacity over a translucent background'],
 		['negate_true', 'negate of opacity', { alpha: true }],
-	] as const)('%s, which is not supported', (modifiers, detail, facts = {}) => {
+	])('%s, which is not supported', (modifiers, detail, facts = {}) => {
 		const code = detail.startsWith('A modifier') ? 'invalid-delivery-url' : 'option-unsupported';
 		const message = code === 'option-unsupported' ? detail : 'Expected a name';
 		expect(() => planOf(modifiers, facts)).toThrow(

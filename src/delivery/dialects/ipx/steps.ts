@@ -28,9 +28,11 @@ export class Steps {
 		if (this.list.length > maximumSteps) {
 			throw new PicpipeError('invalid-delivery-url', `Expected no more than ${maximumSteps} steps.`);
 		}
-		if (!this.size) return;
-		const { output, isAtMost, addsAlpha } = this.predict(name, options, this.size);
-		if (Math.max(output.width, output.height) > maximumSide) {
+		const { size } = this;
+		if (!size) return;
+		const { output, isAtMost, addsAlpha } = this.predict(name, options, size);
+		// A picture that is larger as it came was let in, and may stay as large.
+		if (Math.max(output.width, output.height) > Math.max(maximumSide, size.width, size.height)) {
 			throw new PicpipeError(
 				'invalid-delivery-url',
 				`Expected a picture of at most ${maximumSide} pixels a side but ${name} would make ${output.width}×${output.height}.`,
