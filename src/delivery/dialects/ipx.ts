@@ -1,7 +1,7 @@
 import { isPictureId } from '../../domain/picture.ts';
 import { PicpipeError } from '../../errors.ts';
 import type { DialectOptions, Presets, Wanted, WantedSource } from '../wanted.ts';
-import { readModifiers } from './ipx/asked.ts';
+import { longName, readModifiers } from './ipx/asked.ts';
 import { refused, shown } from './ipx/given.ts';
 import { planRender } from './ipx/plan.ts';
 
@@ -73,7 +73,7 @@ function decoded(text: string, name: string): string {
 	}
 }
 
-/** Modifiers that an address has beside those of its preset go before them. */
+/** A modifier that an address has beside its preset stands in place of the preset's own, under the long name or the short one. */
 function withPresets(
 	written: ReadonlyMap<string, string>,
 	presets: Presets,
@@ -86,7 +86,8 @@ function withPresets(
 	if (preset === undefined) return written;
 	const words = presets.get(preset);
 	if (words === undefined) throw refused('preset', 'the name of a preset', preset);
-	return new Map([...split(words), ...others]);
+	const said = new Set([...others.keys()].map(longName));
+	return new Map([...[...split(words)].filter(([name]) => !said.has(longName(name))), ...others]);
 }
 
 function sourceOf(id: string): WantedSource {

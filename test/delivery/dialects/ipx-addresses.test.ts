@@ -64,6 +64,8 @@ describe('presets', () => {
 
 	it('stand for modifiers, which others go before', () => {
 		expect(planOf(`/preset_thumb/${id}`, { presets }).steps).toEqual([{ resize: { width: 100, height: 100 } }]);
+		const long = planOf(`/preset_thumb,resize_30x30,format_png/${id}`, { presets });
+		expect(long).toMatchObject({ steps: [{ resize: { width: 30, height: 30 } }], format: 'png' });
 		const { steps, format } = planOf(`/preset_thumb,s_50x50,blur_5/${id}`, { presets });
 		expect(steps).toEqual([{ resize: { width: 50, height: 50 } }, { blur: { sigma: 5 } }]);
 		expect(format).toBe('webp');

@@ -339,6 +339,13 @@ describe('refused', () => {
 		);
 	});
 
+	it('an exact size that is more than may be said', () => {
+		expect(() => planOf('h_900,rotate_90', { width: 30_000, height: 1_000 })).toThrow(
+			'Expected a picture of at most 16384 pixels a side but resize would make 900×27000.',
+		);
+		expect(planOf('h_900', { width: 30_000, height: 1_000 }).steps).toEqual([{ resize: { height: 900 } }]);
+	});
+
 	it('what would take too many steps', () => {
 		const all =
 			'flip,flop,rotate_9,trim,crop_0_0_9_9,extract_0_0_2_2,gamma_3,grayscale,w_30,extend_1,median,threshold,blur,hue_9,sharpen,opacity_0.5,normalize,clahe_9,negate';

@@ -22,6 +22,17 @@ const byName: ReadonlyMap<string, Modifier> = new Map(
 	),
 );
 
+const longNames: ReadonlyMap<string, string> = new Map([
+	...[...byName].map(([name, { names }]): [string, string] => [name, names[0] ?? name]),
+	['f', 'format'],
+	['a', 'animated'],
+]);
+
+/** The long name of a modifier, whichever was written. */
+export function longName(name: string): string {
+	return longNames.get(name) ?? name;
+}
+
 /** Formats that ipx has and picpipe does not write. */
 const notWritten = ['heic', 'heif', 'svg'];
 

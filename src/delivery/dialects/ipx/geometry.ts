@@ -1,9 +1,10 @@
 import type { Size } from '../../../operations/operation.ts';
+import { maximumSide } from '../../../operations/options.ts';
 import type { Colour } from './colours.ts';
 import { refused } from './given.ts';
 import type { Area, Resize, Settings } from './settings.ts';
 import { isSized } from './settings.ts';
-import type { Steps } from './steps.ts';
+import { type Steps, tooLarge } from './steps.ts';
 
 /** What is done before the scaling: turned first if so, then trimmed, then cut. */
 export function cutSteps(settings: Settings, steps: Steps): void {
@@ -118,6 +119,8 @@ function scaleThenTurn(resize: Resize, steps: Steps, { size, angle, background }
 	const made = { width: lying.output.height, height: lying.output.width };
 	steps.add('rotate', { angle });
 	const isScaled = !isSame(lying.output, size);
+	// The exact size has to be said, so it can't be larger than what may be said.
+	if (isScaled && Math.max(made.width, made.height) > maximumSide) throw tooLarge('resize', made);
 	if (isScaled) steps.add('resize', { ...made, fit: 'fill', ...(kernel && kernel !== 'lanczos3' && { kernel }) });
 	const frame = { width: width ?? made.width, height: height ?? made.height };
 	if (fit === 'cover') {

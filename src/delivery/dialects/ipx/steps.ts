@@ -9,6 +9,14 @@ type Options = Readonly<Record<string, unknown>>;
 /** Most steps that one address may ask for. */
 const maximumSteps = 20;
 
+/** More than any operation makes. */
+export function tooLarge(name: string, { width, height }: Size): PicpipeError {
+	return new PicpipeError(
+		'invalid-delivery-url',
+		`Expected a picture of at most ${maximumSide} pixels a side but ${name} would make ${width}×${height}.`,
+	);
+}
+
 /** Steps as they come together, and what the picture has become by then. */
 export class Steps {
 	readonly list: Readonly<Record<string, Options>>[] = [];
@@ -33,10 +41,7 @@ export class Steps {
 		const { output, isAtMost, addsAlpha } = this.predict(name, options, size);
 		// A picture that is larger as it came was let in, and may stay as large.
 		if (Math.max(output.width, output.height) > Math.max(maximumSide, size.width, size.height)) {
-			throw new PicpipeError(
-				'invalid-delivery-url',
-				`Expected a picture of at most ${maximumSide} pixels a side but ${name} would make ${output.width}×${output.height}.`,
-			);
+			throw tooLarge(name, output);
 		}
 		this.size = isAtMost ? undefined : output;
 		this.alpha ||= addsAlpha ?? false;
