@@ -532,7 +532,8 @@ function redisUrlOf(config: Config): string {
 }
 
 function queuesOptions(config: Config) {
-	return { prefix: config.redisPrefix, attempts: config.attempts, retryDelay: config.retryDelay };
+	const { redisPrefix: prefix, attempts, retryDelay, renderQueue } = config;
+	return { prefix, attempts, retryDelay, renderQueue };
 }
 
 /** Connects, tells when Redis goes and comes back, and refuses a Redis that is too old as soon as it answers. */

@@ -179,6 +179,31 @@ const scheduleOfSeconds: Kind<readonly number[]> = {
 	},
 };
 
+/** A key and a salt, as imgproxy has them: both hex, at least 16 bytes. */
+export interface SigningPair {
+	readonly key: Buffer;
+	readonly salt: Buffer;
+}
+
+const pairList: Kind<readonly SigningPair[]> = {
+	expected: 'pairs <key>:<salt> of hex digits, at least 32 each, separated by commas',
+	parse: (value) => {
+		const pairs = value.split(',').map((one) => /^((?:[0-9a-f]{2}){16,}):((?:[0-9a-f]{2}){16,})$/i.exec(one.trim()));
+		if (pairs.length > maximumPairs || pairs.includes(null)) return undefined;
+		return pairs.map((pair) => ({
+			key: Buffer.from(pair?.[1] ?? '', 'hex'),
+			salt: Buffer.from(pair?.[2] ?? '', 'hex'),
+		}));
+	},
+};
+/** Most pairs that are tried for one signature: two while keys are changed, and a few more. */
+const maximumPairs = 10;
+
+const secretList: Kind<readonly string[]> = {
+	expected: 'secrets of at least 16 characters without spaces, separated by commas',
+	parse: keyList.parse,
+};
+
 const cores = availableParallelism();
 
 /** Memory that this process may use, bytes: the control group's limit where there is one. */
@@ -523,6 +548,112 @@ export const settings = {
 		1_000,
 		'Latest deliveries of each endpoint that the log holds, with what was sent, to be replayed.',
 	),
+	deliveryKeys: optional(
+		'PICPIPE_DELIVERY_KEYS',
+		pairList,
+		'Keys and salts that sign addresses below `/img` and `/ipx`, as `<key>:<salt>` in hex. The first one makes signatures, all of them are taken; to change one, put the new one before it and take the old one away later. `openssl rand -hex 32` makes a key, or a salt.',
+		{ secret: true },
+	),
+	deliveryUnsigned: setting(
+		'PICPIPE_DELIVERY_UNSIGNED',
+		oneOf('local', 'true', 'false'),
+		'local',
+		'Whether pictures are made for addresses without a signature: `local` while only this machine is served, because there is no API key. Whoever may ask for any size can keep the workers busy.',
+	),
+	deliveryHosts: optional(
+		'PICPIPE_DELIVERY_HOSTS',
+		hostList,
+		'Hosts whose pictures addresses may name by URL; each is fetched once, by the rules of `PICPIPE_FETCH_*`, and kept as a picture. None when absent.',
+	),
+	deliverySeconds: setting(
+		'PICPIPE_DELIVERY_SECONDS',
+		integer(0, 31_536_000, 'seconds'),
+		31_536_000,
+		'How long browsers and caches may keep what a signed address gave (`Cache-Control: max-age`).',
+	),
+	deliveryUnsignedSeconds: setting(
+		'PICPIPE_DELIVERY_UNSIGNED_SECONDS',
+		integer(0, 31_536_000, 'seconds'),
+		3_600,
+		'The same for addresses without a signature.',
+	),
+	deliveryMegabytes: setting(
+		'PICPIPE_DELIVERY_MEGABYTES',
+		integer(0, 1_000_000, 'MB'),
+		64,
+		'Memory of each api for small results that are asked for often.',
+	),
+	deliveryRemember: setting(
+		'PICPIPE_DELIVERY_REMEMBER_SECONDS',
+		integer(0, 3_600, 'seconds'),
+		5,
+		'How long an api goes on serving what an address gave without looking whether the picture is still there.',
+	),
+	accelRedirect: optional(
+		'PICPIPE_ACCEL_REDIRECT',
+		matching(/^\/[\w./-]*$/, 'a path such as /stored/'),
+		'Lets nginx in front send stored results itself: answers carry `X-Accel-Redirect` with this path and the storage key. For storage in a folder, which the `internal` location has to serve.',
+	),
+	deliveryFallback: optional(
+		'PICPIPE_DELIVERY_FALLBACK',
+		matching(/^pic_[0-7][0-9abcdefghjkmnpqrstvwxyz]{25}$/, 'the id of a picture'),
+		'Picture that is shown instead of one that cannot be made; an error document when absent.',
+	),
+	presetsOnly: setting(
+		'PICPIPE_PRESETS_ONLY',
+		yesOrNo,
+		'false',
+		'Addresses below `/img` may name presets of the recipes file and nothing else.',
+	),
+	ipx: setting('PICPIPE_IPX', yesOrNo, 'false', 'Serves addresses in the syntax of IPX below `/ipx`.'),
+	cloudinary: setting(
+		'PICPIPE_CLOUDINARY',
+		yesOrNo,
+		'false',
+		'Serves addresses in the syntax of Cloudinary below `/cld`.',
+	),
+	cloudinarySecrets: optional(
+		'PICPIPE_CLOUDINARY_SECRETS',
+		secretList,
+		'Secrets that sign addresses below `/cld`, as the API secret of Cloudinary does; all of them are taken.',
+		{ secret: true },
+	),
+	renderSeconds: setting(
+		'PICPIPE_RENDER_SECONDS',
+		integer(0, 600, 'seconds'),
+		20,
+		'Longest that a request waits for a picture to be made; then the answer is 202 with `Retry-After`.',
+	),
+	renderQueue: setting(
+		'PICPIPE_RENDER_QUEUE',
+		integer(1, 1_000_000, 'renders'),
+		500,
+		'Most renders that wait; further ones are answered 503.',
+	),
+	renderFailureSeconds: setting(
+		'PICPIPE_RENDER_FAILURE_SECONDS',
+		integer(0, 86_400, 'seconds'),
+		60,
+		'How long a render that failed is not tried again.',
+	),
+	renderAvif: setting(
+		'PICPIPE_RENDER_AVIF',
+		oneOf('later', 'now', 'never'),
+		'later',
+		'What a request for the best format gets that takes AVIF. It takes far longer to make than the others: `later` gives WebP now and AVIF once it is there.',
+	),
+	renderFrom: setting(
+		'PICPIPE_RENDER_FROM',
+		oneOf('original', 'variants'),
+		'original',
+		'What renders are made of: always the original, or the smallest stored variant that shows all of it at twice the size or more, where there is one. Faster, and a little softer.',
+	),
+	renderMegabytes: setting(
+		'PICPIPE_RENDER_MEGABYTES',
+		integer(1, 1_000_000_000, 'MB'),
+		10_000,
+		'Room for renders in the storage; those that nobody has asked for the longest go first.',
+	),
 	abandonedSeconds: setting(
 		'PICPIPE_ABANDONED_SECONDS',
 		integer(1, 604_800, 'seconds'),
@@ -730,6 +861,9 @@ function contradictions(values: Values): string[] {
 	}
 	if (values.webhookUrl !== undefined && values.webhookSecrets === undefined) {
 		problems.push('PICPIPE_WEBHOOK_URL: expected PICPIPE_WEBHOOK_SECRETS too, to sign with, but received none');
+	}
+	if (values.accelRedirect !== undefined && values.storage !== undefined && !values.storage.startsWith('file:')) {
+		problems.push('PICPIPE_ACCEL_REDIRECT: expected none because PICPIPE_STORAGE is no folder');
 	}
 	return problems;
 }

@@ -13,7 +13,7 @@ import type { Logger } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import type { RecipeBook } from '../pipeline/recipe-book.ts';
 import type { Attempts } from '../queue/attempts.ts';
-import type { PictureEvents } from '../queue/events.ts';
+import type { Endings } from '../queue/events.ts';
 import type { Webhooks } from '../webhooks/webhooks.ts';
 import type { UploadLocks } from './upload-locks.ts';
 
@@ -21,7 +21,7 @@ import type { UploadLocks } from './upload-locks.ts';
 export interface ApiContext extends Admission {
 	readonly config: Config;
 	readonly redis: Redis;
-	readonly events: PictureEvents;
+	readonly events: Endings;
 	readonly webhooks: Webhooks;
 	readonly recipeBook: RecipeBook;
 	readonly log: Logger;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { digest12 } from '../domain/digest.ts';
 import { type AwaitedPicture, isReceived, type Picture, type ReceivedPicture, shownUrl } from '../domain/picture.ts';
+import { recipeSchema } from '../domain/recipe.ts';
 
 /**
  * The contract between those who ask for work and those who do it: queue names, job names, job data, job ids.
@@ -113,6 +114,26 @@ export function jobOf(picture: Picture): PictureJob {
 /** The picture that a `fetch` or `process` job is about. */
 export function pictureIdOfJob(jobId: string): string {
 	return jobId.split('-')[0] ?? jobId;
+}
+
+/** Job `render` on the queue `renders`. Its recipe has one variant, in one encoding; where the result lies follows from its digest. */
+export const renderJobSchema = z.strictObject({
+	version,
+	pictureId,
+	recipe: recipeSchema.describe('What is made: one variant named `render`, in one format.'),
+	digest: z.string().regex(/^[0-9a-f]{12}$/).describe('Of source, steps, encoding and engine; part of the key.'),
+	key: z.string().describe('Where it is stored.'),
+	requestId,
+});
+export type RenderJob = z.infer<typeof renderJobSchema>;
+
+export function renderJob(data: Omit<RenderJob, 'version'>): RenderJob {
+	return renderJobSchema.parse({ version: jobVersion, ...data } satisfies z.input<typeof renderJobSchema>);
+}
+
+/** Derived, so that any number of requests at any number of apis wait for one render. */
+export function renderJobId({ pictureId, digest }: Pick<RenderJob, 'pictureId' | 'digest'>): string {
+	return `${pictureId}-${digest}`;
 }
 
 /** Job `deliver` on the queue `webhooks`. What is sent, and where to, stands in the storage. */

@@ -1,6 +1,7 @@
 import { type JobsOptions, Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { type AwaitedPicture, isReceived, type Picture } from '../domain/picture.ts';
+import { PicpipeError } from '../errors.ts';
 import {
 	type DeliverJob,
 	deliverJobId,
@@ -10,6 +11,8 @@ import {
 	processJob,
 	type QueueName,
 	queueNames,
+	type RenderJob,
+	renderJobId,
 } from './jobs.ts';
 import { bringForwardLateJobs } from './late.ts';
 import { askRedis } from './redis.ts';
@@ -23,6 +26,8 @@ const lateJobsPatience = 30_000;
 
 export interface QueuesOptions {
 	readonly prefix: string;
+	/** Most renders that may wait; any number when left out. */
+	readonly renderQueue?: number;
 	readonly attempts: number;
 	/** Milliseconds before the second attempt. */
 	readonly retryDelay: number;
@@ -41,6 +46,25 @@ export function pictureJobOptions(options: Pick<QueuesOptions, 'attempts' | 'ret
 export function fetchJobOptions(options: Pick<QueuesOptions, 'attempts' | 'retryDelay'>): JobsOptions {
 	return { ...pictureJobOptions(options), ...patientRetries(options.attempts, options.retryDelay) };
 }
+
+/** `now`: somebody waits for it. `later`: it is made when nobody waits for anything else. */
+export type Urgency = 'now' | 'later';
+const renderPriority: Readonly<Record<Urgency, number>> = { now: 1, later: 1_000 };
+
+/** A render's job that is over. */
+export interface EndedRender {
+	/** Why it failed; undefined when it did not. */
+	readonly failedReason: string | undefined;
+	/** Milliseconds since 1970. */
+	readonly at: number;
+}
+
+/** A render that fails is waited for by somebody; it is tried less often than a picture. */
+const renderAttempts = 3;
+/** Milliseconds before its second attempt. */
+const renderRetryDelay = 200;
+/** Renders are many, and what they were can be seen in their addresses. Long enough, seconds, that requests of one moment find the same job. */
+const keepRenders = { age: 3_600, count: 1_000 };
 
 /** The producer's side of every queue. */
 export interface Queues {
@@ -65,6 +89,14 @@ export interface Queues {
 	/** Forgets the job of an earlier delivery so that it can be queued again. False when it is running. */
 	forgetDelivery(job: Pick<DeliverJob, 'endpoint' | 'messageId'>): Promise<boolean>;
 	/**
+	 * Queues a render, unless its job waits or runs. One that has ended is forgotten and queued again; whether that makes sense is for the caller to
+	 * say, who is asked with what it was.
+	 *
+	 * @param isWanted asked about a job that has ended
+	 * @throws PicpipeError `queue-unavailable`, `render-queue-full`
+	 */
+	enqueueRender(job: RenderJob, urgency: Urgency, isWanted: (ended: EndedRender) => Promise<boolean>): Promise<void>;
+	/**
 	 * Brings forward what the clock, set back, has made late; returns how many jobs.
 	 *
 	 * @throws PicpipeError `queue-unavailable`
@@ -84,6 +116,7 @@ export const startsWithoutRedis = {
 } as const;
 
 export function openQueues(redis: Redis, options: QueuesOptions): Queues {
+	const { renderQueue = Number.POSITIVE_INFINITY } = options;
 	const byName = Object.fromEntries(
 		queueNames.map((name) => {
 			const queue = new Queue(name, { connection: redis, prefix: options.prefix, ...startsWithoutRedis });
@@ -140,6 +173,43 @@ export function openQueues(redis: Redis, options: QueuesOptions): Queues {
 
 		async forgetDelivery(job) {
 			return forget('webhooks', deliverJobId(job));
+		},
+
+		async enqueueRender(job, urgency, isWanted) {
+			const queue = byName.renders;
+			const jobId = renderJobId(job);
+			const priority = renderPriority[urgency];
+			await askRedis(redis, async () => {
+				const found = await queue.getJob(jobId);
+				const state = await found?.getState();
+				if (found && (state === 'completed' || state === 'failed')) {
+					const failedReason = state === 'failed' ? (found.failedReason ?? 'failed') : undefined;
+					if (!(await isWanted({ failedReason, at: found.finishedOn ?? 0 }))) return;
+					await queue.remove(jobId);
+				} else if (found && state !== 'unknown') {
+					// It was made to wait, and now somebody does.
+					if (state === 'prioritized' && priority < found.priority) await found.changePriority({ priority });
+					return;
+				}
+				const { waiting = 0, prioritized = 0, delayed = 0 } = await queue.getJobCounts(
+					'waiting',
+					'prioritized',
+					'delayed',
+				);
+				if (waiting + prioritized + delayed >= renderQueue) {
+					throw new PicpipeError(
+						'render-queue-full',
+						`Expected fewer than ${renderQueue} renders to wait (PICPIPE_RENDER_QUEUE).`,
+					);
+				}
+				await queue.add('render', job, {
+					jobId,
+					priority,
+					removeOnComplete: keepRenders,
+					removeOnFail: keepRenders,
+					...retryOptions(Math.min(renderAttempts, options.attempts), Math.min(renderRetryDelay, options.retryDelay)),
+				});
+			});
 		},
 
 		bringForwardLate() {

@@ -1,5 +1,5 @@
 import { type BackoffStrategy, type JobsOptions, UnrecoverableError } from 'bullmq';
-import { PicpipeError } from '../errors.ts';
+import { type ErrorCode, errorTable, PicpipeError } from '../errors.ts';
 
 /** Share of each delay that is left to chance, so that pictures which failed together don't come back together. */
 const jitter = 0.5;
@@ -66,4 +66,11 @@ export function willRetry(error: PicpipeError, attempt: number, attempts: number
 export function jobError(error: PicpipeError): Error {
 	const message = `${error.class} (${error.code})${error.step ? ` at ${error.step}` : ''}: ${error.message}`;
 	return error.retryable ? new Error(message, { cause: error }) : new UnrecoverableError(message);
+}
+
+/** What `jobError` has said in a job that failed; anything else, such as a job that lost its worker too often, is `internal`. */
+export function errorOfJob(reason: string): PicpipeError {
+	const [, code = '', step, message] = /^[a-z]+ \(([a-z-]+)\)(?: at ([^:]{1,200}))?: (.*)$/s.exec(reason) ?? [];
+	if (!Object.hasOwn(errorTable, code)) return new PicpipeError('internal', reason);
+	return new PicpipeError(code as ErrorCode, message, { step });
 }

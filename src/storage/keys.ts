@@ -6,7 +6,9 @@
  * pictures/<yyyy>/<mm>/<dd>/<id>/original.url              holds its place while it is still to be fetched
  * pictures/<yyyy>/<mm>/<dd>/<id>/original.<serving>.<ext>  as fetched
  * pictures/<yyyy>/<mm>/<dd>/<id>/<variant>-<digest12>.<ext>
+ * pictures/<yyyy>/<mm>/<dd>/<id>/render-<digest12>.<ext>  made on demand
  * pictures/<yyyy>/<mm>/<dd>/<id>/picture.json
+ * sources/<hh>/<digest>  which picture was made of an address that a delivery URL named
  * pending/<id>
  * uploads/<id>/upload.json        a resumable upload: whose it is, what was asked for, what became of it
  * uploads/<id>/<offset>           bytes of it, from this offset on
@@ -53,6 +55,19 @@ export function originalKey(folder: string, extension: string): string {
 
 export function variantKey(folder: string, name: string, digest: string, extension: string): string {
 	return `${folder}${name}-${digest}.${extension}`;
+}
+
+/** The name of what is made on demand. No variant of a recipe may have it. */
+export const renderName = 'render';
+
+/** Was what lies there made on demand? */
+export function isRenderKey(key: string): boolean {
+	return /\/render-[0-9a-f]{12}\.[a-z]+$/.test(key);
+}
+
+/** Which picture was made of an address. @param digest of the address, hex */
+export function sourceRecordKey(digest: string): string {
+	return `sources/${digest.slice(0, 2)}/${digest.slice(2)}`;
 }
 
 export function manifestKey(folder: string): string {

@@ -11,7 +11,7 @@ import {
 import type { AwaitedPicture, Failure, Picture, Source } from '../domain/picture.ts';
 import { failureClassOf, type PicpipeError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
-import { manifestKey, pendingKey } from '../storage/keys.ts';
+import { isRenderKey, manifestKey, pendingKey } from '../storage/keys.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Announcer } from '../webhooks/announce.ts';
 import { pictureEvent } from '../webhooks/event.ts';
@@ -145,6 +145,7 @@ async function removeStrays(storage: Storage, picture: Picture): Promise<void> {
 	const folder = folderOf(picture.id);
 	const named = new Set([picture.source.key, manifestKey(folder), ...picture.variants.map((variant) => variant.key)]);
 	for await (const key of storage.list(folder, { temporary: true })) {
-		if (!named.has(key)) await storage.delete(key);
+		// What was made on demand stays true as long as the original is there.
+		if (!named.has(key) && !isRenderKey(key)) await storage.delete(key);
 	}
 }
