@@ -33,6 +33,9 @@ const maximumDoc = 300;
 /** The name of a recipe that came with an upload; no recipe of the installation may have it. */
 export const inlineRecipeName = 'inline';
 
+/** The name of what is made on demand; no variant of a recipe may have it. */
+export const renderName = 'render';
+
 export const variantRecipeSchema = z.strictObject({
 	page: z
 		.int({ error: pageError })

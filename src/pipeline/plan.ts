@@ -6,6 +6,7 @@ import {
 	namePattern,
 	type Recipe,
 	type RecipeLimits,
+	renderName,
 	writtenRecipeSchema,
 } from '../domain/recipe.ts';
 import { PicpipeError } from '../errors.ts';
@@ -93,6 +94,11 @@ function beyondLimits({ variants }: Recipe, { maxSteps, maxVariants }: RecipeLim
 		.map(([name, { steps }]) =>
 			problem(['variants', name, 'steps'], `expected at most ${maxSteps} (PICPIPE_MAX_STEPS)`, steps.length),
 		);
+	if (Object.hasOwn(variants, renderName)) {
+		problems.push(
+			problem(['variants', renderName], 'expected another name, because this one is that of what is made on demand'),
+		);
+	}
 	if (count > maxVariants) {
 		problems.unshift(problem(['variants'], `expected at most ${maxVariants} (PICPIPE_MAX_VARIANTS)`, count));
 	}

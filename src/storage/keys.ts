@@ -57,9 +57,6 @@ export function variantKey(folder: string, name: string, digest: string, extensi
 	return `${folder}${name}-${digest}.${extension}`;
 }
 
-/** The name of what is made on demand. No variant of a recipe may have it. */
-export const renderName = 'render';
-
 /** Was what lies there made on demand? */
 export function isRenderKey(key: string): boolean {
 	return /\/render-[0-9a-f]{12}\.[a-z]+$/.test(key);
