@@ -58,7 +58,7 @@ export interface Running {
 export async function startApi(config: Config, log: Logger): Promise<Running> {
 	const [
 		{ buildApi },
-		{ listenToPictures },
+		{ listenToPictures, listenToRenders },
 		{ openLimiter },
 		{ openPressure },
 		{ openLeases },
@@ -67,6 +67,9 @@ export async function startApi(config: Config, log: Logger): Promise<Running> {
 		{ openWebhooks },
 		{ openAttempts },
 		{ openMetrics },
+		{ openRenders },
+		{ openResultMemory },
+		{ openRenderUse },
 	] = await Promise.all([
 		import('./api/server.ts'),
 		import('./queue/events.ts'),
@@ -78,6 +81,9 @@ export async function startApi(config: Config, log: Logger): Promise<Running> {
 		import('./webhooks/webhooks.ts'),
 		import('./queue/attempts.ts'),
 		import('./observe/metrics.ts'),
+		import('./delivery/renders.ts'),
+		import('./delivery/results.ts'),
+		import('./catalog/render-use.ts'),
 	]);
 	const storage = openStorage(config.storage);
 	const keys = openKeys(config, storage, log);
@@ -91,6 +97,15 @@ export async function startApi(config: Config, log: Logger): Promise<Running> {
 	const catalog = openCatalog(redis, config.redisPrefix);
 	const queues = openQueues(redis, queuesOptions(config));
 	const events = listenToPictures(eventsRedis, config.redisPrefix);
+	const renderUse = openRenderUse({ redis, prefix: config.redisPrefix, storage, megabytes: config.renderMegabytes });
+	const endings = listenToRenders(eventsRedis, config.redisPrefix);
+	const renders = openRenders({
+		storage,
+		queues,
+		endings,
+		failureSeconds: config.renderFailureSeconds,
+		most: config.renderQueue,
+	});
 	const limiter = openLimiter(redis, config.redisPrefix);
 	const pressure = openPressure({ ...config, redis, queues, storage, log });
 	const idempotency = openIdempotencyRecords(storage, config.idempotencySeconds);
@@ -115,6 +130,17 @@ export async function startApi(config: Config, log: Logger): Promise<Running> {
 		webhooks,
 		attemptCounts: openAttempts(redis, config.redisPrefix),
 		metrics: openMetrics(),
+		delivery: {
+			parts: {
+				storage,
+				renders,
+				limits: config,
+				findAssets: (recipe) => assets.find(recipe),
+				avif: config.renderAvif,
+				onUse: renderUse.touch,
+			},
+			memory: openResultMemory({ megabytes: config.deliveryMegabytes, seconds: config.deliveryRemember }),
+		},
 		...access,
 	});
 	await connected(redis, connectingPatience);
@@ -133,7 +159,10 @@ export async function startApi(config: Config, log: Logger): Promise<Running> {
 			underWay.close();
 			uploads.locks.close();
 			// A connection that is just coming back may never finish closing, and nobody needs it any more.
-			await Promise.race([closeQuietly(log, [() => events.close(), () => queues.close()]), sleep(closingPatience)]);
+			await Promise.race([
+				closeQuietly(log, [() => events.close(), () => endings.close(), () => queues.close()]),
+				sleep(closingPatience),
+			]);
 			redis.disconnect();
 			eventsRedis.disconnect();
 		},
@@ -149,14 +178,21 @@ async function connected(redis: Redis, milliseconds: number): Promise<void> {
 
 /** Takes jobs and does them. */
 export async function startWorker(config: Config, log: Logger): Promise<Running> {
-	const [{ startImagingPool }, { startWorkers }, { fetchLimitsOf }, { openWebhooks }, { openAttempts }] =
-		await Promise.all([
-			import('./worker/pool.ts'),
-			import('./worker/worker.ts'),
-			import('./intake/fetch.ts'),
-			import('./webhooks/webhooks.ts'),
-			import('./queue/attempts.ts'),
-		]);
+	const [
+		{ startImagingPool },
+		{ startWorkers },
+		{ fetchLimitsOf },
+		{ openWebhooks },
+		{ openAttempts },
+		{ openRenderUse },
+	] = await Promise.all([
+		import('./worker/pool.ts'),
+		import('./worker/worker.ts'),
+		import('./intake/fetch.ts'),
+		import('./webhooks/webhooks.ts'),
+		import('./queue/attempts.ts'),
+		import('./catalog/render-use.ts'),
+	]);
 	const storage = openStorage(config.storage);
 	const redis = connect(config, 'worker', log);
 	const catalog = openCatalog(redis, config.redisPrefix);
@@ -176,6 +212,7 @@ export async function startWorker(config: Config, log: Logger): Promise<Running>
 			queues,
 			pool,
 			assets,
+			renderUse: openRenderUse({ redis, prefix: config.redisPrefix, storage, megabytes: config.renderMegabytes }),
 			fetching: fetchLimitsOf(config),
 			receiving: { maxBytes: config.maxBytes, svg: svgLimitsOf(config) },
 			abandonedSeconds: config.abandonedSeconds,

@@ -642,12 +642,6 @@ export const settings = {
 		'later',
 		'What a request for the best format gets that takes AVIF. It takes far longer to make than the others: `later` gives WebP now and AVIF once it is there.',
 	),
-	renderFrom: setting(
-		'PICPIPE_RENDER_FROM',
-		oneOf('original', 'variants'),
-		'original',
-		'What renders are made of: always the original, or the smallest stored variant that shows all of it at twice the size or more, where there is one. Faster, and a little softer.',
-	),
 	renderMegabytes: setting(
 		'PICPIPE_RENDER_MEGABYTES',
 		integer(1, 1_000_000_000, 'MB'),

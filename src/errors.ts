@@ -89,6 +89,7 @@ export const errorTable = {
 		class: 'request',
 		title: 'There is no secret to sign webhooks with that uploads ask for.',
 	},
+	'not-processed': { status: 409, class: 'request', title: 'The picture has not been worked on yet.' },
 	'not-fetched': { status: 409, class: 'request', title: 'The picture has not been fetched yet.' },
 	'not-failed': { status: 409, class: 'request', title: 'Only a failed picture can be retried.' },
 	'body-too-large': { status: 413, class: 'request', title: 'The request body is too large.' },

@@ -5,6 +5,8 @@ import type { KeyRing } from '../access/key-ring.ts';
 import type { Leases } from '../access/leases.ts';
 import type { Limiter } from '../access/limiter.ts';
 import type { Config } from '../config.ts';
+import type { DeliveryParts } from '../delivery/deliver.ts';
+import type { ResultMemory } from '../delivery/results.ts';
 import { type ErrorCode, PicpipeError } from '../errors.ts';
 import type { Admission } from '../intake/admit.ts';
 import type { IdempotencyRecords } from '../intake/idempotency.ts';
@@ -25,6 +27,8 @@ export interface ApiContext extends Admission {
 	readonly webhooks: Webhooks;
 	readonly recipeBook: RecipeBook;
 	readonly log: Logger;
+	/** What pictures are made of on demand, and what was a moment ago. */
+	readonly delivery: { readonly parts: DeliveryParts; readonly memory: ResultMemory };
 	/** What this process counts about itself. */
 	readonly metrics: Metrics;
 	/** What all workers count. */

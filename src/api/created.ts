@@ -1,11 +1,11 @@
 import type { Request, Response } from 'express';
-import { readManifest } from '../catalog/manifest.ts';
 import { isFinished, type Picture } from '../domain/picture.ts';
 import { PicpipeError } from '../errors.ts';
 import type { ApiContext } from './context.ts';
 import { preferredWait } from './contract.ts';
 import { problemOf, sendProblem } from './middleware/problem.ts';
 import { viewOf } from './resolve.ts';
+import { waitForEnds } from './wait-for-end.ts';
 
 /** What became of one file or address of a request. */
 export interface Result {
@@ -43,7 +43,7 @@ export async function answer(
 	if (accepted.length === 0 && refused[0]) {
 		return sendProblem(response, refused[0], isList ? { refused: refusals } : {});
 	}
-	const latest = seconds > 0 ? await waitForEnd(context, response, accepted, seconds * 1_000) : accepted;
+	const latest = seconds > 0 ? await waitForEnds(context, response, accepted, seconds * 1_000) : accepted;
 	if (response.destroyed) return;
 	if (seconds > 0) response.set('Preference-Applied', `wait=${seconds}`);
 	const linked = results.flatMap(({ picture, isNew }) => (picture && isNew === false ? picture.id : []));
@@ -60,35 +60,5 @@ export function refusalsOf(results: readonly Result[], { locals }: Response) {
 	if (codes.length > 0) locals.refused = codes;
 	return results.flatMap(({ filename, url, refused }) =>
 		refused ? { filename, url, problem: problemOf(refused, locals.requestId) } : [],
-	);
-}
-
-/** An event may be missed, while Redis is away or its connection is new; so a waiting picture is looked at this often, milliseconds. */
-const lookAgain = 2_000;
-
-/** The pictures as they are when all have ended, the time is up, or the client has left. */
-async function waitForEnd(
-	context: ApiContext,
-	response: Response,
-	pictures: readonly Picture[],
-	milliseconds: number,
-): Promise<Picture[]> {
-	const left = new AbortController();
-	response.once('close', () => left.abort());
-	return Promise.all(
-		pictures.map(async (picture) => {
-			const end = performance.now() + milliseconds;
-			for (;;) {
-				// Listening begins before looking, so that an end between the two is not missed.
-				const looked = new AbortController();
-				const patience = Math.min(end - performance.now(), lookAgain);
-				const ended = context.events.ended(picture.id, patience, AbortSignal.any([left.signal, looked.signal]));
-				const now = (await readManifest(context.storage, picture.id)) ?? picture;
-				const isOver = isFinished(now.state) || left.signal.aborted || patience <= 0;
-				if (isOver) looked.abort();
-				await ended;
-				if (isOver) return now;
-			}
-		}),
 	);
 }

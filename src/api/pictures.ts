@@ -107,6 +107,7 @@ export function deletePicture(context: ApiContext): RequestHandler {
 		await context.queues.forgetPicture(picture);
 		const tell = await context.webhooks.announcer.prepare(deletedEvent(picture));
 		await purgePicture(context.storage, picture.id);
+		context.delivery.memory.forget(picture.id);
 		await tell();
 		// It may have been the one that its batch waited for; else the sweep sees that.
 		const { storage, webhooks, log } = context;

@@ -20,6 +20,7 @@ import {
 import { createPictures } from './create-pictures.ts';
 import { createUploadHandler } from './create-upload.ts';
 import { getDelivery, listDeliveries, replayDeliveries, replayDelivery } from './deliveries.ts';
+import { deliverCloudinary, deliverImgproxy, deliverIpx } from './delivery.ts';
 import { listFailures, listQuarantine, retryAllFailures } from './failures.ts';
 import { healthz, readyz } from './health.ts';
 import { cleanQueue, drainQueue, listQueues, pauseQueue, resumeQueue, retryFailedJobs } from './jobs.ts';
@@ -371,6 +372,27 @@ export const routes: readonly Route[] = [
 		handler: cleanQueue,
 		doc: 'Removes jobs that have ended; their pictures stay.',
 		json: cleanBodySchema,
+	},
+	{
+		method: 'GET',
+		path: '/img/*path',
+		handler: deliverImgproxy,
+		doc: 'A picture made on demand, in the address language of imgproxy: `/img/<signature>/<options>/plain/<id>@<ext>`.',
+		scope: 'open',
+	},
+	{
+		method: 'GET',
+		path: '/ipx/*path',
+		handler: deliverIpx,
+		doc: 'The same in that of IPX, where `PICPIPE_IPX` says so: `/ipx/<modifiers>/<id>`.',
+		scope: 'open',
+	},
+	{
+		method: 'GET',
+		path: '/cld/*path',
+		handler: deliverCloudinary,
+		doc: 'The same in that of Cloudinary, where `PICPIPE_CLOUDINARY` says so: `/cld/<account>/image/upload/<transformations>/<id>`.',
+		scope: 'open',
 	},
 	{ method: 'GET', path: '/healthz', handler: () => healthz, doc: 'The process is up.', scope: 'open' },
 	{

@@ -64,6 +64,10 @@ export function openRenders({ storage, queues, endings, failureSeconds, most }: 
 
 	return {
 		async make(job, { milliseconds, signal }) {
+			if (milliseconds === 0) {
+				await queues.enqueueRender(job, 'now', isWanted(job.key));
+				return (await storage.stat(job.key)) !== undefined;
+			}
 			const id = renderJobId(job);
 			let flight = flights.get(id);
 			if (!flight) {

@@ -1,19 +1,30 @@
 import { posix } from 'node:path';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { create as disposition } from 'content-disposition';
 import type { Request, Response } from 'express';
 import { PicpipeError } from '../errors.ts';
 import type { ByteRange, Storage } from '../storage/storage.ts';
+import type { Result } from './results.ts';
 
-/** A stored object and how it goes out. */
-export interface Served {
-	readonly key: string;
+/** How a stored object goes out. */
+export interface Outgoing {
 	/** Media type. */
 	readonly type: string;
-	/** SHA-256 of the bytes, which makes a strong ETag. */
-	readonly sha256: string;
 	readonly cacheControl: string;
 	/** Name to save it under; without one it is shown in place, if it may be. */
 	readonly filename?: string | undefined;
+	/** To be saved, not shown. What no browser may show is saved anyway. */
+	readonly isAttachment?: boolean | undefined;
+	/** Path below which nginx sends stored objects itself. */
+	readonly accelRedirect?: string | undefined;
+}
+
+/** A stored object and how it goes out. */
+export interface Served extends Outgoing {
+	readonly key: string;
+	/** SHA-256 of the bytes, which makes a strong ETag. */
+	readonly sha256: string;
 }
 
 /**
@@ -30,36 +41,65 @@ const shownInPlace = new Set(['jpeg', 'png', 'webp', 'avif', 'heic', 'gif', 'tif
  */
 export async function serveObject(storage: Storage, served: Served, request: Request, response: Response) {
 	const found = await storage.stat(served.key);
-	if (!found) throw new PicpipeError('original-missing', 'The stored object is gone.');
-	const etag = `"${served.sha256}"`;
+	if (!found) throw gone();
+	const { key, type, sha256 } = served;
+	const outgoing = { ...served, isAttachment: served.filename !== undefined };
+	await serveResult(storage, { ...found, key, type, etag: `"${sha256}"` }, outgoing, request, response);
+}
+
+/** Sends what is known of already, from memory where it is kept there. @throws as `serveObject` */
+export async function serveResult(
+	storage: Storage,
+	{ key, etag, modifiedAt, bytes, data }: Result,
+	outgoing: Outgoing,
+	request: Request,
+	response: Response,
+): Promise<void> {
+	const modified = modifiedAt.toUTCString();
 	response.set({
-		'Content-Type': served.type,
+		'Content-Type': outgoing.type,
 		ETag: etag,
-		'Last-Modified': found.modifiedAt.toUTCString(),
-		'Cache-Control': served.cacheControl,
+		'Last-Modified': modified,
+		'Cache-Control': outgoing.cacheControl,
 		'Accept-Ranges': 'bytes',
 		'X-Content-Type-Options': 'nosniff',
 		// Whatever the bytes turn out to be, a browser may show them as a picture and nothing else.
 		'Content-Security-Policy': "default-src 'none'; sandbox",
 	});
-	const filename = served.filename ?? (shownInPlace.has(served.type) ? undefined : posix.basename(served.key));
-	if (filename) response.attachment(filename).type(served.type);
+	const isShown = shownInPlace.has(outgoing.type) && outgoing.isAttachment !== true;
+	const filename = outgoing.filename ?? (isShown ? undefined : posix.basename(key));
+	if (filename !== undefined) {
+		response.set('Content-Disposition', disposition(filename, { type: isShown ? 'inline' : 'attachment' }));
+	}
 	if (request.fresh) return void response.status(304).end();
+	if (outgoing.accelRedirect !== undefined) {
+		// It answers ranges itself, and knows the length.
+		return void response.set('X-Accel-Redirect', outgoing.accelRedirect + key).end();
+	}
 
-	const range = requestedRange(request, response, found.bytes, [etag, found.modifiedAt.toUTCString()]);
+	const range = requestedRange(request, response, bytes, [etag, modified]);
 	response.status(range ? 206 : 200);
-	response.set('Content-Length', String(range ? range.end - range.start + 1 : found.bytes));
-	if (range) response.set('Content-Range', `bytes ${range.start}-${range.end}/${found.bytes}`);
+	response.set('Content-Length', String(range ? range.end - range.start + 1 : bytes));
+	if (range) response.set('Content-Range', `bytes ${range.start}-${range.end}/${bytes}`);
 	if (request.method === 'HEAD') return void response.end();
+	if (data) return void response.end(range ? data.subarray(range.start, range.end + 1) : data);
 
-	const object = await storage.get(served.key, range);
-	if (!object) throw new PicpipeError('original-missing', 'The stored object is gone.');
+	const object = await storage.get(key, range);
+	if (!object) throw gone();
+	await send(object.stream, response);
+}
+
+async function send(stream: Readable, response: Response): Promise<void> {
 	try {
-		await pipeline(object.stream, response);
+		await pipeline(stream, response);
 	} catch (error) {
 		// The client left; nobody is there to be told.
 		if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
 	}
+}
+
+function gone(): PicpipeError {
+	return new PicpipeError('original-missing', 'The stored object is gone.');
 }
 
 function requestedRange(

@@ -1,12 +1,14 @@
 import { unwatchFile, watchFile } from 'node:fs';
 import type { NamedRecipe, RecipeLimits } from '../domain/recipe.ts';
 import { PicpipeError } from '../errors.ts';
-import { loadRecipes } from './recipes.ts';
+import { type DialectPresets, type LoadedRecipes, loadRecipesFile } from './recipes.ts';
 
 /** The recipes of an installation as they are now. */
 export interface RecipeBook {
 	/** By name. A reload puts another map here, so whoever needs several of one state holds on to it. */
 	readonly recipes: ReadonlyMap<string, NamedRecipe>;
+	/** Shorthands of addresses, likewise. */
+	readonly presets: DialectPresets;
 	/** Why the recipes file as it is now was refused; then `recipes` are those of before. */
 	readonly problem: string | undefined;
 	/** Stops watching the file. */
@@ -52,11 +54,11 @@ export async function openRecipeBook(options: RecipeBookOptions): Promise<Recipe
 	let problem: string | undefined;
 
 	const loadAgain = async () => {
-		const loaded = await loadRecipes(file, limits);
-		if (loaded.has(defaultRecipe)) return loaded;
+		const loaded = await loadRecipesFile(file, limits);
+		if (loaded.recipes.has(defaultRecipe)) return loaded;
 		throw new PicpipeError(
 			'invalid-recipe',
-			`Expected the recipe ${defaultRecipe} (PICPIPE_DEFAULT_RECIPE) among ${[...loaded.keys()].join(', ')}.`,
+			`Expected the recipe ${defaultRecipe} (PICPIPE_DEFAULT_RECIPE) among ${[...loaded.recipes.keys()].join(', ')}.`,
 		);
 	};
 	const reload = async () => {
@@ -68,8 +70,8 @@ export async function openRecipeBook(options: RecipeBookOptions): Promise<Recipe
 			problem = outcome.message;
 			return onChange({ problem });
 		}
-		const change = difference(recipes, outcome);
-		recipes = outcome;
+		const change = difference(current.recipes, outcome.recipes);
+		current = outcome;
 		problem = undefined;
 		onChange(change);
 	};
@@ -85,16 +87,19 @@ export async function openRecipeBook(options: RecipeBookOptions): Promise<Recipe
 		clearTimeout(timer);
 		if (file !== undefined) unwatchFile(file, look);
 	};
-	let recipes: ReadonlyMap<string, NamedRecipe>;
+	let current: LoadedRecipes;
 	try {
-		recipes = await loadRecipes(file, limits);
+		current = await loadRecipesFile(file, limits);
 	} catch (error) {
 		close();
 		throw error;
 	}
 	return {
 		get recipes() {
-			return recipes;
+			return current.recipes;
+		},
+		get presets() {
+			return current.presets;
 		},
 		get problem() {
 			return problem;

@@ -7,7 +7,25 @@ import { PicpipeError } from '../errors.ts';
 import { builtInRecipes } from './built-in.ts';
 import { listProblems, parseRecipe } from './plan.ts';
 
-const fileSchema = z.strictObject({ recipes: z.record(z.string(), z.unknown()) });
+/** Languages of addresses that have shorthands. */
+const dialects = ['imgproxy', 'ipx', 'cloudinary'] as const;
+const presetsSchema = z.record(
+	z.string().regex(/^[\w-]{1,64}$/, 'expected 1 to 64 letters, digits, _ and -'),
+	z.string().max(2_000, 'expected at most 2000 characters'),
+);
+const fileSchema = z.strictObject({
+	recipes: z.record(z.string(), z.unknown()).default({}),
+	presets: z.partialRecord(z.enum(dialects), presetsSchema).default({}),
+});
+
+/** Shorthands that addresses may use, by the language that they are written in: a name, and what it stands for. */
+export type DialectPresets = Readonly<Record<(typeof dialects)[number], ReadonlyMap<string, string>>>;
+
+/** What a recipes file says, the built-in recipes included. */
+export interface LoadedRecipes {
+	readonly recipes: ReadonlyMap<string, NamedRecipe>;
+	readonly presets: DialectPresets;
+}
 
 /**
  * The built-in recipes, and over them those of a YAML or JSON file.
@@ -19,9 +37,18 @@ export async function loadRecipes(
 	file: string | undefined,
 	limits?: RecipeLimits,
 ): Promise<ReadonlyMap<string, NamedRecipe>> {
+	return (await loadRecipesFile(file, limits)).recipes;
+}
+
+/** The same with the shorthands of addresses. @throws as `loadRecipes` */
+export async function loadRecipesFile(file: string | undefined, limits?: RecipeLimits): Promise<LoadedRecipes> {
 	const own = parseAll(builtInRecipes);
-	if (file === undefined) return own;
-	return new Map([...own, ...parseAll(await readRecipesFile(file), file, limits)]);
+	const written = file === undefined ? { recipes: {}, presets: {} } : await readRecipesFile(file);
+	const of = (dialect: (typeof dialects)[number]) => new Map(Object.entries(written.presets[dialect] ?? {}));
+	return {
+		recipes: new Map([...own, ...parseAll(written.recipes, file, limits)]),
+		presets: { imgproxy: of('imgproxy'), ipx: of('ipx'), cloudinary: of('cloudinary') },
+	};
 }
 
 function parseAll(
@@ -46,7 +73,7 @@ function parseAll(
 
 const reservedName = `name: expected another one, because ${inlineRecipeName} is that of recipes that come with a request`;
 
-async function readRecipesFile(file: string): Promise<Readonly<Record<string, unknown>>> {
+async function readRecipesFile(file: string): Promise<z.infer<typeof fileSchema>> {
 	let content: unknown;
 	try {
 		// JSON is YAML too.
@@ -58,5 +85,5 @@ async function readRecipesFile(file: string): Promise<Readonly<Record<string, un
 	if (!parsed.success) {
 		throw new PicpipeError('invalid-recipe', `${file}: ${listProblems(describeProblems(parsed.error, content))}`);
 	}
-	return parsed.data.recipes;
+	return parsed.data;
 }

@@ -121,7 +121,10 @@ export const renderJobSchema = z.strictObject({
 	version,
 	pictureId,
 	recipe: recipeSchema.describe('What is made: one variant named `render`, in one format.'),
-	digest: z.string().regex(/^[0-9a-f]{12}$/).describe('Of source, steps, encoding and engine; part of the key.'),
+	digest: z
+		.string()
+		.regex(/^[0-9a-f]{12}$/)
+		.describe('Of source, steps, encoding and engine; part of the key.'),
 	key: z.string().describe('Where it is stored.'),
 	requestId,
 });

@@ -191,11 +191,11 @@ export function openQueues(redis: Redis, options: QueuesOptions): Queues {
 					if (state === 'prioritized' && priority < found.priority) await found.changePriority({ priority });
 					return;
 				}
-				const { waiting = 0, prioritized = 0, delayed = 0 } = await queue.getJobCounts(
-					'waiting',
-					'prioritized',
-					'delayed',
-				);
+				const {
+					waiting = 0,
+					prioritized = 0,
+					delayed = 0,
+				} = await queue.getJobCounts('waiting', 'prioritized', 'delayed');
 				if (waiting + prioritized + delayed >= renderQueue) {
 					throw new PicpipeError(
 						'render-queue-full',

@@ -20,6 +20,11 @@ export interface ImagingPoolOptions extends ImagingSettings {
 	readonly log: Logger;
 }
 
+export interface RunOptions {
+	/** Somebody waits for it. Urgent pictures go first, but where others wait too, every second turn is theirs. */
+	readonly isUrgent?: boolean;
+}
+
 /** Imaging processes that take pictures in the order they come. */
 export interface ImagingPool {
 	/**
@@ -28,7 +33,7 @@ export interface ImagingPool {
 	 *
 	 * @throws PicpipeError; `imaging-process-died` when the picture took its process with it
 	 */
-	run(task: ImagingTask, listener: PipelineListener): Promise<ImagingResult>;
+	run(task: ImagingTask, listener: PipelineListener, options?: RunOptions): Promise<ImagingResult>;
 	/** Ids of the processes that are alive. */
 	pids(): readonly number[];
 	/** Ends all processes at once; pictures still under way fail as `stopping`. */
@@ -58,9 +63,12 @@ export function startImagingPool(options: ImagingPoolOptions): ImagingPool {
 	};
 	const budget = openBudget(options.megapixelsInFlight);
 	const waiting: Waiting[] = [];
+	const urgent: Waiting[] = [];
+	let wasUrgent = false;
 	const idle: ImagingChild[] = [];
 	const alive = new Set<ImagingChild>();
 	const restarts = new Set<NodeJS.Timeout>();
+	const allWaiting = () => [...urgent.splice(0), ...waiting.splice(0)];
 	let busy = 0;
 	let deathsInARow = 0;
 	let isStopping = false;
@@ -94,7 +102,7 @@ export function startImagingPool(options: ImagingPoolOptions): ImagingPool {
 		if (!isOwnFault) return start();
 		deathsInARow++;
 		if (deathsInARow >= deathsBeforeGivingUp && busy === 0 && idle.length === 0) {
-			for (const { reject } of waiting.splice(0)) {
+			for (const { reject } of allWaiting()) {
 				reject(new PicpipeError('imaging-process-died', `Imaging processes do not start (${how}).`));
 			}
 		}
@@ -108,9 +116,11 @@ export function startImagingPool(options: ImagingPoolOptions): ImagingPool {
 
 	const working = new Set<ImagingChild>();
 	const dispatch = () => {
-		while (idle.length > 0 && waiting.length > 0) {
+		while (idle.length > 0 && waiting.length + urgent.length > 0) {
 			const child = idle.shift();
-			const next = waiting.shift();
+			const isUrgentsTurn = urgent.length > 0 && (waiting.length === 0 || !wasUrgent);
+			wasUrgent = isUrgentsTurn;
+			const next = isUrgentsTurn ? urgent.shift() : waiting.shift();
 			if (child && next) void work(child, next);
 		}
 	};
@@ -140,15 +150,15 @@ export function startImagingPool(options: ImagingPoolOptions): ImagingPool {
 	};
 
 	/** A lone picture may use the cores that have nothing else to do. */
-	const freeLanes = () => Math.max(1, Math.floor(processes / Math.max(1, busy + waiting.length)));
+	const freeLanes = () => Math.max(1, Math.floor(processes / Math.max(1, busy + waiting.length + urgent.length)));
 
 	for (let count = 0; count < processes; count++) start();
 
 	return {
-		run(task, listener) {
+		run(task, listener, { isUrgent = false } = {}) {
 			return new Promise((resolve, reject) => {
 				if (isStopping) return reject(new PicpipeError('stopping'));
-				waiting.push({ task, listener, resolve, reject });
+				(isUrgent ? urgent : waiting).push({ task, listener, resolve, reject });
 				dispatch();
 			});
 		},
@@ -156,7 +166,7 @@ export function startImagingPool(options: ImagingPoolOptions): ImagingPool {
 		async stop() {
 			isStopping = true;
 			for (const timer of restarts) clearTimeout(timer);
-			for (const { reject } of waiting.splice(0)) reject(new PicpipeError('stopping'));
+			for (const { reject } of allWaiting()) reject(new PicpipeError('stopping'));
 			const ending = [...alive].map((child) => child.exited);
 			for (const child of alive) child.kill(new PicpipeError('stopping'));
 			await Promise.all(ending);

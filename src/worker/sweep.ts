@@ -1,6 +1,7 @@
 import type { Job } from 'bullmq';
 import { pendingIds, purgePicture, readManifest } from '../catalog/manifest.ts';
 import { reindex } from '../catalog/reindex.ts';
+import type { RenderUse } from '../catalog/render-use.ts';
 import { isFinished, type Picture, parsePictureId } from '../domain/picture.ts';
 import { PicpipeError } from '../errors.ts';
 import { type ForgetUploadsOptions, forgetUploads } from '../intake/forget-uploads.ts';
@@ -26,6 +27,8 @@ export interface SweepContext extends Records, ForgetOptions, ForgetUploadsOptio
 	readonly batchSeconds: number;
 	/** Nothing is looked after of webhooks when it is absent. */
 	readonly webhooks?: Webhooks | undefined;
+	/** Keeps renders within their room; nobody does when it is absent. */
+	readonly renderUse?: RenderUse | undefined;
 	/** Counts pictures that were given up; nobody does when it is absent. */
 	readonly attemptCounts?: Attempts | undefined;
 	readonly log: Logger;
@@ -53,6 +56,8 @@ export interface SweepResult {
 	webhooks: number;
 	/** Webhooks that could not be delivered, and were kept for long enough. */
 	webhooksForgotten: number;
+	/** Renders that had to make room. */
+	rendersTrimmed: number;
 }
 
 /** Pictures looked at side by side. */
@@ -77,6 +82,7 @@ export async function sweep(context: SweepContext, job?: Job): Promise<SweepResu
 		batches: 0,
 		webhooks: 0,
 		webhooksForgotten: 0,
+		rendersTrimmed: 0,
 	};
 	const batch: Promise<void>[] = [];
 	const look = async (id: string) => {
@@ -104,6 +110,7 @@ export async function sweep(context: SweepContext, job?: Job): Promise<SweepResu
 		result.webhooks = await sweepOutbox(context.webhooks);
 		result.webhooksForgotten = await forgetFailed({ ...context.webhooks, ...context });
 	}
+	if (context.renderUse) result.rendersTrimmed = await context.renderUse.trim();
 	if (!(await context.catalog.isComplete())) result.reindexed = await rebuildIndex(context);
 	const { queued, abandoned, lost, reindexed, torn, broughtForward, expired, webhooks } = result;
 	if (queued + abandoned + lost + reindexed + torn + broughtForward + expired + webhooks > 0)

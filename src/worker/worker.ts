@@ -9,6 +9,7 @@ import type { Webhooks } from '../webhooks/webhooks.ts';
 import { webhookDelivery } from './deliver-webhook.ts';
 import { type FetchContext, fetchPicture } from './fetch-picture.ts';
 import { type ProcessContext, processPicture } from './process-picture.ts';
+import { type RenderContext, renderPicture } from './render.ts';
 import { openSightings } from './sightings.ts';
 import { type SweepContext, sweep } from './sweep.ts';
 
@@ -47,7 +48,10 @@ export interface PicpipeWorker {
 export function startWorkers(
 	redis: Redis,
 	queues: Queues,
-	context: ProcessContext & FetchContext & Omit<SweepContext, 'sightings'> & { readonly webhooks: Webhooks },
+	context: ProcessContext &
+		RenderContext &
+		FetchContext &
+		Omit<SweepContext, 'sightings'> & { readonly webhooks: Webhooks },
 	options: WorkerOptions,
 ): PicpipeWorker {
 	const { log, webhooks } = context;
@@ -75,6 +79,7 @@ export function startWorkers(
 	const workers = [
 		work('fetches', options.fetchConcurrency, (job, token) => fetchPicture(job, context, stopping.signal, token)),
 		work('pictures', options.imagingProcesses + jobsAhead, (job) => processPicture(job, context)),
+		work('renders', options.imagingProcesses + jobsAhead, (job) => renderPicture(job, context), undefined),
 		work(
 			'webhooks',
 			webhooks.settings.concurrency,

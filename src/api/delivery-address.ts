@@ -1,0 +1,81 @@
+import type { Request } from 'express';
+import type { SigningPair } from '../config.ts';
+import { isSignedWith, parseCloudinary } from '../delivery/dialects/cloudinary.ts';
+import { isSignedBy, parseImgproxy } from '../delivery/dialects/imgproxy.ts';
+import { parseIpx } from '../delivery/dialects/ipx.ts';
+import type { Wanted } from '../delivery/wanted.ts';
+import { PicpipeError } from '../errors.ts';
+import type { ApiContext } from './context.ts';
+
+/** An address that may be served. */
+export interface Address {
+	readonly wanted: Wanted;
+	/** Somebody who has a key made it. */
+	readonly isSigned: boolean;
+}
+
+/** Reads an address below a dialect's path. @throws PicpipeError `invalid-signature`, and what the dialect throws */
+export type ReadAddress = (context: ApiContext, path: string, request: Request) => Address;
+
+/** Longest address, characters: more than any browser sends in a picture's. */
+const maximumPath = 4_096;
+
+/** What follows a dialect's path in the address, as it was received, without the query. */
+export function pathBelow(request: Request, root: string): string {
+	const [path = ''] = request.originalUrl.split('?', 1);
+	if (path.length > maximumPath) {
+		throw new PicpipeError(
+			'invalid-delivery-url',
+			`Expected at most ${maximumPath} characters but received ${path.length}.`,
+		);
+	}
+	return path.slice(root.length);
+}
+
+/** What stands where a signature does in an address that has none. */
+const unsignedWords = new Set(['unsafe', 'insecure', '_', '-']);
+
+/** `/<signature>/<options>/<source>`, as imgproxy has it. */
+export const readImgproxy: ReadAddress = (context, path) => {
+	const [, signature = '', rest = ''] = /^\/([^/]*)(\/.*)?$/s.exec(path) ?? [];
+	const isSigned = signedBy(rest, signature, context.config.deliveryKeys);
+	if (!isSigned) requireUnsigned(context, unsignedWords.has(signature), 'PICPIPE_DELIVERY_KEYS');
+	const { presets } = context.recipeBook;
+	const { presetsOnly } = context.config;
+	return { wanted: parseImgproxy(rest, { presets: presets.imgproxy, presetsOnly }), isSigned };
+};
+
+/** `/<modifiers>/<id>`, as IPX has it; a signature stands behind it, `?s=`. */
+export const readIpx: ReadAddress = (context, path, request) => {
+	const signature = typeof request.query.s === 'string' ? request.query.s : '';
+	const isSigned = signedBy(path, signature, context.config.deliveryKeys);
+	if (!isSigned) requireUnsigned(context, signature === '', 'PICPIPE_DELIVERY_KEYS');
+	const { presets } = context.recipeBook;
+	return { wanted: parseIpx(path, { presets: presets.ipx }), isSigned };
+};
+
+/** `/<account>/image/upload/...`, as Cloudinary has it. */
+export const readCloudinary: ReadAddress = (context, path) => {
+	const { presets } = context.recipeBook;
+	const address = parseCloudinary(path, { presets: presets.cloudinary });
+	const isSigned = isSignedWith(address, context.config.cloudinarySecrets ?? []);
+	if (!isSigned) requireUnsigned(context, address.signature === undefined, 'PICPIPE_CLOUDINARY_SECRETS');
+	return { wanted: address.wanted, isSigned };
+};
+
+function signedBy(path: string, signature: string, pairs: readonly SigningPair[] = []): boolean {
+	return isSignedBy(path, signature, pairs);
+}
+
+/** @param isHonest that it pretends nothing: a signature that is wrong is refused in any case */
+function requireUnsigned({ config, keys }: ApiContext, isHonest: boolean, setting: string): void {
+	const mayBeUnsigned =
+		config.deliveryUnsigned === 'true' || (config.deliveryUnsigned === 'local' && keys.wasNeeded === false);
+	if (mayBeUnsigned && isHonest) return;
+	throw new PicpipeError(
+		'invalid-signature',
+		isHonest
+			? `Expected an address that is signed with a key of ${setting} but this one is not signed.`
+			: `Expected an address that is signed with a key of ${setting} but the signature is that of no such key.`,
+	);
+}

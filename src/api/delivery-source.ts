@@ -1,0 +1,74 @@
+import { readManifest } from '../catalog/manifest.ts';
+import type { WantedSource } from '../delivery/wanted.ts';
+import { digest } from '../domain/digest.ts';
+import { isReceived, newPictureId, type Picture, type ReceivedPicture } from '../domain/picture.ts';
+import { PicpipeError } from '../errors.ts';
+import { checkUrl } from '../http/guard.ts';
+import { admitUrl } from '../intake/admit.ts';
+import { fetchLimitsOf } from '../intake/fetch.ts';
+import type { Logger } from '../observe/log.ts';
+import { sourceRecordKey } from '../storage/keys.ts';
+import { readObject } from '../storage/storage.ts';
+import { chooseRecipe } from './choose-recipe.ts';
+import type { ApiContext } from './context.ts';
+import { waitForEnd } from './wait-for-end.ts';
+
+/** How a picture that an address names is found. */
+export interface Finding {
+	/** Longest to wait until something is known of it. */
+	readonly milliseconds: number;
+	readonly signal: AbortSignal;
+	readonly requestId: string;
+	readonly log: Logger;
+}
+
+/**
+ * The picture that an address names, once something is known of it; one that lies elsewhere is fetched first, and kept.
+ *
+ * @returns undefined when it is still being worked on after the time
+ * @throws PicpipeError `picture-not-found`, `source-not-allowed`; why it failed, where nothing is known of it
+ */
+export async function findSource(
+	context: ApiContext,
+	source: WantedSource,
+	finding: Finding,
+): Promise<ReceivedPicture | undefined> {
+	const found =
+		'id' in source ? await readManifest(context.storage, source.id) : await fetched(context, source.url, finding);
+	if (!found) throw new PicpipeError('picture-not-found');
+	const picture = isKnown(found) ? found : await waitForEnd(context, found, finding.milliseconds, finding.signal);
+	if (isKnown(picture)) return picture;
+	if (picture.failure)
+		throw new PicpipeError(picture.failure.code, picture.failure.message, { step: picture.failure.step });
+	return undefined;
+}
+
+function isKnown(picture: Picture): picture is ReceivedPicture {
+	return isReceived(picture) && picture.facts !== undefined;
+}
+
+/** The picture of an address elsewhere: the same for all who ask, at any api. */
+async function fetched(context: ApiContext, text: string, { requestId, log }: Finding): Promise<Picture | undefined> {
+	const { config, storage } = context;
+	const hosts = config.deliveryHosts;
+	if (hosts === undefined) {
+		throw new PicpipeError(
+			'source-not-allowed',
+			'Expected the id of a picture but received an address; PICPIPE_DELIVERY_HOSTS names hosts whose pictures may be asked for by address.',
+		);
+	}
+	const { rules } = fetchLimitsOf(config);
+	const url = checkUrl(text, rules);
+	checkUrl(url, { ...rules, hosts, settings: 'PICPIPE_DELIVERY' });
+	const key = sourceRecordKey(digest(url.href));
+	const known = await readObject(storage, key);
+	const id = known?.toString().trim() ?? newPictureId();
+	if (!known) await storage.create(key, Buffer.from(`${id}\n`));
+	// Another one may have been first.
+	const agreed = known ? id : ((await readObject(storage, key))?.toString().trim() ?? id);
+	const picture = await readManifest(storage, agreed);
+	if (picture) return picture;
+	await context.pressure.check();
+	const recipe = chooseRecipe(context, undefined);
+	return admitUrl(context, url, { recipe, tags: [], priority: 0, requestId }, log, { id: agreed, isShared: true });
+}

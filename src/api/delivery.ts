@@ -1,0 +1,164 @@
+import type { Request, RequestHandler, Response } from 'express';
+import { thumbHashToDataURL } from 'thumbhash';
+import { deliver, extensionOf } from '../delivery/deliver.ts';
+import { acceptedBy } from '../delivery/negotiate.ts';
+import type { Result } from '../delivery/results.ts';
+import { serveResult } from '../delivery/serve.ts';
+import type { Wanted } from '../delivery/wanted.ts';
+import type { ReceivedPicture } from '../domain/picture.ts';
+import { PicpipeError } from '../errors.ts';
+import type { ApiContext } from './context.ts';
+import {
+	type Address,
+	pathBelow,
+	type ReadAddress,
+	readCloudinary,
+	readImgproxy,
+	readIpx,
+} from './delivery-address.ts';
+import { findSource } from './delivery-source.ts';
+import { leavingOf } from './wait-for-end.ts';
+
+/** `GET /img/<signature>/<options>/<source>` */
+export function deliverImgproxy(context: ApiContext): RequestHandler {
+	return deliverAs(context, '/img', readImgproxy);
+}
+
+/** `GET /ipx/<modifiers>/<id>` */
+export function deliverIpx(context: ApiContext): RequestHandler {
+	return context.config.ipx ? deliverAs(context, '/ipx', readIpx) : turnedOff('PICPIPE_IPX');
+}
+
+/** `GET /cld/<account>/image/upload/<transformations>/<id>` */
+export function deliverCloudinary(context: ApiContext): RequestHandler {
+	return context.config.cloudinary ? deliverAs(context, '/cld', readCloudinary) : turnedOff('PICPIPE_CLOUDINARY');
+}
+
+function turnedOff(setting: string): RequestHandler {
+	return () => {
+		throw new PicpipeError('not-found', `There is nothing at this address; ${setting}=true turns it on.`);
+	};
+}
+
+/** So long caches may keep what stands in for something better, or for something that failed, seconds. */
+const standInSeconds = 30;
+/** After so long a client may ask again for what is being made, seconds. */
+const askAgainSeconds = 1;
+
+function deliverAs(context: ApiContext, root: string, read: ReadAddress): RequestHandler {
+	return async (request, response) => {
+		const path = pathBelow(request, root);
+		const address = read(context, path, request);
+		const { expiresAt } = address.wanted;
+		if (expiresAt !== undefined && Date.now() / 1_000 >= expiresAt) {
+			throw new PicpipeError('url-expired', `Expected a request before ${new Date(expiresAt * 1_000).toISOString()}.`);
+		}
+		response.set({
+			'Access-Control-Allow-Origin': '*',
+			// Pictures are shown on other sites; that is what their addresses are for.
+			'Cross-Origin-Resource-Policy': 'cross-origin',
+			'Timing-Allow-Origin': '*',
+		});
+		const accepted = acceptedBy(request.get('accept'));
+		const question = `${root}${path} ${accepted.avif} ${accepted.webp}`;
+		const known = context.delivery.memory.recall(question);
+		if (known) return send(context, address, known, request, response);
+		await answer(context, address, question, request, response);
+	};
+}
+
+async function answer(
+	context: ApiContext,
+	address: Address,
+	question: string,
+	request: Request,
+	response: Response,
+): Promise<void> {
+	const { wanted } = address;
+	const { memory, parts } = context.delivery;
+	const { requestId, log } = response.locals;
+	const isHurried = request.query.placeholder !== undefined || /\brespond-async\b/i.test(request.get('prefer') ?? '');
+	const end = performance.now() + (isHurried ? 0 : context.config.renderSeconds * 1_000);
+	const left = () => Math.max(0, end - performance.now());
+	const { signal } = leavingOf(response);
+	const picture = await findSource(context, wanted.source, { milliseconds: left(), signal, requestId, log });
+	if (!picture) return later(request, response);
+	const ask = { accepted: acceptedBy(request.get('accept')), milliseconds: left(), signal, requestId };
+	try {
+		const result = await deliver(parts, { picture, result: wanted.result }, ask);
+		if (!result) return later(request, response, picture);
+		memory.remember(question, picture.id, result);
+		await send(context, address, result, request, response);
+	} catch (error) {
+		const instead = await fallback(context, wanted, error, ask);
+		if (!instead) throw error;
+		log.warn({ err: error, pictureId: picture.id }, 'the fallback picture is shown instead');
+		await send(context, address, { ...instead, isStandIn: true }, request, response);
+	}
+}
+
+async function send(
+	context: ApiContext,
+	{ wanted, isSigned }: Address,
+	result: Result,
+	request: Request,
+	response: Response,
+): Promise<void> {
+	const { config, storage } = context;
+	if (result.isNegotiated) response.vary('Accept');
+	const seconds = isSigned ? config.deliverySeconds : config.deliveryUnsignedSeconds;
+	const cacheControl = result.isStandIn
+		? `public, max-age=${Math.min(seconds, standInSeconds)}`
+		: `public, max-age=${seconds}${isSigned ? ', immutable' : ''}`;
+	const filename = wanted.filename && withExtension(wanted.filename, result.type);
+	const { isAttachment } = wanted;
+	const { accelRedirect } = config;
+	await serveResult(
+		storage,
+		result,
+		{ type: result.type, cacheControl, filename, isAttachment, accelRedirect },
+		request,
+		response,
+	);
+}
+
+function withExtension(filename: string, type: string): string {
+	const extension = extensionOf(type);
+	return extension === undefined || /\.[a-z0-9]{2,5}$/i.test(filename) ? filename : `${filename}.${extension}`;
+}
+
+/** It is being made: what is known of it until then, or where to ask again. */
+function later(request: Request, response: Response, picture?: ReceivedPicture): void {
+	const { thumbhash } = picture?.analysis ?? {};
+	response.set('Cache-Control', 'no-store');
+	if (request.query.placeholder !== undefined && thumbhash !== undefined) {
+		const [, png = ''] = thumbHashToDataURL(Buffer.from(thumbhash, 'base64')).split(',');
+		response.type('image/png').send(Buffer.from(png, 'base64'));
+		return;
+	}
+	if (/\brespond-async\b/i.test(request.get('prefer') ?? '')) response.set('Preference-Applied', 'respond-async');
+	response
+		.status(202)
+		.set('Retry-After', String(askAgainSeconds))
+		.location(request.originalUrl)
+		.json({ status: 'rendering', ...(picture && { pictureId: picture.id }) });
+}
+
+/** The picture of the setting in the same form, where it was no fault of the address. */
+async function fallback(
+	context: ApiContext,
+	{ result }: Wanted,
+	error: unknown,
+	ask: Parameters<typeof deliver>[2],
+): Promise<Result | undefined> {
+	const id = context.config.deliveryFallback;
+	if (id === undefined || !(error instanceof PicpipeError) || error.class === 'request') return undefined;
+	try {
+		const finding = { ...ask, log: context.log };
+		const picture = await findSource(context, { id }, { ...finding, requestId: ask.requestId ?? '' });
+		return picture && (await deliver(context.delivery.parts, { picture, result }, ask));
+	} catch (err) {
+		context.log.warn({ err, pictureId: id }, 'the fallback picture (PICPIPE_DELIVERY_FALLBACK) cannot be shown');
+		return undefined;
+	}
+}

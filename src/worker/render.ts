@@ -1,0 +1,79 @@
+import type { Job } from 'bullmq';
+import { readManifest } from '../catalog/manifest.ts';
+import type { RenderUse } from '../catalog/render-use.ts';
+import { isReceived, type ReceivedPicture } from '../domain/picture.ts';
+import { PicpipeError } from '../errors.ts';
+import { type RenderJob, renderJobSchema } from '../queue/jobs.ts';
+import { beginAttempt } from './attempt.ts';
+import type { VariantOutput } from './pool.ts';
+import type { ProcessContext } from './process-picture.ts';
+import { forget } from './record.ts';
+
+export interface RenderContext extends ProcessContext {
+	/** What renders there are; nobody counts them when it is absent. */
+	readonly renderUse?: RenderUse | undefined;
+}
+
+/** What a finished render returns; Arena shows it. */
+export interface RenderResult {
+	readonly key: string;
+	readonly size: string;
+	readonly bytes: number;
+	readonly milliseconds: number;
+}
+
+/**
+ * Makes what an address asked for: original → imaging process → storage. The manifest is not touched; doing it twice writes the same object.
+ *
+ * @throws an error for BullMQ
+ */
+export async function renderPicture(job: Job<unknown>, context: RenderContext): Promise<RenderResult> {
+	const started = performance.now();
+	const { data, log, report, succeed, fail } = beginAttempt(job, renderJobSchema, context);
+	try {
+		const picture = await openOriginal(context, data.pictureId);
+		const made = await make(context, picture, data, report);
+		await report.step(`store ${data.key}`, () => context.storage.put(data.key, made.data), made.data.length);
+		// Deleted meanwhile: nothing of it may stay.
+		if (!(await readManifest(context.storage, picture.id))) {
+			await forget(context, picture.id);
+			throw new PicpipeError('picture-not-found');
+		}
+		await context.renderUse?.add(data.key, made.data.length);
+		succeed(true);
+		const milliseconds = Math.round(performance.now() - started);
+		await report.done(`rendered ${made.format} ${made.width}×${made.height} in ${milliseconds} ms`);
+		log.info({ key: data.key, bytes: made.data.length, milliseconds }, 'picture rendered');
+		return { key: data.key, size: `${made.width}×${made.height}`, bytes: made.data.length, milliseconds };
+	} catch (thrown) {
+		throw await fail(thrown, undefined);
+	}
+}
+
+async function openOriginal(context: RenderContext, id: string): Promise<ReceivedPicture> {
+	const picture = await readManifest(context.storage, id);
+	if (!picture) throw new PicpipeError('picture-not-found');
+	if (!isReceived(picture)) throw new PicpipeError('not-fetched');
+	return picture;
+}
+
+/** @throws PicpipeError `asset-changed` when a logo was replaced since the address was read: then it has another key */
+async function make(
+	context: RenderContext,
+	{ source }: ReceivedPicture,
+	{ recipe, digest }: RenderJob,
+	report: ReturnType<typeof beginAttempt>['report'],
+): Promise<VariantOutput> {
+	const { key, sha256, bytes } = source;
+	const assets = await context.assets.find(recipe);
+	const made: VariantOutput[] = [];
+	await context.pool.run(
+		{ key, sha256, bytes, recipe, assets },
+		{ onStep: (event) => report.made(event), onVariant: (output) => made.push(output) },
+		{ isUrgent: true },
+	);
+	const [output] = made;
+	if (!output) throw new PicpipeError('internal', 'A render made nothing.');
+	if (output.digest !== digest) throw new PicpipeError('asset-changed');
+	return output;
+}

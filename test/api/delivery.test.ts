@@ -1,0 +1,229 @@
+import { createHmac } from 'node:crypto';
+import sharp from 'sharp';
+import { describe, expect, it } from 'vitest';
+import { json, startTestApi, type TestApi, untilFinished } from '../helpers/api.ts';
+import { photograph } from '../helpers/pictures.ts';
+
+const key = 'ab'.repeat(32);
+const salt = 'cd'.repeat(32);
+
+function signed(path: string, keyHex = key): string {
+	const hmac = createHmac('sha256', Buffer.from(keyHex, 'hex')).update(Buffer.from(salt, 'hex')).update(path);
+	return `/img/${hmac.digest('base64url')}${path}`;
+}
+
+async function ready(
+	environment: Record<string, string> = {},
+	picture?: Buffer,
+): Promise<{ api: TestApi; id: string }> {
+	const api = await startTestApi({ PICPIPE_DELIVERY_KEYS: `${key}:${salt}`, ...environment });
+	await api.startWorker();
+	const body = picture ?? (await photograph({ width: 900, height: 600 }));
+	const created = await fetch(`${api.url}/v1/pictures`, {
+		method: 'POST',
+		headers: { 'content-type': 'image/jpeg' },
+		body: new Uint8Array(body),
+	});
+	const { id } = await json(created);
+	await untilFinished(api, id);
+	return { api, id };
+}
+
+const bytesOf = async (response: Response) => Buffer.from(await response.arrayBuffer());
+const renderJobs = async (api: TestApi) => {
+	const { queues } = await json(await fetch(`${api.url}/v1/queues`));
+	const { counts } = queues.find((queue: { name: string }) => queue.name === 'renders');
+	return counts.completed + counts.failed + counts.active + counts.waiting + counts.prioritized;
+};
+
+describe('a signed address', () => {
+	it('is made once, kept, and served with what caches need', async () => {
+		const { api, id } = await ready();
+		const path = signed(`/rs:fill:300:200/plain/${id}@webp`);
+		const first = await fetch(api.url + path);
+		expect(first.status).toBe(200);
+		const bytes = await bytesOf(first);
+		expect(await sharp(bytes).metadata()).toMatchObject({ format: 'webp', width: 300, height: 200 });
+		expect(Object.fromEntries(first.headers)).toMatchObject({
+			'content-type': 'image/webp',
+			'content-length': String(bytes.length),
+			'cache-control': 'public, max-age=31536000, immutable',
+			'accept-ranges': 'bytes',
+			'access-control-allow-origin': '*',
+			'cross-origin-resource-policy': 'cross-origin',
+			'timing-allow-origin': '*',
+			'x-content-type-options': 'nosniff',
+		});
+		expect(first.headers.get('vary') ?? '').not.toMatch(/accept\b/i);
+		const etag = first.headers.get('etag') ?? '';
+		expect(etag).toMatch(/^"[0-9a-f]{12}-/);
+		expect((await fetch(api.url + path, { headers: { 'if-none-match': etag } })).status).toBe(304);
+		const part = await fetch(api.url + path, { headers: { range: 'bytes=10-19' } });
+		expect([part.status, await bytesOf(part)]).toEqual([206, bytes.subarray(10, 20)]);
+		const head = await fetch(api.url + path, { method: 'HEAD' });
+		expect([head.status, head.headers.get('content-length')]).toEqual([200, String(bytes.length)]);
+		expect(await renderJobs(api)).toBe(1);
+		expect((await api.keys()).filter((one) => one.includes('/render-'))).toHaveLength(1);
+	});
+
+	it.each([
+		['of another key', (path: string) => signed(path, 'ef'.repeat(32))],
+		['cut short', (path: string) => signed(path).replace(/(\/img\/.{20})[^/]*/, '$1')],
+		['missing', (path: string) => `/img/unsafe${path}`],
+		['of another path', (path: string) => signed(path).replace('rs:fill:300:200', 'rs:fill:3000:2000')],
+		['of the path in another encoding', (path: string) => signed(path).replace('/rs:', '/%72s:')],
+	])('whose signature is %s is refused', async (_what, address) => {
+		const api = await startTestApi({ PICPIPE_DELIVERY_KEYS: `${key}:${salt}`, PICPIPE_DELIVERY_UNSIGNED: 'false' });
+		const path = address('/rs:fill:300:200/plain/pic_01jzkwp9nbe0tvahm2q4c8s6rd@webp');
+		const answer = await fetch(api.url + path);
+		expect([answer.status, (await json(answer)).code]).toEqual([403, 'invalid-signature']);
+	});
+
+	it('that has expired, or asks for what is not there or cannot be, says so', async () => {
+		const { api, id } = await ready();
+		const codeOf = async (path: string) => {
+			const answer = await fetch(api.url + signed(path));
+			return [answer.status, (await json(answer)).code];
+		};
+		expect(await codeOf(`/exp:1000000000/plain/${id}`)).toEqual([410, 'url-expired']);
+		expect(await codeOf('/w:10/plain/pic_01jzkwp9nbe0tvahm2q4c8s6rd')).toEqual([404, 'picture-not-found']);
+		expect(await codeOf(`/q:0.5/plain/${id}`)).toEqual([400, 'invalid-delivery-url']);
+		expect(await codeOf(`/w:99999/plain/${id}`)).toEqual([400, 'invalid-delivery-url']);
+		expect(await codeOf(`/nonsense:1/plain/${id}`)).toEqual([400, 'option-unsupported']);
+		expect(await codeOf(`/w:10/plain/${'x'.repeat(5_000)}`)).toEqual([400, 'invalid-delivery-url']);
+		expect(await codeOf(`/w:10/plain/https:%2F%2Fexample.org%2Fa.jpg`)).toEqual([403, 'source-not-allowed']);
+		expect(await renderJobs(api)).toBe(0);
+	});
+
+	it('of the same steps as a variant gives the variant, and of a variant that is gone makes it again', async () => {
+		const { api, id } = await ready();
+		const { variants } = await json(await fetch(`${api.url}/v1/pictures/${id}`));
+		const [{ name, format, bytes, key: stored }] = variants;
+		const path = signed(`/variant:${name}:${format}/plain/${id}`);
+		const kept = await fetch(api.url + path);
+		expect([kept.status, (await bytesOf(kept)).length]).toEqual([200, bytes]);
+		expect(await renderJobs(api)).toBe(0);
+		const file = stored ?? (await api.keys()).find((one) => one.includes(`/${name}-`) && one.endsWith(`.${format}`));
+		await api.storage.delete(file);
+		const again = await fetch(`${api.url}${path}?now`);
+		expect([again.status, (await bytesOf(again)).length > 0]).toEqual([200, true]);
+	});
+
+	it('goes with its picture', async () => {
+		const { api, id } = await ready();
+		const path = signed(`/w:50/plain/${id}@png`);
+		expect((await fetch(api.url + path)).status).toBe(200);
+		expect((await fetch(`${api.url}/v1/pictures/${id}`, { method: 'DELETE' })).status).toBe(204);
+		expect((await fetch(api.url + path)).status).toBe(404);
+		expect(await api.keys()).toEqual([]);
+	});
+});
+
+describe('the best format', () => {
+	it('follows Accept, with AVIF made after WebP', async () => {
+		const { api, id } = await ready();
+		const path = signed(`/w:120/plain/${id}@auto`);
+		const get = (accept: string) => fetch(api.url + path, { headers: { accept } });
+		const plain = await get('image/*');
+		expect([plain.headers.get('content-type'), plain.headers.get('vary')]).toEqual([
+			'image/jpeg',
+			expect.stringMatching(/accept/i),
+		]);
+		const webp = await get('image/webp,*/*;q=0.8');
+		expect(webp.headers.get('content-type')).toBe('image/webp');
+		const first = await get('image/avif,image/webp,*/*;q=0.8');
+		expect(first.headers.get('content-type')).toBe('image/webp');
+		expect(first.headers.get('cache-control')).toBe('public, max-age=30');
+		await expect
+			.poll(async () => (await get(`image/avif,image/webp`)).headers.get('content-type'), {
+				timeout: 20_000,
+				interval: 200,
+			})
+			.toBe('image/avif');
+	});
+});
+
+describe('what is not there yet', () => {
+	it('is answered 202 where nobody wants to wait, and 404 nowhere', async () => {
+		const { api, id } = await ready();
+		const path = signed(`/w:77/plain/${id}@png`);
+		const asked = await fetch(api.url + path, { headers: { prefer: 'respond-async' } });
+		expect(asked.status).toBe(202);
+		expect(asked.headers.get('retry-after')).toBe('1');
+		expect(asked.headers.get('location')).toBe(path);
+		expect((await fetch(api.url + path)).status).toBe(200);
+		expect(await renderJobs(api)).toBe(1);
+	});
+
+	it('is made once for many requests at two apis', async () => {
+		const { api, id } = await ready();
+		const other = await startTestApi({
+			PICPIPE_DELIVERY_KEYS: `${key}:${salt}`,
+			PICPIPE_REDIS_PREFIX: api.config.redisPrefix,
+			PICPIPE_STORAGE: api.config.storage,
+		});
+		const path = signed(`/rs:fit:444:444/plain/${id}@webp`);
+		const answers = await Promise.all(
+			Array.from({ length: 500 }, async (_, at) => {
+				const answer = await fetch((at % 2 ? api : other).url + path);
+				return `${answer.status} ${(await bytesOf(answer)).length}`;
+			}),
+		);
+		expect(new Set(answers).size).toBe(1);
+		expect(answers[0]).toMatch(/^200 /);
+		expect(await renderJobs(api)).toBe(1);
+	});
+
+	it('is refused when too many wait already', async () => {
+		const api = await startTestApi({
+			PICPIPE_DELIVERY_KEYS: `${key}:${salt}`,
+			PICPIPE_RENDER_QUEUE: '5',
+			PICPIPE_RENDER_SECONDS: '2',
+		});
+		const worker = await api.startWorker();
+		const created = await fetch(`${api.url}/v1/pictures`, {
+			method: 'POST',
+			headers: { 'content-type': 'image/jpeg' },
+			body: new Uint8Array(await photograph({ width: 300, height: 200 })),
+		});
+		const { id } = await json(created);
+		await untilFinished(api, id);
+		await worker.stop();
+		const statuses = await Promise.all(
+			Array.from({ length: 20 }, async (_, at) => {
+				const answer = await fetch(api.url + signed(`/w:${at + 10}/plain/${id}@webp`));
+				return `${answer.status} ${answer.headers.get('retry-after')}`;
+			}),
+		);
+		expect(statuses.filter((status) => status === '202 1')).toHaveLength(5);
+		expect(statuses.filter((status) => status === '503 5')).toHaveLength(15);
+	});
+});
+
+describe('a render that fails', () => {
+	it('says why, and is not tried again at once', async () => {
+		const { api, id } = await ready({ PICPIPE_MAX_OUTPUT_DIMENSION: '1000' });
+		const path = signed(`/rs:force:3000:3000/el:1/plain/${id}@webp`);
+		for (const _ of [1, 2]) {
+			const answer = await fetch(api.url + path);
+			expect([answer.status, (await json(answer)).code]).toEqual([422, 'output-too-large']);
+		}
+		expect(await renderJobs(api)).toBe(1);
+	});
+});
+
+describe('addresses of others', () => {
+	it('of IPX and Cloudinary are served where the settings say so', async () => {
+		const { api, id } = await ready({ PICPIPE_IPX: 'true', PICPIPE_CLOUDINARY: 'true' });
+		const ipx = await fetch(`${api.url}/ipx/s_200x100,f_webp/${id}`);
+		expect(await sharp(await bytesOf(ipx)).metadata()).toMatchObject({ format: 'webp', width: 200, height: 100 });
+		expect(ipx.headers.get('cache-control')).toBe('public, max-age=3600');
+		const cloudinary = await fetch(`${api.url}/cld/demo/image/upload/c_fill,w_120,h_120/${id}.png?_a=xyz`);
+		expect(await sharp(await bytesOf(cloudinary)).metadata()).toMatchObject({ format: 'png', width: 120, height: 120 });
+	});
+
+	it('are not served where they do not', async () => {
+		const api = await startTestApi();
+		for (const path of ['/ipx/_/x', '/cld/a/image/upload/x']) expect((await fetch(api.url + path)).status).toBe(404);
+	});
+});
