@@ -102,6 +102,7 @@ export const errorTable = {
 	'invalid-signature': { status: 403, class: 'request', title: 'The address is not signed as it has to be.' },
 	'source-not-allowed': { status: 403, class: 'request', title: 'Pictures of that host are not served here.' },
 	'url-expired': { status: 410, class: 'request', title: 'The address has expired.' },
+	'render-unfinished': { status: 503, class: 'request', title: 'The picture is still being made.' },
 	'render-queue-full': { status: 503, class: 'request', title: 'Too many pictures are waiting to be made.' },
 	'range-not-satisfiable': { status: 416, class: 'request', title: 'The range lies outside of the file.' },
 

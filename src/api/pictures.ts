@@ -1,8 +1,10 @@
-import type { RequestHandler } from 'express';
+import type { Request, RequestHandler } from 'express';
 import { requireRecipe } from '../access/caller.ts';
 import { purgePicture } from '../catalog/manifest.ts';
-import { serveObject } from '../delivery/serve.ts';
-import { isReceived, parsePictureId } from '../domain/picture.ts';
+import { deliver } from '../delivery/deliver.ts';
+import { acceptedBy } from '../delivery/negotiate.ts';
+import { serveObject, serveResult } from '../delivery/serve.ts';
+import { isFinished, isReceived, type Picture, parsePictureId } from '../domain/picture.ts';
 import { PicpipeError } from '../errors.ts';
 import { admitAgain } from '../intake/admit.ts';
 import { isUpToDate } from '../intake/work-left.ts';
@@ -12,6 +14,7 @@ import { chooseRecipe, recipeOf } from './choose-recipe.ts';
 import { type ApiContext, callerOf } from './context.ts';
 import { listQuerySchema, parse, processBodySchema } from './contract.ts';
 import { viewOf, withManifest, withPicture } from './resolve.ts';
+import { leavingOf } from './wait-for-end.ts';
 
 /** A variant's address stays when the picture is made again, so a cache has to ask; the ETag makes that cheap. */
 const variantCaching = 'private, no-cache';
@@ -49,24 +52,42 @@ export function getOriginal(context: ApiContext): RequestHandler {
 	});
 }
 
-/** `GET /v1/pictures/{id}/variants/{name}`: the first encoding of the variant, or `{name}.{format}` */
+/** `GET /v1/pictures/{id}/variants/{name}`: the first encoding of the variant, or `{name}.{format}`; one of its recipe that is missing is made */
 export function getVariant(context: ApiContext): RequestHandler {
-	return withPicture(context, (picture, request, response) => {
-		const [name, format] = String(request.params.variant).split('.');
+	return withPicture(context, async (picture, request, response) => {
+		const [name = '', format] = String(request.params.variant).split('.');
 		const variant = picture.variants.find(
 			(one) => one.name === name && (format === undefined || one.format === format),
 		);
-		if (!variant) {
-			const made = picture.variants.map((one) => `${one.name}.${one.format}`).join(', ');
-			throw new PicpipeError(
-				'variant-not-found',
-				made
-					? `Expected one of ${made} but received "${request.params.variant}".`
-					: `The picture is ${picture.state} and has no variants yet.`,
-			);
+		const isThere = variant && (await context.storage.stat(variant.key)) !== undefined;
+		if (variant && isThere) {
+			return serveObject(context.storage, { ...variant, cacheControl: variantCaching }, request, response);
 		}
-		return serveObject(context.storage, { ...variant, cacheControl: variantCaching }, request, response);
+		if (!isReceived(picture) || !isFinished(picture.state) || !picture.facts) throw noSuchVariant(picture, request);
+		const result = await deliver(
+			context.delivery.parts,
+			{ picture, result: { kind: 'variant', name, ...(format !== undefined && { format }) } },
+			{
+				accepted: acceptedBy(undefined),
+				milliseconds: context.config.renderSeconds * 1_000,
+				signal: leavingOf(response).signal,
+				requestId: response.locals.requestId,
+			},
+		);
+		if (!result) throw new PicpipeError('render-unfinished');
+		const { type } = result;
+		await serveResult(context.storage, result, { type, cacheControl: variantCaching }, request, response);
 	});
+}
+
+function noSuchVariant({ variants, state }: Picture, { params }: Request): PicpipeError {
+	const made = variants.map((one) => `${one.name}.${one.format}`).join(', ');
+	return new PicpipeError(
+		'variant-not-found',
+		made
+			? `Expected one of ${made} but received "${params.variant}".`
+			: `The picture is ${state} and has no variants yet.`,
+	);
 }
 
 /** `POST /v1/pictures/{id}/retry` */

@@ -1,7 +1,12 @@
 import { createHmac } from 'node:crypto';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import sharp from 'sharp';
-import { describe, expect, it } from 'vitest';
-import { json, startTestApi, type TestApi, untilFinished } from '../helpers/api.ts';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { form, json, startTestApi, type TestApi, untilFinished } from '../helpers/api.ts';
+import { temporaryFolder } from '../helpers/folder.ts';
 import { photograph } from '../helpers/pictures.ts';
 
 const key = 'ab'.repeat(32);
@@ -57,7 +62,9 @@ describe('a signed address', () => {
 		expect(first.headers.get('vary') ?? '').not.toMatch(/accept\b/i);
 		const etag = first.headers.get('etag') ?? '';
 		expect(etag).toMatch(/^"[0-9a-f]{12}-/);
-		expect((await fetch(api.url + path, { headers: { 'if-none-match': etag } })).status).toBe(304);
+		expect(
+			(await fetch(api.url + path, { headers: { 'if-none-match': etag, 'cache-control': 'max-age=0' } })).status,
+		).toBe(304);
 		const part = await fetch(api.url + path, { headers: { range: 'bytes=10-19' } });
 		expect([part.status, await bytesOf(part)]).toEqual([206, bytes.subarray(10, 20)]);
 		const head = await fetch(api.url + path, { method: 'HEAD' });
@@ -209,6 +216,91 @@ describe('a render that fails', () => {
 			expect([answer.status, (await json(answer)).code]).toEqual([422, 'output-too-large']);
 		}
 		expect(await renderJobs(api)).toBe(1);
+	});
+});
+
+describe('a picture that lies elsewhere', () => {
+	it('is fetched once, kept as a picture, and served like any other', async () => {
+		const photo = await photograph({ width: 600, height: 400 });
+		let asked = 0;
+		const server = createServer((_request, response) => {
+			asked += 1;
+			response.setHeader('content-type', 'image/jpeg').end(photo);
+		}).listen(0, '127.0.0.1');
+		onTestFinished(() => void server.close());
+		await once(server, 'listening');
+		const { port } = server.address() as AddressInfo;
+		const { api } = await ready({
+			PICPIPE_DELIVERY_HOSTS: '127.0.0.1',
+			PICPIPE_FETCH_SCHEMES: 'http',
+			PICPIPE_FETCH_PORTS: String(port),
+			PICPIPE_FETCH_NETWORKS: '127.0.0.1',
+		});
+		const path = (width: number) =>
+			signed(`/w:${width}/plain/${encodeURIComponent(`http://127.0.0.1:${port}/a.jpg`)}@webp`);
+		const answers = await Promise.all([60, 60, 80, 90].map((width) => fetch(api.url + path(width))));
+		expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+		const widths = await Promise.all(answers.map(async (one) => (await sharp(await bytesOf(one)).metadata()).width));
+		expect(widths).toEqual([60, 60, 80, 90]);
+		expect(asked).toBe(1);
+		const elsewhere = await fetch(api.url + signed(`/w:60/plain/${encodeURIComponent('http://example.org/a.jpg')}`));
+		expect([elsewhere.status, (await json(elsewhere)).code]).toEqual([422, 'url-not-allowed']);
+	});
+});
+
+describe('a stored result behind nginx', () => {
+	it('is left to it, by the path of the setting and the storage key', async () => {
+		const { api, id } = await ready({ PICPIPE_ACCEL_REDIRECT: '/stored/' });
+		const answer = await fetch(api.url + signed(`/w:60/plain/${id}@webp`));
+		expect(answer.headers.get('x-accel-redirect')).toMatch(
+			new RegExp(`^/stored/pictures/\\d{4}/\\d\\d/\\d\\d/${id}/render-[0-9a-f]{12}\\.webp$`),
+		);
+		expect([answer.status, answer.headers.get('content-type'), (await bytesOf(answer)).length]).toEqual([
+			200,
+			'image/webp',
+			0,
+		]);
+	});
+});
+
+describe('names', () => {
+	it('of presets and files are taken', async () => {
+		const folder = await temporaryFolder();
+		await writeFile(`${folder}/recipes.yaml`, 'presets: { imgproxy: { small: "rs:fit:90:90/q:70" } }\n');
+		const { api, id } = await ready({ PICPIPE_RECIPES: `${folder}/recipes.yaml` });
+		const answer = await fetch(api.url + signed(`/pr:small/fn:my%20picture/att:1/plain/${id}@png`));
+		expect(answer.headers.get('content-disposition')).toBe('attachment; filename="my picture.png"');
+		expect(await sharp(await bytesOf(answer)).metadata()).toMatchObject({ format: 'png', width: 90, height: 60 });
+	});
+});
+
+describe('what stands in', () => {
+	it('for a picture that is being made is its placeholder, and for one that fails that of the setting', async () => {
+		const photo = await photograph({ width: 300, height: 200 });
+		const recipe = JSON.stringify({ analyse: ['thumbhash'], variants: { a: { encode: [{ webp: {} }] } } });
+		const api = await startTestApi({ PICPIPE_INLINE_RECIPES: 'true' });
+		const worker = await api.startWorker();
+		const body = form([['a.jpg', photo]], ['recipe', recipe]);
+		const created = await json(await fetch(`${api.url}/v1/pictures`, { method: 'POST', body }));
+		const { id } = created.pictures?.[0] ?? created;
+		await untilFinished(api, id);
+		await worker.stop();
+		const answer = await fetch(`${api.url}/img/unsafe/w:50/plain/${id}@webp?placeholder`);
+		expect([answer.status, answer.headers.get('cache-control')]).toEqual([200, 'no-store']);
+		expect((await sharp(await bytesOf(answer)).metadata()).format).toBe('png');
+	});
+
+	it('is the picture of the setting where another one cannot be made', async () => {
+		const storage = await temporaryFolder();
+		const first = await ready({ PICPIPE_STORAGE: `file:${storage}` }, await photograph({ width: 800, height: 100 }));
+		const { api, id } = await ready({ PICPIPE_STORAGE: `file:${storage}`, PICPIPE_DELIVERY_FALLBACK: first.id });
+		const manifest = await json(await fetch(`${api.url}/v1/pictures/${id}`));
+		expect(manifest.state).toBe('ready');
+		const original = (await api.keys()).find((key) => key.includes(`${id}/original`)) ?? '';
+		await api.storage.put(original, Buffer.from('no picture any more'));
+		const answer = await fetch(api.url + signed(`/w:80/plain/${id}@webp`));
+		expect([answer.status, answer.headers.get('cache-control')]).toEqual([200, 'public, max-age=30']);
+		expect(await sharp(await bytesOf(answer)).metadata()).toMatchObject({ width: 80, height: 10 });
 	});
 });
 
