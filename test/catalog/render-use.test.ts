@@ -26,6 +26,7 @@ describe('renders beyond their room', () => {
 		const { storage, redis, prefix, use, there } = await open(1);
 		const variant = `${folder}/large-000000000000.webp`;
 		await storage.put(variant, Buffer.alloc(2_000_000));
+		expect(await use.trim()).toBe(0);
 		for (const at of [1, 2, 3]) {
 			await storage.put(keyOf(at), Buffer.alloc(400_000));
 			await use.add(keyOf(at), 400_000);
