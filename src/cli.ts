@@ -6,6 +6,7 @@ import { runProcess } from './start/process.ts';
 import { runReindex } from './start/reindex.ts';
 import { runReprocess } from './start/reprocess.ts';
 import { refuse, runRole } from './start/role.ts';
+import { runSign, type SignFlags } from './start/sign.ts';
 import { start } from './start/supervisor.ts';
 import { runUpload, type UploadFlags } from './start/upload.ts';
 import { runWatch, type WatchFlags } from './start/watch.ts';
@@ -48,6 +49,11 @@ is there is not sent again, and large files go on where they were; --fresh begin
 $XDG_STATE_HOME or ~/.local/state, until a run has come to its end.
 Exit codes: 0 all accepted (with --wait: all ready), 1 some were refused or have failed (the table says which and why), 2 nothing could be
 begun, or the same is wrong with all, 130 interrupted.`;
+
+const signHelp = `
+Options are those of imgproxy, as docs/dialects lists them: picpipe sign rs:fit:300:200/q:80 pic_01jzkwp9nbe0tvahm2q4c8s6rd --format webp
+The first pair of PICPIPE_DELIVERY_KEYS signs; the address begins with PICPIPE_URL. Presets are those of PICPIPE_RECIPES. No server is asked.
+Exit codes: 0 the address is on standard output, 2 it cannot be made (standard error says why).`;
 
 /** For flags that may be repeated. */
 const collect = (value: string, before: string[] = []) => [...before, value];
@@ -167,5 +173,15 @@ program
 	.action(async (sources: string[], flags: UploadFlags) =>
 		process.exit(await runUpload(sources, flags, async () => (await import('./app.ts')).uploadFiles)),
 	);
+
+program
+	.command('sign')
+	.description('sign the address of a picture that is made on demand, and print it')
+	.argument('<options>', 'what is to be made, such as rs:fit:300:200/q:80')
+	.argument('<source>', 'id of a picture, or its address (https://…)')
+	.option('--format <format>', 'format of the result, such as webp')
+	.option('--expires <seconds>', 'seconds from now after which the address is refused')
+	.addHelpText('after', signHelp)
+	.action((options: string, source: string, flags: SignFlags) => runSign(options, source, flags));
 
 await program.parseAsync().catch(refuse);

@@ -100,6 +100,7 @@ export const errorTable = {
 	'invalid-delivery-url': { status: 400, class: 'request', title: 'The address of the picture is not understood.' },
 	'option-unsupported': { status: 400, class: 'request', title: 'The address has an option that is not known here.' },
 	'invalid-signature': { status: 403, class: 'request', title: 'The address is not signed as it has to be.' },
+	'delivery-keys-missing': { status: 422, class: 'request', title: 'There is no key to sign addresses with.' },
 	'source-not-allowed': { status: 403, class: 'request', title: 'Pictures of that host are not served here.' },
 	'url-expired': { status: 410, class: 'request', title: 'The address has expired.' },
 	'render-unfinished': { status: 503, class: 'request', title: 'The picture is still being made.' },

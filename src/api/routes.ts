@@ -36,6 +36,7 @@ import {
 	retryPicture,
 } from './pictures.ts';
 import { getRecipe, listOperations, listRecipes } from './recipes.ts';
+import { sign, signBodySchema } from './sign.ts';
 import { getSimilar } from './similar.ts';
 import { createUploadToken } from './upload-tokens.ts';
 import { appendToUpload, deleteUpload, getUpload, headUpload, tusOptions } from './uploads.ts';
@@ -372,6 +373,14 @@ export const routes: readonly Route[] = [
 		handler: cleanQueue,
 		doc: 'Removes jobs that have ended; their pictures stay.',
 		json: cleanBodySchema,
+	},
+	{
+		method: 'POST',
+		path: '/v1/sign',
+		scope: 'admin',
+		handler: sign,
+		doc: 'Signs the address of a picture that is made on demand.',
+		json: signBodySchema,
 	},
 	{
 		method: 'GET',

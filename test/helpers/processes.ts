@@ -33,7 +33,8 @@ export interface ProcessOptions {
 		| 'upload'
 		| 'reindex'
 		| 'reprocess'
-		| 'keys';
+		| 'keys'
+		| 'sign';
 	readonly arguments?: readonly string[];
 	/** Another command line than picpipe's source, such as `npm start` in a copy of the project. */
 	readonly run?: { readonly program: string; readonly arguments: readonly string[]; readonly cwd: string };

@@ -1,0 +1,64 @@
+import { signPath } from './delivery/sign-path.ts';
+import { PicpipeError } from './errors.ts';
+
+/** Where pictures are served, and the key and salt that sign their addresses (`PICPIPE_DELIVERY_KEYS`), both in hex. */
+export interface Signing {
+	/** Such as `https://pictures.example.org`. */
+	readonly base: string;
+	readonly key: string;
+	readonly salt: string;
+}
+
+/** Options as text, `rs:fit:300:200/q:80`, or by name, `{ rs: 'fit:300:200', q: 80 }`, in the same order. */
+export type UrlOptions = string | Readonly<Record<string, string | number>>;
+
+/**
+ * A signed address of a picture, made where a site makes its pages: on a server, for whoever has the key can sign anything.
+ *
+ * @param source id of a picture, or its URL where the installation serves its host
+ * @param options in the words of imgproxy; what they mean is checked when the address is asked for
+ * @param format of the result, such as `webp`
+ * @throws PicpipeError `invalid-delivery-url` for what cannot be said in an address
+ * @example imageUrl({ base, key, salt }, 'pic_01jzkwp9nbe0tvahm2q4c8s6rd', { rs: 'fit:300:200', q: 80 }, 'webp')
+ */
+export function imageUrl({ base, key, salt }: Signing, source: string, options: UrlOptions, format?: string): string {
+	if (!/^https?:\/\/[^\s/?#]+[^\s?#]*$/.test(base))
+		throw unexpected('an http or https URL without a query', 'base', base);
+	const pair = { key: bytesOf('key', key), salt: bytesOf('salt', salt) };
+	const before = optionsText(options);
+	return base.replace(/\/+$/, '') + signPath(`/${before ? `${before}/` : ''}${place(source, format)}`, pair);
+}
+
+function place(source: string, format: string | undefined): string {
+	if (format !== undefined && !/^[a-z0-9]+$/.test(format)) throw unexpected('a format such as webp', 'format', format);
+	if (/^https?:\/\//i.test(source)) return Buffer.from(source).toString('base64url') + (format ? `.${format}` : '');
+	if (!/^pic_[0-9a-z]+$/.test(source))
+		throw unexpected('the id of a picture or an http or https URL', 'source', source);
+	return `plain/${source}${format ? `@${format}` : ''}`;
+}
+
+function optionsText(options: UrlOptions): string {
+	const list =
+		typeof options === 'string'
+			? options.replace(/^\/+|\/+$/g, '').split('/')
+			: Object.entries(options).map(([name, value]) => `${name}:${value}`);
+	// A slash within an option would begin another one, and "plain" the source.
+	const wrong = list.find((one) => one.includes('/') || one === 'plain');
+	if (wrong !== undefined) throw unexpected('an option without a slash', 'options', wrong);
+	return list.filter((one) => one !== '').join('/');
+}
+
+function bytesOf(name: string, hex: string): Buffer {
+	// What came is a secret: it is not shown.
+	if (!/^(?:[0-9a-f]{2}){16,}$/i.test(hex)) {
+		throw new PicpipeError('invalid-delivery-url', `Expected at least 32 hex digits for ${name}.`);
+	}
+	return Buffer.from(hex, 'hex');
+}
+
+function unexpected(expected: string, name: string, received: string): PicpipeError {
+	return new PicpipeError(
+		'invalid-delivery-url',
+		`Expected ${expected} for ${name} but received ${JSON.stringify(received.slice(0, 200))}.`,
+	);
+}
