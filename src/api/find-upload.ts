@@ -5,6 +5,7 @@ import { PicpipeError } from '../errors.ts';
 import { expiryOf } from '../intake/forget-uploads.ts';
 import { type Progress, progressOf } from '../intake/upload-parts.ts';
 import { readUpload, refusalOf, type Upload, type UploadWishes } from '../intake/upload-record.ts';
+import { earliestNow } from '../observe/clock.ts';
 import type { Storage } from '../storage/storage.ts';
 import { type ApiContext, callerOf } from './context.ts';
 import { finishUpload } from './finish-upload.ts';
@@ -29,7 +30,7 @@ type Handler = (held: HeldUpload, request: Request, response: Response) => Promi
 export function withUpload(context: ApiContext, handler: Handler): RequestHandler {
 	return withOwnUpload(context, async ({ upload, progress, hold }, request, response) => {
 		const { storage, config } = context;
-		if (Date.now() > expiryOf(upload, progress, config.resumableSeconds)) throw new PicpipeError('upload-expired');
+		if (earliestNow() > expiryOf(upload, progress, config.resumableSeconds)) throw new PicpipeError('upload-expired');
 		const finished = await finishIfComplete(context, response, upload, progress);
 		await handler({ upload: finished, progress: await currentProgress(storage, finished), hold }, request, response);
 	});

@@ -1,0 +1,183 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { Agent, get } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import sharp from 'sharp';
+import { tsImport } from 'tsx/esm/api';
+import { startIpx, startNext, startPicpipe } from './delivery-sides.mjs';
+import { median, table } from './figures.mjs';
+import { cpuOf } from './usage.mjs';
+
+/**
+ * Pictures on demand, against ipx and the image optimizer of Next, which is installed for it: the same photographs, widths, format and quality. Cold is
+ * what nobody has asked for before; cached is asked for again and again. The sides take turns, round by round, and each answers in its own processes.
+ *
+ *   npm run bench:delivery               6 photographs, 3 rounds
+ *   npm run bench:delivery -- --quick    3 photographs, 1 round
+ *
+ * The last line is `ratio: <number>`: the lowest of picpipe's figures against the better peer's, above 1 where picpipe is ahead.
+ */
+const { values: options } = parseArgs({ options: { quick: { type: 'boolean', default: false } } });
+const rounds = options.quick ? 1 : 3;
+const count = options.quick ? 3 : 6;
+/** Of the cold requests, pixels; a round takes two of them, so that nothing is asked for twice. */
+const widths = [640, 750, 828, 960, 1080, 1200].slice(0, rounds * 2);
+/** Requests under way at once. */
+const coldConnections = 4;
+const cachedConnections = 16;
+const cachedSeconds = options.quick ? 2 : 4;
+
+const folder = await mkdtemp(join(tmpdir(), 'picpipe-bench-'));
+const servers = [];
+try {
+	const photographs = await somePhotographs();
+	servers.push(await startPicpipe(join(folder, 'picpipe'), photographs));
+	servers.push(await startIpx(join(folder, 'ipx'), photographs));
+	servers.push(await startNext(join(folder, 'next'), photographs, widths));
+	const cold = servers.map(() => []);
+	const cached = servers.map(() => []);
+	for (let round = 0; round < rounds; round++) {
+		const wanted = widths.slice(round * 2, round * 2 + 2).flatMap((width) => photographs.map((_, at) => [at, width]));
+		// Who begins changes, so that none always has the warmer machine.
+		for (const [place] of servers.entries()) {
+			const at = (round + place) % servers.length;
+			const server = servers[at];
+			cold[at].push(
+				await measure(
+					server,
+					ask(
+						wanted.map(([one, width]) => server.address(one, width)),
+						coldConnections,
+					),
+				),
+			);
+		}
+		for (const [place] of servers.entries()) {
+			const at = (round + place) % servers.length;
+			cached[at].push(await measure(servers[at], () => askAgain(servers[at].address(0, widths[0]), cachedSeconds)));
+		}
+	}
+	await compareSizes();
+	print(cold, cached);
+} finally {
+	for (const server of servers) await server.stop();
+	await rm(folder, { recursive: true, force: true });
+}
+
+async function somePhotographs() {
+	const helper = await tsImport('../test/helpers/pictures.ts', import.meta.url);
+	const shared = helper.sharedPictures('photos').map(({ path }) => path);
+	const jpegs = shared.filter((path) => /\.jpe?g$/.test(path) && !/orientation/.test(path)).slice(0, count);
+	if (jpegs.length > 0) return jpegs;
+	const path = join(folder, 'photograph.jpg');
+	await writeFile(path, await helper.twelveMegapixels());
+	return [path];
+}
+
+/** Sides that make different things can't be compared. */
+async function compareSizes() {
+	for (const width of widths) {
+		const made = await Promise.all(
+			servers.map(async (server) => {
+				const { data } = await fetchOnce(server.address(0, width), new Agent());
+				const { format, width: wide, height } = await sharp(data).metadata();
+				return `${format} ${wide}×${height}`;
+			}),
+		);
+		if (new Set(made).size > 1) throw new Error(`The sides make different things: ${made.join(', ')}.`);
+	}
+}
+
+async function measure(server, asking) {
+	const before = cpuOf(server.children()).all;
+	const started = performance.now();
+	const { times, bytes } = await asking();
+	const seconds = (performance.now() - started) / 1_000;
+	const sorted = [...times].sort((a, b) => a - b);
+	return {
+		perSecond: times.length / seconds,
+		cpuMilliseconds: (cpuOf(server.children()).all - before) / times.length,
+		p50: median(sorted),
+		p99: sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * 0.99))],
+		bytes: bytes / times.length,
+	};
+}
+
+async function ask(addresses, connections) {
+	const agent = new Agent({ keepAlive: true, maxSockets: connections });
+	const left = [...addresses];
+	const times = [];
+	let bytes = 0;
+	const work = async () => {
+		for (let address = left.shift(); address; address = left.shift()) {
+			const one = await fetchOnce(address, agent);
+			times.push(one.milliseconds);
+			bytes += one.data.length;
+		}
+	};
+	await Promise.all(Array.from({ length: connections }, work));
+	agent.destroy();
+	return { times, bytes };
+}
+
+async function askAgain(address, seconds) {
+	const agent = new Agent({ keepAlive: true, maxSockets: cachedConnections });
+	await fetchOnce(address, agent);
+	const end = performance.now() + seconds * 1_000;
+	const times = [];
+	let bytes = 0;
+	const work = async () => {
+		while (performance.now() < end) {
+			const one = await fetchOnce(address, agent);
+			times.push(one.milliseconds);
+			bytes += one.data.length;
+		}
+	};
+	await Promise.all(Array.from({ length: cachedConnections }, work));
+	agent.destroy();
+	return { times, bytes };
+}
+
+function fetchOnce(address, agent) {
+	const started = performance.now();
+	return new Promise((resolve, reject) => {
+		get(address, { agent, headers: { accept: 'image/webp' } }, (response) => {
+			const chunks = [];
+			response.on('data', (chunk) => chunks.push(chunk));
+			response.on('error', reject);
+			response.on('end', () => {
+				const data = Buffer.concat(chunks);
+				if (response.statusCode === 200) resolve({ data, milliseconds: performance.now() - started });
+				else reject(new Error(`${address} was answered ${response.statusCode}: ${data.toString().slice(0, 300)}`));
+			});
+		}).on('error', reject);
+	});
+}
+
+function print(cold, cached) {
+	const ratios = [];
+	for (const [what, measured] of [
+		['Cold', cold],
+		['Cached', cached],
+	]) {
+		const figures = measured.map((one) =>
+			Object.fromEntries(Object.keys(one[0]).map((name) => [name, median(one.map((row) => row[name]))])),
+		);
+		const rows = servers.map(({ name }, at) => ({
+			[what]: name,
+			'requests/s': figures[at].perSecond.toFixed(1),
+			'CPU ms a request': figures[at].cpuMilliseconds.toFixed(2),
+			'p50 ms': figures[at].p50.toFixed(1),
+			'p99 ms': figures[at].p99.toFixed(1),
+			'bytes a result': Math.round(figures[at].bytes),
+		}));
+		process.stdout.write(`${table(rows)}\n`);
+		const [own, ...peers] = figures;
+		ratios.push(own.perSecond / Math.max(...peers.map(({ perSecond }) => perSecond)));
+		for (const name of ['cpuMilliseconds', 'p50', 'p99', 'bytes']) {
+			ratios.push(Math.min(...peers.map((peer) => peer[name])) / own[name]);
+		}
+	}
+	process.stdout.write(`ratio: ${Math.min(...ratios).toFixed(3)}\n`);
+}
