@@ -44,8 +44,7 @@ try {
 			const at = (round + place) % servers.length;
 			const server = servers[at];
 			cold[at].push(
-				await measure(
-					server,
+				await measure(server, () =>
 					ask(
 						wanted.map(([one, width]) => server.address(one, width)),
 						coldConnections,

@@ -103,8 +103,6 @@ export const errorTable = {
 	'delivery-keys-missing': { status: 422, class: 'request', title: 'There is no key to sign addresses with.' },
 	'source-not-allowed': { status: 403, class: 'request', title: 'Pictures of that host are not served here.' },
 	'url-expired': { status: 410, class: 'request', title: 'The address has expired.' },
-	'render-unfinished': { status: 503, class: 'request', title: 'The picture is still being made.' },
-	'render-queue-full': { status: 503, class: 'request', title: 'Too many pictures are waiting to be made.' },
 	'range-not-satisfiable': { status: 416, class: 'request', title: 'The range lies outside of the file.' },
 
 	// The picture
@@ -168,6 +166,8 @@ export const errorTable = {
 		title: 'Whether there is a picture of the same bytes cannot be told at the moment.',
 	},
 	'queue-full': { status: 503, class: 'transient', title: 'Too much work is waiting already.' },
+	'render-queue-full': { status: 503, class: 'transient', title: 'Too many pictures are waiting to be made.' },
+	'render-unfinished': { status: 503, class: 'transient', title: 'The picture is still being made.' },
 	'storage-nearly-full': { status: 503, class: 'transient', title: 'There is too little room left for uploads.' },
 	stopping: { status: 503, class: 'transient', title: 'The server is stopping.' },
 	'picture-still-there': { status: 503, class: 'transient', title: 'The picture is still being deleted.' },
