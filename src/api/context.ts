@@ -7,6 +7,7 @@ import type { Limiter } from '../access/limiter.ts';
 import type { Config } from '../config.ts';
 import type { DeliveryParts } from '../delivery/deliver.ts';
 import type { ResultMemory } from '../delivery/results.ts';
+import type { Address } from '../delivery/wanted.ts';
 import { type ErrorCode, PicpipeError } from '../errors.ts';
 import type { Admission } from '../intake/admit.ts';
 import type { IdempotencyRecords } from '../intake/idempotency.ts';
@@ -28,7 +29,7 @@ export interface ApiContext extends Admission {
 	readonly recipeBook: RecipeBook;
 	readonly log: Logger;
 	/** What pictures are made of on demand, and what was a moment ago. */
-	readonly delivery: { readonly parts: DeliveryParts; readonly memory: ResultMemory };
+	readonly delivery: { readonly parts: DeliveryParts; readonly memory: ResultMemory<Address> };
 	/** What this process counts about itself. */
 	readonly metrics: Metrics;
 	/** What all workers count. */

@@ -3,16 +3,9 @@ import type { SigningPair } from '../config.ts';
 import { isSignedWith, parseCloudinary } from '../delivery/dialects/cloudinary.ts';
 import { isSignedBy, parseImgproxy } from '../delivery/dialects/imgproxy.ts';
 import { parseIpx } from '../delivery/dialects/ipx.ts';
-import type { Wanted } from '../delivery/wanted.ts';
+import type { Address } from '../delivery/wanted.ts';
 import { PicpipeError } from '../errors.ts';
 import type { ApiContext } from './context.ts';
-
-/** An address that may be served. */
-export interface Address {
-	readonly wanted: Wanted;
-	/** Somebody who has a key made it. */
-	readonly isSigned: boolean;
-}
 
 /** Reads an address below a dialect's path. @throws PicpipeError `invalid-signature`, and what the dialect throws */
 export type ReadAddress = (context: ApiContext, path: string, request: Request) => Address;

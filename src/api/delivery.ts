@@ -4,7 +4,7 @@ import { deliver, extensionOf } from '../delivery/deliver.ts';
 import { acceptedBy } from '../delivery/negotiate.ts';
 import type { Result } from '../delivery/results.ts';
 import { serveResult } from '../delivery/serve.ts';
-import type { Wanted } from '../delivery/wanted.ts';
+import type { Address, Wanted } from '../delivery/wanted.ts';
 import type { ReceivedPicture } from '../domain/picture.ts';
 import { PicpipeError } from '../errors.ts';
 import type { ApiContext } from './context.ts';
@@ -48,7 +48,10 @@ const askAgainSeconds = 1;
 function deliverAs(context: ApiContext, root: string, read: ReadAddress): RequestHandler {
 	return async (request, response) => {
 		const path = pathBelow(request, root);
-		const address = read(context, path, request);
+		const accepted = acceptedBy(request.get('accept'));
+		const question = `${root}${path} ${request.query.s ?? ''} ${accepted.avif} ${accepted.webp}`;
+		const known = context.delivery.memory.recall(question);
+		const address = known?.address ?? read(context, path, request);
 		const { expiresAt } = address.wanted;
 		if (expiresAt !== undefined && Date.now() / 1_000 >= expiresAt) {
 			throw new PicpipeError('url-expired', `Expected a request before ${new Date(expiresAt * 1_000).toISOString()}.`);
@@ -59,10 +62,7 @@ function deliverAs(context: ApiContext, root: string, read: ReadAddress): Reques
 			'Cross-Origin-Resource-Policy': 'cross-origin',
 			'Timing-Allow-Origin': '*',
 		});
-		const accepted = acceptedBy(request.get('accept'));
-		const question = `${root}${path} ${accepted.avif} ${accepted.webp}`;
-		const known = context.delivery.memory.recall(question);
-		if (known) return send(context, address, known, request, response);
+		if (known) return send(context, address, known.result, request, response);
 		await answer(context, address, question, request, response);
 	};
 }
@@ -87,7 +87,7 @@ async function answer(
 	try {
 		const result = await deliver(parts, { picture, result: wanted.result }, ask);
 		if (!result) return later(request, response, picture);
-		memory.remember(question, picture.id, result);
+		memory.remember(question, picture.id, { address, result });
 		await send(context, address, result, request, response);
 	} catch (error) {
 		const instead = await fallback(context, wanted, error, ask);

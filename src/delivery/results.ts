@@ -17,11 +17,17 @@ export interface Result {
 	readonly isStandIn?: boolean;
 }
 
+/** A result, and the address as it was read, which need not be checked again. */
+export interface Remembered<Address> {
+	readonly address: Address;
+	readonly result: Result;
+}
+
 /** What addresses gave a moment ago, so that what is asked for often costs no look at the storage. */
-export interface ResultMemory {
+export interface ResultMemory<Address> {
 	/** @param question the address and what of the request has decided */
-	recall(question: string): Result | undefined;
-	remember(question: string, pictureId: string, result: Result): void;
+	recall(question: string): Remembered<Address> | undefined;
+	remember(question: string, pictureId: string, remembered: Remembered<Address>): void;
 	/** Forgets a picture that was deleted here. */
 	forget(pictureId: string): void;
 }
@@ -35,23 +41,23 @@ const entryBytes = 1_000;
  * @param options.megabytes bound of all that is kept
  * @param options.seconds how long an answer is given without looking again
  */
-export function openResultMemory({
+export function openResultMemory<Address>({
 	megabytes,
 	seconds,
 }: {
 	readonly megabytes: number;
 	readonly seconds: number;
-}): ResultMemory {
+}): ResultMemory<Address> {
 	if (megabytes === 0 || seconds === 0) return { recall: () => undefined, remember() {}, forget() {} };
-	const kept = new LRUCache<string, { readonly pictureId: string; readonly result: Result }>({
+	const kept = new LRUCache<string, { readonly pictureId: string; readonly remembered: Remembered<Address> }>({
 		maxSize: megabytes * 1e6,
-		sizeCalculation: ({ result }) => (result.data?.length ?? 0) + entryBytes,
+		sizeCalculation: ({ remembered: { result } }) => (result.data?.length ?? 0) + entryBytes,
 		ttl: seconds * 1_000,
 	});
 	return {
-		recall: (question) => kept.get(question)?.result,
-		remember(question, pictureId, result) {
-			kept.set(question, { pictureId, result });
+		recall: (question) => kept.get(question)?.remembered,
+		remember(question, pictureId, remembered) {
+			kept.set(question, { pictureId, remembered });
 		},
 		forget(pictureId) {
 			for (const [question, entry] of kept.entries()) if (entry.pictureId === pictureId) kept.delete(question);

@@ -12,6 +12,13 @@ export interface Wanted {
 	readonly isAttachment?: boolean;
 }
 
+/** An address that may be served. */
+export interface Address {
+	readonly wanted: Wanted;
+	/** Somebody who has a key made it. */
+	readonly isSigned: boolean;
+}
+
 /** A stored picture, or one that lies elsewhere and is kept once it was asked for. */
 export type WantedSource = { readonly id: string } | { readonly url: string };
 

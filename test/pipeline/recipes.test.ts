@@ -72,10 +72,12 @@ describe('loadRecipes', () => {
 		['inline.yaml', 'recipes: { inline: {} }', /recipe "inline": name: expected another one/],
 		['broken.yaml', 'recipes: {web: [', /broken\.yaml: .*at line 1/s],
 		['empty.yaml', '', /empty\.yaml: expected an object, received null/],
+		['other.yaml', 'receipts: {}', /other\.yaml: receipts: expected no such key/],
+		['preset.yaml', 'presets: { other: {} }', /preset\.yaml: presets\.other: /],
 		[
-			'other.yaml',
-			'receipts: {}',
-			/other\.yaml: recipes: expected an object, received nothing; receipts: expected no such key/,
+			'long.yaml',
+			`presets: { ipx: { a: "${'w'.repeat(2_001)}" } }`,
+			/presets\.ipx\.a: expected at most 2000 characters/,
 		],
 		['twice.yaml', 'recipes:\n  a: 1\n  a: 2\n', /twice\.yaml: .*unique/s],
 		[
