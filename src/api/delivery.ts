@@ -8,14 +8,7 @@ import type { Address, Wanted } from '../delivery/wanted.ts';
 import type { ReceivedPicture } from '../domain/picture.ts';
 import { PicpipeError } from '../errors.ts';
 import type { ApiContext } from './context.ts';
-import {
-	type Address,
-	pathBelow,
-	type ReadAddress,
-	readCloudinary,
-	readImgproxy,
-	readIpx,
-} from './delivery-address.ts';
+import { pathBelow, type ReadAddress, readCloudinary, readImgproxy, readIpx } from './delivery-address.ts';
 import { findSource } from './delivery-source.ts';
 import { leavingOf } from './wait-for-end.ts';
 
