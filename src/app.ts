@@ -212,6 +212,7 @@ export async function startWorker(config: Config, log: Logger): Promise<Running>
 			queues,
 			pool,
 			assets,
+			renderFrom: config.renderFrom,
 			renderUse: openRenderUse({ redis, prefix: config.redisPrefix, storage, megabytes: config.renderMegabytes }),
 			fetching: fetchLimitsOf(config),
 			receiving: { maxBytes: config.maxBytes, svg: svgLimitsOf(config) },

@@ -642,6 +642,12 @@ export const settings = {
 		'later',
 		'What a request for the best format gets that takes AVIF. It takes far longer to make than the others: `later` gives WebP now and AVIF once it is there.',
 	),
+	renderFrom: setting(
+		'PICPIPE_RENDER_FROM',
+		oneOf('original', 'variants'),
+		'original',
+		'What renders are made of: always the original, or the smallest stored variant that shows all of the picture at twice the size or more, where there is one. That takes less work, and differs a little.',
+	),
 	renderMegabytes: setting(
 		'PICPIPE_RENDER_MEGABYTES',
 		integer(1, 1_000_000_000, 'MB'),

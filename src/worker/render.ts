@@ -2,9 +2,11 @@ import type { Job } from 'bullmq';
 import { readManifest } from '../catalog/manifest.ts';
 import type { RenderUse } from '../catalog/render-use.ts';
 import { isReceived, type ReceivedPicture } from '../domain/picture.ts';
+import type { Recipe } from '../domain/recipe.ts';
 import { PicpipeError } from '../errors.ts';
 import { type RenderJob, renderJobSchema } from '../queue/jobs.ts';
 import { beginAttempt } from './attempt.ts';
+import { type Mezzanine, mezzanineFor } from './mezzanine.ts';
 import type { VariantOutput } from './pool.ts';
 import type { ProcessContext } from './process-picture.ts';
 import { forget } from './record.ts';
@@ -12,6 +14,8 @@ import { forget } from './record.ts';
 export interface RenderContext extends ProcessContext {
 	/** What renders there are; nobody counts them when it is absent. */
 	readonly renderUse?: RenderUse | undefined;
+	/** What renders are made of. */
+	readonly renderFrom: 'original' | 'variants';
 }
 
 /** What a finished render returns; Arena shows it. */
@@ -60,11 +64,30 @@ async function openOriginal(context: RenderContext, id: string): Promise<Receive
 /** @throws PicpipeError `asset-changed` when a logo was replaced since the address was read: then it has another key */
 async function make(
 	context: RenderContext,
-	{ source }: ReceivedPicture,
+	picture: ReceivedPicture,
 	{ recipe, digest }: RenderJob,
 	report: ReturnType<typeof beginAttempt>['report'],
 ): Promise<VariantOutput> {
-	const { key, sha256, bytes } = source;
+	const mezzanine = context.renderFrom === 'variants' ? mezzanineFor(picture, recipe) : undefined;
+	if (mezzanine) {
+		try {
+			return await run(context, mezzanine.source, mezzanine.recipe, report);
+		} catch (error) {
+			// It was replaced since the manifest was read; the original never is.
+			if (!(error instanceof PicpipeError) || !/^original-(missing|changed)$/.test(error.code)) throw error;
+		}
+	}
+	const output = await run(context, picture.source, recipe, report);
+	if (output.digest !== digest) throw new PicpipeError('asset-changed');
+	return output;
+}
+
+async function run(
+	context: RenderContext,
+	{ key, sha256, bytes }: Mezzanine['source'],
+	recipe: Recipe,
+	report: ReturnType<typeof beginAttempt>['report'],
+): Promise<VariantOutput> {
 	const assets = await context.assets.find(recipe);
 	const made: VariantOutput[] = [];
 	await context.pool.run(
@@ -74,6 +97,5 @@ async function make(
 	);
 	const [output] = made;
 	if (!output) throw new PicpipeError('internal', 'A render made nothing.');
-	if (output.digest !== digest) throw new PicpipeError('asset-changed');
 	return output;
 }

@@ -7,7 +7,7 @@ import sharp from 'sharp';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { form, json, startTestApi, type TestApi, untilFinished } from '../helpers/api.ts';
 import { temporaryFolder } from '../helpers/folder.ts';
-import { photograph } from '../helpers/pictures.ts';
+import { photograph, similarity } from '../helpers/pictures.ts';
 
 const key = 'ab'.repeat(32);
 const salt = 'cd'.repeat(32);
@@ -181,6 +181,28 @@ describe('what is not there yet', () => {
 		expect(await renderJobs(api)).toBe(1);
 	});
 
+	it('does not keep uploads waiting, however many are asked for', async () => {
+		const photo = await photograph({ width: 1600, height: 1200 });
+		const { api, id } = await ready({}, photo);
+		let answered = 0;
+		const renders = Array.from({ length: 200 }, async (_, at) => {
+			const answer = await fetch(api.url + signed(`/w:${at + 400}/plain/${id}@webp`));
+			await answer.arrayBuffer();
+			answered += 1;
+			return answer.status;
+		});
+		await expect.poll(() => answered, { timeout: 20_000, interval: 20 }).toBeGreaterThan(0);
+		const headers = { 'content-type': 'image/jpeg', prefer: 'wait=50' };
+		const uploads = [1, 2, 3].map(async (seed) => {
+			const body = new Uint8Array(await photograph({ width: 300, height: 200, seed }));
+			return (await json(await fetch(`${api.url}/v1/pictures`, { method: 'POST', headers, body }))).state;
+		});
+		expect(await Promise.all(uploads)).toEqual(['ready', 'ready', 'ready']);
+		// Had they waited for their turn behind all of these, none would be left.
+		expect(answered).toBeLessThan(190);
+		expect(new Set(await Promise.all(renders))).toEqual(new Set([200]));
+	});
+
 	it('is refused when too many wait already', async () => {
 		const api = await startTestApi({
 			PICPIPE_DELIVERY_KEYS: `${key}:${salt}`,
@@ -260,6 +282,39 @@ describe('a stored result behind nginx', () => {
 			'image/webp',
 			0,
 		]);
+	});
+});
+
+describe('a render that can be made of a stored variant', () => {
+	it('is, in the same size and nearly the same pixels, and no other is', async () => {
+		const photo = await photograph({ width: 1600, height: 1067 });
+		const recipe = JSON.stringify({
+			variants: { big: { steps: [{ resize: { width: 1200 } }], encode: [{ webp: {} }] } },
+		});
+		const api = await startTestApi({ PICPIPE_INLINE_RECIPES: 'true', PICPIPE_RENDER_FROM: 'variants' });
+		await api.startWorker();
+		const body = form([['a.jpg', photo]], ['recipe', recipe]);
+		const created = await json(await fetch(`${api.url}/v1/pictures`, { method: 'POST', body }));
+		const { id } = created.pictures?.[0] ?? created;
+		await untilFinished(api, id);
+		// Whatever needs the original can't be made any more.
+		const original = (await api.keys()).find((key) => key.includes(`${id}/original`)) ?? '';
+		await api.storage.put(original, Buffer.from('no picture any more'));
+		const get = (options: string) => fetch(`${api.url}/img/unsafe/${options}/plain/${id}@png`);
+		for (const [options, width, height] of [
+			['w:300', 300, 200],
+			['rs:fit:500:250', 375, 250],
+			['rs:fill:200:200', 200, 200],
+		] as const) {
+			const answer = await get(options);
+			const made = await bytesOf(answer);
+			expect(await sharp(made).metadata()).toMatchObject({ width, height });
+			const direct = await sharp(photo).resize(width, height).png().toBuffer();
+			expect(await similarity(made, direct)).toBeGreaterThan(0.9);
+		}
+		for (const options of ['w:700', 'c:400:400/w:100', 'sm:0/w:100']) {
+			expect([options, (await get(options)).status]).toEqual([options, 500]);
+		}
 	});
 });
 

@@ -102,6 +102,27 @@ describe('imaging pool', () => {
 		expect(work.steps).toEqual([]);
 	});
 
+	it('takes urgent pictures first, and the others in every second turn', async () => {
+		const { task, pool } = await open({ processes: 1 });
+		const tasks = await Promise.all(
+			Array.from({ length: 9 }, async () => task(await photograph({ width: 64, height: 48 }))),
+		);
+		const order: string[] = [];
+		const run = (name: string, at: number, isUrgent: boolean) => {
+			const picture = tasks[at];
+			if (!picture) throw new Error('No picture is left.');
+			return pool.run(picture, { onStep() {}, onVariant() {} }, { isUrgent }).then(() => order.push(name));
+		};
+		await run('warm-up', 0, false);
+		// The process is busy with the first, so that the order of those that wait tells nothing.
+		const works = [run('first', 0, false)];
+		for (const at of [1, 2, 3, 4]) works.push(run('picture', at, false));
+		for (const at of [5, 6, 7, 8]) works.push(run('render', at, true));
+		await Promise.all(works);
+		const turns = Array.from({ length: 4 }, () => ['render', 'picture']).flat();
+		expect(order).toEqual(['warm-up', 'first', ...turns]);
+	});
+
 	it('takes a picture larger than the whole budget, alone', async () => {
 		const { task, run } = await open({ megapixelsInFlight: 1 });
 		const files = await Promise.all([1, 2, 3].map((seed) => photograph({ width: 1600, height: 1000, seed })));

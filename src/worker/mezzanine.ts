@@ -1,0 +1,82 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { ReceivedPicture } from '../domain/picture.ts';
+import { type Recipe, renderName } from '../domain/recipe.ts';
+import type { Variant } from '../domain/variant.ts';
+import type { Prediction, Size } from '../operations/operation.ts';
+import { type PlannedStep, type PlannedVariant, planVariants, variantDigest } from '../pipeline/plan.ts';
+
+/** A stored variant that a render can be made of instead of the original, and the recipe that makes the same of it. */
+export interface Mezzanine {
+	readonly source: Pick<Variant, 'key' | 'sha256' | 'bytes'>;
+	readonly recipe: Recipe;
+}
+
+/** A variant has to be larger by this factor, so that what its encoder lost is gone when it is scaled down (docs/benchmarks.md). */
+const leastReduction = 2;
+
+/**
+ * The smallest stored variant that shows all of the picture, large enough for a render whose first step scales it down.
+ *
+ * @returns undefined where only the original will do
+ */
+export function mezzanineFor(picture: ReceivedPicture, recipe: Recipe): Mezzanine | undefined {
+	const { facts } = picture;
+	const [render] = planVariants(recipe);
+	const [first] = render?.steps ?? [];
+	if (!facts || facts.frames > 1 || !render || !first || render.page > 1 || !isDeepStrictEqual(render.output, {}))
+		return undefined;
+	const prediction = scaling(first, facts);
+	const { enough } = prediction ?? {};
+	if (!prediction || !enough) return undefined;
+	const [source] = picture.variants
+		.filter((variant) => !facts.alpha || variant.format !== 'jpeg')
+		.filter(({ width }) => width >= enough.width * leastReduction)
+		.filter(({ height }) => height >= enough.height * leastReduction)
+		.filter((variant) => showsAll(picture, variant, facts))
+		.sort((a, b) => a.width - b.width);
+	return source && { source, recipe: withFirst(recipe, exact(first, prediction)) };
+}
+
+/** What a resize will do, if that is what the step is. */
+function scaling({ operation, options }: PlannedStep, size: Size): Prediction | undefined {
+	return operation.name === 'resize' ? operation.predict(size, options) : undefined;
+}
+
+/** Was it made by nothing but scaling, in the colours that renders have? Its digest tells that it is what the recipe of today says. */
+function showsAll({ recipe, source }: ReceivedPicture, variant: Variant, size: Size): boolean {
+	const planned = planVariants(recipe.definition).find(({ name }) => name === variant.name);
+	if (!planned || planned.page > 1 || planned.output.colour !== undefined || !isPlain(planned)) return false;
+	const isAsPlanned = planned.encodings.some(
+		(encoding) => variantDigest(source.sha256, planned, encoding) === variant.digest,
+	);
+	// Rounded to whole pixels, its shape is off by less than one.
+	const isOfSameShape =
+		Math.abs(variant.width * size.height - variant.height * size.width) <= Math.max(size.width, size.height);
+	return isAsPlanned && isOfSameShape;
+}
+
+/** Its steps from the original on: a scaling without a crop, or none. */
+function isPlain({ from, steps }: PlannedVariant): boolean {
+	const [step, ...others] = steps;
+	return from === undefined && others.length === 0 && (step === undefined || isUncut(step));
+}
+
+function isUncut({ operation, options }: PlannedStep): boolean {
+	if (operation.name !== 'resize') return false;
+	const { fit, width, height } = options as { fit: string; width?: number; height?: number };
+	return fit === 'inside' || fit === 'outside' || (fit === 'cover' && (width === undefined || height === undefined));
+}
+
+/** The same step on a scaled copy: what follows from the picture's shape is said in pixels, because the copy's is rounded. */
+function exact({ options }: PlannedStep, { output }: Prediction): Record<string, unknown> {
+	const asked = options as { fit: string; width?: number; height?: number; kernel: string };
+	const isFramed =
+		(asked.fit === 'cover' || asked.fit === 'contain') && asked.width !== undefined && asked.height !== undefined;
+	return { resize: isFramed ? asked : { ...output, fit: 'fill', kernel: asked.kernel } };
+}
+
+function withFirst(recipe: Recipe, step: Record<string, unknown>): Recipe {
+	const { [renderName]: render, ...others } = recipe.variants;
+	if (!render) return recipe;
+	return { ...recipe, variants: { ...others, [renderName]: { ...render, steps: [step, ...render.steps.slice(1)] } } };
+}
