@@ -144,6 +144,8 @@ async function makeVariants(
 		await Promise.allSettled(stored);
 		throw error;
 	}
+	// All of them, also where one has failed: an attempt that is over writes nothing any more.
+	await Promise.allSettled(stored);
 	return { ...result, variants: await Promise.all(stored) };
 }
 
