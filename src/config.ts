@@ -196,6 +196,8 @@ const pairList: Kind<readonly SigningPair[]> = {
 		}));
 	},
 };
+/** Longest life of an address that is signed to end, seconds: ten years. */
+export const longestAddressLife = 315_360_000;
 /** Most pairs that are tried for one signature: two while keys are changed, and a few more. */
 const maximumPairs = 10;
 

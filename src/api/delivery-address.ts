@@ -1,8 +1,8 @@
 import type { Request } from 'express';
-import type { SigningPair } from '../config.ts';
 import { isSignedWith, parseCloudinary } from '../delivery/dialects/cloudinary.ts';
 import { isSignedBy, parseImgproxy } from '../delivery/dialects/imgproxy.ts';
 import { parseIpx } from '../delivery/dialects/ipx.ts';
+import { maximumAddress } from '../delivery/sign-path.ts';
 import type { Address } from '../delivery/wanted.ts';
 import { PicpipeError } from '../errors.ts';
 import type { ApiContext } from './context.ts';
@@ -10,16 +10,13 @@ import type { ApiContext } from './context.ts';
 /** Reads an address below a dialect's path. @throws PicpipeError `invalid-signature`, and what the dialect throws */
 export type ReadAddress = (context: ApiContext, path: string, request: Request) => Address;
 
-/** Longest address, characters: more than any browser sends in a picture's. */
-const maximumPath = 4_096;
-
 /** What follows a dialect's path in the address, as it was received, without the query. */
 export function pathBelow(request: Request, root: string): string {
 	const [path = ''] = request.originalUrl.split('?', 1);
-	if (path.length > maximumPath) {
+	if (path.length > maximumAddress) {
 		throw new PicpipeError(
 			'invalid-delivery-url',
-			`Expected at most ${maximumPath} characters but received ${path.length}.`,
+			`Expected at most ${maximumAddress} characters but received ${path.length}.`,
 		);
 	}
 	return path.slice(root.length);
@@ -31,7 +28,7 @@ const unsignedWords = new Set(['unsafe', 'insecure', '_', '-']);
 /** `/<signature>/<options>/<source>`, as imgproxy has it. */
 export const readImgproxy: ReadAddress = (context, path) => {
 	const [, signature = '', rest = ''] = /^\/([^/]*)(\/.*)?$/s.exec(path) ?? [];
-	const isSigned = signedBy(rest, signature, context.config.deliveryKeys);
+	const isSigned = isSignedBy(rest, signature, context.config.deliveryKeys ?? []);
 	if (!isSigned) requireUnsigned(context, unsignedWords.has(signature), 'PICPIPE_DELIVERY_KEYS');
 	const { presets } = context.recipeBook;
 	const { presetsOnly } = context.config;
@@ -41,7 +38,7 @@ export const readImgproxy: ReadAddress = (context, path) => {
 /** `/<modifiers>/<id>`, as IPX has it; a signature stands behind it, `?s=`. */
 export const readIpx: ReadAddress = (context, path, request) => {
 	const signature = typeof request.query.s === 'string' ? request.query.s : '';
-	const isSigned = signedBy(path, signature, context.config.deliveryKeys);
+	const isSigned = isSignedBy(path, signature, context.config.deliveryKeys ?? []);
 	if (!isSigned) requireUnsigned(context, signature === '', 'PICPIPE_DELIVERY_KEYS');
 	const { presets } = context.recipeBook;
 	return { wanted: parseIpx(path, { presets: presets.ipx }), isSigned };
@@ -55,10 +52,6 @@ export const readCloudinary: ReadAddress = (context, path) => {
 	if (!isSigned) requireUnsigned(context, address.signature === undefined, 'PICPIPE_CLOUDINARY_SECRETS');
 	return { wanted: address.wanted, isSigned };
 };
-
-function signedBy(path: string, signature: string, pairs: readonly SigningPair[] = []): boolean {
-	return isSignedBy(path, signature, pairs);
-}
 
 /** @param isHonest that it pretends nothing: a signature that is wrong is refused in any case */
 function requireUnsigned({ config, keys }: ApiContext, isHonest: boolean, setting: string): void {

@@ -1,7 +1,7 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { thumbHashToDataURL } from 'thumbhash';
 import { deliver, extensionOf } from '../delivery/deliver.ts';
-import { acceptedBy } from '../delivery/negotiate.ts';
+import { type Accepted, acceptedBy } from '../delivery/negotiate.ts';
 import type { Result } from '../delivery/results.ts';
 import { serveResult } from '../delivery/serve.ts';
 import type { Address, Wanted } from '../delivery/wanted.ts';
@@ -56,27 +56,33 @@ function deliverAs(context: ApiContext, root: string, read: ReadAddress): Reques
 			'Timing-Allow-Origin': '*',
 		});
 		if (known) return send(context, address, known.result, request, response);
-		await answer(context, address, question, request, response);
+		await answer(context, { address, accepted, question }, request, response);
 	};
+}
+
+/** What an address is answered with, and what it is remembered by. */
+interface Asked {
+	readonly address: Address;
+	readonly accepted: Accepted;
+	readonly question: string;
 }
 
 async function answer(
 	context: ApiContext,
-	address: Address,
-	question: string,
+	{ address, accepted, question }: Asked,
 	request: Request,
 	response: Response,
 ): Promise<void> {
 	const { wanted } = address;
 	const { memory, parts } = context.delivery;
 	const { requestId, log } = response.locals;
-	const isHurried = request.query.placeholder !== undefined || /\brespond-async\b/i.test(request.get('prefer') ?? '');
+	const isHurried = request.query.placeholder !== undefined || isPreferredLater(request);
 	const end = performance.now() + (isHurried ? 0 : context.config.renderSeconds * 1_000);
 	const left = () => Math.max(0, end - performance.now());
 	const { signal } = leavingOf(response);
 	const picture = await findSource(context, wanted.source, { milliseconds: left(), signal, requestId, log });
 	if (!picture) return later(request, response);
-	const ask = { accepted: acceptedBy(request.get('accept')), milliseconds: left(), signal, requestId };
+	const ask = { accepted, milliseconds: left(), signal, requestId };
 	try {
 		const result = await deliver(parts, { picture, result: wanted.result }, ask);
 		if (!result) return later(request, response, picture);
@@ -120,6 +126,11 @@ function withExtension(filename: string, type: string): string {
 	return extension === undefined || /\.[a-z0-9]{2,5}$/i.test(filename) ? filename : `${filename}.${extension}`;
 }
 
+/** `Prefer: respond-async` (RFC 7240, 4.1) */
+function isPreferredLater(request: Request): boolean {
+	return /\brespond-async\b/i.test(request.get('prefer') ?? '');
+}
+
 /** It is being made: what is known of it until then, or where to ask again. */
 function later(request: Request, response: Response, picture?: ReceivedPicture): void {
 	const { thumbhash } = picture?.analysis ?? {};
@@ -129,7 +140,7 @@ function later(request: Request, response: Response, picture?: ReceivedPicture):
 		response.type('image/png').send(Buffer.from(png, 'base64'));
 		return;
 	}
-	if (/\brespond-async\b/i.test(request.get('prefer') ?? '')) response.set('Preference-Applied', 'respond-async');
+	if (isPreferredLater(request)) response.set('Preference-Applied', 'respond-async');
 	response
 		.status(202)
 		.set('Retry-After', String(askAgainSeconds))

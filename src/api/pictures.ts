@@ -59,9 +59,11 @@ export function getVariant(context: ApiContext): RequestHandler {
 		const variant = picture.variants.find(
 			(one) => one.name === name && (format === undefined || one.format === format),
 		);
-		const isThere = variant && (await context.storage.stat(variant.key)) !== undefined;
-		if (variant && isThere) {
-			return serveObject(context.storage, { ...variant, cacheControl: variantCaching }, request, response);
+		const stored = variant && (await context.storage.stat(variant.key));
+		if (variant && stored) {
+			const { key, type, sha256 } = variant;
+			const made = { ...stored, key, type, etag: `"${sha256}"` };
+			return serveResult(context.storage, made, { type, cacheControl: variantCaching }, request, response);
 		}
 		if (!isReceived(picture) || !isFinished(picture.state) || !picture.facts) throw noSuchVariant(picture, request);
 		const result = await deliver(

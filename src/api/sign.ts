@@ -1,24 +1,22 @@
 import type { RequestHandler } from 'express';
 import { z } from 'zod';
-import { settings } from '../config.ts';
+import { longestAddressLife, settings } from '../config.ts';
 import { signedPath } from '../delivery/sign.ts';
+import { maximumAddress } from '../delivery/sign-path.ts';
 import { PicpipeError } from '../errors.ts';
 import type { ApiContext } from './context.ts';
 import { parse } from './contract.ts';
-
-/** Longest life of an address, seconds: ten years. */
-const longestLife = 315_360_000;
 
 export const signBodySchema = z
 	.strictObject({
 		options: z
 			.string()
-			.max(4_096, 'expected at most 4096 characters')
+			.max(maximumAddress, `expected at most ${maximumAddress} characters`)
 			.describe('What is to be made, in the words of imgproxy, such as `rs:fit:300:200/q:80`.'),
 		id: z.string().optional().describe('Id of a picture.'),
 		url: z.string().optional().describe('Address of a picture elsewhere, instead of `id`.'),
 		format: z.string().optional().describe('Format of the result, such as `webp`; as `options` say when absent.'),
-		expires: z.int().min(1).max(longestLife).optional().describe('Seconds after which the address is refused.'),
+		expires: z.int().min(1).max(longestAddressLife).optional().describe('Seconds after which the address is refused.'),
 	})
 	.refine(({ id, url }) => (id === undefined) !== (url === undefined), {
 		path: ['id'],

@@ -1,4 +1,4 @@
-import { ConfigError, readConfig } from '../config.ts';
+import { ConfigError, longestAddressLife, readConfig } from '../config.ts';
 import { survivesBrokenOutput } from './output.ts';
 
 /** Flags of `picpipe sign`. */
@@ -7,9 +7,6 @@ export interface SignFlags {
 	/** Seconds from now. */
 	readonly expires?: string;
 }
-
-/** Longest life of an address, seconds: ten years. */
-const longestLife = 315_360_000;
 
 /**
  * `picpipe sign`: writes a signed address to standard output, and nothing else.
@@ -28,8 +25,8 @@ export async function runSign(options: string, source: string, { format, expires
 
 function secondsOf(text: string): number {
 	const seconds = /^\d{1,9}$/.test(text) ? Number(text) : 0;
-	if (seconds >= 1 && seconds <= longestLife) return seconds;
+	if (seconds >= 1 && seconds <= longestAddressLife) return seconds;
 	throw new ConfigError([
-		`--expires: expected an integer from 1 to ${longestLife} (seconds from now) but received "${text}"`,
+		`--expires: expected an integer from 1 to ${longestAddressLife} (seconds from now) but received "${text}"`,
 	]);
 }

@@ -28,11 +28,18 @@ export function mezzanineFor(picture: ReceivedPicture, recipe: Recipe): Mezzanin
 	const prediction = scaling(first, facts);
 	const { enough } = prediction ?? {};
 	if (!prediction || !enough) return undefined;
+	const planned = planVariants(picture.recipe.definition);
 	const [source] = picture.variants
 		.filter((variant) => !facts.alpha || variant.format !== 'jpeg')
 		.filter(({ width }) => width >= enough.width * leastReduction)
 		.filter(({ height }) => height >= enough.height * leastReduction)
-		.filter((variant) => showsAll(picture, variant, facts))
+		.filter((variant) =>
+			showsAll(
+				variant,
+				planned.find(({ name }) => name === variant.name),
+				{ ...facts, sha256: picture.source.sha256 },
+			),
+		)
 		.sort((a, b) => a.width - b.width);
 	return source && { source, recipe: withFirst(recipe, exact(first, prediction)) };
 }
@@ -43,15 +50,19 @@ function scaling({ operation, options }: PlannedStep, size: Size): Prediction | 
 }
 
 /** Was it made by nothing but scaling, in the colours that renders have? Its digest tells that it is what the recipe of today says. */
-function showsAll({ recipe, source }: ReceivedPicture, variant: Variant, size: Size): boolean {
-	const planned = planVariants(recipe.definition).find(({ name }) => name === variant.name);
+function showsAll(
+	variant: Variant,
+	planned: PlannedVariant | undefined,
+	original: Size & { readonly sha256: string },
+): boolean {
 	if (!planned || planned.page > 1 || planned.output.colour !== undefined || !isPlain(planned)) return false;
 	const isAsPlanned = planned.encodings.some(
-		(encoding) => variantDigest(source.sha256, planned, encoding) === variant.digest,
+		(encoding) => variantDigest(original.sha256, planned, encoding) === variant.digest,
 	);
 	// Rounded to whole pixels, its shape is off by less than one.
 	const isOfSameShape =
-		Math.abs(variant.width * size.height - variant.height * size.width) <= Math.max(size.width, size.height);
+		Math.abs(variant.width * original.height - variant.height * original.width) <=
+		Math.max(original.width, original.height);
 	return isAsPlanned && isOfSameShape;
 }
 

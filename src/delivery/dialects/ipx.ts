@@ -1,8 +1,9 @@
 import { isPictureId } from '../../domain/picture.ts';
 import { PicpipeError } from '../../errors.ts';
 import type { DialectOptions, Presets, Wanted, WantedSource } from '../wanted.ts';
+import { shown } from './expectation.ts';
 import { longName, readModifiers } from './ipx/asked.ts';
-import { refused, shown } from './ipx/given.ts';
+import { refused } from './ipx/given.ts';
 import { planRender } from './ipx/plan.ts';
 
 /*

@@ -1,23 +1,16 @@
 import { PicpipeError } from '../../../errors.ts';
+import { expectation } from '../expectation.ts';
 
 /** Reads single values of an address, and says what was expected where that fails. */
 
-/** Longest piece of a rejected value that is repeated to the one who sent it, characters. */
-const maximumShown = 60;
-
-function sentence(name: string, expected: string, received: string): string {
-	const shown = received.length > maximumShown ? `${received.slice(0, maximumShown)}…` : received;
-	return `Expected ${expected} for ${name} but received ${JSON.stringify(shown)}.`;
-}
-
 /** A value that is none, or out of range. */
 export function unreadable(name: string, expected: string, received: string): PicpipeError {
-	return new PicpipeError('invalid-delivery-url', sentence(name, expected, received));
+	return new PicpipeError('invalid-delivery-url', expectation(expected, name, received));
 }
 
 /** A value that means something to Cloudinary and nothing here. */
 export function unsupported(name: string, expected: string, received: string): PicpipeError {
-	return new PicpipeError('option-unsupported', sentence(name, expected, received));
+	return new PicpipeError('option-unsupported', expectation(expected, name, received));
 }
 
 /** @throws PicpipeError `invalid-delivery-url` */

@@ -1,15 +1,9 @@
 import { PicpipeError } from '../../../errors.ts';
-
-/** Longest piece of a rejected value that is repeated to the one who sent it. */
-const maximumShownCharacters = 60;
-
-function shown(value: string): string {
-	return JSON.stringify(value.length > maximumShownCharacters ? `${value.slice(0, maximumShownCharacters)}…` : value);
-}
+import { expectation, shown } from '../expectation.ts';
 
 /** A value that can't be read or is out of range. @param what such as `an integer from 1 to 100` */
 export function unexpected(what: string, name: string, received: string): PicpipeError {
-	return new PicpipeError('invalid-delivery-url', `Expected ${what} for ${name} but received ${shown(received)}.`);
+	return new PicpipeError('invalid-delivery-url', expectation(what, name, received));
 }
 
 /** An address that is not understood, in one sentence. */

@@ -1,16 +1,10 @@
 import { PicpipeError } from '../../../errors.ts';
+import { expectation } from '../expectation.ts';
 import { type Colour, colourOf } from './colours.ts';
-
-/** Longest piece of a rejected value that is repeated to the one who sent it. */
-const maximumShownCharacters = 60;
-
-export function shown(text: string): string {
-	return JSON.stringify(text.length > maximumShownCharacters ? `${text.slice(0, maximumShownCharacters)}…` : text);
-}
 
 /** What can't be read, or is out of range. */
 export function refused(name: string, expected: string, received: string): PicpipeError {
-	return new PicpipeError('invalid-delivery-url', `Expected ${expected} for ${name} but received ${shown(received)}.`);
+	return new PicpipeError('invalid-delivery-url', expectation(expected, name, received));
 }
 
 /** What the language has and picpipe has not. @param why a whole sentence, where the name alone would not explain it */
