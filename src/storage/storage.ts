@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import type { Readable } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
 
 export interface StoredObject {
 	readonly bytes: number;
@@ -57,7 +56,11 @@ export interface Storage {
 /** Reads a whole object into memory; for manifests and for originals inside an imaging process. */
 export async function readObject(storage: Storage, key: string): Promise<Buffer | undefined> {
 	const object = await storage.get(key);
-	return object && buffer(object.stream);
+	if (!object) return undefined;
+	// Not `buffer` of node:stream/consumers, which goes by way of a Blob and copies three times.
+	const chunks: Buffer[] = [];
+	for await (const chunk of object.stream) chunks.push(chunk);
+	return chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks);
 }
 
 /** Proves that the storage takes, returns and deletes an object. @throws what the driver throws when it doesn't. */

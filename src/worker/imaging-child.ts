@@ -64,9 +64,10 @@ export const allocatorSettings = {
 
 /**
  * For V8. Every buffer of pixels counts as memory that a collection might free, so one comes with each picture or two; the heap itself
- * is a dozen megabytes. Threads that share such a collection out cost twenty times what they save (docs/benchmarks.md).
+ * is a dozen megabytes. Threads that share such a collection out cost twenty times what they save, and marking it in small steps
+ * costs ten times what marking it at once does; without those steps most buffers go when the young are collected (docs/benchmarks.md).
  */
-export const engineFlags = ['--single-threaded-gc'];
+export const engineFlags = ['--single-threaded-gc', '--no-incremental-marking'];
 
 export function startImagingChild(settings: ImagingSettings, log: Logger): ImagingChild {
 	const child = forkImaging();

@@ -1,0 +1,87 @@
+import { readFile } from 'node:fs/promises';
+import { cpus } from 'node:os';
+import { parseArgs } from 'node:util';
+import sharp from 'sharp';
+import { tsImport } from 'tsx/esm/api';
+import { toPixels } from '../dist/pipeline/pixels.js';
+import { similarityTo } from '../dist/pipeline/ssim.js';
+import { median, table } from './figures.mjs';
+
+/**
+ * What it saves to make a render of a stored variant instead of the original, and what it costs: for each reduction, the CPU time of both ways, and how
+ * like each result is to the photograph scaled down without any loss. `leastReduction` of src/worker/mezzanine.ts is chosen by it (docs/benchmarks.md).
+ *
+ *   npm run bench:mezzanine                 the photographs of ../shared/pictures/photos (else a generated one)
+ *   npm run bench:mezzanine -- --quick      2 of them
+ */
+const { values: flags } = parseArgs({ options: { quick: { type: 'boolean', default: false } } });
+
+/** Width of the variant divided by the width of the render. */
+const reductions = [1.2, 1.5, 1.75, 2, 2.5, 3, 4, 8];
+/** What the recipe `web` keeps, and what next/image and imgproxy make unless told otherwise. */
+const variant = { width: 1600, quality: 80 };
+const renderQuality = 75;
+/** Each way is timed so often, and the median counts. */
+const runs = 3;
+
+sharp.concurrency(1);
+sharp.cache(false);
+const photographs = await somePhotographs();
+process.stdout.write(`${photographs.length} photographs, one thread\n${cpus()[0]?.model.trim()}, sharp ${sharp.versions.sharp}\n\n`);
+const rows = [];
+for (const reduction of reductions) {
+	const measured = [];
+	for (const photograph of photographs) measured.push(await measure(photograph, Math.round(variant.width / reduction)));
+	const losses = measured.map(({ original, stored }) => original.ssim - stored.ssim);
+	const of = (way, figure) => median(measured.map((one) => one[way][figure]));
+	rows.push({
+		reduction,
+		'CPU ms, original': of('original', 'milliseconds').toFixed(0),
+		'CPU ms, variant': of('stored', 'milliseconds').toFixed(0),
+		'SSIM, original': of('original', 'ssim').toFixed(4),
+		'SSIM, variant': of('stored', 'ssim').toFixed(4),
+		'lost, median': median(losses).toFixed(4),
+		'lost, most': Math.max(...losses).toFixed(4),
+		bytes: median(measured.map(({ original, stored }) => stored.bytes / original.bytes)).toFixed(3),
+	});
+	process.stderr.write(`reduction by ${reduction} of ${reductions.length}\n`);
+}
+process.stdout.write(table(rows));
+
+async function somePhotographs() {
+	const helper = await tsImport('../test/helpers/pictures.ts', import.meta.url);
+	const shared = await Promise.all(helper.sharedPictures('photos').map(({ path }) => readFile(path)));
+	const files = shared.length > 0 ? shared.slice(0, flags.quick ? 2 : undefined) : [await helper.twelveMegapixels()];
+	return Promise.all(
+		files.map(async (file) => {
+			// All of its pixels, so that what is compared with was not scaled while it was decoded.
+			const whole = await toPixels(sharp(file, { autoOrient: true }));
+			return { file, whole, stored: await scaled(file, { width: variant.width }).webp({ quality: variant.quality }).toBuffer() };
+		}),
+	);
+}
+
+async function measure({ file, whole, stored }, width) {
+	const { width: across, height: down, channels, data } = whole;
+	// In pixels: a variant's own height is rounded, and pictures of two sizes can't be compared.
+	const size = { width, height: Math.round((down * width) / across), fit: 'fill' };
+	const lossless = sharp(data, { raw: { width: across, height: down, channels } }).resize(size);
+	const similarity = similarityTo(await toPixels(lossless));
+	const render = async (from) => {
+		const times = [];
+		let made;
+		for (let run = 0; run < runs; run++) {
+			const before = process.cpuUsage();
+			made = await scaled(from, size).webp({ quality: renderQuality }).toBuffer();
+			const { user, system } = process.cpuUsage(before);
+			times.push((user + system) / 1_000);
+		}
+		const ssim = similarity(await toPixels(sharp(made)));
+		return { milliseconds: median(times), bytes: made.length, ssim };
+	};
+	return { original: await render(file), stored: await render(stored) };
+}
+
+function scaled(file, size) {
+	return sharp(file, { autoOrient: true }).resize(size);
+}
