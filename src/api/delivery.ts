@@ -40,6 +40,13 @@ const askAgainSeconds = 1;
 
 function deliverAs(context: ApiContext, root: string, read: ReadAddress): RequestHandler {
 	return async (request, response) => {
+		response.set({
+			'Access-Control-Allow-Origin': '*',
+			// Pictures are shown on other sites; that is what their addresses are for.
+			'Cross-Origin-Resource-Policy': 'cross-origin',
+			'Timing-Allow-Origin': '*',
+			'X-Content-Type-Options': 'nosniff',
+		});
 		const path = pathBelow(request, root);
 		const accepted = acceptedBy(request.get('accept'));
 		const question = `${root}${path} ${request.query.s ?? ''} ${accepted.avif} ${accepted.webp}`;
@@ -49,12 +56,6 @@ function deliverAs(context: ApiContext, root: string, read: ReadAddress): Reques
 		if (expiresAt !== undefined && Date.now() / 1_000 >= expiresAt) {
 			throw new PicpipeError('url-expired', `Expected a request before ${new Date(expiresAt * 1_000).toISOString()}.`);
 		}
-		response.set({
-			'Access-Control-Allow-Origin': '*',
-			// Pictures are shown on other sites; that is what their addresses are for.
-			'Cross-Origin-Resource-Policy': 'cross-origin',
-			'Timing-Allow-Origin': '*',
-		});
 		if (known) return send(context, address, known.result, request, response);
 		await answer(context, { address, accepted, question }, request, response);
 	};

@@ -10,6 +10,7 @@ const maximumJson = 512 * 1024;
 
 /** What a route asks of whoever calls it. */
 export interface Needs {
+	readonly method: string;
 	/** What the caller's key has to allow; `open` needs no key. */
 	readonly scope: Scope | 'open';
 	/** Brings pictures in: upload tokens are taken too, and nothing while the queue or the disk is full. */
@@ -29,8 +30,9 @@ export function openGuard(context: ApiContext): (needs: Needs) => RequestHandler
 		next();
 	};
 	const json = express.json({ limit: maximumJson });
-	return ({ scope, intake = false, goesOn = false }) => {
-		if (scope === 'open') return [takeBody, json];
+	return ({ method, scope, intake = false, goesOn = false }) => {
+		// Nothing that anybody may ask for takes a body, but for what is posted.
+		if (scope === 'open') return method === 'GET' ? [] : [takeBody, json];
 		const tokens = goesOn ? 'go-on' : intake ? 'begin' : 'none';
 		const access = [authenticate(scope, tokens), limit(context.limiter, intake)];
 		return [...access, ...(intake ? [roomLeft] : []), takeBody, json];

@@ -6,6 +6,9 @@ import type { ApiContext } from './context.ts';
 /** An event may be missed, while Redis is away or its connection is new; so a waiting picture is looked at this often, milliseconds. */
 const lookAgain = 2_000;
 
+/** Why nobody waits any more. Made once: an `abort()` without a reason makes an error, with the stack that led there, for each request. */
+const closed = 'closed';
+
 /** The pictures as they are when all have ended, the time is up, or the client has left. */
 export async function waitForEnds(
 	context: ApiContext,
@@ -20,7 +23,7 @@ export async function waitForEnds(
 /** Aborts when the client has left, or was answered. */
 export function leavingOf(response: Response): AbortController {
 	const left = new AbortController();
-	response.once('close', () => left.abort());
+	response.once('close', () => left.abort(closed));
 	return left;
 }
 
@@ -39,7 +42,7 @@ export async function waitForEnd(
 		const ended = context.events.ended(picture.id, patience, AbortSignal.any([signal, looked.signal]));
 		const now = (await readManifest(context.storage, picture.id)) ?? picture;
 		const isOver = isFinished(now.state) || signal.aborted || patience <= 0;
-		if (isOver) looked.abort();
+		if (isOver) looked.abort(closed);
 		await ended;
 		if (isOver) return now;
 	}

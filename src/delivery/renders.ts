@@ -28,6 +28,9 @@ export interface RendersOptions {
 	readonly most: number;
 }
 
+/** Why nobody listens any more. Made once: an `abort()` without a reason makes an error, with the stack that led there, each time. */
+const heard = 'heard';
+
 /** A job that ends unheard, because Redis was restarted, is looked for so often, milliseconds. */
 const lookInterval = 2_000;
 
@@ -35,14 +38,16 @@ export function openRenders({ storage, queues, endings, failureSeconds, most }: 
 	/** Under way in this process, by job: whoever asks for the same shares one question to Redis and one answer. */
 	const flights = new Map<string, Flight>();
 
+	const isStored = async ({ key }: RenderJob) => (await storage.stat(key)) !== undefined;
+
 	/** @throws the failure that is remembered */
-	const isWanted = (key: string) => async (ended: EndedRender) => {
+	const isWanted = (job: RenderJob) => async (ended: EndedRender) => {
 		if (ended.failedReason !== undefined) {
 			if (Date.now() - ended.at < failureSeconds * 1_000) throw errorOfJob(ended.failedReason);
 			return true;
 		}
 		// Made a moment ago, or thrown away since.
-		return (await storage.stat(key)) === undefined;
+		return !(await isStored(job));
 	};
 
 	const fly = async (job: RenderJob, signal: AbortSignal): Promise<boolean> => {
@@ -52,11 +57,13 @@ export function openRenders({ storage, queues, endings, failureSeconds, most }: 
 			// Heard from before it is asked for, so that no end falls between the two.
 			const ended = endings.ended(id, lookInterval, AbortSignal.any([signal, ending.signal]));
 			try {
-				await queues.enqueueRender(job, 'now', isWanted(job.key));
-				if ((await storage.stat(job.key)) !== undefined) return true;
+				await queues.enqueueRender(job, 'now', isWanted(job));
+				if (await isStored(job)) return true;
 				await ended;
+				// Otherwise it has failed, or nothing was heard of it: asking for it again tells.
+				if (await isStored(job)) return true;
 			} finally {
-				ending.abort();
+				ending.abort(heard);
 			}
 		}
 		return false;
@@ -65,8 +72,8 @@ export function openRenders({ storage, queues, endings, failureSeconds, most }: 
 	return {
 		async make(job, { milliseconds, signal }) {
 			if (milliseconds === 0) {
-				await queues.enqueueRender(job, 'now', isWanted(job.key));
-				return (await storage.stat(job.key)) !== undefined;
+				await queues.enqueueRender(job, 'now', isWanted(job));
+				return isStored(job);
 			}
 			const id = renderJobId(job);
 			let flight = flights.get(id);
@@ -85,7 +92,7 @@ export function openRenders({ storage, queues, endings, failureSeconds, most }: 
 			return flight.join(milliseconds, signal);
 		},
 		async ask(job, urgency) {
-			await queues.enqueueRender(job, urgency, isWanted(job.key));
+			await queues.enqueueRender(job, urgency, isWanted(job));
 		},
 	};
 }
@@ -124,7 +131,7 @@ function beginFlight(work: (end: AbortSignal) => Promise<boolean>): Flight {
 			} finally {
 				leave();
 				waiting -= 1;
-				if (waiting === 0) end.abort();
+				if (waiting === 0) end.abort(heard);
 			}
 		},
 	};

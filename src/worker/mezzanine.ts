@@ -3,7 +3,14 @@ import type { ReceivedPicture } from '../domain/picture.ts';
 import { type Recipe, renderName } from '../domain/recipe.ts';
 import type { Variant } from '../domain/variant.ts';
 import type { Prediction, Size } from '../operations/operation.ts';
-import { type PlannedStep, type PlannedVariant, planVariants, variantDigest } from '../pipeline/plan.ts';
+import { isChooser } from '../pipeline/encode.ts';
+import {
+	type PlannedEncoding,
+	type PlannedStep,
+	type PlannedVariant,
+	planVariants,
+	variantDigest,
+} from '../pipeline/plan.ts';
 
 /** A stored variant that a render can be made of instead of the original, and the recipe that makes the same of it. */
 export interface Mezzanine {
@@ -25,6 +32,7 @@ export function mezzanineFor(picture: ReceivedPicture, recipe: Recipe): Mezzanin
 	const [first] = render?.steps ?? [];
 	if (!facts || facts.frames > 1 || !render || !first || render.page > 1 || !isDeepStrictEqual(render.output, {}))
 		return undefined;
+	if (render.encodings.some(asksForMore)) return undefined;
 	const prediction = scaling(first, facts);
 	const { enough } = prediction ?? {};
 	if (!prediction || !enough) return undefined;
@@ -57,13 +65,37 @@ function showsAll(
 ): boolean {
 	if (!planned || planned.page > 1 || planned.output.colour !== undefined || !isPlain(planned)) return false;
 	const isAsPlanned = planned.encodings.some(
-		(encoding) => variantDigest(original.sha256, planned, encoding) === variant.digest,
+		(encoding) => isGoodEnough(encoding) && variantDigest(original.sha256, planned, encoding) === variant.digest,
 	);
 	// Rounded to whole pixels, its shape is off by less than one.
 	const isOfSameShape =
 		Math.abs(variant.width * original.height - variant.height * original.width) <=
 		Math.max(original.width, original.height);
 	return isAsPlanned && isOfSameShape;
+}
+
+/** Those whose quality says how much is lost; a PNG's is about its palette. */
+const lossyEncoders = new Set(['webp', 'avif', 'jpeg']);
+
+/** Written with the quality that its encoder has by default, or more. What was measured is no less. */
+function isGoodEnough(encoding: PlannedEncoding): boolean {
+	const quality = qualityOf(encoding);
+	return quality !== undefined && quality.asked >= quality.usual;
+}
+
+/** Shall be better than usual, or has no number that says how good it shall be: then nothing may be lost before. */
+function asksForMore(encoding: PlannedEncoding): boolean {
+	const quality = qualityOf(encoding);
+	return quality === undefined || quality.asked > quality.usual;
+}
+
+/** Of an encoder that loses something, and the one that it has by default: a number means something else to each. */
+function qualityOf({ encoder, options }: PlannedEncoding): { asked: number; usual: number } | undefined {
+	if (isChooser(encoder) || !lossyEncoders.has(encoder.name)) return undefined;
+	const { quality: asked, lossless, nearLossless } = options as Record<string, unknown>;
+	const { quality: usual } = encoder.schema.parse({}) as { readonly quality?: unknown };
+	if (typeof asked !== 'number' || typeof usual !== 'number') return undefined;
+	return { asked: lossless === true || nearLossless === true ? Infinity : asked, usual };
 }
 
 /** Its steps from the original on: a scaling without a crop, or none. */

@@ -1,10 +1,11 @@
 import type { Job } from 'bullmq';
-import { readManifest } from '../catalog/manifest.ts';
+import { folderOf, readManifest } from '../catalog/manifest.ts';
 import type { RenderUse } from '../catalog/render-use.ts';
 import { isReceived, type ReceivedPicture } from '../domain/picture.ts';
 import type { Recipe } from '../domain/recipe.ts';
 import { PicpipeError } from '../errors.ts';
 import { type RenderJob, renderJobSchema } from '../queue/jobs.ts';
+import { manifestKey } from '../storage/keys.ts';
 import { beginAttempt } from './attempt.ts';
 import { type Mezzanine, mezzanineFor } from './mezzanine.ts';
 import type { VariantOutput } from './pool.ts';
@@ -39,7 +40,7 @@ export async function renderPicture(job: Job<unknown>, context: RenderContext): 
 		const made = await make(context, picture, data, report);
 		await report.step(`store ${data.key}`, () => context.storage.put(data.key, made.data), made.data.length);
 		// Deleted meanwhile: nothing of it may stay.
-		if (!(await readManifest(context.storage, picture.id))) {
+		if (!(await context.storage.stat(manifestKey(folderOf(picture.id))))) {
 			await forget(context, picture.id);
 			throw new PicpipeError('picture-not-found');
 		}

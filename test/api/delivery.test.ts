@@ -289,9 +289,12 @@ describe('a render that can be made of a stored variant', () => {
 	it('is, in the same size and nearly the same pixels, and no other is', async () => {
 		const photo = await photograph({ width: 1600, height: 1067 });
 		const recipe = JSON.stringify({
-			variants: { big: { steps: [{ resize: { width: 1200 } }], encode: [{ webp: {} }] } },
+			variants: {
+				big: { steps: [{ resize: { width: 1200 } }], encode: [{ webp: {} }] },
+				poor: { steps: [{ resize: { width: 1000 } }], encode: [{ webp: { quality: 40 } }] },
+			},
 		});
-		const api = await startTestApi({ PICPIPE_INLINE_RECIPES: 'true', PICPIPE_RENDER_FROM: 'variants' });
+		const api = await startTestApi({ PICPIPE_INLINE_RECIPES: 'true' });
 		await api.startWorker();
 		const body = form([['a.jpg', photo]], ['recipe', recipe]);
 		const created = await json(await fetch(`${api.url}/v1/pictures`, { method: 'POST', body }));
@@ -300,7 +303,7 @@ describe('a render that can be made of a stored variant', () => {
 		// Whatever needs the original can't be made any more.
 		const original = (await api.keys()).find((key) => key.includes(`${id}/original`)) ?? '';
 		await api.storage.put(original, Buffer.from('no picture any more'));
-		const get = (options: string) => fetch(`${api.url}/img/unsafe/${options}/plain/${id}@png`);
+		const get = (options: string, format = 'webp') => fetch(`${api.url}/img/unsafe/${options}/plain/${id}@${format}`);
 		for (const [options, width, height] of [
 			['w:300', 300, 200],
 			['rs:fit:500:250', 375, 250],
@@ -312,9 +315,10 @@ describe('a render that can be made of a stored variant', () => {
 			const direct = await sharp(photo).resize(width, height).png().toBuffer();
 			expect(await similarity(made, direct)).toBeGreaterThan(0.9);
 		}
-		for (const options of ['w:700', 'c:400:400/w:100', 'sm:0/w:100']) {
+		for (const options of ['w:700', 'c:400:400/w:100', 'sm:0/w:100', 'w:300/q:95']) {
 			expect([options, (await get(options)).status]).toEqual([options, 500]);
 		}
+		expect((await get('w:310', 'png')).status).toBe(500);
 	});
 });
 
@@ -348,7 +352,11 @@ describe('what stands in', () => {
 	it('is the picture of the setting where another one cannot be made', async () => {
 		const storage = await temporaryFolder();
 		const first = await ready({ PICPIPE_STORAGE: `file:${storage}` }, await photograph({ width: 800, height: 100 }));
-		const { api, id } = await ready({ PICPIPE_STORAGE: `file:${storage}`, PICPIPE_DELIVERY_FALLBACK: first.id });
+		const { api, id } = await ready({
+			PICPIPE_STORAGE: `file:${storage}`,
+			PICPIPE_DELIVERY_FALLBACK: first.id,
+			PICPIPE_RENDER_FROM: 'original',
+		});
 		const manifest = await json(await fetch(`${api.url}/v1/pictures/${id}`));
 		expect(manifest.state).toBe('ready');
 		const original = (await api.keys()).find((key) => key.includes(`${id}/original`)) ?? '';
