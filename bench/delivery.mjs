@@ -21,8 +21,19 @@ import { cpuOf } from './usage.mjs';
 const { values: options } = parseArgs({ options: { quick: { type: 'boolean', default: false } } });
 const rounds = options.quick ? 1 : 3;
 const count = options.quick ? 3 : 6;
-/** Of the cold requests, pixels; a round takes two of them, so that nothing is asked for twice. */
-const widths = [640, 750, 828, 960, 1080, 1200].slice(0, rounds * 2);
+/** Of the cold requests, pixels: what Next makes unless told otherwise (its `imageSizes` and `deviceSizes`), from 384 to 1200. */
+const usualWidths = [384, 640, 750, 828, 1080, 1200];
+/** Each round asks for other ones, so that nothing is asked for twice, and for the same amount of work. */
+const widthsOf = (round) => usualWidths.map((width) => width + 2 * round);
+/** Asked for before anything is measured: a service that has just begun runs code that is not compiled yet. */
+const firstWidths = [480, 960];
+/** A result of some 50 kB. */
+const cachedWidth = 1440;
+const allWidths = [
+	...firstWidths,
+	...Array.from({ length: rounds }, (_, round) => widthsOf(round)).flat(),
+	cachedWidth,
+].sort((a, b) => a - b);
 /** Requests under way at once. */
 const coldConnections = 4;
 const cachedConnections = 16;
@@ -34,11 +45,18 @@ try {
 	const photographs = await somePhotographs();
 	servers.push(await startPicpipe(join(folder, 'picpipe'), photographs));
 	servers.push(await startIpx(join(folder, 'ipx'), photographs));
-	servers.push(await startNext(join(folder, 'next'), photographs, widths));
+	servers.push(await startNext(join(folder, 'next'), photographs, allWidths));
 	const cold = servers.map(() => []);
 	const cached = servers.map(() => []);
+	const every = (widths) => widths.flatMap((width) => photographs.map((_, at) => [at, width]));
+	for (const server of servers) {
+		await ask(
+			every(firstWidths).map(([one, width]) => server.address(one, width)),
+			coldConnections,
+		);
+	}
 	for (let round = 0; round < rounds; round++) {
-		const wanted = widths.slice(round * 2, round * 2 + 2).flatMap((width) => photographs.map((_, at) => [at, width]));
+		const wanted = every(widthsOf(round));
 		// Who begins changes, so that none always has the warmer machine.
 		for (const [place] of servers.entries()) {
 			const at = (round + place) % servers.length;
@@ -54,7 +72,7 @@ try {
 		}
 		for (const [place] of servers.entries()) {
 			const at = (round + place) % servers.length;
-			cached[at].push(await measure(servers[at], () => askAgain(servers[at].address(0, widths[0]), cachedSeconds)));
+			cached[at].push(await measure(servers[at], () => askAgain(servers[at].address(0, cachedWidth), cachedSeconds)));
 		}
 	}
 	await compareSizes();
@@ -76,7 +94,7 @@ async function somePhotographs() {
 
 /** Sides that make different things can't be compared. */
 async function compareSizes() {
-	for (const width of widths) {
+	for (const width of allWidths) {
 		const made = await Promise.all(
 			servers.map(async (server) => {
 				const { data } = await fetchOnce(server.address(0, width), new Agent());

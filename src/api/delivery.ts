@@ -3,7 +3,7 @@ import { thumbHashToDataURL } from 'thumbhash';
 import { deliver, extensionOf } from '../delivery/deliver.ts';
 import { type Accepted, acceptedBy } from '../delivery/negotiate.ts';
 import type { Result } from '../delivery/results.ts';
-import { serveResult } from '../delivery/serve.ts';
+import { fieldsOf, type Outgoing, serveResult } from '../delivery/serve.ts';
 import type { Address, Wanted } from '../delivery/wanted.ts';
 import type { ReceivedPicture } from '../domain/picture.ts';
 import { PicpipeError } from '../errors.ts';
@@ -38,22 +38,62 @@ const standInSeconds = 30;
 /** After so long a client may ask again for what is being made, seconds. */
 const askAgainSeconds = 1;
 
+/** Pictures are shown on other sites; that is what their addresses are for. */
+const crossOriginFields = {
+	'Access-Control-Allow-Origin': '*',
+	'Cross-Origin-Resource-Policy': 'cross-origin',
+	'Timing-Allow-Origin': '*',
+	'X-Content-Type-Options': 'nosniff',
+};
+
+/** What results are remembered by. @param signature behind the address, as IPX's languages have it */
+function questionOf(path: string, { avif, webp }: Accepted, signature: unknown = ''): string {
+	return `${path} ${signature} ${avif} ${webp}`;
+}
+
+function isPast(seconds: number): boolean {
+	return Date.now() / 1_000 >= seconds;
+}
+
+/** A result that is kept in memory, and all header fields of the answer but those of the connection. */
+export interface HotAnswer {
+	readonly data: Buffer;
+	readonly fields: Record<string, string>;
+}
+
+/** What an address without a query was answered a moment ago, if all of that answer is in memory. */
+export function hotAnswer(
+	{ config, delivery }: ApiContext,
+	path: string,
+	accept: string | undefined,
+): HotAnswer | undefined {
+	const known = delivery.memory.recall(questionOf(path, acceptedBy(accept)));
+	if (!known?.result.data || config.accelRedirect !== undefined) return undefined;
+	const { address, result } = known;
+	const { expiresAt } = address.wanted;
+	if (expiresAt !== undefined && isPast(expiresAt)) return undefined;
+	const { data } = known.result;
+	return {
+		data,
+		fields: {
+			...crossOriginFields,
+			...fieldsOf(result, outgoingOf(config, address, result)),
+			...(result.isNegotiated && { Vary: 'Accept' }),
+			'Content-Length': String(data.length),
+		},
+	};
+}
+
 function deliverAs(context: ApiContext, root: string, read: ReadAddress): RequestHandler {
 	return async (request, response) => {
-		response.set({
-			'Access-Control-Allow-Origin': '*',
-			// Pictures are shown on other sites; that is what their addresses are for.
-			'Cross-Origin-Resource-Policy': 'cross-origin',
-			'Timing-Allow-Origin': '*',
-			'X-Content-Type-Options': 'nosniff',
-		});
+		response.set(crossOriginFields);
 		const path = pathBelow(request, root);
 		const accepted = acceptedBy(request.get('accept'));
-		const question = `${root}${path} ${request.query.s ?? ''} ${accepted.avif} ${accepted.webp}`;
+		const question = questionOf(root + path, accepted, request.query.s);
 		const known = context.delivery.memory.recall(question);
 		const address = known?.address ?? read(context, path, request);
 		const { expiresAt } = address.wanted;
-		if (expiresAt !== undefined && Date.now() / 1_000 >= expiresAt) {
+		if (expiresAt !== undefined && isPast(expiresAt)) {
 			throw new PicpipeError('url-expired', `Expected a request before ${new Date(expiresAt * 1_000).toISOString()}.`);
 		}
 		if (known) return send(context, address, known.result, request, response);
@@ -98,14 +138,17 @@ async function answer(
 }
 
 async function send(
-	context: ApiContext,
-	{ wanted, isSigned }: Address,
+	{ config, storage }: ApiContext,
+	address: Address,
 	result: Result,
 	request: Request,
 	response: Response,
 ): Promise<void> {
-	const { config, storage } = context;
 	if (result.isNegotiated) response.vary('Accept');
+	await serveResult(storage, result, outgoingOf(config, address, result), request, response);
+}
+
+function outgoingOf(config: ApiContext['config'], { wanted, isSigned }: Address, result: Result): Outgoing {
 	const seconds = isSigned ? config.deliverySeconds : config.deliveryUnsignedSeconds;
 	const cacheControl = result.isStandIn
 		? `public, max-age=${Math.min(seconds, standInSeconds)}`
@@ -113,13 +156,7 @@ async function send(
 	const filename = wanted.filename && withExtension(wanted.filename, result.type);
 	const { isAttachment } = wanted;
 	const { accelRedirect } = config;
-	await serveResult(
-		storage,
-		result,
-		{ type: result.type, cacheControl, filename, isAttachment, accelRedirect },
-		request,
-		response,
-	);
+	return { type: result.type, cacheControl, filename, isAttachment, accelRedirect };
 }
 
 function withExtension(filename: string, type: string): string {

@@ -1,10 +1,12 @@
-import express, { type Express, type RequestHandler } from 'express';
+import type { RequestListener } from 'node:http';
+import express, { type RequestHandler } from 'express';
 import helmet from 'helmet';
 import { PicpipeError } from '../errors.ts';
 import { sameSiteOnly } from '../http/same-site.ts';
 import { requireThisMachine } from '../http/this-machine.ts';
 import type { ApiContext } from './context.ts';
 import { openGuard } from './guard.ts';
+import { hotPath } from './hot-path.ts';
 import { allowOrigins } from './middleware/cors.ts';
 import { measure } from './middleware/measure.ts';
 import { notFound, problems } from './middleware/problem.ts';
@@ -15,7 +17,7 @@ import { type Route, routes } from './routes.ts';
 import { speakTus } from './uploads.ts';
 
 /** Builds the API; it listens to nothing yet. */
-export function buildApi(context: ApiContext): Express {
+export function buildApi(context: ApiContext): RequestListener {
 	const { config } = context;
 	const app = express();
 	app.disable('x-powered-by');
@@ -52,7 +54,7 @@ export function buildApi(context: ApiContext): Express {
 	}
 	app.use(notFound);
 	app.use(problems);
-	return app;
+	return hotPath(context, app);
 }
 
 /** What pages of other sites may use: what there is, and what tus needs. */

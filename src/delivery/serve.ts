@@ -47,30 +47,36 @@ export async function serveObject(storage: Storage, served: Served, request: Req
 	await serveResult(storage, { ...found, key, type, etag: `"${sha256}"` }, outgoing, request, response);
 }
 
-/** Sends what is known of already, from memory where it is kept there. @throws as `serveObject` */
-export async function serveResult(
-	storage: Storage,
-	{ key, etag, modifiedAt, bytes, data }: Result,
-	outgoing: Outgoing,
-	request: Request,
-	response: Response,
-): Promise<void> {
-	const modified = modifiedAt.toUTCString();
-	response.set({
+/** The header fields of a result, but for those that depend on how much of it is sent. */
+export function fieldsOf({ key, etag, modifiedAt }: Result, outgoing: Outgoing): Record<string, string> {
+	const isShown = shownInPlace.has(outgoing.type) && outgoing.isAttachment !== true;
+	const filename = outgoing.filename ?? (isShown ? undefined : posix.basename(key));
+	return {
 		'Content-Type': outgoing.type,
 		ETag: etag,
-		'Last-Modified': modified,
+		'Last-Modified': modifiedAt.toUTCString(),
 		'Cache-Control': outgoing.cacheControl,
 		'Accept-Ranges': 'bytes',
 		'X-Content-Type-Options': 'nosniff',
 		// Whatever the bytes turn out to be, a browser may show them as a picture and nothing else.
 		'Content-Security-Policy': "default-src 'none'; sandbox",
-	});
-	const isShown = shownInPlace.has(outgoing.type) && outgoing.isAttachment !== true;
-	const filename = outgoing.filename ?? (isShown ? undefined : posix.basename(key));
-	if (filename !== undefined) {
-		response.set('Content-Disposition', disposition(filename, { type: isShown ? 'inline' : 'attachment' }));
-	}
+		...(filename !== undefined && {
+			'Content-Disposition': disposition(filename, { type: isShown ? 'inline' : 'attachment' }),
+		}),
+	};
+}
+
+/** Sends what is known of already, from memory where it is kept there. @throws as `serveObject` */
+export async function serveResult(
+	storage: Storage,
+	result: Result,
+	outgoing: Outgoing,
+	request: Request,
+	response: Response,
+): Promise<void> {
+	const { key, etag, modifiedAt, bytes, data } = result;
+	const modified = modifiedAt.toUTCString();
+	response.set(fieldsOf(result, outgoing));
 	if (request.fresh) return void response.status(304).end();
 	if (outgoing.accelRedirect !== undefined) {
 		// It answers ranges itself, and knows the length.
