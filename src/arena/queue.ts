@@ -42,6 +42,13 @@ export class ArenaQueue extends Queue {
 		return ArenaJob as typeof Job;
 	}
 
+	/** Line by line: what a worker tells together is one row. */
+	override async getJobLogs(...asked: Parameters<Queue['getJobLogs']>): ReturnType<Queue['getJobLogs']> {
+		const { logs } = await super.getJobLogs(...asked);
+		const lines = logs.flatMap((row) => row.split('\n'));
+		return { logs: lines, count: lines.length };
+	}
+
 	/** Other keys of a queue are read as a job when asked for by their name (`meta`, `events`, ...); they aren't any. */
 	override async getJob(id: string): Promise<Job | undefined> {
 		try {

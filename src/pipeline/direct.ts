@@ -44,5 +44,6 @@ function isScaledDown({ operation, options, input }: Pass): boolean {
 
 /** One whose pixels are what its decoder gives: no alpha to be put on a background, no further frames, no numbers of another kind. */
 function isPlainPhotograph({ format, facts }: Inspected): boolean {
-	return format === 'jpeg' && facts.colourSpace === 'srgb' && !facts.alpha;
+	const isStill = format === 'jpeg' || (format === 'webp' && facts.frames === 1);
+	return isStill && facts.colourSpace === 'srgb' && !facts.alpha;
 }

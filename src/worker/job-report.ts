@@ -30,8 +30,9 @@ export function reportTo(job: Job<unknown>, log: Logger) {
 		latest = undefined;
 		sending = sending
 			.then(async () => {
-				const told = rows.map((row) => job.log(row));
-				await Promise.all([...told, progress && job.updateProgress({ ...progress })]);
+				// One row of several lines: each row is a question of its own to Redis. Arena gets the lines (arena/queue.ts).
+				const told = rows.length > 0 && job.log(rows.join('\n'));
+				await Promise.all([told, progress && job.updateProgress({ ...progress })]);
 			})
 			.catch((error) => log.debug({ err: error }, 'a report did not reach the job'));
 	};

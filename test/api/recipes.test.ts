@@ -183,7 +183,7 @@ describe('processing again', () => {
 		try {
 			const jobId = decodeURIComponent(picture.links.job.split('/').at(-1) ?? '');
 			const { logs } = await queues.byName.pictures.getJobLogs(jobId);
-			return logs.map((line) => / → \S+ (.*): [\d.]+ ms/.exec(line)?.[1] ?? line);
+			return logs.flatMap((row) => row.split('\n')).map((line) => / → \S+ (.*): [\d.]+ ms/.exec(line)?.[1] ?? line);
 		} finally {
 			await queues.close();
 		}

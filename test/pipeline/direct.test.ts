@@ -34,6 +34,23 @@ describe('one encoding of a photograph', () => {
 		}
 	});
 
+	it('is made in one go of a WebP as well, and refused when it is broken', async () => {
+		const file = await photograph({ width: 1600, height: 1200, format: 'webp' });
+		const variant = one({ width: 300 }, { webp: {} });
+		const direct = await make(file, { variants: { variant } });
+		expect(direct.steps.map(({ step }) => step)).toEqual(['decode and encode variant.webp']);
+		const handed = await make(file, { variants: beside(variant) });
+		const [made, expected] = [direct.outputs[0], handed.outputs.find(({ name }) => name === 'variant')];
+		if (!made || !expected) throw new Error('Nothing was made.');
+		expect([made.width, made.height, made.digest]).toEqual([expected.width, expected.height, expected.digest]);
+		expect(await similarity(made.data, expected.data)).toBeGreaterThan(0.98);
+		// Its header counts its bytes, and so it is refused before it is decoded.
+		expect(await thrownBy(() => make(cut(file, 50), { variants: { variant } }))).toMatchObject({ class: 'corrupt' });
+		const torn = Buffer.from(file);
+		torn.fill(0xff, file.length >> 1);
+		expect(await thrownBy(() => make(torn, { variants: { variant } }))).toMatchObject({ class: 'corrupt' });
+	});
+
 	it.each([
 		['PNG', { format: 'png' as const }],
 		['CMYK', { icc: 'cmyk' as const }],
