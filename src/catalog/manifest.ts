@@ -16,6 +16,12 @@ export async function readManifest(storage: Storage, id: string): Promise<Pictur
 	return bytes && parsePicture(bytes.toString());
 }
 
+/** Which version of a picture there is, and nothing of the rest, which is not looked at. Undefined when there is no such picture. */
+export async function readRevision(storage: Storage, id: string): Promise<number | undefined> {
+	const bytes = await readObject(storage, manifestKey(folderOf(id)));
+	return bytes && (JSON.parse(bytes.toString()) as Pick<Picture, 'revision'>).revision;
+}
+
 export async function writeManifest(storage: Storage, picture: Picture): Promise<void> {
 	await storage.put(manifestKey(folderOf(picture.id)), toBytes(picture));
 }

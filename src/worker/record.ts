@@ -3,7 +3,7 @@ import {
 	folderOf,
 	markPending,
 	purgePicture,
-	readManifest,
+	readRevision,
 	revise,
 	unmarkPending,
 	writeManifest,
@@ -100,9 +100,9 @@ export async function reopen<T extends Picture>(to: Records, picture: T): Promis
  * may have been done twice at the same time (after a loss of Redis), and the other one takes the marker away when it has finished.
  */
 async function replaceManifest(to: Records, worked: Picture, next: Picture): Promise<Recorded> {
-	const current = await readManifest(to.storage, worked.id);
-	if (!current) return forget(to, worked.id);
-	if (current.revision !== worked.revision) return 'superseded';
+	const revision = await readRevision(to.storage, worked.id);
+	if (revision === undefined) return forget(to, worked.id);
+	if (revision !== worked.revision) return 'superseded';
 	await writeManifest(to.storage, next);
 	if (!(await to.storage.stat(next.source.key))) return forget(to, worked.id);
 	return 'recorded';
