@@ -2,12 +2,13 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { Agent, get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import sharp from 'sharp';
 import { tsImport } from 'tsx/esm/api';
 import { startIpx, startNext, startPicpipe } from './delivery-sides.mjs';
 import { median, table } from './figures.mjs';
-import { cpuOf } from './usage.mjs';
+import { cpuOf, watchMemory } from './usage.mjs';
 
 /**
  * Pictures on demand, against ipx and the image optimizer of Next, which is installed for it: the same photographs, widths, format and quality. Cold is
@@ -37,6 +38,8 @@ const allWidths = [
 /** Requests under way at once. */
 const coldConnections = 4;
 const cachedConnections = 16;
+/** Results that are asked for at once, each of them new. */
+const stampeding = options.quick ? 50 : 200;
 const cachedSeconds = options.quick ? 2 : 4;
 
 const folder = await mkdtemp(join(tmpdir(), 'picpipe-bench-'));
@@ -76,6 +79,7 @@ try {
 		}
 	}
 	await compareSizes();
+	await stampede(servers[0], photographs);
 	print(cold, cached);
 } finally {
 	for (const server of servers) await server.stop();
@@ -104,6 +108,47 @@ async function compareSizes() {
 		);
 		if (new Set(made).size > 1) throw new Error(`The sides make different things: ${made.join(', ')}.`);
 	}
+}
+
+/** Many results that nobody has asked for yet, all at once: what that does to memory. They may be told to ask again. */
+async function stampede(server, photographs) {
+	const addresses = Array.from({ length: stampeding }, (_, at) =>
+		server.address(at % photographs.length, 200 + 3 * Math.floor(at / photographs.length)),
+	);
+	const before = watchMemory(server.children).stop();
+	const memory = watchMemory(server.children, 500);
+	const started = performance.now();
+	const agent = new Agent({ keepAlive: true, maxSockets: stampeding });
+	let later = 0;
+	await Promise.all(
+		addresses.map(async (address) => {
+			for (;;) {
+				const status = await statusOf(address, agent);
+				if (status === 200) return;
+				if (status !== 202 && status !== 503) throw new Error(`${address} was answered ${status}.`);
+				later++;
+				await sleep(1_000);
+			}
+		}),
+	);
+	agent.destroy();
+	const peak = memory.stop();
+	const figures = [
+		`${stampeding} different results asked for at once: all there after ${((performance.now() - started) / 1_000).toFixed(1)} s`,
+		`${later} answers "ask again"`,
+		`memory of all processes ${(before / 1e6).toFixed(0)} MB before and ${(peak / 1e6).toFixed(0)} MB at most`,
+	];
+	process.stdout.write(`${figures.join('; ')}\n\n`);
+}
+
+function statusOf(address, agent) {
+	return new Promise((resolve, reject) => {
+		get(address, { agent, headers: { accept: 'image/webp' } }, (response) => {
+			response.resume();
+			response.on('end', () => resolve(response.statusCode));
+			response.on('error', reject);
+		}).on('error', reject);
+	});
 }
 
 async function measure(server, asking) {

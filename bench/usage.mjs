@@ -46,7 +46,7 @@ function memoryOf(pid) {
 const sampleTime = 2_000;
 
 /** Samples the memory of processes and everything below them. `stop` returns the peak of the sum in bytes, undefined where it can't be read. */
-export function watchMemory(roots) {
+export function watchMemory(roots, every = sampleTime) {
 	if (process.platform !== 'linux') return { stop: () => undefined };
 	let peak = 0;
 	const sample = () => {
@@ -55,7 +55,7 @@ export function watchMemory(roots) {
 			processTree(roots()).reduce((sum, { pid }) => sum + memoryOf(pid), 0),
 		);
 	};
-	const timer = setInterval(sample, sampleTime);
+	const timer = setInterval(sample, every);
 	return {
 		stop() {
 			clearInterval(timer);

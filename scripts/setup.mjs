@@ -35,7 +35,7 @@ const inRoot = (...parts) => join(root, ...parts);
 const goals = {
 	start: [installPackages, provideRedisUnlessGiven, build],
 	build: [installPackages, build],
-	test: [installPackages, provideRedis, provideChromium, provideFont, provideFaketime],
+	test: [installPackages, provideRedis, provideChromium, provideFont, provideFaketime, provideNginx],
 	docs: [installPackages, build, provideFont],
 	check: [installPackages, build, provideFont],
 };
@@ -200,6 +200,22 @@ async function provideFaketime() {
 			apt: 'sudo apt-get install libfaketime',
 			dnf: 'sudo dnf install libfaketime',
 			apk: 'sudo apk add libfaketime',
+		})}`,
+	);
+}
+
+/** nginx, for the test of what docs/nginx.md says. */
+async function provideNginx() {
+	const find = () => findOnPath('nginx') ?? ['/usr/sbin/nginx'].find(isExecutable);
+	if (find()) return;
+	if (canUseApt()) await step('Installing nginx with apt-get', () => aptInstall('nginx', 'nginx'));
+	if (find()) return;
+	throw new SetupError(
+		`The tests need nginx, and there is none on the PATH.\n\n${advice({
+			brew: 'brew install nginx',
+			apt: 'sudo apt-get install nginx',
+			dnf: 'sudo dnf install nginx',
+			apk: 'sudo apk add nginx',
 		})}`,
 	);
 }

@@ -591,6 +591,11 @@ export const settings = {
 		5,
 		'How long an api goes on serving what an address gave without looking whether the picture is still there.',
 	),
+	publicUrl: optional(
+		'PICPIPE_PUBLIC_URL',
+		matching(/^https?:\/\/[^\s/?#]+[^\s?#]*$/, 'an address such as https://pictures.example.org'),
+		'Address by which others reach the api, through a proxy that takes care of TLS say: what signed addresses begin with. As it was asked for when absent.',
+	),
 	accelRedirect: optional(
 		'PICPIPE_ACCEL_REDIRECT',
 		matching(/^\/[\w./-]*$/, 'a path such as /stored/'),

@@ -1,4 +1,4 @@
-import { signPath } from './delivery/sign-path.ts';
+import { below, signPath } from './delivery/sign-path.ts';
 import { PicpipeError } from './errors.ts';
 
 /** Where pictures are served, and the key and salt that sign their addresses (`PICPIPE_DELIVERY_KEYS`), both in hex. */
@@ -26,7 +26,7 @@ export function imageUrl({ base, key, salt }: Signing, source: string, options: 
 		throw unexpected('an http or https URL without a query', 'base', base);
 	const pair = { key: bytesOf('key', key), salt: bytesOf('salt', salt) };
 	const before = optionsText(options);
-	return base.replace(/\/+$/, '') + signPath(`/${before ? `${before}/` : ''}${place(source, format)}`, pair);
+	return below(base, signPath(`/${before ? `${before}/` : ''}${place(source, format)}`, pair));
 }
 
 function place(source: string, format: string | undefined): string {

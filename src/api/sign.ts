@@ -2,7 +2,7 @@ import type { RequestHandler } from 'express';
 import { z } from 'zod';
 import { longestAddressLife, settings } from '../config.ts';
 import { signedPath } from '../delivery/sign.ts';
-import { maximumAddress } from '../delivery/sign-path.ts';
+import { below, maximumAddress } from '../delivery/sign-path.ts';
 import { PicpipeError } from '../errors.ts';
 import type { ApiContext } from './context.ts';
 import { parse } from './contract.ts';
@@ -25,7 +25,7 @@ export const signBodySchema = z
 
 /** `POST /v1/sign` */
 export function sign(context: ApiContext): RequestHandler {
-	const { deliveryKeys, presetsOnly } = context.config;
+	const { deliveryKeys, presetsOnly, publicUrl } = context.config;
 	return (request, response) => {
 		const { options, id, url = '', format, expires } = parse(signBodySchema, request.body ?? {});
 		const [pair] = deliveryKeys ?? [];
@@ -39,8 +39,7 @@ export function sign(context: ApiContext): RequestHandler {
 		const source = id === undefined ? { url } : { id };
 		const presets = context.recipeBook.presets.imgproxy;
 		const path = signedPath({ options, source, extension: format, expiresAt }, pair, { presets, presetsOnly });
-		response
-			.set('Cache-Control', 'no-store')
-			.json({ path, url: `${request.protocol}://${request.get('host') ?? request.hostname}${path}` });
+		const base = publicUrl ?? `${request.protocol}://${request.get('host') ?? request.hostname}`;
+		response.set('Cache-Control', 'no-store').json({ path, url: below(base, path) });
 	};
 }

@@ -6,6 +6,11 @@ export const maximumAddress = 4_096;
 /** What stands where the signature does in an address that has none. */
 const unsigned = 'unsafe';
 
+/** The path at the place where the api is reached. */
+export function below(base: string, path: string): string {
+	return base.replace(/\/+$/, '') + path;
+}
+
 /**
  * The path of an address: `/img`, the signature and what is signed. Loads little, so that other programs can use it too.
  *

@@ -14,7 +14,7 @@ export interface Direct {
 }
 
 /**
- * The only thing that is made of a level, where it is one encoding of a photograph that was scaled and nothing else. Its pixels need not be handed over between
+ * The only thing that is made of a level, where it is one encoding of a photograph that was scaled, and perhaps cut at its sides. Its pixels need not be handed over between
  * two pipelines, which is worth a twentieth of its time (docs/benchmarks.md).
  *
  * @param picture the page that the level is of
@@ -31,15 +31,19 @@ export function directOf(level: Level, levels: readonly Level[], picture: Inspec
 		variant.later === undefined &&
 		(variant.variant.output.colour ?? 'srgb') === 'srgb' &&
 		pass?.operation.name === 'resize' &&
-		isScaledDown(pass);
+		isReadWhole(pass, picture);
 	if (!isPlain || !pass || !encoding || isChooser(encoding.encoder) || targetOf(encoding.options)) return undefined;
 	return { variant, pass, encoding, encoder: encoding.encoder };
 }
 
-/** Scaled and not cut: of a picture that is cut, a decoder may read no further than to the edge, and not see that the file ends early. */
-function isScaledDown({ operation, options, input }: Pass): boolean {
+/**
+ * Scaled, and cut at the sides at most: of a picture that is cut above or below, a decoder may read no further than to the edge, and not see that the
+ * file ends early. One that lies on its side is cut across its rows.
+ */
+function isReadWhole({ operation, options, input }: Pass, { facts }: Inspected): boolean {
 	const { enough, output, addsAlpha = false } = operation.predict(input, options);
-	return enough !== undefined && enough.width <= output.width && enough.height <= output.height && !addsAlpha;
+	if (enough === undefined || addsAlpha || enough.height > output.height) return false;
+	return enough.width <= output.width || facts.orientation === 1;
 }
 
 /** One whose pixels are what its decoder gives: no alpha to be put on a background, no further frames, no numbers of another kind. */

@@ -18,9 +18,12 @@ export async function runSign(options: string, source: string, { format, expires
 	survivesBrokenOutput();
 	const config = readConfig(process.env);
 	const expiresAt = expires === undefined ? undefined : Math.floor(Date.now() / 1_000) + secondsOf(expires);
-	const { signAddress } = await import('../delivery/sign-address.ts');
+	const [{ signAddress }, { below }] = await Promise.all([
+		import('../delivery/sign-address.ts'),
+		import('../delivery/sign-path.ts'),
+	]);
 	const path = await signAddress(config, { options, source, extension: format, expiresAt });
-	process.stdout.write(`${config.apiUrl.replace(/\/+$/, '')}${path}\n`);
+	process.stdout.write(`${below(config.publicUrl ?? config.apiUrl, path)}\n`);
 }
 
 function secondsOf(text: string): number {

@@ -38,7 +38,9 @@ export async function renderPicture(job: Job<unknown>, context: RenderContext): 
 	try {
 		const picture = await openOriginal(context, data.pictureId);
 		const made = await make(context, picture, data, report);
-		await report.step(`store ${data.key}`, () => context.storage.put(data.key, made.data), made.data.length);
+		// Its bytes are durable, its name need not be: one that a power cut takes is made again.
+		const put = () => context.storage.put(data.key, made.data, { isFollowed: true });
+		await report.step(`store ${data.key}`, put, made.data.length);
 		// Deleted meanwhile: nothing of it may stay.
 		if (!(await context.storage.stat(manifestKey(folderOf(picture.id))))) {
 			await forget(context, picture.id);

@@ -62,7 +62,28 @@ describe('one encoding of a photograph', () => {
 		expect(steps.map(({ step }) => step)).toEqual(['decode', 'encode variant.jpg']);
 	});
 
-	it('is not made so where it is cut, because the end of the file might not be read', async () => {
+	it('is made so where it is cut at the sides, and of a file that ends early refused all the same', async () => {
+		for (const position of ['centre', 'left', 'attention']) {
+			const file = await photograph({ width: 1600, height: 1200 });
+			const variant = one({ width: 150, height: 300, position });
+			const direct = await make(file, { variants: { variant } });
+			expect(direct.steps.map(({ step }) => step)).toEqual(['decode and encode variant.jpg']);
+			const handed = await make(file, { variants: beside(variant) });
+			const [made, expected] = [direct.outputs[0], handed.outputs.find(({ name }) => name === 'variant')];
+			if (!made || !expected) throw new Error('Nothing was made.');
+			expect([made.width, made.height, made.digest]).toEqual([150, 300, expected.digest]);
+			expect(await similarity(made.data, expected.data)).toBeGreaterThan(0.98);
+			for (const percent of [50, 90, 99]) {
+				const error = await thrownBy(() => make(cut(file, percent), { variants: { variant } }));
+				expect(error).toMatchObject({ class: 'corrupt' });
+			}
+		}
+		const lying = await photograph({ width: 1600, height: 1200, orientation: 6 });
+		const { steps } = await make(lying, { variants: { variant: one({ width: 100, height: 300 }) } });
+		expect(steps[0]?.step).toBe('decode');
+	});
+
+	it('is not made so where it is cut above or below, because the end of the file might not be read', async () => {
 		const file = await photograph({ width: 400, height: 300 });
 		const variants = { variant: one({ width: 100, height: 20, position: 'top' }) };
 		expect((await make(file, { variants })).steps[0]?.step).toBe('decode');
