@@ -14,7 +14,8 @@ import { cpuOf, watchMemory } from './usage.mjs';
  * picpipe (upload over HTTP → durable storage → queue → worker → stored and recorded). The sides take turns within one run,
  * so that a machine that becomes slower does so for all.
  *
- *   npm run bench:pipeline                 3 rounds of 100 pictures: where one begins and ends, cores are idle that a service keeps busy
+ *   npm run bench:pipeline                 15 rounds of 20 pictures: long enough to keep all cores busy, and so short that a machine which
+ *                                          others use too is as fast for all sides of a round
  *   npm run bench:pipeline -- --quick      2 rounds of 10 pictures, under a minute
  *   ... -- --photos                        the photographs of ../shared/pictures/photos instead
  *
@@ -23,8 +24,8 @@ import { cpuOf, watchMemory } from './usage.mjs';
 const { values: options } = parseArgs({
 	options: { quick: { type: 'boolean', default: false }, photos: { type: 'boolean', default: false } },
 });
-const rounds = options.quick ? 2 : 3;
-const pictures = options.quick ? 10 : 100;
+const rounds = options.quick ? 2 : 15;
+const pictures = options.quick ? 10 : 20;
 
 const folder = await mkdtemp(join(tmpdir(), 'picpipe-bench-'));
 const sides = [];

@@ -50,6 +50,7 @@ export async function deliver(
 	if (result.kind === 'variant') return variant(parts, picture, result, ask);
 	const source = factsOf(picture);
 	const plan = result.plan(source);
+	if (plan.isUnneeded) return original(parts.storage, picture);
 	const made = await render(parts, picture, plan, ask);
 	return made && plan.format === 'auto' ? { ...made, isNegotiated: true } : made;
 }

@@ -2,6 +2,7 @@ import { type Config, ConfigError, settings } from '../config.ts';
 import { PicpipeError } from '../errors.ts';
 import { loadRecipesFile } from '../pipeline/recipes.ts';
 import { type Signable, signedPath, sourceOf } from './sign.ts';
+import { below } from './sign-path.ts';
 
 /**
  * Signs an address with the settings and the recipes file of this machine, without a server.
@@ -23,7 +24,9 @@ export async function signAddress(
 	const { presets } = await loadRecipesFile(config.recipesFile, config).catch(blame(settings.recipesFile.variable));
 	const { presetsOnly } = config;
 	try {
-		return signedPath({ ...wanted, source: sourceOf(wanted.source) }, pair, { presets: presets.imgproxy, presetsOnly });
+		const source = sourceOf(wanted.source);
+		const path = signedPath({ ...wanted, source }, pair, { presets: presets.imgproxy, presetsOnly });
+		return below(config.publicUrl ?? config.apiUrl, path);
 	} catch (error) {
 		return blame('sign')(error);
 	}

@@ -58,6 +58,8 @@ export interface RenderPlan {
 	readonly encode?: (format: RenderFormat) => Readonly<Record<string, unknown>>;
 	readonly metadata?: MetadataOption;
 	readonly colour?: ColourOption;
+	/** Nothing of it is to be done: the original is wanted as it was received. */
+	readonly isUnneeded?: boolean;
 }
 
 /** Shorthands of the installation: a name, and what it stands for in the dialect's own words. */

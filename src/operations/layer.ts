@@ -70,29 +70,39 @@ export interface Where {
 	readonly y: Length;
 }
 
-/** The layer where it belongs; what would stick out is cut off. Undefined when nothing of it is left. */
-export function placed(layer: Layer, picture: Size, { position, x, y }: Where): OverlayOptions | undefined {
+/** A part of a layer, in its own pixels. */
+export interface Part extends Size {
+	readonly left: number;
+	readonly top: number;
+}
+
+/** What of a layer lies within the picture, and where that goes. Undefined when nothing of it does. */
+export function visiblePart(
+	layer: Size,
+	picture: Size,
+	{ position, x, y }: Where,
+): { readonly part: Part; readonly left: number; readonly top: number } | undefined {
 	const start = placeIn(picture, layer, position);
 	const left = start.left + pixelsOf(x, picture.width) * (position.includes('right') ? -1 : 1);
 	const top = start.top + pixelsOf(y, picture.height) * (position.includes('bottom') ? -1 : 1);
-	const visible = {
-		left: Math.max(0, -left),
-		top: Math.max(0, -top),
-		right: Math.min(layer.width, picture.width - left),
-		bottom: Math.min(layer.height, picture.height - top),
-	};
-	const size = { width: visible.right - visible.left, height: visible.bottom - visible.top };
-	if (size.width <= 0 || size.height <= 0) return undefined;
-	const isWhole = size.width === layer.width && size.height === layer.height;
-	return {
-		input: isWhole ? layer.data : cut(layer, { ...size, left: visible.left, top: visible.top }),
-		raw: { ...size, channels: 4 },
-		left: Math.max(0, left),
-		top: Math.max(0, top),
-	};
+	const from = { left: Math.max(0, -left), top: Math.max(0, -top) };
+	const width = Math.min(layer.width, picture.width - left) - from.left;
+	const height = Math.min(layer.height, picture.height - top) - from.top;
+	if (width <= 0 || height <= 0) return undefined;
+	return { part: { ...from, width, height }, left: Math.max(0, left), top: Math.max(0, top) };
 }
 
-function cut(layer: Layer, { left, top, width, height }: Size & { left: number; top: number }): Buffer {
+/** The layer where it belongs; what would stick out is cut off. Undefined when nothing of it is left. */
+export function placed(layer: Layer, picture: Size, where: Where): OverlayOptions | undefined {
+	const visible = visiblePart(layer, picture, where);
+	if (!visible) return undefined;
+	const { part, left, top } = visible;
+	const isWhole = part.width === layer.width && part.height === layer.height;
+	const raw = { width: part.width, height: part.height, channels: 4 } as const;
+	return { input: isWhole ? layer.data : cut(layer, part), raw, left, top };
+}
+
+function cut(layer: Layer, { left, top, width, height }: Part): Buffer {
 	const data = Buffer.allocUnsafe(width * height * 4);
 	for (let row = 0; row < height; row++) {
 		const from = ((top + row) * layer.width + left) * 4;

@@ -1,11 +1,23 @@
 import type { OverlayOptions, Sharp } from 'sharp';
 import { z } from 'zod';
-import { blendModes, type Layer, type Length, length, pixelsOf, placed, whereOptions } from './layer.ts';
+import {
+	blendModes,
+	type Layer,
+	type Length,
+	length,
+	type Part,
+	pixelsOf,
+	placed,
+	visiblePart,
+	whereOptions,
+} from './layer.ts';
 import { loadSharp } from './load-sharp.ts';
 import type { Asset, Operation, Size } from './operation.ts';
-import { maximumSide, number, place } from './options.ts';
+import { integer, maximumSide, number, place } from './options.ts';
 
 const pictureError = 'expected the plain name of a file in PICPIPE_ASSETS, or the id of a picture';
+
+const side = integer(1, maximumSide);
 
 const schema = z.strictObject({
 	picture: z
@@ -17,9 +29,14 @@ const schema = z.strictObject({
 		),
 	position: place().default('right bottom').describe('Where it stands; with `tile`, where the first one stands.'),
 	...whereOptions,
-	scale: number(0.01, 1)
+	scale: z
+		.union([number(0.01, 1), z.literal('own')], { error: 'expected a number from 0.01 to 1, or "own"' })
 		.default(0.25)
-		.describe('How large it is at most: a share of the width and of the height of the picture. Its shape stays.'),
+		.describe(
+			'How large it is at most: a share of the width and of the height of the picture; `own` for as large as it is. Its shape stays.',
+		),
+	width: side.optional().describe('Instead of `scale`: its width, pixels; with `height` too it fits into both.'),
+	height: side.optional().describe('Instead of `scale`: its height, pixels.'),
 	opacity: number(0, 1).default(1).describe('Factor: 0 is invisible, 1 leaves it as it is.'),
 	blend: z.enum(blendModes).default('over').describe('How it is mixed with the picture; `over` covers it.'),
 	tile: z.boolean().default(false).describe('Again and again, over all of the picture; `x` and `y` mean nothing then.'),
@@ -60,26 +77,50 @@ export const watermark: Operation<WatermarkOptions> = {
 	async apply(image, options, input, assets) {
 		const asset = assets.get(options.picture);
 		if (!asset) throw new TypeError(`Expected the picture ${options.picture} to be there.`);
-		const layer = await scaled(asset, input, options);
-		const overlay = options.tile
-			? tiles(await withGap(layer, input, options.gap), input, options)
-			: placed(layer, input, options);
+		const size = sizeOf(asset, input, options);
+		const overlay = options.tile ? await tiles(asset, size, input, options) : await once(asset, size, input, options);
 		return overlay ? image.composite([{ ...overlay, blend: options.blend }]) : image;
 	},
 };
 
-async function scaled(asset: Asset, input: Size, { scale, opacity }: WatermarkOptions): Promise<Layer> {
-	const factor = Math.min((input.width * scale) / asset.width, (input.height * scale) / asset.height);
-	const width = Math.max(1, Math.round(asset.width * factor));
-	const height = Math.max(1, Math.round(asset.height * factor));
+/** How large the whole watermark is. */
+function sizeOf(asset: Asset, input: Size, { scale, width, height }: WatermarkOptions): Size {
+	const isSized = width !== undefined || height !== undefined;
+	const share = scale === 'own' ? 1 : scale;
+	const room = isSized
+		? { width: width ?? Number.POSITIVE_INFINITY, height: height ?? Number.POSITIVE_INFINITY }
+		: { width: input.width * share, height: input.height * share };
+	const isOwn = !isSized && scale === 'own';
+	const factor = isOwn ? 1 : Math.min(room.width / asset.width, room.height / asset.height);
+	return {
+		width: Math.max(1, Math.round(asset.width * factor)),
+		height: Math.max(1, Math.round(asset.height * factor)),
+	};
+}
+
+async function once(
+	asset: Asset,
+	size: Size,
+	input: Size,
+	options: WatermarkOptions,
+): Promise<OverlayOptions | undefined> {
+	const visible = visiblePart(size, input, options);
+	if (!visible) return undefined;
+	const { data, width, height } = await drawn(asset, size, visible.part, options);
+	return { input: data, raw: { width, height, channels: 4 }, left: visible.left, top: visible.top };
+}
+
+/** A part of the scaled watermark: what sticks out of the picture is never there, however large it would be. */
+async function drawn(asset: Asset, { width, height }: Size, part: Part, { opacity }: WatermarkOptions): Promise<Layer> {
 	const opened = await open(asset);
 	const data = await opened
 		.resize({ width, height, fit: 'fill' })
+		.extract(part)
 		// Half a step more, because libvips cuts fractions off.
 		.linear([1, 1, 1, opacity], [0, 0, 0, opacity < 1 ? 0.5 : 0])
 		.raw()
 		.toBuffer();
-	return { data, width, height };
+	return { data, width: part.width, height: part.height };
 }
 
 /** With room to the right and below, which is what lies between one and the next. */
@@ -96,7 +137,20 @@ async function withGap(layer: Layer, input: Size, gap: Length): Promise<Layer> {
 	return { data, width: layer.width + right, height: layer.height + bottom };
 }
 
-function tiles(layer: Layer, input: Size, { position }: WatermarkOptions): OverlayOptions | undefined {
+async function tiles(
+	asset: Asset,
+	size: Size,
+	input: Size,
+	options: WatermarkOptions,
+): Promise<OverlayOptions | undefined> {
+	const { position, gap } = options;
+	const part = {
+		left: 0,
+		top: 0,
+		width: Math.min(size.width, input.width),
+		height: Math.min(size.height, input.height),
+	};
+	const layer = await withGap(await drawn(asset, size, part, options), input, gap);
 	const within = placed(
 		layer,
 		{ width: Math.min(layer.width, input.width), height: Math.min(layer.height, input.height) },

@@ -14,13 +14,13 @@ export interface Attempt {
  * with the quality, nearly always, so the range is halved with each try and 7 tries decide among 100; where an encoder breaks the
  * rule, the result fulfils the target all the same and is only not the best.
  *
- * @returns the best attempt that fulfils the target, or else `isMet: false` and the nearest: the one of quality 100 or 1
+ * @returns the best attempt that fulfils the target, or else `isMet: false` and the nearest: the one of the highest or the lowest quality
  */
 export async function searchQuality<A extends Attempt>(
 	target: QualityTarget,
 	attempt: (quality: number) => Promise<A>,
 ): Promise<{ readonly found: A; readonly tries: number; readonly isMet: boolean }> {
-	let [low, high] = [1, 100];
+	let { min: low = 1, max: high = 100 } = target;
 	let best: A | undefined;
 	for (let tries = 1; ; tries++) {
 		const tried = await attempt((low + high) >> 1);

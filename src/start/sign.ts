@@ -18,12 +18,8 @@ export async function runSign(options: string, source: string, { format, expires
 	survivesBrokenOutput();
 	const config = readConfig(process.env);
 	const expiresAt = expires === undefined ? undefined : Math.floor(Date.now() / 1_000) + secondsOf(expires);
-	const [{ signAddress }, { below }] = await Promise.all([
-		import('../delivery/sign-address.ts'),
-		import('../delivery/sign-path.ts'),
-	]);
-	const path = await signAddress(config, { options, source, extension: format, expiresAt });
-	process.stdout.write(`${below(config.publicUrl ?? config.apiUrl, path)}\n`);
+	const { signAddress } = await import('../delivery/sign-address.ts');
+	process.stdout.write(`${await signAddress(config, { options, source, extension: format, expiresAt })}\n`);
 }
 
 function secondsOf(text: string): number {

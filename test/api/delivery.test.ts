@@ -86,6 +86,16 @@ describe('a signed address', () => {
 		expect([answer.status, (await json(answer)).code]).toEqual([403, 'invalid-signature']);
 	});
 
+	it('that skips what is in its format already gives the original', async () => {
+		const photo = await photograph({ width: 900, height: 600 });
+		const { api, id } = await ready({}, photo);
+		const skipped = await fetch(api.url + signed(`/skp:jpg/w:100/plain/${id}`));
+		expect([skipped.status, skipped.headers.get('content-type')]).toEqual([200, 'image/jpeg']);
+		expect((await bytesOf(skipped)).equals(photo)).toBe(true);
+		const made = await fetch(api.url + signed(`/skp:jpg/w:100/plain/${id}@webp`));
+		expect(await sharp(await bytesOf(made)).metadata()).toMatchObject({ format: 'webp', width: 100 });
+	});
+
 	it('that has expired, or asks for what is not there or cannot be, says so', async () => {
 		const { api, id } = await ready();
 		const codeOf = async (path: string) => {

@@ -40,6 +40,14 @@ describe('watermark', () => {
 		// A fifth of the width is 20, and so 10 high: twice its size.
 		[{ scale: 0.2, position: 'left top' }, [0, 0, 20, 10]],
 		[{ scale: 0.2 }, [80, 50, 100, 60]],
+		[{ scale: 'own' }, [90, 55, 100, 60]],
+		// In pixels, whatever the scale.
+		[{ width: 40, scale: 'own' }, [60, 40, 100, 60]],
+		[{ height: 10 }, [80, 50, 100, 60]],
+		[{ width: 40, height: 5 }, [90, 55, 100, 60]],
+		// What is larger than the picture is cut, and never drawn whole.
+		[{ width: 200, position: 'left top' }, [0, 0, 100, 60]],
+		[{ width: 16_384, position: 'centre', tile: true }, [0, 0, 100, 60]],
 		[{ scale: 0.2, position: 'centre' }, [40, 25, 60, 35]],
 		[{ scale: 0.2, position: 'right top', x: 3, y: 4 }, [77, 4, 97, 14]],
 		[{ scale: 0.2, position: 'left bottom', x: '10%', y: '10%' }, [10, 44, 30, 54]],

@@ -105,6 +105,15 @@ describe('search', () => {
 		}
 	});
 
+	it('goes no further than its bounds', async () => {
+		const find = (target: Parameters<typeof searchQuality>[0]) => searchQuality(target, attempts([]));
+		expect(await find({ ssim: 0.6, min: 70 })).toMatchObject({ found: { quality: 70 }, isMet: true });
+		expect(await find({ ssim: 0.6, max: 50 })).toMatchObject({ found: { quality: 50 }, isMet: false });
+		expect(await find({ ssim: 0.6, min: 40, max: 80 })).toMatchObject({ found: { quality: 60 }, isMet: true });
+		expect(await find({ maxBytes: 6_000, max: 50 })).toMatchObject({ found: { quality: 50 }, isMet: true });
+		expect(await find({ maxBytes: 6_000, min: 70 })).toMatchObject({ found: { quality: 70 }, isMet: false });
+	});
+
 	it('comes to the nearest when nothing is good enough', async () => {
 		expect(await searchQuality({ maxBytes: 99 }, attempts([]))).toMatchObject({ found: { quality: 1 }, isMet: false });
 		const poor = async (quality: number) => ({ quality, bytes: 1, ssim: async () => 0.4 });

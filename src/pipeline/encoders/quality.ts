@@ -1,25 +1,41 @@
 import { z } from 'zod';
 import { integer, number } from '../../operations/options.ts';
 
-/** What a quality is for: similar enough, or small enough. */
-export type QualityTarget = { readonly ssim: number } | { readonly maxBytes: number };
+/** What a quality is for, similar enough or small enough, and between which it is looked for: 1 and 100 unless they are given. */
+export type QualityTarget = ({ readonly ssim: number } | { readonly maxBytes: number }) & {
+	readonly min?: number | undefined;
+	readonly max?: number | undefined;
+};
 /** A number from 1 to 100, or a target for which the number is looked for. */
 export type Quality = number | QualityTarget;
 
 /** Below a half a picture can't be recognised, and from here to 1 no lossy encoder comes. */
 export const ssimTarget = number(0.5, 0.9999);
 
-const error = 'expected an integer from 1 to 100, { ssim: 0.5 to 0.9999 } or { maxBytes: 100 to 1000000000 }';
+const error =
+	'expected an integer from 1 to 100, { ssim: 0.5 to 0.9999 } or { maxBytes: 100 to 1000000000 }, both perhaps with min and max from 1 to 100';
+
+const bounds = { min: integer(1, 100).optional(), max: integer(1, 100).optional() };
+
+function isInOrder(quality: Quality): boolean {
+	return typeof quality === 'number' || (quality.min ?? 1) <= (quality.max ?? 100);
+}
 
 /** The option `quality` of an encoder that can lose something. */
 export function quality(fallback: number) {
 	return z
-		.union([integer(1, 100), z.strictObject({ ssim: ssimTarget }), z.strictObject({ maxBytes: integer(100, 1e9) })], {
-			error,
-		})
+		.union(
+			[
+				integer(1, 100),
+				z.strictObject({ ssim: ssimTarget, ...bounds }),
+				z.strictObject({ maxBytes: integer(100, 1e9), ...bounds }),
+			],
+			{ error },
+		)
+		.refine(isInOrder, { error })
 		.default(fallback)
 		.describe(
-			'1 is smallest, 100 is best. Or what it is for: `{ ssim: 0.98 }` takes the lowest that is so similar to what was encoded, `{ maxBytes: 60000 }` the highest that fits.',
+			'1 is smallest, 100 is best. Or what it is for: `{ ssim: 0.98 }` takes the lowest that is so similar to what was encoded, `{ maxBytes: 60000 }` the highest that fits; with `min` and `max` none beyond those.',
 		);
 }
 

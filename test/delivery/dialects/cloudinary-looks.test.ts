@@ -88,14 +88,18 @@ describe('looks', () => {
 });
 
 describe('layers', () => {
-	const logo = { picture: 'logo.png', position: 'centre', scale: 0.5 };
+	const place = { picture: 'logo.png', position: 'centre' };
+	const logo = { ...place, width: 200 };
 
 	it.each<[string, readonly object[]]>([
 		['l_logo.png,w_200', [{ watermark: logo }]],
 		['l_logo.png,w_0.5,fl_relative', [{ watermark: logo }]],
 		['l_logo.png/c_scale,w_0.5,fl_relative/fl_layer_apply', [{ watermark: logo }]],
-		['l_logo.png/c_fit,w_0.5,h_0.2,fl_relative/fl_layer_apply', [{ watermark: { ...logo, scale: 0.2 } }]],
-		['l_logo.png,h_150', [{ watermark: logo }]],
+		['l_logo.png/c_fit,w_0.5,h_0.2,fl_relative/fl_layer_apply', [{ watermark: { ...logo, height: 60 } }]],
+		['l_logo.png,h_150', [{ watermark: { ...place, height: 150 } }]],
+		['l_logo.png', [{ watermark: { ...place, scale: 'own' } }]],
+		['l_logo.png/fl_layer_apply', [{ watermark: { ...place, scale: 'own' } }]],
+		['l_logo.png,w_800', [{ watermark: { ...place, width: 800 } }]],
 		['l_logo.png,w_100,dpr_2', [{ watermark: logo }]],
 		[
 			'g_south_east,l_logo.png,o_60,w_200,x_10,y_-5',
@@ -110,7 +114,10 @@ describe('layers', () => {
 		['l_logo.png,w_200/fl_layer_apply.tiled', [{ watermark: { ...logo, tile: true } }]],
 		['l_logo.png,w_200,o_0', []],
 		[`l_${id},w_200`, [{ watermark: { ...logo, picture: id } }]],
-		['w_200/l_logo.png,w_100/e_grayscale', [{ resize: { width: 200 } }, { watermark: logo }, { grayscale: {} }]],
+		[
+			'w_200/l_logo.png,w_100/e_grayscale',
+			[{ resize: { width: 200 } }, { watermark: { ...place, width: 100 } }, { grayscale: {} }],
+		],
 		[
 			'l_logo.png,w_200/l_a.png,w_200/fl_layer_apply,g_west',
 			[{ watermark: logo }, { watermark: { ...logo, picture: 'a.png', position: 'left' } }],

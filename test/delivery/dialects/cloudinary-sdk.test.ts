@@ -50,7 +50,7 @@ const transformations: readonly [Readonly<Record<string, unknown>>, readonly obj
 	],
 	[
 		{ overlay: 'logo.png', width: 100, gravity: 'south_east', x: 10, y: 10, opacity: 50 },
-		[{ watermark: { picture: 'logo.png', position: 'right bottom', x: 10, y: 10, scale: 0.25, opacity: 0.5 } }],
+		[{ watermark: { picture: 'logo.png', position: 'right bottom', x: 10, y: 10, width: 100, opacity: 0.5 } }],
 	],
 	[
 		{
@@ -60,7 +60,7 @@ const transformations: readonly [Readonly<Record<string, unknown>>, readonly obj
 				{ flags: 'layer_apply', gravity: 'north' },
 			],
 		},
-		[{ watermark: { picture: 'logo.png', position: 'top', scale: 0.5 } }],
+		[{ watermark: { picture: 'logo.png', position: 'top', width: 200 } }],
 	],
 	[
 		{

@@ -157,7 +157,7 @@ describe('where the size is not known', () => {
 		'c_crop,g_north,w_9,x_3',
 		'c_crop,ar_1:1,x_1',
 		'c_scale,w_9,fl_ignore_aspect_ratio',
-		'l_logo.png,w_10',
+		'l_logo.png,w_0.1,fl_relative',
 		'c_crop,w_9,x_0.5',
 	])('e_trim/%s is refused', async (transformation) => {
 		const error = await thrownBy(() => steps(`e_trim/${transformation}`));

@@ -231,6 +231,8 @@ table('colours and details', [
 const mark = { picture: 'watermark.png', position: 'centre', scale: 0.2 };
 table('watermarks', [
 	['wm:1:ce:0:0:0.2', [{ watermark: mark }]],
+	['wm:1', [{ watermark: { ...mark, scale: 'own' } }]],
+	['wm:1:ce:0:0:0', [{ watermark: { ...mark, scale: 'own' } }]],
 	['wm:0.5::::0.2', [{ watermark: { ...mark, opacity: 0.5 } }]],
 	['wm:0:ce:0:0:0.2', []],
 	['watermark:1:soea:10:20:0.2', [{ watermark: { ...mark, position: 'right bottom', x: 10, y: 20 } }]],
@@ -372,6 +374,12 @@ describe('how the result is written', () => {
 		[
 			'autoquality:dssim:0.02',
 			{ avif: { quality: { ssim: 0.9804 } }, webp: { quality: { ssim: 0.9804 } }, jpeg: { quality: { ssim: 0.9804 } } },
+		],
+		[
+			'aq:dssim:0.02:40:85:0.001',
+			Object.fromEntries(
+				['avif', 'webp', 'jpeg'].map((name) => [name, { quality: { ssim: 0.9804, min: 40, max: 85 } }]),
+			),
 		],
 		['aq:size:5000/aq:none', {}],
 		['jpgo:1', { jpeg: { progressive: true } }],

@@ -1,8 +1,9 @@
 import type { Size } from '../../../operations/operation.ts';
+import type { Canvas } from './canvas.ts';
 import type { Component } from './components.ts';
 import { type Laid, movedBy, takeAny } from './laid.ts';
 import { takeOpacity } from './looks.ts';
-import { type Length, pixelsOf, takeGravity, takeLength, takeMove } from './placing.ts';
+import { pixelsOf, takeGravity, takeLength, takeMove } from './placing.ts';
 import type { Act } from './resizing.ts';
 import { takeText } from './text.ts';
 import { rounded, unreadable, unsupported } from './values.ts';
@@ -60,7 +61,7 @@ function takePicture(named: string, components: readonly Component[], laid: Laid
 			picture: named,
 			position: laid.position,
 			...movedBy(canvas, laid, dpr),
-			scale: size(canvas.known('a layer')),
+			...size(canvas),
 			...(laid.opacity < 1 && { opacity: rounded(laid.opacity) }),
 			...(blend && { blend }),
 			...(tile && { tile }),
@@ -76,13 +77,12 @@ function takeBlend(components: readonly Component[]): string | undefined {
 	return blend;
 }
 
-/** The share of the picture's sides that the layer fills at most. */
+/** How large the layer is: its own size where nothing is said. */
 function takeLayerSize(named: string, components: readonly Component[], { isRelative }: Laid, dpr: number) {
 	const sized = components.filter((component) => ['c', 'w', 'h'].some((key) => component.has(key)));
 	const [component] = sized;
-	if (!component || sized.length > 1) {
-		throw unsupported('a layer', 'w_ or h_ in one of its components, because its own size is not known,', named);
-	}
+	if (!component) return () => ({ scale: 'own' });
+	if (sized.length > 1) throw unsupported('a layer', 'w_ and h_ in one of its components', named);
 	const mode = component.take('c') ?? 'scale';
 	const width = takeLength(component, 'w', 'side');
 	const height = takeLength(component, 'h', 'side');
@@ -95,13 +95,14 @@ function takeLayerSize(named: string, components: readonly Component[], { isRela
 			throw unsupported('a layer', 'sizes in pixels, or in shares of the picture with fl_relative,', named);
 		}
 	}
-	return (picture: Size) => {
-		const share = (name: string, length: Length | undefined, whole: number) =>
-			length ? pixelsOf(name, length, whole, dpr) / whole : Number.POSITIVE_INFINITY;
-		const scale = rounded(Math.min(share('w_', width, picture.width), share('h_', height, picture.height)));
-		if (scale > 1 || scale < 0.01) {
-			throw unsupported('the size of a layer', 'from a hundredth of the picture to all of it', String(scale));
-		}
-		return scale;
+	return (canvas: Canvas) => {
+		const picture = [width, height].some((length) => length && 'share' in length) ? canvas.known('a layer') : noSize;
+		return {
+			...(width && { width: pixelsOf('w_', width, picture.width, dpr) }),
+			...(height && { height: pixelsOf('h_', height, picture.height, dpr) }),
+		};
 	};
 }
+
+/** Pixels are not asked what they are a share of. */
+const noSize: Size = { width: 0, height: 0 };

@@ -64,13 +64,13 @@ export function cover(work: Work, { colorize, gradient }: Pipeline): void {
 export function mark(work: Work, { watermark, watermarkPicture }: Pipeline, dpr: number): void {
 	if (!watermark || watermark.opacity === 0) return;
 	const { opacity, position, scale } = watermark;
-	if (scale === 0) throw unsupported('watermark without a scale', 'Its size is a share of the picture: 0.01 to 1.');
-	if (scale < 0.01) throw unexpected('a scale from 0.01 to 1', 'watermark', `${scale}`);
+	if (scale !== 0 && scale < 0.01)
+		throw unexpected('a scale from 0.01 to 1, or 0 for its own size,', 'watermark', `${scale}`);
 	work.steps.push({
 		watermark: {
 			picture: watermarkPicture,
 			...(position === 're' ? tiles(work, watermark, dpr) : placed(work, watermark, dpr)),
-			scale,
+			scale: scale === 0 ? 'own' : scale,
 			...(opacity !== 1 && { opacity }),
 		},
 	});

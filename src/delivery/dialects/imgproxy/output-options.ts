@@ -48,21 +48,24 @@ const bytes = (name: string, text: string) => integer(name, text, 100, 1e9);
 const autoquality: Option = {
 	names: ['autoquality', 'aq'],
 	most: 5,
-	read([method = '', target = '', ...bounds], _pipeline, { output }, name) {
+	read([method = '', target = '', lowest = '', highest = '', allowed = ''], _pipeline, { output }, name) {
 		const known = oneOf(name, method, ['none', 'size', 'dssim', 'ml']);
 		if (known === 'ml') throw unsupported(`${name}:ml`, 'A quality is found by size or by dssim.');
 		if (known === 'none') {
 			delete output.target;
 			return;
 		}
-		if (bounds.some((text) => text !== '')) {
-			throw unsupported(name, 'A quality is looked for from 1 to 100: bounds and an allowed error can’t be given.');
-		}
+		const min = lowest === '' ? undefined : integer(name, lowest, 1, 100);
+		const max = highest === '' ? undefined : integer(name, highest, 1, 100);
+		if ((min ?? 1) > (max ?? 100)) throw unexpected(`a highest quality of at least ${min}`, name, highest);
+		// What is found is off by nothing, and so by no more than is allowed.
+		if (allowed !== '') number(name, allowed, 0, 1);
+		const bounds = { ...(min !== undefined && { min }), ...(max !== undefined && { max }) };
 		// What is alike has a DSSIM of 0 and an SSIM of 1.
 		output.target =
 			known === 'size'
-				? { maxBytes: bytes(name, target) }
-				: { ssim: Math.round(1e4 / (1 + number(name, target, 0.0001, 1))) / 1e4 };
+				? { maxBytes: bytes(name, target), ...bounds }
+				: { ssim: Math.round(1e4 / (1 + number(name, target, 0.0001, 1))) / 1e4, ...bounds };
 	},
 };
 

@@ -117,7 +117,7 @@ export interface Output {
 	formatQuality: Map<string, number>;
 	/** 0 is no limit. */
 	maxBytes: number;
-	target?: { maxBytes: number } | { ssim: number };
+	target?: ({ maxBytes: number } | { ssim: number }) & { min?: number; max?: number };
 	jpeg: Readonly<Record<string, unknown>>;
 	png: Readonly<Record<string, unknown>>;
 	webp: Readonly<Record<string, unknown>>;

@@ -14,7 +14,7 @@ const maximumSteps = 20;
 
 /** What is to be done to a picture. @throws PicpipeError `invalid-delivery-url`, `option-unsupported` */
 export function planRender({ pipelines, output }: Draft, source: SourceFacts): RenderPlan {
-	if (isSkipped(output, source)) return { steps: [], format: 'source' };
+	if (isSkipped(output, source)) return { steps: [], format: 'source', isUnneeded: true };
 	const page = pageOf(output, source);
 	const work: Work = {
 		steps: [],
