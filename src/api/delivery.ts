@@ -51,8 +51,9 @@ function questionOf(path: string, { avif, webp }: Accepted, signature: unknown =
 	return `${path} ${signature} ${avif} ${webp}`;
 }
 
-function isPast(seconds: number): boolean {
-	return Date.now() / 1_000 >= seconds;
+/** @param expiresAt seconds since 1970; never when absent */
+function isPast(expiresAt: number | undefined): expiresAt is number {
+	return expiresAt !== undefined && Date.now() / 1_000 >= expiresAt;
 }
 
 /** A result that is kept in memory, and all header fields of the answer but those of the connection. */
@@ -68,11 +69,11 @@ export function hotAnswer(
 	accept: string | undefined,
 ): HotAnswer | undefined {
 	const known = delivery.memory.recall(questionOf(path, acceptedBy(accept)));
-	if (!known?.result.data || config.accelRedirect !== undefined) return undefined;
+	if (!known || config.accelRedirect !== undefined) return undefined;
 	const { address, result } = known;
-	const { expiresAt } = address.wanted;
-	if (expiresAt !== undefined && isPast(expiresAt)) return undefined;
-	const { data } = known.result;
+	const { data } = result;
+	if (!data) return undefined;
+	if (isPast(address.wanted.expiresAt)) return undefined;
 	return {
 		data,
 		fields: {
@@ -93,7 +94,7 @@ function deliverAs(context: ApiContext, root: string, read: ReadAddress): Reques
 		const known = context.delivery.memory.recall(question);
 		const address = known?.address ?? read(context, path, request);
 		const { expiresAt } = address.wanted;
-		if (expiresAt !== undefined && isPast(expiresAt)) {
+		if (isPast(expiresAt)) {
 			throw new PicpipeError('url-expired', `Expected a request before ${new Date(expiresAt * 1_000).toISOString()}.`);
 		}
 		if (known) return send(context, address, known.result, request, response);

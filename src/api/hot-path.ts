@@ -6,7 +6,16 @@ import type { ApiContext } from './context.ts';
 import { hotAnswer } from './delivery.ts';
 
 /** Where pictures are served, and the patterns of the routes, which requests are counted by. */
-const roots: Readonly<Record<string, string>> = { '/img/': '/img/*path', '/ipx/': '/ipx/*path', '/cld/': '/cld/*path' };
+const routes: Readonly<Record<string, string>> = {
+	'/img/': '/img/*path',
+	'/ipx/': '/ipx/*path',
+	'/cld/': '/cld/*path',
+};
+
+/** Is it the pattern of a route that serves pictures to whoever looks at them? Such routes set their own headers. */
+export function isDelivery({ path }: { readonly path: string }): boolean {
+	return Object.values(routes).includes(path);
+}
 
 /** What makes a request more than a plain question for the whole: all of it is Express's. */
 const furtherFields = [
@@ -30,7 +39,7 @@ export function hotPath(context: ApiContext, app: Express): RequestListener {
 
 function answerFromMemory(context: ApiContext, request: IncomingMessage, response: ServerResponse): boolean {
 	const { method, url = '', headers } = request;
-	const route = roots[url.slice(0, 5)];
+	const route = routes[url.slice(0, 5)];
 	if (method !== 'GET' || route === undefined || url.includes('?')) return false;
 	if (furtherFields.some((name) => headers[name] !== undefined) || !isAllowed(context, request)) return false;
 	const started = performance.now();

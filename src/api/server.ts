@@ -6,7 +6,7 @@ import { sameSiteOnly } from '../http/same-site.ts';
 import { requireThisMachine } from '../http/this-machine.ts';
 import type { ApiContext } from './context.ts';
 import { openGuard } from './guard.ts';
-import { hotPath } from './hot-path.ts';
+import { hotPath, isDelivery } from './hot-path.ts';
 import { allowOrigins } from './middleware/cors.ts';
 import { measure } from './middleware/measure.ts';
 import { notFound, problems } from './middleware/problem.ts';
@@ -69,11 +69,6 @@ function localWithoutKeys({ keys }: ApiContext): RequestHandler {
 		if (keys.wasNeeded === false) requireThisMachine(request);
 		next();
 	};
-}
-
-/** Does it serve pictures to whoever looks at them? Such routes set their own headers. */
-function isDelivery({ path }: Route): boolean {
-	return /^\/(img|ipx|cld)\//.test(path);
 }
 
 function isIntake(method: string, path: string): boolean {
