@@ -139,17 +139,22 @@ function formatsOf(
 }
 
 /** A render that is stored, or a variant of the same digest that a recipe made. */
-async function find(
-	{ storage, onUse }: DeliveryParts,
-	picture: Picture,
-	prepared: PreparedRender,
-): Promise<Result | undefined> {
+async function find(parts: DeliveryParts, picture: Picture, prepared: PreparedRender): Promise<Result | undefined> {
+	const { storage } = parts;
 	const { digest, type, key } = prepared;
 	const variant = picture.variants.find((one) => one.digest === digest);
 	const stored = variant && (await storage.stat(variant.key));
 	if (variant && stored) return keep(storage, { ...stored, key: variant.key, type, etag: `"${variant.sha256}"` });
 	const found = await storage.stat(key);
-	if (!found) return undefined;
+	return found && rendered(parts, prepared, found);
+}
+
+/** A render that is stored. */
+async function rendered(
+	{ storage, onUse }: DeliveryParts,
+	{ digest, type, key }: PreparedRender,
+	found: StoredObject,
+): Promise<Result> {
 	onUse(key);
 	return keep(storage, { ...found, key, type, etag: renderTag(digest, found) });
 }
@@ -171,8 +176,8 @@ async function make(
 	prepared: PreparedRender,
 	ask: Ask,
 ): Promise<Delivered> {
-	const isMade = await parts.renders.make(jobOf(picture, prepared, ask), ask);
-	return isMade ? find(parts, picture, prepared) : undefined;
+	const made = await parts.renders.make(jobOf(picture, prepared, ask), ask);
+	return made && rendered(parts, prepared, made);
 }
 
 function jobOf(picture: ReceivedPicture, { recipe, digest, key }: PreparedRender, { requestId }: Ask) {

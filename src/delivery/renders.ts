@@ -3,17 +3,20 @@ import type { Endings } from '../queue/events.ts';
 import { type RenderJob, renderJobId } from '../queue/jobs.ts';
 import type { EndedRender, Queues, Urgency } from '../queue/queues.ts';
 import { errorOfJob } from '../queue/retry.ts';
-import type { Storage } from '../storage/storage.ts';
+import type { Storage, StoredObject } from '../storage/storage.ts';
 
 /** Has renders made, each once however many ask for it. */
 export interface Renders {
 	/**
 	 * Waits until a render is stored.
 	 *
-	 * @returns false when it is not there yet after the time, or when the signal aborts
+	 * @returns undefined when it is not there yet after the time, or when the signal aborts
 	 * @throws PicpipeError why it failed, now or a short time ago; `render-queue-full`, `queue-unavailable`
 	 */
-	make(job: RenderJob, wait: { readonly milliseconds: number; readonly signal: AbortSignal }): Promise<boolean>;
+	make(
+		job: RenderJob,
+		wait: { readonly milliseconds: number; readonly signal: AbortSignal },
+	): Promise<StoredObject | undefined>;
 	/** Asks for a render that nobody waits for. @throws PicpipeError as `make` */
 	ask(job: RenderJob, urgency: Urgency): Promise<void>;
 }
@@ -38,8 +41,6 @@ export function openRenders({ storage, queues, endings, failureSeconds, most }: 
 	/** Under way in this process, by job: whoever asks for the same shares one question to Redis and one answer. */
 	const flights = new Map<string, Flight>();
 
-	const isStored = async ({ key }: RenderJob) => (await storage.stat(key)) !== undefined;
-
 	/** @throws the failure that is remembered */
 	const isWanted = (job: RenderJob) => async (ended: EndedRender) => {
 		if (ended.failedReason !== undefined) {
@@ -47,33 +48,27 @@ export function openRenders({ storage, queues, endings, failureSeconds, most }: 
 			return true;
 		}
 		// Made a moment ago, or thrown away since.
-		return !(await isStored(job));
+		return (await storage.stat(job.key)) === undefined;
 	};
 
-	const fly = async (job: RenderJob, signal: AbortSignal): Promise<boolean> => {
+	const fly = async (job: RenderJob, signal: AbortSignal): Promise<StoredObject | undefined> => {
 		const id = renderJobId(job);
 		while (!signal.aborted) {
-			const ending = new AbortController();
 			// Heard from before it is asked for, so that no end falls between the two.
-			const ended = endings.ended(id, lookInterval, AbortSignal.any([signal, ending.signal]));
-			try {
-				await queues.enqueueRender(job, 'now', isWanted(job));
-				if (await isStored(job)) return true;
-				await ended;
-				// Otherwise it has failed, or nothing was heard of it: asking for it again tells.
-				if (await isStored(job)) return true;
-			} finally {
-				ending.abort(heard);
-			}
+			const ended = endings.ended(id, lookInterval, signal);
+			if (await queues.enqueueRender(job, 'now', isWanted(job))) await ended;
+			// Otherwise it has failed, or nothing was heard of it: asking for it again tells.
+			const stored = await storage.stat(job.key);
+			if (stored) return stored;
 		}
-		return false;
+		return undefined;
 	};
 
 	return {
 		async make(job, { milliseconds, signal }) {
 			if (milliseconds === 0) {
 				await queues.enqueueRender(job, 'now', isWanted(job));
-				return isStored(job);
+				return storage.stat(job.key);
 			}
 			const id = renderJobId(job);
 			let flight = flights.get(id);
@@ -100,27 +95,25 @@ export function openRenders({ storage, queues, endings, failureSeconds, most }: 
 /** One render that several wait for. When the last has left, nobody looks after it any more; its job goes on. */
 interface Flight {
 	readonly over: Promise<void>;
-	join(milliseconds: number, signal: AbortSignal): Promise<boolean>;
+	join(milliseconds: number, signal: AbortSignal): Promise<StoredObject | undefined>;
 }
 
-function beginFlight(work: (end: AbortSignal) => Promise<boolean>): Flight {
+function beginFlight(work: (end: AbortSignal) => Promise<StoredObject | undefined>): Flight {
 	const end = new AbortController();
 	let waiting = 0;
 	const result = work(end.signal);
-	const over = result.then(
-		() => {},
-		() => {},
-	);
+	const land = () => end.abort(heard);
+	const over = result.then(land, land);
 	return {
 		over,
 		async join(milliseconds, signal) {
 			waiting += 1;
 			let leave = () => {};
-			const left = new Promise<false>((resolve) => {
-				const timer = setTimeout(resolve, milliseconds, false);
-				const onAbort = () => resolve(false);
+			const left = new Promise<undefined>((resolve) => {
+				const timer = setTimeout(resolve, milliseconds, undefined);
+				const onAbort = () => resolve(undefined);
 				signal.addEventListener('abort', onAbort);
-				if (signal.aborted) resolve(false);
+				if (signal.aborted) resolve(undefined);
 				leave = () => {
 					clearTimeout(timer);
 					signal.removeEventListener('abort', onAbort);

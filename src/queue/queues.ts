@@ -93,9 +93,10 @@ export interface Queues {
 	 * say, who is asked with what it was.
 	 *
 	 * @param isWanted asked about a job that has ended
+	 * @returns whether its end is still to come
 	 * @throws PicpipeError `queue-unavailable`, `render-queue-full`
 	 */
-	enqueueRender(job: RenderJob, urgency: Urgency, isWanted: (ended: EndedRender) => Promise<boolean>): Promise<void>;
+	enqueueRender(job: RenderJob, urgency: Urgency, isWanted: (ended: EndedRender) => Promise<boolean>): Promise<boolean>;
 	/**
 	 * Brings forward what the clock, set back, has made late; returns how many jobs.
 	 *
@@ -179,23 +180,22 @@ export function openQueues(redis: Redis, options: QueuesOptions): Queues {
 			const queue = byName.renders;
 			const jobId = renderJobId(job);
 			const priority = renderPriority[urgency];
-			await askRedis(redis, async () => {
-				const found = await queue.getJob(jobId);
+			return askRedis(redis, async () => {
+				// Both questions at once: hardly ever is there such a job.
+				const [found, { waiting = 0, prioritized = 0, delayed = 0 }] = await Promise.all([
+					queue.getJob(jobId),
+					queue.getJobCounts('waiting', 'prioritized', 'delayed'),
+				]);
 				const state = await found?.getState();
 				if (found && (state === 'completed' || state === 'failed')) {
 					const failedReason = state === 'failed' ? (found.failedReason ?? 'failed') : undefined;
-					if (!(await isWanted({ failedReason, at: found.finishedOn ?? 0 }))) return;
+					if (!(await isWanted({ failedReason, at: found.finishedOn ?? 0 }))) return false;
 					await queue.remove(jobId);
 				} else if (found && state !== 'unknown') {
 					// It was made to wait, and now somebody does.
 					if (state === 'prioritized' && priority < found.priority) await found.changePriority({ priority });
-					return;
+					return true;
 				}
-				const {
-					waiting = 0,
-					prioritized = 0,
-					delayed = 0,
-				} = await queue.getJobCounts('waiting', 'prioritized', 'delayed');
 				if (waiting + prioritized + delayed >= renderQueue) {
 					throw new PicpipeError(
 						'render-queue-full',
@@ -209,6 +209,7 @@ export function openQueues(redis: Redis, options: QueuesOptions): Queues {
 					removeOnFail: keepRenders,
 					...retryOptions(Math.min(renderAttempts, options.attempts), Math.min(renderRetryDelay, options.retryDelay)),
 				});
+				return true;
 			});
 		},
 

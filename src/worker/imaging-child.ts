@@ -67,7 +67,7 @@ export const allocatorSettings = {
  * is a dozen megabytes. Threads that share such a collection out cost twenty times what they save, and marking it in small steps
  * costs ten times what marking it at once does; without those steps most buffers go when the young are collected (docs/benchmarks.md).
  */
-export const engineFlags = ['--single-threaded-gc', '--no-incremental-marking'];
+export const engineFlags = ['--single-threaded-gc', '--no-incremental-marking', '--expose-gc'];
 
 export function startImagingChild(settings: ImagingSettings, log: Logger): ImagingChild {
 	const child = forkImaging();

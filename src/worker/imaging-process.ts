@@ -57,6 +57,12 @@ async function work(task: ImagingTask): Promise<void> {
 	} catch (error) {
 		send({ kind: 'failed', error: packError(toPicpipeError(error)), residentBytes: process.memoryUsage.rss() });
 	}
+	setImmediate(freePixels);
+}
+
+/** What was made of a picture is garbage now, and still young: found at once, in less than a millisecond. Left alone, it piles up until a collection of everything. */
+function freePixels(): void {
+	globalThis.gc?.({ type: 'minor' });
 }
 
 async function image(task: ImagingTask) {

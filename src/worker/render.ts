@@ -46,10 +46,13 @@ export async function renderPicture(job: Job<unknown>, context: RenderContext): 
 			await forget(context, picture.id);
 			throw new PicpipeError('picture-not-found');
 		}
-		await context.renderUse?.add(data.key, made.data.length);
-		succeed(true);
 		const milliseconds = Math.round(performance.now() - started);
-		await report.done(`rendered ${made.format} ${made.width}×${made.height} in ${milliseconds} ms`);
+		// Somebody waits until the job is over: both are told at once.
+		await Promise.all([
+			context.renderUse?.add(data.key, made.data.length),
+			report.done(`rendered ${made.format} ${made.width}×${made.height} in ${milliseconds} ms`),
+		]);
+		succeed(true);
 		log.info({ key: data.key, bytes: made.data.length, milliseconds }, 'picture rendered');
 		return { key: data.key, size: `${made.width}×${made.height}`, bytes: made.data.length, milliseconds };
 	} catch (thrown) {
