@@ -456,11 +456,15 @@ function blameRecipesFile(error: unknown): never {
 
 /** @throws ConfigError for a recipes file that is not valid, and for a default recipe that is not there */
 async function openRecipes(config: Config, assets: AssetFinder, log: Logger): Promise<RecipeBook> {
-	const { openRecipeBook } = await import('./pipeline/recipe-book.ts');
+	const [{ openRecipeBook }, { problemsOfPresets }] = await Promise.all([
+		import('./pipeline/recipe-book.ts'),
+		import('./delivery/check-presets.ts'),
+	]);
 	const book = await openRecipeBook({
 		file: config.recipesFile,
 		limits: config,
 		defaultRecipe: config.defaultRecipe,
+		checkPresets: problemsOfPresets,
 		onChange(change) {
 			if ('problem' in change)
 				log.error(change, 'the recipes file was changed and is refused; the recipes stay as they were');

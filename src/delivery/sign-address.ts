@@ -1,6 +1,7 @@
 import { type Config, ConfigError, settings } from '../config.ts';
 import { PicpipeError } from '../errors.ts';
 import { loadRecipesFile } from '../pipeline/recipes.ts';
+import { problemsOfPresets } from './check-presets.ts';
 import { type Signable, signedPath, sourceOf } from './sign.ts';
 import { below } from './sign-path.ts';
 
@@ -21,7 +22,9 @@ export async function signAddress(
 			`${variable}: expected <key>:<salt>, such as ${variable}=$(openssl rand -hex 32):$(openssl rand -hex 32), the same here and at the api, but received none`,
 		]);
 	}
-	const { presets } = await loadRecipesFile(config.recipesFile, config).catch(blame(settings.recipesFile.variable));
+	const { presets } = await loadRecipesFile(config.recipesFile, config, problemsOfPresets).catch(
+		blame(settings.recipesFile.variable),
+	);
 	const { presetsOnly } = config;
 	try {
 		const source = sourceOf(wanted.source);

@@ -1,7 +1,7 @@
 import { unwatchFile, watchFile } from 'node:fs';
 import type { NamedRecipe, RecipeLimits } from '../domain/recipe.ts';
 import { PicpipeError } from '../errors.ts';
-import { type DialectPresets, type LoadedRecipes, loadRecipesFile } from './recipes.ts';
+import { type CheckPresets, type DialectPresets, type LoadedRecipes, loadRecipesFile } from './recipes.ts';
 
 /** The recipes of an installation as they are now. */
 export interface RecipeBook {
@@ -21,6 +21,7 @@ export interface RecipeBookOptions {
 	readonly limits: RecipeLimits;
 	/** A change that takes this one away is refused; that it is there at the start is for the caller to see. */
 	readonly defaultRecipe: string;
+	readonly checkPresets?: CheckPresets;
 	/** Told after each change of the file: what came of it, or why it was refused. */
 	onChange(change: RecipeChange): void;
 }
@@ -48,13 +49,13 @@ const quietTime = 700;
  * @throws PicpipeError `invalid-recipe` when the file is not valid to begin with
  */
 export async function openRecipeBook(options: RecipeBookOptions): Promise<RecipeBook> {
-	const { file, limits, defaultRecipe, onChange } = options;
+	const { file, limits, defaultRecipe, checkPresets, onChange } = options;
 	let timer: NodeJS.Timeout | undefined;
 	let reloads = 0;
 	let problem: string | undefined;
 
 	const loadAgain = async () => {
-		const loaded = await loadRecipesFile(file, limits);
+		const loaded = await loadRecipesFile(file, limits, checkPresets);
 		if (loaded.recipes.has(defaultRecipe)) return loaded;
 		throw new PicpipeError(
 			'invalid-recipe',
@@ -89,7 +90,7 @@ export async function openRecipeBook(options: RecipeBookOptions): Promise<Recipe
 	};
 	let current: LoadedRecipes;
 	try {
-		current = await loadRecipesFile(file, limits);
+		current = await loadRecipesFile(file, limits, checkPresets);
 	} catch (error) {
 		close();
 		throw error;

@@ -40,15 +40,23 @@ export async function loadRecipes(
 	return (await loadRecipesFile(file, limits)).recipes;
 }
 
+/** Says what is wrong with shorthands, a line each; what they mean is for the languages to know. */
+export type CheckPresets = (presets: DialectPresets) => readonly string[];
+
 /** The same with the shorthands of addresses. @throws as `loadRecipes` */
-export async function loadRecipesFile(file: string | undefined, limits?: RecipeLimits): Promise<LoadedRecipes> {
+export async function loadRecipesFile(
+	file: string | undefined,
+	limits?: RecipeLimits,
+	checkPresets: CheckPresets = () => [],
+): Promise<LoadedRecipes> {
 	const own = parseAll(builtInRecipes);
 	const written = file === undefined ? { recipes: {}, presets: {} } : await readRecipesFile(file);
 	const of = (dialect: (typeof dialects)[number]) => new Map(Object.entries(written.presets[dialect] ?? {}));
-	return {
-		recipes: new Map([...own, ...parseAll(written.recipes, file, limits)]),
-		presets: { imgproxy: of('imgproxy'), ipx: of('ipx'), cloudinary: of('cloudinary') },
-	};
+	const presets = { imgproxy: of('imgproxy'), ipx: of('ipx'), cloudinary: of('cloudinary') };
+	const recipes = new Map([...own, ...parseAll(written.recipes, file, limits)]);
+	const problems = checkPresets(presets);
+	if (problems.length > 0) throw new PicpipeError('invalid-recipe', `${file}: ${listProblems(problems)}`);
+	return { recipes, presets };
 }
 
 function parseAll(

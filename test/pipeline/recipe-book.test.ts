@@ -1,7 +1,9 @@
 import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { problemsOfPresets } from '../../src/delivery/check-presets.ts';
 import { openRecipeBook, type RecipeBook, type RecipeChange } from '../../src/pipeline/recipe-book.ts';
+import type { CheckPresets } from '../../src/pipeline/recipes.ts';
 import { until } from '../helpers/faults.ts';
 import { temporaryFolder } from '../helpers/folder.ts';
 
@@ -17,9 +19,10 @@ interface Watched {
 	told(count: number): Promise<void>;
 }
 
-async function open(file: string, defaultRecipe = 'web'): Promise<Watched> {
+async function open(file: string, defaultRecipe = 'web', checkPresets?: CheckPresets): Promise<Watched> {
 	const changes: RecipeChange[] = [];
-	const book = await openRecipeBook({ file, limits, defaultRecipe, onChange: (change) => void changes.push(change) });
+	const onChange = (change: RecipeChange) => void changes.push(change);
+	const book = await openRecipeBook({ file, limits, defaultRecipe, onChange, ...(checkPresets && { checkPresets }) });
 	onTestFinished(() => book.close());
 	return { book, changes, told: (count) => until(`${count} changes`, () => changes.length >= count, 15_000) };
 }
@@ -74,6 +77,17 @@ describe('the recipe book', () => {
 		await told(5);
 		expect(book.problem).toBeUndefined();
 		expect(widthOf(book)).toMatchObject({ width: 13 });
+	});
+
+	it('refuses presets that mean nothing in their language', async () => {
+		const file = join(await temporaryFolder(), 'recipes.yaml');
+		const presets = (text: string) => `presets: { imgproxy: { card: "${text}" } }\n`;
+		await writeFile(file, presets('w:300'));
+		const { book, told } = await open(file, 'web', problemsOfPresets);
+		await writeFile(file, presets('w:wide'));
+		await told(1);
+		expect(book.problem).toMatch(/recipes\.yaml: presets\.imgproxy\.card: Expected .*wide/);
+		expect(book.presets.imgproxy.get('card')).toBe('w:300');
 	});
 
 	it('waits until a file that is written bit by bit is whole', async () => {

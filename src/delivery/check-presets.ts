@@ -1,0 +1,35 @@
+import { newPictureId } from '../domain/picture.ts';
+import { PicpipeError } from '../errors.ts';
+import type { DialectPresets } from '../pipeline/recipes.ts';
+import { parseCloudinary } from './dialects/cloudinary.ts';
+import { parseImgproxy } from './dialects/imgproxy.ts';
+import { parseIpx } from './dialects/ipx.ts';
+import type { Presets } from './wanted.ts';
+
+/** An address that uses a preset and says nothing else, read in each language. */
+const readers: Readonly<Record<keyof DialectPresets, (preset: string, id: string, presets: Presets) => unknown>> = {
+	imgproxy: (preset, id, presets) => parseImgproxy(`/preset:${preset}/plain/${id}`, { presets }),
+	ipx: (preset, id, presets) => parseIpx(`/preset_${preset}/${id}`, { presets }),
+	cloudinary: (preset, id, presets) => parseCloudinary(`/demo/image/upload/t_${preset}/${id}`, { presets }),
+};
+
+/**
+ * Presets that mean nothing, found when they are written down and not when the first address uses them.
+ *
+ * @returns a line for each, which says where it stands and what was expected
+ */
+export function problemsOfPresets(presets: DialectPresets): string[] {
+	const id = newPictureId();
+	return Object.entries(readers).flatMap(([dialect, read]) => {
+		const own = presets[dialect as keyof DialectPresets];
+		return [...own.keys()].flatMap((name) => {
+			try {
+				read(name, id, own);
+				return [];
+			} catch (error) {
+				if (!(error instanceof PicpipeError)) throw error;
+				return [`presets.${dialect}.${name}: ${error.message}`];
+			}
+		});
+	});
+}
