@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { PicpipeError, toPicpipeError } from '../errors.ts';
 import type { AssetPlace, AssetPlaces } from '../intake/assets.ts';
 import { decodeAsset } from '../pipeline/asset.ts';
@@ -27,18 +28,10 @@ export function openAssetCache(
 	limits: PictureLimits,
 	maximumBytes = defaultBytes,
 ): AssetCache {
-	// Oldest use first.
-	const kept = new Map<string, KnownAsset>();
-	const keep = (asset: KnownAsset) => {
-		kept.delete(asset.sha256);
-		kept.set(asset.sha256, asset);
-		let bytes = [...kept.values()].reduce((sum, { data }) => sum + data.length, 0);
-		for (const [sha256, { data }] of kept) {
-			if (bytes <= maximumBytes) return;
-			kept.delete(sha256);
-			bytes -= data.length;
-		}
-	};
+	const kept = new LRUCache<string, KnownAsset>({
+		maxSize: maximumBytes,
+		sizeCalculation: ({ data }) => data.length,
+	});
 	const openOne = async (name: string, place: AssetPlace) => {
 		const { sha256 } = place;
 		const known = kept.get(sha256);
@@ -58,7 +51,7 @@ export function openAssetCache(
 							...(await blaming(name, () => decodeAsset(file as Buffer, picture as Inspected))),
 							sha256,
 						};
-						keep(asset);
+						kept.set(sha256, asset);
 						assets.set(name, asset);
 					}
 					return assets;

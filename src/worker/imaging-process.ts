@@ -17,6 +17,7 @@ import {
 	packError,
 	type ToImaging,
 } from './imaging-protocol.ts';
+import { openOriginalCache } from './original-cache.ts';
 
 /**
  * The program of an imaging process: the only place where pixels of strangers are decoded. It works on one picture at a
@@ -26,6 +27,7 @@ import {
 let settings: ImagingSettings | undefined;
 let storage: Storage | undefined;
 let assetCache: AssetCache | undefined;
+const originals = openOriginalCache();
 let go: ((lanes: number) => void) | undefined;
 
 process.on('message', (message: ToImaging) => {
@@ -66,10 +68,10 @@ function freePixels(): void {
 }
 
 async function image(task: ImagingTask) {
-	const { sha256, bytes, recipe } = task;
+	const { sha256, recipe } = task;
 	if (!settings || !storage || !assetCache) throw new Error('A task came before the settings.');
 	const { limits } = settings;
-	const file = await readOriginal(storage, task, bytes, sha256);
+	const file = await readOriginal(storage, task);
 	send({ kind: 'read' });
 	const { picture, further, megapixels } = await openPages(file, recipe, limits);
 	const opened = await assetCache.open(task.assets ?? new Map());
@@ -89,8 +91,11 @@ async function image(task: ImagingTask) {
 }
 
 /** @throws PicpipeError `original-missing` or `original-changed`: a variant must never be made of other bytes than those accepted */
-async function readOriginal(from: Storage, place: OriginalPlace, bytes: number, sha256: string): Promise<Buffer> {
-	const file = await readPlace(from, place);
+async function readOriginal(from: Storage, task: ImagingTask): Promise<Buffer> {
+	const { sha256, bytes, isKept = false } = task;
+	const known = originals.get(sha256);
+	if (known) return known;
+	const file = await readPlace(from, task);
 	if (!file) throw new PicpipeError('original-missing', undefined, { step: 'read' });
 	if (file.length !== bytes) {
 		const detail = `Expected an original of ${bytes} bytes but the storage holds ${file.length}.`;
@@ -99,6 +104,7 @@ async function readOriginal(from: Storage, place: OriginalPlace, bytes: number, 
 	if (createHash('sha256').update(file).digest('hex') !== sha256) {
 		throw new PicpipeError('original-changed', undefined, { step: 'read' });
 	}
+	if (isKept) originals.set(sha256, file);
 	return file;
 }
 

@@ -21,6 +21,8 @@ export type ImagingTask = OriginalPlace & {
 	readonly recipe: Recipe;
 	/** The other pictures that the recipe uses. */
 	readonly assets?: AssetPlaces;
+	/** More is likely to be made of the original soon. */
+	readonly isKept?: boolean;
 };
 
 /** The same for every picture of a process. */

@@ -97,7 +97,7 @@ async function run(
 	const assets = await context.assets.find(recipe);
 	const made: VariantOutput[] = [];
 	await context.pool.run(
-		{ key, sha256, bytes, recipe, assets },
+		{ key, sha256, bytes, recipe, assets, isKept: true },
 		{ onStep: (event) => report.made(event), onVariant: (output) => made.push(output) },
 		{ isUrgent: true },
 	);

@@ -79,6 +79,16 @@ describe('imaging pool', () => {
 		expect(pool.pids()).toEqual(pids);
 	});
 
+	it('reads an original once where more is made of it soon', async () => {
+		const { task, run, storage } = await open({ processes: 1 });
+		const read = await task(await photograph({ width: 400, height: 300 }));
+		const kept = { ...(await task(await photograph({ width: 800, height: 600 }))), isKept: true };
+		for (const one of [read, kept]) await run(one).result;
+		for (const { key } of [read, kept]) await storage.delete(key);
+		await expect(run(read).result).rejects.toMatchObject({ code: 'original-missing' });
+		expect((await run(kept).result).facts).toMatchObject({ width: 800, height: 600 });
+	});
+
 	it('refuses an original that is gone or is not what was received', async () => {
 		const { task, run, storage } = await open({ processes: 1 });
 		const file = await photograph({ width: 800, height: 600 });
