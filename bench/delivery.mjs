@@ -123,9 +123,7 @@ async function stampede(server, photographs) {
 	await Promise.all(
 		addresses.map(async (address) => {
 			for (;;) {
-				const status = await statusOf(address, agent);
-				if (status === 200) return;
-				if (status !== 202 && status !== 503) throw new Error(`${address} was answered ${status}.`);
+				if ((await fetchOnce(address, agent, [200, 202, 503])).status === 200) return;
 				later++;
 				await sleep(1_000);
 			}
@@ -139,16 +137,6 @@ async function stampede(server, photographs) {
 		`memory of all processes ${(before / 1e6).toFixed(0)} MB before and ${(peak / 1e6).toFixed(0)} MB at most`,
 	];
 	process.stdout.write(`${figures.join('; ')}\n\n`);
-}
-
-function statusOf(address, agent) {
-	return new Promise((resolve, reject) => {
-		get(address, { agent, headers: { accept: 'image/webp' } }, (response) => {
-			response.resume();
-			response.on('end', () => resolve(response.statusCode));
-			response.on('error', reject);
-		}).on('error', reject);
-	});
 }
 
 async function measure(server, asking) {
@@ -166,13 +154,26 @@ async function measure(server, asking) {
 	};
 }
 
-async function ask(addresses, connections) {
-	const agent = new Agent({ keepAlive: true, maxSockets: connections });
+/** Each address once. */
+function ask(addresses, connections) {
 	const left = [...addresses];
+	return askWhile(() => left.shift(), connections);
+}
+
+/** One address again and again. */
+async function askAgain(address, seconds) {
+	await fetchOnce(address, new Agent());
+	const end = performance.now() + seconds * 1_000;
+	return askWhile(() => (performance.now() < end ? address : undefined), cachedConnections);
+}
+
+/** @param next what to ask for; undefined ends it */
+async function askWhile(next, connections) {
+	const agent = new Agent({ keepAlive: true, maxSockets: connections });
 	const times = [];
 	let bytes = 0;
 	const work = async () => {
-		for (let address = left.shift(); address; address = left.shift()) {
+		for (let address = next(); address; address = next()) {
 			const one = await fetchOnce(address, agent);
 			times.push(one.milliseconds);
 			bytes += one.data.length;
@@ -183,25 +184,7 @@ async function ask(addresses, connections) {
 	return { times, bytes };
 }
 
-async function askAgain(address, seconds) {
-	const agent = new Agent({ keepAlive: true, maxSockets: cachedConnections });
-	await fetchOnce(address, agent);
-	const end = performance.now() + seconds * 1_000;
-	const times = [];
-	let bytes = 0;
-	const work = async () => {
-		while (performance.now() < end) {
-			const one = await fetchOnce(address, agent);
-			times.push(one.milliseconds);
-			bytes += one.data.length;
-		}
-	};
-	await Promise.all(Array.from({ length: cachedConnections }, work));
-	agent.destroy();
-	return { times, bytes };
-}
-
-function fetchOnce(address, agent) {
+function fetchOnce(address, agent, expected = [200]) {
 	const started = performance.now();
 	return new Promise((resolve, reject) => {
 		get(address, { agent, headers: { accept: 'image/webp' } }, (response) => {
@@ -209,9 +192,10 @@ function fetchOnce(address, agent) {
 			response.on('data', (chunk) => chunks.push(chunk));
 			response.on('error', reject);
 			response.on('end', () => {
+				const { statusCode: status } = response;
 				const data = Buffer.concat(chunks);
-				if (response.statusCode === 200) resolve({ data, milliseconds: performance.now() - started });
-				else reject(new Error(`${address} was answered ${response.statusCode}: ${data.toString().slice(0, 300)}`));
+				if (expected.includes(status)) resolve({ status, data, milliseconds: performance.now() - started });
+				else reject(new Error(`${address} was answered ${status}: ${data.toString().slice(0, 300)}`));
 			});
 		}).on('error', reject);
 	});

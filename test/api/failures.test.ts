@@ -7,6 +7,7 @@ import { createLogger } from '../../src/observe/log.ts';
 import { originalKey } from '../../src/storage/keys.ts';
 import { failureOf } from '../../src/worker/record.ts';
 import { form, json, startTestApi, type TestApi, untilFinished } from '../helpers/api.ts';
+import { until } from '../helpers/faults.ts';
 import { startKeyedApi } from '../helpers/keys.ts';
 import { makePicture } from '../helpers/manifest.ts';
 import { photograph } from '../helpers/pictures.ts';
@@ -105,8 +106,9 @@ describe('the class and the code of a failure', () => {
 		const expected = { class: 'corrupt', code: 'corrupt-picture' };
 		expect(shown.failure).toMatchObject(expected);
 		expect((await readManifest(api.storage, shown.id))?.failure).toEqual(shown.failure);
-		const { body } = await ask(api, '/v1/queues');
-		expect(body.queues[0].counts.failed).toBe(1);
+		// The job ends after what it was about is recorded.
+		const failedJobs = async () => (await ask(api, '/v1/queues')).body.queues[0].counts.failed;
+		await until('the job to fail', async () => (await failedJobs()) === 1);
 		const line = lines.map((one) => JSON.parse(one)).find(({ msg }) => msg === 'attempt failed');
 		expect(line).toMatchObject({ ...expected, pictureId: shown.id, attempt: 1 });
 		const reason = await failedReason(api, shown.links.job.split('/').at(-1));
