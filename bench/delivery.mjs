@@ -51,7 +51,9 @@ try {
 	servers.push(await startNext(join(folder, 'next'), photographs, allWidths));
 	const cold = servers.map(() => []);
 	const cached = servers.map(() => []);
-	const every = (widths) => widths.flatMap((width) => photographs.map((_, at) => [at, width]));
+	// Sizes mixed, as those of a page are: with the largest at the end, what is measured is who has fewer of them left then.
+	const every = (widths) =>
+		widths.flatMap((_, turn) => photographs.map((_, at) => [at, widths[(at + turn) % widths.length]]));
 	for (const server of servers) {
 		await ask(
 			every(firstWidths).map(([one, width]) => server.address(one, width)),

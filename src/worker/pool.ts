@@ -21,7 +21,10 @@ export interface ImagingPoolOptions extends ImagingSettings {
 }
 
 export interface RunOptions {
-	/** Somebody waits for it. Urgent pictures go first, but where others wait too, every second turn is theirs. */
+	/**
+	 * Somebody waits for it. Urgent pictures go first, but where others wait too, every second turn is theirs. Among urgent ones the
+	 * lightest goes first.
+	 */
 	readonly isUrgent?: boolean;
 }
 
@@ -46,8 +49,12 @@ const maximumRestartDelay = 10_000;
 /** So many deaths in a row, without any process that works, are no accident: waiting pictures are told. */
 const deathsBeforeGivingUp = 3;
 
+/** The oldest urgent picture lets lighter ones pass so often, then it is its turn. */
+const mostPassedBy = 3;
+
 interface Waiting {
 	readonly task: ImagingTask;
+	passedBy: number;
 	readonly listener: PipelineListener;
 	readonly resolve: (result: ImagingResult) => void;
 	readonly reject: (error: PicpipeError) => void;
@@ -120,7 +127,7 @@ export function startImagingPool(options: ImagingPoolOptions): ImagingPool {
 			const child = idle.shift();
 			const isUrgentsTurn = urgent.length > 0 && (waiting.length === 0 || !wasUrgent);
 			wasUrgent = isUrgentsTurn;
-			const next = isUrgentsTurn ? urgent.shift() : waiting.shift();
+			const next = isUrgentsTurn ? takeLightest(urgent) : waiting.shift();
 			if (child && next) void work(child, next);
 		}
 	};
@@ -158,7 +165,7 @@ export function startImagingPool(options: ImagingPoolOptions): ImagingPool {
 		run(task, listener, { isUrgent = false } = {}) {
 			return new Promise((resolve, reject) => {
 				if (isStopping) return reject(new PicpipeError('stopping'));
-				(isUrgent ? urgent : waiting).push({ task, listener, resolve, reject });
+				(isUrgent ? urgent : waiting).push({ task, passedBy: 0, listener, resolve, reject });
 				dispatch();
 			});
 		},
@@ -172,6 +179,19 @@ export function startImagingPool(options: ImagingPoolOptions): ImagingPool {
 			await Promise.all(ending);
 		},
 	};
+}
+
+/**
+ * What is made of a small file takes less time than what is made of a large one, so that all together wait the least when it comes first: a thumb
+ * made of a stored variant need not wait for the hero of a page.
+ */
+function takeLightest(urgent: Waiting[]): Waiting | undefined {
+	const [oldest] = urgent;
+	if (!oldest || oldest.passedBy >= mostPassedBy) return urgent.shift();
+	const lightest = urgent.reduce((least, one) => (one.task.bytes < least.task.bytes ? one : least));
+	if (lightest !== oldest) oldest.passedBy++;
+	removeFrom(urgent, lightest);
+	return lightest;
 }
 
 function removeFrom<T>(list: T[], item: T): boolean {

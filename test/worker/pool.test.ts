@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import sharp from 'sharp';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { ImagingTask } from '../../src/worker/pool.ts';
 import { cut, photograph, similarity, withComment } from '../helpers/pictures.ts';
 import { type PoolFixture, slow, startPool } from './pool-fixture.ts';
 
@@ -131,6 +132,20 @@ describe('imaging pool', () => {
 		await Promise.all(works);
 		const turns = Array.from({ length: 4 }, () => ['render', 'picture']).flat();
 		expect(order).toEqual(['warm-up', 'first', ...turns]);
+	});
+
+	it('takes the lightest of urgent pictures first, and the oldest before it has waited for too many', async () => {
+		const { task, pool } = await open({ processes: 1 });
+		const heavy = await task(await photograph({ width: 640, height: 480 }));
+		const light = await task(await photograph({ width: 64, height: 48 }));
+		const order: string[] = [];
+		const run = (name: string, picture: ImagingTask) =>
+			pool.run(picture, { onStep() {}, onVariant() {} }, { isUrgent: true }).then(() => order.push(name));
+		await run('warm-up', light);
+		const works = [run('first', light), run('heavy', heavy)];
+		for (let count = 0; count < 6; count++) works.push(run('light', light));
+		await Promise.all(works);
+		expect(order).toEqual(['warm-up', 'first', ...Array(3).fill('light'), 'heavy', ...Array(3).fill('light')]);
 	});
 
 	it('takes a picture larger than the whole budget, alone', async () => {
