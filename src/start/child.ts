@@ -30,6 +30,13 @@ const healthyTime = 60_000;
 /** On top of its own time limit a process gets this long, milliseconds, to end itself. */
 const grace = 1_000;
 
+/**
+ * For V8. On machines that are busy with pictures the threads that share out a collection wait for a core, and for each other; and a
+ * young generation that begins with one megabyte is collected ten times as often as one that begins with the most it may have, megabytes
+ * (docs/benchmarks.md).
+ */
+const engineFlags = ['--single-threaded-gc', '--min-semi-space-size=16'];
+
 export function restartDelay(failures: number): number {
 	return Math.min(firstDelay * 2 ** failures, longestDelay);
 }
@@ -65,6 +72,7 @@ export class Child {
 		// A session of its own: Ctrl-C in the terminal reaches the supervisor alone, which then stops all in order.
 		const child = fork(this.#spec.file, [...this.#spec.arguments], {
 			env: this.#spec.environment,
+			execArgv: [...process.execArgv, ...engineFlags],
 			detached: true,
 			stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
 		});
