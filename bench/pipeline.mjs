@@ -16,7 +16,7 @@ import { cpuOf, watchMemory } from './usage.mjs';
  *
  *   npm run bench:pipeline                 15 rounds of 20 pictures: long enough to keep all cores busy, and so short that a machine which
  *                                          others use too is as fast for all sides of a round
- *   npm run bench:pipeline -- --quick      2 rounds of 10 pictures, under a minute
+ *   npm run bench:pipeline -- --quick      3 rounds of 16 pictures without the tuned side, about a minute
  *   ... -- --photos                        the photographs of ../shared/pictures/photos instead
  *
  * The last line is `ratio: <number>`, pictures per second of all of picpipe divided by those of sharp.
@@ -24,8 +24,8 @@ import { cpuOf, watchMemory } from './usage.mjs';
 const { values: options } = parseArgs({
 	options: { quick: { type: 'boolean', default: false }, photos: { type: 'boolean', default: false } },
 });
-const rounds = options.quick ? 2 : 15;
-const pictures = options.quick ? 10 : 20;
+const rounds = options.quick ? 3 : 15;
+const pictures = options.quick ? 16 : 20;
 
 const folder = await mkdtemp(join(tmpdir(), 'picpipe-bench-'));
 const sides = [];
@@ -33,7 +33,8 @@ try {
 	const files = await makeFiles(join(folder, 'in'));
 	sides.push(await startDirect(join(folder, 'direct')));
 	// For the reader who wonders how much of the pool's speed is its allocator settings.
-	sides.push(await startDirect(join(folder, 'tuned'), 'sharp directly, allocator tuned', allocatorSettings));
+	if (!options.quick)
+		sides.push(await startDirect(join(folder, 'tuned'), 'sharp directly, allocator tuned', allocatorSettings));
 	sides.push(await startEngine(join(folder, 'engine')));
 	sides.push(await startWhole(join(folder, 'whole')));
 	for (const side of sides) await side.prepare?.(files);
@@ -45,7 +46,7 @@ try {
 		for (let turn = 0; turn < results.length; turn++) await measure(results[(round + turn) % results.length], files);
 		process.stderr.write(`round ${round + 1} of ${rounds}\n`);
 	}
-	print(results, files.length);
+	print(results, files.length, await sides.at(-1).queueTimes(files));
 } finally {
 	await Promise.allSettled(sides.map((side) => side.stop()));
 	await rm(folder, { recursive: true, force: true });
@@ -80,7 +81,7 @@ async function measure(result, files) {
 	result.peak = Math.max(result.peak, memory.stop() ?? 0);
 }
 
-function print(results, count) {
+function print(results, count, queue) {
 	const direct = results[0];
 	const whole = results.at(-1);
 	const ratioOf = (result) => median(direct.seconds.map((seconds, round) => seconds / result.seconds[round]));
@@ -101,6 +102,7 @@ function print(results, count) {
 			table(rows),
 			`\nOverhead of picpipe: ${extra.toFixed(1)} ms of wall time a picture`,
 			process.platform === 'linux' ? `; ${cpu.toFixed(1)} ms of CPU outside its imaging processes` : '',
+			`\nOf the queue, a picture at a time: ${queue.begin} ms from queued to begun, ${queue.end} ms from done to the client's answer`,
 			`\n\nratio: ${ratioOf(whole).toFixed(3)}\n`,
 		].join(''),
 	);

@@ -9,10 +9,12 @@ import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { Redis } from 'ioredis';
 import { pino } from 'pino';
 import { loadRecipes } from '../dist/pipeline/recipes.js';
 import { openStorage } from '../dist/storage/index.js';
 import { startImagingPool } from '../dist/worker/pool.js';
+import { median } from './figures.mjs';
 
 /**
  * The sides of the comparison. Each is started once, waits idle while another one runs, and does the same work: every file
@@ -139,6 +141,28 @@ export async function startWhole(folder) {
 				if (failed) throw new Error(`A picture failed: ${failed.failure.message}`);
 				left = files.length - pictures.filter(({ state }) => state === 'ready').length;
 				if (left > 0) await sleep(20);
+			}
+		},
+		/** Each file by itself. @returns medians, milliseconds: from queued to begun, and from done to the client's answer */
+		async queueTimes(files) {
+			const told = [];
+			for (const file of files) {
+				await uploadFile(api, bodies.get(file), 'alone', true);
+				told.push(Date.now());
+			}
+			const redis = new Redis(join(folder, 'redis', 'redis.sock'));
+			try {
+				const ids = await redis.zrevrange('picpipe:pictures:completed', 0, files.length - 1);
+				const fields = ids
+					.reverse()
+					.map((id) => redis.hmget(`picpipe:pictures:${id}`, 'timestamp', 'processedOn', 'finishedOn'));
+				const jobs = (await Promise.all(fields)).map((times) => times.map(Number));
+				return {
+					begin: median(jobs.map(([queued, begun]) => begun - queued)),
+					end: median(jobs.map(([, , done], at) => told[at] - done)),
+				};
+			} finally {
+				redis.disconnect();
 			}
 		},
 		async stop() {
