@@ -112,8 +112,17 @@ export function listProblems(problems: readonly string[]): string {
 	return hidden > 0 ? `${shown}; and ${hidden} more` : shown;
 }
 
+/** What was planned; a recipe is never changed, and several ask for the plan of the same one. */
+const plans = new WeakMap<Recipe, readonly PlannedVariant[]>();
+
 /** The variants of a recipe with their operations and encoders looked up. @throws PicpipeError `invalid-recipe` */
 export function planVariants(recipe: Recipe): readonly PlannedVariant[] {
+	const known = plans.get(recipe) ?? plan(recipe);
+	plans.set(recipe, known);
+	return known;
+}
+
+function plan(recipe: Recipe): readonly PlannedVariant[] {
 	const problems: string[] = [];
 	const checked = checkVariants(recipe, problems);
 	if (problems.length > 0) throw refused(problems);
