@@ -50,7 +50,9 @@ const maximumRestartDelay = 10_000;
 const deathsBeforeGivingUp = 3;
 
 /** The oldest urgent picture lets lighter ones pass so often, then it is its turn. */
-const mostPassedBy = 3;
+const mostPassedBy = 4;
+/** And only those of less than this share of its bytes: to let pass what takes about as long makes one wait and saves the other nothing. */
+const lightShare = 0.5;
 
 interface Waiting {
 	readonly task: ImagingTask;
@@ -189,7 +191,8 @@ function takeLightest(urgent: Waiting[]): Waiting | undefined {
 	const [oldest] = urgent;
 	if (!oldest || oldest.passedBy >= mostPassedBy) return urgent.shift();
 	const lightest = urgent.reduce((least, one) => (one.task.bytes < least.task.bytes ? one : least));
-	if (lightest !== oldest) oldest.passedBy++;
+	if (lightest.task.bytes >= oldest.task.bytes * lightShare) return urgent.shift();
+	oldest.passedBy++;
 	removeFrom(urgent, lightest);
 	return lightest;
 }
