@@ -134,18 +134,25 @@ describe('imaging pool', () => {
 		expect(order).toEqual(['warm-up', 'first', ...turns]);
 	});
 
-	it('takes the lightest of urgent pictures first, and the oldest before it has waited for too many', async () => {
+	it('lets urgent pictures of less than half its bytes pass the oldest, and four of them at most', async () => {
 		const { task, pool } = await open({ processes: 1 });
 		const heavy = await task(await photograph({ width: 640, height: 480 }));
+		const lighter = await task(await photograph({ width: 560, height: 420 }));
+		expect(lighter.bytes).toBeGreaterThan(heavy.bytes * 0.5);
+		expect(lighter.bytes).toBeLessThan(heavy.bytes);
 		const light = await task(await photograph({ width: 64, height: 48 }));
 		const order: string[] = [];
 		const run = (name: string, picture: ImagingTask) =>
 			pool.run(picture, { onStep() {}, onVariant() {} }, { isUrgent: true }).then(() => order.push(name));
 		await run('warm-up', light);
-		const works = [run('first', light), run('heavy', heavy)];
+		const works = [run('first', light), run('heavy', heavy), run('lighter', lighter)];
 		for (let count = 0; count < 6; count++) works.push(run('light', light));
 		await Promise.all(works);
-		expect(order).toEqual(['warm-up', 'first', ...Array(3).fill('light'), 'heavy', ...Array(3).fill('light')]);
+		// Of less than half of its bytes, so the last two of the light ones pass the lighter one as well.
+		expect(order).toEqual([
+			...['warm-up', 'first', ...Array(4).fill('light'), 'heavy'],
+			...[...Array(2).fill('light'), 'lighter'],
+		]);
 	});
 
 	it('takes a picture larger than the whole budget, alone', async () => {
