@@ -36,13 +36,13 @@ export interface ProcessOptions {
 		| 'keys'
 		| 'sign';
 	readonly arguments?: readonly string[];
-	/** Another command line than picpipe's source, such as `npm start` in a copy of the project. */
+	/** Another command line than picpipe's own, such as `npm start` in a copy of the project. */
 	readonly run?: { readonly program: string; readonly arguments: readonly string[]; readonly cwd: string };
 	/** Added to the environment; `undefined` takes a variable away. */
 	readonly environment?: Record<string, string | undefined>;
 }
 
-/** picpipe's command line, run from source in a process of its own, on free ports. */
+/** picpipe's command line as it is shipped, built from the source of this moment (`setup.ts`), in a process of its own, on free ports. */
 export class PicpipeProcess {
 	readonly child: ChildProcess;
 	readonly folder: string;
@@ -65,7 +65,7 @@ export class PicpipeProcess {
 			cwd,
 		} = options.run ?? {
 			program: process.execPath,
-			arguments: ['--import', 'tsx', 'src/cli.ts', options.command ?? 'start', ...(options.arguments ?? [])],
+			arguments: ['dist/cli.js', options.command ?? 'start', ...(options.arguments ?? [])],
 			cwd: root,
 		};
 		this.child = spawn(program, list, {
