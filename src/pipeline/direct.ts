@@ -18,12 +18,17 @@ export interface Direct {
  * two pipelines, which is worth a twentieth of its time (docs/benchmarks.md).
  *
  * @param picture the page that the level is of
+ * @param copy what other sizes shall be made of: then it is wanted itself, and what is made of it begins with pixels that are known to be whole
  */
-export function directOf(level: Level, levels: readonly Level[], picture: Inspected): Direct | undefined {
+export function directOf(level: Level, levels: readonly Level[], picture: Inspected, copy?: Level): Direct | undefined {
 	const [variant, ...otherVariants] = level.variants;
 	const isAlone =
-		!level.base && otherVariants.length + level.analyse.length === 0 && !levels.some(({ base }) => base === level);
-	if (!variant || !isAlone || !isPlainPhotograph(picture)) return undefined;
+		level !== copy &&
+		level.base === copy &&
+		otherVariants.length + level.analyse.length === 0 &&
+		!levels.some(({ base }) => base === level);
+	if (!variant || !isAlone) return undefined;
+	if (copy ? picture.facts.alpha : !isPlainPhotograph(picture)) return undefined;
 	const [pass, ...otherPasses] = variant.passes;
 	const [encoding, ...otherEncodings] = variant.variant.encodings;
 	const isPlain =
@@ -31,18 +36,24 @@ export function directOf(level: Level, levels: readonly Level[], picture: Inspec
 		variant.later === undefined &&
 		(variant.variant.output.colour ?? 'srgb') === 'srgb' &&
 		pass?.operation.name === 'resize' &&
-		isReadWhole(pass, picture);
+		isScaled(pass) &&
+		(copy !== undefined || isReadWhole(pass, picture));
 	if (!isPlain || !pass || !encoding || isChooser(encoding.encoder) || targetOf(encoding.options)) return undefined;
 	return { variant, pass, encoding, encoder: encoding.encoder };
 }
 
+function isScaled({ operation, options, input }: Pass): boolean {
+	const { enough, addsAlpha = false } = operation.predict(input, options);
+	return enough !== undefined && !addsAlpha;
+}
+
 /**
- * Scaled, and cut at the sides at most: of a picture that is cut above or below, a decoder may read no further than to the edge, and not see that the
- * file ends early. One that lies on its side is cut across its rows.
+ * Cut at the sides at most: of a picture that is cut above or below, a decoder may read no further than to the edge, and not see that the file ends
+ * early. One that lies on its side is cut across its rows.
  */
 function isReadWhole({ operation, options, input }: Pass, { facts }: Inspected): boolean {
-	const { enough, output, addsAlpha = false } = operation.predict(input, options);
-	if (enough === undefined || addsAlpha || enough.height > output.height) return false;
+	const { enough, output } = operation.predict(input, options);
+	if (enough === undefined || enough.height > output.height) return false;
 	return enough.width <= output.width || facts.orientation === 1;
 }
 

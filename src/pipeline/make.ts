@@ -4,7 +4,7 @@ import type { Direct } from './direct.ts';
 import type { Encoder } from './encode.ts';
 import { type Level, type LevelVariant, needsFrames } from './levels.ts';
 import { metadataOf } from './metadata.ts';
-import { firstFrame, type Pixels, scaled } from './pixels.ts';
+import { firstFrame, open, type Pixels, scaled } from './pixels.ts';
 import { type PlannedEncoding, type PlannedVariant, variantDigest } from './plan.ts';
 import { profileFor } from './profile.ts';
 import { applySteps } from './steps.ts';
@@ -43,25 +43,29 @@ export async function makeVariant(level: LevelVariant, pixels: Pixels, work: Var
 /** Makes what `directOf` has found; whatever goes wrong, or is only odd, is gone about as always, which knows what to make of it. */
 export async function makeDirectly(
 	direct: Direct,
-	level: Level,
-	levels: readonly Level[],
+	from: { readonly level: Level; readonly levels: readonly Level[]; readonly base: Pixels | undefined },
 	work: VariantWork,
 ): Promise<void> {
+	const { level, levels, base } = from;
 	const { variant, pass, encoding, encoder } = direct;
 	const { options } = encoding;
 	const { input, report } = work;
 	const picture = pageOf(input, level.page);
 	const started = performance.now();
-	const step = `decode and encode ${variant.variant.name}.${encoder.extension}`;
+	const step = `${base ? 'scale' : 'decode'} and encode ${variant.variant.name}.${encoder.extension}`;
 	const attach = metadataOf(variant.variant.output.metadata, picture);
-	const scaled = await pass.operation.apply(openPhotograph(input.file, picture), pass.options, pass.input, noAssets);
+	const opened = base ? open(base) : openPhotograph(input.file, picture);
+	const scaled = await pass.operation.apply(opened, pass.options, pass.input, noAssets);
 	const image = encoder.apply(attach ? attach(scaled) : scaled, options);
 	const encoded = await report(
 		step,
 		() => encode(image),
 		({ data }) => data.length,
 	).catch(() => undefined);
-	if (!encoded) return makeVariant(variant, await makeLevel(level, levels, new Map(), work), work);
+	if (!encoded) {
+		const made = new Map(level.base && base && [[level.base, base]]);
+		return makeVariant(variant, await makeLevel(level, levels, made, work), work);
+	}
 	tell(work, variant.variant, encoding, encoder, { ...encoded, milliseconds: performance.now() - started });
 }
 

@@ -16,10 +16,16 @@ export interface OpenedPages {
 /**
  * Reads the headers of a picture and of the pages that a recipe takes, and checks them.
  *
+ * @param known what is known already of the first page
  * @throws PicpipeError of class `unsupported`, `corrupt` or `limit`; `no-such-page`
  */
-export async function openPages(file: Buffer, recipe: Recipe, limits: PictureLimits): Promise<OpenedPages> {
-	const picture = await inspect(file, limits);
+export async function openPages(
+	file: Buffer,
+	recipe: Recipe,
+	limits: PictureLimits,
+	known?: Inspected,
+): Promise<OpenedPages> {
+	const picture = known ?? (await inspect(file, limits));
 	const further = new Map<number, Inspected>();
 	const wanted = new Set(planVariants(recipe).map(({ page }) => page));
 	for (const page of [...wanted].sort((a, b) => a - b)) {

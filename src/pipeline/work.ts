@@ -4,6 +4,7 @@ import type { PipelineListener } from './events.ts';
 import type { Inspected } from './inspect.ts';
 import type { Lanes } from './lanes.ts';
 import type { WorkLimits } from './levels.ts';
+import type { Pixels } from './pixels.ts';
 import type { Report } from './report.ts';
 
 /** A picture that steps use, and the digest of the file that it was read from. */
@@ -25,6 +26,8 @@ export interface PipelineInput {
 	/** The other pictures that the recipe's steps name (`assetsOf`). */
 	readonly assets?: ReadonlyMap<string, KnownAsset>;
 	readonly limits: WorkLimits;
+	/** A copy of the picture is wanted, to make other sizes of it: one that is made, or the one that is there already. */
+	readonly copying?: { readonly known?: Pixels | undefined };
 	/** Steps that may run side by side; 1 is best when other pictures keep the cores busy. */
 	readonly lanes: number;
 }

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { extname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { LRUCache } from 'lru-cache';
 import { type ErrorCode, PicpipeError, type Seen, toPicpipeError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
 import type { PipelineListener } from '../pipeline/run.ts';
@@ -15,6 +16,7 @@ import {
 	type ToImaging,
 	unpackError,
 } from './imaging-protocol.ts';
+import { keptFor } from './kept-pictures.ts';
 import { watchMemory } from './memory.ts';
 
 /** The worker's end of one imaging process. */
@@ -26,6 +28,8 @@ export interface ImagingChild {
 	readonly exited: Promise<string>;
 	/** Resident memory after the last picture, bytes. */
 	readonly residentBytes: number;
+	/** Has it worked on the same a moment ago, and kept what that takes? */
+	isAheadWith(task: ImagingTask): boolean;
 	/** Works on one picture; the next only after this one ended. @throws PicpipeError */
 	run(task: ImagingTask, work: WorkOptions): Promise<ImagingResult>;
 	/** Ends it at once; the picture it is at fails with this error. */
@@ -38,6 +42,9 @@ export interface WorkOptions extends PipelineListener {
 	/** Waits until the picture may be decoded, and says how many steps may run side by side. */
 	admit(megapixels: number): Promise<{ readonly release: Release; readonly lanes: number }>;
 }
+
+/** Pictures that a process is remembered to have kept. */
+const maximumKeptKnown = 64;
 
 /** Longest line that is copied from a process's output to the log, characters. */
 const maximumLogLine = 2_000;
@@ -75,6 +82,8 @@ export function startImagingChild(settings: ImagingSettings, log: Logger): Imagi
 	const childLog = log.child({ imagingPid: child.pid });
 	logOutput(child, childLog);
 	let residentBytes = 0;
+	// What it has let go since for want of room is done anew: nothing but time is lost.
+	const kept = new LRUCache<string, true>({ max: maximumKeptKnown, ttl: keptFor });
 	let killReason: PicpipeError | undefined;
 	// Of the picture that is worked on; replaced with each, so that nothing of earlier ones is held.
 	let onMessage: (message: FromImaging) => void = () => {};
@@ -118,6 +127,7 @@ export function startImagingChild(settings: ImagingSettings, log: Logger): Imagi
 			return residentBytes;
 		},
 		kill,
+		isAheadWith: ({ sha256 }) => kept.has(sha256),
 		async run(task, { seconds, admit, onStep, onVariant }) {
 			let timer: NodeJS.Timeout | undefined;
 			let release: Release | undefined;
@@ -155,6 +165,7 @@ export function startImagingChild(settings: ImagingSettings, log: Logger): Imagi
 								return onVariant(message.output);
 							case 'done':
 								residentBytes = message.residentBytes;
+								if (task.isKept) kept.set(task.sha256, true);
 								return resolve(message.result);
 							case 'failed':
 								residentBytes = message.residentBytes;

@@ -17,7 +17,7 @@ import {
 	packError,
 	type ToImaging,
 } from './imaging-protocol.ts';
-import { openOriginalCache } from './original-cache.ts';
+import { openKeptPictures } from './kept-pictures.ts';
 
 /**
  * The program of an imaging process: the only place where pixels of strangers are decoded. It works on one picture at a
@@ -27,7 +27,7 @@ import { openOriginalCache } from './original-cache.ts';
 let settings: ImagingSettings | undefined;
 let storage: Storage | undefined;
 let assetCache: AssetCache | undefined;
-const originals = openOriginalCache();
+const keptPictures = openKeptPictures();
 let go: ((lanes: number) => void) | undefined;
 
 process.on('message', (message: ToImaging) => {
@@ -68,12 +68,13 @@ function freePixels(): void {
 }
 
 async function image(task: ImagingTask) {
-	const { sha256, recipe } = task;
+	const { sha256, recipe, isKept = false } = task;
 	if (!settings || !storage || !assetCache) throw new Error('A task came before the settings.');
 	const { limits } = settings;
-	const file = await readOriginal(storage, task);
+	const known = keptPictures.get(sha256);
+	const file = known?.file ?? (await readOriginal(storage, task));
 	send({ kind: 'read' });
-	const { picture, further, megapixels } = await openPages(file, recipe, limits);
+	const { picture, further, megapixels } = await openPages(file, recipe, limits, known?.picture);
 	const opened = await assetCache.open(task.assets ?? new Map());
 	const admitted = new Promise<number>((resolve) => {
 		go = resolve;
@@ -81,20 +82,21 @@ async function image(task: ImagingTask) {
 	send({ kind: 'inspected', megapixels: megapixels + opened.megapixels });
 	const lanes = await admitted;
 	const assets = await opened.decode();
-	return runPipeline(
-		{ file, sha256, picture, further, recipe, assets, limits, lanes },
+	const copying = isKept ? { known: known?.copy } : undefined;
+	const { copy = known?.copy, ...result } = await runPipeline(
+		{ file, sha256, picture, further, recipe, assets, limits, lanes, ...(copying && { copying }) },
 		{
 			onStep: (event) => send({ kind: 'step', event }),
 			onVariant: (output) => send({ kind: 'variant', output }),
 		},
 	);
+	if (isKept) keptPictures.set(sha256, { file, picture, copy });
+	return result;
 }
 
 /** @throws PicpipeError `original-missing` or `original-changed`: a variant must never be made of other bytes than those accepted */
 async function readOriginal(from: Storage, task: ImagingTask): Promise<Buffer> {
-	const { sha256, bytes, isKept = false } = task;
-	const known = originals.get(sha256);
-	if (known) return known;
+	const { sha256, bytes } = task;
 	const file = await readPlace(from, task);
 	if (!file) throw new PicpipeError('original-missing', undefined, { step: 'read' });
 	if (file.length !== bytes) {
@@ -104,7 +106,6 @@ async function readOriginal(from: Storage, task: ImagingTask): Promise<Buffer> {
 	if (createHash('sha256').update(file).digest('hex') !== sha256) {
 		throw new PicpipeError('original-changed', undefined, { step: 'read' });
 	}
-	if (isKept) originals.set(sha256, file);
 	return file;
 }
 

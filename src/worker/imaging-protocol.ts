@@ -21,7 +21,7 @@ export type ImagingTask = OriginalPlace & {
 	readonly recipe: Recipe;
 	/** The other pictures that the recipe uses. */
 	readonly assets?: AssetPlaces;
-	/** More is likely to be made of the original soon. */
+	/** More is likely to be made of the original soon: the process keeps it for a while, and a copy that other sizes can be made of. */
 	readonly isKept?: boolean;
 };
 

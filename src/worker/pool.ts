@@ -23,7 +23,7 @@ export interface ImagingPoolOptions extends ImagingSettings {
 export interface RunOptions {
 	/**
 	 * Somebody waits for it. Urgent pictures go first, but where others wait too, every second turn is theirs. Among urgent ones the
-	 * lightest goes first.
+	 * lightest goes first; one that a process has kept is lighter for that one.
 	 */
 	readonly isUrgent?: boolean;
 }
@@ -53,6 +53,8 @@ const deathsBeforeGivingUp = 3;
 const mostPassedBy = 4;
 /** And only those of less than this share of its bytes: to let pass what takes about as long makes one wait and saves the other nothing. */
 const lightShare = 0.5;
+/** What a process has kept it needn't decode, which is more than half of the work, as if it had this share of its bytes. */
+const keptShare = 0.25;
 
 interface Waiting {
 	readonly task: ImagingTask;
@@ -126,11 +128,13 @@ export function startImagingPool(options: ImagingPoolOptions): ImagingPool {
 	const working = new Set<ImagingChild>();
 	const dispatch = () => {
 		while (idle.length > 0 && waiting.length + urgent.length > 0) {
-			const child = idle.shift();
 			const isUrgentsTurn = urgent.length > 0 && (waiting.length === 0 || !wasUrgent);
 			wasUrgent = isUrgentsTurn;
-			const next = isUrgentsTurn ? takeLightest(urgent) : waiting.shift();
-			if (child && next) void work(child, next);
+			const next = isUrgentsTurn ? takeLightest(urgent, idle) : waiting.shift();
+			const child = next && (idle.find((one) => one.isAheadWith(next.task)) ?? idle[0]);
+			if (!child) return;
+			removeFrom(idle, child);
+			void work(child, next);
 		}
 	};
 
@@ -187,11 +191,13 @@ export function startImagingPool(options: ImagingPoolOptions): ImagingPool {
  * What is made of a small file takes less time than what is made of a large one, so that all together wait the least when it comes first: a thumb
  * made of a stored variant need not wait for the hero of a page.
  */
-function takeLightest(urgent: Waiting[]): Waiting | undefined {
+function takeLightest(urgent: Waiting[], idle: readonly ImagingChild[]): Waiting | undefined {
 	const [oldest] = urgent;
 	if (!oldest || oldest.passedBy >= mostPassedBy) return urgent.shift();
-	const lightest = urgent.reduce((least, one) => (one.task.bytes < least.task.bytes ? one : least));
-	if (lightest.task.bytes >= oldest.task.bytes * lightShare) return urgent.shift();
+	const weightOf = ({ task }: Waiting) =>
+		idle.some((child) => child.isAheadWith(task)) ? task.bytes * keptShare : task.bytes;
+	const lightest = urgent.reduce((least, one) => (weightOf(one) < weightOf(least) ? one : least));
+	if (weightOf(lightest) >= weightOf(oldest) * lightShare) return urgent.shift();
 	oldest.passedBy++;
 	removeFrom(urgent, lightest);
 	return lightest;
