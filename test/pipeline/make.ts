@@ -4,6 +4,7 @@ import type { Facts } from '../../src/domain/picture.ts';
 import type { WorkLimits } from '../../src/pipeline/levels.ts';
 import type { PictureLimits } from '../../src/pipeline/limits.ts';
 import { openPages } from '../../src/pipeline/pages.ts';
+import type { Pixels } from '../../src/pipeline/pixels.ts';
 import { parseRecipe } from '../../src/pipeline/plan.ts';
 import { loadRecipes } from '../../src/pipeline/recipes.ts';
 import { type KnownAsset, runPipeline, type StepEvent, type VariantOutput } from '../../src/pipeline/run.ts';
@@ -21,6 +22,8 @@ export interface Made {
 	readonly analysis: Analysis;
 	readonly outputs: readonly VariantOutput[];
 	readonly steps: readonly StepEvent[];
+	/** What other sizes can be made of, where that was wanted. */
+	readonly copy?: Pixels | undefined;
 	/** @throws when the variant was not made */
 	variant(name: string, format?: string): VariantOutput;
 }
@@ -32,9 +35,10 @@ export async function make(
 	options: Partial<PictureLimits & WorkLimits> & {
 		readonly lanes?: number;
 		readonly assets?: ReadonlyMap<string, KnownAsset>;
+		readonly copying?: { readonly known?: Pixels | undefined };
 	} = {},
 ): Promise<Made> {
-	const { lanes = 1, assets, ...limited } = options;
+	const { lanes = 1, assets, copying, ...limited } = options;
 	const outputs: VariantOutput[] = [];
 	const steps: StepEvent[] = [];
 	const web = (await loadRecipes(undefined)).get('web');
@@ -50,6 +54,7 @@ export async function make(
 			limits: { ...limits, ...limited },
 			lanes,
 			...(assets && { assets }),
+			...(copying && { copying }),
 		},
 		{ onStep: (event) => void steps.push(event), onVariant: (output) => void outputs.push(output) },
 	);

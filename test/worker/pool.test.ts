@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import sharp from 'sharp';
 import { afterEach, describe, expect, it } from 'vitest';
+import { parseRecipe } from '../../src/pipeline/plan.ts';
 import type { ImagingTask } from '../../src/worker/pool.ts';
 import { cut, photograph, similarity, withComment } from '../helpers/pictures.ts';
 import { type PoolFixture, slow, startPool } from './pool-fixture.ts';
@@ -16,6 +17,12 @@ afterEach(async () => {
 async function open(...options: Parameters<typeof startPool>): Promise<PoolFixture> {
 	fixture = await startPool(...options);
 	return fixture;
+}
+
+/** A recipe of one variant, as a render's is. */
+function wide(width: number) {
+	return parseRecipe('r', { variants: { only: { steps: [{ resize: { width } }], encode: [{ webp: {} }] } } })
+		.definition;
 }
 
 describe('imaging pool', () => {
@@ -80,14 +87,46 @@ describe('imaging pool', () => {
 		expect(pool.pids()).toEqual(pids);
 	});
 
-	it('reads an original once where more is made of it soon', async () => {
+	it('reads and decodes an original once where more is made of it soon', async () => {
 		const { task, run, storage } = await open({ processes: 1 });
 		const read = await task(await photograph({ width: 400, height: 300 }));
-		const kept = { ...(await task(await photograph({ width: 800, height: 600 }))), isKept: true };
+		const kept = { ...(await task(await photograph({ width: 800, height: 600 }), wide(300))), isKept: true };
 		for (const one of [read, kept]) await run(one).result;
 		for (const { key } of [read, kept]) await storage.delete(key);
 		await expect(run(read).result).rejects.toMatchObject({ code: 'original-missing' });
-		expect((await run(kept).result).facts).toMatchObject({ width: 800, height: 600 });
+		const again = run({ ...kept, recipe: wide(200) });
+		expect((await again.result).facts).toMatchObject({ width: 800, height: 600 });
+		expect(again.steps.map(({ step }) => step)).toEqual(['scale and encode only.webp']);
+	});
+
+	it('gives a picture to the process that has kept it', async () => {
+		const { task, run } = await open({ processes: 2 });
+		const kept = { ...(await task(await photograph({ width: 800, height: 600 }), wide(300))), isKept: true };
+		await run(kept).result;
+		for (const width of [200, 100]) {
+			// The process that has not worked for longer is the other one.
+			const work = run({ ...kept, recipe: wide(width) });
+			await work.result;
+			expect(work.steps.map(({ step }) => step)).toEqual(['scale and encode only.webp']);
+		}
+	});
+
+	it('lets urgent pictures that the process has kept pass others of their size', async () => {
+		const { task, pool } = await open({ processes: 1 });
+		const pictures = await Promise.all(
+			[1, 2, 3].map(async (seed) => task(await photograph({ width: 320, height: 240, seed }), wide(100))),
+		);
+		const order: number[] = [];
+		const run = (at: number, isKept = false) => {
+			const picture = pictures[at];
+			if (!picture) throw new Error('No picture is left.');
+			const listener = { onStep() {}, onVariant() {} };
+			return pool.run({ ...picture, isKept }, listener, { isUrgent: true }).then(() => order.push(at));
+		};
+		await run(0, true);
+		// The process is busy with the first of them.
+		await Promise.all([run(1), run(1), run(2), run(0, true), run(0, true)]);
+		expect(order).toEqual([0, 1, 0, 0, 1, 2]);
 	});
 
 	it('refuses an original that is gone or is not what was received', async () => {
