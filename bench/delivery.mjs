@@ -28,7 +28,7 @@ const usualWidths = [384, 640, 750, 828, 1080, 1200];
 const widthsOf = (round) => usualWidths.map((width) => width + 2 * round);
 /** Asked for before anything is measured: a service that has just begun runs code that is not compiled yet. */
 const firstWidths = [480, 960];
-/** A result of some 50 kB. */
+/** Of results of some 50 kB, one of each photograph. */
 const cachedWidth = 1440;
 const allWidths = [
 	...firstWidths,
@@ -44,8 +44,8 @@ const cachedSeconds = options.quick ? 2 : 4;
 
 const folder = await mkdtemp(join(tmpdir(), 'picpipe-bench-'));
 const servers = [];
+const photographs = await somePhotographs();
 try {
-	const photographs = await somePhotographs();
 	servers.push(await startPicpipe(join(folder, 'picpipe'), photographs));
 	servers.push(await startIpx(join(folder, 'ipx'), photographs));
 	servers.push(await startNext(join(folder, 'next'), photographs, allWidths));
@@ -77,7 +77,7 @@ try {
 		}
 		for (const [place] of servers.entries()) {
 			const at = (round + place) % servers.length;
-			cached[at].push(await measure(servers[at], () => askAgain(servers[at].address(0, cachedWidth), cachedSeconds)));
+			cached[at].push(await measure(servers[at], () => askAgain(servers[at], cachedSeconds)));
 		}
 	}
 	await compareSizes();
@@ -162,11 +162,16 @@ function ask(addresses, connections) {
 	return askWhile(() => left.shift(), connections);
 }
 
-/** One address again and again. */
-async function askAgain(address, seconds) {
-	await fetchOnce(address, new Agent());
+/** One result of each photograph, again and again. */
+async function askAgain(server, seconds) {
+	const addresses = photographs.map((_, at) => server.address(at, cachedWidth));
+	for (const address of addresses) await fetchOnce(address, new Agent());
 	const end = performance.now() + seconds * 1_000;
-	return askWhile(() => (performance.now() < end ? address : undefined), cachedConnections);
+	let asked = 0;
+	return askWhile(
+		() => (performance.now() < end ? addresses[asked++ % addresses.length] : undefined),
+		cachedConnections,
+	);
 }
 
 /** @param next what to ask for; undefined ends it */
