@@ -3,13 +3,17 @@ import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import sharp from 'sharp';
 import { tsImport } from 'tsx/esm/api';
+import { openPages } from '../dist/pipeline/pages.js';
 import { toPixels } from '../dist/pipeline/pixels.js';
+import { parseRecipe } from '../dist/pipeline/plan.js';
+import { runPipeline } from '../dist/pipeline/run.js';
 import { similarityTo } from '../dist/pipeline/ssim.js';
 import { median, table } from './figures.mjs';
 
 /**
- * What it saves to make a render of a stored variant instead of the original, and what it costs: for each reduction, the CPU time of both ways, and how
- * like each result is to the photograph scaled down without any loss. `leastReduction` of src/worker/mezzanine.ts is chosen by it (docs/benchmarks.md).
+ * What it saves to make a render of a stored variant, or of a copy that is kept in memory, instead of the original, and what it costs: for each reduction, the
+ * CPU time of each way, and how like each result is to the photograph scaled down without any loss. `leastReduction` of src/worker/mezzanine.ts and
+ * `copyKernel` of src/pipeline/copy.ts are chosen by it (docs/benchmarks.md).
  *
  *   npm run bench:mezzanine                 the photographs of ../shared/pictures/photos (else a generated one)
  *   npm run bench:mezzanine -- --quick      2 of them
@@ -21,6 +25,9 @@ const reductions = [1.2, 1.5, 1.75, 2, 2.5, 3, 4, 8];
 /** What the recipe `web` keeps, and the highest quality of a render that is made of it: the default of the encoder. */
 const variant = { width: 1600, quality: 80 };
 const renderQuality = 80;
+/** Width of the render that a copy was made for, pixels; wider ones are made of the original. */
+const copiedFor = 1200;
+const limits = { maxMegapixels: 50, maxDimension: 30_000, maxFrames: 1_000, maxOutputDimension: 16_384 };
 /** Each way is timed so often, and the median counts. */
 const runs = 3;
 
@@ -45,10 +52,38 @@ for (const reduction of reductions) {
 		'lost, median': median(losses).toFixed(4),
 		'lost, most': Math.max(...losses).toFixed(4),
 		bytes: median(measured.map(({ original, stored }) => stored.bytes / original.bytes)).toFixed(3),
+		...copyFigures(measured),
 	});
 	process.stderr.write(`reduction by ${reduction} of ${reductions.length}\n`);
 }
 process.stdout.write(table(rows));
+
+function copyFigures(measured) {
+	const copied = measured.filter(({ copy }) => copy);
+	const lost = copied.map(({ original, copy }) => original.ssim - copy.ssim);
+	const figure = (numbers, digits) => (copied.length > 0 ? median(numbers).toFixed(digits) : 'n/a');
+	return {
+		'CPU ms, copy': figure(
+			copied.map(({ copy }) => copy.milliseconds),
+			0,
+		),
+		'lost, copy': figure(lost, 4),
+		'bytes, copy': figure(
+			copied.map(({ original, copy }) => copy.bytes / original.bytes),
+			3,
+		),
+	};
+}
+
+/** As an imaging process makes it of an original that renders are made of. */
+async function copyOf(file) {
+	const steps = [{ resize: { width: copiedFor } }];
+	const { definition: recipe } = parseRecipe('copy', { variants: { only: { steps, encode: [{ webp: {} }] } } });
+	const { picture } = await openPages(file, recipe, limits);
+	const input = { file, sha256: '0'.repeat(64), picture, recipe, limits, lanes: 1, copying: {} };
+	const { copy } = await runPipeline(input, { onStep() {}, onVariant() {} });
+	return copy;
+}
 
 async function somePhotographs() {
 	const helper = await tsImport('../test/helpers/pictures.ts', import.meta.url);
@@ -61,33 +96,42 @@ async function somePhotographs() {
 			return {
 				file,
 				whole,
-				stored: await scaled(file, { width: variant.width }).webp({ quality: variant.quality }).toBuffer(),
+				copy: await copyOf(file),
+				stored: await open(file).resize({ width: variant.width }).webp({ quality: variant.quality }).toBuffer(),
 			};
 		}),
 	);
 }
 
-async function measure({ file, whole, stored }, width) {
-	const { width: across, height: down, channels, data } = whole;
+async function measure({ file, whole, stored, copy }, width) {
+	const { width: across, height: down, data } = whole;
 	// In pixels: a variant's own height is rounded, and pictures of two sizes can't be compared.
 	const size = { width, height: Math.round((down * width) / across), fit: 'fill' };
-	const lossless = sharp(data, { raw: { width: across, height: down, channels } }).resize(size);
+	const lossless = sharp(data, { raw: shapeOf(whole) }).resize(size);
 	const similarity = similarityTo(await toPixels(lossless));
 	const render = async (from) => {
 		const times = [];
 		let made;
 		for (let run = 0; run < runs; run++) {
 			const before = process.cpuUsage();
-			made = await scaled(from, size).webp({ quality: renderQuality }).toBuffer();
+			made = await from().resize(size).webp({ quality: renderQuality }).toBuffer();
 			const { user, system } = process.cpuUsage(before);
 			times.push((user + system) / 1_000);
 		}
 		const ssim = similarity(await toPixels(sharp(made)));
 		return { milliseconds: median(times), bytes: made.length, ssim };
 	};
-	return { original: await render(file), stored: await render(stored) };
+	return {
+		original: await render(() => open(file)),
+		stored: await render(() => open(stored)),
+		copy: width <= copiedFor && (await render(() => sharp(copy.data, { raw: shapeOf(copy) }))),
+	};
 }
 
-function scaled(file, size) {
-	return sharp(file, { autoOrient: true }).resize(size);
+function open(file) {
+	return sharp(file, { autoOrient: true });
+}
+
+function shapeOf({ width, height, channels }) {
+	return { width, height, channels };
 }

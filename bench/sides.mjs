@@ -69,6 +69,7 @@ export async function startEngine(folder) {
 		sharpThreads: 1,
 		megapixelsInFlight: 1_000,
 		imagingMegabytes: 1_024,
+		keptMegabytes: 128,
 		pictureSeconds: 60,
 		storage: `file:${folder}`,
 		limits: { maxMegapixels: 50, maxDimension: 30_000, maxFrames: 1_000, maxOutputDimension: 30_000 },

@@ -497,6 +497,7 @@ function imagingOptions(config: Config, log: Logger) {
 		sharpThreads: config.sharpThreads,
 		megapixelsInFlight: config.megapixelsInFlight,
 		imagingMegabytes: config.imagingMegabytes,
+		keptMegabytes: config.keptMegabytes,
 		pictureSeconds: config.pictureSeconds,
 		storage: config.storage,
 		limits: {

@@ -740,6 +740,12 @@ export const settings = {
 		'Decoded pixels that all imaging processes of a worker may hold together; further pictures wait. A picture larger than this runs alone.',
 		{ defaultNote: 'a quarter of the memory at 16 bytes a pixel' },
 	),
+	keptMegabytes: setting(
+		'PICPIPE_KEPT_MEGABYTES',
+		integer(0, 100_000, 'MB'),
+		128,
+		'What each imaging process keeps, for half a minute, of pictures that were rendered: their originals, and copies that other sizes are made of without decoding the original again. 0 keeps nothing.',
+	),
 	imagingMegabytes: setting(
 		'PICPIPE_IMAGING_MEGABYTES',
 		integer(64, 1_000_000, 'MB'),

@@ -77,7 +77,7 @@ const groups: Readonly<Record<string, readonly (keyof typeof settings)[]>> = {
 		'webhookKeepSeconds',
 		'webhookLog',
 	],
-	'Use of the machine': ['imagingProcesses', 'sharpThreads', 'megapixelsInFlight', 'imagingMegabytes'],
+	'Use of the machine': ['imagingProcesses', 'sharpThreads', 'megapixelsInFlight', 'imagingMegabytes', 'keptMegabytes'],
 	'Uploads from the command line': ['apiUrl', 'apiKey'],
 	'Attempts and upkeep': ['attempts', 'retryDelay', 'sweepSeconds'],
 	'Running and stopping': ['stopSeconds', 'drainSeconds', 'logLevel'],

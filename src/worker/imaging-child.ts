@@ -29,7 +29,7 @@ export interface ImagingChild {
 	/** Resident memory after the last picture, bytes. */
 	readonly residentBytes: number;
 	/** Has it worked on the same a moment ago, and kept what that takes? */
-	isAheadWith(task: ImagingTask): boolean;
+	isAheadWith(original: Pick<ImagingTask, 'sha256'>): boolean;
 	/** Works on one picture; the next only after this one ended. @throws PicpipeError */
 	run(task: ImagingTask, work: WorkOptions): Promise<ImagingResult>;
 	/** Ends it at once; the picture it is at fails with this error. */
@@ -165,7 +165,7 @@ export function startImagingChild(settings: ImagingSettings, log: Logger): Imagi
 								return onVariant(message.output);
 							case 'done':
 								residentBytes = message.residentBytes;
-								if (task.isKept) kept.set(task.sha256, true);
+								if (task.isKept && settings.keptMegabytes > 0) kept.set(task.sha256, true);
 								return resolve(message.result);
 							case 'failed':
 								residentBytes = message.residentBytes;

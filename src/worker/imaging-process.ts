@@ -27,7 +27,7 @@ import { openKeptPictures } from './kept-pictures.ts';
 let settings: ImagingSettings | undefined;
 let storage: Storage | undefined;
 let assetCache: AssetCache | undefined;
-const keptPictures = openKeptPictures();
+let keptPictures: ReturnType<typeof openKeptPictures>;
 let go: ((lanes: number) => void) | undefined;
 
 process.on('message', (message: ToImaging) => {
@@ -35,6 +35,7 @@ process.on('message', (message: ToImaging) => {
 		case 'settings':
 			settings = message.settings;
 			storage = openStorage(settings.storage);
+			keptPictures = openKeptPictures(settings.keptMegabytes);
 			assetCache = openAssetCache(readAsset, settings.limits);
 			prepareSharp({ threads: settings.sharpThreads, takesSvg: settings.limits.svg !== undefined });
 			send({ kind: 'ready' });
@@ -68,10 +69,11 @@ function freePixels(): void {
 }
 
 async function image(task: ImagingTask) {
-	const { sha256, recipe, isKept = false } = task;
+	const { sha256, recipe } = task;
 	if (!settings || !storage || !assetCache) throw new Error('A task came before the settings.');
 	const { limits } = settings;
-	const known = keptPictures.get(sha256);
+	const kept = task.isKept ? keptPictures : undefined;
+	const known = kept?.get(sha256);
 	const file = known?.file ?? (await readOriginal(storage, task));
 	send({ kind: 'read' });
 	const { picture, further, megapixels } = await openPages(file, recipe, limits, known?.picture);
@@ -82,7 +84,7 @@ async function image(task: ImagingTask) {
 	send({ kind: 'inspected', megapixels: megapixels + opened.megapixels });
 	const lanes = await admitted;
 	const assets = await opened.decode();
-	const copying = isKept ? { known: known?.copy } : undefined;
+	const copying = kept && { known: known?.copy };
 	const { copy = known?.copy, ...result } = await runPipeline(
 		{ file, sha256, picture, further, recipe, assets, limits, lanes, ...(copying && { copying }) },
 		{
@@ -90,7 +92,7 @@ async function image(task: ImagingTask) {
 			onVariant: (output) => send({ kind: 'variant', output }),
 		},
 	);
-	if (isKept) keptPictures.set(sha256, { file, picture, copy });
+	kept?.set(sha256, { file, picture, copy });
 	return result;
 }
 

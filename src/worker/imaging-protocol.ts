@@ -31,6 +31,8 @@ export interface ImagingSettings {
 	readonly storage: string;
 	/** Threads of libvips. */
 	readonly sharpThreads: number;
+	/** Of pictures that are kept, million bytes; 0 keeps none. */
+	readonly keptMegabytes: number;
 	readonly limits: PictureLimits & WorkLimits;
 }
 

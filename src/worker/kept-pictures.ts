@@ -12,15 +12,14 @@ export interface KeptPicture {
 	readonly copy?: Pixels | undefined;
 }
 
-/** Of all that are kept by one imaging process, bytes; a larger one is read and decoded each time. */
-const maximumBytes = 64 * 1024 * 1024;
 /** Sizes of one picture are asked for together, when a page with it is shown first; a deleted picture shall not stay for long, milliseconds. */
 export const keptFor = 30_000;
 
-/** Pictures by their SHA-256. */
-export function openKeptPictures(): LRUCache<string, KeptPicture> {
+/** @param megabytes room for all of them; one that is larger is read and decoded each time. @returns pictures by their SHA-256; undefined when there is no room */
+export function openKeptPictures(megabytes: number): LRUCache<string, KeptPicture> | undefined {
+	if (megabytes === 0) return undefined;
 	return new LRUCache<string, KeptPicture>({
-		maxSize: maximumBytes,
+		maxSize: megabytes * 1e6,
 		sizeCalculation: ({ file, copy }) => file.length + (copy?.data.length ?? 0),
 		ttl: keptFor,
 		// Otherwise what nobody asks for again would stay.

@@ -37,6 +37,8 @@ export interface ImagingPool {
 	 * @throws PicpipeError; `imaging-process-died` when the picture took its process with it
 	 */
 	run(task: ImagingTask, listener: PipelineListener, options?: RunOptions): Promise<ImagingResult>;
+	/** Has a process kept this original, and a copy of it? */
+	hasKept(original: Pick<ImagingTask, 'sha256'>): boolean;
 	/** Ids of the processes that are alive. */
 	pids(): readonly number[];
 	/** Ends all processes at once; pictures still under way fail as `stopping`. */
@@ -50,7 +52,7 @@ const maximumRestartDelay = 10_000;
 const deathsBeforeGivingUp = 3;
 
 /** The oldest urgent picture lets lighter ones pass so often, then it is its turn. */
-const mostPassedBy = 4;
+const mostPassedBy = 2;
 /** And only those of less than this share of its bytes: to let pass what takes about as long makes one wait and saves the other nothing. */
 const lightShare = 0.5;
 /** What a process has kept it needn't decode, which is more than half of the work, as if it had this share of its bytes. */
@@ -70,6 +72,7 @@ export function startImagingPool(options: ImagingPoolOptions): ImagingPool {
 	const settings: ImagingSettings = {
 		storage: options.storage,
 		sharpThreads: options.sharpThreads,
+		keptMegabytes: options.keptMegabytes,
 		limits: options.limits,
 	};
 	const budget = openBudget(options.megapixelsInFlight);
@@ -175,6 +178,7 @@ export function startImagingPool(options: ImagingPoolOptions): ImagingPool {
 				dispatch();
 			});
 		},
+		hasKept: (original) => [...alive].some((child) => child.isAheadWith(original)),
 		pids: () => [...alive].flatMap((child) => child.pid || []),
 		async stop() {
 			isStopping = true;

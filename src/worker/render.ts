@@ -74,7 +74,9 @@ async function make(
 	{ recipe, digest }: RenderJob,
 	report: ReturnType<typeof beginAttempt>['report'],
 ): Promise<VariantOutput> {
-	const mezzanine = context.renderFrom === 'variants' ? mezzanineFor(picture, recipe) : undefined;
+	// A copy of the original that is in memory is better than any variant, and nearer.
+	const takesVariants = context.renderFrom === 'variants' && !context.pool.hasKept(picture.source);
+	const mezzanine = takesVariants ? mezzanineFor(picture, recipe) : undefined;
 	if (mezzanine) {
 		try {
 			return await run(context, mezzanine.source, mezzanine.recipe, report);

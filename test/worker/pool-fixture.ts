@@ -62,6 +62,7 @@ export async function startPool(options: Partial<ImagingPoolOptions> = {}): Prom
 		sharpThreads: 1,
 		megapixelsInFlight: 100,
 		imagingMegabytes: 1_024,
+		keptMegabytes: 128,
 		pictureSeconds: 30,
 		storage: `file:${folder}`,
 		limits: { maxMegapixels: 50, maxDimension: 30_000, maxFrames: 1_000, maxOutputDimension: 30_000 },
