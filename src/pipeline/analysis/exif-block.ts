@@ -60,7 +60,8 @@ interface Reader {
 }
 
 function readerOf(tiff: Buffer, isLittle: boolean): Reader {
-	const within = (at: number, bytes: number) => at >= 0 && at + bytes <= tiff.length;
+	// A fraction where a pointer is due leads nowhere.
+	const within = (at: number, bytes: number) => Number.isInteger(at) && at >= 0 && at + bytes <= tiff.length;
 	return {
 		uint16: (at) => (within(at, 2) ? (isLittle ? tiff.readUInt16LE(at) : tiff.readUInt16BE(at)) : undefined),
 		uint32: (at) => (within(at, 4) ? (isLittle ? tiff.readUInt32LE(at) : tiff.readUInt32BE(at)) : undefined),

@@ -149,6 +149,21 @@ describe('a damaged or hostile EXIF block', () => {
 		expect(read(Buffer.from('Exif\0\0nonsense'))).toEqual([undefined, undefined]);
 	});
 
+	it('follows no pointer that is a fraction', () => {
+		const block = Buffer.alloc(64);
+		block.write('II*\0', 'latin1');
+		block.writeUInt32LE(8, 4);
+		block.writeUInt16LE(1, 8);
+		// The directory of the exposure, at 3/2.
+		block.writeUInt16LE(0x8769, 10);
+		block.writeUInt16LE(5, 12);
+		block.writeUInt32LE(1, 14);
+		block.writeUInt32LE(32, 18);
+		block.writeUInt32LE(3, 32);
+		block.writeUInt32LE(2, 36);
+		expect(read(block)).toEqual([undefined, undefined]);
+	});
+
 	it('takes no time, however many values it claims to hold', () => {
 		const entries = 5_000;
 		const block = Buffer.alloc(65_536, 0x41);
