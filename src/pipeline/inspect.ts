@@ -1,10 +1,11 @@
-import type { Metadata, SharpOptions } from 'sharp';
+import type { SharpOptions } from 'sharp';
 import type { Facts } from '../domain/picture.ts';
 import { PicpipeError } from '../errors.ts';
 import { corrupt, endsEarly } from './classify.ts';
 import { endsWithinBlock } from './gif.ts';
 import { readHeader } from './header.ts';
 import { heicWeight, refuseCutHeic } from './heic.ts';
+import { type Header, readJpegHeader } from './jpeg-header.ts';
 import { checkLimits, type PictureLimits } from './limits.ts';
 import type { Animation } from './pixels.ts';
 import { rgbProfile } from './profile.ts';
@@ -80,7 +81,7 @@ export async function inspectFurther(
 }
 
 async function inspectPage(file: Buffer, format: InputFormat, page: number, limits: PictureLimits): Promise<Inspected> {
-	const metadata = await readHeader(file, pageOptions(page));
+	const metadata = (format === 'jpeg' && readJpegHeader(file)) || (await readHeader(file, pageOptions(page)));
 	// The decoder of HEIC turns pictures as the file's own boxes say, and so does the header; EXIF has no say (ISO 23008-12, 6.5.10).
 	const { width, height } = format === 'heic' ? metadata : metadata.autoOrient;
 	const frames = metadata.pages ?? 1;
@@ -145,7 +146,7 @@ function refuseHugePng(file: Buffer, limits: PictureLimits): void {
 const usualDelay = 100;
 
 /** The pages of a TIFF and the pictures of an AVIF are no animation: only the first is decoded. */
-function animationOf(format: InputFormat, { pages = 1, delay, loop = 0 }: Metadata): Animation | undefined {
+function animationOf(format: InputFormat, { pages = 1, delay, loop = 0 }: Header): Animation | undefined {
 	if (pages < 2 || (format !== 'gif' && format !== 'webp')) return undefined;
 	return { delay: Array.from({ length: pages }, (_, index) => delay?.[index] ?? usualDelay), loop };
 }
