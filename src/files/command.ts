@@ -32,7 +32,7 @@ const filesAhead = 2;
  */
 export async function runProcessCommand(command: ProcessCommand): Promise<number> {
 	const started = performance.now();
-	const files = await findPictures(command.paths, (format) => format !== 'svg' || command.takesSvg);
+	const files = await findPictures(command.paths, (format) => format !== 'svg' || command.takesSvg, command.out);
 	const pool = command.startPool();
 	let done = 0;
 	try {

@@ -1,6 +1,6 @@
 import { type Dirent, existsSync } from 'node:fs';
 import { open, readdir, stat } from 'node:fs/promises';
-import { basename, dirname, extname, join, relative } from 'node:path';
+import { basename, dirname, extname, join, relative, resolve, sep } from 'node:path';
 import { PicpipeError } from '../errors.ts';
 import { type InputFormat, sniffFormat } from '../pipeline/sniff.ts';
 
@@ -21,18 +21,24 @@ export type IsTaken = (format: InputFormat) => boolean;
  * The files named, and in folders every file that begins like a picture, however deep. A file that was named is taken as it
  * is, so that one which is no picture is told and not passed over.
  *
+ * @param out where results go: what lies there is passed over, or each run would make more of what the last has made
  * @throws PicpipeError `no-file` for a path that isn't there, or when there is no picture at all
  */
 export async function findPictures(
 	paths: readonly string[],
 	isTaken: IsTaken = () => true,
+	out?: string,
 ): Promise<readonly FoundFile[]> {
 	const found: { path: string; below: string }[] = [];
+	const isResult = (file: string) => out !== undefined && resolve(file).startsWith(resolve(out) + sep);
 	for (const path of paths) {
 		if (!existsSync(path)) throw new PicpipeError('no-file', `Expected a file or folder but there is no ${path}.`);
 		if (!(await stat(path)).isDirectory()) found.push({ path, below: basename(path) });
 		else {
+			// A folder of results that is named is meant.
+			const passesOver = !isResult(join(path, 'any'));
 			for (const file of await filesBelow(path)) {
+				if (passesOver && isResult(file)) continue;
 				if (await isPicture(file, isTaken)) found.push({ path: file, below: relative(path, file) });
 			}
 		}

@@ -4,6 +4,7 @@ import { extname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { LRUCache } from 'lru-cache';
+import { settings } from '../config.ts';
 import { type ErrorCode, PicpipeError, type Seen, toPicpipeError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
 import type { PipelineListener } from '../pipeline/run.ts';
@@ -49,14 +50,10 @@ const maximumKeptKnown = 64;
 /** Longest line that is copied from a process's output to the log, characters. */
 const maximumLogLine = 2_000;
 
-/** Settings that a process which decodes pictures of strangers has no use for. */
-const withheldVariables = [
-	'REDIS_URL',
-	'PICPIPE_API_KEYS',
-	'PICPIPE_ARENA_PASSWORD',
-	'PICPIPE_WEBHOOK_URL',
-	'PICPIPE_WEBHOOK_SECRETS',
-];
+/** Secrets, of which a process that decodes pictures of strangers needs none. */
+const withheldVariables = Object.values(settings)
+	.filter(({ secret }) => secret)
+	.map(({ variable }) => variable);
 
 /**
  * For glibc's allocator; others ignore them. Every thread has an arena of its own by default, and long runs fragment them all.
@@ -77,7 +74,7 @@ export const allocatorSettings = {
  */
 export const engineFlags = ['--single-threaded-gc', '--no-incremental-marking', '--expose-gc'];
 
-export function startImagingChild(settings: ImagingSettings, log: Logger): ImagingChild {
+export function startImagingChild(imagingSettings: ImagingSettings, log: Logger): ImagingChild {
 	const child = forkImaging();
 	const childLog = log.child({ imagingPid: child.pid });
 	logOutput(child, childLog);
@@ -117,7 +114,7 @@ export function startImagingChild(settings: ImagingSettings, log: Logger): Imagi
 		killReason ??= reason;
 		child.kill('SIGKILL');
 	};
-	send({ kind: 'settings', settings });
+	send({ kind: 'settings', settings: imagingSettings });
 
 	return {
 		pid: child.pid ?? 0,
@@ -165,7 +162,7 @@ export function startImagingChild(settings: ImagingSettings, log: Logger): Imagi
 								return onVariant(message.output);
 							case 'done':
 								residentBytes = message.residentBytes;
-								if (task.isKept && settings.keptMegabytes > 0) kept.set(task.sha256, true);
+								if (task.isKept && imagingSettings.keptMegabytes > 0) kept.set(task.sha256, true);
 								return resolve(message.result);
 							case 'failed':
 								residentBytes = message.residentBytes;

@@ -90,6 +90,19 @@ describe('picpipe process', () => {
 });
 
 describe('its parts', () => {
+	it('pass over what an earlier run has made, unless that is what was named', async () => {
+		const folder = await temporaryFolder();
+		const photo = await photograph({ width: 64, height: 48 });
+		await mkdir(join(folder, 'out/deep'), { recursive: true });
+		for (const file of ['a.jpg', 'out/a-large.jpg', 'out/deep/b.jpg', 'outside.jpg']) {
+			await writeFile(join(folder, file), photo);
+		}
+		const stems = async (path: string) =>
+			(await findPictures([path], () => true, join(folder, 'out'))).map(({ stem }) => stem);
+		expect(await stems(folder)).toEqual(['a', 'outside']);
+		expect(await stems(join(folder, 'out'))).toEqual(['a-large', 'deep/b']);
+	});
+
 	it('give every file a name of its own', async () => {
 		const folder = await temporaryFolder();
 		const picture = await photograph({ width: 64, height: 48 });

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import sharp from 'sharp';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { parseRecipe } from '../../src/pipeline/plan.ts';
 import type { ImagingTask } from '../../src/worker/pool.ts';
 import { cut, photograph, similarity, withComment } from '../helpers/pictures.ts';
@@ -238,17 +238,18 @@ describe('imaging pool', () => {
 	});
 
 	it('settles the allocator, gives away no secrets and asks the kernel to take the process first', async () => {
-		process.env.PICPIPE_API_KEYS = 'a-secret-of-the-api';
+		const secrets = ['PICPIPE_API_KEYS', 'PICPIPE_DELIVERY_KEYS', 'PICPIPE_CLOUDINARY_SECRETS', 'REDIS_URL'];
+		for (const name of secrets) vi.stubEnv(name, 'a-secret-of-others');
 		try {
 			const { task, run, pool } = await open({ processes: 1 });
 			await run(await task(await photograph({ width: 400, height: 300 }))).result;
 			const environment = await readFile(`/proc/${pool.pids()[0]}/environ`, 'utf8');
 			expect(environment).toContain('MALLOC_ARENA_MAX=2');
 			expect(environment).toContain('MALLOC_MMAP_THRESHOLD_=33554432');
-			expect(environment).not.toContain('a-secret-of-the-api');
+			expect(environment).not.toContain('a-secret-of-others');
 			expect(await readFile(`/proc/${pool.pids()[0]}/oom_score_adj`, 'utf8')).toBe('500\n');
 		} finally {
-			delete process.env.PICPIPE_API_KEYS;
+			vi.unstubAllEnvs();
 		}
 	});
 
