@@ -99,7 +99,7 @@ async function writeFor(
 		};
 	};
 	const { found, tries, isMet } = await searchQuality(target, attempt);
-	if (!isMet && 'maxBytes' in target) {
+	if (!isMet && 'maxBytes' in target && !target.orSmallest) {
 		const { width, height } = found.written;
 		throw new PicpipeError(
 			'output-too-large',

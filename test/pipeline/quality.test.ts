@@ -120,6 +120,22 @@ describe('search', () => {
 		expect(await searchQuality({ ssim: 0.9 }, poor)).toMatchObject({ found: { quality: 100 }, isMet: false });
 	});
 
+	it('with a limit tries the highest first, and comes to the lowest when nothing fits', async () => {
+		const found = async (maxBytes: number, asked: number[] = []) =>
+			await searchQuality({ maxBytes, min: 10, max: 80, orSmallest: true }, attempts(asked));
+		const asked: number[] = [];
+		expect(await found(8_000, asked)).toMatchObject({ found: { quality: 80 }, isMet: true, tries: 1 });
+		expect(asked).toEqual([80]);
+		expect(await found(999)).toMatchObject({ found: { quality: 10 }, isMet: false });
+		for (let wanted = 10; wanted < 80; wanted++) {
+			const { found: one, tries } = await found(wanted * 100 + 50);
+			expect(one.quality).toBe(wanted);
+			expect(tries).toBeLessThanOrEqual(8);
+		}
+		const single = { maxBytes: 999, min: 50, max: 50, orSmallest: true };
+		expect(await searchQuality(single, attempts([]))).toMatchObject({ found: { quality: 50 }, isMet: false, tries: 1 });
+	});
+
 	it('keeps what is good enough when an encoder breaks the rule', async () => {
 		const odd = async (quality: number) => ({ quality, bytes: quality === 75 ? 10 : 1_000, ssim: async () => 1 });
 		expect(await searchQuality({ maxBytes: 1_000 }, odd)).toMatchObject({ found: { quality: 100 }, isMet: true });
@@ -175,6 +191,16 @@ describe.each(['jpeg', 'webp', 'avif'])('%s', (format) => {
 			message: expect.stringMatching(
 				/^Expected at most 200 bytes but at quality 1 a \w+ of 160 × 120 pixels still has \d+\.$/,
 			),
+		});
+	});
+
+	it('takes the smallest instead, where the recipe says so', async () => {
+		const file = await photograph(size);
+		const found = (await make(file, encoding({ maxBytes: 200, min: 5, orSmallest: true }))).variant('only');
+		expect(found.sha256).toBe((await make(file, encoding(5))).variant('only').sha256);
+		expect(found.quality).toMatchObject({ value: 5 });
+		await expect(make(file, encoding({ maxBytes: 200, orSmallest: false }))).rejects.toMatchObject({
+			code: 'output-too-large',
 		});
 	});
 });

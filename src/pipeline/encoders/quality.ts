@@ -2,7 +2,14 @@ import { z } from 'zod';
 import { integer, number } from '../../operations/options.ts';
 
 /** What a quality is for, similar enough or small enough, and between which it is looked for: 1 and 100 unless they are given. */
-export type QualityTarget = ({ readonly ssim: number } | { readonly maxBytes: number }) & {
+export type QualityTarget = (
+	| { readonly ssim: number }
+	| {
+			readonly maxBytes: number;
+			/** Where nothing fits the smallest is taken, and nothing refused. */
+			readonly orSmallest?: boolean | undefined;
+	  }
+) & {
 	readonly min?: number | undefined;
 	readonly max?: number | undefined;
 };
@@ -13,7 +20,7 @@ export type Quality = number | QualityTarget;
 export const ssimTarget = number(0.5, 0.9999);
 
 const error =
-	'expected an integer from 1 to 100, { ssim: 0.5 to 0.9999 } or { maxBytes: 100 to 1000000000 }, both perhaps with min and max from 1 to 100';
+	'expected an integer from 1 to 100, { ssim: 0.5 to 0.9999 } or { maxBytes: 100 to 1000000000 }, both perhaps with min and max from 1 to 100, the latter with orSmallest: true or false';
 
 const bounds = { min: integer(1, 100).optional(), max: integer(1, 100).optional() };
 
@@ -28,14 +35,14 @@ export function quality(fallback: number) {
 			[
 				integer(1, 100),
 				z.strictObject({ ssim: ssimTarget, ...bounds }),
-				z.strictObject({ maxBytes: integer(100, 1e9), ...bounds }),
+				z.strictObject({ maxBytes: integer(100, 1e9), ...bounds, orSmallest: z.boolean().optional() }),
 			],
 			{ error },
 		)
 		.refine(isInOrder, { error })
 		.default(fallback)
 		.describe(
-			'1 is smallest, 100 is best. Or what it is for: `{ ssim: 0.98 }` takes the lowest that is so similar to what was encoded, `{ maxBytes: 60000 }` the highest that fits; with `min` and `max` none beyond those.',
+			'1 is smallest, 100 is best. Or what it is for: `{ ssim: 0.98 }` takes the lowest that is so similar to what was encoded, `{ maxBytes: 60000 }` the highest that fits; with `min` and `max` none beyond those. Where not even the lowest fits, the picture fails, or with `orSmallest: true` is that one.',
 		);
 }
 

@@ -1,6 +1,6 @@
 import sharp, { type Sharp } from 'sharp';
 import { describe, expect, it } from 'vitest';
-import type { SourceFacts } from '../../../src/delivery/wanted.ts';
+import type { RenderFormat, SourceFacts } from '../../../src/delivery/wanted.ts';
 import { photograph } from '../../helpers/pictures.ts';
 import { assetsFrom, logo } from '../../operations/assets.ts';
 import { difference, pixelsOf } from '../../operations/pixels.ts';
@@ -122,14 +122,27 @@ describe('renders', () => {
 	});
 
 	it('are written in the quality that is asked for', async () => {
-		const sized = async (options: string) => {
-			const recipe = recipeOf(plan(options, facts), 'webp');
-			return (await make(await file, recipe)).variant('render').data.length;
-		};
-		expect(await sized('q:20')).toBeLessThan((await sized('q:90')) / 2);
-		expect(await sized('mb:8000')).toBeLessThanOrEqual(8_000);
+		expect((await written('q:20')).length).toBeLessThan((await written('q:90')).length / 2);
+	});
+
+	it('lose quality for a limit in bytes and never gain any', async () => {
+		const [plain, poor] = [await written('w:300'), await written('w:300/q:20')];
+		expect((await written('w:300/mb:1000000')).equals(plain)).toBe(true);
+		expect((await written('w:300/q:20/mb:1000000')).equals(poor)).toBe(true);
+		expect((await written(`w:300/mb:${plain.length}`)).equals(plain)).toBe(true);
+		const smaller = await written(`w:300/mb:${plain.length - 1}`);
+		expect(smaller.length).toBeLessThan(plain.length);
+		expect(smaller.length).toBeGreaterThan(poor.length);
+	});
+
+	it('are as small as they can be where no quality makes them small enough', async () => {
+		expect((await written('w:300/mb:100')).equals(await written('w:300/q:1'))).toBe(true);
 	});
 });
+
+async function written(options: string, format: RenderFormat = 'webp'): Promise<Buffer> {
+	return Buffer.from((await make(await file, recipeOf(plan(options, facts), format))).variant('render').data);
+}
 
 /** sharp orders what it does in a way of its own, so each step is a picture of its own. */
 async function again(image: Sharp, next: (image: Sharp) => Sharp | Promise<Sharp>): Promise<Sharp> {

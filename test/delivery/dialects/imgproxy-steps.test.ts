@@ -338,6 +338,7 @@ describe('pages', () => {
 
 describe('how the result is written', () => {
 	const formats = ['avif', 'webp', 'jpeg', 'png', 'gif', 'tiff'] as const;
+	const limited = (max: number) => ({ quality: { maxBytes: 50_000, max, orSmallest: true } });
 	/** What is said to encoders that are told anything. */
 	function encodings(options: string): Partial<Record<RenderFormat, unknown>> {
 		const { encode } = plan(options);
@@ -355,14 +356,11 @@ describe('how the result is written', () => {
 		['fq:jpg:60:avif:40', { avif: { quality: 40 }, jpeg: { quality: 60 } }],
 		['fq:jpg:60/fq:jxl:40:webp:50', { jpeg: { quality: 60 }, webp: { quality: 50 } }],
 		['fq:webp:60/q:70', { avif: { quality: 70 }, webp: { quality: 70 }, jpeg: { quality: 70 } }],
-		[
-			'mb:50000/q:70',
-			{
-				avif: { quality: { maxBytes: 50_000 } },
-				webp: { quality: { maxBytes: 50_000 } },
-				jpeg: { quality: { maxBytes: 50_000 } },
-			},
-		],
+		['mb:50000', { avif: limited(50), webp: limited(80), jpeg: limited(80) }],
+		['mb:50000/q:70', { avif: limited(70), webp: limited(70), jpeg: limited(70) }],
+		['fq:webp:60/mb:50000', { avif: limited(50), webp: limited(60), jpeg: limited(80) }],
+		['q:70/mb:50000/mb:0', { avif: { quality: 70 }, webp: { quality: 70 }, jpeg: { quality: 70 } }],
+		['aq:size:9000/mb:50000', { avif: limited(50), webp: limited(80), jpeg: limited(80) }],
 		[
 			'aq:size:50000',
 			{
@@ -389,10 +387,7 @@ describe('how the result is written', () => {
 		['png_options:0:1:16', { png: { palette: true, colours: 16 } }],
 		['pngo::1', { png: { palette: true } }],
 		['pngo:0:0:77', {}],
-		[
-			'webpo:lossless/mb:50000',
-			{ avif: { quality: { maxBytes: 50_000 } }, webp: { lossless: true }, jpeg: { quality: { maxBytes: 50_000 } } },
-		],
+		['webpo:lossless/mb:50000', { avif: limited(50), webp: { lossless: true }, jpeg: limited(80) }],
 		['webp_options:near_lossless:1:default', { webp: { nearLossless: true, smartSubsample: true } }],
 		['avifo:off', { avif: { chromaSubsampling: '4:4:4' } }],
 		['avif_options:auto', {}],

@@ -1,5 +1,13 @@
+import { avif } from '../../../pipeline/encoders/avif.ts';
+import { jpeg } from '../../../pipeline/encoders/jpeg.ts';
+import { fixed } from '../../../pipeline/encoders/quality.ts';
+import { webp } from '../../../pipeline/encoders/webp.ts';
 import type { RenderFormat } from '../../wanted.ts';
 import type { Output } from './pipeline.ts';
+
+/** Those that can lose something. */
+const lossy = { jpeg, avif, webp };
+type Lossy = keyof typeof lossy;
 
 /** Options of an encoder, as the address asks for them; what it leaves out is the encoder's own default. */
 export function encodeOptions(output: Output, format: RenderFormat): Readonly<Record<string, unknown>> {
@@ -25,15 +33,24 @@ function still({ isStill }: Output): { readonly animated?: false } {
 	return isStill ? { animated: false } : {};
 }
 
-/** A size or a likeness comes before a number, and a number for all formats before one for this. */
-function qualityOf(
-	{ maxBytes, target, quality, formatQuality }: Output,
-	format: string,
-): Readonly<Record<string, unknown>> {
-	if (maxBytes > 0) return { quality: { maxBytes } };
+/** A size or a likeness comes before a number. */
+function qualityOf(output: Output, format: Lossy): Readonly<Record<string, unknown>> {
+	const number = numberOf(output, format);
+	const { maxBytes, target } = output;
+	// It only ever takes away from what would be written without it.
+	if (maxBytes > 0) return { quality: { maxBytes, max: number ?? ownQuality(format), orSmallest: true } };
 	if (target) return { quality: target };
-	const number = quality > 0 ? quality : formatQuality.get(format);
 	return number === undefined ? {} : { quality: number };
+}
+
+/** A number for all formats comes before one for this. */
+function numberOf({ quality, formatQuality }: Output, format: Lossy): number | undefined {
+	return quality > 0 ? quality : formatQuality.get(format);
+}
+
+/** What an encoder takes where nothing is said. */
+function ownQuality(format: Lossy): number {
+	return fixed(lossy[format].schema.parse({}).quality);
 }
 
 /** Without loss a quality has no meaning. */
