@@ -1,6 +1,8 @@
 import sharp, { type Sharp } from 'sharp';
 import { describe, expect, it } from 'vitest';
 import type { RenderFormat, SourceFacts } from '../../../src/delivery/wanted.ts';
+import type { Pixels } from '../../../src/pipeline/pixels.ts';
+import { similarityTo } from '../../../src/pipeline/ssim.ts';
 import { photograph } from '../../helpers/pictures.ts';
 import { assetsFrom, logo } from '../../operations/assets.ts';
 import { difference, pixelsOf } from '../../operations/pixels.ts';
@@ -135,6 +137,17 @@ describe('renders', () => {
 		expect(smaller.length).toBeGreaterThan(poor.length);
 	});
 
+	it('have a quality that is looked for between imgproxy’s own bounds', async () => {
+		const [least, most] = [await written('w:300/q:70'), await written('w:300/q:80')];
+		expect((await written('w:300/aq:size:1000000')).equals(most)).toBe(true);
+		expect((await written('w:300/aq:size:200')).equals(least)).toBe(true);
+		expect((await written('w:300/aq:dssim:1')).equals(least)).toBe(true);
+		expect((await written('w:300/aq:dssim:0')).equals(most)).toBe(true);
+		const between = await written('w:300/aq:dssim::1:100');
+		expect(await similarity(between)).toBeGreaterThanOrEqual(0.96);
+		expect(await similarity(await written('w:300/aq:dssim:0.05:1:100'))).toBeLessThan(0.96);
+	});
+
 	it('are as small as they can be where no quality makes them small enough', async () => {
 		expect((await written('w:300/mb:100')).equals(await written('w:300/q:1'))).toBe(true);
 	});
@@ -142,6 +155,15 @@ describe('renders', () => {
 
 async function written(options: string, format: RenderFormat = 'webp'): Promise<Buffer> {
 	return Buffer.from((await make(await file, recipeOf(plan(options, facts), format))).variant('render').data);
+}
+
+/** To the same size without loss. */
+async function similarity(made: Buffer): Promise<number> {
+	const raw = async (one: Buffer): Promise<Pixels> => {
+		const { data, width, height } = await pixelsOf(one);
+		return { data: Buffer.from(data), width, height, channels: 4 };
+	};
+	return similarityTo(await raw(await rendered('w:300')))(await raw(made));
 }
 
 /** sharp orders what it does in a way of its own, so each step is a picture of its own. */

@@ -349,6 +349,12 @@ describe('how the result is written', () => {
 		);
 	}
 
+	const found = (goal: object, [min, max]: number[], [avifMin, avifMax] = [min, max]) => ({
+		avif: { quality: { ...goal, min: avifMin, max: avifMax } },
+		webp: { quality: { ...goal, min, max } },
+		jpeg: { quality: { ...goal, min, max } },
+	});
+
 	it.each([
 		['', {}],
 		['q:0', {}],
@@ -361,24 +367,19 @@ describe('how the result is written', () => {
 		['fq:webp:60/mb:50000', { avif: limited(50), webp: limited(60), jpeg: limited(80) }],
 		['q:70/mb:50000/mb:0', { avif: { quality: 70 }, webp: { quality: 70 }, jpeg: { quality: 70 } }],
 		['aq:size:9000/mb:50000', { avif: limited(50), webp: limited(80), jpeg: limited(80) }],
-		[
-			'aq:size:50000',
-			{
-				avif: { quality: { maxBytes: 50_000 } },
-				webp: { quality: { maxBytes: 50_000 } },
-				jpeg: { quality: { maxBytes: 50_000 } },
-			},
-		],
-		[
-			'autoquality:dssim:0.02',
-			{ avif: { quality: { ssim: 0.9804 } }, webp: { quality: { ssim: 0.9804 } }, jpeg: { quality: { ssim: 0.9804 } } },
-		],
-		[
-			'aq:dssim:0.02:40:85:0.001',
-			Object.fromEntries(
-				['avif', 'webp', 'jpeg'].map((name) => [name, { quality: { ssim: 0.9804, min: 40, max: 85 } }]),
-			),
-		],
+		['aq:size:50000', found({ maxBytes: 50_000, orSmallest: true }, [70, 80], [60, 65])],
+		['aq:size:50000:10:85', found({ maxBytes: 50_000, orSmallest: true }, [10, 85])],
+		['aq:dssim', found({ ssim: 0.96 }, [70, 80], [60, 65])],
+		['autoquality:dssim:0.01', found({ ssim: 0.98 }, [70, 80], [60, 65])],
+		['aq:dssim:0.02:40:85:0.001', found({ ssim: 0.96 }, [40, 85])],
+		// One bound alone moves the other one where it must.
+		['aq:dssim::90', found({ ssim: 0.96 }, [90, 90])],
+		['aq:dssim:::50', found({ ssim: 0.96 }, [50, 50])],
+		['aq:dssim:::75', found({ ssim: 0.96 }, [70, 75], [60, 75])],
+		['aq:dssim:0::100', found({ ssim: 0.9999 }, [70, 100], [60, 100])],
+		['aq:dssim:1:1', found({ ssim: 0.5 }, [1, 80], [1, 65])],
+		['aq:', {}],
+		['aq:dssim/aq::0.01', {}],
 		['aq:size:5000/aq:none', {}],
 		['jpgo:1', { jpeg: { progressive: true } }],
 		['jpgo:0:1', { jpeg: { chromaSubsampling: '4:4:4' } }],

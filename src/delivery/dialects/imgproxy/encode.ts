@@ -3,6 +3,7 @@ import { jpeg } from '../../../pipeline/encoders/jpeg.ts';
 import { fixed } from '../../../pipeline/encoders/quality.ts';
 import { webp } from '../../../pipeline/encoders/webp.ts';
 import type { RenderFormat } from '../../wanted.ts';
+import { targetFor } from './autoquality.ts';
 import type { Output } from './pipeline.ts';
 
 /** Those that can lose something. */
@@ -36,10 +37,10 @@ function still({ isStill }: Output): { readonly animated?: false } {
 /** A size or a likeness comes before a number. */
 function qualityOf(output: Output, format: Lossy): Readonly<Record<string, unknown>> {
 	const number = numberOf(output, format);
-	const { maxBytes, target } = output;
+	const { maxBytes, autoquality } = output;
 	// It only ever takes away from what would be written without it.
 	if (maxBytes > 0) return { quality: { maxBytes, max: number ?? ownQuality(format), orSmallest: true } };
-	if (target) return { quality: target };
+	if (autoquality) return { quality: targetFor(autoquality, format) };
 	return number === undefined ? {} : { quality: number };
 }
 

@@ -1,5 +1,6 @@
 import { type RenderFormat, renderFormats } from '../../wanted.ts';
-import { boolean, integer, number, oneOf } from './arguments.ts';
+import { boolean, integer, oneOf } from './arguments.ts';
+import { autoquality, bytes } from './autoquality.ts';
 import { missing, type Option, single } from './option.ts';
 import type { Format } from './pipeline.ts';
 import { unexpected, unsupported } from './refusals.ts';
@@ -39,33 +40,6 @@ const formatQuality: Option = {
 			if (known) output.formatQuality.set(known, value);
 			else oneOf(name, format, [...formatNames.keys(), ...otherFormats]);
 		}
-	},
-};
-
-/** Bytes that an encoder can aim at. */
-const bytes = (name: string, text: string) => integer(name, text, 100, 1e9);
-
-const autoquality: Option = {
-	names: ['autoquality', 'aq'],
-	most: 5,
-	read([method = '', target = '', lowest = '', highest = '', allowed = ''], _pipeline, { output }, name) {
-		const known = oneOf(name, method, ['none', 'size', 'dssim', 'ml']);
-		if (known === 'ml') throw unsupported(`${name}:ml`, 'A quality is found by size or by dssim.');
-		if (known === 'none') {
-			delete output.target;
-			return;
-		}
-		const min = lowest === '' ? undefined : integer(name, lowest, 1, 100);
-		const max = highest === '' ? undefined : integer(name, highest, 1, 100);
-		if ((min ?? 1) > (max ?? 100)) throw unexpected(`a highest quality of at least ${min}`, name, highest);
-		// What is found is off by nothing, and so by no more than is allowed.
-		if (allowed !== '') number(name, allowed, 0, 1);
-		const bounds = { ...(min !== undefined && { min }), ...(max !== undefined && { max }) };
-		// What is alike has a DSSIM of 0 and an SSIM of 1.
-		output.target =
-			known === 'size'
-				? { maxBytes: bytes(name, target), ...bounds }
-				: { ssim: Math.round(1e4 / (1 + number(name, target, 0.0001, 1))) / 1e4, ...bounds };
 	},
 };
 

@@ -109,6 +109,13 @@ export function newPipeline(): Pipeline {
 
 export type Format = RenderFormat | 'auto' | 'source';
 
+/** What a quality is looked for, and between which; absent where the address does not say. */
+export interface Autoquality {
+	readonly goal: { readonly maxBytes: number } | { readonly ssim: number };
+	readonly min?: number;
+	readonly max?: number;
+}
+
 /** How the result is written. */
 export interface Output {
 	format: Format;
@@ -117,7 +124,7 @@ export interface Output {
 	formatQuality: Map<string, number>;
 	/** 0 is no limit. */
 	maxBytes: number;
-	target?: ({ maxBytes: number } | { ssim: number }) & { min?: number; max?: number };
+	autoquality?: Autoquality;
 	jpeg: Readonly<Record<string, unknown>>;
 	png: Readonly<Record<string, unknown>>;
 	webp: Readonly<Record<string, unknown>>;
