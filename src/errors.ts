@@ -48,6 +48,11 @@ export const errorTable = {
 	'not-found': { status: 404, class: 'request', title: 'There is nothing at that address.' },
 	'picture-not-found': { status: 404, class: 'request', title: 'There is no picture with that id.' },
 	'upload-not-found': { status: 404, class: 'request', title: 'There is no upload with that id.' },
+	'layer-not-found': {
+		status: 404,
+		class: 'request',
+		title: 'There is no picture for a layer that the address names.',
+	},
 	'variant-not-found': { status: 404, class: 'request', title: 'The picture has no such variant.' },
 	'recipe-not-found': { status: 404, class: 'request', title: 'There is no recipe of that name.' },
 	'queue-not-found': { status: 404, class: 'request', title: 'There is no queue of that name.' },
@@ -199,7 +204,7 @@ export interface Seen {
 }
 
 type PicpipeErrorOptions = Partial<
-	Pick<PicpipeError, 'step' | 'seen' | 'pictureId' | 'scope' | 'retryAfter' | 'violatedPolicies'>
+	Pick<PicpipeError, 'step' | 'seen' | 'pictureId' | 'asset' | 'scope' | 'retryAfter' | 'violatedPolicies'>
 > & {
 	readonly cause?: unknown;
 };
@@ -218,6 +223,8 @@ export class PicpipeError extends Error {
 	readonly seen: Seen | undefined;
 	/** Another picture that it is about. */
 	readonly pictureId: string | undefined;
+	/** The file or picture that steps use and that is not there. */
+	readonly asset: string | undefined;
 	/** The scope that is missing. */
 	readonly scope: string | undefined;
 	/** Seconds after which another try may go well. */
@@ -232,6 +239,7 @@ export class PicpipeError extends Error {
 		this.step = options.step;
 		this.seen = options.seen;
 		this.pictureId = options.pictureId;
+		this.asset = options.asset;
 		this.scope = options.scope;
 		this.retryAfter = options.retryAfter;
 		this.violatedPolicies = options.violatedPolicies;

@@ -24,7 +24,7 @@ export type FindAssets = (recipe: Recipe) => Promise<KnownAssets>;
  * A plan in one format as a recipe of one variant. The same work always has the same digest, in whatever language it was asked for, and a recipe's
  * variant of the same steps has it too.
  *
- * @throws PicpipeError `invalid-delivery-url` when the steps are none that recipes take, `asset-missing`
+ * @throws PicpipeError `invalid-delivery-url` when the steps are none that recipes take, `layer-not-found`; `asset-missing` of what the picture's own recipe uses
  */
 export async function prepareRender(
 	picture: ReceivedPicture,
@@ -33,7 +33,7 @@ export async function prepareRender(
 	{ limits, findAssets }: { readonly limits: RecipeLimits; readonly findAssets: FindAssets },
 ): Promise<PreparedRender> {
 	const recipe = recipeOf(plan, format, limits);
-	const assets = assetsOf(recipe).length > 0 ? await findAssets(recipe) : undefined;
+	const assets = await findFor(picture, recipe, findAssets);
 	const [variant] = planVariants(recipe);
 	const [encoding] = variant?.encodings ?? [];
 	const encoder = findEncoder(format);
@@ -42,6 +42,27 @@ export async function prepareRender(
 	const digest = variantDigest(picture.source.sha256, variant, encoding, assets);
 	const key = variantKey(folderOf(picture.id), renderName, digest, encoder.extension);
 	return { recipe, digest, key, type: encoder.type, format };
+}
+
+/** What the address itself names is the fault of whoever made it, unlike what the picture's recipe uses. */
+async function findFor(
+	picture: ReceivedPicture,
+	recipe: Recipe,
+	findAssets: FindAssets,
+): Promise<KnownAssets | undefined> {
+	if (assetsOf(recipe).length === 0) return undefined;
+	try {
+		return await findAssets(recipe);
+	} catch (error) {
+		if (!(error instanceof PicpipeError) || error.code !== 'asset-missing' || error.asset === undefined) throw error;
+		if (assetsOf(picture.recipe.definition).includes(error.asset)) throw error;
+		// Where the files are is nobody's business outside.
+		throw new PicpipeError(
+			'layer-not-found',
+			`Expected a file of PICPIPE_ASSETS or the id of a picture for a layer but there is no ${JSON.stringify(error.asset)}.`,
+			{ asset: error.asset, cause: error },
+		);
+	}
 }
 
 function recipeOf(plan: RenderPlan, format: RenderFormat, { maxSteps }: RecipeLimits): Recipe {

@@ -46,15 +46,15 @@ export function openAssets(sources: AssetSources): AssetFinder {
 	};
 }
 
-function missing(detail: string): PicpipeError {
-	return new PicpipeError('asset-missing', detail, { step: 'find pictures that the recipe uses' });
+function missing(asset: string, detail: string): PicpipeError {
+	return new PicpipeError('asset-missing', detail, { asset, step: 'find pictures that the recipe uses' });
 }
 
 /** The original of a stored picture, which never changes. */
 async function placeOfPicture(id: string, storage: Storage | undefined): Promise<AssetPlace> {
 	const picture = storage && (await readManifest(storage, id));
-	if (!picture) throw missing(`The recipe uses the picture ${id}, and there is no such picture.`);
-	if (!isReceived(picture)) throw missing(`The recipe uses the picture ${id}, which has not been fetched yet.`);
+	if (!picture) throw missing(id, `The recipe uses the picture ${id}, and there is no such picture.`);
+	if (!isReceived(picture)) throw missing(id, `The recipe uses the picture ${id}, which has not been fetched yet.`);
 	const { key, bytes, sha256 } = picture.source;
 	return { key, bytes, sha256 };
 }
@@ -65,11 +65,11 @@ async function placeOfFile(
 	digestOf: (path: string, stats: Stats) => Promise<string>,
 ): Promise<AssetPlace> {
 	if (folder === undefined)
-		throw missing(`The recipe uses the file ${name}, and PICPIPE_ASSETS names no folder for it.`);
+		throw missing(name, `The recipe uses the file ${name}, and PICPIPE_ASSETS names no folder for it.`);
 	const path = join(folder, name);
 	const stats = await stat(path).catch(() => undefined);
 	if (!stats?.isFile())
-		throw missing(`The recipe uses the file ${name}, and there is none in PICPIPE_ASSETS (${folder}).`);
+		throw missing(name, `The recipe uses the file ${name}, and there is none in PICPIPE_ASSETS (${folder}).`);
 	if (stats.size > maxBytes) {
 		throw new PicpipeError(
 			'file-too-large',

@@ -49,6 +49,7 @@ describe('the pictures that a recipe uses', () => {
 			openAssets({ folder: inFolder, storage, maxBytes: 100 }).find(using(picture).definition);
 		await expect(find('logo.png')).rejects.toMatchObject({
 			code: 'asset-missing',
+			asset: 'logo.png',
 			message: `The recipe uses the file logo.png, and there is none in PICPIPE_ASSETS (${folder}).`,
 		});
 		await expect(find('folder')).rejects.toMatchObject({ code: 'asset-missing' });
@@ -63,7 +64,11 @@ describe('the pictures that a recipe uses', () => {
 			message: expect.stringContaining('has not been fetched yet'),
 		});
 		const id = newPictureId();
-		await expect(find(id)).rejects.toMatchObject({ code: 'asset-missing', message: expect.stringContaining(id) });
+		await expect(find(id)).rejects.toMatchObject({
+			code: 'asset-missing',
+			asset: id,
+			message: expect.stringContaining(id),
+		});
 		await expect(find('large.png')).rejects.toMatchObject({ code: 'file-too-large' });
 	});
 
