@@ -1,6 +1,7 @@
+import { posix } from 'node:path';
 import type { Request, RequestHandler, Response } from 'express';
 import { thumbHashToDataURL } from 'thumbhash';
-import { deliver, extensionOf } from '../delivery/deliver.ts';
+import { deliver } from '../delivery/deliver.ts';
 import { type Accepted, acceptedBy } from '../delivery/negotiate.ts';
 import type { Result } from '../delivery/results.ts';
 import { fieldsOf, type Outgoing, serveResult } from '../delivery/serve.ts';
@@ -154,15 +155,11 @@ function outgoingOf(config: ApiContext['config'], { wanted, isSigned }: Address,
 	const cacheControl = result.isStandIn
 		? `public, max-age=${Math.min(seconds, standInSeconds)}`
 		: `public, max-age=${seconds}${isSigned ? ', immutable' : ''}`;
-	const filename = wanted.filename && withExtension(wanted.filename, result.type);
+	// Whatever the address calls it, the extension is that of the bytes.
+	const filename = wanted.filename && wanted.filename + posix.extname(result.key);
 	const { isAttachment } = wanted;
 	const { accelRedirect } = config;
 	return { type: result.type, cacheControl, filename, isAttachment, accelRedirect };
-}
-
-function withExtension(filename: string, type: string): string {
-	const extension = extensionOf(type);
-	return extension === undefined || /\.[a-z0-9]{2,5}$/i.test(filename) ? filename : `${filename}.${extension}`;
 }
 
 /** `Prefer: respond-async` (RFC 7240, 4.1) */

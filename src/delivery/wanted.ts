@@ -6,7 +6,7 @@ export interface Wanted {
 	readonly result: WantedResult;
 	/** From when on the address is refused, seconds since 1970. */
 	readonly expiresAt?: number;
-	/** Name to save it under, without an extension unless the address gave one. */
+	/** Name to save it under, before the extension of what is served. */
 	readonly filename?: string;
 	/** To be saved, not shown. */
 	readonly isAttachment?: boolean;

@@ -1,6 +1,7 @@
 import type { DialectOptions, Wanted, WantedSource } from '../wanted.ts';
 import { splitAddress } from './cloudinary/address.ts';
 import { readTransformation } from './cloudinary/plan.ts';
+import { sourceName } from './source-name.ts';
 
 export { isSignedWith, type SignatureKind, signCloudinary } from './cloudinary/signature.ts';
 
@@ -33,8 +34,7 @@ export function parseCloudinary(path: string, options: DialectOptions): Cloudina
 		wanted: {
 			source,
 			result: { kind: 'render', plan },
-			...(output.filename !== undefined && { filename: output.filename }),
-			...(output.isAttachment && { isAttachment: true }),
+			...(output.isAttachment && { filename: output.filename ?? sourceName(source), isAttachment: true }),
 		},
 	};
 }

@@ -6,6 +6,7 @@ import type { Draft } from './imgproxy/pipeline.ts';
 import { planRender } from './imgproxy/plan.ts';
 import { Reader } from './imgproxy/presets.ts';
 import { unexpected, unsupported } from './imgproxy/refusals.ts';
+import { sourceName } from './source-name.ts';
 
 export { imgproxyPath } from './imgproxy/address.ts';
 export { isSignedBy, type KeyPair, signImgproxy } from './imgproxy/sign.ts';
@@ -27,7 +28,7 @@ export function parseImgproxy(path: string, { presets, presetsOnly }: DialectOpt
 		source,
 		result: resultOf(draft, extension, reader.changing),
 		...(expiresAt > 0 && { expiresAt }),
-		...(filename !== '' && { filename }),
+		...(filename !== '' ? { filename } : isAttachment && { filename: sourceName(source) }),
 		...(isAttachment && { isAttachment }),
 	};
 }

@@ -169,11 +169,28 @@ describe('what is no render', () => {
 
 describe('how the answer is sent', () => {
 	it.each([
+		['https://example.com/a/holiday.jpg?x=1.png', 'holiday'],
+		['https://example.com/a/b.c.tar.gz', 'b.c.tar'],
+		['https://example.com/photo', 'photo'],
+		['https://example.com/Gr%C3%BC%C3%9Fe%20aus.png', 'Grüße aus'],
+		['https://example.com/%ff.png', '%ff'],
+		['https://example.com/a%2Fb%0D%0Ac%5Cd.png', 'a_b_c_d'],
+		['https://example.com/.htaccess', 'image'],
+		['https://example.com/', 'image'],
+		[`https://example.com/${'x'.repeat(300)}.png`, 'x'.repeat(200)],
+	])('saves %s as %s', (url, filename) => {
+		const path = imgproxyPath('att:1', { url }, 'webp');
+		expect(parseImgproxy(path, dialect())).toMatchObject({ isAttachment: true, filename });
+		expect(parseImgproxy(imgproxyPath('att:0', { url }), dialect())).not.toHaveProperty('filename');
+	});
+
+	it.each([
 		['exp:1893456000', { expiresAt: 1_893_456_000 }],
 		['expires:0', {}],
 		['fn:a%20b.jpg', { filename: 'a b.jpg' }],
 		[`filename:${base64('Grüße.png')}:1`, { filename: 'Grüße.png' }],
-		['att:true', { isAttachment: true }],
+		['att:true', { isAttachment: true, filename: id }],
+		['att:1/fn:x', { isAttachment: true, filename: 'x' }],
 		['return_attachment:0', {}],
 		['cachebuster:2024', {}],
 	])('%s', (options, expected) => {
