@@ -48,7 +48,7 @@ export type RenderFormat = (typeof renderFormats)[number];
 
 /** One variant of a recipe, in the words of recipes; `pipeline/plan.ts` checks it. */
 export interface RenderPlan {
-	/** Of a TIFF, counted from 1. */
+	/** Of a TIFF, or the frame of an animation as a still, counted from 1. */
 	readonly page?: number;
 	/** Operations as recipes write them, one after the other. */
 	readonly steps: readonly Readonly<Record<string, unknown>>[];

@@ -42,7 +42,9 @@ export const variantRecipeSchema = z.strictObject({
 		.min(1, { error: pageError })
 		.max(maximumPage, { error: pageError })
 		.optional()
-		.describe('The page of a TIFF that the steps begin with, counted from 1; the first when absent.'),
+		.describe(
+			'The page of a TIFF that the steps begin with, counted from 1; the first when absent. Of an animation from 2 on the frame, as a still.',
+		),
 	from: z.string().optional().describe('The variant whose pixels the steps begin with; the original when absent.'),
 	steps: z.array(stepSchema).default([]).describe('Operations, one after the other.'),
 	metadata: metadataSchema.optional(),

@@ -1,4 +1,5 @@
 import type { Recipe } from '../domain/recipe.ts';
+import { PicpipeError } from '../errors.ts';
 import { type Inspected, inspect, inspectFurther } from './inspect.ts';
 import type { PictureLimits } from './limits.ts';
 import { planVariants } from './plan.ts';
@@ -29,8 +30,21 @@ export async function openPages(
 	const further = new Map<number, Inspected>();
 	const wanted = new Set(planVariants(recipe).map(({ page }) => page));
 	for (const page of [...wanted].sort((a, b) => a - b)) {
-		if (page > 1) further.set(page, await inspectFurther(file, picture, page, limits));
+		if (page > 1) further.set(page, frameOf(picture, page) ?? (await inspectFurther(file, picture, page, limits)));
 	}
 	const megapixels = [picture, ...further.values()].reduce((sum, one) => sum + one.megapixels, 0);
 	return { picture, further, megapixels };
+}
+
+/** A frame of an animation as a picture of its own: as large as all of them, and within the limits that all of them are. Undefined where there is none. */
+function frameOf({ animation, ...picture }: Inspected, page: number): Inspected | undefined {
+	if (!animation) return undefined;
+	const { facts, format } = picture;
+	const frames = animation.delay.length;
+	if (page > frames) {
+		throw new PicpipeError('no-such-page', `Expected a picture with frame ${page}, but this ${format} has ${frames}.`, {
+			step: 'inspect',
+		});
+	}
+	return { ...picture, page, megapixels: (facts.width * facts.height) / 1e6 };
 }

@@ -95,23 +95,6 @@ describe('a page', () => {
 		expect((await make(picture, { variants: { a: { page: 1, encode: png } } })).outputs).toHaveLength(1);
 	});
 
-	it('of an animation is no frame', async () => {
-		const gif = await sharp(
-			await Promise.all(
-				['#f00', '#0f0'].map((background) =>
-					sharp({ create: { width: 9, height: 9, channels: 3, background } })
-						.png()
-						.toBuffer(),
-				),
-			),
-			{ join: { animated: true } },
-		)
-			.gif()
-			.toBuffer();
-		expect((await make(gif, { variants: { a: { encode: [{ gif: {} }] } } })).facts.frames).toBe(2);
-		expect((await thrownBy(() => make(gif, { variants: { a: { page: 2, encode: png } } }))).code).toBe('no-such-page');
-	});
-
 	it('is within the limits on its own', async () => {
 		const recipe = { variants: { a: { page: 2, steps: [{ resize: { width: 10 } }], encode: png } } };
 		expect((await thrownBy(() => make(file, recipe, { maxDimension: 400 }))).code).toBe('too-wide-or-high');
@@ -129,6 +112,66 @@ describe('a page', () => {
 		const recipe = { variants: { a: { page: 3, encode: png } } };
 		expect(await thrownBy(() => make(broken, recipe))).toMatchObject({ code: 'corrupt-picture' });
 		expect((await make(broken, { variants: { a: { page: 2, encode: png } } })).outputs).toHaveLength(1);
+	});
+});
+
+describe.each(['gif', 'webp'] as const)('a frame of an animated %s', (format) => {
+	const size = { width: 24, height: 16 };
+	/** Each covers the left half alone, so that what a viewer shows is made of several. */
+	const colours = ['#ff0000', '#00ff00', '#0000ff'];
+	const animated = async () => {
+		const frames = colours.map((background) =>
+			sharp({ create: { ...size, channels: 3, background: '#ff0000' } })
+				.composite([{ input: { create: { width: 12, height: 16, channels: 3, background } }, left: 0, top: 0 }])
+				.png()
+				.toBuffer(),
+		);
+		const image = sharp(await Promise.all(frames), { join: { animated: true } });
+		return format === 'gif' ? image.gif({ delay: [50, 60, 70] }).toBuffer() : image.webp({ lossless: true }).toBuffer();
+	};
+	const halves = async (made: Buffer) => {
+		const half = (left: number) => sharp(made).removeAlpha().extract({ left, top: 0, width: 12, height: 16 }).png();
+		return [await colourOf(await half(0).toBuffer()), await colourOf(await half(12).toBuffer())];
+	};
+
+	it('is a still as viewers show it, beside the whole', async () => {
+		const encode = [{ [format]: {} }, { png: {} }];
+		const made = await make(await animated(), {
+			variants: { all: { encode }, second: { page: 2, encode }, third: { page: 3, encode } },
+		});
+		const file = (variant: string, of: string) => {
+			const found = made.outputs.find((one) => one.name === variant && one.format === of);
+			return Buffer.from(found?.data ?? []);
+		};
+		expect((await sharp(file('all', format)).metadata()).pages).toBe(3);
+		for (const [variant, left] of [
+			['all', [255, 0, 0]],
+			['second', [0, 255, 0]],
+			['third', [0, 0, 255]],
+		] as const) {
+			expect(await halves(file(variant, 'png'))).toEqual([left, [255, 0, 0]]);
+			const { width, pageHeight, height, pages = 1 } = await sharp(file(variant, format)).metadata();
+			expect([width, pageHeight ?? height, pages]).toEqual([24, 16, variant === 'all' ? 3 : 1]);
+		}
+	});
+
+	it('is scaled and cut like any picture', async () => {
+		const steps = [{ crop: { width: 12, height: 16, position: 'left' } }, { resize: { width: 6 } }];
+		const { data, width, height } = (
+			await make(await animated(), { variants: { a: { page: 2, steps, encode: png } } })
+		).variant('a');
+		expect([width, height]).toEqual([6, 8]);
+		expect((await colourOf(data)).slice(0, 3)).toEqual([0, 255, 0]);
+	});
+
+	it('that is not there is told, and all frames are within the limits', async () => {
+		const recipe = { variants: { a: { page: 4, encode: png } } };
+		const error = await thrownBy(() => animated().then((file) => make(file, recipe)));
+		expect(error).toMatchObject({ code: 'no-such-page', class: 'unsupported', step: 'inspect' });
+		expect(error.message).toBe(`Expected a picture with frame 4, but this ${format} has 3.`);
+		const second = { variants: { a: { page: 2, encode: png } } };
+		const late = await thrownBy(() => animated().then((file) => make(file, second, { maxFrames: 2 })));
+		expect(late.code).toBe('too-many-frames');
 	});
 });
 

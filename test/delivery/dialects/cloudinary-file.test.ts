@@ -99,12 +99,17 @@ describe('the file', () => {
 		expect(await thrownBy(() => planOf('pg_2'))).toMatchObject({ code: 'invalid-delivery-url' });
 	});
 
-	it('is the first frame of an animation, or all of it', async () => {
+	it('is a frame of an animation, or all of it', async () => {
 		const facts: Partial<SourceFacts> = { frames: 3, format: 'gif' };
 		expect(encodings('', { facts })).toBeUndefined();
 		expect(encodings('pg_1', { facts })).toEqual({ ...all, webp: { animated: false }, gif: { animated: false } });
 		expect(encodings('pg_1')).toBeUndefined();
-		expect(await thrownBy(() => planOf('pg_2', { facts }))).toMatchObject({ code: 'option-unsupported' });
+		expect(planOf('pg_2,c_scale,w_0.5', { facts })).toHaveProperty('page', 2);
+		expect(encodings('pg_2', { facts })).toEqual(encodings('pg_1', { facts }));
+		expect(await thrownBy(() => planOf('pg_4', { facts }))).toMatchObject({ code: 'invalid-delivery-url' });
+		expect(await thrownBy(() => planOf('pg_2', { facts: { frames: 3, format: 'avif' } }))).toMatchObject({
+			code: 'option-unsupported',
+		});
 	});
 });
 

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import type { RenderFormat, SourceFacts } from '../../../src/delivery/wanted.ts';
-import { thrownBy } from '../../helpers/thrown.ts';
 import { drawing, photo, plan } from './imgproxy.ts';
 
 const svg: SourceFacts = { ...drawing, format: 'svg' };
@@ -323,16 +322,38 @@ table('what is trimmed', [
 ]);
 
 describe('pages', () => {
-	it('of a TIFF are counted from 0, and their size is not known', async () => {
+	it('of a TIFF are counted from 0, and their size is not known', () => {
 		expect(plan('pg:2/w:300', tiff)).toMatchObject({
 			page: 3,
 			steps: [{ resize: { width: 300, withoutEnlargement: true } }],
 		});
 		expect(plan('page:0/w:300', tiff)).toMatchObject({ steps: [{ resize: { width: 300 } }] });
 		expect(plan('pgs:1', tiff)).not.toHaveProperty('page');
-		expect((await thrownBy(() => plan('pg:3', tiff))).message).toBe(
-			'Expected a page from 0 to 2 for page but received "3".',
-		);
+		expect(plan('pg:99', tiff)).toMatchObject({ page: 3 });
+		expect(plan('pg:1/c:0.5:0.5')).not.toHaveProperty('page');
+	});
+
+	const gif: SourceFacts = { ...drawing, format: 'gif', frames: 5 };
+	it.each([
+		['pg:2/f:png', 3],
+		['pg:2/f:jpg', 3],
+		['pg:2/f:avif', 3],
+		['pg:99/f:png', 5],
+		['pg:0/f:png', undefined],
+		['pg:2/da:1', 3],
+		['pg:2/da:1/f:webp', 3],
+		['pg:2/da:1/f:auto', 3],
+		// What stays an animation has every frame.
+		['pg:2', undefined],
+		['pg:2/f:gif', undefined],
+		['pg:2/f:webp', undefined],
+		['pg:2/f:auto', undefined],
+	])('of an animation with %s are frame %s', (options, page) => {
+		for (const source of [gif, { ...gif, format: 'webp' }]) {
+			const made = plan(`${options}/c:0.5:0.5`, source);
+			expect(made.page).toBe(page);
+			expect(made.steps).toEqual([{ crop: { width: 200, height: 150, left: 100, top: 75 } }]);
+		}
 	});
 });
 

@@ -149,7 +149,8 @@ export function encodingOf(output: Output, { frames, format: source }: SourceFac
 /** The page that the render is made of; undefined for the first. @throws PicpipeError */
 export function pageOf({ page = 1 }: Output, facts: SourceFacts): number | undefined {
 	if (page === 1) return undefined;
-	if (isAnimation(facts)) throw unsupported('pg_', 'the first frame of an animation', String(page));
+	if (facts.format === 'avif' || facts.format === 'heic')
+		throw unsupported('pg_', 'the first picture of several', String(page));
 	if (page > facts.frames) throw unreadable('pg_', `a page from 1 to ${facts.frames}`, String(page));
 	return page;
 }

@@ -41,7 +41,7 @@ export function readTransformation(
 
 	function plan(facts: SourceFacts): RenderPlan {
 		const page = pageOf(output, facts);
-		const canvas = new Canvas(facts, page === undefined);
+		const canvas = new Canvas(facts, page === undefined || facts.format !== 'tiff');
 		for (const act of acts) act(canvas);
 		const encode = encodingOf(output, facts);
 		return {

@@ -2,8 +2,8 @@ import type { RenderPlan, SourceFacts } from '../../wanted.ts';
 import { encodeOptions } from './encode.ts';
 import { grow } from './growth.ts';
 import { cover, filter, flatten, mark } from './looks.ts';
-import type { Draft, Output, Pipeline } from './pipeline.ts';
-import { invalid, unexpected, unsupported } from './refusals.ts';
+import type { Draft, Format, Output, Pipeline } from './pipeline.ts';
+import { invalid, unsupported } from './refusals.ts';
 import { cropSized, resizeSized } from './sized.ts';
 import { turn } from './turns.ts';
 import { cropUnsized, resizeUnsized } from './unsized.ts';
@@ -12,6 +12,9 @@ import type { Work } from './work.ts';
 /** More steps than pipelines that anybody needs have. */
 const maximumSteps = 20;
 
+/** Formats that are never animated here. */
+const stillFormats: ReadonlySet<Format> = new Set(['jpeg', 'png', 'avif', 'tiff']);
+
 /** What is to be done to a picture. @throws PicpipeError `invalid-delivery-url`, `option-unsupported` */
 export function planRender({ pipelines, output }: Draft, source: SourceFacts): RenderPlan {
 	if (isSkipped(output, source)) return { steps: [], format: 'source', isUnneeded: true };
@@ -19,7 +22,7 @@ export function planRender({ pipelines, output }: Draft, source: SourceFacts): R
 	const work: Work = {
 		steps: [],
 		// Pages of a TIFF may have sizes of their own.
-		size: page > 1 ? undefined : { width: source.width, height: source.height },
+		size: page > 1 && source.format === 'tiff' ? undefined : { width: source.width, height: source.height },
 		isTranslucent: source.alpha,
 		isDrawn: source.format === 'svg',
 	};
@@ -71,12 +74,15 @@ function isSkipped({ skipped, format }: Output, source: SourceFacts): boolean {
 	return skipped.has(source.format) && (format === 'source' || format === source.format);
 }
 
-/** Counted from 1. */
-function pageOf({ page }: Output, source: SourceFacts): number {
-	if (page === 0) return 1;
-	if (source.format !== 'tiff') throw unsupported('page', 'Only pages of a TIFF can be chosen.');
-	if (page >= source.frames) throw unexpected(`a page from 0 to ${source.frames - 1}`, 'page', `${page}`);
-	return page + 1;
+/** Counted from 1. What stays an animation has all of its frames, and after the last page there is the last one again. */
+function pageOf(output: Output, source: SourceFacts): number {
+	const page = Math.min(output.page, source.frames - 1) + 1;
+	if (page === 1) return 1;
+	const isAnimation = source.format === 'gif' || source.format === 'webp';
+	if (!isAnimation && source.format !== 'tiff') {
+		throw unsupported('page', 'Only pages of a TIFF and frames of an animation can be chosen.');
+	}
+	return isAnimation && !output.isStill && !stillFormats.has(output.format) ? 1 : page;
 }
 
 function metadataOf({ stripMetadata, keepCopyright }: Output): Pick<RenderPlan, 'metadata'> {

@@ -6,12 +6,15 @@ import type { Scaled } from './scale.ts';
 import { checkSides, type Work } from './work.ts';
 
 /**
- * Steps for a picture whose size nobody knows before it is decoded: what was trimmed, or a further page. Operations can say much
+ * Steps for a picture whose size nobody knows before it is decoded: what was trimmed, or a further page of a TIFF. Operations can say much
  * of it themselves; what they can't is refused.
  */
 
 function unknowable(option: string): Error {
-	return unsupported(option, 'The size of a picture that was trimmed, or of a further page, is not known before.');
+	return unsupported(
+		option,
+		'The size of a picture that was trimmed, or of a further page of a TIFF, is not known before.',
+	);
 }
 
 /** What operations can say of a gravity. */
