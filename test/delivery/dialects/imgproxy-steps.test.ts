@@ -53,6 +53,8 @@ table('too small a picture', [
 	['rs:fill-down:800:800', [{ crop: { width: 300, left: 50, top: 0 } }], drawing],
 	['rs:fill-down:800:200', [{ crop: { height: 100, left: 0, top: 100 } }], drawing],
 	['rs:fill-down:300:200', [{ resize: both }]],
+	['rs:fill-down:0:800', [], drawing],
+	['rs:fill-down:800', [], drawing],
 	['rs:force:200:600', [{ resize: { width: 100, height: 300, fit: 'fill' } }], drawing],
 	['rs:force:200:600:1', [{ resize: { width: 200, height: 600, fit: 'fill' } }], drawing],
 	['mw:800', [{ resize: { width: 800 } }], drawing],

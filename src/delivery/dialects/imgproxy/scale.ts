@@ -89,6 +89,8 @@ function automatic(input: Size, { width, height }: Size): ResizingType {
 /** `fill-down` keeps the shape that is asked for where there are too few pixels. */
 function keptOf(scaled: Size, target: Size, { resizingType, enlarge }: Pipeline): Size {
 	if (resizingType !== 'fill-down' || enlarge) return target;
+	// With one side no shape is asked for.
+	if (target.width === 0 || target.height === 0) return target;
 	const lack = { x: target.width / scaled.width, y: target.height / scaled.height };
 	if (lack.x > lack.y && lack.x > 1) {
 		return { width: scaled.width, height: times(scaled.width, target.height / target.width) };
