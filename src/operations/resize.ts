@@ -22,6 +22,12 @@ const schema = z
 			),
 		kernel: z.enum(kernels).default('lanczos3').describe('How pixels are combined when scaling down.'),
 		withoutEnlargement: z.boolean().default(false).describe('Never scale up: a smaller picture stays as it is.'),
+		orSmaller: z
+			.boolean()
+			.optional()
+			.describe(
+				'For `cover` and `fill`: never scale up, and of a picture that is too small make the largest size of the same shape.',
+			),
 		background: colour().default('#000000').describe('Colour that `contain` adds.'),
 	})
 	.refine((options) => options.width !== undefined || options.height !== undefined, {
@@ -30,8 +36,23 @@ const schema = z
 	.refine((options) => options.fit !== 'contain' || !isStrategy(options.position), {
 		error: 'expected a side, a corner or centre because fit is contain',
 		path: ['position'],
+	})
+	.refine((options) => !options.orSmaller || options.fit === 'cover' || options.fit === 'fill', {
+		error: 'expected no such key because fit is neither cover nor fill',
+		path: ['orSmaller'],
 	});
 type ResizeOptions = z.infer<typeof schema>;
+
+/** What a picture can do of what is asked: with `orSmaller` a smaller size of the same shape, where it has too few pixels. */
+function possible(input: Size, options: ResizeOptions): ResizeOptions {
+	if (!options.orSmaller) return options;
+	const isWhole = options.fit === 'fill';
+	const width = options.width ?? (isWhole ? input.width : undefined);
+	const height = options.height ?? (isWhole ? input.height : undefined);
+	const share = Math.min(1, input.width / (width ?? 1), input.height / (height ?? 1));
+	const side = (pixels: number | undefined) => pixels && Math.max(1, Math.round(pixels * share));
+	return { ...options, width: side(width), height: side(height), withoutEnlargement: true };
+}
 
 /** Size to which the whole picture is scaled, before `cover` crops and `contain` adds. Rounds as libvips does. */
 function scaledSize(input: Size, options: ResizeOptions): Size {
@@ -76,7 +97,9 @@ export const resize: Operation<ResizeOptions> = {
 
 	passes(input, options) {
 		const { width, height, fit, withoutEnlargement } = options;
-		if (fit !== 'cover' || width === undefined || height === undefined || withoutEnlargement) return [options];
+		if (fit !== 'cover' || width === undefined || height === undefined || withoutEnlargement || options.orSmaller) {
+			return [options];
+		}
 		const [scale] = scales(input, options);
 		if (scale <= 1) return [options];
 		// Crop first: of a line of 1 × 3,000 pixels, enlarged to be 300 wide, all but a spot would be thrown away.
@@ -90,7 +113,8 @@ export const resize: Operation<ResizeOptions> = {
 		];
 	},
 
-	predict(input, options) {
+	predict(input, asked) {
+		const options = possible(input, asked);
 		const scaled = scaledSize(input, options);
 		const output = frame(scaled, options) ?? scaled;
 		const copy = options.fit === 'fill' ? coverIn(input, scaled) : scaled;
@@ -105,7 +129,8 @@ export const resize: Operation<ResizeOptions> = {
 		};
 	},
 
-	apply(image, options, input) {
+	apply(image, asked, input) {
+		const options = possible(input, asked);
 		const scaled = scaledSize(input, options);
 		const framed = frame(scaled, options);
 		const { fit, position, kernel, withoutEnlargement, background } = options;
@@ -114,7 +139,8 @@ export const resize: Operation<ResizeOptions> = {
 		return image.resize({ ...framed, fit, position, kernel, withoutEnlargement, background });
 	},
 
-	repeat(options, input, { width, height, cropOffsetLeft, cropOffsetTop }) {
+	repeat(asked, input, { width, height, cropOffsetLeft, cropOffsetTop }) {
+		const options = possible(input, asked);
 		if (cropOffsetLeft === undefined || cropOffsetTop === undefined) return undefined;
 		const kept = { left: -cropOffsetLeft, top: -cropOffsetTop, width, height };
 		return (image) =>

@@ -97,3 +97,65 @@ async function sizeOf(picture: Buffer): Promise<{ width: number; height: number 
 	const { width, height } = await sharp(picture).metadata();
 	return { width, height };
 }
+
+describe('of a picture that is too small', () => {
+	const small = { width: 90, height: 60 };
+
+	it.each([
+		[
+			{ width: 60, height: 60 },
+			{ width: 60, height: 60 },
+		],
+		[
+			{ width: 180, height: 60 },
+			{ width: 90, height: 30 },
+		],
+		[
+			{ width: 60, height: 120 },
+			{ width: 30, height: 60 },
+		],
+		[
+			{ width: 900, height: 900 },
+			{ width: 60, height: 60 },
+		],
+		[{ width: 180 }, { width: 90, height: 60 }],
+		[
+			{ width: 60, height: 60, fit: 'fill' },
+			{ width: 60, height: 60 },
+		],
+		[
+			{ width: 180, height: 60, fit: 'fill' },
+			{ width: 90, height: 30 },
+		],
+		[
+			{ width: 60, height: 120, fit: 'fill' },
+			{ width: 30, height: 60 },
+		],
+		[
+			{ width: 180, fit: 'fill' },
+			{ width: 90, height: 30 },
+		],
+		[
+			{ width: 30, fit: 'fill' },
+			{ width: 30, height: 60 },
+		],
+	])('the largest size of the shape of %j is made where orSmaller says so', async (asked, size) => {
+		const picture = await photograph({ ...small, format: 'png' });
+		const written = { ...asked, orSmaller: true };
+		expect(resize.predict(small, resize.schema.parse(written)).output).toEqual(size);
+		const [made, right] = await Promise.all(
+			[written, { ...asked, ...size }].map(
+				async (options) => (await make(picture, one([{ resize: options }], [{ png: {} }]))).variant('only').data,
+			),
+		);
+		expect(await sizeOf(made as Buffer)).toEqual(size);
+		expect((made as Buffer).equals(right as Buffer)).toBe(true);
+	});
+
+	it.each(['contain', 'inside', 'outside'])('no shape is kept of %s', (fit) => {
+		expect(resize.schema.safeParse({ width: 9, height: 9, fit, orSmaller: true }).error?.issues[0]).toMatchObject({
+			message: 'expected no such key because fit is neither cover nor fill',
+			path: ['orSmaller'],
+		});
+	});
+});

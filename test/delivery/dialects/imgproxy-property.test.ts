@@ -151,6 +151,44 @@ it('counts with the sizes that operations make', () => {
 	expect(known).toBeGreaterThan(1_000);
 });
 
+const afterTrim = fc.record({
+	type: fc.constantFrom('fit', 'fill', 'fill-down', 'force'),
+	width: fc.integer({ min: 0, max: 2_000 }),
+	height: fc.integer({ min: 0, max: 2_000 }),
+	enlarge: fc.boolean(),
+	gravity: fc.constantFrom('', '/g:no', '/g:fp:0.2:0.8', '/g:sm'),
+	factor: fc.constantFrom('', '', '/z:1.5', '/z:0.3', '/z:2:0.5', '/dpr:2', '/dpr:0.5'),
+	more: fc.constantFrom('', '/c:300:200', '/car:1.5'),
+});
+
+it('makes of what was trimmed what it makes of a picture of that size', () => {
+	let same = 0;
+	const side = fc.integer({ min: 1, max: 3_000 });
+	fc.assert(
+		fc.property(fc.record({ width: side, height: side }), afterTrim, (size, asked) => {
+			const { type, width, height, enlarge, gravity, factor, more } = asked;
+			// Too small a picture takes less of a density than operations can know.
+			const isSmall = width > size.width || height > size.height || more.includes('c:300');
+			if (factor.startsWith('/dpr') && !enlarge && isSmall) return;
+			const facts: SourceFacts = { ...size, frames: 1, alpha: false, format: 'png' };
+			const options = `rs:${type}:${width}:${height}:${Number(enlarge)}${gravity}${factor}${more}`;
+			const [known, trimmed] = [options, `t:10/${options}`].map((text) =>
+				orPicpipeError(() => planOf(parseImgproxy(`/${text}/plain/${id}`, dialect()), facts)),
+			);
+			if (!known || !trimmed) return;
+			const right = sizeAfter(known, size);
+			const made = sizeAfter({ ...trimmed, steps: trimmed.steps.slice(1) }, size);
+			// Half a pixel of one side is so much of the other.
+			const most = 1 + Math.max(right.width / right.height, right.height / right.width) / 2;
+			expect(Math.abs(right.width - made.width), options).toBeLessThanOrEqual(most);
+			expect(Math.abs(right.height - made.height), options).toBeLessThanOrEqual(most);
+			same++;
+		}),
+		{ seed, numRuns: 3_000 },
+	);
+	expect(same).toBeGreaterThan(1_500);
+});
+
 it('never enlarges unasked, and never leaves less than a pixel', () => {
 	const sizes = fc.record({ width: fc.integer({ min: 1, max: 30_000 }), height: fc.integer({ min: 1, max: 30_000 }) });
 	fc.assert(

@@ -104,6 +104,29 @@ describe('renders', () => {
 		await expectAlike(await rendered('t:20/rs:fit:300:300', bordered, source), sharp(await file).resize(300));
 	});
 
+	it('make of what was trimmed what they make of the picture without its frame', async () => {
+		const bordered = await sharp(await file)
+			.extend({ top: 50, right: 60, bottom: 70, left: 80, background: '#ffffff' })
+			.png()
+			.toBuffer();
+		const source = { ...facts, width: 780, height: 600 };
+		for (const options of [
+			'rs:force:300:300',
+			'rs:force:1000:300',
+			'rs:fill:300:100/g:fp:0.3:0.9',
+			'rs:fill:1000:300/g:fp:0.3:0.9',
+			'rs:fill-down:1000:300/g:no',
+			'rs:fill-down:1000:300/g:fp:0.3:0.9',
+			'rs:fill:200:150/dpr:2',
+			'rs:fill:300:200/dpr:3',
+			'w:300/pd:10:5/dpr:2',
+			'car:1/w:200',
+		]) {
+			const trimmed = await rendered(`t:20/${options}`, Promise.resolve(bordered), source);
+			await expectAlike(trimmed, sharp(await rendered(options)));
+		}
+	});
+
 	it('put a background behind what is transparent', async () => {
 		const glass = sharp(await file)
 			.ensureAlpha(0.5)

@@ -308,6 +308,60 @@ table('what is trimmed', [
 			{ extend: { ratio: '300:200', background: clear } },
 		],
 	],
+	['t:10/car:1.5', [{ trim: { threshold: 10 } }, { crop: { ratio: '1.5:1' } }]],
+	['t:10/rs:force:300:200', [{ trim: { threshold: 10 } }, { resize: { ...both, fit: 'fill', orSmaller: true } }]],
+	['t:10/rs:force:300', [{ trim: { threshold: 10 } }, { resize: { width: 300, fit: 'fill', orSmaller: true } }]],
+	['t:10/rs:force:300:0:1', [{ trim: { threshold: 10 } }, { resize: { width: 300, fit: 'fill' } }]],
+	[
+		't:10/rs:force:300:200/dpr:2/z:2:1',
+		[{ trim: { threshold: 10 } }, { resize: { width: 1200, height: 400, fit: 'fill', orSmaller: true } }],
+	],
+	[
+		't:10/rs:fill-down:300:200/g:no',
+		[{ trim: { threshold: 10 } }, { resize: { ...both, position: 'top', orSmaller: true } }],
+	],
+	['t:10/rs:fill-down:300:200:1', [{ trim: { threshold: 10 } }, { resize: both }]],
+	['t:10/rs:fill-down:300', [{ trim: { threshold: 10 } }, { resize: { width: 300, withoutEnlargement: true } }]],
+	[
+		't:10/rs:fill:300:200/g:fp:0.2:0.8',
+		[
+			{ trim: { threshold: 10 } },
+			{ resize: { ...both, fit: 'outside', withoutEnlargement: true } },
+			{ crop: { ...both, focus: { x: 0.2, y: 0.8 } } },
+		],
+	],
+	[
+		't:10/rs:fill:300:200:1/g:fp:0.2:0.8',
+		[
+			{ trim: { threshold: 10 } },
+			{ crop: { ratio: '300:200', focus: { x: 0.2, y: 0.8 } } },
+			{ resize: { ...both, fit: 'fill' } },
+		],
+	],
+	[
+		't:10/rs:fill-down:300:200/g:fp:0.2:0.8',
+		[
+			{ trim: { threshold: 10 } },
+			{ crop: { ratio: '300:200', focus: { x: 0.2, y: 0.8 } } },
+			{ resize: { ...both, fit: 'fill', orSmaller: true } },
+		],
+	],
+	[
+		't:10/rs:fill:300:200/dpr:2',
+		[{ trim: { threshold: 10 } }, { resize: { width: 600, height: 400, orSmaller: true } }],
+	],
+	['t:10/w:300/z:0.5', [{ trim: { threshold: 10 } }, { resize: { width: 150, withoutEnlargement: true } }]],
+	['t:10/dpr:2/z:3', [{ trim: { threshold: 10 } }]],
+	[
+		't:10/w:300/pd:5:0/dpr:2',
+		[
+			{ trim: { threshold: 10 } },
+			{ resize: { width: 600, withoutEnlargement: true } },
+			{ extend: { top: 10, bottom: 10, background: clear } },
+		],
+	],
+	// Nothing is enlarged, and so there is no density.
+	['t:10/pd:5:0/dpr:2', [{ trim: { threshold: 10 } }, { extend: { top: 5, bottom: 5, background: clear } }]],
 	// From here on the size is known again.
 	[
 		't:10/rs:force:300:200:1/-/c:0.5:0.5',

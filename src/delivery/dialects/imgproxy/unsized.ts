@@ -1,9 +1,10 @@
+import type { Size } from '../../../operations/operation.ts';
 import { maximumSide } from '../../../operations/options.ts';
 import { type Gravity, isPlain } from './gravity.ts';
 import type { Pipeline } from './pipeline.ts';
 import { unsupported } from './refusals.ts';
 import type { Scaled } from './scale.ts';
-import { checkSides, type Work } from './work.ts';
+import { checkSides, type Step, type Work } from './work.ts';
 
 /**
  * Steps for a picture whose size nobody knows before it is decoded: what was trimmed, or a further page of a TIFF. Operations can say much
@@ -28,57 +29,87 @@ const positionOf = (position: string) => (position === 'centre' ? {} : { positio
 
 /** Cuts as `crop` says, before anything is scaled. */
 export function cropUnsized(work: Work, { crop, cropRatio, gravity }: Pipeline): void {
-	if (cropRatio.ratio !== 0) throw unknowable('crop_aspect_ratio');
 	const { width, height } = crop;
-	if (width === 0 && height === 0) return;
+	const isCut = width > 0 || height > 0;
+	if (!isCut && cropRatio.ratio === 0) return;
+	if (isCut && cropRatio.ratio !== 0) throw unknowable('crop_aspect_ratio with crop');
 	if ([width, height].some((length) => length > 0 && length < 1)) throw unknowable('crop with shares');
-	const sides = { ...(width > 0 && { width }), ...(height > 0 && { height }) };
+	const what = isCut
+		? { ...(width > 0 && { width }), ...(height > 0 && { height }) }
+		: { ratio: `${Number(cropRatio.ratio.toFixed(4))}:1` };
 	const around = crop.gravity ?? gravity;
 	const where = around.type === 'point' ? { focus: { x: around.x, y: around.y } } : positionOf(placeOf(around, 'crop'));
-	work.steps.push({ crop: { ...sides, ...where } });
+	work.steps.push({ crop: { ...what, ...where } });
 }
 
 /** Scales the picture, and cuts what is too much. */
 export function resizeUnsized(work: Work, pipeline: Pipeline): Scaled {
-	const { width, height, dpr, enlarge, resizingType: type } = pipeline;
 	if (pipeline.minWidth > 0 || pipeline.minHeight > 0) throw unknowable('min-width and min-height');
-	if (pipeline.zoomX !== 1 || pipeline.zoomY !== 1) throw unknowable('zoom');
-	const target = { width: times(width, dpr), height: times(height, dpr) };
-	const sizes = { scaled: none, target, kept: target, framed: none, dpr };
-	if (width === 0 && height === 0) {
-		if (dpr !== 1) throw unknowable('dpr without a width or height');
-		return sizes;
-	}
+	const { width, height, enlarge, resizingType: type } = pipeline;
+	if (width === 0 && height === 0) return unscaled(pipeline);
+	const { dpr, zoomX, zoomY } = pipeline;
+	const isForced = type === 'force';
+	if (zoomX !== zoomY && !(isForced && width > 0 && height > 0)) throw unknowable('zoom by two factors');
+	const target = { width: times(width, dpr * zoomX), height: times(height, dpr * zoomY) };
 	checkSides(target);
-	// Where it must not grow, how far a density counts depends on the size; a picture that fits is cut nowhere.
-	if (dpr !== 1 && !enlarge && (type !== 'fit' || needsDensity(pipeline))) throw unknowable('dpr without enlarge');
+	// How large the canvas is depends on how much of the density such a picture can take.
+	if (dpr !== 1 && !enlarge && pipeline.extend.isOn) throw unknowable('dpr with extend and without enlarge');
 	if (type === 'auto' && width > 0 && height > 0) throw unknowable('the resizing type auto');
-	if (type === 'fill-down' && !enlarge) throw unknowable('the resizing type fill-down without enlarge');
-	if (type === 'force' && !enlarge) throw unknowable('the resizing type force without enlarge');
-	if (type === 'force' && (width === 0 || height === 0)) throw unknowable('the resizing type force with one side');
-	work.steps.push({
-		resize: {
-			...(width > 0 && { width: target.width }),
-			...(height > 0 && { height: target.height }),
-			...fitOf(pipeline),
-			...(!enlarge && { withoutEnlargement: true }),
-			...(pipeline.algorithm !== 'lanczos3' && { kernel: pipeline.algorithm }),
-		},
-	});
+	if (isForced && (width === 0 || height === 0) && (dpr !== 1 || zoomX !== 1)) {
+		throw unknowable('dpr or zoom with the resizing type force and one side');
+	}
+	work.steps.push(...scalingSteps(target, pipeline));
 	if (enlarge && type !== 'fit' && width > 0 && height > 0) work.size = target;
-	return sizes;
+	return { scaled: none, target, kept: target, framed: none, dpr };
 }
 
-function fitOf({ width, height, resizingType, gravity }: Pipeline): Readonly<Record<string, unknown>> {
+/** What is not to be enlarged can't follow factors above 1; below, or where it may, they are shares of a size. */
+function unscaled({ dpr, zoomX, zoomY, enlarge }: Pipeline): Scaled {
+	const isLarger = !enlarge && dpr >= 1 && zoomX >= 1;
+	if (zoomX !== zoomY || !(isLarger || (dpr === 1 && zoomX === 1))) {
+		throw unknowable('dpr or zoom without a width or height');
+	}
+	return { scaled: none, target: none, kept: none, framed: none, dpr: 1 };
+}
+
+function scalingSteps(target: Size, pipeline: Pipeline): readonly Step[] {
+	const { enlarge, resizingType: type, gravity, algorithm } = pipeline;
+	const sides = {
+		...(target.width > 0 && { width: target.width }),
+		...(target.height > 0 && { height: target.height }),
+	};
+	const kernel = algorithm === 'lanczos3' ? {} : { kernel: algorithm };
+	const least = enlarge ? {} : { withoutEnlargement: true };
+	const shape = enlarge ? {} : { orSmaller: true };
+	if (type === 'force') return [{ resize: { ...sides, fit: 'fill', ...shape, ...kernel } }];
 	// With one side there is nothing to fill.
-	if (width === 0 || height === 0) return {};
-	if (resizingType === 'fit') return { fit: 'inside' };
-	if (resizingType === 'force') return { fit: 'fill' };
-	return positionOf(placeOf(gravity, 'gravity'));
+	if (target.width === 0 || target.height === 0) return [{ resize: { ...sides, ...least, ...kernel } }];
+	if (type === 'fit') return [{ resize: { ...sides, fit: 'inside', ...least, ...kernel } }];
+	const isShaped = enlarge || keepsShape(pipeline);
+	if (gravity.type !== 'point') {
+		const where = positionOf(placeOf(gravity, 'gravity'));
+		return [{ resize: { ...sides, ...where, ...(isShaped ? shape : least), ...kernel } }];
+	}
+	const focus = { x: gravity.x, y: gravity.y };
+	if (!isShaped) {
+		return [{ resize: { ...sides, fit: 'outside', ...least, ...kernel } }, { crop: { ...sides, focus } }];
+	}
+	return [
+		{ crop: { ratio: ratioOf(target, 'gravity'), focus } },
+		{ resize: { ...sides, fit: 'fill', ...shape, ...kernel } },
+	];
 }
 
-function needsDensity({ padding, extend, extendRatio, watermark }: Pipeline): boolean {
-	return Object.values(padding).some((side) => side > 0) || extend.isOn || extendRatio.isOn || watermark !== undefined;
+/** Whether a picture that is too small is cut to the shape that is asked for; with a density it is too small for that alone, mostly. */
+function keepsShape({ resizingType, dpr }: Pipeline): boolean {
+	return resizingType === 'fill-down' || dpr !== 1;
+}
+
+/** As operations take it. */
+function ratioOf({ width, height }: Size, option: string): string {
+	const ratio = width / height;
+	if (ratio < 0.01 || ratio > 100) throw unknowable(`${option} with such a shape`);
+	return `${width}:${height}`;
 }
 
 /** Grows to the size or to the shape that is asked for. */
@@ -94,10 +125,8 @@ export function growUnsized(work: Work, pipeline: Pipeline, { target }: Scaled, 
 		return;
 	}
 	if (!extendRatio.isOn || target.width === 0 || target.height === 0) return;
-	const ratio = target.width / target.height;
-	if (ratio < 0.01 || ratio > 100) throw unknowable('extend_aspect_ratio with such a shape');
 	const where = positionOf(placeOf(extendRatio.gravity, 'extend_aspect_ratio'));
-	work.steps.push({ extend: { ratio: `${target.width}:${target.height}`, ...where, background } });
+	work.steps.push({ extend: { ratio: ratioOf(target, 'extend_aspect_ratio'), ...where, background } });
 }
 
 const none = { width: 0, height: 0 };
