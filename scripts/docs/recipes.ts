@@ -29,7 +29,8 @@ that it was accepted with.`,
 - \`variants\`: up to \`${settings.maxVariants.variable}\` (${settings.maxVariants.default}) of them by name; names are 1 to 32 of
   \`a\`-\`z\`, \`0\`-\`9\` and \`_\`. Each has
   - \`from\`: the variant whose pixels it begins with: the result of all its steps, before it is encoded. The original when absent,
-  - \`page\`: the page of a TIFF that it begins with, counted from 1; the first when absent. A picture without that page fails as \`no-such-page\`,
+  - \`page\`: the page of a TIFF that it begins with, counted from 1; the first when absent. Of an animation from 2 on that frame, as a still. A picture without it
+    fails as \`no-such-page\`,
   - \`steps\`: up to \`${settings.maxSteps.variable}\` (${settings.maxSteps.default}) [operations](operations.md#operations), in their order; none at all keeps the pixels as they are,
   - \`metadata\`: what its files say beside the pixels ([below](#metadata)); nothing when absent,
   - \`colour\`: \`srgb\`, \`p3\` or \`keep\` ([below](#colours)); \`srgb\` when absent,
