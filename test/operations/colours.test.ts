@@ -114,6 +114,17 @@ describe('contrast, gamma and modulate', () => {
 		expect(await reds({ modulate: {} })).toEqual(still);
 	});
 
+	it('contrast adds to every value before', async () => {
+		const values = await reds({ contrast: { factor: 1 } });
+		const within = (value: number) => Math.max(0, Math.min(255, value));
+		for (const brightness of [-255, -30, 30, 255]) {
+			const made = await reds({ contrast: { factor: 1, brightness } });
+			expect(made).toEqual(values.map((value) => within(value + brightness)));
+		}
+		const both = await reds({ contrast: { factor: 0.5, brightness: 30 } });
+		expect(both).toEqual(values.map((value) => Math.floor((value + 30) * 0.5 + 127.5 * 0.5 + 0.5)));
+	});
+
 	it('contrast turns around the middle', async () => {
 		const strong = await reds({ contrast: { factor: 2 } });
 		expect([strong[0], strong[63], strong[127], strong[128], strong[192], strong[255]]).toEqual([

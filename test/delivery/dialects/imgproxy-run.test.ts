@@ -77,6 +77,8 @@ describe('renders', () => {
 		['w:300/bl:4', async (image) => again(image.resize(300), (next) => next.blur(4))],
 		['w:300/sh:1', async (image) => again(image.resize(300), (next) => next.sharpen({ sigma: 1, m1: 0, m2: 3 }))],
 		['w:300/co:1.4', async (image) => again(image.resize(300), (next) => next.linear(1.4, 127.5 * -0.4))],
+		['w:300/br:40', async (image) => again(image.resize(300), (next) => next.linear(1, 40))],
+		['w:300/a:40:1.4', async (image) => again(image.resize(300), (next) => next.linear(1.4, 40 * 1.4 + 127.5 * -0.4))],
 		['w:300/mc:1', async (image) => again(image.resize(300), (next) => next.grayscale())],
 		[
 			'w:300/dpr:2/-/c:0.5:0.5',
@@ -134,6 +136,21 @@ describe('renders', () => {
 			.toBuffer();
 		const right = sharp(await glass).flatten({ background: '#ffd166' });
 		await expectAlike(await rendered('bg:ffd166', glass, { ...facts, alpha: true }), right);
+	});
+
+	it.each([
+		['br:-255', '#000000'],
+		['br:255', '#ffffff'],
+	])('are of one colour with %s, and what is transparent stays so', async (options, colour) => {
+		const red = await sharp({ create: { width: 20, height: 10, channels: 4, background: '#ff000080' } })
+			.png()
+			.toBuffer();
+		const source = { ...facts, width: 20, height: 10, alpha: true };
+		const { data } = await pixelsOf(await rendered(options, Promise.resolve(red), source));
+		const value = Number.parseInt(colour.slice(1, 3), 16);
+		expect([...data]).toEqual(Array.from({ length: 200 }, () => [value, value, value, 128]).flat());
+		const photograph = await pixelsOf(await rendered(options));
+		expect(new Set(photograph.data.filter((_, at) => at % 4 !== 3))).toEqual(new Set([value]));
 	});
 
 	it('find the spot that draws the eye', async () => {

@@ -186,14 +186,11 @@ table('backgrounds', [
 ]);
 
 table('colours and details', [
-	['br:51', [{ modulate: { lightness: 20 } }]],
+	['br:51', [{ contrast: { factor: 1, brightness: 51 } }]],
 	['sa:0.5', [{ modulate: { saturation: 0.5 } }]],
 	['co:1.5', [{ contrast: { factor: 1.5 } }]],
-	['a:51:1:0.5', [{ modulate: { lightness: 20, saturation: 0.5 } }]],
-	[
-		'adjust:-255:1.5:2',
-		[{ modulate: { lightness: -100 } }, { contrast: { factor: 1.5 } }, { modulate: { saturation: 2 } }],
-	],
+	['a:51:1:0.5', [{ contrast: { factor: 1, brightness: 51 } }, { modulate: { saturation: 0.5 } }]],
+	['adjust:-255:1.5:2', [{ contrast: { factor: 1.5, brightness: -255 } }, { modulate: { saturation: 2 } }]],
 	['a:0:1:1', []],
 	['a::', []],
 	['mc:1', [{ grayscale: {} }]],

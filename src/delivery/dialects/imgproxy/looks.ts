@@ -9,15 +9,10 @@ export function filter(work: Work, pipeline: Pipeline): void {
 }
 
 function adjustments({ brightness, contrast, saturation }: Pipeline): readonly Step[] {
-	// 255 levels are 100 of the lightness.
-	const light = brightness === 0 ? {} : { lightness: Math.round((brightness / 255) * 1e4) / 100 };
-	const colourful = saturation === 1 ? {} : { saturation };
-	const both = { ...light, ...colourful };
-	if (contrast === 1) return Object.keys(both).length > 0 ? [{ modulate: both }] : [];
+	const isLinear = brightness !== 0 || contrast !== 1;
 	return [
-		...(brightness === 0 ? [] : [{ modulate: light }]),
-		{ contrast: { factor: contrast } },
-		...(saturation === 1 ? [] : [{ modulate: colourful }]),
+		...(isLinear ? [{ contrast: { factor: contrast, ...(brightness !== 0 && { brightness }) } }] : []),
+		...(saturation === 1 ? [] : [{ modulate: { saturation } }]),
 	];
 }
 
