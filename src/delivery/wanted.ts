@@ -38,6 +38,8 @@ export interface SourceFacts {
 	/** Frames of an animation, pages of a TIFF. */
 	readonly frames: number;
 	readonly alpha: boolean;
+	/** The EXIF orientation that was applied, 1 to 8; 1 when absent. */
+	readonly orientation?: number;
 	/** As it was received: `jpeg`, `png`, `heic`, `svg`, ... */
 	readonly format: string;
 }

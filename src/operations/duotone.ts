@@ -1,10 +1,13 @@
 import { z } from 'zod';
 import type { Operation } from './operation.ts';
-import { channelsOf, opaqueColour } from './options.ts';
+import { channelsOf, number, opaqueColour } from './options.ts';
 
 const schema = z.strictObject({
 	dark: opaqueColour().describe('Colour that black becomes.'),
 	light: opaqueColour().describe('Colour that white becomes.'),
+	intensity: number(0, 1)
+		.optional()
+		.describe('How much of the two colours there is, mixed with those of the picture; nothing else when absent.'),
 });
 type DuotoneOptions = z.infer<typeof schema>;
 
@@ -23,16 +26,17 @@ export const duotone: Operation<DuotoneOptions> = {
 	example: { dark: '#1b1464', light: '#ffd166' },
 	predict: (input) => ({ output: input }),
 
-	apply(image, options) {
+	apply(image, { intensity = 1, ...options }) {
 		const [dark, light] = [channelsOf(options.dark), channelsOf(options.light)];
 		const row = (channel: 0 | 1 | 2): [number, number, number] => {
-			const step = (light[channel] - dark[channel]) / 255;
-			return [weights[0] * step, weights[1] * step, weights[2] * step];
+			const step = (intensity * (light[channel] - dark[channel])) / 255;
+			const own = (of: 0 | 1 | 2) => weights[of] * step + (of === channel ? 1 - intensity : 0);
+			return [own(0), own(1), own(2)];
 		};
 		return image.recomb([row(0), row(1), row(2)]).linear(
 			[1, 1, 1],
 			// Half a step more, because libvips cuts fractions off.
-			dark.map((value) => value + 0.5),
+			dark.map((value) => intensity * value + 0.5),
 		);
 	},
 };

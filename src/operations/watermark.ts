@@ -43,6 +43,9 @@ const schema = z.strictObject({
 	gap: length(0, 'the watermark')
 		.default(0)
 		.describe('With `tile`: room between one and the next, pixels or a share of its own size.'),
+	gapBelow: length(0, "the watermark's height")
+		.optional()
+		.describe('With `tile`: room between one and the next below it; the same as `gap` when absent.'),
 });
 type WatermarkOptions = z.infer<typeof schema>;
 
@@ -124,10 +127,10 @@ async function drawn(asset: Asset, { width, height }: Size, part: Part, { opacit
 }
 
 /** With room to the right and below, which is what lies between one and the next. */
-async function withGap(layer: Layer, input: Size, gap: Length): Promise<Layer> {
+async function withGap(layer: Layer, input: Size, gap: Length, gapBelow: Length): Promise<Layer> {
 	// More would put the next one outside of the picture all the same.
 	const right = Math.min(pixelsOf(gap, layer.width), input.width);
-	const bottom = Math.min(pixelsOf(gap, layer.height), input.height);
+	const bottom = Math.min(pixelsOf(gapBelow, layer.height), input.height);
 	if (right === 0 && bottom === 0) return layer;
 	const opened = await open(layer);
 	const data = await opened
@@ -143,14 +146,14 @@ async function tiles(
 	input: Size,
 	options: WatermarkOptions,
 ): Promise<OverlayOptions | undefined> {
-	const { position, gap } = options;
+	const { position, gap, gapBelow = gap } = options;
 	const part = {
 		left: 0,
 		top: 0,
 		width: Math.min(size.width, input.width),
 		height: Math.min(size.height, input.height),
 	};
-	const layer = await withGap(await drawn(asset, size, part, options), input, gap);
+	const layer = await withGap(await drawn(asset, size, part, options), input, gap, gapBelow);
 	const within = placed(
 		layer,
 		{ width: Math.min(layer.width, input.width), height: Math.min(layer.height, input.height) },

@@ -104,6 +104,21 @@ it('negate turns every colour around', async () => {
 	}
 });
 
+it('duotone mixes its colours with those of the picture', async () => {
+	const file = draw({ width: 256, height: 4 }, (x) => [x, 255 - x, 40]);
+	const colours = { dark: '#102030', light: '#ffd166' };
+	const [plain, whole] = [row(await stepped(await file)), row(await stepped(await file, { duotone: colours }))];
+	for (const intensity of [0, 0.25, 1]) {
+		const made = row(await stepped(await file, { duotone: { ...colours, intensity } }));
+		for (const [at, pixel] of made.entries()) {
+			for (const channel of [0, 1, 2]) {
+				const right = (1 - intensity) * (plain[at]?.[channel] ?? 0) + intensity * (whole[at]?.[channel] ?? 0);
+				expect(Math.abs((pixel[channel] ?? 0) - right), `${intensity} at ${at}`).toBeLessThanOrEqual(1);
+			}
+		}
+	}
+});
+
 describe('contrast, gamma and modulate', () => {
 	const reds = async (step: unknown) => row(await stepped(await ramp, step)).map(([red = 0]) => red);
 	const still = Array.from({ length: 256 }, (_, x) => x);

@@ -113,6 +113,13 @@ describe('watermark', () => {
 				expect(at(made, x, y).slice(0, 3), `${x} ${y}`).toEqual(isMark ? red : blue);
 			}
 		}
+		const apart = await marked({ tile: true, scale: 0.2, gap: 5, gapBelow: 20, position: 'left top' });
+		for (let y = 0; y < 60; y++) {
+			for (let x = 0; x < 100; x++) {
+				const isMark = x % 25 < 20 && y % 30 < 10;
+				expect(at(apart, x, y).slice(0, 3), `${x} ${y}`).toEqual(isMark ? red : blue);
+			}
+		}
 		const large = await marked({ tile: true, scale: 1, gap: 16_384, position: 'left top' });
 		expect(found(large)).toEqual([0, 0, 100, 50]);
 	});

@@ -122,13 +122,11 @@ describe('values that are no values of an option', () => {
 
 describe('what imgproxy has and we do not', () => {
 	it.each([
-		['ar:0', /^The option "ar" is not supported\. Pictures are always turned/],
 		['g:obj:face', /^The option "g:obj" is not supported\. Objects/],
 		['c:100:100:objw:face:2', /^The option "c:objw"/],
 		['t:10::1', /^The option "t" .* as much from both sides/],
 		['trim:10:::true', /^The option "trim"/],
-		['mc:0.5', /^The option "mc" .* an intensity of 1 alone/],
-		['duotone:0.5', /^The option "duotone"/],
+		['mc:0.5:ff8800', /^The option "mc" .* an intensity of 1 alone/],
 		['ush:always:1:24', /^The option "ush" .* sharpen/],
 		['gr:1::45', /^The option "gr" .* a multiple of 90/],
 		['wm:1:ch', /^The option "wm:…:ch"/],
@@ -195,7 +193,8 @@ describe('what can only be told when the picture is known', () => {
 		['bg:fff/bga:0.5', drawing, 'option-unsupported', /"background_alpha"/],
 		['pg:1', { ...photo, format: 'avif', frames: 2 }, 'option-unsupported', /"page" .* Only pages of a TIFF/],
 		['wm:1:ce:0:0:0.001', photo, 'invalid-delivery-url', /a scale from 0\.01 to 1/],
-		['wm:1:re:5:6:0.2', photo, 'option-unsupported', /the same both ways/],
+		['ar:0/pg:1', { ...photo, format: 'tiff', frames: 2 }, 'option-unsupported', /"auto_rotate" .* further page/],
+		['wm:1:re:0:-5:0.2', photo, 'invalid-delivery-url', /gaps of 0 or more/],
 		['wm:1:re:-5:-5:0.2', photo, 'invalid-delivery-url', /gaps of 0 or more/],
 		['t:10/g:no:0:10/rs:fill:300:200', photo, 'option-unsupported', /"gravity with offsets or a point" .* trimmed/],
 		['t:10/c:0.5:0.5', photo, 'option-unsupported', /"crop with shares"/],

@@ -79,6 +79,19 @@ describe('renders', () => {
 		['w:300/co:1.4', async (image) => again(image.resize(300), (next) => next.linear(1.4, 127.5 * -0.4))],
 		['w:300/br:40', async (image) => again(image.resize(300), (next) => next.linear(1, 40))],
 		['w:300/a:40:1.4', async (image) => again(image.resize(300), (next) => next.linear(1.4, 40 * 1.4 + 127.5 * -0.4))],
+		[
+			'w:300/dt:0.25:ff0000:0000ff',
+			async (image) => {
+				const whole = await again(image.resize(300), (next) => next.clone());
+				const two = sharp(await whole.clone().png().toBuffer()).recomb([
+					[-0.2126, -0.7152, -0.0722],
+					[0, 0, 0],
+					[0.2126, 0.7152, 0.0722],
+				]);
+				const coloured = await two.linear([1, 1, 1], [255, 0, 0]).ensureAlpha(0.25).png().toBuffer();
+				return whole.composite([{ input: coloured }]);
+			},
+		],
 		['w:300/mc:1', async (image) => again(image.resize(300), (next) => next.grayscale())],
 		[
 			'w:300/dpr:2/-/c:0.5:0.5',
@@ -151,6 +164,21 @@ describe('renders', () => {
 		expect([...data]).toEqual(Array.from({ length: 200 }, () => [value, value, value, 128]).flat());
 		const photograph = await pixelsOf(await rendered(options));
 		expect(new Set(photograph.data.filter((_, at) => at % 4 !== 3))).toEqual(new Set([value]));
+	});
+
+	it.each([1, 2, 3, 4, 5, 6, 7, 8])('lie with ar:0 as in the file, whose orientation is %i', async (orientation) => {
+		const stored = await sharp(await file)
+			.withMetadata({ orientation })
+			.png()
+			.toBuffer();
+		const { autoOrient } = await sharp(stored).metadata();
+		const source = { ...facts, ...autoOrient, orientation };
+		await expectAlike(await rendered('ar:0', Promise.resolve(stored), source), sharp(await file), 0.01);
+		await expectAlike(
+			await rendered('ar:0/c:100:50:nowe', Promise.resolve(stored), source),
+			sharp(await file).extract({ left: 0, top: 0, width: 100, height: 50 }),
+			0.01,
+		);
 	});
 
 	it('find the spot that draws the eye', async () => {

@@ -4,6 +4,7 @@ import { drawing, photo, plan } from './imgproxy.ts';
 
 const svg: SourceFacts = { ...drawing, format: 'svg' };
 const tiff: SourceFacts = { ...photo, format: 'tiff', frames: 3 };
+const turnedBy = (orientation: number): SourceFacts => ({ ...photo, orientation });
 const upright: SourceFacts = { ...photo, width: 3000, height: 4000 };
 
 type Steps = readonly unknown[];
@@ -128,6 +129,13 @@ table('turns', [
 	['fl:1/rot:180', [{ flip: {} }]],
 	['fl::1/rot:90', [{ rotate: { angle: 270 } }, { flop: {} }]],
 	['ar:1', []],
+	['ar:0', []],
+	['ar:0', [{ rotate: { angle: 270 } }], turnedBy(6)],
+	['ar:0/ar:1', [], turnedBy(6)],
+	['ar:0', [{ flip: {} }], turnedBy(4)],
+	// 3000 × 4000 as it lies in the file.
+	['ar:0/rs:fit:300:400', [{ rotate: { angle: 90 } }, { resize: { width: 300 } }], turnedBy(8)],
+	['ar:0/rot:90/-/fl:1', [{ rotate: { angle: 270 } }, { rotate: { angle: 90 } }, { flop: {} }], turnedBy(6)],
 	['rot:90/w:300', [{ rotate: { angle: 90 } }, { resize: { width: 300 } }]],
 	['rot:90/c:300:600:nowe', [{ rotate: { angle: 90 } }, { crop: { width: 300, height: 600, left: 0, top: 0 } }]],
 	['rot:90/rs:auto:200:300', [{ rotate: { angle: 90 } }, { resize: { width: 200, height: 300 } }]],
@@ -196,6 +204,10 @@ table('colours and details', [
 	['mc:1', [{ grayscale: {} }]],
 	['monochrome:1:ff8800', [{ tint: { colour: '#ff8800' } }]],
 	['mc:0:ff8800', []],
+	['mc:0.4', [{ duotone: { dark: '#000000', light: '#ffffff', intensity: 0.4 } }]],
+	['mc:0.4:777', [{ duotone: { dark: '#000000', light: '#ffffff', intensity: 0.4 } }]],
+	['dt:0.5::fff000', [{ duotone: { dark: '#000000', light: '#fff000', intensity: 0.5 } }]],
+	['dt:0', []],
 	['dt:1', [{ duotone: { dark: '#000000', light: '#ffffff' } }]],
 	['duotone:1:1b1464:ffd166', [{ duotone: { dark: '#1b1464', light: '#ffd166' } }]],
 	['bl:5', [{ blur: { sigma: 5 } }]],
@@ -241,6 +253,8 @@ table('watermarks', [
 	],
 	['wm:1:re:0:0:0.2', [{ watermark: { ...mark, tile: true } }]],
 	['wm:1:re:16:16:0.2', [{ watermark: { ...mark, tile: true, gap: 16 } }]],
+	['wm:1:re:16:0.1:0.2', [{ watermark: { ...mark, tile: true, gap: 16, gapBelow: 300 } }]],
+	['wm:1:re:16:0:0.2', [{ watermark: { ...mark, tile: true, gap: 16, gapBelow: 0 } }]],
 	[
 		`wm:1:ce:0:0:0.2/wmu:${Buffer.from('logo.png').toString('base64url')}`,
 		[{ watermark: { ...mark, picture: 'logo.png' } }],

@@ -196,8 +196,8 @@ export const geometryOptions: readonly Option[] = [
 	cropRatio,
 	trim,
 	padding,
-	single(['auto_rotate', 'ar'], (text, _pipeline, _draft, name) => {
-		if (!boolean(name, text)) throw unsupported(name, 'Pictures are always turned as their EXIF says.');
+	single(['auto_rotate', 'ar'], (text, _pipeline, { output }, name) => {
+		output.isUpright = boolean(name, text);
 	}),
 	single(['rotate', 'rot'], (text, pipeline, _draft, name) => {
 		const angle = integer(name, text, -36_000, 36_000);

@@ -1,6 +1,7 @@
 import { isPictureId } from '../../../domain/picture.ts';
 import { base64Text, boolean, hexColour, integer, number, oneOf } from './arguments.ts';
 import { maximumOffset, placeNames } from './gravity.ts';
+import { isGrey } from './looks.ts';
 import { given, missing, type Option, single } from './option.ts';
 import { unexpected, unsupported } from './refusals.ts';
 
@@ -42,31 +43,27 @@ const adjust: Option = {
 	},
 };
 
-/** @returns whether there is any of it */
-function isWhole(name: string, text: string): boolean {
-	const intensity = number(name, text, 0, 1);
-	if (intensity > 0 && intensity < 1) throw unsupported(name, 'It is possible with an intensity of 1 alone.');
-	return intensity === 1;
-}
-
 const monochrome: Option = {
 	names: ['monochrome', 'mc'],
 	most: 2,
-	read([intensity = '', colour = ''], pipeline, _draft, name) {
-		const shade = colour === '' ? '#b3b3b3' : hexColour(name, colour);
-		if (isWhole(name, intensity)) pipeline.monochrome = shade;
-		else delete pipeline.monochrome;
+	read([text = '', shade = ''], pipeline, _draft, name) {
+		const colour = shade === '' ? '#b3b3b3' : hexColour(name, shade);
+		const intensity = number(name, text, 0, 1);
+		if (intensity === 0) delete pipeline.monochrome;
+		else if (intensity === 1 || isGrey(colour)) pipeline.monochrome = { colour, intensity };
+		else throw unsupported(name, 'With another colour than a grey it is possible with an intensity of 1 alone.');
 	},
 };
 
 const duotone: Option = {
 	names: ['duotone', 'dt'],
 	most: 3,
-	read([intensity = '', first = '', second = ''], pipeline, _draft, name) {
+	read([text = '', first = '', second = ''], pipeline, _draft, name) {
 		const dark = first === '' ? '#000000' : hexColour(name, first);
 		const light = second === '' ? '#ffffff' : hexColour(name, second);
-		if (isWhole(name, intensity)) pipeline.duotone = { dark, light };
-		else delete pipeline.duotone;
+		const intensity = number(name, text, 0, 1);
+		if (intensity === 0) delete pipeline.duotone;
+		else pipeline.duotone = { dark, light, intensity };
 	},
 };
 

@@ -21,15 +21,25 @@ const sharpening = { m1: 0, m2: 3 };
 
 function effects({ monochrome, duotone, blur, sharpen, pixelate }: Pipeline): readonly Step[] {
 	return [
-		...(monochrome === undefined ? [] : [isGrey(monochrome) ? { grayscale: {} } : { tint: { colour: monochrome } }]),
-		...(duotone ? [{ duotone }] : []),
+		...(monochrome ? [shadesOf(monochrome)] : []),
+		...(duotone ? [twoColours(duotone)] : []),
 		...(blur > 0 ? [{ blur: { sigma: blur } }] : []),
 		...(sharpen > 0 ? [{ sharpen: { sigma: sharpen, ...sharpening } }] : []),
 		...(pixelate > 1 ? [{ pixelate: { size: pixelate } }] : []),
 	];
 }
 
-function isGrey(colour: string): boolean {
+function shadesOf({ colour, intensity }: NonNullable<Pipeline['monochrome']>): Step {
+	if (intensity < 1) return twoColours({ dark: '#000000', light: '#ffffff', intensity });
+	return isGrey(colour) ? { grayscale: {} } : { tint: { colour } };
+}
+
+function twoColours({ dark, light, intensity }: NonNullable<Pipeline['duotone']>): Step {
+	return { duotone: { dark, light, ...(intensity < 1 && { intensity }) } };
+}
+
+/** @param colour of six digits */
+export function isGrey(colour: string): boolean {
 	const [red, green, blue] = [colour.slice(1, 3), colour.slice(3, 5), colour.slice(5, 7)];
 	return red === green && green === blue;
 }
@@ -82,10 +92,16 @@ function placed(work: Work, { position, x, y }: Watermark, dpr: number): Readonl
 
 function tiles(work: Work, { x, y }: Watermark, dpr: number): Readonly<Record<string, unknown>> {
 	const [across, down] = offsets(work, x, y, dpr);
-	if (across !== down) throw unsupported('watermark:…:re', 'The gaps between watermarks are the same both ways.');
-	if (typeof across === 'string') throw unsupported('watermark:…:re', 'The size of the picture is not known before.');
-	if (across < 0) throw unexpected('gaps of 0 or more', 'watermark', `${x}:${y}`);
-	return { position: 'centre', tile: true, ...(across > 0 && { gap: across }) };
+	if (typeof across === 'string' || typeof down === 'string') {
+		throw unsupported('watermark:…:re', 'The size of the picture is not known before.');
+	}
+	if (across < 0 || down < 0) throw unexpected('gaps of 0 or more', 'watermark', `${x}:${y}`);
+	return {
+		position: 'centre',
+		tile: true,
+		...(across > 0 && { gap: across }),
+		...(down !== across && { gapBelow: down }),
+	};
 }
 
 /** Pixels, or shares where the size is not known. */

@@ -61,8 +61,8 @@ export interface Pipeline {
 	contrast: number;
 	saturation: number;
 	/** Colour of the shades. */
-	monochrome?: string;
-	duotone?: { dark: string; light: string };
+	monochrome?: { colour: string; intensity: number };
+	duotone?: { dark: string; light: string; intensity: number };
 	blur: number;
 	sharpen: number;
 	pixelate: number;
@@ -135,6 +135,8 @@ export interface Output {
 	/** Counted from 0. */
 	page: number;
 	isStill: boolean;
+	/** As its EXIF says, which is what sizes and steps are about. */
+	isUpright: boolean;
 	/** Formats, as facts name them, that stay as they are. */
 	skipped: Set<string>;
 }
@@ -172,6 +174,7 @@ export function newDraft(): Draft {
 			stripProfile: true,
 			page: 0,
 			isStill: false,
+			isUpright: true,
 			skipped: new Set(),
 		},
 		handling: { raw: false, expiresAt: 0, filename: '', isAttachment: false },

@@ -5,7 +5,7 @@ import { cover, filter, flatten, mark } from './looks.ts';
 import type { Draft, Format, Output, Pipeline } from './pipeline.ts';
 import { invalid, unsupported } from './refusals.ts';
 import { cropSized, resizeSized } from './sized.ts';
-import { turn } from './turns.ts';
+import { turn, turnBack } from './turns.ts';
 import { cropUnsized, resizeUnsized } from './unsized.ts';
 import type { Work } from './work.ts';
 
@@ -26,6 +26,7 @@ export function planRender({ pipelines, output }: Draft, source: SourceFacts): R
 		isTranslucent: source.alpha,
 		isDrawn: source.format === 'svg',
 	};
+	if (!output.isUpright) lieAsStored(work, source, page);
 	for (const pipeline of pipelines) run(pipeline, work);
 	if (work.steps.length > maximumSteps) {
 		throw invalid(`Expected options that lead to at most ${maximumSteps} steps but they lead to ${work.steps.length}.`);
@@ -38,6 +39,13 @@ export function planRender({ pipelines, output }: Draft, source: SourceFacts): R
 		...metadataOf(output),
 		...(!output.stripProfile && { colour: 'keep' }),
 	};
+}
+
+/** Pictures are decoded upright, so that they are turned back where the address wants none of it. */
+function lieAsStored(work: Work, { orientation = 1, format }: SourceFacts, page: number): void {
+	if (page > 1 && format === 'tiff')
+		throw unsupported('auto_rotate', 'How a further page of a TIFF lies is not known before.');
+	turnBack(work, orientation);
 }
 
 /** The order of imgproxy's own steps. */
