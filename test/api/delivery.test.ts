@@ -1,45 +1,10 @@
-import { createHmac } from 'node:crypto';
-import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import sharp from 'sharp';
-import { describe, expect, it, onTestFinished } from 'vitest';
-import { form, json, startTestApi, type TestApi, untilFinished } from '../helpers/api.ts';
+import { describe, expect, it } from 'vitest';
+import { form, json, startTestApi, untilFinished } from '../helpers/api.ts';
+import { bytesOf, key, ready, renderJobs, salt, signed } from '../helpers/delivery.ts';
 import { temporaryFolder } from '../helpers/folder.ts';
 import { photograph, similarity } from '../helpers/pictures.ts';
-
-const key = 'ab'.repeat(32);
-const salt = 'cd'.repeat(32);
-
-function signed(path: string, keyHex = key): string {
-	const hmac = createHmac('sha256', Buffer.from(keyHex, 'hex')).update(Buffer.from(salt, 'hex')).update(path);
-	return `/img/${hmac.digest('base64url')}${path}`;
-}
-
-async function ready(
-	environment: Record<string, string> = {},
-	picture?: Buffer,
-): Promise<{ api: TestApi; id: string }> {
-	const api = await startTestApi({ PICPIPE_DELIVERY_KEYS: `${key}:${salt}`, ...environment });
-	await api.startWorker();
-	const body = picture ?? (await photograph({ width: 900, height: 600 }));
-	const created = await fetch(`${api.url}/v1/pictures`, {
-		method: 'POST',
-		headers: { 'content-type': 'image/jpeg' },
-		body: new Uint8Array(body),
-	});
-	const { id } = await json(created);
-	await untilFinished(api, id);
-	return { api, id };
-}
-
-const bytesOf = async (response: Response) => Buffer.from(await response.arrayBuffer());
-const renderJobs = async (api: TestApi) => {
-	const { queues } = await json(await fetch(`${api.url}/v1/queues`));
-	const { counts } = queues.find((queue: { name: string }) => queue.name === 'renders');
-	return counts.completed + counts.failed + counts.active + counts.waiting + counts.prioritized;
-};
 
 describe('a signed address', () => {
 	it('is made once, kept, and served with what caches need', async () => {
@@ -160,126 +125,6 @@ describe('the best format', () => {
 	});
 });
 
-describe('what is not there yet', () => {
-	it('is answered 202 where nobody wants to wait, and 404 nowhere', async () => {
-		const { api, id } = await ready();
-		const path = signed(`/w:77/plain/${id}@png`);
-		const asked = await fetch(api.url + path, { headers: { prefer: 'respond-async' } });
-		expect(asked.status).toBe(202);
-		expect(asked.headers.get('retry-after')).toBe('1');
-		expect(asked.headers.get('location')).toBe(path);
-		expect((await fetch(api.url + path)).status).toBe(200);
-		expect(await renderJobs(api)).toBe(1);
-	});
-
-	it('is made once for many requests at two apis', async () => {
-		const { api, id } = await ready();
-		const other = await startTestApi({
-			PICPIPE_DELIVERY_KEYS: `${key}:${salt}`,
-			PICPIPE_REDIS_PREFIX: api.config.redisPrefix,
-			PICPIPE_STORAGE: api.config.storage,
-		});
-		const path = signed(`/rs:fit:444:444/plain/${id}@webp`);
-		const answers = await Promise.all(
-			Array.from({ length: 500 }, async (_, at) => {
-				const answer = await fetch((at % 2 ? api : other).url + path);
-				return `${answer.status} ${(await bytesOf(answer)).length}`;
-			}),
-		);
-		expect(new Set(answers).size).toBe(1);
-		expect(answers[0]).toMatch(/^200 /);
-		expect(await renderJobs(api)).toBe(1);
-	});
-
-	it('does not keep uploads waiting, however many are asked for', async () => {
-		const photo = await photograph({ width: 1600, height: 1200 });
-		const { api, id } = await ready({}, photo);
-		let answered = 0;
-		const renders = Array.from({ length: 200 }, async (_, at) => {
-			const answer = await fetch(api.url + signed(`/w:${at + 400}/plain/${id}@webp`));
-			await answer.arrayBuffer();
-			answered += 1;
-			return answer.status;
-		});
-		await expect.poll(() => answered, { timeout: 20_000, interval: 20 }).toBeGreaterThan(0);
-		const headers = { 'content-type': 'image/jpeg', prefer: 'wait=50' };
-		const uploads = [1, 2, 3].map(async (seed) => {
-			const body = new Uint8Array(await photograph({ width: 300, height: 200, seed }));
-			return (await json(await fetch(`${api.url}/v1/pictures`, { method: 'POST', headers, body }))).state;
-		});
-		expect(await Promise.all(uploads)).toEqual(['ready', 'ready', 'ready']);
-		// Had they waited for their turn behind all of these, none would be left.
-		expect(answered).toBeLessThan(190);
-		expect(new Set(await Promise.all(renders))).toEqual(new Set([200]));
-	});
-
-	it('is refused when too many wait already', async () => {
-		const api = await startTestApi({
-			PICPIPE_DELIVERY_KEYS: `${key}:${salt}`,
-			PICPIPE_RENDER_QUEUE: '5',
-			PICPIPE_RENDER_SECONDS: '2',
-		});
-		const worker = await api.startWorker();
-		const created = await fetch(`${api.url}/v1/pictures`, {
-			method: 'POST',
-			headers: { 'content-type': 'image/jpeg' },
-			body: new Uint8Array(await photograph({ width: 300, height: 200 })),
-		});
-		const { id } = await json(created);
-		await untilFinished(api, id);
-		await worker.stop();
-		const statuses = await Promise.all(
-			Array.from({ length: 20 }, async (_, at) => {
-				const answer = await fetch(api.url + signed(`/w:${at + 10}/plain/${id}@webp`));
-				return `${answer.status} ${answer.headers.get('retry-after')}`;
-			}),
-		);
-		expect(statuses.filter((status) => status === '202 1')).toHaveLength(5);
-		expect(statuses.filter((status) => status === '503 5')).toHaveLength(15);
-	});
-});
-
-describe('a render that fails', () => {
-	it('says why, and is not tried again at once', async () => {
-		const { api, id } = await ready({ PICPIPE_MAX_OUTPUT_DIMENSION: '1000' });
-		const path = signed(`/rs:force:3000:3000/el:1/plain/${id}@webp`);
-		for (const _ of [1, 2]) {
-			const answer = await fetch(api.url + path);
-			expect([answer.status, (await json(answer)).code]).toEqual([422, 'output-too-large']);
-		}
-		expect(await renderJobs(api)).toBe(1);
-	});
-});
-
-describe('a picture that lies elsewhere', () => {
-	it('is fetched once, kept as a picture, and served like any other', async () => {
-		const photo = await photograph({ width: 600, height: 400 });
-		let asked = 0;
-		const server = createServer((_request, response) => {
-			asked += 1;
-			response.setHeader('content-type', 'image/jpeg').end(photo);
-		}).listen(0, '127.0.0.1');
-		onTestFinished(() => void server.close());
-		await once(server, 'listening');
-		const { port } = server.address() as AddressInfo;
-		const { api } = await ready({
-			PICPIPE_DELIVERY_HOSTS: '127.0.0.1',
-			PICPIPE_FETCH_SCHEMES: 'http',
-			PICPIPE_FETCH_PORTS: String(port),
-			PICPIPE_FETCH_NETWORKS: '127.0.0.1',
-		});
-		const path = (width: number) =>
-			signed(`/w:${width}/plain/${encodeURIComponent(`http://127.0.0.1:${port}/a.jpg`)}@webp`);
-		const answers = await Promise.all([60, 60, 80, 90].map((width) => fetch(api.url + path(width))));
-		expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
-		const widths = await Promise.all(answers.map(async (one) => (await sharp(await bytesOf(one)).metadata()).width));
-		expect(widths).toEqual([60, 60, 80, 90]);
-		expect(asked).toBe(1);
-		const elsewhere = await fetch(api.url + signed(`/w:60/plain/${encodeURIComponent('http://example.org/a.jpg')}`));
-		expect([elsewhere.status, (await json(elsewhere)).code]).toEqual([422, 'url-not-allowed']);
-	});
-});
-
 describe('a stored result behind nginx', () => {
 	it('is left to it, by the path of the setting and the storage key', async () => {
 		const { api, id } = await ready({ PICPIPE_ACCEL_REDIRECT: '/stored/' });
@@ -340,40 +185,6 @@ describe('names', () => {
 		const answer = await fetch(api.url + signed(`/pr:small/fn:my%20picture/att:1/plain/${id}@png`));
 		expect(answer.headers.get('content-disposition')).toBe('attachment; filename="my picture.png"');
 		expect(await sharp(await bytesOf(answer)).metadata()).toMatchObject({ format: 'png', width: 90, height: 60 });
-	});
-});
-
-describe('what stands in', () => {
-	it('for a picture that is being made is its placeholder, and for one that fails that of the setting', async () => {
-		const photo = await photograph({ width: 300, height: 200 });
-		const recipe = JSON.stringify({ analyse: ['thumbhash'], variants: { a: { encode: [{ webp: {} }] } } });
-		const api = await startTestApi({ PICPIPE_INLINE_RECIPES: 'true' });
-		const worker = await api.startWorker();
-		const body = form([['a.jpg', photo]], ['recipe', recipe]);
-		const created = await json(await fetch(`${api.url}/v1/pictures`, { method: 'POST', body }));
-		const { id } = created.pictures?.[0] ?? created;
-		await untilFinished(api, id);
-		await worker.stop();
-		const answer = await fetch(`${api.url}/img/unsafe/w:50/plain/${id}@webp?placeholder`);
-		expect([answer.status, answer.headers.get('cache-control')]).toEqual([200, 'no-store']);
-		expect((await sharp(await bytesOf(answer)).metadata()).format).toBe('png');
-	});
-
-	it('is the picture of the setting where another one cannot be made', async () => {
-		const storage = await temporaryFolder();
-		const first = await ready({ PICPIPE_STORAGE: `file:${storage}` }, await photograph({ width: 800, height: 100 }));
-		const { api, id } = await ready({
-			PICPIPE_STORAGE: `file:${storage}`,
-			PICPIPE_DELIVERY_FALLBACK: first.id,
-			PICPIPE_RENDER_FROM: 'original',
-		});
-		const manifest = await json(await fetch(`${api.url}/v1/pictures/${id}`));
-		expect(manifest.state).toBe('ready');
-		const original = (await api.keys()).find((key) => key.includes(`${id}/original`)) ?? '';
-		await api.storage.put(original, Buffer.from('no picture any more'));
-		const answer = await fetch(api.url + signed(`/w:80/plain/${id}@webp`));
-		expect([answer.status, answer.headers.get('cache-control')]).toEqual([200, 'public, max-age=30']);
-		expect(await sharp(await bytesOf(answer)).metadata()).toMatchObject({ width: 80, height: 10 });
 	});
 });
 

@@ -1,0 +1,56 @@
+import { createHmac } from 'node:crypto';
+import { json, startTestApi, type TestApi, untilFinished } from './api.ts';
+import { photograph } from './pictures.ts';
+
+/** What the addresses of these tests are signed with. */
+export const key = 'ab'.repeat(32);
+export const salt = 'cd'.repeat(32);
+
+/** The signature of a path. */
+export function signatureOf(path: string, keyHex = key): string {
+	const hmac = createHmac('sha256', Buffer.from(keyHex, 'hex')).update(Buffer.from(salt, 'hex')).update(path);
+	return hmac.digest('base64url');
+}
+
+/** The address of a path in the language of imgproxy. */
+export function signed(path: string, keyHex = key): string {
+	return `/img/${signatureOf(path, keyHex)}${path}`;
+}
+
+/** An api that takes these signatures, a worker, and a picture that is ready. */
+export async function ready(
+	environment: Record<string, string> = {},
+	picture?: Buffer,
+): Promise<{ readonly api: TestApi; readonly id: string }> {
+	const api = await startTestApi({ PICPIPE_DELIVERY_KEYS: `${key}:${salt}`, ...environment });
+	await api.startWorker();
+	return { api, id: await upload(api, picture ?? (await photograph({ width: 900, height: 600 }))) };
+}
+
+/** The id of a picture that was sent and has been worked on. @param recipe of the request's own, or the name of one */
+export async function upload(
+	api: Pick<TestApi, 'url'>,
+	bytes: Buffer,
+	{ type = 'image/jpeg', recipe }: { readonly type?: string; readonly recipe?: object | string } = {},
+): Promise<string> {
+	const asked = typeof recipe === 'object' ? JSON.stringify(recipe) : recipe;
+	const query = asked === undefined ? '' : `?recipe=${encodeURIComponent(asked)}`;
+	const headers = { 'content-type': type };
+	const created = await fetch(`${api.url}/v1/pictures${query}`, {
+		method: 'POST',
+		headers,
+		body: new Uint8Array(bytes),
+	});
+	const { id } = await json(created);
+	await untilFinished(api, id);
+	return id;
+}
+
+export const bytesOf = async (response: Response) => Buffer.from(await response.arrayBuffer());
+
+/** How many renders were ever asked for. */
+export async function renderJobs(api: TestApi): Promise<number> {
+	const { queues } = await json(await fetch(`${api.url}/v1/queues`));
+	const { counts } = queues.find((queue: { name: string }) => queue.name === 'renders');
+	return counts.completed + counts.failed + counts.active + counts.waiting + counts.prioritized;
+}
