@@ -151,15 +151,21 @@ async function send(
 }
 
 function outgoingOf(config: ApiContext['config'], { wanted, isSigned }: Address, result: Result): Outgoing {
-	const seconds = isSigned ? config.deliverySeconds : config.deliveryUnsignedSeconds;
-	const cacheControl = result.isStandIn
-		? `public, max-age=${Math.min(seconds, standInSeconds)}`
-		: `public, max-age=${seconds}${isSigned ? ', immutable' : ''}`;
+	const cacheControl = cachingOf(config, { wanted, isSigned }, result);
 	// Whatever the address calls it, the extension is that of the bytes.
 	const filename = wanted.filename && wanted.filename + posix.extname(result.key);
 	const { isAttachment } = wanted;
 	const { accelRedirect } = config;
 	return { type: result.type, cacheControl, filename, isAttachment, accelRedirect };
+}
+
+/** No cache may show it longer than the address is good for: whoever made it meant that it ends. */
+function cachingOf(config: ApiContext['config'], { wanted, isSigned }: Address, { isStandIn }: Result): string {
+	const seconds = isSigned ? config.deliverySeconds : config.deliveryUnsignedSeconds;
+	const { expiresAt = Number.POSITIVE_INFINITY } = wanted;
+	const left = Math.max(0, Math.floor(expiresAt - Date.now() / 1_000));
+	const longest = Math.min(seconds, left, isStandIn ? standInSeconds : Number.POSITIVE_INFINITY);
+	return `public, max-age=${longest}${isSigned && longest === seconds && !isStandIn ? ', immutable' : ''}`;
 }
 
 /** `Prefer: respond-async` (RFC 7240, 4.1) */

@@ -77,6 +77,30 @@ describe('a signed address', () => {
 		expect(await renderJobs(api)).toBe(0);
 	});
 
+	it('that expires is kept by caches until then and no longer, also when it is answered from memory', async () => {
+		const { api, id } = await ready();
+		const end = Math.floor(Date.now() / 1_000) + 300;
+		const get = (path: string) => fetch(api.url + signed(path));
+		let last = Number.POSITIVE_INFINITY;
+		for (const path of [`/w:50/exp:${end}/plain/${id}@webp`, `/exp:${end}/raw:1/plain/${id}`]) {
+			for (const _ of ['made', 'remembered']) {
+				const before = Date.now();
+				const answer = await get(path);
+				const [, maxAge] = /^public, max-age=(\d+)$/.exec(answer.headers.get('cache-control') ?? '') ?? [];
+				expect([path, answer.status, maxAge]).toEqual([path, 200, expect.any(String)]);
+				last = Number(maxAge);
+				expect(last).toBeLessThanOrEqual(Math.floor(end - before / 1_000));
+				expect(last).toBeGreaterThanOrEqual(Math.floor(end - Date.now() / 1_000));
+			}
+		}
+		// Of one answer in memory each request gets what is left at its time.
+		const maxAgeNow = async () =>
+			Number(/\d+/.exec((await get(`/w:50/exp:${end}/plain/${id}@webp`)).headers.get('cache-control') ?? '')?.[0]);
+		await expect.poll(maxAgeNow, { timeout: 10_000 }).toBeLessThan(last);
+		const far = await get(`/w:50/exp:${end + 100_000_000}/plain/${id}@webp`);
+		expect(far.headers.get('cache-control')).toBe('public, max-age=31536000, immutable');
+	});
+
 	it('of the same steps as a variant gives the variant, and of a variant that is gone makes it again', async () => {
 		const { api, id } = await ready();
 		const { variants } = await json(await fetch(`${api.url}/v1/pictures/${id}`));
