@@ -641,7 +641,7 @@ export const settings = {
 		'PICPIPE_RENDER_FAILURE_SECONDS',
 		integer(0, 86_400, 'seconds'),
 		60,
-		'How long a render that failed is not tried again.',
+		'How long a render that failed is not tried again, nor a picture of `PICPIPE_DELIVERY_HOSTS` that could not be fetched or read.',
 	),
 	renderAvif: setting(
 		'PICPIPE_RENDER_AVIF',

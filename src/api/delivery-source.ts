@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { readManifest } from '../catalog/manifest.ts';
 import type { WantedSource } from '../delivery/wanted.ts';
 import { digest } from '../domain/digest.ts';
@@ -6,6 +7,7 @@ import { PicpipeError } from '../errors.ts';
 import { checkUrl } from '../http/guard.ts';
 import { admitUrl } from '../intake/admit.ts';
 import { fetchLimitsOf } from '../intake/fetch.ts';
+import { fetchAgain } from '../intake/fetch-again.ts';
 import type { Logger } from '../observe/log.ts';
 import { sourceRecordKey } from '../storage/keys.ts';
 import { readObject } from '../storage/storage.ts';
@@ -22,6 +24,9 @@ export interface Finding {
 	readonly log: Logger;
 }
 
+/** While another tries a picture again, it is looked at so often, milliseconds: that takes a few writes. */
+const lookAgain = 50;
+
 /**
  * The picture that an address names, once something is known of it; one that lies elsewhere is fetched first, and kept.
  *
@@ -33,10 +38,13 @@ export async function findSource(
 	source: WantedSource,
 	finding: Finding,
 ): Promise<ReceivedPicture | undefined> {
+	const end = performance.now() + finding.milliseconds;
 	const found =
 		'id' in source ? await readManifest(context.storage, source.id) : await fetched(context, source.url, finding);
 	if (!found) throw new PicpipeError('picture-not-found');
-	const picture = isKnown(found) ? found : await waitForEnd(context, found, finding.milliseconds, finding.signal);
+	if (found === 'begins') return undefined;
+	const left = Math.max(0, end - performance.now());
+	const picture = isKnown(found) ? found : await waitForEnd(context, found, left, finding.signal);
 	if (isKnown(picture)) return picture;
 	if (picture.failure)
 		throw new PicpipeError(picture.failure.code, picture.failure.message, { step: picture.failure.step });
@@ -48,8 +56,9 @@ function isKnown(picture: Picture): picture is ReceivedPicture {
 }
 
 /** The picture of an address elsewhere: the same for all who ask, at any api. */
-async function fetched(context: ApiContext, text: string, { requestId, log }: Finding): Promise<Picture | undefined> {
+async function fetched(context: ApiContext, text: string, finding: Finding): Promise<Picture | 'begins' | undefined> {
 	const { config, storage } = context;
+	const { requestId, log } = finding;
 	const hosts = config.deliveryHosts;
 	if (hosts === undefined) {
 		throw new PicpipeError(
@@ -67,8 +76,40 @@ async function fetched(context: ApiContext, text: string, { requestId, log }: Fi
 	// Another one may have been first.
 	const agreed = known ? id : ((await readObject(storage, key))?.toString().trim() ?? id);
 	const picture = await readManifest(storage, agreed);
-	if (picture) return picture;
+	if (picture) return isWorthAnother(context, picture) ? triedAgain(context, picture, url.href, finding) : picture;
 	await context.pressure.check();
 	const recipe = chooseRecipe(context, undefined);
 	return admitUrl(context, url, { recipe, tags: [], priority: 0, requestId }, log, { id: agreed, isShared: true });
+}
+
+/** The other server may have been repaired since. What is known of, but could not be made into all that its recipe asks for, can be shown. */
+function isWorthAnother({ config }: ApiContext, picture: Picture): boolean {
+	const { state, failure } = picture;
+	if (state !== 'failed' || !failure || isKnown(picture)) return false;
+	return Date.now() - Date.parse(failure.at) >= config.renderFailureSeconds * 1_000;
+}
+
+/** Of all who ask, at any api, one tries it again, and the others find it under way; or know that it is about to be, when their time is up. */
+async function triedAgain(
+	context: ApiContext,
+	picture: Picture,
+	url: string,
+	finding: Finding,
+): Promise<Picture | 'begins'> {
+	const end = performance.now() + finding.milliseconds;
+	for (;;) {
+		const { release } = await context.underWay.take(`source-${picture.id}`, 1);
+		try {
+			const now = await readManifest(context.storage, picture.id);
+			if (!now) throw new PicpipeError('picture-not-found');
+			if (!isWorthAnother(context, now)) return now;
+			if (release) return await fetchAgain(context, now, url, finding.log);
+		} catch (error) {
+			if (!(error instanceof PicpipeError) || error.code !== 'picture-busy') throw error;
+		} finally {
+			release?.();
+		}
+		if (performance.now() >= end || finding.signal.aborted) return 'begins';
+		await sleep(lookAgain);
+	}
 }
