@@ -27,15 +27,33 @@ export interface Finding {
 /** While another tries a picture again, it is looked at so often, milliseconds: that takes a few writes. */
 const lookAgain = 50;
 
+/** A source that may be asked for. */
+export type AllowedSource = { readonly id: string } | { readonly url: URL };
+
+/** Says whether a source may be asked for, before anybody is asked. @throws PicpipeError `source-not-allowed`, and what `checkUrl` throws */
+export function checkSource({ config }: ApiContext, source: WantedSource): AllowedSource {
+	if ('id' in source) return source;
+	const hosts = config.deliveryHosts;
+	if (hosts === undefined) {
+		throw new PicpipeError(
+			'source-not-allowed',
+			'Expected the id of a picture but received an address; PICPIPE_DELIVERY_HOSTS names hosts whose pictures may be asked for by address.',
+		);
+	}
+	const { rules } = fetchLimitsOf(config);
+	const url = checkUrl(source.url, rules);
+	return { url: checkUrl(url, { ...rules, hosts, settings: 'PICPIPE_DELIVERY' }) };
+}
+
 /**
  * The picture that an address names, once something is known of it; one that lies elsewhere is fetched first, and kept.
  *
  * @returns undefined when it is still being worked on after the time
- * @throws PicpipeError `picture-not-found`, `source-not-allowed`; why it failed, where nothing is known of it
+ * @throws PicpipeError `picture-not-found`; why it failed, where nothing is known of it
  */
 export async function findSource(
 	context: ApiContext,
-	source: WantedSource,
+	source: AllowedSource,
 	finding: Finding,
 ): Promise<ReceivedPicture | undefined> {
 	const end = performance.now() + finding.milliseconds;
@@ -56,19 +74,9 @@ function isKnown(picture: Picture): picture is ReceivedPicture {
 }
 
 /** The picture of an address elsewhere: the same for all who ask, at any api. */
-async function fetched(context: ApiContext, text: string, finding: Finding): Promise<Picture | 'begins' | undefined> {
-	const { config, storage } = context;
+async function fetched(context: ApiContext, url: URL, finding: Finding): Promise<Picture | 'begins' | undefined> {
+	const { storage } = context;
 	const { requestId, log } = finding;
-	const hosts = config.deliveryHosts;
-	if (hosts === undefined) {
-		throw new PicpipeError(
-			'source-not-allowed',
-			'Expected the id of a picture but received an address; PICPIPE_DELIVERY_HOSTS names hosts whose pictures may be asked for by address.',
-		);
-	}
-	const { rules } = fetchLimitsOf(config);
-	const url = checkUrl(text, rules);
-	checkUrl(url, { ...rules, hosts, settings: 'PICPIPE_DELIVERY' });
 	const key = sourceRecordKey(digest(url.href));
 	const known = await readObject(storage, key);
 	const id = known?.toString().trim() ?? newPictureId();

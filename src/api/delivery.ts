@@ -6,11 +6,11 @@ import { type Accepted, acceptedBy } from '../delivery/negotiate.ts';
 import type { Result } from '../delivery/results.ts';
 import { fieldsOf, type Outgoing, serveResult } from '../delivery/serve.ts';
 import type { Address, Wanted } from '../delivery/wanted.ts';
-import type { ReceivedPicture } from '../domain/picture.ts';
+import { type ReceivedPicture, shownUrl } from '../domain/picture.ts';
 import { PicpipeError } from '../errors.ts';
 import type { ApiContext } from './context.ts';
 import { pathBelow, type ReadAddress, readCloudinary, readImgproxy, readIpx } from './delivery-address.ts';
-import { findSource } from './delivery-source.ts';
+import { type AllowedSource, checkSource, findSource } from './delivery-source.ts';
 import { leavingOf } from './wait-for-end.ts';
 
 /** `GET /img/<signature>/<options>/<source>` */
@@ -123,20 +123,26 @@ async function answer(
 	const end = performance.now() + (isHurried ? 0 : context.config.renderSeconds * 1_000);
 	const left = () => Math.max(0, end - performance.now());
 	const { signal } = leavingOf(response);
-	const picture = await findSource(context, wanted.source, { milliseconds: left(), signal, requestId, log });
-	if (!picture) return later(request, response);
-	const ask = { accepted, milliseconds: left(), signal, requestId };
+	const source = checkSource(context, wanted.source);
+	const ask = () => ({ accepted, milliseconds: left(), signal, requestId });
 	try {
-		const result = await deliver(parts, { picture, result: wanted.result }, ask);
+		const picture = await findSource(context, source, { ...ask(), log });
+		if (!picture) return later(request, response);
+		const result = await deliver(parts, { picture, result: wanted.result }, ask());
 		if (!result) return later(request, response, picture);
 		memory.remember(question, picture.id, { address, result });
 		await send(context, address, result, request, response);
 	} catch (error) {
-		const instead = await fallback(context, wanted, error, ask);
+		if (response.headersSent) throw error;
+		const instead = await fallback(context, wanted, error, ask());
 		if (!instead) throw error;
-		log.warn({ err: error, pictureId: picture.id }, 'the fallback picture is shown instead');
+		log.warn({ err: error, ...shownSource(source) }, 'the fallback picture is shown instead');
 		await send(context, address, { ...instead, isStandIn: true }, request, response);
 	}
+}
+
+function shownSource(source: AllowedSource): object {
+	return 'id' in source ? { pictureId: source.id } : { url: shownUrl(source.url.href) };
 }
 
 async function send(
