@@ -2,14 +2,14 @@ import type { Picture, ReceivedPicture } from '../domain/picture.ts';
 import type { RecipeLimits } from '../domain/recipe.ts';
 import { PicpipeError } from '../errors.ts';
 import { findEncoder, isChooser } from '../pipeline/encode.ts';
-import { type PlannedVariant, planVariants } from '../pipeline/plan.ts';
 import { renderJob } from '../queue/jobs.ts';
 import { readObject, type Storage, type StoredObject } from '../storage/storage.ts';
 import { type Accepted, formatsFor, sourceFormat } from './negotiate.ts';
 import { type FindAssets, type PreparedRender, prepareRender } from './prepare.ts';
+import { prepareVariant } from './prepare-variant.ts';
 import type { Renders } from './renders.ts';
 import { maximumKept, type Result } from './results.ts';
-import { type RenderFormat, type RenderPlan, renderFormats, type Wanted } from './wanted.ts';
+import type { RenderFormat, RenderPlan, Wanted, WantedVariant } from './wanted.ts';
 
 /** What finding or making a result takes. */
 export interface DeliveryParts {
@@ -65,35 +65,17 @@ async function original(storage: Storage, { source }: ReceivedPicture): Promise<
 async function variant(
 	parts: DeliveryParts,
 	picture: ReceivedPicture,
-	{ name, format }: { readonly name: string; readonly format?: string },
+	wanted: WantedVariant,
 	ask: Ask,
 ): Promise<Delivered> {
+	const { name, format } = wanted;
 	const made = picture.variants.find((one) => one.name === name && (format === undefined || one.format === format));
 	if (made) {
 		const found = await parts.storage.stat(made.key);
 		if (found) return keep(parts.storage, { ...found, key: made.key, type: made.type, etag: `"${made.sha256}"` });
 	}
-	const planned = planVariants(picture.recipe.definition).find((one) => one.name === name);
-	const plan = planned && planOf(planned, format);
-	if (!plan) {
-		const known = Object.keys(picture.recipe.definition.variants).join(', ');
-		const asked = format === undefined ? name : `${name}.${format}`;
-		throw new PicpipeError('variant-not-found', `Expected a variant of ${known} but received "${asked}".`);
-	}
-	return render(parts, picture, plan, ask);
-}
-
-function planOf(
-	{ definition, page, output, encodings }: PlannedVariant,
-	format: string | undefined,
-): RenderPlan | undefined {
-	const encoding = encodings.find(
-		({ encoder }) => !isChooser(encoder) && (format === undefined || encoder.name === format),
-	);
-	const name = renderFormats.find((one) => one === encoding?.encoder.name);
-	if (!encoding || !name) return undefined;
-	const options = encoding.definition[name] as Readonly<Record<string, unknown>>;
-	return { ...output, page, steps: definition, format: name, encode: () => options };
+	const prepared = await prepareVariant(picture, wanted, parts.findAssets);
+	return (await find(parts, picture, prepared)) ?? make(parts, picture, prepared, ask);
 }
 
 /** Something is known of every picture that was ever worked on with success. */

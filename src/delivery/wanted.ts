@@ -26,9 +26,16 @@ export type WantedResult =
 	/** The original, as it was received. */
 	| { readonly kind: 'original' }
 	/** What a recipe made. */
-	| { readonly kind: 'variant'; readonly name: string; readonly format?: string }
+	| ({ readonly kind: 'variant' } & WantedVariant)
 	/** Made on demand. */
 	| { readonly kind: 'render'; readonly plan: (source: SourceFacts) => RenderPlan };
+
+/** A variant of the recipe that a picture was made with. */
+export interface WantedVariant {
+	readonly name: string;
+	/** As encoders are named; the first of its encodings when absent. */
+	readonly format?: string;
+}
 
 /** What is known of a picture before it is decoded. */
 export interface SourceFacts {

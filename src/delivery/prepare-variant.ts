@@ -1,0 +1,80 @@
+import { folderOf } from '../catalog/manifest.ts';
+import type { ReceivedPicture } from '../domain/picture.ts';
+import { type Recipe, renderName } from '../domain/recipe.ts';
+import { PicpipeError } from '../errors.ts';
+import { type Encoder, encodersOf, isChooser } from '../pipeline/encode.ts';
+import { assetsOf, type PlannedEncoding, type PlannedVariant, planVariants, variantDigest } from '../pipeline/plan.ts';
+import { variantKey } from '../storage/keys.ts';
+import type { FindAssets, PreparedRender } from './prepare.ts';
+import type { RenderFormat, WantedVariant } from './wanted.ts';
+
+/**
+ * A variant of a picture's recipe as a render, in one of its encodings. It was accepted with the recipe, so no limit is asked.
+ *
+ * @throws PicpipeError `variant-not-found`, `asset-missing`
+ */
+export async function prepareVariant(
+	picture: ReceivedPicture,
+	wanted: WantedVariant,
+	findAssets: FindAssets,
+): Promise<PreparedRender> {
+	const planned = planVariants(picture.recipe.definition).find(({ name }) => name === wanted.name);
+	const chosen = planned && choose(picture, planned, wanted);
+	if (!chosen) throw notFound(picture, planned, wanted);
+	const { encoder, definition } = chosen;
+	const recipe = recipeOf(planned, definition);
+	const assets = assetsOf(recipe).length > 0 ? await findAssets(recipe) : undefined;
+	const [variant] = planVariants(recipe);
+	const [encoding] = variant?.encodings ?? [];
+	if (!variant || !encoding) throw new PicpipeError('internal', 'A variant has no encoding.');
+	const digest = variantDigest(picture.source.sha256, variant, encoding, assets);
+	const key = variantKey(folderOf(picture.id), renderName, digest, encoder.extension);
+	// Whatever recipes can be written in, renders can.
+	return { recipe, digest, key, type: encoder.type, format: encoder.name as RenderFormat };
+}
+
+interface Chosen {
+	readonly encoder: Encoder;
+	/** As recipes write it. */
+	readonly definition: Readonly<Record<string, unknown>>;
+}
+
+/** The first encoding that is asked for. Of one that was chosen by what is in the picture, the manifest tells which it was. */
+function choose({ variants }: ReceivedPicture, { name, encodings }: PlannedVariant, { format }: WantedVariant) {
+	const made = variants.filter((one) => one.name === name).map((one) => one.format);
+	return encodings
+		.map((encoding) => chosenOf(encoding, made))
+		.find((one) => one && (format === undefined || one.encoder.name === format));
+}
+
+function chosenOf({ encoder, options, definition }: PlannedEncoding, made: readonly string[]): Chosen | undefined {
+	if (!isChooser(encoder)) return { encoder, definition };
+	const known = encodersOf(encoder, options).find(({ name }) => made.includes(name));
+	// Where there is nothing else to choose, it still chooses the options: a drawing is written in other ways than a photograph.
+	return known && { encoder: known, definition: { [encoder.name]: { ...(options as object), formats: [known.name] } } };
+}
+
+function recipeOf({ definition: steps, page, output }: PlannedVariant, encoding: Chosen['definition']): Recipe {
+	const variant = { ...(page > 1 && { page }), steps, ...output, encode: [encoding] };
+	return { analyse: [], variants: { [renderName]: variant } };
+}
+
+function notFound(
+	{ recipe }: ReceivedPicture,
+	planned: PlannedVariant | undefined,
+	{ name, format }: WantedVariant,
+): PicpipeError {
+	const asked = format === undefined ? name : `${name}.${format}`;
+	const known = planned
+		? planned.encodings.flatMap(({ encoder, options }) =>
+				encodersOf(encoder, options).map((one) => `${planned.name}.${one.name}`),
+			)
+		: Object.keys(recipe.definition.variants);
+	const isUnchosen = planned && (format === undefined || known.includes(asked));
+	return new PicpipeError(
+		'variant-not-found',
+		isUnchosen
+			? `Expected a variant in a format that was chosen before but "${asked}" was not made yet, or in another format.`
+			: `Expected a variant of ${known.join(', ')} but received "${asked}".`,
+	);
+}
