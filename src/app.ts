@@ -139,6 +139,7 @@ export async function startApi(config: Config, log: Logger): Promise<Running> {
 				avif: config.renderAvif,
 				onUse: renderUse.touch,
 			},
+			renderUse,
 			memory: openResultMemory({ megabytes: config.deliveryMegabytes, seconds: config.deliveryRemember }),
 		},
 		...access,

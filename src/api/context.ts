@@ -4,6 +4,7 @@ import type { Caller } from '../access/caller.ts';
 import type { KeyRing } from '../access/key-ring.ts';
 import type { Leases } from '../access/leases.ts';
 import type { Limiter } from '../access/limiter.ts';
+import type { RenderUse } from '../catalog/render-use.ts';
 import type { Config } from '../config.ts';
 import type { DeliveryParts } from '../delivery/deliver.ts';
 import type { ResultMemory } from '../delivery/results.ts';
@@ -29,7 +30,11 @@ export interface ApiContext extends Admission {
 	readonly recipeBook: RecipeBook;
 	readonly log: Logger;
 	/** What pictures are made of on demand, and what was a moment ago. */
-	readonly delivery: { readonly parts: DeliveryParts; readonly memory: ResultMemory<Address> };
+	readonly delivery: {
+		readonly parts: DeliveryParts;
+		readonly memory: ResultMemory<Address>;
+		readonly renderUse: Pick<RenderUse, 'forget'>;
+	};
 	/** What this process counts about itself. */
 	readonly metrics: Metrics;
 	/** What all workers count. */

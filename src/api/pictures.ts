@@ -130,10 +130,12 @@ export function deletePicture(context: ApiContext): RequestHandler {
 		await context.queues.forgetPicture(picture);
 		const tell = await context.webhooks.announcer.prepare(deletedEvent(picture));
 		await purgePicture(context.storage, picture.id);
-		context.delivery.memory.forget(picture.id);
+		const { storage, webhooks, delivery, log } = context;
+		delivery.memory.forget(picture.id);
+		// What is not forgotten is counted until nobody has asked for it for long.
+		await delivery.renderUse.forget(picture.id).catch((err) => log.warn({ err }, 'renders that are gone are counted'));
 		await tell();
 		// It may have been the one that its batch waited for; else the sweep sees that.
-		const { storage, webhooks, log } = context;
 		const { batch } = picture;
 		if (batch !== undefined) {
 			await finishBatch({ storage, announcer: webhooks.announcer, log }, batch).catch((err) =>

@@ -59,7 +59,12 @@ export function variantKey(folder: string, name: string, digest: string, extensi
 
 /** Was what lies there made on demand? */
 export function isRenderKey(key: string): boolean {
-	return /\/render-[0-9a-f]{12}\.[a-z]+$/.test(key);
+	return pictureOfRender(key) !== undefined;
+}
+
+/** The picture that a render was made of, or undefined for any other key. */
+export function pictureOfRender(key: string): string | undefined {
+	return /\/([^/]+)\/render-[0-9a-f]{12}\.[a-z]+$/.exec(key)?.[1];
 }
 
 /** Which picture was made of an address. @param digest of the address, hex */

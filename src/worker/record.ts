@@ -8,6 +8,7 @@ import {
 	unmarkPending,
 	writeManifest,
 } from '../catalog/manifest.ts';
+import type { RenderUse } from '../catalog/render-use.ts';
 import type { AwaitedPicture, Failure, Picture, Source } from '../domain/picture.ts';
 import { failureClassOf, type PicpipeError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
@@ -22,6 +23,8 @@ export interface Records {
 	readonly catalog: Catalog;
 	/** Tells of what was recorded; nobody is told when it is absent. */
 	readonly announcer?: Announcer | undefined;
+	/** Told of pictures that are gone; their renders are counted until they are trimmed when it is absent. */
+	readonly renderUse?: RenderUse | undefined;
 	readonly log?: Logger | undefined;
 }
 
@@ -137,6 +140,7 @@ async function endBatch(to: Records, id: string): Promise<void> {
 export async function forget(to: Records, id: string): Promise<'deleted'> {
 	await purgePicture(to.storage, id);
 	await to.catalog.remove(id);
+	await to.renderUse?.forget(id);
 	return 'deleted';
 }
 

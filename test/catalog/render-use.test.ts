@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { openCatalog } from '../../src/catalog/catalog.ts';
 import { openRenderUse } from '../../src/catalog/render-use.ts';
 import { openStorage } from '../../src/storage/index.ts';
 import { connected } from '../helpers/connection.ts';
@@ -43,9 +44,32 @@ describe('renders beyond their room', () => {
 		for (const at of [1, 2, 3]) await storage.put(keyOf(at), Buffer.alloc(600_000));
 		expect(await use.trim()).toBe(2);
 		expect(await there()).toHaveLength(1);
-		await redis.del(`${prefix}:renders:used`, `${prefix}:renders:bytes`, `${prefix}:renders:complete`);
+		await redis.del(await redis.keys(`${prefix}:renders:*`));
 		await storage.put(keyOf(4), Buffer.alloc(600_000));
 		expect(await use.trim()).toBe(1);
 		expect(await there()).toHaveLength(1);
+	});
+
+	it('are counted as they are, however often one is noted, and no more when their picture was deleted', async () => {
+		const { storage, redis, prefix, use, there } = await open(1);
+		const total = async () => Number(await redis.get(`${prefix}:renders:total`));
+		await use.trim();
+		const other = keyOf(1).replace('4c8s6rd', '4c8s6re');
+		for (const key of [keyOf(1), keyOf(2), other]) {
+			await storage.put(key, Buffer.alloc(400_000));
+			for (const bytes of [10, 400_000, 400_000]) await use.add(key, bytes);
+		}
+		expect(await total()).toBe(1_200_000);
+		await storage.deleteFolder(`${folder}/`);
+		await use.forget('pic_01jzkwp9nbe0tvahm2q4c8s6rd');
+		expect(await total()).toBe(400_000);
+		expect(await redis.zrange(`${prefix}:renders:used`, 0, -1)).toEqual([other]);
+		expect(await use.trim()).toBe(0);
+		expect(await there()).toEqual([other]);
+
+		// One that was being made meanwhile.
+		await openCatalog(redis, prefix).remove('pic_01jzkwp9nbe0tvahm2q4c8s6rd');
+		await use.add(keyOf(3), 400_000);
+		expect(await total()).toBe(400_000);
 	});
 });

@@ -4,6 +4,7 @@ import type { Redis } from 'ioredis';
 import { inject, onTestFinished } from 'vitest';
 import { type Running, startApi, startWorker } from '../../src/app.ts';
 import { openCatalog } from '../../src/catalog/catalog.ts';
+import { openRenderUse } from '../../src/catalog/render-use.ts';
 import { type Config, readConfig } from '../../src/config.ts';
 import { createLogger } from '../../src/observe/log.ts';
 import { openQueues } from '../../src/queue/queues.ts';
@@ -70,7 +71,13 @@ export async function startTestApi(environment: Record<string, string> = {}): Pr
 				const log = createLogger('worker', config.logLevel);
 				const webhooks = openWebhooks(config, { redis, storage, queues, log });
 				const { announcer } = webhooks;
-				return sweep({ ...config, storage, catalog, queues, webhooks, announcer, log, sightings });
+				const renderUse = openRenderUse({
+					redis,
+					prefix: config.redisPrefix,
+					storage,
+					megabytes: config.renderMegabytes,
+				});
+				return sweep({ ...config, storage, catalog, queues, webhooks, announcer, renderUse, log, sightings });
 			}),
 		loseIndex: () =>
 			withRedis(config, async (redis) => {
