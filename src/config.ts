@@ -610,7 +610,7 @@ export const settings = {
 		'PICPIPE_PRESETS_ONLY',
 		yesOrNo,
 		'false',
-		'Addresses below `/img` may name presets of the recipes file and nothing else.',
+		'Addresses may name presets of the recipes file and nothing else, in each of their languages. Below `/img` they are written as `/<signature>/<preset>/<source>` then, and cannot be signed to expire, because that is another option.',
 	),
 	ipx: setting('PICPIPE_IPX', yesOrNo, 'false', 'Serves addresses in the syntax of IPX below `/ipx`.'),
 	cloudinary: setting(

@@ -41,13 +41,15 @@ export const readIpx: ReadAddress = (context, path, request) => {
 	const isSigned = isSignedBy(path, signature, context.config.deliveryKeys ?? []);
 	if (!isSigned) requireUnsigned(context, signature === '', 'PICPIPE_DELIVERY_KEYS');
 	const { presets } = context.recipeBook;
-	return { wanted: parseIpx(path, { presets: presets.ipx }), isSigned };
+	const { presetsOnly } = context.config;
+	return { wanted: parseIpx(path, { presets: presets.ipx, presetsOnly }), isSigned };
 };
 
 /** `/<account>/image/upload/...`, as Cloudinary has it. */
 export const readCloudinary: ReadAddress = (context, path) => {
 	const { presets } = context.recipeBook;
-	const address = parseCloudinary(path, { presets: presets.cloudinary });
+	const { presetsOnly } = context.config;
+	const address = parseCloudinary(path, { presets: presets.cloudinary, presetsOnly });
 	const isSigned = isSignedWith(address, context.config.cloudinarySecrets ?? []);
 	if (!isSigned) requireUnsigned(context, address.signature === undefined, 'PICPIPE_CLOUDINARY_SECRETS');
 	return { wanted: address.wanted, isSigned };

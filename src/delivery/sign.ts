@@ -24,6 +24,12 @@ export interface Signable {
  */
 export function signedPath(wanted: Signable, pair: SigningPair | undefined, dialect: DialectOptions): string {
 	const { options, source, extension, expiresAt } = wanted;
+	if (dialect.presetsOnly && expiresAt !== undefined) {
+		throw new PicpipeError(
+			'option-unsupported',
+			'Expected no expiry, because addresses name presets and nothing else here (PICPIPE_PRESETS_ONLY), and it would be an option.',
+		);
+	}
 	const written = expiresAt === undefined ? options : `${options.replace(/\/+$/, '')}/exp:${expiresAt}`;
 	const path = imgproxyPath(written, source, extension);
 	const read = parseImgproxy(path, dialect);

@@ -39,6 +39,10 @@ describe('picpipe sign', { timeout: 120_000 }, () => {
 		};
 		expect(await refused(['q:80', id], {})).toMatch(/PICPIPE_DELIVERY_KEYS: expected .*openssl rand -hex 32/);
 		expect(await refused(['nothing:1', id])).toContain('nothing');
+		const presetsOnly = { ...environment, PICPIPE_PRESETS_ONLY: 'true' };
+		expect(await refused(['thumb', id, '--expires', '60'], presetsOnly)).toMatch(
+			/Expected no expiry.*PICPIPE_PRESETS_ONLY/,
+		);
 		const recipes = join(folder, 'recipes.yaml');
 		await writeFile(recipes, 'presets:\n  imgproxy:\n    thumb: rs:odd:200:200\n');
 		expect(await refused(['pr:thumb', id], { ...environment, PICPIPE_RECIPES: recipes })).toMatch(
