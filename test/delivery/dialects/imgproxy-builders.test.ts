@@ -57,7 +57,7 @@ describe('@imgproxy/imgproxy-node', () => {
 		[
 			'colours',
 			{ adjust: { brightness: 51, contrast: 1, saturation: 0.5 } },
-			[{ modulate: { lightness: 20, saturation: 0.5 } }],
+			[{ contrast: { factor: 1, brightness: 51 } }, { modulate: { saturation: 0.5 } }],
 		],
 		['details', { blur: 5, pixelate: 8 }, [{ blur: { sigma: 5 } }, { pixelate: { size: 8 } }]],
 		[
