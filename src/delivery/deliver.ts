@@ -1,7 +1,6 @@
 import type { Picture, ReceivedPicture } from '../domain/picture.ts';
 import type { RecipeLimits } from '../domain/recipe.ts';
 import { PicpipeError } from '../errors.ts';
-import { findEncoder, isChooser } from '../pipeline/encode.ts';
 import { renderJob } from '../queue/jobs.ts';
 import { readObject, type Storage, type StoredObject } from '../storage/storage.ts';
 import { type Accepted, formatsFor, sourceFormat } from './negotiate.ts';
@@ -164,10 +163,4 @@ async function make(
 
 function jobOf(picture: ReceivedPicture, { recipe, digest, key }: PreparedRender, { requestId }: Ask) {
 	return renderJob({ pictureId: picture.id, recipe, digest, key, ...(requestId !== undefined && { requestId }) });
-}
-
-/** The extension of a type that is served, for the name of a file. */
-export function extensionOf(type: string): string | undefined {
-	const encoder = findEncoder(type.replace(/^image\//, ''));
-	return encoder && !isChooser(encoder) ? encoder.extension : undefined;
 }

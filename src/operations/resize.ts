@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { area, coverIn } from './geometry.ts';
 import { kernels, type Operation, type Size } from './operation.ts';
-import { colour, integer, isStrategy, isTranslucent, maximumSide, position } from './options.ts';
+import { colour, integer, isStrategy, isTranslucent, maximumSide, number, position } from './options.ts';
 
 const fits = ['cover', 'contain', 'fill', 'inside', 'outside'] as const;
 
@@ -9,6 +9,9 @@ const schema = z
 	.strictObject({
 		width: integer(1, maximumSide).optional().describe('Pixels; follows from the height when absent.'),
 		height: integer(1, maximumSide).optional().describe('Pixels; follows from the width when absent.'),
+		dpr: number(0.1, 8)
+			.optional()
+			.describe('Pixels of the device for each of the page: width and height are multiplied by it. 1 when absent.'),
 		fit: z
 			.enum(fits)
 			.default('cover')
@@ -37,14 +40,26 @@ const schema = z
 		error: 'expected a side, a corner or centre because fit is contain',
 		path: ['position'],
 	})
+	.refine(({ width = 1, height = 1, dpr = 1 }) => Math.max(width, height) * dpr <= maximumSide, {
+		error: `expected width and height to be at most ${maximumSide} pixels when multiplied by dpr`,
+		path: ['dpr'],
+	})
 	.refine((options) => !options.orSmaller || options.fit === 'cover' || options.fit === 'fill', {
 		error: 'expected no such key because fit is neither cover nor fill',
 		path: ['orSmaller'],
 	});
 type ResizeOptions = z.infer<typeof schema>;
 
+/** With width and height in pixels of the device. */
+function inDevicePixels({ dpr, ...options }: ResizeOptions): ResizeOptions {
+	if (dpr === undefined) return options;
+	const side = (pixels: number | undefined) => pixels && Math.max(1, Math.round(pixels * dpr));
+	return { ...options, width: side(options.width), height: side(options.height) };
+}
+
 /** What a picture can do of what is asked: with `orSmaller` a smaller size of the same shape, where it has too few pixels. */
-function possible(input: Size, options: ResizeOptions): ResizeOptions {
+function possible(input: Size, asked: ResizeOptions): ResizeOptions {
+	const options = inDevicePixels(asked);
 	if (!options.orSmaller) return options;
 	const isWhole = options.fit === 'fill';
 	const width = options.width ?? (isWhole ? input.width : undefined);
@@ -95,7 +110,8 @@ export const resize: Operation<ResizeOptions> = {
 	schema: schema as z.ZodType<ResizeOptions>,
 	example: { width: 640, height: 480, fit: 'cover', position: 'attention' },
 
-	passes(input, options) {
+	passes(input, asked) {
+		const options = inDevicePixels(asked);
 		const { width, height, fit, withoutEnlargement } = options;
 		if (fit !== 'cover' || width === undefined || height === undefined || withoutEnlargement || options.orSmaller) {
 			return [options];

@@ -159,3 +159,43 @@ describe('of a picture that is too small', () => {
 		});
 	});
 });
+
+describe('with dpr', () => {
+	it.each([
+		[{ width: 300, dpr: 2 }, { width: 600 }],
+		[
+			{ width: 101, height: 33, dpr: 1.5 },
+			{ width: 152, height: 50 },
+		],
+		[
+			{ width: 100, height: 100, fit: 'contain', dpr: 3 },
+			{ width: 300, height: 300, fit: 'contain' },
+		],
+		[
+			{ width: 600, dpr: 2, withoutEnlargement: true },
+			{ width: 1200, withoutEnlargement: true },
+		],
+		[
+			{ width: 600, height: 600, dpr: 2, orSmaller: true },
+			{ width: 1200, height: 1200, orSmaller: true },
+		],
+		[
+			{ width: 500, height: 400, dpr: 2 },
+			{ width: 1000, height: 800 },
+		],
+	])('%j makes the picture of %j', async (written, meant) => {
+		const file = await photograph({ width: 900, height: 600 });
+		const made = async (step: object) => (await make(file, one([{ resize: step }], [{ png: {} }]))).variant('only');
+		const [twice, once] = [await made(written), await made(meant)];
+		expect([twice.width, twice.height]).toEqual([once.width, once.height]);
+		expect(twice.sha256).toBe(once.sha256);
+	});
+
+	it('is refused where it makes a side too large, and leaves no trace where it is absent', () => {
+		expect(resize.schema.safeParse({ width: 9_000, dpr: 2 }).error?.issues[0]).toMatchObject({
+			message: 'expected width and height to be at most 16384 pixels when multiplied by dpr',
+			path: ['dpr'],
+		});
+		expect(resize.schema.parse({ width: 9 })).not.toHaveProperty('dpr');
+	});
+});
