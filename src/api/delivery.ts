@@ -11,6 +11,7 @@ import { PicpipeError } from '../errors.ts';
 import type { ApiContext } from './context.ts';
 import { pathBelow, type ReadAddress, readCloudinary, readImgproxy, readIpx } from './delivery-address.ts';
 import { type AllowedSource, checkSource, findSource } from './delivery-source.ts';
+import { exposedByDelivery } from './middleware/delivery-cors.ts';
 import { leavingOf } from './wait-for-end.ts';
 
 /** `GET /img/<signature>/<options>/<source>` */
@@ -42,6 +43,7 @@ const askAgainSeconds = 1;
 /** Pictures are shown on other sites; that is what their addresses are for. */
 const crossOriginFields = {
 	'Access-Control-Allow-Origin': '*',
+	'Access-Control-Expose-Headers': exposedByDelivery.join(', '),
 	'Cross-Origin-Resource-Policy': 'cross-origin',
 	'Timing-Allow-Origin': '*',
 	'X-Content-Type-Options': 'nosniff',

@@ -8,6 +8,7 @@ import type { ApiContext } from './context.ts';
 import { openGuard } from './guard.ts';
 import { hotPath, isDelivery } from './hot-path.ts';
 import { allowOrigins } from './middleware/cors.ts';
+import { answerPreflight } from './middleware/delivery-cors.ts';
 import { measure } from './middleware/measure.ts';
 import { notFound, problems } from './middleware/problem.ts';
 import { requestId } from './middleware/request-id.ts';
@@ -34,7 +35,10 @@ export function buildApi(context: ApiContext): RequestListener {
 		app[method](route.path, ...guard(route), route.handler(context));
 	};
 	// Asked for more often than all others together: they pass by no other route, and by nothing that is about pages, bodies and other sites.
-	routes.filter(isDelivery).forEach(register);
+	for (const route of routes.filter(isDelivery)) {
+		app.options(route.path, answerPreflight);
+		register(route);
+	}
 
 	app.use(helmet());
 	if (config.corsOrigins) app.use(allowOrigins(config.corsOrigins, methods, context.keys));
