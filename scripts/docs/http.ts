@@ -181,10 +181,11 @@ export function httpPage(): string {
   Without any, only this machine is served: from loopback, under a loopback name, and not through a proxy. [Keys](#keys-and-limits) says more.
 - **Browsers.** What a browser sends on behalf of another web site is refused with \`cross-site\`, reading apart, unless \`PICPIPE_CORS_ORIGINS\` names the
   site; its pages may call the API then, with a key or an upload token of theirs. There are no cookies and no credentials.
+  Pictures below \`/img\`, \`/ipx\` and \`/cld\` any site may ask for, from scripts too.
 - **Room.** While more jobs wait than \`PICPIPE_MAX_QUEUE\` (\`queue-full\`), or less room is left than \`PICPIPE_MIN_DISK_FREE\` (\`storage-nearly-full\`), uploads get 503
   with \`Retry-After\`. Whatever is refused is refused before the body is read; \`Expect: 100-continue\` saves sending it.
 - **Time.** A body that comes more slowly than \`PICPIPE_MIN_UPLOAD_SPEED\` gets 408 \`upload-too-slow\`.
-- **Errors** are problem documents with a \`code\`; [errors](errors.md) lists them. Unknown fields are refused, not ignored.
+- **Errors** are problem documents with a \`code\`; [errors](errors.md) lists them. No cache keeps them. Unknown fields are refused, not ignored.
 - **Request ids.** Every answer has \`X-Request-Id\`, and the log says it too. One that comes with the request is kept if it is 8 to 64
   letters, digits, \`.\`, \`_\` and \`-\`.
 - **HEAD** works wherever GET does. A method that an address does not know gets 405 with \`Allow\`.`,

@@ -26,6 +26,8 @@ export function sendProblem(response: Response, error: PicpipeError, extra: obje
 	const passes = error.status === 503 || error.code === 'picture-busy';
 	const retryAfter = error.retryAfter ?? (passes ? defaultRetryAfter : undefined);
 	if (retryAfter !== undefined) response.set('Retry-After', String(retryAfter));
+	// A cache may keep a 404 as it likes unless it is told (RFC 9110, 15.1), and what is not there may be a moment later.
+	response.set('Cache-Control', 'no-store');
 	const challenge = challengeOf(error);
 	if (challenge) response.set('WWW-Authenticate', challenge);
 	response.locals.problem = error.code;
@@ -55,9 +57,7 @@ export const problems: ErrorRequestHandler = (thrown, _request, response, next) 
 	else response.locals.log.debug({ code: error.code, detail: error.message }, 'request refused');
 	// Half an answer can't become an error; ending the connection tells the client that it is incomplete.
 	if (response.headersSent) return next(thrown);
-	for (const name of ['ETag', 'Last-Modified', 'Cache-Control', 'Content-Length', 'Content-Disposition']) {
-		response.removeHeader(name);
-	}
+	for (const name of ['ETag', 'Last-Modified', 'Content-Length', 'Content-Disposition']) response.removeHeader(name);
 	sendProblem(response, error);
 };
 
