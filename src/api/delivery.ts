@@ -1,8 +1,8 @@
 import { posix } from 'node:path';
 import type { Request, RequestHandler, Response } from 'express';
-import { thumbHashToDataURL } from 'thumbhash';
 import { deliver } from '../delivery/deliver.ts';
 import { type Accepted, acceptedBy } from '../delivery/negotiate.ts';
+import { placeholderOf } from '../delivery/placeholder.ts';
 import type { Result } from '../delivery/results.ts';
 import { fieldsOf, type Outgoing, serveResult } from '../delivery/serve.ts';
 import type { Address, Wanted } from '../delivery/wanted.ts';
@@ -181,13 +181,12 @@ function isPreferredLater(request: Request): boolean {
 	return /\brespond-async\b/i.test(request.get('prefer') ?? '');
 }
 
-/** It is being made: what is known of it until then, or where to ask again. */
+/** It is being made: how it looks as far as that is known, or where to ask again. */
 function later(request: Request, response: Response, picture?: ReceivedPicture): void {
-	const { thumbhash } = picture?.analysis ?? {};
 	response.set('Cache-Control', 'no-store');
-	if (request.query.placeholder !== undefined && thumbhash !== undefined) {
-		const [, png = ''] = thumbHashToDataURL(Buffer.from(thumbhash, 'base64')).split(',');
-		response.type('image/png').send(Buffer.from(png, 'base64'));
+	if (request.query.placeholder !== undefined) {
+		const { type, data } = placeholderOf(picture ?? {});
+		response.type(type).send(data);
 		return;
 	}
 	if (isPreferredLater(request)) response.set('Preference-Applied', 'respond-async');

@@ -3,20 +3,54 @@ import { describe, expect, it } from 'vitest';
 import { json, startTestApi } from '../helpers/api.ts';
 import { bytesOf, ready, signed, upload } from '../helpers/delivery.ts';
 import { temporaryFolder } from '../helpers/folder.ts';
-import { photograph } from '../helpers/pictures.ts';
+import { colourDifference, photograph } from '../helpers/pictures.ts';
 import { fetchesFromHere, says, sends, startRemote } from '../helpers/remote.ts';
 
 describe('what stands in', () => {
-	it('for a picture that is being made is its placeholder', async () => {
+	it('for a picture that is being made is the best that is known of it, in its shape', async () => {
 		const photo = await photograph({ width: 300, height: 200 });
-		const recipe = { analyse: ['thumbhash'], variants: { a: { encode: [{ webp: {} }] } } };
-		const api = await startTestApi({ PICPIPE_INLINE_RECIPES: 'true' });
+		const api = await startTestApi({
+			...fetchesFromHere,
+			PICPIPE_INLINE_RECIPES: 'true',
+			PICPIPE_DELIVERY_HOSTS: '127.0.0.1',
+			PICPIPE_FETCH_SCHEMES: 'http',
+		});
 		const worker = await api.startWorker();
-		const id = await upload(api, photo, { recipe });
+		const kinds = ['thumbhash', 'placeholder', 'blurhash', 'dominant'];
+		const analyses = [...kinds.map((kind) => [kind]), [], kinds];
+		const ids = await Promise.all(
+			analyses.map((analyse) =>
+				upload(api, photo, { recipe: { analyse, variants: { a: { encode: [{ webp: {} }] } } } }),
+			),
+		);
 		await worker.stop();
-		const answer = await fetch(`${api.url}/img/unsafe/w:50/plain/${id}@webp?placeholder`);
-		expect([answer.status, answer.headers.get('cache-control')]).toEqual([200, 'no-store']);
-		expect((await sharp(await bytesOf(answer)).metadata()).format).toBe('png');
+		const get = async (source: string) => {
+			const answer = await fetch(`${api.url}/img/unsafe/w:50/plain/${encodeURIComponent(source)}@webp?placeholder`);
+			const data = await bytesOf(answer);
+			const { format, width = 0, height = 0 } = await sharp(data).metadata();
+			expect([source, answer.status, answer.headers.get('cache-control')]).toEqual([source, 200, 'no-store']);
+			expect(answer.headers.get('content-type')).toBe(`image/${format}`);
+			return { data, format, shape: width / height, red: (await sharp(data).stats()).channels[0]?.mean ?? 0 };
+		};
+		const shown = await Promise.all(ids.map(get));
+		expect(shown.map(({ format }) => format)).toEqual(['png', 'webp', 'png', 'png', 'png', 'png']);
+		for (const { shape } of shown) expect(Math.abs(shape - 1.5)).toBeLessThan(0.2);
+		expect(shown[5]?.data.equals(shown[0]?.data ?? Buffer.alloc(0))).toBe(true);
+		const coarse = (data: Buffer) => sharp(data).resize(6, 4, { fit: 'fill' }).png().toBuffer();
+		const differences = await Promise.all(
+			shown.map(async ({ data }) => colourDifference(await coarse(data), await coarse(photo))),
+		);
+		for (const difference of differences.slice(0, 3)) expect(difference).toBeLessThan(20);
+		expect(differences[4]).toBeGreaterThan(40);
+		const { analysis } = await json(await fetch(`${api.url}/v1/pictures/${ids[3]}`));
+		expect(shown[3]?.red).toBe(Number.parseInt(analysis.dominant.slice(1, 3), 16));
+		expect([shown[4]?.red, shown[4]?.shape]).toEqual([0xcc, 1.5]);
+		// Of one that is still to be fetched not even the shape is known.
+		expect(await get('http://127.0.0.1/a.jpg')).toMatchObject({ format: 'png', shape: 1 });
+		const whole = await fetch(`${api.url}/img/unsafe/w:50/plain/${ids[4]}@webp`, {
+			headers: { prefer: 'respond-async' },
+		});
+		expect([whole.status, (await json(whole)).pictureId]).toEqual([202, ids[4]]);
 	});
 
 	it('is the picture of the setting where another one cannot be made', async () => {
