@@ -5,7 +5,7 @@
  *
  *   node scripts/setup.mjs start [--no-run]   packages, Redis, build; then runs `picpipe start` in this process
  *   node scripts/setup.mjs build              packages, build
- *   node scripts/setup.mjs test               packages, build, Redis, Chromium, a font, libfaketime, nginx
+ *   node scripts/setup.mjs test               packages, Redis, Chromium, a font, libfaketime, nginx
  *   node scripts/setup.mjs docs               packages, build, a font
  *   node scripts/setup.mjs check              the same
  *
@@ -35,7 +35,7 @@ const inRoot = (...parts) => join(root, ...parts);
 const goals = {
 	start: [installPackages, provideRedisUnlessGiven, build],
 	build: [installPackages, build],
-	test: [installPackages, build, provideRedis, provideChromium, provideFont, provideFaketime, provideNginx],
+	test: [installPackages, provideRedis, provideChromium, provideFont, provideFaketime, provideNginx],
 	docs: [installPackages, build, provideFont],
 	check: [installPackages, build, provideFont],
 };
