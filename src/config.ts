@@ -565,7 +565,7 @@ export const settings = {
 	deliveryHosts: optional(
 		'PICPIPE_DELIVERY_HOSTS',
 		hostList,
-		'Hosts whose pictures addresses may name by URL; each is fetched once, by the rules of `PICPIPE_FETCH_*`, and kept as a picture. None when absent.',
+		'Hosts whose pictures addresses may name by URL; redirects have to stay among them. Each is fetched once, by the rules of `PICPIPE_FETCH_*`, and kept as a picture. None when absent.',
 	),
 	deliverySeconds: setting(
 		'PICPIPE_DELIVERY_SECONDS',

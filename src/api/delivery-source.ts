@@ -2,11 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { readManifest } from '../catalog/manifest.ts';
 import type { WantedSource } from '../delivery/wanted.ts';
 import { digest } from '../domain/digest.ts';
-import { isReceived, newPictureId, type Picture, type ReceivedPicture } from '../domain/picture.ts';
+import { type AwaitedSource, isReceived, newPictureId, type Picture, type ReceivedPicture } from '../domain/picture.ts';
 import { PicpipeError } from '../errors.ts';
-import { checkUrl } from '../http/guard.ts';
 import { admitUrl } from '../intake/admit.ts';
-import { fetchLimitsOf } from '../intake/fetch.ts';
+import { checkFetched, fetchLimitsOf } from '../intake/fetch.ts';
 import { fetchAgain } from '../intake/fetch-again.ts';
 import type { Logger } from '../observe/log.ts';
 import { sourceRecordKey } from '../storage/keys.ts';
@@ -30,7 +29,7 @@ const lookAgain = 50;
 /** A source that may be asked for. */
 export type AllowedSource = { readonly id: string } | { readonly url: URL };
 
-/** Says whether a source may be asked for, before anybody is asked. @throws PicpipeError `source-not-allowed`, and what `checkUrl` throws */
+/** Says whether a source may be asked for, before anybody is asked. @throws PicpipeError `source-not-allowed`, and what `checkFetched` throws */
 export function checkSource({ config }: ApiContext, source: WantedSource): AllowedSource {
 	if ('id' in source) return source;
 	const hosts = config.deliveryHosts;
@@ -40,9 +39,7 @@ export function checkSource({ config }: ApiContext, source: WantedSource): Allow
 			'Expected the id of a picture but received an address; PICPIPE_DELIVERY_HOSTS names hosts whose pictures may be asked for by address.',
 		);
 	}
-	const { rules } = fetchLimitsOf(config);
-	const url = checkUrl(source.url, rules);
-	return { url: checkUrl(url, { ...rules, hosts, settings: 'PICPIPE_DELIVERY' }) };
+	return { url: checkFetched(source.url, fetchLimitsOf(config).rules, hosts) };
 }
 
 /**
@@ -84,10 +81,19 @@ async function fetched(context: ApiContext, url: URL, finding: Finding): Promise
 	// Another one may have been first.
 	const agreed = known ? id : ((await readObject(storage, key))?.toString().trim() ?? id);
 	const picture = await readManifest(storage, agreed);
-	if (picture) return isWorthAnother(context, picture) ? triedAgain(context, picture, url.href, finding) : picture;
+	if (picture) return isWorthAnother(context, picture) ? triedAgain(context, picture, url, finding) : picture;
 	await context.pressure.check();
 	const recipe = chooseRecipe(context, undefined);
-	return admitUrl(context, url, { recipe, tags: [], priority: 0, requestId }, log, { id: agreed, isShared: true });
+	return admitUrl(context, url, { recipe, tags: [], priority: 0, requestId }, log, {
+		id: agreed,
+		isShared: true,
+		...hostsOf(context),
+	});
+}
+
+/** Where it has to lie goes with the picture: whoever fetches it may be led on to other hosts, and need not know this setting. */
+function hostsOf({ config: { deliveryHosts = [] } }: ApiContext): Pick<AwaitedSource, 'hosts'> {
+	return deliveryHosts === '*' ? {} : { hosts: [...deliveryHosts] };
 }
 
 /** The other server may have been repaired since. What is known of, but could not be made into all that its recipe asks for, can be shown. */
@@ -101,7 +107,7 @@ function isWorthAnother({ config }: ApiContext, picture: Picture): boolean {
 async function triedAgain(
 	context: ApiContext,
 	picture: Picture,
-	url: string,
+	url: URL,
 	finding: Finding,
 ): Promise<Picture | 'begins'> {
 	const end = performance.now() + finding.milliseconds;
@@ -111,7 +117,7 @@ async function triedAgain(
 			const now = await readManifest(context.storage, picture.id);
 			if (!now) throw new PicpipeError('picture-not-found');
 			if (!isWorthAnother(context, now)) return now;
-			if (release) return await fetchAgain(context, now, url, finding.log);
+			if (release) return await fetchAgain(context, now, { url: url.href, ...hostsOf(context) }, finding.log);
 		} catch (error) {
 			if (!(error instanceof PicpipeError) || error.code !== 'picture-busy') throw error;
 		} finally {

@@ -59,6 +59,8 @@ const awaitedSchema = z.strictObject({
 	key: z.string(),
 	url: z.string(),
 	filename: z.string().optional(),
+	/** Hosts at which it has to lie, and whatever it leads on to, beside what the settings of the worker say. */
+	hosts: z.array(z.string()).optional(),
 });
 /** An original that is still to be fetched. */
 export type AwaitedSource = z.infer<typeof awaitedSchema>;

@@ -9,7 +9,7 @@ import {
 	revise,
 	writeManifest,
 } from '../catalog/manifest.ts';
-import { manifestVersion, newPictureId, type Picture, pictureIdTime } from '../domain/picture.ts';
+import { type AwaitedSource, manifestVersion, newPictureId, type Picture, pictureIdTime } from '../domain/picture.ts';
 import type { NamedRecipe } from '../domain/recipe.ts';
 import { PicpipeError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
@@ -55,22 +55,22 @@ export async function admit(to: Admission, received: Received, fields: AdmitFiel
  * original, so that a deletion at any moment is seen by whoever writes the manifest (see `purgePicture`).
  *
  * @param url as `checkUrl` returned it
- * @param berth the picture's id where it was chosen before
+ * @param berth the picture's id where it was chosen before, and the hosts where it has to lie
  */
 export async function admitUrl(
 	to: Admission,
 	url: URL,
 	fields: AdmitFields,
 	log: Logger,
-	berth: Omit<Received, 'source'> = { id: newPictureId() },
+	berth: Omit<Received, 'source'> & Pick<AwaitedSource, 'hosts'> = { id: newPictureId() },
 ): Promise<Picture> {
-	const { id } = berth;
+	const { id, hosts } = berth;
 	const key = originalKey(folderOf(id), 'url');
 	const filename = cleanFilename(filenameOfUrl(url));
 	try {
 		await markPending(to.storage, id);
 		await to.storage.put(key, Buffer.from(`${url.href}\n`));
-		const source = { key, url: url.href, ...(filename && { filename }) };
+		const source = { key, url: url.href, ...(filename && { filename }), ...(hosts && { hosts }) };
 		return await begin(to, { ...berth, source }, fields, log);
 	} catch (error) {
 		await discardUnlessShared(to.storage, berth);

@@ -42,7 +42,14 @@ export interface FetchOptions {
 	readonly signal: AbortSignal;
 	/** Told of each redirect, as a sentence. */
 	onRedirect?(line: string): void;
+	/** Hosts at which the file has to lie, as `PICPIPE_DELIVERY_HOSTS` has them, beside those of the limits. */
+	readonly hosts?: '*' | readonly string[] | undefined;
 	readonly resolve?: Resolve | undefined;
+}
+
+/** Checks an address by all rules that it has to keep. @throws PicpipeError what `checkUrl` throws */
+export function checkFetched(address: string | URL, rules: OutgoingRules, hosts: FetchOptions['hosts'] = '*'): URL {
+	return checkUrl(checkUrl(address, rules), { ...rules, hosts, settings: 'PICPIPE_DELIVERY' });
 }
 
 /** A file on another server whose body can be read now. */
@@ -66,7 +73,7 @@ const headers = { accept: 'image/*, */*;q=0.5', 'accept-encoding': 'identity', '
  * (with `retryAfter` where the server asked for it), `file-too-large`
  */
 export async function openRemoteFile(address: string, limits: FetchLimits, options: FetchOptions): Promise<RemoteFile> {
-	let url = checkUrl(address, limits.rules);
+	let url = checkFetched(address, limits.rules, options.hosts);
 	for (let redirects = 0; ; redirects++) {
 		const answer = await get(url, { ...limits, headers, signal: options.signal, resolve: options.resolve });
 		try {
@@ -79,7 +86,7 @@ export async function openRemoteFile(address: string, limits: FetchLimits, optio
 				);
 			}
 			options.onRedirect?.(`${answer.status} of ${url.host}: on to ${shownUrl(next.href)}`);
-			url = checkUrl(next, limits.rules);
+			url = checkFetched(next, limits.rules, options.hosts);
 			answer.discard();
 		} catch (error) {
 			answer.discard();

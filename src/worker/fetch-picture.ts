@@ -112,7 +112,7 @@ async function fetchOriginal(
 		const { signal } = end;
 		report.note(`from ${shownUrl(source.url)}`);
 		const file = await report.step('fetch', () =>
-			openRemoteFile(source.url, fetching, { signal, onRedirect: report.note }),
+			openRemoteFile(source.url, fetching, { signal, hosts: source.hosts, onRedirect: report.note }),
 		);
 		const { from, to } = bytesShare;
 		const body = counted(file.body, (bytes) => {

@@ -25,6 +25,33 @@ describe('a picture that lies elsewhere', () => {
 	});
 });
 
+describe('a host that leads on', () => {
+	it('is followed to those that may be asked for and no others, also when it is tried again', async () => {
+		const photo = await photograph({ width: 600, height: 400 });
+		const remote = await startRemote((request, response) => {
+			const { pathname, searchParams } = new URL(request.url ?? '', 'http://here');
+			const to = searchParams.get('to');
+			if (to === null) return sends(photo)(request, response);
+			says(302, { location: `http://${to}:${remote.port}${pathname}` })(request, response);
+		});
+		const { api } = await ready({
+			...fromHere,
+			PICPIPE_RENDER_FAILURE_SECONDS: '0',
+		});
+		const get = (to: string) => fetch(api.url + addressOf(remote, 60, `a.jpg?to=${to}`));
+		expect((await get('127.0.0.1')).status).toBe(200);
+		for (const _ of ['first', 'again']) {
+			const answer = await get('localhost');
+			expect([answer.status, await json(answer)]).toMatchObject([
+				422,
+				{ code: 'url-not-allowed', detail: expect.stringContaining('PICPIPE_DELIVERY_HOSTS but received localhost') },
+			]);
+		}
+		const asked = remote.requests.map(({ url }) => url);
+		expect(asked).toEqual(['/a.jpg?to=127.0.0.1', '/a.jpg', '/a.jpg?to=localhost', '/a.jpg?to=localhost']);
+	});
+});
+
 describe('a picture that lies elsewhere and could not be had', () => {
 	it.each([
 		['is missing there', says(404), 'remote-missing'],
