@@ -1,8 +1,10 @@
 import buildPath, { ResizeType } from '@bitpatty/imgproxy-url-builder';
+import { generateUrl } from '@imgproxy/imgproxy-js-core';
 import { generateImageUrl } from '@imgproxy/imgproxy-node';
 import { v2 as cloudinary } from 'cloudinary';
 import sharp from 'sharp';
 import { expect, it } from 'vitest';
+import { signPath } from '../../src/delivery/sign-path.ts';
 import { imageUrl } from '../../src/url.ts';
 import { json, startTestApi, untilFinished } from '../helpers/api.ts';
 import { photograph } from '../helpers/pictures.ts';
@@ -33,6 +35,13 @@ it('serves what clients sign, and nothing that another key has signed', async ()
 			options: { resizing_type: 'fill', width: 200, height: 100, format: 'webp' },
 			...pair,
 		}),
+		// It makes what is signed, and leaves signing to others.
+		'imgproxy-js-core':
+			api.url +
+			signPath(
+				generateUrl({ value: id, type: 'plain' }, { resizing_type: 'fill', width: 200, height: 100, format: 'webp' }),
+				{ key: Buffer.from(pair.key, 'hex'), salt: Buffer.from(pair.salt, 'hex') },
+			),
 		'imgproxy-url-builder':
 			api.url +
 			'/img' +

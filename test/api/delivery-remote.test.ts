@@ -66,7 +66,7 @@ describe('a picture that lies elsewhere and could not be had', () => {
 		async (_what, broken, code) => {
 			const photo = await photograph({ width: 600, height: 400 });
 			const remote = await startRemote(broken);
-			const { api, id } = await ready({ ...fromHere, PICPIPE_RENDER_FAILURE_SECONDS: '3' });
+			const { api, id } = await ready({ ...fromHere, PICPIPE_RENDER_FAILURE_SECONDS: '5' });
 			const other = await apiBeside(api);
 			const codeOf = async () => (await json(await fetch(api.url + addressOf(remote, 60)))).code;
 			expect([await codeOf(), await codeOf()]).toEqual([code, code]);
@@ -74,7 +74,7 @@ describe('a picture that lies elsewhere and could not be had', () => {
 
 			remote.answer(sends(photo));
 			// It is this time that is waited for.
-			await sleep(3_100);
+			await sleep(5_100);
 			const answers = await Promise.all(
 				Array.from({ length: 40 }, async (_, at) => {
 					const answer = await fetch((at % 2 ? api : other).url + addressOf(remote, 60));

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { json, startTestApi, untilFinished } from '../helpers/api.ts';
-import { bytesOf, key, ready, renderJobs, salt, signed } from '../helpers/delivery.ts';
+import { bytesOf, key, ready, renderJobs, salt, signed, upload } from '../helpers/delivery.ts';
 import { photograph } from '../helpers/pictures.ts';
+import { head, openWire } from '../helpers/wire.ts';
 
 describe('what is not there yet', () => {
 	it('is answered 202 where nobody wants to wait, and 404 nowhere', async () => {
@@ -91,5 +92,46 @@ describe('a render that fails', () => {
 			expect([answer.status, (await json(answer)).code]).toEqual([422, 'output-too-large']);
 		}
 		expect(await renderJobs(api)).toBe(1);
+	});
+
+	it('is tried again after the time of the setting', async () => {
+		const photo = await photograph({ width: 900, height: 600 });
+		const { api, id } = await ready({ PICPIPE_RENDER_FROM: 'original', PICPIPE_RENDER_FAILURE_SECONDS: '5' }, photo);
+		const original = (await api.keys()).find((one) => one.includes(`${id}/original`)) ?? '';
+		const get = async () => (await fetch(api.url + signed(`/w:80/plain/${id}@webp`))).status;
+		await api.storage.put(original, Buffer.from('no picture any more'));
+		expect(await get()).toBe(500);
+		await api.storage.put(original, photo);
+		expect(await get()).toBe(500);
+		await expect.poll(get, { timeout: 20_000, interval: 500 }).toBe(200);
+	});
+});
+
+describe('a client that leaves', () => {
+	it('is waited for no longer, and what it has asked for is made all the same', async () => {
+		const api = await startTestApi({ PICPIPE_DELIVERY_KEYS: `${key}:${salt}`, PICPIPE_RENDER_QUEUE: '2' });
+		const worker = await api.startWorker();
+		const id = await upload(api, await photograph({ width: 300, height: 200 }));
+		await worker.stop();
+		const ask = async (width: number) => {
+			const wire = await openWire(api.url);
+			wire.send(head(`GET ${signed(`/w:${width}/plain/${id}@webp`)}`));
+			return wire;
+		};
+		const wires = await Promise.all([10, 11].map(ask));
+		await expect.poll(() => renderJobs(api)).toBe(2);
+		for (const { socket } of wires) socket.destroy();
+		// Nobody works on them, so they have to be taken away for another to find room; had their requests been waited for, there would be none.
+		expect((await fetch(`${api.url}/v1/queues/renders/drain`, { method: 'POST' })).status).toBe(200);
+		const another = fetch(api.url + signed(`/w:12/plain/${id}@webp`));
+		await expect.poll(() => renderJobs(api)).toBe(1);
+
+		const leaving = await ask(13);
+		await expect.poll(() => renderJobs(api)).toBe(2);
+		leaving.socket.destroy();
+		await api.startWorker();
+		expect((await another).status).toBe(200);
+		const renders = async () => (await api.keys()).filter((one) => one.includes('/render-')).length;
+		await expect.poll(renders, { timeout: 20_000 }).toBe(2);
 	});
 });

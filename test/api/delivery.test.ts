@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { form, json, startTestApi, untilFinished } from '../helpers/api.ts';
-import { bytesOf, key, ready, renderJobs, salt, signed } from '../helpers/delivery.ts';
+import { bytesOf, key, ready, renderJobs, salt, signed, upload } from '../helpers/delivery.ts';
 import { temporaryFolder } from '../helpers/folder.ts';
 import { photograph, similarity } from '../helpers/pictures.ts';
 
@@ -30,6 +30,12 @@ describe('a signed address', () => {
 		expect(
 			(await fetch(api.url + path, { headers: { 'if-none-match': etag, 'cache-control': 'max-age=0' } })).status,
 		).toBe(304);
+		const modified = first.headers.get('last-modified') ?? '';
+		const since = (time: string) =>
+			fetch(api.url + path, { headers: { 'if-modified-since': time, 'cache-control': 'max-age=0' } });
+		expect((await since(modified)).status).toBe(304);
+		const changed = await since(new Date(Date.parse(modified) - 1_000).toUTCString());
+		expect([changed.status, await bytesOf(changed)]).toEqual([200, bytes]);
 		const part = await fetch(api.url + path, { headers: { range: 'bytes=10-19' } });
 		expect([part.status, await bytesOf(part)]).toEqual([206, bytes.subarray(10, 20)]);
 		const head = await fetch(api.url + path, { method: 'HEAD' });
@@ -146,6 +152,45 @@ describe('the best format', () => {
 				interval: 200,
 			})
 			.toBe('image/avif');
+	});
+});
+
+describe('the best format where AVIF is not to be made later', () => {
+	it.each([
+		['now', 'image/avif'],
+		['never', 'image/webp'],
+	])('is, with %s, %s from the first answer on', async (avif, type) => {
+		const { api, id } = await ready({ PICPIPE_RENDER_AVIF: avif, PICPIPE_DELIVERY_MEGABYTES: '0' });
+		for (const _ of ['made', 'stored']) {
+			const answer = await fetch(api.url + signed(`/w:120/plain/${id}@auto`), {
+				headers: { accept: 'image/avif,image/webp,*/*;q=0.8' },
+			});
+			expect([answer.status, answer.headers.get('content-type')]).toEqual([200, type]);
+			expect(answer.headers.get('cache-control')).toBe('public, max-age=31536000, immutable');
+			expect(answer.headers.get('vary')).toMatch(/accept/i);
+		}
+		expect(await renderJobs(api)).toBe(1);
+	});
+});
+
+describe('an original that is a program', () => {
+	it('is saved and never shown, whatever the address says', async () => {
+		const api = await startTestApi({ PICPIPE_SVG: 'true' });
+		await api.startWorker();
+		const svg = Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 60 40" onload="alert(1)"/>');
+		const id = await upload(api, svg, { type: 'image/svg+xml' });
+		for (const options of ['raw:1', 'skp:svg/w:20', 'raw:1/att:0', 'raw:1/fn:logo.png/att:0']) {
+			for (const _ of ['read', 'remembered']) {
+				const answer = await fetch(`${api.url}/img/unsafe/${options}/plain/${id}`);
+				expect([options, answer.status, (await bytesOf(answer)).equals(svg)]).toEqual([options, 200, true]);
+				expect(Object.fromEntries(answer.headers)).toMatchObject({
+					'content-type': 'image/svg+xml',
+					'content-disposition': expect.stringMatching(/^attachment\b/),
+					'content-security-policy': "default-src 'none'; sandbox",
+					'x-content-type-options': 'nosniff',
+				});
+			}
+		}
 	});
 });
 
