@@ -37,7 +37,7 @@ describe('what is not there yet', () => {
 
 	it('does not keep uploads waiting, however many are asked for', async () => {
 		const photo = await photograph({ width: 1600, height: 1200 });
-		const { api, id } = await ready({}, photo);
+		const { api, id } = await ready({ PICPIPE_RENDER_SECONDS: '50' }, photo);
 		let answered = 0;
 		const renders = Array.from({ length: 200 }, async (_, at) => {
 			const answer = await fetch(api.url + signed(`/w:${at + 400}/plain/${id}@webp`));
