@@ -1,3 +1,4 @@
+import { area } from '../operations/geometry.ts';
 import type { Size } from '../operations/operation.ts';
 import type { Inspected } from './inspect.ts';
 import type { Level } from './levels.ts';
@@ -67,8 +68,4 @@ function copyFor(wanted: Size, { facts, format }: Inspected): Size | undefined {
 
 function reductionOf(from: Size, to: Size): number {
 	return Math.min(from.width / to.width, from.height / to.height);
-}
-
-function area({ width, height }: Size): number {
-	return width * height;
 }

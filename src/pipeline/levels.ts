@@ -1,6 +1,7 @@
 import type { ColourOption } from '../domain/output.ts';
 import type { Recipe } from '../domain/recipe.ts';
 import { PicpipeError } from '../errors.ts';
+import { area } from '../operations/geometry.ts';
 import type { Scaling, Size } from '../operations/operation.ts';
 import type { Analyser, Pictured } from './analysis/analysis.ts';
 import { analysersOf } from './analysis/index.ts';
@@ -245,8 +246,4 @@ function refuse(variant: string, expected: string, { width, height }: Size, fram
 	const made = `${width} × ${height}${frames > 1 ? ` × ${frames} frames` : ''}`;
 	const message = `Expected ${expected} in variant ${variant} but it would be ${made}.`;
 	throw new PicpipeError('output-too-large', message, { step: 'plan' });
-}
-
-function area({ width, height }: Size): number {
-	return width * height;
 }
