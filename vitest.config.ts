@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './test/helpers/longest-first.ts';
 
 export default defineConfig({
 	test: {
@@ -9,6 +10,7 @@ export default defineConfig({
 		pool: 'forks',
 		// Each file starts processes of its own that encode pictures; more files at once only make them wait for each other.
 		maxWorkers: 2,
+		sequence: { sequencer: LongestFirst },
 		testTimeout: 60_000,
 		hookTimeout: 60_000,
 		teardownTimeout: 20_000,

@@ -23,10 +23,10 @@ const sides = {
 	direct: (job, file) => jobs[job].direct(file),
 	async engine(job, file) {
 		const recipe = recipes[job];
-		const { picture, further } = await openPages(file, recipe, limits);
+		const { picture, further, levels } = await openPages(file, recipe, limits);
 		const made = [];
 		await runPipeline(
-			{ file, sha256: '0'.repeat(64), picture, further, recipe, limits, lanes: 1 },
+			{ file, sha256: '0'.repeat(64), picture, further, recipe, levels, lanes: 1 },
 			{ onStep() {}, onVariant: ({ data }) => made.push(data) },
 		);
 		return made;

@@ -79,8 +79,8 @@ function copyFigures(measured) {
 async function copyOf(file) {
 	const steps = [{ resize: { width: copiedFor } }];
 	const { definition: recipe } = parseRecipe('copy', { variants: { only: { steps, encode: [{ webp: {} }] } } });
-	const { picture } = await openPages(file, recipe, limits);
-	const input = { file, sha256: '0'.repeat(64), picture, recipe, limits, lanes: 1, copying: {} };
+	const { picture, levels } = await openPages(file, recipe, limits);
+	const input = { file, sha256: '0'.repeat(64), picture, recipe, levels, lanes: 1, copying: {} };
 	const { copy } = await runPipeline(input, { onStep() {}, onVariant() {} });
 	return copy;
 }

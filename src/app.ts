@@ -393,7 +393,7 @@ export async function reprocess(
 	config: Config,
 	wanted: Pick<ReprocessOptions, 'recipe' | 'stale' | 'force'>,
 	log: Logger,
-	onProgress: (counts: Readonly<ReprocessCounts>) => void,
+	onProgress: Required<ReprocessOptions>['onProgress'],
 ): Promise<ReprocessCounts> {
 	const [{ reprocess: queueAgain }, { loadRecipes }] = await Promise.all([
 		import('./intake/reprocess.ts'),

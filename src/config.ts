@@ -274,6 +274,11 @@ export const settings = {
 		'Address Arena listens on. Beyond loopback it needs `PICPIPE_ARENA_PASSWORD`, or an API key with the scope `admin`.',
 	),
 	arenaPort: setting('PICPIPE_ARENA_PORT', integer(0, 65535, 'port; 0 takes a free one'), 9000, 'Port of Arena.'),
+	arenaUrl: optional(
+		'PICPIPE_ARENA_URL',
+		matching(/^https?:\/\/[^\s/?#]+[^\s?#]*$/, 'an address such as https://queues.example.org'),
+		'Address by which people reach Arena, through a proxy say: what links to it begin with. Its host and port when absent.',
+	),
 	arenaUser: setting('PICPIPE_ARENA_USER', text('a name'), 'admin', "Name for Arena's login."),
 	arenaPassword: optional(
 		'PICPIPE_ARENA_PASSWORD',
@@ -737,7 +742,7 @@ export const settings = {
 		'PICPIPE_MEGAPIXELS_IN_FLIGHT',
 		integer(1, 1_000_000, 'million pixels'),
 		defaultMegapixelsInFlight,
-		'Decoded pixels that all imaging processes of a worker may hold together; further pictures wait. A picture larger than this runs alone.',
+		'Pixels that all imaging processes of a worker may hold together, those of a picture or of the largest that is made of it; further pictures wait. A picture larger than this runs alone.',
 		{ defaultNote: 'a quarter of the memory at 16 bytes a pixel' },
 	),
 	keptMegabytes: setting(

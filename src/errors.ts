@@ -118,6 +118,7 @@ export const errorTable = {
 	'too-wide-or-high': { status: 422, class: 'limit', title: 'The picture is wider or higher than allowed.' },
 	'too-many-frames': { status: 422, class: 'limit', title: 'The picture has more frames than allowed.' },
 	'too-many-elements': { status: 422, class: 'limit', title: 'The SVG has more elements than allowed.' },
+	'recipe-too-large': { status: 422, class: 'limit', title: 'The recipe is larger than allowed.' },
 	'output-too-large': { status: 422, class: 'limit', title: 'A variant would be larger than allowed.' },
 	'picture-timeout': { status: 422, class: 'limit', title: 'The picture took longer to process than allowed.' },
 	'unsupported-type': { status: 415, class: 'unsupported', title: 'The file is not a picture of a supported type.' },
@@ -197,7 +198,7 @@ export function failureClassOf(code: ErrorCode): FailureClass {
 export interface Seen {
 	/** The last step that was finished. */
 	readonly lastStep?: string;
-	/** Million pixels that were to be decoded, if it got so far. */
+	/** Million pixels that were to be decoded or made, if it got so far. */
 	readonly megapixels?: number;
 	/** Most resident memory of the process, bytes, as far as it was looked at. */
 	readonly residentBytes?: number;

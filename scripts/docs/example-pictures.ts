@@ -65,7 +65,7 @@ async function run(file: Buffer, steps: readonly unknown[], assets: Assets): Pro
 	const opened = await openPages(file, definition, limits);
 	let data: Buffer | undefined;
 	await runPipeline(
-		{ file, sha256: sha256(file), ...opened, recipe: definition, assets, limits, lanes: 1 },
+		{ file, sha256: sha256(file), ...opened, recipe: definition, assets, lanes: 1 },
 		{
 			onStep() {},
 			onVariant(output) {

@@ -9,7 +9,7 @@ import { maximumInlineRecipe, type RecipeField } from './contract.ts';
 /**
  * The recipe that a request asks for: by name, as a whole recipe, or the default one.
  *
- * @throws PicpipeError `unknown-recipe`, `inline-recipes-off`, `invalid-recipe`
+ * @throws PicpipeError `unknown-recipe`, `inline-recipes-off`, `invalid-recipe`, `recipe-too-large`
  */
 export function chooseRecipe(context: ApiContext, asked: RecipeField | undefined): NamedRecipe {
 	if (typeof asked === 'object') return inlineRecipe(context, JSON.stringify(asked));
@@ -42,7 +42,7 @@ function inlineRecipe({ config }: ApiContext, text: string): NamedRecipe {
 	const length = Buffer.byteLength(text);
 	if (length > maximumInlineRecipe) {
 		throw new PicpipeError(
-			'invalid-recipe',
+			'recipe-too-large',
 			`recipe: expected at most ${maximumInlineRecipe} bytes of JSON, received ${length}`,
 		);
 	}

@@ -52,7 +52,8 @@ export function withQueue(context: ApiContext, handler: Handler<Queue>): Request
 
 /** Where the sender of this request finds Arena, without a slash at the end. */
 export function arenaOf(context: ApiContext, request: Request): string {
-	const { arenaHost, arenaPort } = context.config;
+	const { arenaHost, arenaPort, arenaUrl } = context.config;
+	if (arenaUrl !== undefined) return arenaUrl.replace(/\/+$/, '');
 	// Arena may listen on every address of its machine; then the name that this request was sent to is the best guess.
 	const host = /^(0\.0\.0\.0|::)$/.test(arenaHost) ? request.hostname : arenaHost;
 	return `http://${host.includes(':') ? `[${host}]` : host}:${arenaPort}`;

@@ -53,7 +53,7 @@ export function isPassing({ status, code, retryAfter }: Refusal): boolean {
 /** The same would be said to every other file: the key, the recipe or a field is wrong. */
 export function concernsAll({ status, code }: Refusal): boolean {
 	if (status === 401 || status === 403) return true;
-	return /^(unknown-recipe|invalid-recipe|invalid-field|unknown-field|not-found|method-not-allowed|status-404)$/.test(
+	return /^(unknown-recipe|invalid-recipe|recipe-too-large|invalid-field|unknown-field|not-found|method-not-allowed|status-404)$/.test(
 		code,
 	);
 }

@@ -45,6 +45,12 @@ export const variantRecipeSchema = z.strictObject({
 		.describe(
 			'The page of a TIFF that the steps begin with, counted from 1; the first when absent. Of an animation from 2 on the frame, as a still.',
 		),
+	orient: z
+		.boolean()
+		.optional()
+		.describe(
+			'Whether the picture is turned as its EXIF says before the first step; true when absent. With `false` it stays as it lies in the file. Of HEIC the file’s own boxes decide, always.',
+		),
 	from: z.string().optional().describe('The variant whose pixels the steps begin with; the original when absent.'),
 	steps: z.array(stepSchema).default([]).describe('Operations, one after the other.'),
 	metadata: metadataSchema.optional(),

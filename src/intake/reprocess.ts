@@ -23,7 +23,8 @@ export interface ReprocessOptions {
 	/** Most jobs that may wait while there are workers; 10,000 when not given. */
 	readonly maximumBacklog?: number;
 	readonly log: Logger;
-	onProgress?(counts: Readonly<ReprocessCounts>): void;
+	/** @param total pictures that there are, as far as the index knows */
+	onProgress?(counts: Readonly<ReprocessCounts>, total: number): void;
 }
 
 /** Pictures by what became of them. */
@@ -75,6 +76,10 @@ export async function reprocess(to: Admission, options: ReprocessOptions): Promi
 	const maximumBacklog = options.maximumBacklog ?? defaultBacklog;
 	const stride = Math.min(longestStride, maximumBacklog);
 	let queuedAtLastLook = 0;
+	const states = await to.catalog.countStates();
+	const total = Object.values(states).reduce((sum, count) => sum + count, 0);
+	const tell = () => options.onProgress?.(counts, Math.max(total, counts.pictures));
+	tell();
 	for await (const key of to.storage.list(picturesFolder)) {
 		const id = manifestId(key);
 		if (id === undefined || key !== manifestKey(folderOf(id))) continue;
@@ -86,10 +91,10 @@ export async function reprocess(to: Admission, options: ReprocessOptions): Promi
 		);
 		if (batch.length < parallel) continue;
 		await Promise.all(batch.splice(0));
-		options.onProgress?.(counts);
+		tell();
 		if (counts.queued - queuedAtLastLook < stride) continue;
 		queuedAtLastLook = counts.queued;
-		await waitForRoom(to.queues, maximumBacklog, () => options.onProgress?.(counts));
+		await waitForRoom(to.queues, maximumBacklog, tell);
 	}
 	await Promise.all(batch);
 	return counts;

@@ -67,8 +67,8 @@ export const builtInRecipes: Readonly<Record<string, unknown>> = {
 		},
 	},
 	archive: {
-		doc: 'One copy that loses nothing of what is seen: full size, upright, in sRGB, as the smallest PNG.',
+		doc: 'One copy that loses nothing of what is seen: full size, upright, in its own colours, 8 bits a channel; as the smallest PNG, an animation as lossless WebP.',
 		analyse: ['phash'],
-		variants: { lossless: { encode: [{ png: { compressionLevel: 9 } }] } },
+		variants: { lossless: { colour: 'keep', encode: [{ auto: { formats: ['png', 'webp'], lossless: true } }] } },
 	},
 };

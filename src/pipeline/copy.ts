@@ -41,15 +41,16 @@ export interface Copied {
 export function withCopy(levels: readonly Level[], picture: Inspected, known?: Size): Copied | undefined {
 	const [level, ...others] = levels;
 	if (!level || others.length > 0 || level.base || picture.animation || picture.drawing) return undefined;
-	if (level.page !== picture.page || level.colour !== 'srgb' || level.kernel !== 'lanczos3') return undefined;
+	if (level.page !== picture.page || !level.isUpright || level.colour !== 'srgb' || level.kernel !== 'lanczos3')
+		return undefined;
 	if (area(level) > maximumCopyPixels) return undefined;
 	const isKnown = known !== undefined && isEnough(known, level);
 	const size = isKnown ? known : copyFor(level, picture);
 	if (!size) return { levels, copy: level, isKnown };
-	const { page, colour } = level;
+	const { page, isUpright, colour } = level;
 	const { width, height } = size;
 	const kernel = copyKernel;
-	const copy: Level = { width, height, page, colour, kernel, base: undefined, variants: [], analyse: [] };
+	const copy: Level = { width, height, page, isUpright, colour, kernel, base: undefined, variants: [], analyse: [] };
 	return { levels: [copy, { ...level, base: copy }], copy, isKnown };
 }
 

@@ -78,11 +78,12 @@ async function decodeOnce(
 /** A pipeline that begins with the file. */
 function openOriginal(
 	file: Buffer,
-	{ facts, drawing, page }: Inspected,
+	{ facts, drawing, page, isAsStored = false }: Inspected,
 	{ failOn, isConverted }: { readonly failOn: 'error' | 'warning'; readonly isConverted: boolean },
 ): Sharp {
 	const options = {
 		...inputOptions(failOn, facts.width * facts.height),
+		autoOrient: !isAsStored,
 		ignoreIcc: !isConverted,
 		...(drawing ? svgOptions : pageOptions(page)),
 	};

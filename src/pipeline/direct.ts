@@ -58,7 +58,8 @@ function isReadWhole({ operation, options, input }: Pass, { facts }: Inspected):
 }
 
 /** One whose pixels are what its decoder gives: no alpha to be put on a background, no further frames, no numbers of another kind. */
-function isPlainPhotograph({ format, facts }: Inspected): boolean {
+function isPlainPhotograph({ format, facts, isAsStored }: Inspected): boolean {
 	const isStill = format === 'jpeg' || (format === 'webp' && facts.frames === 1);
-	return isStill && facts.colourSpace === 'srgb' && !facts.alpha;
+	// An encoder that gets the file's own pixels would write its orientation beside metadata that is kept.
+	return isStill && !isAsStored && facts.colourSpace === 'srgb' && !facts.alpha;
 }

@@ -7,6 +7,7 @@ import { readHeader } from './header.ts';
 import { heicWeight, refuseCutHeic } from './heic.ts';
 import { type Header, readJpegHeader } from './jpeg-header.ts';
 import { checkLimits, type PictureLimits } from './limits.ts';
+import { storedSize } from './orientation.ts';
 import type { Animation } from './pixels.ts';
 import { rgbProfile } from './profile.ts';
 import { type InputFormat, inputFormats, sniffFormat } from './sniff.ts';
@@ -33,6 +34,8 @@ export interface Inspected {
 	readonly xmp?: Buffer | undefined;
 	/** Its own RGB profile; the colours of animations are always converted. */
 	readonly profile?: Buffer | undefined;
+	/** It is not to be turned as its EXIF says, and all of this is about how it lies in the file. */
+	readonly isAsStored?: boolean;
 	/** Of an SVG: what may be drawn of it, instead of the file. */
 	readonly drawing?: Drawing | undefined;
 }
@@ -109,6 +112,12 @@ async function inspectPage(file: Buffer, format: InputFormat, page: number, limi
 		profile: animation ? undefined : rgbProfile(metadata.icc, metadata.space),
 		animation,
 	};
+}
+
+/** The same picture as it lies in the file, whatever its EXIF says. */
+export function asStored(picture: Inspected): Inspected {
+	const { facts } = picture;
+	return { ...picture, isAsStored: true, facts: { ...facts, ...storedSize(facts, facts.orientation), orientation: 1 } };
 }
 
 /** How sharp, which counts from 0, is told of a page. */

@@ -6,6 +6,7 @@ import type { Scaling, Size } from '../operations/operation.ts';
 import type { Analyser, Pictured } from './analysis/analysis.ts';
 import { analysersOf } from './analysis/index.ts';
 import { encodersOf, keepsAnimation } from './encode.ts';
+import { storedSize } from './orientation.ts';
 import { type PlannedStep, type PlannedVariant, planVariants } from './plan.ts';
 import { maximumSvgSide } from './svg-size.ts';
 
@@ -18,8 +19,8 @@ export interface Pass extends PlannedStep {
 export interface LevelVariant {
 	readonly variant: PlannedVariant;
 	readonly passes: readonly Pass[];
-	/** The picture is an animation, and so is what becomes of it here or in a variant that stands on this one. */
-	readonly isAnimated: boolean;
+	/** Those of the picture where it is an animation, and so is what becomes of it here or in a variant that stands on this one; else 1. */
+	readonly frames: number;
 	/** Variants that begin with what the last pass makes. */
 	readonly chained: readonly LevelVariant[];
 	/** What can be planned only when it is known what size the last pass has made; absent where that is known from the start. */
@@ -44,6 +45,8 @@ export interface Level extends Scaling {
 	readonly base: Level | undefined;
 	/** Of the original, counted from 1. */
 	readonly page: number;
+	/** Turned as its EXIF says; true as well where that says nothing. */
+	readonly isUpright: boolean;
 	/** What its numbers mean, where the picture has a profile of its own. */
 	readonly colour: ColourOption;
 	/** Variants whose first step begins here. */
@@ -54,6 +57,8 @@ export interface Level extends Scaling {
 
 /** What has to be known of a picture, or of a page of it, to plan the work on it. */
 export interface Planned extends Pictured {
+	/** As EXIF counts them, 1 to 8; upright when absent. Width and height are those of the picture upright. */
+	readonly orientation?: number;
 	/** It has a profile of its own. */
 	readonly hasProfile?: boolean;
 	/** It has no pixels before it is drawn, at whatever size. */
@@ -88,23 +93,28 @@ export function planLevels(
 ): readonly Level[] {
 	const needs = new Map<
 		string,
-		Pick<Level, 'page' | 'colour'> & { scaling: Scaling; variants: LevelVariant[]; analyse: Analyser[] }
+		Pick<Level, 'page' | 'isUpright' | 'colour'> & { scaling: Scaling; variants: LevelVariant[]; analyse: Analyser[] }
 	>();
-	const needAt = (scaling: Scaling, page = 1, colour: ColourOption = 'srgb') => {
-		const key = `${scaling.width}×${scaling.height} ${scaling.kernel} ${colour} ${page}`;
-		const need = needs.get(key) ?? { scaling, page, colour, variants: [], analyse: [] };
+	const needAt = (scaling: Scaling, { page = 1, isUpright = true, colour = 'srgb' as ColourOption } = {}) => {
+		const key = `${scaling.width}×${scaling.height} ${scaling.kernel} ${colour} ${page} ${isUpright}`;
+		const need = needs.get(key) ?? { scaling, page, isUpright, colour, variants: [], analyse: [] };
 		needs.set(key, need);
 		return need;
 	};
 	const planned = planVariants(recipe);
 	for (const variant of planned.filter(({ from }) => from === undefined)) {
-		const from = variant.page > 1 ? further.get(variant.page) : picture;
-		if (!from) throw new TypeError(`Expected to know page ${variant.page}.`);
+		const { page } = variant;
+		const upright = page > 1 ? further.get(page) : picture;
+		if (!upright) throw new TypeError(`Expected to know page ${page}.`);
+		const { orientation = 1 } = upright;
+		const isUpright = variant.isUpright || orientation === 1;
+		const from = isUpright ? upright : { ...upright, ...storedSize(upright, orientation) };
 		const { width, height } = from.isDrawn ? drawnFor(variant, from, limits) : from;
 		const chain = planChain(variant, { width, height }, { planned, picture: from, limits });
 		const enough = enoughFor(chain.passes);
 		const colour = from.hasProfile ? variant.output.colour : 'srgb';
-		needAt(enough ?? { width, height, kernel: 'lanczos3' }, variant.page, colour).variants.push(chain);
+		const scaling = enough ?? { width, height, kernel: 'lanczos3' };
+		needAt(scaling, { page, isUpright, ...(colour && { colour }) }).variants.push(chain);
 	}
 	for (const analyser of analysersOf(recipe.analyse)) {
 		const copy = analyser.copyOf(picture);
@@ -114,7 +124,9 @@ export function planLevels(
 	const levels: Level[] = [];
 	for (const need of [...needs.values()].sort((a, b) => area(b.scaling) - area(a.scaling))) {
 		const { scaling, ...rest } = need;
-		const alike = levels.filter(({ page, colour }) => page === need.page && colour === need.colour);
+		const alike = levels.filter((level) =>
+			(['page', 'isUpright', 'colour'] as const).every((key) => level[key] === need[key]),
+		);
 		levels.push({ ...scaling, base: baseFor(scaling, alike), ...rest });
 	}
 	return levels;
@@ -157,9 +169,43 @@ export function variantsOf(levels: readonly Level[]): readonly PlannedVariant[] 
 	return levels.flatMap((level) => level.variants.flatMap(withChained));
 }
 
+/** The rest of a variant that grows by more than this from the largest size it can begin with enlarges; a frame or a shadow does not. */
+const mostGrowth = 1.5;
+
+/**
+ * The largest picture, with all of its frames, that is made of these levels, in millions of pixels. Where its size is known only
+ * when a step before it is done, what enlarges is counted as the largest that is allowed.
+ */
+export function megapixelsMade(levels: readonly Level[], limits: WorkLimits): number {
+	return Math.max(0, ...levels.flatMap(({ variants }) => variants.map((variant) => megapixelsOf(variant, limits))));
+}
+
+function megapixelsOf({ passes, frames, chained, later }: LevelVariant, limits: WorkLimits): number {
+	const sizes = passes.map(({ operation, options, input }) => {
+		const { output, peak = output } = operation.predict(input, options);
+		return { output, pixels: area(peak) * frames };
+	});
+	const own = Math.max(0, ...sizes.map(({ pixels }) => pixels)) / 1e6;
+	const last = sizes.at(-1)?.output;
+	const rest = later && last ? [megapixelsLater(later, last, limits)] : [];
+	return Math.max(own, ...rest, ...chained.map((one) => megapixelsOf(one, limits)));
+}
+
+function megapixelsLater(later: Later, atMost: Size, limits: WorkLimits): number {
+	try {
+		const largest = later.plan(atMost);
+		const made = megapixelsOf(largest, limits);
+		return made * 1e6 > area(atMost) * largest.frames * mostGrowth ? limits.maxMegapixels : made;
+	} catch (error) {
+		// That of the largest size; what it turns out to be may be allowed.
+		if (error instanceof PicpipeError && error.code === 'output-too-large') return limits.maxMegapixels;
+		throw error;
+	}
+}
+
 /** Are all frames of an animation needed on a level, for its variants or for a level that is made from it? */
 export function needsFrames(level: Level, levels: readonly Level[]): boolean {
-	if (level.variants.some(({ isAnimated }) => isAnimated)) return true;
+	if (level.variants.some(({ frames }) => frames > 1)) return true;
 	return levels.some((other) => other.base === level && needsFrames(other, levels));
 }
 
@@ -174,15 +220,15 @@ interface Whole {
 /** A variant whose steps, or those that are left of them, begin with pixels of this size, and all that stand on it. */
 function planChain(variant: PlannedVariant, input: Size, whole: Whole, steps = variant.steps): LevelVariant {
 	const { passes, output, left } = planPasses(variant, steps, input, whole);
-	const isAnimated = framesOf(variant, whole) > 1;
+	const frames = framesOf(variant, whole);
 	if (left) {
 		// Planned for the largest size that is possible, too much would be refused.
 		const plan = (made: Size) => planChain(variant, made, whole, left);
-		return { variant, passes, isAnimated, chained: [], later: { variants: allStandingOn(variant, whole), plan } };
+		return { variant, passes, frames, chained: [], later: { variants: allStandingOn(variant, whole), plan } };
 	}
 	checkOutput(variant, output, whole.limits);
 	const chained = standingOn(variant, whole).map((one) => planChain(one, output, whole));
-	return { variant, passes, isAnimated, chained };
+	return { variant, passes, frames, chained };
 }
 
 function standingOn({ name }: PlannedVariant, { planned }: Whole): readonly PlannedVariant[] {

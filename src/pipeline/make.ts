@@ -16,11 +16,11 @@ export async function makeVariant(level: LevelVariant, pixels: Pixels, work: Var
 	const { report, lanes } = work;
 	const { assets = noAssets } = work.input;
 	let started = performance.now();
-	const stepped = await applySteps(level, level.isAnimated ? pixels : firstFrame(pixels), assets);
+	const stepped = await applySteps(level, level.frames > 1 ? pixels : firstFrame(pixels), assets);
 	const { variant, chained } = stepped.level;
 	const { pixels: shared } = stepped;
 	const { metadata, colour } = variant.output;
-	const picture = pageOf(work.input, variant.page);
+	const picture = pageOf(work.input, variant);
 	const extras: Extras = {
 		attach: metadataOf(metadata, picture),
 		profile: await profileFor(colour, picture.profile),
@@ -50,7 +50,7 @@ export async function makeDirectly(
 	const { variant, pass, encoding, encoder } = direct;
 	const { options } = encoding;
 	const { input, report } = work;
-	const picture = pageOf(input, level.page);
+	const picture = pageOf(input, level);
 	const started = performance.now();
 	const step = `${base ? 'scale' : 'decode'} and encode ${variant.variant.name}.${encoder.extension}`;
 	const attach = metadataOf(variant.variant.output.metadata, picture);
@@ -96,7 +96,7 @@ export async function makeLevel(
 	{ input, report }: VariantWork,
 ): Promise<Pixels> {
 	const { file } = input;
-	const picture = pageOf(input, level.page);
+	const picture = pageOf(input, level);
 	const keepsFrames = needsFrames(level, levels);
 	const base = level.base && made.get(level.base);
 	if (!base) {

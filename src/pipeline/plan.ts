@@ -46,6 +46,8 @@ export interface PlannedVariant {
 	readonly from: string | undefined;
 	/** The page of the original that it is made of in the end, counted from 1. */
 	readonly page: number;
+	/** The original is turned as its EXIF says before anything else. */
+	readonly isUpright: boolean;
 	readonly steps: readonly PlannedStep[];
 	readonly output: OutputOptions;
 	readonly encodings: readonly PlannedEncoding[];
@@ -60,22 +62,25 @@ const maximumProblemsShown = 8;
  * Checks a recipe's shape and each of its steps and encodings, and fills in every default.
  *
  * @param limits left out for recipes that were accepted before
- * @throws PicpipeError `invalid-recipe`; its message lists every problem
+ * @throws PicpipeError `invalid-recipe`, its message lists every problem; `recipe-too-large` when that is all that is wrong
  */
 export function parseRecipe(name: string, input: unknown, limits?: RecipeLimits): NamedRecipe {
 	const problems = namePattern.test(name) ? [] : [problem(['name'], 'expected 1 to 32 of a-z, 0-9 and _', name)];
 	const shape = writtenRecipeSchema.safeParse(input);
 	if (!shape.success) throw refused([...problems, ...describeProblems(shape.error, input)]);
-	if (limits) problems.push(...beyondLimits(shape.data, limits));
+	if (limits && Object.hasOwn(shape.data.variants, renderName)) problems.push(reservedVariant);
 	const checked = checkVariants(shape.data, problems);
-	if (problems.length > 0) throw refused(problems);
+	const beyond = limits ? beyondLimits(shape.data, limits) : [];
+	if (problems.length > 0) throw refused([...beyond, ...problems]);
+	if (beyond.length > 0) throw new PicpipeError('recipe-too-large', listProblems(beyond));
 
 	const variants = Object.fromEntries(
-		checked.map(({ name, from, page, definition, output, encodings }) => [
+		checked.map(({ name, from, page, isUpright, definition, output, encodings }) => [
 			name,
 			{
 				...(from !== undefined && { from }),
 				...(page > 1 && { page }),
+				...(!isUpright && { orient: false }),
 				steps: definition,
 				...output,
 				encode: encodings.map((encoding) => encoding.definition),
@@ -87,6 +92,11 @@ export function parseRecipe(name: string, input: unknown, limits?: RecipeLimits)
 	return { name, ...(doc && { doc }), digest: digest12(definition, engineVersion), definition };
 }
 
+const reservedVariant = problem(
+	['variants', renderName],
+	'expected another name, because this one is that of what is made on demand',
+);
+
 function beyondLimits({ variants }: Recipe, { maxSteps, maxVariants }: RecipeLimits): string[] {
 	const count = Object.keys(variants).length;
 	const problems = Object.entries(variants)
@@ -94,11 +104,6 @@ function beyondLimits({ variants }: Recipe, { maxSteps, maxVariants }: RecipeLim
 		.map(([name, { steps }]) =>
 			problem(['variants', name, 'steps'], `expected at most ${maxSteps} (PICPIPE_MAX_STEPS)`, steps.length),
 		);
-	if (Object.hasOwn(variants, renderName)) {
-		problems.push(
-			problem(['variants', renderName], 'expected another name, because this one is that of what is made on demand'),
-		);
-	}
 	if (count > maxVariants) {
 		problems.unshift(problem(['variants'], `expected at most ${maxVariants} (PICPIPE_MAX_VARIANTS)`, count));
 	}
@@ -139,11 +144,12 @@ function plan(recipe: Recipe): readonly PlannedVariant[] {
 	return checked.map((one) => {
 		const { definition, ...variant } = one;
 		const before = stepsTo(variant.from);
-		const { page, output } = rootOf(one);
+		const { page, isUpright, output } = rootOf(one);
 		const { colour } = output;
 		return {
 			...variant,
 			page,
+			isUpright,
 			output: { ...variant.output, ...(colour && { colour }) },
 			// Nothing was done to the picture before: it is the original, which a first step may take scaled down.
 			from: before.length > 0 ? variant.from : undefined,
@@ -173,6 +179,7 @@ export function variantDigest(
 	const more = {
 		...variant.output,
 		...(variant.page > 1 && { page: variant.page }),
+		...(!variant.isUpright && { orient: false }),
 		...(used.length > 0 && { assets: used }),
 	};
 	const others = Object.keys(more).length > 0 ? [more] : [];
@@ -208,6 +215,8 @@ interface CheckedVariant {
 	readonly from: string | undefined;
 	/** As written; 1 for one that begins with another variant. */
 	readonly page: number;
+	/** As written; true for one that begins with another variant. */
+	readonly isUpright: boolean;
 	readonly steps: readonly PlannedStep[];
 	readonly output: OutputOptions;
 	readonly encodings: readonly PlannedEncoding[];
@@ -215,16 +224,21 @@ interface CheckedVariant {
 	readonly definition: WrittenSteps;
 }
 
+/** What only a variant that begins with the original can say about it. */
+const keysOfOriginals = [
+	['colour', 'the colours are those'],
+	['page', 'the page is that'],
+	['orient', 'the picture lies as that'],
+] as const;
+
 function checkVariants(recipe: Recipe, problems: string[]): CheckedVariant[] {
 	return Object.entries(recipe.variants).map(([name, variant]) => {
 		const path = ['variants', name];
 		checkFrom(name, recipe, problems);
-		const { metadata = 'strip', colour = 'srgb', page = 1, from } = variant;
-		if (from !== undefined && variant.colour !== undefined) {
-			problems.push(problem([...path, 'colour'], `expected no such key, because the colours are those of ${from}`));
-		}
-		if (from !== undefined && variant.page !== undefined) {
-			problems.push(problem([...path, 'page'], `expected no such key, because the page is that of ${from}`));
+		const { metadata = 'strip', colour = 'srgb', page = 1, orient = true, from } = variant;
+		for (const [key, what] of keysOfOriginals) {
+			if (from === undefined || variant[key] === undefined) continue;
+			problems.push(problem([...path, key], `expected no such key, because ${what} of ${from}`));
 		}
 		const steps = variant.steps.flatMap((step, index) =>
 			checkNamed(step, [...path, 'steps', index], operations, findOperation, problems),
@@ -240,6 +254,7 @@ function checkVariants(recipe: Recipe, problems: string[]): CheckedVariant[] {
 			name,
 			from,
 			page,
+			isUpright: orient,
 			output: { ...(metadata !== 'strip' && { metadata }), ...(colour !== 'srgb' && { colour }) },
 			steps: steps.map(({ value, options }) => ({ operation: value, options })),
 			encodings: encodings.map(({ value, options, definition }) => ({ encoder: value, options, definition })),

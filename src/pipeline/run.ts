@@ -5,9 +5,8 @@ import { analysersOf } from './analysis/index.ts';
 import { withCopy } from './copy.ts';
 import { directOf } from './direct.ts';
 import type { PipelineListener } from './events.ts';
-import type { Inspected } from './inspect.ts';
 import { openLanes } from './lanes.ts';
-import { type Level, type Planned, planLevels } from './levels.ts';
+import type { Level } from './levels.ts';
 import { makeDirectly, makeLevel, makeVariant } from './make.ts';
 import { firstFrame, open, type Pixels } from './pixels.ts';
 import { reportSteps } from './report.ts';
@@ -30,15 +29,11 @@ export interface PipelineResult {
  */
 export async function runPipeline(input: PipelineInput, listener: PipelineListener): Promise<PipelineResult> {
 	const { facts } = input.picture;
-	const further = new Map([...(input.further ?? [])].map(([page, one]) => [page, plannedOf(one)]));
-	const planned = planLevels(input.recipe, plannedOf(input.picture), input.limits, further);
 	const { copying } = input;
-	const copied = copying && withCopy(planned, input.picture, copying.known);
-	const levels = copied?.levels ?? planned;
+	const copied = copying && withCopy(input.levels, input.picture, copying.known);
+	const levels = copied?.levels ?? input.levels;
 	const unseen = analysersOf(input.recipe.analyse).filter((analyser) => !analyser.copyOf(facts));
-	const directs = new Map(
-		levels.map((level) => [level, directOf(level, levels, pageOf(input, level.page), copied?.copy)]),
-	);
+	const directs = new Map(levels.map((level) => [level, directOf(level, levels, pageOf(input, level), copied?.copy)]));
 	const known = copied?.isKnown ? copied.copy : undefined;
 	const left = levels.filter((level) => level !== known);
 	const report = reportSteps(left, [...directs.values()], unseen, listener);
@@ -80,13 +75,4 @@ export async function runPipeline(input: PipelineInput, listener: PipelineListen
 	}
 	await lanes.finish();
 	return { facts, analysis: analysisSchema.parse(analysis), copy };
-}
-
-function plannedOf({ facts, animation, profile, drawing }: Inspected): Planned {
-	return {
-		...facts,
-		frames: animation?.delay.length ?? 1,
-		hasProfile: profile !== undefined,
-		isDrawn: drawing !== undefined,
-	};
 }

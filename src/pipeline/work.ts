@@ -1,9 +1,9 @@
 import type { Recipe } from '../domain/recipe.ts';
 import type { Asset } from '../operations/operation.ts';
 import type { PipelineListener } from './events.ts';
-import type { Inspected } from './inspect.ts';
+import { asStored, type Inspected } from './inspect.ts';
 import type { Lanes } from './lanes.ts';
-import type { WorkLimits } from './levels.ts';
+import type { Level } from './levels.ts';
 import type { Pixels } from './pixels.ts';
 import type { Report } from './report.ts';
 
@@ -23,9 +23,10 @@ export interface PipelineInput {
 	readonly further?: ReadonlyMap<number, Inspected>;
 	/** A recipe that `parseRecipe` returned. */
 	readonly recipe: Recipe;
+	/** The work that `openPages` has planned for it. */
+	readonly levels: readonly Level[];
 	/** The other pictures that the recipe's steps name (`assetsOf`). */
 	readonly assets?: ReadonlyMap<string, KnownAsset>;
-	readonly limits: WorkLimits;
 	/** A copy of the picture is wanted, to make other sizes of it: one that is made, or the one that is there already. */
 	readonly copying?: { readonly known?: Pixels | undefined };
 	/** Steps that may run side by side; 1 is best when other pictures keep the cores busy. */
@@ -43,9 +44,12 @@ export interface VariantWork {
 /** For recipes that name no other picture. */
 export const noAssets: ReadonlyMap<string, KnownAsset> = new Map();
 
-/** The page of the original that something is made of. */
-export function pageOf({ picture, further }: PipelineInput, page: number): Inspected {
+/** The page of the original that something is made of, as it shall lie. */
+export function pageOf(
+	{ picture, further }: PipelineInput,
+	{ page, isUpright }: Pick<Level, 'page' | 'isUpright'>,
+): Inspected {
 	const found = page === picture.page ? picture : further?.get(page);
 	if (!found) throw new TypeError(`Expected to know page ${page}.`);
-	return found;
+	return isUpright ? found : asStored(found);
 }

@@ -8,7 +8,7 @@ import { firstFrame, open, type Pixels, toPixels } from './pixels.ts';
 import type { PlannedEncoding } from './plan.ts';
 import { withProfile } from './profile.ts';
 import { type Attempt, searchQuality } from './search.ts';
-import { similarityTo } from './ssim.ts';
+import { similarityOfEncoded } from './similarity.ts';
 import type { Stepped } from './steps.ts';
 
 /** A variant's pixels in a format. */
@@ -32,7 +32,7 @@ export interface Extras {
 export interface FoundQuality {
 	/** 1 to 100. */
 	readonly value: number;
-	/** Similarity of what was encoded to what it was encoded from (`ssim.ts`), rounded to 4 places. */
+	/** Similarity of what was encoded to what it was encoded from (`similarity.ts`), rounded to 4 places. */
 	readonly ssim: number;
 	/** Encodings that it took to find it. */
 	readonly tries: number;
@@ -83,7 +83,7 @@ async function writeFor(
 	{ candidate, extras, step }: { candidate: Candidate; extras: Extras; step: string },
 ): Promise<Written> {
 	const { encoder, options } = candidate;
-	const similarity = similarityTo(firstFrame(pixels));
+	const similarity = similarityOfEncoded(pixels);
 	const attempt = async (quality: number): Promise<Tried> => {
 		const image = attached(extras.profile ? profiled(pixels, extras.profile) : open(pixels), extras);
 		const written = await encode(encoder.apply(image, { ...(options as object), quality }, pixels.animation));
@@ -93,7 +93,7 @@ async function writeFor(
 			written,
 			bytes: written.data.length,
 			ssim() {
-				score ??= decodeAgain(written.data, pixels).then(similarity);
+				score ??= similarity(written.data);
 				return score;
 			},
 		};
@@ -109,13 +109,6 @@ async function writeFor(
 	}
 	const ssim = Math.round((await found.ssim()) * 1e4) / 1e4;
 	return { ...found.written, quality: { value: found.quality, ssim, tries } };
-}
-
-/** What a viewer will see of its first frame, with the channels of what it was made from. */
-function decodeAgain(data: Buffer, { width, height, channels }: Pixels): Promise<Pixels> {
-	// Numbers are compared with numbers, whatever they mean.
-	const image = sharp(data, { limitInputPixels: width * height, ignoreIcc: true }).toColourspace('srgb');
-	return toPixels(channels === 4 ? image.ensureAlpha() : image.removeAlpha());
 }
 
 function attached(image: Sharp, { attach }: Extras): Sharp {

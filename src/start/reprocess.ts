@@ -1,4 +1,5 @@
 import { type Config, readConfig } from '../config.ts';
+import { progressLine } from '../files/summary.ts';
 import { createLogger, type Logger } from '../observe/log.ts';
 import { borrowRedis } from './borrow-redis.ts';
 import { createOutput, survivesBrokenOutput } from './output.ts';
@@ -12,6 +13,8 @@ export interface ReprocessFlags {
 
 /** How many pictures were met with which outcome. */
 interface Counts {
+	/** Looked at so far. */
+	readonly pictures: number;
 	readonly queued: number;
 	/** Not as they should be afterwards: busy, unreadable or without a recipe. */
 	readonly left: number;
@@ -22,11 +25,11 @@ export type Reprocess = (
 	config: Config,
 	flags: ReprocessFlags,
 	log: Logger,
-	onProgress: (counts: Counts) => void,
+	onProgress: (counts: Counts, total: number) => void,
 ) => Promise<Counts>;
 
-/** Milliseconds between two lines about how far it has come. */
-const progressInterval = 2_000;
+/** Milliseconds between two lines about how far it has come, and between two drawings of the one that moves. */
+const [lineInterval, drawInterval] = [2_000, 100];
 
 /**
  * Queues pictures again with their recipes as they are now, and says how far it has come.
@@ -42,12 +45,9 @@ export async function runReprocess(flags: ReprocessFlags, load: () => Promise<Re
 	const redis = await borrowRedis(config, log);
 	try {
 		const reprocess = await load();
-		let toldAt = Date.now();
-		const counts = await reprocess({ ...config, redisUrl: redis.url }, flags, log, (now) => {
-			if (Date.now() - toldAt < progressInterval) return;
-			toldAt = Date.now();
-			log.info(now, `${now.queued} pictures queued so far`);
-		});
+		const progress = showProgress(log);
+		const counts = await reprocess({ ...config, redisUrl: redis.url }, flags, log, progress.tell);
+		progress.close();
 		const summary = `${counts.queued} pictures queued; the workers do the rest`;
 		if (counts.left === 0) log.info(counts, summary);
 		else log.warn(counts, `${summary}. ${counts.left} were left: run it again for those that were busy`);
@@ -55,4 +55,22 @@ export async function runReprocess(flags: ReprocessFlags, load: () => Promise<Re
 	} finally {
 		await redis.leave();
 	}
+}
+
+/** One moving line in a terminal, a line of the log now and then elsewhere. */
+function showProgress(log: Logger) {
+	const { stderr } = process;
+	let toldAt = -Infinity;
+	return {
+		tell(now: Counts, total: number): void {
+			if (performance.now() - toldAt < (stderr.isTTY ? drawInterval : lineInterval)) return;
+			toldAt = performance.now();
+			const queued = `${now.queued} queued`;
+			if (stderr.isTTY) stderr.write(`\r\x1b[K${progressLine(now.pictures, total, queued, stderr.columns)}`);
+			else log.info({ ...now, total }, `${now.pictures} of ${total} pictures looked at, ${queued}`);
+		},
+		close(): void {
+			if (stderr.isTTY) stderr.write('\r\x1b[K');
+		},
+	};
 }

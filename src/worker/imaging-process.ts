@@ -76,7 +76,7 @@ async function image(task: ImagingTask) {
 	const known = kept?.get(sha256);
 	const file = known?.file ?? (await readOriginal(storage, task));
 	send({ kind: 'read' });
-	const { picture, further, megapixels } = await openPages(file, recipe, limits, known?.picture);
+	const { picture, further, levels, megapixels } = await openPages(file, recipe, limits, known?.picture);
 	const opened = await assetCache.open(task.assets ?? new Map());
 	const admitted = new Promise<number>((resolve) => {
 		go = resolve;
@@ -86,7 +86,7 @@ async function image(task: ImagingTask) {
 	const assets = await opened.decode();
 	const copying = kept && { known: known?.copy };
 	const { copy = known?.copy, ...result } = await runPipeline(
-		{ file, sha256, picture, further, recipe, assets, limits, lanes, ...(copying && { copying }) },
+		{ file, sha256, picture, further, recipe, levels, assets, lanes, ...(copying && { copying }) },
 		{
 			onStep: (event) => send({ kind: 'step', event }),
 			onVariant: (output) => send({ kind: 'variant', output }),

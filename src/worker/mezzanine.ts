@@ -30,7 +30,7 @@ export function mezzanineFor(picture: ReceivedPicture, recipe: Recipe): Mezzanin
 	const { facts } = picture;
 	const [render] = planVariants(recipe);
 	const [first] = render?.steps ?? [];
-	if (!facts || facts.frames > 1 || !render || !first || render.page > 1 || !isDeepStrictEqual(render.output, {}))
+	if (!facts || facts.frames > 1 || !render || !first || !isUsual(render) || !isDeepStrictEqual(render.output, {}))
 		return undefined;
 	if (render.encodings.some(asksForMore)) return undefined;
 	const prediction = scaling(first, facts);
@@ -57,13 +57,18 @@ function scaling({ operation, options }: PlannedStep, size: Size): Prediction | 
 	return operation.name === 'resize' ? operation.predict(size, options) : undefined;
 }
 
+/** Made of the first page, upright, as other variants are unless they say otherwise. */
+function isUsual({ page, isUpright }: PlannedVariant): boolean {
+	return page === 1 && isUpright;
+}
+
 /** Was it made by nothing but scaling, in the colours that renders have? Its digest tells that it is what the recipe of today says. */
 function showsAll(
 	variant: Variant,
 	planned: PlannedVariant | undefined,
 	original: Size & { readonly sha256: string },
 ): boolean {
-	if (!planned || planned.page > 1 || planned.output.colour !== undefined || !isPlain(planned)) return false;
+	if (!planned || !isUsual(planned) || planned.output.colour !== undefined || !isPlain(planned)) return false;
 	const isAsPlanned = planned.encodings.some(
 		(encoding) => isGoodEnough(encoding) && variantDigest(original.sha256, planned, encoding) === variant.digest,
 	);

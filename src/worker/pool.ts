@@ -11,7 +11,7 @@ export type { ImagingResult, ImagingTask } from './imaging-protocol.ts';
 export interface ImagingPoolOptions extends ImagingSettings {
 	/** Imaging processes, each of which works on one picture at a time. */
 	readonly processes: number;
-	/** Decoded pixels that all processes may hold together, in millions. */
+	/** Pixels that all processes may hold together, in millions: of each picture those that are decoded, or of the largest that is made. */
 	readonly megapixelsInFlight: number;
 	/** Resident memory at which a process is replaced between pictures, million bytes. */
 	readonly imagingMegabytes: number;

@@ -74,12 +74,15 @@ describe('the page', () => {
 });
 
 describe('GET /v1/queues', () => {
-	it('tells where Arena shows each queue', async () => {
-		const { url } = await startTestApi({ PICPIPE_ARENA_PORT: '9123' });
+	it.each([
+		[{ PICPIPE_ARENA_PORT: '9123' }, 'http://127.0.0.1:9123'],
+		[{ PICPIPE_ARENA_URL: 'https://queues.example.org/arena/' }, 'https://queues.example.org/arena'],
+	])('tells where Arena shows each queue with %j', async (environment, arena) => {
+		const { url } = await startTestApi(environment);
 		// The api answers before it has reached Redis.
 		await expect.poll(async () => (await fetch(`${url}/v1/queues`)).status).toBe(200);
 		const { queues } = await json(await fetch(`${url}/v1/queues`));
 		expect(queues.length).toBeGreaterThan(0);
-		for (const { name, links } of queues) expect(links).toEqual({ arena: `http://127.0.0.1:9123/picpipe/${name}` });
+		for (const { name, links } of queues) expect(links).toEqual({ arena: `${arena}/picpipe/${name}` });
 	});
 });

@@ -141,9 +141,9 @@ describe('a recipe of a request', () => {
 			PICPIPE_MAX_STEPS: '1',
 		});
 		const { steps, encode } = webp(1);
-		const refused = async (recipe: string, detail: RegExp, code = 'invalid-recipe') => {
+		const refused = async (recipe: string, detail: RegExp, code = 'invalid-recipe', expected = 400) => {
 			const { status, body } = await upload(api, recipe);
-			expect({ status, code: body.code }, recipe.slice(0, 100)).toEqual({ status: 400, code });
+			expect({ status, code: body.code }, recipe.slice(0, 100)).toEqual({ status: expected, code });
 			expect(body.detail).toMatch(detail);
 			expect(await api.keys()).toEqual([]);
 		};
@@ -156,6 +156,12 @@ describe('a recipe of a request', () => {
 		await refused(
 			JSON.stringify({ variants: { a: webp(1), b: webp(2), c: { steps: [...steps, ...steps], encode } } }),
 			/^variants: expected at most 2 \(PICPIPE_MAX_VARIANTS\), received 3; variants\.c\.steps: expected at most 1 \(PICPIPE_MAX_STEPS\), received 2$/,
+			'recipe-too-large',
+			422,
+		);
+		await refused(
+			JSON.stringify({ variants: { a: { steps: [...steps, ...steps], encode: [] } } }),
+			/^variants\.a\.encode: expected at least one encoder/,
 		);
 		await refused(`{"variants":${'['.repeat(4_000)}${']'.repeat(4_000)}}`, /^variants: expected an object/);
 		await refused(`{"doc":"${'x'.repeat(9_000)}"}`, /at most 8192 bytes/, 'invalid-field');
@@ -165,7 +171,8 @@ describe('a recipe of a request', () => {
 		const process = (recipe: unknown) =>
 			call(api, 'POST', `/v1/pictures/${picture.id}/process`, { recipe }).then(({ body }) => body);
 		expect(await process({ doc: 'é'.repeat(5_000), variants: {} })).toMatchObject({
-			code: 'invalid-recipe',
+			code: 'recipe-too-large',
+			class: 'limit',
 			detail: expect.stringMatching(/^recipe: expected at most 8192 bytes of JSON, received 100\d\d$/),
 		});
 		expect(await process([icon])).toMatchObject({ code: 'invalid-field' });

@@ -70,6 +70,26 @@ describe('built-in recipes', () => {
 		expect(shown(made)).toEqual(['og.jpeg 1200×630', 'square.jpeg 1080×1080', 'story.jpeg 1080×1920']);
 	});
 
+	it('archive keeps every frame of an animation, and colours that sRGB has not', async () => {
+		const frames = await Promise.all(
+			[1, 2, 3].map((seed) => photograph({ width: 64, height: 48, format: 'png', seed })),
+		);
+		const animation = await sharp(frames, { join: { animated: true } })
+			.webp({ lossless: true, delay: [100, 200, 300] })
+			.toBuffer();
+		const whole = (file: Buffer) => sharp(file, { pages: -1 }).removeAlpha().raw().toBuffer();
+		const moving = await makeBuiltIn('archive', animation);
+		expect(shown(moving)).toEqual(['lossless.webp 64×48']);
+		expect(await sharp(moving.variant('lossless').data).metadata()).toMatchObject({ pages: 3, delay: [100, 200, 300] });
+		expect((await whole(moving.variant('lossless').data)).equals(await whole(animation))).toBe(true);
+
+		const wide = await photograph({ width: 64, height: 48, format: 'png', icc: 'p3' });
+		const { data } = (await makeBuiltIn('archive', wide)).variant('lossless');
+		const numbers = (file: Buffer) => sharp(file, { ignoreIcc: true }).raw().toBuffer();
+		expect((await numbers(data)).equals(await numbers(wide))).toBe(true);
+		expect((await sharp(data).metadata()).icc).toBeDefined();
+	});
+
 	it('archive keeps every pixel, upright', async () => {
 		const options = { width: 320, height: 200, format: 'png' } as const;
 		const upright = await sharp(await photograph(options))

@@ -43,15 +43,13 @@ export async function make(
 	const steps: StepEvent[] = [];
 	const web = (await loadRecipes(undefined)).get('web');
 	const { definition } = recipe === undefined && web ? web : parseRecipe('test', recipe);
-	const { picture, further } = await openPages(file, definition, { ...limits, ...limited });
+	const opened = await openPages(file, definition, { ...limits, ...limited });
 	const result = await runPipeline(
 		{
 			file,
 			sha256: createHash('sha256').update(file).digest('hex'),
-			picture,
-			further,
+			...opened,
 			recipe: definition,
-			limits: { ...limits, ...limited },
 			lanes,
 			...(assets && { assets }),
 			...(copying && { copying }),

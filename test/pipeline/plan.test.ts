@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { operations } from '../../src/operations/index.ts';
 import { encoders } from '../../src/pipeline/encode.ts';
-import { planLevels, variantsOf } from '../../src/pipeline/levels.ts';
+import { megapixelsMade, planLevels, variantsOf } from '../../src/pipeline/levels.ts';
 import { parseRecipe, planVariants, variantDigest } from '../../src/pipeline/plan.ts';
 import { loadRecipes } from '../../src/pipeline/recipes.ts';
 
@@ -277,6 +277,25 @@ describe('planLevels', () => {
 			'1000×500 of 1500',
 			'700×350 of 1500',
 		]);
+	});
+
+	it.each([
+		[0.12, [{ resize: { width: 400 } }], { width: 4000, height: 3000 }],
+		[49, [{ resize: { width: 7000 } }], { width: 10, height: 10 }],
+		[49, [{ resize: { width: 7000 } }, { resize: { width: 10 } }], { width: 10, height: 10 }],
+		[12, [{ trim: {} }, { resize: { width: 400 } }], { width: 4000, height: 3000 }],
+		[50, [{ trim: {} }, { resize: { width: 7000 } }], { width: 10, height: 10 }],
+		[50, [{ trim: {} }, { resize: { width: 9000 } }], { width: 10, height: 10 }],
+	])('knows that %f million pixels are made at most by %j', (megapixels, steps, size) => {
+		const { definition } = parseRecipe('r', { variants: { only: { steps, encode: [{ webp: {} }] } } });
+		expect(megapixelsMade(planLevels(definition, size, limits), limits)).toBeCloseTo(megapixels, 2);
+	});
+
+	it('counts every frame, and variants that stand on others', () => {
+		const large = { from: 'only', steps: [{ resize: { width: 1000 } }], encode: [{ webp: {} }] };
+		const { definition } = parseRecipe('r', { variants: { only: { encode: [{ png: {} }] }, large } });
+		const levels = planLevels(definition, { width: 10, height: 10, frames: 5 }, limits);
+		expect(megapixelsMade(levels, limits)).toBe(5);
 	});
 
 	it('decodes the whole where every pixel counts', () => {

@@ -205,6 +205,22 @@ describe.each(['jpeg', 'webp', 'avif'])('%s', (format) => {
 	});
 });
 
+it('is good enough in every frame of an animation, also where frames become one', async () => {
+	const plain = await sharp({ create: { ...size, channels: 3, background: '#808080' } })
+		.png()
+		.toBuffer();
+	const busy = await photograph({ ...size, format: 'png' });
+	const frames = [plain, plain, busy, busy, plain];
+	const file = await sharp(frames, { join: { animated: true } })
+		.webp({ lossless: true, delay: [5, 40, 0, 70, 100] })
+		.toBuffer();
+	const { data, quality } = (await make(file, one([], [{ webp: { quality: { ssim: 0.95 } } }]))).variant('only');
+	const shown = sharp(data, { page: (await sharp(data).metadata()).pages === 3 ? 1 : 2 });
+	const score = similarityTo(await pixelsOf(busy))(await pixelsOf(await shown.png().toBuffer()));
+	expect(score).toBeGreaterThanOrEqual(0.95);
+	expect(score).toBeCloseTo(quality?.ssim ?? 0, 3);
+});
+
 it('compares a JPEG with what its background makes of transparency', async () => {
 	const file = await sharp(await photograph(size))
 		.ensureAlpha(0.3)

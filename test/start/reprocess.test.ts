@@ -10,6 +10,10 @@ import { temporaryFolder } from './folder.ts';
 const icon = (width: number) =>
 	`recipes: { icon: { variants: { icon: { steps: [{ resize: { width: ${width} } }], encode: [{ webp: {} }] } } } }`;
 
+/** The line at the end; those before it have a total. */
+const summaryOf = ({ lines }: Pick<PicpipeProcess, 'lines'>) =>
+	lines.find(({ queued, total }) => queued !== undefined && total === undefined);
+
 describe('picpipe reprocess', { timeout: 120_000 }, () => {
 	test('makes every picture of a recipe again, through the workers that run', async () => {
 		const folder = await temporaryFolder();
@@ -36,26 +40,27 @@ describe('picpipe reprocess', { timeout: 120_000 }, () => {
 		};
 		const first = await again('--recipe', 'icon', '--stale');
 		expect(first.code, first.output).toBe(0);
-		expect(
-			first.lines.find(({ queued }) => queued !== undefined),
-			first.output,
-		).toMatchObject({
+		expect(summaryOf(first), first.output).toMatchObject({
 			pictures: 3,
 			queued: 2,
 			others: 1,
 			left: 0,
+		});
+		expect(first.lines.find(({ total }) => total !== undefined)).toMatchObject({
+			msg: '0 of 3 pictures looked at, 0 queued',
+			total: 3,
 		});
 		for (const id of ids.slice(0, 2)) {
 			expect((await untilFinished({ url }, id, 60_000)).variants).toMatchObject([{ name: 'icon', width: 50 }]);
 		}
 		const second = await again();
 		expect(second.code, second.output).toBe(0);
-		expect(second.lines.find(({ queued }) => queued !== undefined)).toMatchObject({ queued: 0, upToDate: 3 });
+		expect(summaryOf(second)).toMatchObject({ queued: 0, upToDate: 3 });
 
 		await writeFile(recipes, 'recipes: {}');
 		const third = await again('--stale');
 		expect(third.code, third.output).toBe(1);
-		expect(third.lines.find(({ queued }) => queued !== undefined)).toMatchObject({ left: 2, upToDate: 1 });
+		expect(summaryOf(third)).toMatchObject({ left: 2, upToDate: 1 });
 		// The api looks at the file now and then, and may do so after the command has ended.
 		const isRefusal = (line: { msg?: string }) => /refused; the recipes stay/.test(line.msg ?? '');
 		await picpipe.waitFor(isRefusal, 0);

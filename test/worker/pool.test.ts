@@ -194,10 +194,26 @@ describe('imaging pool', () => {
 		]);
 	});
 
-	it('takes a picture larger than the whole budget, alone', async () => {
+	const enlarged = (steps: readonly unknown[]) => ({
+		variants: { only: { steps, encode: [{ webp: { effort: 0 } }] } },
+	});
+	it.each([
+		['a picture larger than the whole budget', { width: 1600, height: 1000 }, undefined],
+		['a picture that is made so', { width: 16, height: 10 }, enlarged([{ resize: { width: 1600 } }])],
+		[
+			'a picture that is made so on the way',
+			{ width: 16, height: 10 },
+			enlarged([{ resize: { width: 1600 } }, { resize: { width: 400 } }]),
+		],
+		[
+			'a picture that is made so after a step that tells no size before',
+			{ width: 16, height: 10 },
+			enlarged([{ trim: {} }, { resize: { width: 400 } }]),
+		],
+	])('takes %s alone', async (_, size, recipe) => {
 		const { task, run } = await open({ megapixelsInFlight: 1 });
-		const files = await Promise.all([1, 2, 3].map((seed) => photograph({ width: 1600, height: 1000, seed })));
-		const works = (await Promise.all(files.map((file) => task(file)))).map(run);
+		const files = await Promise.all([1, 2, 3].map((seed) => photograph({ ...size, seed })));
+		const works = (await Promise.all(files.map((file) => task(file, recipe)))).map(run);
 		await Promise.all(works.map(({ result }) => result));
 		const spans = works
 			.map(({ steps }) => {

@@ -10,6 +10,8 @@ import { webp } from './webp.ts';
 
 const names = ['avif', 'webp', 'jpeg', 'png', 'gif'] as const;
 type Name = (typeof names)[number];
+/** Those that can hold all of 8 bits a channel. GIF has no more than 256 colours. */
+const losslessNames = ['png', 'webp'] as const satisfies readonly Name[];
 const byName: Readonly<Record<Name, Encoder>> = {
 	avif: avif as Encoder,
 	webp: webp as Encoder,
@@ -18,23 +20,40 @@ const byName: Readonly<Record<Name, Encoder>> = {
 	gif: gif as Encoder,
 };
 
-const schema = z.strictObject({
-	formats: z
-		.array(z.enum(names))
-		.min(1, 'expected at least one format')
-		.default(['avif', 'webp', 'jpeg', 'png'])
-		// A set has one spelling, and so one digest.
-		.overwrite((formats) => names.filter((name) => formats.includes(name)))
-		.describe(
-			'Formats that may be chosen: those that all who will see the picture can show. Their order has no meaning.',
-		),
-	ssim: ssimTarget
-		.optional()
-		.describe(
-			'For formats that lose something: take the lowest quality that is so similar to what was encoded, instead of the default of the format.',
-		),
-});
+const schema = z
+	.strictObject({
+		formats: z
+			.array(z.enum(names))
+			.min(1, 'expected at least one format')
+			.default(['avif', 'webp', 'jpeg', 'png'])
+			// A set has one spelling, and so one digest.
+			.overwrite((formats) => names.filter((name) => formats.includes(name)))
+			.describe(
+				'Formats that may be chosen: those that all who will see the picture can show. Their order has no meaning.',
+			),
+		ssim: ssimTarget
+			.optional()
+			.describe(
+				'For formats that lose something: take the lowest quality that is so similar to what was encoded, instead of the default of the format.',
+			),
+		lossless: z
+			.literal(true)
+			.optional()
+			.describe('Lose nothing: animations become WebP, everything else PNG, or WebP where PNG is not allowed.'),
+	})
+	.refine(({ formats, lossless }) => !lossless || losslessNames.some((name) => formats.includes(name)), {
+		error: 'expected png or webp among them because lossless is true',
+		path: ['formats'],
+	})
+	.refine(({ ssim, lossless }) => !lossless || ssim === undefined, {
+		error: 'expected no such key because lossless is true',
+		path: ['ssim'],
+	});
 type AutoOptions = z.infer<typeof schema>;
+
+function allowedBy({ formats, lossless }: AutoOptions): readonly Name[] {
+	return lossless ? losslessNames.filter((name) => formats.includes(name)) : formats;
+}
 
 interface Preference {
 	readonly name: Name;
@@ -59,11 +78,21 @@ const forPhotographs: readonly Preference[] = [
 ];
 const forAnimations: readonly Preference[] = [{ name: 'webp' }, { name: 'gif' }];
 
+/** Every program reads PNG; it has no animation. */
+const forLossless: readonly Preference[] = [
+	{ name: 'png', options: { compressionLevel: 9 } },
+	{ name: 'webp', options: { lossless: true } },
+];
+
 /** Best first; what can't hold the picture only when nothing else is allowed. */
 function preferences({ isAnimated, isDrawing, isTransparent }: Content): readonly Preference[] {
 	const still = isDrawing ? forDrawings : forPhotographs;
 	const opaque = still.filter(({ name }) => name !== 'jpeg');
 	return [...(isAnimated ? forAnimations : []), ...(isTransparent ? opaque : still), ...still];
+}
+
+function losslessPreferences({ isAnimated }: Content): readonly Preference[] {
+	return isAnimated ? forLossless.toReversed() : forLossless;
 }
 
 function holds(encoder: Encoder, { width, height }: Content): boolean {
@@ -82,13 +111,14 @@ export const auto: Chooser<AutoOptions> = {
 	doc: 'One of several formats, chosen by what is in the picture. Animations become WebP or GIF. Drawings, screenshots and text become lossless WebP or PNG, photographs AVIF, WebP or JPEG, in this order; what is transparent never becomes JPEG, unless nothing else is allowed.',
 	schema: schema as z.ZodType<AutoOptions>,
 
-	encoders: ({ formats }) => formats.map((name) => byName[name]),
+	encoders: (options) => allowedBy(options).map((name) => byName[name]),
 
 	// Those among the animated formats that are allowed.
-	keepsAnimation: ({ formats }) => forAnimations.some(({ name }) => formats.includes(name)),
+	keepsAnimation: (options) => forAnimations.some(({ name }) => allowedBy(options).includes(name)),
 
-	choose({ formats, ssim }, content) {
-		const allowed = preferences(content).filter(({ name }) => formats.includes(name));
+	choose({ formats, ssim, lossless }, content) {
+		const all = lossless ? losslessPreferences(content) : preferences(content);
+		const allowed = all.filter(({ name }) => formats.includes(name));
 		const best = allowed.find(({ name }) => holds(byName[name], content)) ?? allowed[0];
 		// The schema asks for a format, and each is among the preferences.
 		if (!best) throw new TypeError('Expected at least one format.');
