@@ -1,8 +1,13 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 import { LongestFirst } from './test/helpers/longest-first.ts';
 
+const builtProgram = fileURLToPath(new URL('./dist/worker/imaging-program.js', import.meta.url));
+
 export default defineConfig({
 	test: {
+		// Imaging processes run the build, as all processes do that tests start (docs/decisions/0051-tests-run-the-build.md).
+		alias: [{ find: /^\.\/imaging-program\.ts$/, replacement: builtProgram }],
 		include: ['test/**/*.test.ts'],
 		// One private Redis for the whole run: `inject('redisUrl')`.
 		globalSetup: ['test/helpers/setup.ts'],

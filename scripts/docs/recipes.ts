@@ -107,10 +107,11 @@ function brief(recipe: NamedRecipe): unknown {
 	const written = {
 		...(analyse.length > 0 && { analyse }),
 		variants: Object.fromEntries(
-			Object.entries(variants).map(([name, { from, steps, encode }]) => [
+			Object.entries(variants).map(([name, { from, steps, encode, ...rest }]) => [
 				name,
 				{
 					...(from !== undefined && { from }),
+					...rest,
 					...(steps.length > 0 && { steps: steps.map((step) => withoutDefaults(step, findOperation)) }),
 					encode: encode.map((encoding) => withoutDefaults(encoding, findEncoder)),
 				},

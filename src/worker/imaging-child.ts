@@ -1,14 +1,12 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { createRequire } from 'node:module';
-import { extname } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath, pathToFileURL } from 'node:url';
 import { LRUCache } from 'lru-cache';
 import { settings } from '../config.ts';
 import { type ErrorCode, PicpipeError, type Seen, toPicpipeError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
 import type { PipelineListener } from '../pipeline/run.ts';
 import type { Release } from './budget.ts';
+import { imagingProgram } from './imaging-program.ts';
 import {
 	type FromImaging,
 	type ImagingResult,
@@ -188,23 +186,16 @@ function diedOf(how: string, seen: Seen): PicpipeError {
 	return new PicpipeError('imaging-process-died', `The process that worked on the picture died (${how}).`, { seen });
 }
 
-/** Starts the program beside this file: TypeScript when run from source, JavaScript when built. */
 function forkImaging(): ChildProcess {
-	const extension = extname(fileURLToPath(import.meta.url));
-	const program = fileURLToPath(new URL(`./imaging-process${extension}`, import.meta.url));
+	const { path, flags } = imagingProgram();
 	const withheld = Object.fromEntries(withheldVariables.map((name) => [name, undefined]));
-	return fork(program, [], {
+	return fork(path, [], {
 		// Structured cloning carries bytes as they are.
 		serialization: 'advanced',
 		stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
 		env: { ...process.env, ...withheld, ...allocatorSettings },
-		execArgv: extension === '.ts' ? [...engineFlags, '--import', sourceLoader()] : engineFlags,
+		execArgv: [...engineFlags, ...flags],
 	});
-}
-
-/** tsx, as a URL: a bare name would be looked up from the working directory. */
-function sourceLoader(): string {
-	return pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
 }
 
 function logOutput(child: ChildProcess, log: Logger): void {
