@@ -47,14 +47,13 @@ function isScaled({ operation, options, input }: Pass): boolean {
 	return enough !== undefined && !addsAlpha;
 }
 
-/**
- * Cut at the sides at most: of a picture that is cut above or below, a decoder may read no further than to the edge, and not see that the file ends
- * early. One that lies on its side is cut across its rows.
- */
+/** The first EXIF orientation for which sharp rotates: before it cuts anything, it holds all of the scaled picture then (`StaySequential` in its pipeline.cc). */
+const firstRotated = 3;
+
+/** Of a picture that is cut above or below, a decoder may read no further than to the edge, and not see that the file ends early; unless all of it is read first. */
 function isReadWhole({ operation, options, input }: Pass, { facts }: Inspected): boolean {
 	const { enough, output } = operation.predict(input, options);
-	if (enough === undefined || enough.height > output.height) return false;
-	return enough.width <= output.width || facts.orientation === 1;
+	return enough !== undefined && (enough.height <= output.height || facts.orientation >= firstRotated);
 }
 
 /** One whose pixels are what its decoder gives: no alpha to be put on a background, no further frames, no numbers of another kind. */
