@@ -1,8 +1,18 @@
+import { readFile } from 'node:fs/promises';
+import heicDecode from 'heic-decode/lib.js';
+import libheif from 'libheif-js/libheif-wasm/libheif-bundle.js';
 import sharp from 'sharp';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { type Encoder, isChooser, encoders as named } from '../../src/pipeline/encode.ts';
 import { inputFormats } from '../../src/pipeline/sniff.ts';
-import { colourDifference, photograph, similarity } from '../helpers/pictures.ts';
+import {
+	colourDifference,
+	extraTitle,
+	type PhotographFormat,
+	photograph,
+	sharedPictures,
+	similarity,
+} from '../helpers/pictures.ts';
 import { make, one } from './make.ts';
 
 const encoders = named.filter((encoder): encoder is Encoder => !isChooser(encoder));
@@ -19,29 +29,74 @@ async function encoded(encoding: Readonly<Record<string, unknown>>, file?: Buffe
 	return (await make(file ?? (await photograph(size)), one([], [encoding]))).variant('only').data;
 }
 
-/** Nothing here can write HEIC: `decode.test.ts` takes files of phones. */
-const writable = inputFormats.filter((format) => format !== 'heic');
+/** A file, and what it is to look like. */
+interface Input {
+	readonly file: Buffer;
+	readonly reference: Buffer;
+}
 
-describe.each(writable)('%s', (input) => {
-	it.each(encoders.map(({ name }) => name))('becomes %s', async (output) => {
-		const file = await photograph({ ...size, format: input });
-		const made = (await make(file, one([{ resize: { width: 200 } }], [{ [output]: {} }]))).variant('only');
-		const encoder = encoders.find(({ name }) => name === output);
-		expect(made).toMatchObject({ format: output, type: encoder?.type, extension: encoder?.extension });
-		expect(await sharp(made.data).metadata()).toMatchObject({
-			format: sharpNames[output] ?? output,
-			width: 200,
-			height: 150,
-			space: 'srgb',
-		});
-		const reference = await sharp(await photograph(size))
-			.resize({ width: 200 })
-			.png()
-			.toBuffer();
-		const [leastSimilarity, mostDifference] = least[output] ?? least[input] ?? [0.95, 2.5];
-		expect(await similarity(made.data, reference)).toBeGreaterThan(leastSimilarity);
-		expect(await colourDifference(made.data, reference)).toBeLessThan(mostDifference);
+async function written(format: PhotographFormat): Promise<Input> {
+	return { file: await photograph({ ...size, format }), reference: await photograph(size) };
+}
+
+/** A drawing that holds the photograph. */
+async function drawn(): Promise<Input> {
+	const reference = await photograph(size);
+	const { width, height } = size;
+	const image = `<image width="${width}" height="${height}" href="data:image/jpeg;base64,${reference.toString('base64')}"/>`;
+	const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}">${image}</svg>`;
+	return { file: Buffer.from(svg), reference };
+}
+
+/** What its decoder makes of it. */
+async function photographed(path: string): Promise<Input> {
+	const file = await readFile(path);
+	const { data, width, height } = await heicDecode(libheif()).one({ buffer: file });
+	const decoded = sharp(data, { raw: { width, height, channels: 4 } });
+	return { file, reference: await decoded.png({ compressionLevel: 1 }).toBuffer() };
+}
+
+async function expectSame({ file, reference }: Input, input: string, output: string): Promise<void> {
+	const whole = await sharp(reference).metadata();
+	const recipe = one([{ resize: { width: 200 } }], [{ [output]: {} }]);
+	const made = (await make(file, recipe, { svg: { maxBytes: 1e6, maxElements: 100 } })).variant('only');
+	const encoder = encoders.find(({ name }) => name === output);
+	expect(made).toMatchObject({ format: output, type: encoder?.type, extension: encoder?.extension });
+	expect(await sharp(made.data).metadata()).toMatchObject({
+		format: sharpNames[output] ?? output,
+		width: 200,
+		height: Math.round((200 * whole.height) / whole.width),
+		space: 'srgb',
 	});
+	const expected = await sharp(reference).resize({ width: 200 }).png().toBuffer();
+	const [leastSimilarity, mostDifference] = least[output] ?? least[input] ?? [0.95, 2.5];
+	// Decoders that shrink while they load would make the measure another one.
+	const seen = await sharp(made.data).png().toBuffer();
+	expect(await similarity(seen, expected)).toBeGreaterThan(leastSimilarity);
+	expect(await colourDifference(seen, expected)).toBeLessThan(mostDifference);
+}
+
+const outputs = encoders.map(({ name }) => name);
+
+/** Nothing here can write HEIC. */
+const writable = inputFormats.filter((format) => format !== 'heic');
+describe.each(writable)('%s', (input) => {
+	it.each(outputs)('becomes %s', async (output) => expectSame(await written(input), input, output));
+});
+
+describe('svg', () => {
+	it.each(outputs)('becomes %s', async (output) => expectSame(await drawn(), 'svg', output));
+});
+
+/** Of those that are there, the one that is not in Display P3. */
+const heic = sharedPictures('heic', /^cheers/);
+describe.skipIf(heic.length === 0)(extraTitle('heic', heic), () => {
+	let input: Input;
+	beforeAll(async () => {
+		if (heic[0]) input = await photographed(heic[0].path);
+	});
+
+	it.skipIf(heic.length === 0).each(outputs)('becomes %s', async (output) => expectSame(input, 'heic', output));
 });
 
 /** Tag 259 of the first page (TIFF 6.0, page 30); sharp writes little-endian. */
