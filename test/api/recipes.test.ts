@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { readManifest } from '../../src/catalog/manifest.ts';
 import { ConfigError } from '../../src/config.ts';
 import { operations } from '../../src/operations/index.ts';
 import { encoders } from '../../src/pipeline/encode.ts';
@@ -121,6 +122,29 @@ describe('a recipe of a request', () => {
 			recipe: { name: 'inline' },
 			links: { variants: { icon: expect.any(String) } },
 		});
+	});
+
+	it('says which quality was found, where it names a target instead of one', async () => {
+		const api = await startTestApi({ PICPIPE_INLINE_RECIPES: 'true' });
+		await api.startWorker();
+		const encode = (quality: unknown) => ({ ...webp(120), encode: [{ webp: { quality } }] });
+		const variants = { similar: encode({ ssim: 0.95 }), small: encode({ maxBytes: 1_500 }), plain: encode(70) };
+		const { body } = await upload(api, JSON.stringify({ variants }));
+		const picture = await untilFinished(api, body.id);
+		const { similar, small, plain } = Object.fromEntries(
+			picture.variants.map((variant: { name: string }) => [variant.name, variant]),
+		);
+		for (const { quality } of [similar, small]) {
+			expect(Object.keys(quality).sort()).toEqual(['ssim', 'tries', 'value']);
+			expect(quality.value).toBeGreaterThanOrEqual(1);
+			expect(quality.value).toBeLessThanOrEqual(100);
+			expect(quality.tries).toBeLessThanOrEqual(7);
+		}
+		expect(similar.quality.ssim).toBeGreaterThanOrEqual(0.95);
+		expect(small.bytes).toBeLessThanOrEqual(1_500);
+		expect(plain).not.toHaveProperty('quality');
+		const stored = await readManifest(api.storage, body.id);
+		expect(stored?.variants.map(({ quality }) => quality)).toEqual([similar.quality, small.quality, undefined]);
 	});
 
 	it('is refused unless a setting allows it', async () => {
