@@ -46,7 +46,8 @@ async function decodeAgain(file: Buffer, { width, height, channels, animation }:
 		return { frames: [shown], starts: [0] };
 	}
 	const image = sharp(file, { ...options, pages: -1 });
-	const { delay = [] } = await image.metadata();
+	// One whose frames have all become the same has none any more.
+	const { delay = [usualDelay] } = await image.metadata();
 	const { data } = await toPixels(withChannels(image, channels));
 	const shown = { data, width, height, channels, animation: { ...animation, delay } };
 	return { frames: framesOf(shown), starts: startsOf(delay) };

@@ -57,6 +57,17 @@ describe('auto', () => {
 		expect(after?.equals(before as Buffer)).toBe(true);
 	});
 
+	it.each([
+		[
+			{ formats: ['jpeg', 'avif'], lossless: true },
+			'formats: expected png or webp among them because lossless is true',
+		],
+		[{ lossless: true, ssim: 0.9 }, 'ssim: expected no such key because lossless is true'],
+		[{ lossless: false }, 'lossless: expected true'],
+	])('refuses %j', (auto, message) => {
+		expect(() => parseRecipe('r', one([], [{ auto }]))).toThrow(`variants.only.encode[0].auto.${message}`);
+	});
+
 	it('keeps the colours of a drawing whole where loss cannot be helped', async () => {
 		const { data, format } = await chosen(await drawing(), { formats: ['jpeg'] });
 		expect(format).toBe('jpeg');

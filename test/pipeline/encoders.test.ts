@@ -223,6 +223,12 @@ describe('an option of an encoder', () => {
 		const { value: quality = 0, ssim } = made.quality ?? {};
 		expect(ssim).toBeGreaterThanOrEqual(0.9);
 		expect(made.data.equals(await bySharp(file, 'webp', { ...standard.webp, quality }))).toBe(true);
+		const lossless = (formats?: readonly string[]) =>
+			encoded(file, 'auto', { lossless: true, ...(formats && { formats }) });
+		const png = await bySharp(file, 'png', { ...standard.png, compressionLevel: 9 });
+		expect((await lossless()).equals(png)).toBe(true);
+		const webp = await bySharp(file, 'webp', { ...standard.webp, lossless: true });
+		expect((await lossless(['avif', 'webp'])).equals(webp)).toBe(true);
 	});
 
 	it('has a test here, every one', () => {
@@ -230,7 +236,7 @@ describe('an option of an encoder', () => {
 			...Object.fromEntries(
 				Object.entries(rows).map(([name, list]) => [name, list.flatMap(({ options }) => Object.keys(options))]),
 			),
-			auto: ['formats', 'ssim'],
+			auto: ['formats', 'ssim', 'lossless'],
 		};
 		for (const { name, schema } of encoders) {
 			const { properties = {} } = z.toJSONSchema(schema, { io: 'input' });

@@ -221,6 +221,15 @@ it('is good enough in every frame of an animation, also where frames become one'
 	expect(score).toBeCloseTo(quality?.ssim ?? 0, 3);
 });
 
+it('is found for an animation in which nothing moves', async () => {
+	const frame = await photograph({ ...size, format: 'png' });
+	const file = await sharp([frame, frame], { join: { animated: true } })
+		.gif({ reuse: false, keepDuplicateFrames: true })
+		.toBuffer();
+	const { quality } = (await make(file, one([], [{ webp: { quality: { ssim: 0.95 } } }]))).variant('only');
+	expect(quality?.ssim).toBeGreaterThanOrEqual(0.95);
+});
+
 it('compares a JPEG with what its background makes of transparency', async () => {
 	const file = await sharp(await photograph(size))
 		.ensureAlpha(0.3)
