@@ -1,20 +1,21 @@
 import { z } from 'zod';
-import { type Offset, placeIn, shapeWithin } from './geometry.ts';
+import { aroundPoint, movedIn, type Offset, shapeWithin, within } from './geometry.ts';
 import type { Operation, Size } from './operation.ts';
-import { integer, isStrategy, maximumSide, number, type Place, position, ratio, ratioOf } from './options.ts';
+import { integer, isStrategy, moves, type Place, pixelsOf, point, position, ratio, ratioOf, side } from './options.ts';
 
 const pixel = integer(0, 65_535);
+const keeps = 'to keep: pixels, or a share such as `50%`; all when absent or when there are fewer.';
 
 const schema = z
 	.strictObject({
-		width: integer(1, maximumSide).optional().describe('Pixels to keep; all when absent or when there are fewer.'),
-		height: integer(1, maximumSide).optional().describe('Pixels to keep; all when absent or when there are fewer.'),
-		ratio: ratio().optional().describe('Shape to keep as much as possible of, instead of a width and a height.'),
+		width: side('width').optional().describe(`Width ${keeps}`),
+		height: side('height').optional().describe(`Height ${keeps}`),
+		ratio: ratio().optional().describe('Shape to keep as much as possible of, within a width and a height if given.'),
 		position: position()
 			.default('centre')
 			.describe('What is kept: a side or corner, what draws the eye (`attention`) or what is busiest (`entropy`).'),
-		focus: z
-			.strictObject({ x: number(0, 1), y: number(0, 1) })
+		...moves,
+		focus: point()
 			.optional()
 			.describe(
 				'The point that is kept as near to the middle as possible, as shares of the width and height: `{ x: 0, y: 0 }` is the left top. Instead of a position.',
@@ -24,8 +25,8 @@ const schema = z
 			.describe('Pixels left of what is kept, instead of a position. Fewer where the picture ends.'),
 		top: pixel.optional().describe('Pixels above what is kept, instead of a position. Fewer where the picture ends.'),
 	})
-	.refine(({ width, height, ratio }) => (width === undefined && height === undefined) !== (ratio === undefined), {
-		error: 'expected a width, a height or both, or else a ratio',
+	.refine(({ width, height, ratio }) => width !== undefined || height !== undefined || ratio !== undefined, {
+		error: 'expected a width, a height, a ratio, or several of them',
 	})
 	.refine(({ focus, left, top }) => focus === undefined || (left === undefined && top === undefined), {
 		error: 'expected no focus because left or top is given',
@@ -34,6 +35,10 @@ const schema = z
 	.refine((options) => options.position === 'centre' || !isPlacedOtherwise(options), {
 		error: 'expected no position because focus, left or top is given',
 		path: ['position'],
+	})
+	.refine((options) => !isMoved(options) || !(isPlacedOtherwise(options) || isStrategy(options.position)), {
+		error: 'expected no x and y because nothing but a side, a corner or centre is moved from',
+		path: ['x'],
 	});
 type CropOptions = z.infer<typeof schema>;
 
@@ -41,25 +46,22 @@ function isPlacedOtherwise({ focus, left, top }: { focus?: unknown; left?: unkno
 	return focus !== undefined || left !== undefined || top !== undefined;
 }
 
-function keptSize(input: Size, { width, height, ratio }: CropOptions): Size {
-	if (ratio !== undefined) return shapeWithin(input, ratioOf(ratio));
-	return { width: Math.min(width ?? input.width, input.width), height: Math.min(height ?? input.height, input.height) };
+function isMoved({ x, y }: { x?: unknown; y?: unknown }): boolean {
+	return x !== undefined || y !== undefined;
 }
 
-function keptFrom(input: Size, kept: Size, { position, focus, left, top }: CropOptions): Offset {
-	const room = { left: input.width - kept.width, top: input.height - kept.height };
-	const within = (at: number, most: number) => Math.max(0, Math.min(most, Math.round(at)));
-	if (focus !== undefined) {
-		return {
-			left: within(focus.x * input.width - kept.width / 2, room.left),
-			top: within(focus.y * input.height - kept.height / 2, room.top),
-		};
-	}
-	if (left !== undefined || top !== undefined) {
-		// A picture may be smaller than those for which the numbers were written.
-		return { left: within(left ?? 0, room.left), top: within(top ?? 0, room.top) };
-	}
-	return placeIn(input, kept, position as Place);
+function keptSize(input: Size, { width = '100%', height = '100%', ratio }: CropOptions): Size {
+	const along = (length: typeof width, whole: number) => Math.min(Math.max(1, pixelsOf(length, whole)), whole);
+	const kept = { width: along(width, input.width), height: along(height, input.height) };
+	return ratio === undefined ? kept : shapeWithin(kept, ratioOf(ratio));
+}
+
+function keptFrom(input: Size, kept: Size, options: CropOptions): Offset {
+	const { position, focus, left, top } = options;
+	if (focus !== undefined) return aroundPoint(input, kept, focus);
+	// A picture may be smaller than those for which the numbers were written.
+	if (left !== undefined || top !== undefined) return within(input, kept, { left: left ?? 0, top: top ?? 0 });
+	return movedIn(input, kept, position as Place, options);
 }
 
 /**
@@ -69,7 +71,7 @@ function keptFrom(input: Size, kept: Size, { position, focus, left, top }: CropO
  */
 export const crop: Operation<CropOptions> = {
 	name: 'crop',
-	doc: 'Keeps a part of the picture, of a size in pixels or of a shape; nothing is scaled. To crop and scale, `resize` with a width and a height is quicker, because it needs no more of the picture than what it makes.',
+	doc: 'Keeps a part of the picture, of a size or of a shape; nothing is scaled. To crop and scale, `resize` with a width and a height is quicker, because it needs no more of the picture than what it makes.',
 	schema: schema as z.ZodType<CropOptions>,
 	example: { ratio: '4:5', position: 'attention' },
 

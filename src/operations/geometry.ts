@@ -1,5 +1,5 @@
 import type { Size } from './operation.ts';
-import type { Place } from './options.ts';
+import type { Length, Place, Point } from './options.ts';
 
 /** Where something begins, pixels from the left and from the top. */
 export interface Offset {
@@ -13,6 +13,40 @@ export function placeIn(outer: Size, inner: Size, place: Place): Offset {
 		left: along(outer.width - inner.width, place.includes('left'), place.includes('right')),
 		top: along(outer.height - inner.height, place.includes('top'), place.includes('bottom')),
 	};
+}
+
+/** From a place towards the middle; from the centre to the right and down. */
+export interface Moves {
+	readonly x?: Length | undefined;
+	readonly y?: Length | undefined;
+}
+
+/** Where a size stands in a larger one, moved from its place, but never outside. */
+export function movedIn(outer: Size, inner: Size, place: Place, { x = 0, y = 0 }: Moves): Offset {
+	const { left, top } = placeIn(outer, inner, place);
+	const pixels = (length: Length, side: number) =>
+		typeof length === 'number' ? length : roundToEven((side * Number.parseFloat(length)) / 100);
+	return within(outer, inner, {
+		left: left + pixels(x, outer.width) * (place.includes('right') ? -1 : 1),
+		top: top + pixels(y, outer.height) * (place.includes('bottom') ? -1 : 1),
+	});
+}
+
+/** A half goes to the even neighbour, as imgproxy rounds how far something is moved. */
+export function roundToEven(value: number): number {
+	const rounded = Math.round(value);
+	return rounded - value === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded;
+}
+
+/** Where a size stands in a larger one with a point as near to its middle as possible. */
+export function aroundPoint(outer: Size, inner: Size, { x, y }: Point): Offset {
+	return within(outer, inner, { left: x * outer.width - inner.width / 2, top: y * outer.height - inner.height / 2 });
+}
+
+/** The nearest offset, in whole pixels, at which nothing of the smaller size lies outside. */
+export function within(outer: Size, inner: Size, { left, top }: Offset): Offset {
+	const nearest = (at: number, most: number) => Math.max(0, Math.min(most, Math.round(at)));
+	return { left: nearest(left, outer.width - inner.width), top: nearest(top, outer.height - inner.height) };
 }
 
 /** An odd pixel in the middle goes where sharp's crops leave it. */

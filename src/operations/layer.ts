@@ -1,8 +1,7 @@
 import type { OverlayOptions } from 'sharp';
-import { z } from 'zod';
 import { placeIn } from './geometry.ts';
 import type { Size } from './operation.ts';
-import { maximumSide, type Place } from './options.ts';
+import { type Length, length, maximumSide, type Place, pixelsOf } from './options.ts';
 
 /** A picture that is laid over another: 8 bits a channel, four channels with unpremultiplied alpha. */
 export interface Layer extends Size {
@@ -25,32 +24,6 @@ export const blendModes = [
 	'exclusion',
 	'add',
 ] as const;
-
-/** A length: pixels, or a share of a side of the picture. */
-export type Length = number | `${number}%`;
-
-/**
- * A length in a range.
- *
- * @param minimum pixels; the share goes from 0 or, where pixels may be negative, from -100 %
- */
-export function length(minimum: number, sharedWith: string) {
-	const share = minimum < 0 ? 'from -100% to 100%' : 'from 1% to 100%';
-	const error = `expected pixels from ${minimum} to ${maximumSide}, or a share of ${sharedWith} ${share}`;
-	const pattern = minimum < 0 ? /^-?(\d|[1-9]\d|100)%$/ : /^([1-9]|[1-9]\d|100)%$/;
-	return z.union(
-		[
-			z.int({ error }).min(minimum, { error }).max(maximumSide, { error }),
-			z.string({ error }).regex(pattern, { error }),
-		],
-		{ error },
-	) as z.ZodType<Length>;
-}
-
-/** @param whole what a share is of, pixels */
-export function pixelsOf(length: Length, whole: number): number {
-	return typeof length === 'number' ? length : Math.round((whole * Number.parseInt(length, 10)) / 100);
-}
 
 /** Options that say where a layer goes. */
 export const whereOptions = {

@@ -102,9 +102,15 @@ export interface Operation<Options = unknown> {
 	 * for all: this does to any of them what was done to the first.
 	 *
 	 * @param first what sharp said about the first
+	 * @param frame the first as it was, where that is not enough
 	 * @returns undefined when nothing was left to the picture
 	 */
-	repeat?(options: Options, input: Size, first: OutputInfo): ((image: Sharp) => Sharp) | undefined;
+	repeat?(
+		options: Options,
+		input: Size,
+		first: OutputInfo,
+		frame: Sharp,
+	): ((image: Sharp) => Sharp) | undefined | Promise<((image: Sharp) => Sharp) | undefined>;
 	/** It looks at the whole picture to change colours, and of an animation at all frames at once. */
 	readonly isOfAllFrames?: boolean;
 }

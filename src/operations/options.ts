@@ -105,5 +105,68 @@ function oneSpelling<Value extends string>(value: Value): Value {
 	return (value === 'center' ? 'centre' : value) as Value;
 }
 
+/** A point of the picture, as shares of its width and height: `{ x: 0, y: 0 }` is the left top. */
+export function point() {
+	return z.strictObject({ x: number(0, 1), y: number(0, 1) });
+}
+export type Point = z.infer<ReturnType<typeof point>>;
+
 /** Largest width or height that an operation may be asked for, pixels: what AVIF and, less one, WebP can hold. */
 export const maximumSide = 16_384;
+
+/** A length: pixels, or a share of a side of the picture. */
+export type Length = number | `${number}%`;
+
+/** A share in percent, with up to four decimals. */
+const sharePattern = /^-?(0|[1-9]\d{0,4})(\.\d{1,4})?%$/;
+
+/**
+ * A length in a range; the same share is written the same from then on.
+ *
+ * @param minimum pixels; the share goes from 1 % or, where pixels may be negative, from -100 %, unless `shares` says otherwise
+ */
+export function length(
+	minimum: number,
+	sharedWith: string,
+	shares?: { readonly least: number; readonly most: number },
+) {
+	const { least, most } = shares ?? { least: minimum < 0 ? -100 : 1, most: 100 };
+	const error = `expected pixels from ${minimum} to ${maximumSide}, or a share of ${sharedWith} from ${least}% to ${most}%`;
+	const isInRange = (share: string) => Number.parseFloat(share) >= least && Number.parseFloat(share) <= most;
+	return z.union(
+		[
+			z.int({ error }).min(minimum, { error }).max(maximumSide, { error }),
+			z
+				.string({ error })
+				.regex(sharePattern, { error })
+				.refine(isInRange, { error })
+				.overwrite((share) => (share.includes('.') ? `${Number.parseFloat(share)}%` : share)),
+		],
+		{ error },
+	) as z.ZodType<Length>;
+}
+
+/** @param whole what a share is of, pixels */
+export function pixelsOf(length: Length, whole: number): number {
+	return typeof length === 'number' ? length : Math.round((whole * Number.parseFloat(length)) / 100);
+}
+
+/** Part of the picture that is kept, or less; small enough for a pixel of any. */
+const shareOfSide = { least: 0.01, most: 100 };
+
+/** Pixels of a side, or a share of the same side of the picture. @param shares instead of a part of it */
+export function side(name: 'width' | 'height', shares = shareOfSide) {
+	return length(1, `the picture's ${name}`, shares);
+}
+
+/** How far something is moved from where its position has it; absent for not at all, so that no recipe changes. */
+export const moves = {
+	x: length(-maximumSide, "the picture's width")
+		.optional()
+		.describe(
+			'How far from the side that the position names towards the middle; from the centre to the right. Pixels, or a share such as `3%`. It never leaves the picture.',
+		),
+	y: length(-maximumSide, "the picture's height")
+		.optional()
+		.describe('The same from the top or the bottom; from the centre downwards.'),
+};

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { type Layer, length, pixelsOf, placed, whereOptions } from './layer.ts';
+import { type Layer, placed, whereOptions } from './layer.ts';
 import { loadSharp } from './load-sharp.ts';
 import type { Operation, Size } from './operation.ts';
-import { channelsOf, colour, integer, opacityOf, place } from './options.ts';
+import { channelsOf, colour, integer, length, opacityOf, pixelsOf, place } from './options.ts';
 import { outlineOf } from './outline.ts';
 import { type Style, write } from './write.ts';
 

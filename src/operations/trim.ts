@@ -1,5 +1,6 @@
+import type { OutputInfo, Region, Sharp } from 'sharp';
 import { z } from 'zod';
-import type { Operation } from './operation.ts';
+import type { Operation, Size } from './operation.ts';
 import { colour, integer, maximumSide, number } from './options.ts';
 
 const schema = z.strictObject({
@@ -10,6 +11,12 @@ const schema = z.strictObject({
 		.boolean()
 		.default(false)
 		.describe('Keep even single pixels, as drawings have them; otherwise they count as noise.'),
+	equal: z
+		.enum(['horizontal', 'vertical', 'both'])
+		.optional()
+		.describe(
+			'Remove as much on the left as on the right (`horizontal`), above as below (`vertical`), or `both`: as much as on the side with less.',
+		),
 });
 type TrimOptions = z.infer<typeof schema>;
 
@@ -26,14 +33,36 @@ export const trim: Operation<TrimOptions> = {
 
 	predict: (input) => ({ output: input, isAtMost: true }),
 
-	apply(image, { background, threshold, margin, lineArt }, input) {
+	async apply(image, options, input) {
 		// Noise is told by the eight pixels around; sharp refuses, and libvips fails, where there is no room for them.
 		if (input.width < 3 && input.height < 3) return image;
-		const isNarrow = Math.min(input.width, input.height) < 3;
-		return image.trim({ threshold, margin, lineArt: lineArt || isNarrow, ...(background && { background }) });
+		return options.equal ? image.extract(await equalBox(image, options, input)) : trimmed(image, options, input);
 	},
 
-	repeat(_options, _input, { width, height, trimOffsetLeft = 0, trimOffsetTop = 0 }) {
-		return (image) => image.extract({ left: -trimOffsetLeft, top: -trimOffsetTop, width, height });
+	async repeat(options, input, first, frame) {
+		if (input.width < 3 && input.height < 3) return undefined;
+		const kept = options.equal ? await equalBox(frame, options, input) : boxOf(first);
+		return (image) => image.extract(kept);
 	},
 };
+
+function trimmed(image: Sharp, { background, threshold, margin, lineArt }: TrimOptions, input: Size): Sharp {
+	const isNarrow = Math.min(input.width, input.height) < 3;
+	return image.trim({ threshold, margin, lineArt: lineArt || isNarrow, ...(background && { background }) });
+}
+
+function boxOf({ width, height, trimOffsetLeft = 0, trimOffsetTop = 0 }: OutputInfo): Region {
+	return { left: -trimOffsetLeft, top: -trimOffsetTop, width, height };
+}
+
+/** What stays where both sides of a pair lose what one of them loses less of. */
+async function equalBox(image: Sharp, options: TrimOptions, input: Size): Promise<Region> {
+	const { info } = await trimmed(image.clone(), options, input).raw().toBuffer({ resolveWithObject: true });
+	const { left, top, width, height } = boxOf(info);
+	const across = Math.min(left, input.width - left - width);
+	const down = Math.min(top, input.height - top - height);
+	return {
+		...(options.equal === 'vertical' ? { left, width } : { left: across, width: input.width - 2 * across }),
+		...(options.equal === 'horizontal' ? { top, height } : { top: down, height: input.height - 2 * down }),
+	};
+}

@@ -1,19 +1,9 @@
 import type { OverlayOptions, Sharp } from 'sharp';
 import { z } from 'zod';
-import {
-	blendModes,
-	type Layer,
-	type Length,
-	length,
-	type Part,
-	pixelsOf,
-	placed,
-	visiblePart,
-	whereOptions,
-} from './layer.ts';
+import { blendModes, type Layer, type Part, placed, visiblePart, whereOptions } from './layer.ts';
 import { loadSharp } from './load-sharp.ts';
 import type { Asset, Operation, Size } from './operation.ts';
-import { integer, maximumSide, number, place } from './options.ts';
+import { integer, type Length, length, maximumSide, number, pixelsOf, place } from './options.ts';
 
 const pictureError = 'expected the plain name of a file in PICPIPE_ASSETS, or the id of a picture';
 

@@ -80,7 +80,7 @@ async function applyToFrames(pass: Pass, pixels: Pixels, assets: Assets): Promis
 	if (!operation.repeat) return onFrames(pixels, one);
 	const first = await applyPass(pass, firstFrame(pixels), open(firstFrame(pixels)), assets);
 	const { info } = await first.raw().toBuffer({ resolveWithObject: true });
-	const repeat = operation.repeat(options, input, info);
+	const repeat = await operation.repeat(options, input, info, open(firstFrame(pixels)));
 	return onFrames(pixels, repeat ? (frame) => toPixels(repeat(open(frame))) : one);
 }
 

@@ -31,6 +31,15 @@ describe('crop', () => {
 		[{ width: 20, height: 10, focus: { x: 0.25, y: 0.5 } }, [20, 35], [39, 44]],
 		[{ width: 20, height: 10, focus: { x: 0, y: 1 } }, [0, 70], [19, 79]],
 		[{ ratio: '1:1', focus: { x: 0.6, y: 0.1 } }, [32, 0], [111, 79]],
+		[{ width: '50%', height: '25%' }, [30, 30], [89, 49]],
+		[{ width: '0.01%', height: '100%', position: 'left' }, [0, 0], [0, 79]],
+		[{ width: '12.5%', position: 'right' }, [105, 0], [119, 79]],
+		[{ width: 60, height: 20, ratio: '1:1', position: 'top' }, [50, 0], [69, 19]],
+		[{ width: '50%', ratio: '3:1', position: 'left bottom' }, [0, 60], [59, 79]],
+		[{ width: 20, height: 10, x: 5, y: -3 }, [55, 32], [74, 41]],
+		[{ width: 20, height: 10, position: 'right bottom', x: 5, y: '25%' }, [95, 50], [114, 59]],
+		[{ width: 20, height: 10, position: 'left top', x: '2.5%', y: -9 }, [3, 0], [22, 9]],
+		[{ width: 20, height: 10, position: 'right', x: 16_384 }, [0, 35], [19, 44]],
 	])('%j', async (crop, first, last) => {
 		expect(taken(await stepped(await map, { crop }))).toEqual([first, last]);
 	});
@@ -62,6 +71,15 @@ describe('extend', () => {
 		[{ width: 10, height: 100 }, 120, 100, 0, 10],
 		[{ ratio: '1:1' }, 120, 120, 0, 20],
 		[{ ratio: '2:1', position: 'right' }, 160, 80, 40, 0],
+		[{ left: '10%', top: '2.5%' }, 132, 82, 12, 2],
+		// At least so large, and of that shape.
+		[{ width: 150, height: 100, ratio: '1:1' }, 150, 150, 15, 35],
+		[{ width: 60, ratio: '2:1' }, 160, 80, 20, 0],
+		[{ width: 200, position: 'left', x: 30 }, 200, 80, 30, 0],
+		[{ width: 200, height: 100, position: 'right bottom', x: '10%', y: 5 }, 200, 100, 60, 15],
+		[{ ratio: '2:1', x: -16 }, 160, 80, 4, 0],
+		// Nothing of the picture is lost.
+		[{ width: 200, x: 16_384 }, 200, 80, 80, 0],
 	])('%j', async (extend, width, height, left, top) => {
 		const made = await stepped(await map, { extend: { ...extend, background: '#0000ff' } });
 		expect(made).toMatchObject({ width, height });

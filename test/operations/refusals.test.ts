@@ -57,8 +57,29 @@ describe.each(operations)('operation $name', (operation) => {
 });
 
 const refused: readonly (readonly [step: unknown, message: string])[] = [
-	[{ crop: {} }, 'crop: expected a width, a height or both, or else a ratio, received {}'],
-	[{ crop: { width: 5, ratio: '1:1' } }, 'crop: expected a width, a height or both, or else a ratio, received'],
+	[{ crop: {} }, 'crop: expected a width, a height, a ratio, or several of them, received {}'],
+	[
+		{ crop: { width: 0 } },
+		"crop.width: expected pixels from 1 to 16384, or a share of the picture's width from 0.01% to 100%",
+	],
+	...['0%', '0.001%', '100.1%', '101%', '-5%', '05%', '.5%', '5.00001%', '5', '5 %', '%', 1.5, null].map(
+		(height) =>
+			[
+				{ crop: { height } },
+				`crop.height: expected pixels from 1 to 16384, or a share of the picture's height from 0.01% to 100%, received ${JSON.stringify(height)}`,
+			] as const,
+	),
+	[
+		{ crop: { width: 5, x: '-101%' } },
+		"crop.x: expected pixels from -16384 to 16384, or a share of the picture's width",
+	],
+	...[{ focus: { x: 1, y: 1 } }, { left: 1 }, { position: 'entropy' }].map(
+		(place) =>
+			[
+				{ crop: { width: 5, y: 1, ...place } },
+				'crop.x: expected no x and y because nothing but a side, a corner or centre is moved from',
+			] as const,
+	),
 	[{ crop: { ratio: '16/9' } }, 'crop.ratio: expected a ratio of width to height such as 16:9, from 1:100 to 100:1'],
 	[{ crop: { ratio: '0:1' } }, 'crop.ratio: expected a ratio of width to height such as 16:9'],
 	[{ crop: { ratio: '1:0' } }, 'crop.ratio: expected a ratio of width to height such as 16:9'],
@@ -76,10 +97,49 @@ const refused: readonly (readonly [step: unknown, message: string])[] = [
 		{ crop: { width: 5, position: 'attention', top: 1 } },
 		'crop.position: expected no position because focus, left or top is given, received "attention"',
 	],
-	[{ extend: {} }, 'extend: expected either sides, or a width, a height or both, or a ratio, received {}'],
-	[{ extend: { top: 0 } }, 'extend: expected either sides, or a width, a height or both, or a ratio'],
-	[{ extend: { top: 1, width: 5 } }, 'extend: expected either sides, or a width, a height or both, or a ratio'],
-	[{ extend: { width: 5, ratio: '1:1' } }, 'extend: expected either sides, or a width, a height or both, or a ratio'],
+	[{ extend: {} }, 'extend: expected either sides, or a width, a height, a ratio, or several of them, received {}'],
+	[{ extend: { top: 0 } }, 'extend: expected either sides, or a width, a height, a ratio, or several of them'],
+	[
+		{ extend: { top: 1, width: 5 } },
+		'extend: expected either sides, or a width, a height, a ratio, or several of them',
+	],
+	[
+		{ extend: { right: '0%' } },
+		"extend.right: expected pixels from 0 to 16384, or a share of the picture's width from 0.01%",
+	],
+	[{ resize: {} }, 'resize: expected a width, a height, a minWidth, a minHeight, or several of them, received {}'],
+	[
+		{ resize: { width: '10001%' } },
+		"resize.width: expected pixels from 1 to 16384, or a share of the picture's width from",
+	],
+	[{ resize: { minWidth: 0 } }, 'resize.minWidth: expected an integer from 1 to 16384, received 0'],
+	[{ resize: { minHeight: 9_000, dpr: 2 } }, 'resize.dpr: expected width and height to be at most 16384 pixels'],
+	[{ resize: { width: 5, dpr: 1.5, minDpr: 2 } }, 'resize.minDpr: expected at most what dpr is, received 2'],
+	[{ resize: { width: 5, minDpr: 2 } }, 'resize.minDpr: expected at most what dpr is, received 2'],
+	[
+		{ resize: { width: 5, height: 5, minWidth: 9 } },
+		'resize.minWidth: expected no minWidth and minHeight because fit cuts',
+	],
+	[
+		{ resize: { width: 5, fit: 'contain', minHeight: 9 } },
+		'resize.minWidth: expected no minWidth and minHeight because',
+	],
+	[
+		{ resize: { width: 5, x: 1 } },
+		'resize.x: expected no x, y and focus because nothing is cut, or the position is found',
+	],
+	[
+		{ resize: { width: 5, height: 5, fit: 'inside', y: 1 } },
+		'resize.x: expected no x, y and focus because nothing is cut',
+	],
+	[
+		{ resize: { width: 5, height: 5, position: 'entropy', x: 1 } },
+		'resize.x: expected no x, y and focus because nothing',
+	],
+	[
+		{ resize: { width: 5, height: 5, position: 'left', focus: { x: 0, y: 0 } } },
+		'resize.focus: expected no focus because another place is given',
+	],
 	[{ extend: { top: 1, position: 'attention' } }, 'extend.position: expected one of centre, top, right top,'],
 	[{ extend: { top: 1, with: 'glue' } }, 'extend.with: expected one of background, mirror, copy, repeat'],
 	[{ extend: { top: 1, background: 'red' } }, 'extend.background: expected a colour such as #ffffff or #00000080'],
@@ -111,6 +171,7 @@ it.each([
 	[{ modulate: { hue: -30 } }, { modulate: { hue: 330 } }],
 	[{ flatten: { background: '#FFF' } }, { flatten: {} }],
 	[{ border: { width: 1, colour: '#000000FF' } }, { border: { width: 1 } }],
+	[{ crop: { width: '50.50%' } }, { crop: { width: '50.5%' } }],
 	[{ crop: { ratio: '1:1', position: 'center' } }, { crop: { ratio: '1:1' } }],
 	[{ circle: { position: 'center' } }, { circle: {} }],
 ])('takes %j and %j for the same', (one, other) => {

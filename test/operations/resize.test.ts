@@ -199,3 +199,151 @@ describe('with dpr', () => {
 		expect(resize.schema.parse({ width: 9 })).not.toHaveProperty('dpr');
 	});
 });
+
+describe('of a size that depends on the picture', () => {
+	const wide = { width: 900, height: 600 };
+	const tall = { width: 600, height: 900 };
+
+	it.each<[object, typeof wide, object]>([
+		[{ width: '50%' }, wide, { width: 450, height: 300 }],
+		[{ height: '12.5%' }, wide, { width: 113, height: 75 }],
+		[{ width: '50%', height: '200%', fit: 'fill' }, wide, { width: 450, height: 1200 }],
+		[{ width: 300, height: '50%' }, wide, { width: 300, height: 300 }],
+		// Of a page only pixels are multiplied.
+		[{ width: '50%', height: 200, dpr: 2 }, wide, { width: 450, height: 400 }],
+		[{ width: 300, height: 100, fit: 'auto' }, wide, { width: 300, height: 100 }],
+		[{ width: 300, height: 100, fit: 'auto' }, tall, { width: 67, height: 100 }],
+		[{ width: 100, height: 300, fit: 'auto' }, wide, { width: 100, height: 67 }],
+		[{ width: 100, height: 300, fit: 'auto' }, tall, { width: 100, height: 300 }],
+		// What is square lies.
+		[{ width: 100, height: 100, fit: 'auto' }, wide, { width: 100, height: 100 }],
+		[{ width: 300, fit: 'auto' }, tall, { width: 300, height: 450 }],
+		[{ minWidth: 300 }, wide, wide],
+		[{ minWidth: 1800 }, wide, { width: 1800, height: 1200 }],
+		[{ width: 300, minHeight: 300 }, wide, { width: 450, height: 300 }],
+		[{ width: 300, minWidth: 200, minHeight: 100 }, wide, { width: 300, height: 200 }],
+		[{ width: 300, height: 300, fit: 'inside', minHeight: 250, dpr: 2 }, wide, { width: 750, height: 500 }],
+		[{ width: 2000, minWidth: 1000, withoutEnlargement: true }, wide, { width: 1000, height: 667 }],
+		[{ width: 300, height: 300, fit: 'fill', minWidth: 600 }, wide, { width: 600, height: 600 }],
+	])('%j of %j is %j', async (written, input, size) => {
+		expect(resize.predict(input, resize.schema.parse(written)).output).toEqual(size);
+		const made = await make(await photograph(input), one([{ resize: written }], [{ png: { compressionLevel: 1 } }]));
+		expect(await sizeOf(made.variant('only').data)).toEqual(size);
+	});
+
+	it.each<[object, object]>([
+		// Enough for both, for one and a half, and for less than one.
+		[
+			{ width: 300, height: 200, dpr: 2 },
+			{ width: 600, height: 400 },
+		],
+		[
+			{ width: 600, height: 200, dpr: 2 },
+			{ width: 900, height: 300 },
+		],
+		[
+			{ width: 1000, height: 100, dpr: 2 },
+			{ width: 1000, height: 100 },
+		],
+		[
+			{ width: 1000, height: 100, dpr: 2, withoutEnlargement: true },
+			{ width: 900, height: 100 },
+		],
+		[
+			{ width: 1000, height: 100, dpr: 2, orSmaller: true },
+			{ width: 900, height: 90 },
+		],
+		[
+			{ width: 600, height: 600, dpr: 2, fit: 'inside' },
+			{ width: 900, height: 600 },
+		],
+		[
+			{ width: 400, height: 600, dpr: 2, fit: 'contain' },
+			{ width: 800, height: 1200 },
+		],
+		[
+			{ width: 600, height: 600, dpr: 2, fit: 'contain' },
+			{ width: 900, height: 900 },
+		],
+		[
+			{ width: 1200, dpr: 3 },
+			{ width: 1200, height: 800 },
+		],
+	])('with %j and 1 as the least dpr it is %j', (written, size) => {
+		expect(resize.predict(wide, resize.schema.parse({ ...written, minDpr: 1 })).output).toEqual(size);
+	});
+
+	it('leaves no trace of what is absent', () => {
+		const parsed = resize.schema.parse({ width: 9, height: 9 });
+		expect(Object.keys(parsed as object).sort()).toEqual(
+			['background', 'fit', 'height', 'kernel', 'position', 'width', 'withoutEnlargement'].sort(),
+		);
+	});
+});
+
+describe('keeps what it is told', () => {
+	it.each<[object, { left: number; top: number; width: number; height: number }]>([
+		[
+			{ width: 300, height: 100, position: 'top', y: 10 },
+			{ left: 0, top: 10, width: 300, height: 100 },
+		],
+		[
+			{ width: 300, height: 100, position: 'bottom', y: '5%' },
+			{ left: 0, top: 90, width: 300, height: 100 },
+		],
+		[
+			{ width: 300, height: 100, y: -20 },
+			{ left: 0, top: 30, width: 300, height: 100 },
+		],
+		[
+			{ width: 100, height: 200, position: 'right', x: 25 },
+			{ left: 175, top: 0, width: 100, height: 200 },
+		],
+		[
+			{ width: 100, height: 200, fit: 'auto', x: 25 },
+			{ left: 0, top: 0, width: 100, height: 67 },
+		],
+		[
+			{ width: 100, height: 200, focus: { x: 0.3, y: 1 } },
+			{ left: 40, top: 0, width: 100, height: 200 },
+		],
+		[
+			{ width: 50, height: 100, dpr: 2, position: 'left', x: 10 },
+			{ left: 20, top: 0, width: 100, height: 200 },
+		],
+	])('%j', async (written, { left, top, width, height }) => {
+		const picture = await photograph({ ...input, format: 'png' });
+		const made = await make(picture, one([{ resize: written }], [{ png: {} }]));
+		const { data } = made.variant('only');
+		const scale = 'fit' in written ? { width: 100, height: 67 } : { width: 300, height: 200 };
+		const whole = await sharp(picture)
+			.resize({ ...scale, fit: 'fill' })
+			.png()
+			.toBuffer();
+		const direct = await sharp(whole).extract({ left, top, width, height }).png().toBuffer();
+		expect(await sizeOf(data)).toEqual({ width, height });
+		expect(await similarity(data, direct)).toBeGreaterThan(0.98);
+	});
+
+	it('from a picture that is enlarged, without enlarging what is thrown away', async () => {
+		const line = await sharp({ create: { width: 2, height: 3_000, channels: 3, background: '#336699' } })
+			.composite([
+				{ input: { create: { width: 2, height: 2, channels: 3, background: '#ff0000' } }, left: 0, top: 1_000 },
+			])
+			.png()
+			.toBuffer();
+		const step = { resize: { width: 100, height: 100, position: 'top', y: 16_384 } };
+		const square = { resize: { width: 100, height: 100, focus: { x: 0, y: 1_001 / 3_000 } } };
+		for (const [written, colour] of [
+			[step, [0x33, 0x66, 0x99]],
+			[square, [255, 0, 0]],
+		] as const) {
+			const made = await make(line, one([written], [{ png: {} }]), { maxMegapixels: 0.5 });
+			const { dominant, channels } = await sharp(made.variant('only').data).stats();
+			expect(
+				channels.slice(0, 3).map(({ min }) => min),
+				JSON.stringify(dominant),
+			).toEqual(colour);
+		}
+	});
+});

@@ -7,7 +7,18 @@ import { draw, pixelsOf, steppedFile } from './pixels.ts';
 
 /** Options beside the example, those above all that change the size. */
 const variations: Readonly<Record<string, readonly Readonly<Record<string, unknown>>[]>> = {
+	resize: [
+		{ width: '50%' },
+		{ width: '12.5%', height: '300%', fit: 'fill' },
+		{ width: 30, height: 20, fit: 'auto', x: 5, y: '-10%' },
+		{ width: 30, height: 20, focus: { x: 0, y: 1 } },
+		{ width: 30, height: 20, dpr: 4, minDpr: 0.5, position: 'right', x: 3 },
+		{ width: 30, height: 20, dpr: 2, minDpr: 1, withoutEnlargement: true, position: 'attention' },
+		{ minWidth: 2, minHeight: 2 },
+		{ width: 9, height: 9, fit: 'inside', minHeight: 2, withoutEnlargement: true },
+	],
 	crop: [
+		{ width: '33.3%', height: 3, ratio: '1:2', position: 'top', y: -1 },
 		{ width: 7 },
 		{ width: 2, height: 900, position: 'attention' },
 		{ width: 3, height: 3, position: 'entropy' },
@@ -22,6 +33,8 @@ const variations: Readonly<Record<string, readonly Readonly<Record<string, unkno
 		{ right: 7, bottom: 2, background: '#ff000080' },
 		{ width: 400, position: 'left', with: 'repeat' },
 		{ width: 9, height: 9 },
+		{ width: 9, height: 9, ratio: '3:1', position: 'left', x: 2 },
+		{ top: '200%', left: '0.5%' },
 		{ ratio: '3:4', background: '#00000000' },
 	],
 	border: [{ width: 1, colour: '#00ff0040' }],

@@ -31,6 +31,16 @@ describe('trim', () => {
 		expect(await stepped(await framed([0, 0, 0, 0]), { trim: {} })).toMatchObject({ width: 40, height: 30 });
 	});
 
+	it.each([
+		['horizontal', { width: 40, height: 30 }, [0, 0]],
+		['vertical', { width: 40, height: 40 }, [0, 0]],
+		['both', { width: 40, height: 40 }, [0, 0]],
+	])('removes as much on both sides where that is said: %s', async (equal, size, [x = 0, y = 0]) => {
+		const made = await stepped(await framed([255, 255, 255]), { trim: { equal } });
+		expect(made).toMatchObject(size);
+		expect(at(made, x, y)).toEqual([200, 0, 0, 255]);
+	});
+
 	it('leaves a picture of one colour whole, however small', async () => {
 		for (const [width, height] of [
 			[50, 40],

@@ -195,6 +195,22 @@ describe('steps', () => {
 		expect(frames[1]?.subarray(-3).toString('hex')).toBe('808890');
 	});
 
+	it('trims as much from both sides of every frame as of the first one', async () => {
+		// 96 × 72, and a square of 20 × 20.
+		const { frames, width, height } = await animated(
+			[{ trim: { lineArt: true, equal: 'horizontal' } }],
+			await Promise.all([square(70, 10), square(60, 15), square(4, 50)]),
+		);
+		expect({ width, height }).toEqual({ width: 96 - 2 * 6, height: 20 });
+		const colourAt = (frame: Buffer | undefined, x: number, y: number) => {
+			const start = (y * width + x) * 3;
+			return frame?.subarray(start, start + 3).toString('hex');
+		};
+		expect([colourAt(frames[0], 63, 0), colourAt(frames[0], 64, 0)]).toEqual(['808890', 'e02020']);
+		expect([colourAt(frames[1], 54, 4), colourAt(frames[1], 54, 5)]).toEqual(['808890', 'e02020']);
+		expect(colourAt(frames[2], 0, 0)).toBe('808890');
+	});
+
 	it('stretches the lightness of all frames alike', async () => {
 		const grey = (value: number) =>
 			sharp({ create: { ...size, channels: 3, background: { r: value, g: value, b: value } } })

@@ -84,20 +84,29 @@ describe('parseRecipe', () => {
 		[{ ...card({ width: 1 }), analyse: ['smell'] }, /^analyse\[0\]: expected one of thumbhash, .*, received "smell"$/],
 		[
 			card({ width: 'big' }),
-			'variants.card.steps[0].resize.width: expected an integer from 1 to 16384, received "big"',
+			'variants.card.steps[0].resize.width: expected pixels from 1 to 16384, or a share of the picture\'s width from 0.01% to 10000%, received "big"',
 		],
-		[card({ width: 0 }), 'variants.card.steps[0].resize.width: expected an integer from 1 to 16384, received 0'],
-		[card({ width: 1.5 }), 'variants.card.steps[0].resize.width: expected an integer from 1 to 16384, received 1.5'],
+		[
+			card({ width: 0 }),
+			"variants.card.steps[0].resize.width: expected pixels from 1 to 16384, or a share of the picture's width from 0.01% to 10000%, received 0",
+		],
+		[
+			card({ width: 1.5 }),
+			"variants.card.steps[0].resize.width: expected pixels from 1 to 16384, or a share of the picture's width from 0.01% to 10000%, received 1.5",
+		],
 		[
 			card({ width: 16_385 }),
-			'variants.card.steps[0].resize.width: expected an integer from 1 to 16384, received 16385',
+			"variants.card.steps[0].resize.width: expected pixels from 1 to 16384, or a share of the picture's width from 0.01% to 10000%, received 16385",
 		],
-		[card({}), 'variants.card.steps[0].resize: expected a width, a height or both, received {}'],
+		[
+			card({}),
+			'variants.card.steps[0].resize: expected a width, a height, a minWidth, a minHeight, or several of them, received {}',
+		],
 		[card(null), 'variants.card.steps[0].resize: expected an object, received null'],
 		[card({ width: 1, colour: 2 }), 'variants.card.steps[0].resize.colour: expected no such key'],
 		[
 			card({ width: 1, fit: 'crop' }),
-			'variants.card.steps[0].resize.fit: expected one of cover, contain, fill, inside, outside, received "crop"',
+			'variants.card.steps[0].resize.fit: expected one of cover, contain, fill, inside, outside, auto, received "crop"',
 		],
 		[
 			card({ width: 1, fit: 'contain', position: 'attention' }),
