@@ -15,6 +15,12 @@ const size = { width: 640, height: 480 };
 const facts: SourceFacts = { ...size, frames: 1, alpha: false, format: 'png' };
 const file = photograph({ ...size, format: 'png' });
 
+/** With a frame around it that is to be cut off. */
+const framed: SourceFacts = { ...facts, width: 780, height: 600 };
+const bordered = file.then((picture) =>
+	sharp(picture).extend({ top: 50, right: 60, bottom: 70, left: 80, background: '#ffffff' }).png().toBuffer(),
+);
+
 async function rendered(options: string, input = file, source = facts): Promise<Buffer> {
 	const recipe = recipeOf(plan(options, source), 'png');
 	const assets = await assetsFrom({ 'watermark.png': await logo() });
@@ -112,34 +118,83 @@ describe('renders', () => {
 		await expectAlike(await rendered(options), await right(sharp(await file)), most);
 	});
 
-	it('trim what surrounds a picture, and fit what is left', async () => {
-		const framed = sharp(await file).extend({ top: 50, right: 60, bottom: 70, left: 80, background: '#ffffff' });
-		const bordered = framed.png().toBuffer();
-		const source = { ...facts, width: 780, height: 600 };
-		await expectAlike(await rendered('t:20/rs:fit:300:300', bordered, source), sharp(await file).resize(300));
+	it.each<[string, (image: Sharp) => Sharp | Promise<Sharp>]>([
+		['rs:fit:300:300', (image) => image.resize(300)],
+		['c:0.5:0.25:nowe:0.1:20', (image) => image.extract({ left: 64, top: 20, width: 320, height: 120 })],
+		['c:300:200:soea:15:0.1', (image) => image.extract({ left: 325, top: 232, width: 300, height: 200 })],
+		['c:300:200:no/car:1', (image) => image.extract({ left: 220, top: 0, width: 200, height: 200 })],
+		['z:0.5:0.25', (image) => image.resize(320, 120, { fit: 'fill' })],
+		['dpr:0.5', (image) => image.resize(320)],
+		['mw:960', (image) => image.resize(960)],
+		[
+			's:300:200/mh:400/g:we:10',
+			async (image) =>
+				again(image.resize(533, 400, { fit: 'fill' }), (next) =>
+					next.extract({ left: 10, top: 100, width: 300, height: 200 }),
+				),
+		],
+		// It lies, as one box does; into the other one it is fitted.
+		['rs:auto:300:100', (image) => image.resize(300, 100)],
+		['rs:auto:300:400', (image) => image.resize(300)],
+		[
+			'rs:auto:300:100/g:no:0:10',
+			async (image) => again(image.resize(300), (next) => next.extract({ left: 0, top: 10, width: 300, height: 100 })),
+		],
+		['rs:force:320:0/dpr:2', (image) => image.resize(320, 480, { fit: 'fill' })],
+		// It has 1.6 pixels for each of 400, so 640 × 320, and as many for each of ten.
+		['rs:fill:400:200/dpr:2/g:no:0:10', (image) => image.extract({ left: 0, top: 16, width: 640, height: 320 })],
+		// It is too small altogether: nothing of a density is left.
+		['rs:fill:700:200/dpr:2', (image) => image.extract({ left: 0, top: 140, width: 640, height: 200 })],
+		[
+			's:400:400/ex:1:no:0:20/dpr:2/pd:20:10/bg:8a1c1c',
+			(image) => image.extend({ top: 32 + 32, bottom: 128 + 32, left: 16, right: 16, background: '#8a1c1c' }),
+		],
+		[
+			's:200:200/ex:1/dpr:2/pd:10:0/bg:8a1c1c',
+			async (image) => again(image.resize(400), (next) => next.extend({ top: 70, bottom: 70, background: '#8a1c1c' })),
+		],
+		[
+			's:700:500/ex:1/dpr:2/bg:8a1c1c',
+			(image) => image.extend({ top: 10, bottom: 10, left: 30, right: 30, background: '#8a1c1c' }),
+		],
+	])('trim what surrounds a picture, and then %s', async (options, right) => {
+		await expectAlike(await rendered(`t:20/${options}`, bordered, framed), await right(sharp(await file)));
 	});
 
-	it('make of what was trimmed what they make of the picture without its frame', async () => {
-		const bordered = await sharp(await file)
-			.extend({ top: 50, right: 60, bottom: 70, left: 80, background: '#ffffff' })
-			.png()
-			.toBuffer();
-		const source = { ...facts, width: 780, height: 600 };
-		for (const options of [
-			'rs:force:300:300',
-			'rs:force:1000:300',
-			'rs:fill:300:100/g:fp:0.3:0.9',
-			'rs:fill:1000:300/g:fp:0.3:0.9',
-			'rs:fill-down:1000:300/g:no',
-			'rs:fill-down:1000:300/g:fp:0.3:0.9',
-			'rs:fill:200:150/dpr:2',
-			'rs:fill:300:200/dpr:3',
-			'w:300/pd:10:5/dpr:2',
-			'car:1/w:200',
-		]) {
-			const trimmed = await rendered(`t:20/${options}`, Promise.resolve(bordered), source);
-			await expectAlike(trimmed, sharp(await rendered(options)));
-		}
+	it.each([
+		['t:20::1', { left: 60, top: 50, width: 660, height: 480 }],
+		['t:20::0:1', { left: 80, top: 50, width: 640, height: 500 }],
+		['t:20::1:1', { left: 60, top: 50, width: 660, height: 500 }],
+	])('trim as much from both sides: %s', async (options, kept) => {
+		await expectAlike(await rendered(options, bordered, framed), sharp(await bordered).extract(kept), 0.01);
+	});
+
+	it.each([
+		'rs:force:300:300',
+		'rs:force:1000:300',
+		'rs:fill:300:100/g:fp:0.3:0.9',
+		'rs:fill:1000:300/g:fp:0.3:0.9',
+		'rs:fill-down:1000:300/g:no',
+		'rs:fill-down:1000:300/g:fp:0.3:0.9',
+		'rs:fill:200:150/dpr:2',
+		'rs:fill:300:200/dpr:3',
+		'w:300/pd:10:5/dpr:2',
+		'car:1/w:200',
+		'c:0.7:0.3:ea:0.1:7/w:200',
+		'rs:fill:300:100/g:so:0:0.1',
+		'rs:fill:200:300:1/g:we:50',
+		// Cut before it is enlarged.
+		'rs:fill:400:1280:1/g:nowe:64:16',
+		'rs:fill:500:300/dpr:1.5/g:fp:0.3:0.9',
+		'rs:fill-down:1000:300/dpr:2/g:no:0:5',
+		'rs:auto:700:300/dpr:2/g:ea:8',
+		'rs:fill:300:200:1/mw:500/dpr:1.5/g:no:0:10',
+		's:800:300/exar:1:we:10/bg:8a1c1c',
+		's:300:200/ex:1/dpr:3/pd:10:0:5:30/bg:8a1c1c',
+		'z:1.5/el:1/pd:3',
+	])('make of what was trimmed what they make of the picture without its frame: %s', async (options) => {
+		const trimmed = await rendered(`t:20/${options}`, bordered, framed);
+		await expectAlike(trimmed, sharp(await rendered(options)));
 	});
 
 	it('put a background behind what is transparent', async () => {

@@ -288,6 +288,9 @@ table('what is trimmed', [
 	['t:10:FF00FF', [{ trim: { threshold: 10 } }], drawing],
 	['t:10:ff00ff', [{ trim: { threshold: 10, background: '#ff00ff' } }]],
 	['t:', []],
+	['t:10::1', [{ trim: { threshold: 10, equal: 'horizontal' } }]],
+	['t:10:fff:0:1', [{ trim: { threshold: 10, background: '#ffffff', equal: 'vertical' } }]],
+	['trim:10::true:true', [{ trim: { threshold: 10, equal: 'both' } }]],
 	['t:10:::0/w:300', [{ trim: { threshold: 10 } }, { resize: { width: 300, withoutEnlargement: true } }]],
 	['t:10/rs:fit:300:200:1', [{ trim: { threshold: 10 } }, { resize: { ...both, fit: 'inside' } }]],
 	[
@@ -333,34 +336,6 @@ table('what is trimmed', [
 	],
 	['t:10/rs:fill-down:300:200:1', [{ trim: { threshold: 10 } }, { resize: both }]],
 	['t:10/rs:fill-down:300', [{ trim: { threshold: 10 } }, { resize: { width: 300, withoutEnlargement: true } }]],
-	[
-		't:10/rs:fill:300:200/g:fp:0.2:0.8',
-		[
-			{ trim: { threshold: 10 } },
-			{ resize: { ...both, fit: 'outside', withoutEnlargement: true } },
-			{ crop: { ...both, focus: { x: 0.2, y: 0.8 } } },
-		],
-	],
-	[
-		't:10/rs:fill:300:200:1/g:fp:0.2:0.8',
-		[
-			{ trim: { threshold: 10 } },
-			{ crop: { ratio: '300:200', focus: { x: 0.2, y: 0.8 } } },
-			{ resize: { ...both, fit: 'fill' } },
-		],
-	],
-	[
-		't:10/rs:fill-down:300:200/g:fp:0.2:0.8',
-		[
-			{ trim: { threshold: 10 } },
-			{ crop: { ratio: '300:200', focus: { x: 0.2, y: 0.8 } } },
-			{ resize: { ...both, fit: 'fill', orSmaller: true } },
-		],
-	],
-	[
-		't:10/rs:fill:300:200/dpr:2',
-		[{ trim: { threshold: 10 } }, { resize: { width: 600, height: 400, orSmaller: true } }],
-	],
 	['t:10/w:300/z:0.5', [{ trim: { threshold: 10 } }, { resize: { width: 150, withoutEnlargement: true } }]],
 	['t:10/dpr:2/z:3', [{ trim: { threshold: 10 } }]],
 	[
@@ -373,6 +348,8 @@ table('what is trimmed', [
 	],
 	// Nothing is enlarged, and so there is no density.
 	['t:10/pd:5:0/dpr:2', [{ trim: { threshold: 10 } }, { extend: { top: 5, bottom: 5, background: clear } }]],
+	// What is drawn is never too small.
+	['t:10/w:600', [{ trim: { threshold: 10 } }, { resize: { width: 600 } }], svg],
 	// From here on the size is known again.
 	[
 		't:10/rs:force:300:200:1/-/c:0.5:0.5',
@@ -385,6 +362,134 @@ table('what is trimmed', [
 	[
 		't:10/wm:1:soea:0.03:10:0.2',
 		[{ trim: { threshold: 10 } }, { watermark: { ...mark, position: 'right bottom', x: '3%', y: 10 } }],
+	],
+	[
+		't:10/wm:1:no:0.015:-0.2:0.2',
+		[{ trim: { threshold: 10 } }, { watermark: { ...mark, position: 'top', x: '1.5%', y: '-20%' } }],
+	],
+]);
+
+/** Options after `trim:10`, and the steps after that one. */
+function tableOfTrimmed(name: string, rows: readonly (readonly [string, Steps])[]): void {
+	table(
+		`what is trimmed: ${name}`,
+		rows.map(([options, steps]) => [`t:10/${options}`, [{ trim: { threshold: 10 } }, ...steps]]),
+	);
+}
+
+const free = { withoutEnlargement: true };
+
+tableOfTrimmed('what is kept of it', [
+	['c:0.5:0.25', [{ crop: { width: '50%', height: '25%' } }]],
+	['-/c:0.5:0.5', [{ crop: { width: '50%', height: '50%' } }]],
+	['c:0.33333:0:no', [{ crop: { width: '33.333%', position: 'top' } }]],
+	['c:0.00001:100', [{ crop: { width: '0.01%', height: 100 } }]],
+	['c:100:50:nowe:5:-0.1', [{ crop: { width: 100, height: 50, position: 'left top', x: 5, y: '-10%' } }]],
+	['c:100:50:ce:60000', [{ crop: { width: 100, height: 50, x: 16_384 } }]],
+	['c:100:50:sm', [{ crop: { width: 100, height: 50, position: 'attention' } }]],
+	['c:100:50/car:1', [{ crop: { width: 100, height: 50, ratio: '1:1' } }]],
+	['car:1.5:1/g:fp:0:1', [{ crop: { ratio: '1.5:1', focus: { x: 0, y: 1 } } }]],
+	['rs:fill:300:200/g:no:0:10', [{ resize: { ...both, position: 'top', y: 10, ...free } }]],
+	['rs:fill:300:200:1/g:soea:5:0.1', [{ resize: { ...both, position: 'right bottom', x: 5, y: '10%' } }]],
+	['rs:fill:300:200:1/g:no:0:5/dpr:2', [{ resize: { width: 600, height: 400, position: 'top', y: 10 } }]],
+	['rs:fill-down:300:200/g:ce:4', [{ resize: { ...both, x: 4, orSmaller: true } }]],
+	['rs:fill:300:200/g:fp:0.2:0.8', [{ resize: { ...both, focus: { x: 0.2, y: 0.8 }, ...free } }]],
+	['rs:fill:300:200:1/g:fp:0.2:0.8', [{ resize: { ...both, focus: { x: 0.2, y: 0.8 } } }]],
+	['rs:fill-down:300:200/g:fp:0.2:0.8', [{ resize: { ...both, focus: { x: 0.2, y: 0.8 }, orSmaller: true } }]],
+	['rs:fill-down:16384:1/g:fp:0:0', [{ resize: { width: 16_384, height: 1, focus: { x: 0, y: 0 }, orSmaller: true } }]],
+	['rs:auto:300:200', [{ resize: { ...both, fit: 'auto', ...free } }]],
+	['rs:auto:300:200:1/g:no:0:10', [{ resize: { ...both, fit: 'auto', position: 'top', y: 10 } }]],
+	['rs:auto:300', [{ resize: { width: 300, ...free } }]],
+]);
+
+tableOfTrimmed('densities and zoom', [
+	['z:0.5', [{ resize: { width: '50%' } }]],
+	['z:0.5:0.25/ra:cubic', [{ resize: { width: '50%', height: '25%', fit: 'fill', kernel: 'cubic' } }]],
+	// Nothing is enlarged, but the shape is as asked.
+	['z:2:1', [{ resize: { width: '100%', height: '50%', fit: 'fill' } }]],
+	['z:2:1/el:1', [{ resize: { width: '200%', height: '100%', fit: 'fill' } }]],
+	['dpr:0.5/pd:10:0', [{ resize: { width: '50%' } }, { extend: { top: 5, bottom: 5, background: clear } }]],
+	['dpr:2/el:1/pd:10:0', [{ resize: { width: '200%' } }, { extend: { top: 20, bottom: 20, background: clear } }]],
+	['rs:force:300:0/dpr:2', [{ resize: { width: 600, height: '200%', fit: 'fill', orSmaller: true } }]],
+	['rs:force:0:200:1/z:0.5', [{ resize: { width: '50%', height: 100, fit: 'fill' } }]],
+	['rs:fill:300:200/dpr:2', [{ resize: { ...both, dpr: 2, minDpr: 1, ...free } }]],
+	['rs:fill:300:200/dpr:2/g:we:5', [{ resize: { ...both, dpr: 2, minDpr: 1, position: 'left', x: 5, ...free } }]],
+	['rs:fill-down:300:200/dpr:2', [{ resize: { ...both, dpr: 2, minDpr: 1, orSmaller: true } }]],
+	['rs:fill:200:100/z:1.5/dpr:2', [{ resize: { width: 300, height: 150, dpr: 2, minDpr: 1, ...free } }]],
+	['rs:fill:300:200/dpr:0.5', [{ resize: { width: 150, height: 100, orSmaller: true } }]],
+	['rs:auto:300:200/dpr:2', [{ resize: { ...both, fit: 'auto', dpr: 2, minDpr: 1, ...free } }]],
+]);
+
+tableOfTrimmed('least sizes', [
+	['mw:100', [{ resize: { minWidth: 100 } }]],
+	['mw:100/mh:50/dpr:2/el:1', [{ resize: { width: '200%', minWidth: 200, minHeight: 100 } }]],
+	['z:0.5/mh:50', [{ resize: { width: '50%', minHeight: 50 } }]],
+	['w:300/mh:600', [{ resize: { width: 300, minHeight: 600, ...free } }, { crop: { width: 300 } }]],
+	['s:300:200/mw:400', [{ resize: { ...both, fit: 'inside', minWidth: 400, ...free } }, { crop: both }]],
+	[
+		'rs:fill:300:200/mw:400/g:no:0:10',
+		[{ resize: { ...both, fit: 'outside', minWidth: 400, ...free } }, { crop: { ...both, position: 'top', y: 10 } }],
+	],
+	[
+		'rs:fill:300:200:1/mw:400/dpr:2/g:sm',
+		[
+			{ resize: { width: 600, height: 400, fit: 'outside', minWidth: 800 } },
+			{ crop: { width: 600, height: 400, position: 'attention' } },
+		],
+	],
+	['rs:force:300:200/mw:400', [{ resize: { ...both, fit: 'fill', orSmaller: true, minWidth: 400 } }, { crop: both }]],
+]);
+
+const fitted = { resize: { width: 600, height: 400, fit: 'inside', withoutEnlargement: true } };
+tableOfTrimmed('room around it', [
+	[
+		's:300:200/ex:1:no:0:5',
+		[
+			{ resize: { ...both, fit: 'inside', ...free } },
+			{ extend: { ...both, position: 'top', y: 5, background: clear } },
+		],
+	],
+	['s:300:200/ex:1/dpr:2', [fitted, { extend: { ...both, ratio: '300:200', background: clear } }]],
+	[
+		's:300:200/ex:1:soea:6:0.1/dpr:2/pd:10:0:5:30',
+		[
+			fitted,
+			{
+				extend: {
+					...both,
+					ratio: '300:200',
+					position: 'right bottom',
+					x: '2%',
+					y: '10%',
+					background: clear,
+				},
+			},
+			{ extend: { top: '5%', bottom: '2.5%', left: '10%', background: clear } },
+		],
+	],
+	[
+		'w:300/ex:1:we:6:5/dpr:2/pd:10:0',
+		[
+			{ resize: { width: 600, ...free } },
+			{ extend: { width: 300, position: 'left', x: '2%', background: clear } },
+			{ extend: { top: 20, bottom: 20, background: clear } },
+		],
+	],
+	// More than shares say.
+	[
+		's:300:200/ex:1/dpr:2/pd:0:3001:0:0',
+		[
+			fitted,
+			{ extend: { ...both, ratio: '300:200', background: clear } },
+			{ extend: { right: 6002, background: clear } },
+		],
+	],
+	[
+		's:300:200/exar:1:we:0.1:0',
+		[
+			{ resize: { ...both, fit: 'inside', ...free } },
+			{ extend: { ratio: '300:200', position: 'left', x: '10%', background: clear } },
+		],
 	],
 ]);
 

@@ -3,7 +3,7 @@ import { boolean, hexColour, integer, number, oneOf, positive } from './argument
 import { readGravity } from './gravity.ts';
 import { given, type Option, single } from './option.ts';
 import { algorithms, type Growth, type Pipeline, resizingTypes } from './pipeline.ts';
-import { unexpected, unsupported } from './refusals.ts';
+import { unexpected } from './refusals.ts';
 
 /** Options that say how large the picture becomes and which part of it is kept. */
 
@@ -117,11 +117,7 @@ const trim: Option = {
 	names: ['trim', 't'],
 	most: 4,
 	read([threshold = '', colour = '', horizontal = '', vertical = ''], pipeline, _draft, name) {
-		for (const equal of [horizontal, vertical]) {
-			if (equal !== '' && boolean(name, equal)) {
-				throw unsupported(name, 'Each side is cut on its own; as much from both sides is not possible.');
-			}
-		}
+		const [across, down] = [horizontal, vertical].map((equal) => equal !== '' && boolean(name, equal));
 		if (threshold === '') {
 			delete pipeline.trim;
 			return;
@@ -129,6 +125,7 @@ const trim: Option = {
 		pipeline.trim = {
 			threshold: number(name, threshold, 0, 255),
 			...(colour !== '' && { colour: hexColour(name, colour) }),
+			...((across || down) && { equal: across && down ? 'both' : across ? 'horizontal' : 'vertical' }),
 		};
 	},
 };

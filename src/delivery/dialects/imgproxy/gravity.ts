@@ -1,4 +1,4 @@
-import type { Offset } from '../../../operations/geometry.ts';
+import { type Offset, roundToEven } from '../../../operations/geometry.ts';
 import type { Size } from '../../../operations/operation.ts';
 import type { Place } from '../../../operations/options.ts';
 import { number, oneOf } from './arguments.ts';
@@ -80,10 +80,4 @@ export function standsAt(outer: Size, inner: Size, gravity: Exclude<Gravity, { t
 /** Pixels of an offset: it is a share of the side where it is less than 1. */
 export function offsetPixels(offset: number, side: number, dpr: number): number {
 	return roundToEven(Math.abs(offset) >= 1 ? offset * dpr : offset * side) + 0;
-}
-
-/** A half goes to the even neighbour, as imgproxy rounds offsets. */
-export function roundToEven(value: number): number {
-	const rounded = Math.round(value);
-	return rounded - value === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded;
 }

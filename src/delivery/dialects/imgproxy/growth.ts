@@ -1,8 +1,9 @@
+import { roundToEven } from '../../../operations/geometry.ts';
 import type { Size } from '../../../operations/operation.ts';
-import { centre, type Gravity, roundToEven, standsAt } from './gravity.ts';
+import { centre, type Gravity, standsAt } from './gravity.ts';
 import type { Growth, Pipeline, Sides } from './pipeline.ts';
 import type { Scaled } from './scale.ts';
-import { growUnsized } from './unsized.ts';
+import { growUnsized, paddingInShares } from './unsized-growth.ts';
 import { checkSides, type Work } from './work.ts';
 
 const nothing: Sides = { top: 0, right: 0, bottom: 0, left: 0 };
@@ -27,7 +28,8 @@ export function grow(work: Work, pipeline: Pipeline, sizes: Scaled): void {
 	}
 	const padding = paddingOf(pipeline.padding, sizes.dpr);
 	sides = sum(sides, padding);
-	if (Object.values(sides).some((side) => side > 0)) work.steps.push({ extend: { ...present(sides), background } });
+	const room = (isKnown ? undefined : paddingInShares(pipeline, sizes)) ?? present(sides);
+	if (Object.keys(room).length > 0) work.steps.push({ extend: { ...room, background } });
 	if (size) {
 		work.size = {
 			width: size.width + padding.left + padding.right,

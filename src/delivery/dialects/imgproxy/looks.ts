@@ -1,6 +1,7 @@
 import { offsetPixels, type PlaceName, places } from './gravity.ts';
 import type { Pipeline, Watermark } from './pipeline.ts';
 import { unexpected, unsupported } from './refusals.ts';
+import { inside, offset } from './shares.ts';
 import type { Step, Work } from './work.ts';
 
 /** Colours and details, in the order of imgproxy. */
@@ -106,17 +107,9 @@ function tiles(work: Work, { x, y }: Watermark, dpr: number): Readonly<Record<st
 
 /** Pixels, or shares where the size is not known. */
 function offsets({ size }: Work, x: number, y: number, dpr: number): readonly [number | string, number | string] {
-	const along = (offset: number, side: number | undefined) => {
-		if (side !== undefined || Math.abs(offset) >= 1) return within(offsetPixels(offset, side ?? 0, dpr));
-		if (offset === 0) return 0;
-		const percent = Math.round(offset * 1e4) / 100;
-		if (Number.isInteger(percent)) return `${percent}%`;
-		throw unsupported('watermark', 'Where the size of the picture is not known before, shares are whole percents.');
+	const along = (by: number, side: number | undefined) => {
+		if (by === 0) return 0;
+		return side === undefined ? offset(by, dpr) : inside(offsetPixels(by, side, dpr));
 	};
 	return [along(x, size?.width), along(y, size?.height)];
-}
-
-/** Further out there is no picture. */
-function within(pixels: number): number {
-	return Math.max(-16_384, Math.min(pixels, 16_384));
 }

@@ -50,7 +50,7 @@ export interface Pipeline {
 	/** Pixels where 1 or more, shares of the picture where less, 0 is all. */
 	crop: { width: number; height: number; gravity?: Gravity };
 	cropRatio: { ratio: number; enlarge: boolean };
-	trim?: { threshold: number; colour?: string };
+	trim?: { threshold: number; colour?: string; equal?: 'horizontal' | 'vertical' | 'both' };
 	rotate: number;
 	flipX: boolean;
 	flipY: boolean;

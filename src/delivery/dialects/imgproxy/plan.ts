@@ -65,10 +65,10 @@ function run(pipeline: Pipeline, work: Work): void {
 
 function trim(work: Work, { trim }: Pipeline): void {
 	if (!trim) return;
-	const { threshold, colour } = trim;
+	const { threshold, colour, equal } = trim;
 	// Magenta stands for what is transparent, which is cut off without being named.
 	const isNamed = colour !== undefined && !(colour === '#ff00ff' && work.isTranslucent);
-	work.steps.push({ trim: { threshold, ...(isNamed && { background: colour }) } });
+	work.steps.push({ trim: { threshold, ...(isNamed && { background: colour }), ...(equal && { equal }) } });
 	work.size = undefined;
 }
 

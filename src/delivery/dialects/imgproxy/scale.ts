@@ -13,6 +13,8 @@ export interface Scaled {
 	readonly framed: Size;
 	/** By which paddings and offsets are multiplied. */
 	readonly dpr: number;
+	/** The sides in pixels of a page, where only the picture tells how much of the density it takes. */
+	readonly page?: Size;
 }
 
 /**
@@ -39,8 +41,12 @@ interface Factors {
 	readonly y: number;
 }
 
-/** Counted as imgproxy does, in how much the picture shrinks. */
-function factors(input: Size, pipeline: Pipeline, isDrawn: boolean): { readonly scale: Factors; readonly dpr: number } {
+/** By how much the picture is scaled. Counted as imgproxy does, in how much it shrinks. */
+export function factors(
+	input: Size,
+	pipeline: Pipeline,
+	isDrawn: boolean,
+): { readonly scale: Factors; readonly dpr: number } {
 	const { zoomX, zoomY, minWidth, minHeight } = pipeline;
 	let { x, y } = shrinks(input, pipeline);
 	x /= zoomX;

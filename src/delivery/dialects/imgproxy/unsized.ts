@@ -1,135 +1,172 @@
 import type { Size } from '../../../operations/operation.ts';
 import { maximumSide } from '../../../operations/options.ts';
-import { type Gravity, isPlain } from './gravity.ts';
 import type { Pipeline } from './pipeline.ts';
-import { unsupported } from './refusals.ts';
-import type { Scaled } from './scale.ts';
+import { invalid, unsupported } from './refusals.ts';
+import { factors, type Scaled } from './scale.ts';
+import { placing, share } from './shares.ts';
 import { checkSides, type Step, type Work } from './work.ts';
 
 /**
- * Steps for a picture whose size nobody knows before it is decoded: what was trimmed, or a further page of a TIFF. Operations can say much
- * of it themselves; what they can't is refused.
+ * Steps for a picture whose size nobody knows before it is decoded: what was trimmed, or a further page of a TIFF. What depends on it is said
+ * in shares and in bounds, which operations turn into pixels once they know it; what they have no words for is refused.
  */
 
-function unknowable(option: string): Error {
+export function unknowable(option: string): Error {
 	return unsupported(
 		option,
 		'The size of a picture that was trimmed, or of a further page of a TIFF, is not known before.',
 	);
 }
 
-/** What operations can say of a gravity. */
-function placeOf(gravity: Gravity, option: string): string {
-	if (gravity.type === 'smart') return 'attention';
-	if (!isPlain(gravity)) throw unknowable(`${option} with offsets or a point`);
-	return gravity.place;
+/** A picture that is too small for its density takes less of it, but no less than that of a page. */
+function isElastic({ dpr, enlarge }: Pipeline): boolean {
+	return dpr > 1 && !enlarge;
 }
 
-const positionOf = (position: string) => (position === 'centre' ? {} : { position });
-
 /** Cuts as `crop` says, before anything is scaled. */
-export function cropUnsized(work: Work, { crop, cropRatio, gravity }: Pipeline): void {
+export function cropUnsized(work: Work, { crop, cropRatio: { ratio, enlarge }, gravity }: Pipeline): void {
 	const { width, height } = crop;
 	const isCut = width > 0 || height > 0;
-	if (!isCut && cropRatio.ratio === 0) return;
-	if (isCut && cropRatio.ratio !== 0) throw unknowable('crop_aspect_ratio with crop');
-	if ([width, height].some((length) => length > 0 && length < 1)) throw unknowable('crop with shares');
-	const what = isCut
-		? { ...(width > 0 && { width }), ...(height > 0 && { height }) }
-		: { ratio: `${Number(cropRatio.ratio.toFixed(4))}:1` };
-	const around = crop.gravity ?? gravity;
-	const where = around.type === 'point' ? { focus: { x: around.x, y: around.y } } : positionOf(placeOf(around, 'crop'));
-	work.steps.push({ crop: { ...what, ...where } });
+	if (!isCut && ratio === 0) return;
+	if (isCut && ratio !== 0 && enlarge) throw unknowable('crop_aspect_ratio that enlarges a crop');
+	const length = (asked: number) => (asked >= 1 ? asked : share(asked));
+	work.steps.push({
+		crop: {
+			...(width > 0 && { width: length(width) }),
+			...(height > 0 && { height: length(height) }),
+			...(ratio > 0 && { ratio: `${Number(ratio.toFixed(4))}:1` }),
+			...placing(crop.gravity ?? gravity, 1),
+		},
+	});
 }
 
 /** Scales the picture, and cuts what is too much. */
-export function resizeUnsized(work: Work, pipeline: Pipeline): Scaled {
-	if (pipeline.minWidth > 0 || pipeline.minHeight > 0) throw unknowable('min-width and min-height');
-	const { width, height, enlarge, resizingType: type } = pipeline;
-	if (width === 0 && height === 0) return unscaled(pipeline);
-	const { dpr, zoomX, zoomY } = pipeline;
-	const isForced = type === 'force';
-	if (zoomX !== zoomY && !(isForced && width > 0 && height > 0)) throw unknowable('zoom by two factors');
+export function resizeUnsized(work: Work, asked: Pipeline): Scaled {
+	// What is drawn is never too small.
+	const pipeline = { ...asked, enlarge: asked.enlarge || work.isDrawn, resizingType: typeOf(asked) };
+	const { width, height, dpr, zoomX, zoomY, resizingType: type } = pipeline;
+	if (width === 0 && height === 0) return scaleByFactors(work, pipeline);
+	if (zoomX !== zoomY && type !== 'force') throw unknowable('zoom by two factors');
 	const target = { width: times(width, dpr * zoomX), height: times(height, dpr * zoomY) };
 	checkSides(target);
-	// How large the canvas is depends on how much of the density such a picture can take.
-	if (dpr !== 1 && !enlarge && pipeline.extend.isOn) throw unknowable('dpr with extend and without enlarge');
-	if (type === 'auto' && width > 0 && height > 0) throw unknowable('the resizing type auto');
-	if (isForced && (width === 0 || height === 0) && (dpr !== 1 || zoomX !== 1)) {
-		throw unknowable('dpr or zoom with the resizing type force and one side');
-	}
-	work.steps.push(...scalingSteps(target, pipeline));
-	if (enlarge && type !== 'fit' && width > 0 && height > 0) work.size = target;
-	return { scaled: none, target, kept: target, framed: none, dpr };
+	const isFlexible = dpr !== 1 && !pipeline.enlarge;
+	if (isFlexible && dpr < 1 && pipeline.extend.isOn) throw unknowable('dpr below 1 with extend and without enlarge');
+	if (isFlexible && dpr < 1 && type === 'auto') throw unknowable('dpr below 1 with the resizing type auto');
+	work.steps.push(...(hasLeast(pipeline) ? atLeast(target, pipeline) : scaling(target, pipeline)));
+	const isFilled = type !== 'fit' && type !== 'auto' && width > 0 && height > 0;
+	if (pipeline.enlarge && isFilled) work.size = target;
+	const page = isElastic(pipeline) ? { page: pageOf(pipeline) } : {};
+	return { scaled: none, target, kept: target, framed: none, dpr, ...page };
 }
 
-/** What is not to be enlarged can't follow factors above 1; below, or where it may, they are shares of a size. */
-function unscaled({ dpr, zoomX, zoomY, enlarge }: Pipeline): Scaled {
-	const isLarger = !enlarge && dpr >= 1 && zoomX >= 1;
-	if (zoomX !== zoomY || !(isLarger || (dpr === 1 && zoomX === 1))) {
-		throw unknowable('dpr or zoom without a width or height');
-	}
-	return { scaled: none, target: none, kept: none, framed: none, dpr: 1 };
+/** With one side there is nothing to fill. */
+function typeOf({ resizingType, width, height }: Pipeline): Pipeline['resizingType'] {
+	return resizingType === 'force' || (width > 0 && height > 0) ? resizingType : 'fit';
 }
 
-function scalingSteps(target: Size, pipeline: Pipeline): readonly Step[] {
-	const { enlarge, resizingType: type, gravity, algorithm } = pipeline;
+/** By how much, does not depend on the size. */
+function scaleByFactors(work: Work, pipeline: Pipeline): Scaled {
+	const { scale, dpr } = factors(unbounded, { ...pipeline, minWidth: 0, minHeight: 0 }, false);
+	const least = leastSides(pipeline, dpr);
+	const isScaled = scale.x !== 1 || scale.y !== 1;
+	const isDistorted = scale.x !== scale.y;
 	const sides = {
-		...(target.width > 0 && { width: target.width }),
-		...(target.height > 0 && { height: target.height }),
+		...(isScaled && { width: scaleShare(scale.x) }),
+		...(isDistorted && { height: scaleShare(scale.y), fit: 'fill' }),
 	};
-	const kernel = algorithm === 'lanczos3' ? {} : { kernel: algorithm };
+	if (isScaled || hasLeast(pipeline)) work.steps.push({ resize: { ...sides, ...least, ...kernelOf(pipeline) } });
+	return { scaled: none, target: none, kept: none, framed: none, dpr };
+}
+
+function scaling(target: Size, pipeline: Pipeline): readonly Step[] {
+	const { enlarge, resizingType: type, gravity, dpr } = pipeline;
+	const kernel = kernelOf(pipeline);
 	const least = enlarge ? {} : { withoutEnlargement: true };
 	const shape = enlarge ? {} : { orSmaller: true };
-	if (type === 'force') return [{ resize: { ...sides, fit: 'fill', ...shape, ...kernel } }];
-	// With one side there is nothing to fill.
-	if (target.width === 0 || target.height === 0) return [{ resize: { ...sides, ...least, ...kernel } }];
-	if (type === 'fit') return [{ resize: { ...sides, fit: 'inside', ...least, ...kernel } }];
-	const isShaped = enlarge || keepsShape(pipeline);
-	if (gravity.type !== 'point') {
-		const where = positionOf(placeOf(gravity, 'gravity'));
-		return [{ resize: { ...sides, ...where, ...(isShaped ? shape : least), ...kernel } }];
+	if (type === 'force') return [{ resize: { ...forcedSides(target, pipeline), fit: 'fill', ...shape, ...kernel } }];
+	if (type === 'fit') return [{ resize: { ...sidesOf(target), ...within(target), ...least, ...kernel } }];
+	const fit = type === 'auto' ? { fit: 'auto' } : {};
+	// With less than a whole density, what is too small is so for that alone, mostly.
+	const lacking = type === 'fill-down' || (dpr < 1 && !enlarge) ? shape : least;
+	if (!isElastic(pipeline)) {
+		return [{ resize: { ...target, ...fit, ...placing(gravity, dpr), ...lacking, ...kernel } }];
 	}
-	const focus = { x: gravity.x, y: gravity.y };
-	if (!isShaped) {
-		return [{ resize: { ...sides, fit: 'outside', ...least, ...kernel } }, { crop: { ...sides, focus } }];
-	}
-	return [
-		{ crop: { ratio: ratioOf(target, 'gravity'), focus } },
-		{ resize: { ...sides, fit: 'fill', ...shape, ...kernel } },
-	];
+	if (dpr > maximumDpr) throw unknowable(`dpr above ${maximumDpr} without enlarge`);
+	// Multiplied there, with as much of the density as the picture can take.
+	const page = { ...pageOf(pipeline), dpr, minDpr: 1 };
+	return [{ resize: { ...page, ...fit, ...placing(gravity, 1), ...lacking, ...kernel } }];
 }
 
-/** Whether a picture that is too small is cut to the shape that is asked for; with a density it is too small for that alone, mostly. */
-function keepsShape({ resizingType, dpr }: Pipeline): boolean {
-	return resizingType === 'fill-down' || dpr !== 1;
+/** Largest density that `resize` takes. */
+const maximumDpr = 8;
+
+/** Scales to the least sides, and cuts to those that are asked for. */
+function atLeast(target: Size, pipeline: Pipeline): readonly Step[] {
+	const { enlarge, resizingType: type, gravity, dpr } = pipeline;
+	if (dpr !== 1 && !enlarge) throw unknowable('min-width and min-height with dpr and without enlarge');
+	if (type === 'auto') throw unknowable('min-width and min-height with the resizing type auto');
+	if (type === 'fill-down' && !enlarge) throw unknowable('min-width and min-height with the resizing type fill-down');
+	const more = { ...leastSides(pipeline, dpr), ...kernelOf(pipeline) };
+	const free = enlarge ? {} : { withoutEnlargement: true };
+	const resize =
+		type === 'force'
+			? { ...forcedSides(target, pipeline), fit: 'fill', ...(enlarge ? {} : { orSmaller: true }), ...more }
+			: { ...sidesOf(target), ...(type === 'fit' ? within(target) : { fit: 'outside' }), ...free, ...more };
+	return [{ resize }, { crop: { ...sidesOf(target), ...placing(gravity, dpr) } }];
 }
 
-/** As operations take it. */
-function ratioOf({ width, height }: Size, option: string): string {
-	const ratio = width / height;
-	if (ratio < 0.01 || ratio > 100) throw unknowable(`${option} with such a shape`);
-	return `${width}:${height}`;
+function hasLeast({ minWidth, minHeight }: Pipeline): boolean {
+	return minWidth > 0 || minHeight > 0;
 }
 
-/** Grows to the size or to the shape that is asked for. */
-export function growUnsized(work: Work, pipeline: Pipeline, { target }: Scaled, background: string): void {
-	const { extend, extendRatio } = pipeline;
-	if (extend.isOn && (target.width > 0 || target.height > 0)) {
-		const sides = {
-			...(target.width > 0 && { width: target.width }),
-			...(target.height > 0 && { height: target.height }),
-		};
-		work.steps.push({ extend: { ...sides, ...positionOf(placeOf(extend.gravity, 'extend')), background } });
-		if (target.width > 0 && target.height > 0) work.size = target;
-		return;
-	}
-	if (!extendRatio.isOn || target.width === 0 || target.height === 0) return;
-	const where = positionOf(placeOf(extendRatio.gravity, 'extend_aspect_ratio'));
-	work.steps.push({ extend: { ratio: ratioOf(target, 'extend_aspect_ratio'), ...where, background } });
+function leastSides({ minWidth, minHeight }: Pipeline, dpr: number) {
+	const least = { width: times(minWidth, dpr), height: times(minHeight, dpr) };
+	checkSides(least);
+	return {
+		...(least.width > 0 && { minWidth: least.width }),
+		...(least.height > 0 && { minHeight: least.height }),
+	};
 }
+
+/** A side that is not given is as long as it was, but for what the factors say. */
+function forcedSides(target: Size, { width, height, dpr, zoomX, zoomY }: Pipeline) {
+	const [x, y] = [dpr * zoomX, dpr * zoomY];
+	return {
+		...sidesOf(target),
+		...(width === 0 && x !== 1 && { width: scaleShare(x) }),
+		...(height === 0 && y !== 1 && { height: scaleShare(y) }),
+	};
+}
+
+function sidesOf({ width, height }: Size): Partial<Size> {
+	return { ...(width > 0 && { width }), ...(height > 0 && { height }) };
+}
+
+function within({ width, height }: Size) {
+	return width > 0 && height > 0 ? { fit: 'inside' } : {};
+}
+
+function kernelOf({ algorithm }: Pipeline) {
+	return algorithm === 'lanczos3' ? {} : { kernel: algorithm };
+}
+
+/** What is asked for in pixels of a page. */
+function pageOf({ width, height, zoomX, zoomY }: Pipeline): Size {
+	return { width: times(width, zoomX), height: times(height, zoomY) };
+}
+
+/** Larger than any picture. */
+const unbounded: Size = { width: 1e9, height: 1e9 };
 
 const none = { width: 0, height: 0 };
+
+/** Largest share to which `resize` enlarges, of 1. */
+const maximumScale = 100;
+
+function scaleShare(scale: number): string {
+	if (scale <= maximumScale) return share(scale);
+	throw invalid(`Expected a picture to be enlarged ${maximumScale} times at most but the options lead to ${scale}.`);
+}
 
 function times(pixels: number, factor: number): number {
 	return pixels === 0 ? 0 : Math.min(maximumSide + 1, Math.max(1, Math.round(pixels * factor)));
