@@ -108,14 +108,31 @@ describe('a plan makes what it says', () => {
 		}
 	});
 
-	it('of a picture whose size only its pixels tell', async () => {
+	it.each<[string, (image: Sharp) => Sharp]>([
+		['c_fill,w_100,h_75', (image) => image.resize(100, 75)],
+		[
+			'c_crop,w_120,h_90,g_south_east,x_30,y_0.1',
+			(image) => image.extract({ left: 250, top: 180, width: 120, height: 90 }),
+		],
+		[
+			'c_crop,w_100,h_60,g_xy_center,x_60,y_40',
+			(image) => image.extract({ left: 10, top: 10, width: 100, height: 60 }),
+		],
+		['c_crop,ar_1:1,g_east,x_20', (image) => image.extract({ left: 80, top: 0, width: 300, height: 300 })],
+		['c_mfit,w_800', (image) => image.resize(800)],
+		['c_mfit,h_200', (image) => image],
+		['w_100,fl_ignore_aspect_ratio', (image) => image.resize(100, 300, { fit: 'fill' })],
+	])('of a picture whose size only its pixels tell: %s', async (transformation, right) => {
 		const framed = await sharp(file)
 			.extend({ top: 30, bottom: 30, left: 30, right: 30, background: white })
 			.png()
 			.toBuffer();
-		const { steps } = planOf('e_trim:2/c_fill,w_100,h_75', { facts: { ...photographFacts, width: 460, height: 360 } });
+		const facts = { ...photographFacts, width: 460, height: 360 };
+		const { steps } = planOf(`e_trim:2/${transformation}`, { facts });
 		const made = (await make(framed, { variants: { only: { steps, encode: [{ png: {} }] } } })).variant('only').data;
-		const expected = await sharp(file).resize(100, 75).png().toBuffer();
+		const expected = await right(sharp(file)).png().toBuffer();
+		const [ours, theirs] = await Promise.all([made, expected].map(async (one) => sharp(one).metadata()));
+		expect([ours?.width, ours?.height]).toEqual([theirs?.width, theirs?.height]);
 		expect(await similarity(made, expected)).toBeGreaterThan(0.97);
 	});
 

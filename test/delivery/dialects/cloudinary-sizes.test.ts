@@ -128,6 +128,23 @@ describe('where the size is not known', () => {
 		['c_crop,w_100,h_50,g_south', [{ crop: { width: 100, height: 50, position: 'bottom' } }]],
 		['c_crop,w_100,h_50,x_1,y_2', [{ crop: { width: 100, height: 50, left: 1, top: 2 } }]],
 		['c_crop,ar_1:1', [{ crop: { ratio: '1:1' } }]],
+		['c_crop,w_9,g_north,x_3', [{ crop: { width: 9, position: 'top', x: 3 } }]],
+		['c_crop,w_9,g_south_east,x_0.5,y_-3', [{ crop: { width: 9, position: 'right bottom', x: '50%', y: -3 } }]],
+		['c_crop,w_9,x_-5', [{ crop: { width: 9, position: 'left top', x: -5 } }]],
+		['c_crop,ar_1:1,x_1', [{ crop: { ratio: '1:1', left: 1, top: 0 } }]],
+		[
+			'c_crop,w_100,h_51,g_xy_center,x_20,y_70',
+			[{ crop: { width: 100, height: 51, position: 'left top', x: -30, y: 45 } }],
+		],
+		['c_crop,w_100,g_xy_center,x_80,y_70', [{ crop: { width: 100, position: 'left top', x: 30, y: 0 } }]],
+		['c_mfit,w_10', [{ resize: { minWidth: 10 } }]],
+		['c_mfit,h_10', [{ resize: { minHeight: 10 } }]],
+		['c_scale,w_9,fl_ignore_aspect_ratio', [{ resize: { width: 9, fit: 'fill' } }]],
+		['c_scale,w_9,h_7,fl_ignore_aspect_ratio', [{ resize: { width: 9, height: 7, fit: 'fill' } }]],
+		[
+			'l_logo.png,w_20,g_north_west,x_0.1,y_7,fl_relative',
+			[{ watermark: { picture: 'logo.png', position: 'left top', x: '10%', y: 7, width: 20 } }],
+		],
 		[
 			'c_pad,w_100,h_50/r_max,c_fill,w_20,h_20',
 			[
@@ -151,14 +168,12 @@ describe('where the size is not known', () => {
 
 	it.each([
 		'w_0.5',
-		'c_mfit,w_10',
+		'c_mfit,w_10,h_10',
 		'r_max',
 		'c_fill,w_5,h_9,g_xy_center,x_1,y_1',
-		'c_crop,g_north,w_9,x_3',
-		'c_crop,ar_1:1,x_1',
-		'c_scale,w_9,fl_ignore_aspect_ratio',
+		'c_crop,ar_1:1,g_xy_center,x_1,y_1',
+		'c_crop,w_9,g_xy_center,x_0.5,y_1',
 		'l_logo.png,w_0.1,fl_relative',
-		'c_crop,w_9,x_0.5',
 	])('e_trim/%s is refused', async (transformation) => {
 		const error = await thrownBy(() => steps(`e_trim/${transformation}`));
 		expect(error).toMatchObject({ code: 'option-unsupported' });

@@ -1,9 +1,9 @@
-import { type Offset, placeIn, shapeWithin } from '../../../operations/geometry.ts';
+import { type Moves, type Offset, placeIn, shapeWithin } from '../../../operations/geometry.ts';
 import type { Size } from '../../../operations/operation.ts';
 import { ratioOf } from '../../../operations/options.ts';
 import { type Canvas, isSame } from './canvas.ts';
 import type { Gravity } from './placing.ts';
-import { bothOf, type Request, sidesOf } from './request.ts';
+import { bothOf, type Request, sidesOf, type Target } from './request.ts';
 import { fitWithin, limit } from './scaling.ts';
 
 /** Values of `c_` that keep a part of the picture. */
@@ -42,13 +42,11 @@ function cover(canvas: Canvas, both: Size, { gravity, move }: Request): void {
 }
 
 /** Keeps a part, of a size or of a shape, and scales nothing. */
-export function crop(canvas: Canvas, { target, gravity, move }: Request): void {
-	if (target.ratio === undefined) cropTo(canvas, sidesOf(target), gravity, move);
-	else if (canvas.size) cropTo(canvas, shapeWithin(canvas.size, ratioOf(target.ratio)), gravity, move);
-	else {
-		if (move) canvas.known('x_ and y_');
-		canvas.add('crop', { ratio: target.ratio, ...positionOf(gravity) });
-	}
+export function crop(canvas: Canvas, request: Request): void {
+	const { target, gravity, move } = request;
+	if (!canvas.size) cropUnknown(canvas, request);
+	else if (target.ratio === undefined) cropTo(canvas, sidesOf(target), gravity, move);
+	else cropTo(canvas, shapeWithin(canvas.size, ratioOf(target.ratio)), gravity, move);
 }
 
 function positionOf(gravity: Gravity) {
@@ -56,11 +54,7 @@ function positionOf(gravity: Gravity) {
 }
 
 function cropTo(canvas: Canvas, sides: Partial<Size>, gravity: Gravity, move: Offset | undefined): void {
-	const { size } = canvas;
-	if (!size) {
-		cropUnknown(canvas, sides, gravity, move);
-		return;
-	}
+	const size = canvas.known('such a crop');
 	const kept = {
 		width: Math.min(sides.width ?? size.width, size.width),
 		height: Math.min(sides.height ?? size.height, size.height),
@@ -80,11 +74,29 @@ function cropTo(canvas: Canvas, sides: Partial<Size>, gravity: Gravity, move: Of
 	canvas.add('crop', { ...cut, ...(!isCentred && start) });
 }
 
-/** Of a picture whose size is not known: sides and corners, and pixels from the left top. */
-function cropUnknown(canvas: Canvas, sides: Partial<Size>, gravity: Gravity, move: Offset | undefined): void {
-	const isPixel = gravity === 'left top' && move && move.left >= 0 && move.top >= 0;
-	if ((move && !isPixel) || gravity === 'point') canvas.known('x_ and y_ with that gravity');
-	canvas.add('crop', { ...sides, ...(isPixel ? move : positionOf(gravity)) });
+/** Of a picture whose size is not known. */
+function cropUnknown(canvas: Canvas, { target, gravity, moves = {} }: Request): void {
+	const kept = target.ratio === undefined ? sidesOf(target) : { ratio: target.ratio };
+	canvas.add('crop', { ...kept, ...(gravity === 'point' ? around(canvas, target, moves) : placed(gravity, moves)) });
+}
+
+function placed(gravity: Gravity, { x, y }: Moves) {
+	const pixels = (length: Moves['x'] = 0) => (typeof length === 'number' && length >= 0 ? length : undefined);
+	const [left, top] = [pixels(x), pixels(y)];
+	const isMoved = x !== undefined || y !== undefined;
+	// The same in other words, where there are such.
+	if (isMoved && gravity === 'left top' && left !== undefined && top !== undefined) return { left, top };
+	return { ...positionOf(gravity), ...(x !== undefined && { x }), ...(y !== undefined && { y }) };
+}
+
+/** A point is in the middle of what is kept, so that this begins half of it before. */
+function around(canvas: Canvas, { width, height, ratio }: Target, { x = 0, y = 0 }: Moves) {
+	if (ratio !== undefined || typeof x === 'string' || typeof y === 'string') {
+		canvas.known('g_xy_center with ar_ or shares');
+	}
+	const start = (at: Moves['x'], side: number | undefined) =>
+		side === undefined ? 0 : Math.round(Number(at) - side / 2);
+	return { position: 'left top', x: start(x, width), y: start(y, height) };
 }
 
 /** Where what is kept begins; no part of it lies outside. */

@@ -1,7 +1,7 @@
 import type { Place } from '../../../operations/options.ts';
 import type { Canvas } from './canvas.ts';
 import type { Component } from './components.ts';
-import { type Move, offsetOf } from './placing.ts';
+import { type Move, movesOf, offsetOf } from './placing.ts';
 import { unsupported } from './values.ts';
 
 /** What all layers have. */
@@ -24,6 +24,7 @@ export function movedBy(canvas: Canvas, { move, isRelative }: Laid, dpr: number)
 	if (!move) return {};
 	const hasShare = [move.x, move.y].some((length) => length && 'share' in length);
 	if (hasShare && !isRelative) throw unsupported('x_ and y_', 'pixels, or shares with fl_relative,', 'a share');
-	const { left, top } = offsetOf(move, hasShare ? canvas.known('x_ and y_') : { width: 0, height: 0 }, dpr);
+	if (!canvas.size) return movesOf(move, dpr);
+	const { left, top } = offsetOf(move, canvas.size, dpr);
 	return { ...(left !== 0 && { x: left }), ...(top !== 0 && { y: top }) };
 }

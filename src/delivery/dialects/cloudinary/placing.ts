@@ -1,4 +1,4 @@
-import type { Offset } from '../../../operations/geometry.ts';
+import type { Moves, Offset } from '../../../operations/geometry.ts';
 import type { Size } from '../../../operations/operation.ts';
 import { maximumSide, type Place } from '../../../operations/options.ts';
 import type { Component } from './components.ts';
@@ -85,4 +85,16 @@ export function offsetOf({ x, y }: Move, picture: Size, dpr: number): Offset {
 		left: x ? pixelsOf('x_', x, picture.width, dpr) : 0,
 		top: y ? pixelsOf('y_', y, picture.height, dpr) : 0,
 	};
+}
+
+/** As operations take it, which know what a share is one of. @throws PicpipeError */
+export function movesOf({ x, y }: Move, dpr: number): Moves {
+	const along = (name: string, length: Length | undefined) => {
+		if (!length) return 0;
+		if (!('share' in length)) return pixelsOf(name, length, 0, dpr);
+		if (Math.abs(length.share) > 1) throw unreadable(name, 'a share from -1 to 1', String(length.share));
+		return `${Number((length.share * 100).toFixed(4)) + 0}%` as const;
+	};
+	const [right, down] = [along('x_', x), along('y_', y)];
+	return { ...(right !== 0 && { x: right }), ...(down !== 0 && { y: down }) };
 }

@@ -1,4 +1,4 @@
-import type { Offset } from '../../../operations/geometry.ts';
+import type { Moves, Offset } from '../../../operations/geometry.ts';
 import type { Size } from '../../../operations/operation.ts';
 import type { Canvas } from './canvas.ts';
 import type { Gravity } from './placing.ts';
@@ -17,6 +17,8 @@ export interface Request {
 	readonly gravity: Gravity;
 	/** From where the gravity has it; with `point`, the point. */
 	readonly move: Offset | undefined;
+	/** The same where the size of the picture is not known; absent elsewhere. */
+	readonly moves?: Moves | undefined;
 	/** Of what is added. */
 	readonly background: string;
 	/** A side that is not given stays as it is. */

@@ -2,7 +2,16 @@ import { maximumSide } from '../../../operations/options.ts';
 import type { Canvas } from './canvas.ts';
 import type { Component } from './components.ts';
 import { modes } from './modes.ts';
-import { type Gravity, type Length, offsetOf, pixelsOf, takeGravity, takeLength, takeMove } from './placing.ts';
+import {
+	type Gravity,
+	type Length,
+	movesOf,
+	offsetOf,
+	pixelsOf,
+	takeGravity,
+	takeLength,
+	takeMove,
+} from './placing.ts';
 import type { Mode, Target } from './request.ts';
 import { unreadable, unsupported } from './values.ts';
 
@@ -34,7 +43,8 @@ export function takeResizing(component: Component, background: string | undefine
 		mode.apply(canvas, {
 			target: targetOf(canvas, { width, height, ratio }, dpr),
 			gravity,
-			move: move && offsetOf(move, hasShare(move.x, move.y) ? canvas.known('x_ and y_') : { width: 0, height: 0 }, dpr),
+			move: canvas.size && move && offsetOf(move, canvas.size, dpr),
+			moves: canvas.size ? undefined : move && movesOf(move, dpr),
 			background: background ?? nothing,
 			ignoresShape,
 		});

@@ -5,7 +5,8 @@ import { bothOf, type Request, sidesOf, type Target } from './request.ts';
 
 export function scale(canvas: Canvas, { target, ignoresShape }: Request): void {
 	const both = bothOf(target);
-	if (ignoresShape) canvas.scaleTo({ ...canvas.known('fl_ignore_aspect_ratio'), ...sidesOf(target) });
+	if (ignoresShape && !canvas.size && !both) canvas.add('resize', { ...sidesOf(target), fit: 'fill' });
+	else if (ignoresShape && canvas.size) canvas.scaleTo({ ...canvas.size, ...sidesOf(target) });
 	else if (both) canvas.scaleTo(both);
 	else fitWithin(canvas, target);
 }
@@ -27,7 +28,11 @@ export function limit(canvas: Canvas, { target }: Request): void {
 
 /** As `fit`, but a larger picture stays. */
 export function minimumFit(canvas: Canvas, { target }: Request): void {
-	const size = canvas.known('c_mfit');
+	if (!canvas.size && !bothOf(target)) {
+		canvas.add('resize', target.width === undefined ? { minHeight: target.height } : { minWidth: target.width });
+		return;
+	}
+	const size = canvas.known('c_mfit with w_ and h_');
 	const { width = Number.POSITIVE_INFINITY, height = Number.POSITIVE_INFINITY } = target;
 	if (size.width < width && size.height < height) fitWithin(canvas, target);
 }
