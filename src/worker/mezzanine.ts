@@ -49,7 +49,7 @@ export function mezzanineFor(picture: ReceivedPicture, recipe: Recipe): Mezzanin
 			),
 		)
 		.sort((a, b) => a.width - b.width);
-	return source && { source, recipe: withFirst(recipe, exact(first, prediction)) };
+	return source && { source, recipe: withFirst(recipe, exact(first, facts, prediction)) };
 }
 
 /** What a resize will do, if that is what the step is. */
@@ -115,12 +115,12 @@ function isUncut({ operation, options }: PlannedStep): boolean {
 	return fit === 'inside' || fit === 'outside' || (fit === 'cover' && (width === undefined || height === undefined));
 }
 
-/** The same step on a scaled copy: what follows from the picture's shape is said in pixels, because the copy's is rounded. */
-function exact({ options }: PlannedStep, { output }: Prediction): Record<string, unknown> {
-	const asked = options as { fit: string; width?: number; height?: number; kernel: string };
-	const isFramed =
-		(asked.fit === 'cover' || asked.fit === 'contain') && asked.width !== undefined && asked.height !== undefined;
-	return { resize: isFramed ? asked : { ...output, fit: 'fill', kernel: asked.kernel } };
+/** The same step on a scaled copy: what follows from the picture's size and shape is said in pixels, because the copy has another. */
+function exact({ operation, options }: PlannedStep, picture: Size, { output }: Prediction): Record<string, unknown> {
+	const [sized = options] = operation.passes?.(picture, options) ?? [];
+	const { fit, width, height, kernel } = sized as { fit: string; width?: number; height?: number; kernel: string };
+	const isFramed = (fit === 'cover' || fit === 'contain') && width !== undefined && height !== undefined;
+	return { resize: isFramed ? sized : { ...output, fit: 'fill', kernel } };
 }
 
 function withFirst(recipe: Recipe, step: Record<string, unknown>): Recipe {
