@@ -25,8 +25,15 @@ const rows: Readonly<Record<string, readonly Row[]>> = {
 		[{ width: 30 }, 'width', 20],
 		[{ height: 30 }, 'height', 20],
 		[{ width: 20 }, 'dpr', 2],
+		[{ width: 40, dpr: 4 }, 'minDpr', 1],
+		[{ width: 20 }, 'minWidth', 40],
+		[{ width: 20 }, 'minHeight', 40],
 		[sides, 'fit'],
 		[sides, 'position', undefined, 'long'],
+		[{ width: 10, height: 30 }, 'x', 5],
+		[{ width: 30, height: 10 }, 'y', 5],
+		[{ ...spot, width: 10 }, 'focus.x', 0.7],
+		[{ ...spot, height: 10 }, 'focus.y', 0.7],
 		[{ width: 25 }, 'kernel'],
 		[{ width: 100 }, 'withoutEnlargement'],
 		[{ width: 100, height: 100 }, 'orSmaller'],
@@ -37,6 +44,8 @@ const rows: Readonly<Record<string, readonly Row[]>> = {
 		[sides, 'height', 20],
 		[{ ratio: '1:1' }, 'ratio', '2:1'],
 		[sides, 'position'],
+		[sides, 'x', 5],
+		[sides, 'y', 5],
 		[spot, 'focus.x', 0.7],
 		[spot, 'focus.y', 0.7],
 		[{ ...sides, top: 5 }, 'left', 20],
@@ -47,6 +56,7 @@ const rows: Readonly<Record<string, readonly Row[]>> = {
 		[{}, 'threshold', 40, 'framed'],
 		[{}, 'margin', 3, 'framed'],
 		[{}, 'lineArt', undefined, 'framed'],
+		[{}, 'equal', undefined, 'lopsided'],
 	],
 	extend: [
 		[{ left: 5 }, 'top', 10],
@@ -57,6 +67,8 @@ const rows: Readonly<Record<string, readonly Row[]>> = {
 		[{ width: 100 }, 'height', 110],
 		[{ ratio: '1:1' }, 'ratio', '2:1'],
 		[{ width: 100, height: 100 }, 'position'],
+		[{ width: 100, height: 100 }, 'x', 5],
+		[{ width: 100, height: 100 }, 'y', 5],
 		[{ left: 5 }, 'with'],
 		[{ left: 5 }, 'background', '#ff0000'],
 	],
@@ -189,6 +201,13 @@ const pictures = {
 			const edge = Math.min(x, y, 49 - x, 39 - y);
 			if (edge < 6) return [255, 255, 255];
 			return edge < 12 ? [232, 232, 232] : [(x * 20) % 256, 40, (y * 20) % 256];
+		}),
+	],
+	/** Something near the left top. */
+	lopsided: async () => [
+		await draw({ width: 50, height: 40 }, (x, y) => {
+			const isKept = x >= 5 && x < 20 && y >= 8 && y < 20;
+			return isKept ? [(x * 20) % 256, 40, (y * 20) % 256] : [255, 255, 255];
 		}),
 	],
 } as const;
