@@ -97,6 +97,20 @@ it('tint leaves black and white', async () => {
 	expect(red - blue).toBeGreaterThan(60);
 });
 
+it.each([0, 0.25, 1])('tint of intensity %d is mixed with the colours of the picture', async (intensity) => {
+	for (const file of [await patches, await fading]) {
+		const [plain, whole, made] = await Promise.all(
+			[undefined, { tint: { colour: '#ff8800' } }, { tint: { colour: '#ff8800', intensity } }].map(async (step) =>
+				step ? stepped(file, step) : pixelsOf(file),
+			),
+		);
+		for (const [index, value] of (made?.data ?? []).entries()) {
+			const right = (1 - intensity) * (plain?.data[index] ?? 0) + intensity * (whole?.data[index] ?? 0);
+			expect(Math.abs(value - right), `${index}`).toBeLessThanOrEqual(1.01);
+		}
+	}
+});
+
 it('negate turns every colour around', async () => {
 	const made = await stepped(await patches, { negate: {} });
 	for (const [index, colour] of colours.entries()) {

@@ -116,7 +116,10 @@ const rows: Readonly<Record<string, readonly Row[]>> = {
 		[{}, 'maxSlope', 1],
 	],
 	grayscale: [],
-	tint: [[{ colour: '#c08040' }, 'colour', '#4080c0']],
+	tint: [
+		[{ colour: '#c08040' }, 'colour', '#4080c0'],
+		[{ colour: '#c08040' }, 'intensity', 0.5],
+	],
 	duotone: [
 		[{ dark: '#000040', light: '#ffff80' }, 'dark', '#400000'],
 		[{ dark: '#000040', light: '#ffff80' }, 'light', '#80ffff'],
@@ -131,6 +134,7 @@ const rows: Readonly<Record<string, readonly Row[]>> = {
 		[{}, 'colour', '#ff0000'],
 		[{}, 'opacity', 0.5],
 		[{}, 'towards'],
+		[{ angle: 30 }, 'angle', 200],
 		[{}, 'start', 0.5],
 		[{}, 'stop', 0.5],
 	],
@@ -222,6 +226,7 @@ beforeAll(async () => {
 		long: await pictures.long(),
 		clear: await pictures.clear(),
 		framed: await pictures.framed(),
+		lopsided: await pictures.lopsided(),
 	};
 });
 

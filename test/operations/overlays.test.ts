@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { at, draw, type Rgba, stepped } from './pixels.ts';
+import { at, difference, draw, type Rgba, stepped } from './pixels.ts';
 
 const white = draw({ width: 40, height: 20 }, () => [255, 255, 255]);
 /** Transparent on the left, half of it on the right. */
@@ -52,6 +52,37 @@ describe('gradient', () => {
 		expect(Math.abs(middle - 153)).toBeLessThan(15);
 		expectNear(pixel(made, 0.8), [51, 51, 51, 255]);
 		expectNear(pixel(made, 0.99), [51, 51, 51, 255]);
+	});
+
+	it.each([
+		[0, 'top'],
+		[90, 'right'],
+		[180, 'bottom'],
+		[270, 'left'],
+		[360, 'top'],
+	])('at an angle of %i is one towards the %s', async (angle, towards) => {
+		const [turned, straight] = [
+			await stepped(await white, { gradient: { angle, start: 0.2 } }),
+			await stepped(await white, { gradient: { towards, start: 0.2 } }),
+		];
+		expect(difference(turned, straight)).toBeLessThan(0.01);
+	});
+
+	it('at any angle has nothing in one corner and most in the other', async () => {
+		const made = await stepped(await white, { gradient: { angle: 120, opacity: 0.5 } });
+		// As far along the line as CSS Images 4 (3.1.1) says, of a box of 40 × 20.
+		const [right, up] = [Math.sin((120 * Math.PI) / 180), Math.cos((120 * Math.PI) / 180)];
+		const length = 40 * right - 20 * up;
+		for (const [x, y] of [
+			[0, 0],
+			[39, 19],
+			[0, 19],
+			[39, 0],
+			[25, 6],
+		] as const) {
+			const way = ((x - 19.5) * right - (y - 9.5) * up) / length + 0.5;
+			expect(Math.abs((at(made, x, y)[0] ?? 0) - 255 * (1 - way / 2))).toBeLessThanOrEqual(1.5);
+		}
 	});
 
 	it('begins all at once where it has no room to grow', async () => {

@@ -156,6 +156,7 @@ const refused: readonly (readonly [step: unknown, message: string])[] = [
 	),
 	[{ round: {} }, 'round.radius: expected pixels from 1 to 16384, or a share of the shorter side from 1% to 50%'],
 	[{ normalise: { lower: 50, upper: 50 } }, 'normalise.upper: expected more than lower, received 50'],
+	[{ gradient: { towards: 'top', angle: 5 } }, 'gradient.towards: expected no such key because an angle is given'],
 	[{ tint: {} }, 'tint.colour: expected a colour such as #ffffff, received nothing'],
 	[{ duotone: { dark: '#000' } }, 'duotone.light: expected a colour such as #ffffff, received nothing'],
 	[{ trim: { lineArt: 'yes' } }, 'trim.lineArt: expected a boolean, received "yes"'],

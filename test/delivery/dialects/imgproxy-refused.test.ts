@@ -125,9 +125,7 @@ describe('what imgproxy has and we do not', () => {
 	it.each([
 		['g:obj:face', /^The option "g:obj" is not supported\. Objects/],
 		['c:100:100:objw:face:2', /^The option "c:objw"/],
-		['mc:0.5:ff8800', /^The option "mc" .* an intensity of 1 alone/],
 		['ush:always:1:24', /^The option "ush" .* sharpen/],
-		['gr:1::45', /^The option "gr" .* a multiple of 90/],
 		['wm:1:ch', /^The option "wm:…:ch"/],
 		['wmt:aGVsbG8', /^The option "wmt"/],
 		['wms:100:100', /^The option "wms"/],

@@ -206,6 +206,7 @@ table('colours and details', [
 	['mc:0:ff8800', []],
 	['mc:0.4', [{ duotone: { dark: '#000000', light: '#ffffff', intensity: 0.4 } }]],
 	['mc:0.4:777', [{ duotone: { dark: '#000000', light: '#ffffff', intensity: 0.4 } }]],
+	['mc:0.4:ff8800', [{ tint: { colour: '#ff8800', intensity: 0.4 } }]],
 	['dt:0.5::fff000', [{ duotone: { dark: '#000000', light: '#fff000', intensity: 0.5 } }]],
 	['dt:0', []],
 	['dt:1', [{ duotone: { dark: '#000000', light: '#ffffff' } }]],
@@ -226,6 +227,9 @@ table('colours and details', [
 		[{ gradient: { colour: '#ffffff', opacity: 1, towards: 'left', start: 0.2, stop: 0.8 } }],
 	],
 	['gr:1::-90', [{ gradient: { colour: '#000000', opacity: 1, towards: 'right', start: 0, stop: 1 } }]],
+	// From the bottom towards the left; ours begin at the top.
+	['gr:1::45', [{ gradient: { colour: '#000000', opacity: 1, angle: 225, start: 0, stop: 1 } }]],
+	['gr:1::-400.5', [{ gradient: { colour: '#000000', opacity: 1, angle: 139.5, start: 0, stop: 1 } }]],
 	['gr:0:fff', []],
 	[
 		'pix:8/sh:1/bl:2/w:100',

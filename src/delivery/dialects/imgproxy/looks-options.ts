@@ -1,7 +1,6 @@
 import { isPictureId } from '../../../domain/picture.ts';
 import { base64Text, boolean, hexColour, integer, number, oneOf } from './arguments.ts';
 import { maximumOffset, placeNames } from './gravity.ts';
-import { isGrey } from './looks.ts';
 import { given, missing, type Option, single } from './option.ts';
 import { unexpected, unsupported } from './refusals.ts';
 
@@ -50,8 +49,7 @@ const monochrome: Option = {
 		const colour = shade === '' ? '#b3b3b3' : hexColour(name, shade);
 		const intensity = number(name, text, 0, 1);
 		if (intensity === 0) delete pipeline.monochrome;
-		else if (intensity === 1 || isGrey(colour)) pipeline.monochrome = { colour, intensity };
-		else throw unsupported(name, 'With another colour than a grey it is possible with an intensity of 1 alone.');
+		else pipeline.monochrome = { colour, intensity };
 	},
 };
 
@@ -135,24 +133,24 @@ const directions = [
 
 function readDirection(name: string, text: string) {
 	const named = directions.find(({ word }) => word === (text || 'down'));
-	if (named) return named.towards;
-	const angle = number(name, text, -36_000, 36_000);
-	const turned = directions.find((one) => one.angle === ((angle % 360) + 360) % 360);
-	if (!turned) throw unsupported(name, 'A gradient goes towards one side: its angle is a multiple of 90.');
-	return turned.towards;
+	if (named) return { towards: named.towards };
+	const angle = ((number(name, text, -36_000, 36_000) % 360) + 360) % 360;
+	const turned = directions.find((one) => one.angle === angle);
+	// Ours begins at the top.
+	return turned ? { towards: turned.towards } : { angle: (angle + 180) % 360 };
 }
 
 const gradient: Option = {
 	names: ['gradient', 'gr'],
 	most: 5,
 	read([opacity = '', colour = '', direction = '', start = '', stop = ''], pipeline, _draft, name) {
-		const towards = readDirection(name, direction);
+		const where = readDirection(name, direction);
 		const [from, to] = [start === '' ? 0 : number(name, start, 0, 1), stop === '' ? 1 : number(name, stop, 0, 1)];
 		if (from > to) throw unexpected('a start that is not after the stop', name, `${start}:${stop}`);
 		pipeline.gradient = {
 			opacity: number(name, opacity, 0, 1),
 			colour: colour === '' ? '#000000' : hexColour(name, colour),
-			towards,
+			...where,
 			start: from,
 			stop: to,
 		};

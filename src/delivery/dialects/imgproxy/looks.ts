@@ -31,8 +31,8 @@ function effects({ monochrome, duotone, blur, sharpen, pixelate }: Pipeline): re
 }
 
 function shadesOf({ colour, intensity }: NonNullable<Pipeline['monochrome']>): Step {
-	if (intensity < 1) return twoColours({ dark: '#000000', light: '#ffffff', intensity });
-	return isGrey(colour) ? { grayscale: {} } : { tint: { colour } };
+	if (!isGrey(colour)) return { tint: { colour, ...(intensity < 1 && { intensity }) } };
+	return intensity < 1 ? twoColours({ dark: '#000000', light: '#ffffff', intensity }) : { grayscale: {} };
 }
 
 function twoColours({ dark, light, intensity }: NonNullable<Pipeline['duotone']>): Step {
@@ -40,7 +40,7 @@ function twoColours({ dark, light, intensity }: NonNullable<Pipeline['duotone']>
 }
 
 /** @param colour of six digits */
-export function isGrey(colour: string): boolean {
+function isGrey(colour: string): boolean {
 	const [red, green, blue] = [colour.slice(1, 3), colour.slice(3, 5), colour.slice(5, 7)];
 	return red === green && green === blue;
 }

@@ -67,7 +67,7 @@ export interface Pipeline {
 	sharpen: number;
 	pixelate: number;
 	colorize?: { opacity: number; colour: string; keepAlpha: boolean };
-	gradient?: { opacity: number; colour: string; towards: string; start: number; stop: number };
+	gradient?: { opacity: number; colour: string; towards?: string; angle?: number; start: number; stop: number };
 	watermark?: Watermark;
 	watermarkPicture: string;
 }
