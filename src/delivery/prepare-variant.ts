@@ -1,12 +1,10 @@
-import { folderOf } from '../catalog/manifest.ts';
 import type { ReceivedPicture } from '../domain/picture.ts';
 import { type Recipe, renderName } from '../domain/recipe.ts';
 import { PicpipeError } from '../errors.ts';
 import { type Encoder, encodersOf, isChooser } from '../pipeline/encode.ts';
-import { assetsOf, type PlannedEncoding, type PlannedVariant, planVariants, variantDigest } from '../pipeline/plan.ts';
-import { variantKey } from '../storage/keys.ts';
-import type { FindAssets, PreparedRender } from './prepare.ts';
-import type { RenderFormat, WantedVariant } from './wanted.ts';
+import { type PlannedEncoding, type PlannedVariant, planVariants } from '../pipeline/plan.ts';
+import { type FindAssets, type PreparedRender, prepare } from './prepare.ts';
+import type { WantedVariant } from './wanted.ts';
 
 /**
  * A variant of a picture's recipe as a render, in one of its encodings. It was accepted with the recipe, so no limit is asked.
@@ -21,16 +19,7 @@ export async function prepareVariant(
 	const planned = planVariants(picture.recipe.definition).find(({ name }) => name === wanted.name);
 	const chosen = planned && choose(picture, planned, wanted);
 	if (!chosen) throw notFound(picture, planned, wanted);
-	const { encoder, definition } = chosen;
-	const recipe = recipeOf(planned, definition);
-	const assets = assetsOf(recipe).length > 0 ? await findAssets(recipe) : undefined;
-	const [variant] = planVariants(recipe);
-	const [encoding] = variant?.encodings ?? [];
-	if (!variant || !encoding) throw new PicpipeError('internal', 'A variant has no encoding.');
-	const digest = variantDigest(picture.source.sha256, variant, encoding, assets);
-	const key = variantKey(folderOf(picture.id), renderName, digest, encoder.extension);
-	// Whatever recipes can be written in, renders can.
-	return { recipe, digest, key, type: encoder.type, format: encoder.name as RenderFormat };
+	return prepare(picture, recipeOf(planned, chosen.definition), chosen.encoder, findAssets);
 }
 
 interface Chosen {

@@ -2,7 +2,7 @@ import { folderOf } from '../catalog/manifest.ts';
 import type { ReceivedPicture } from '../domain/picture.ts';
 import { type Recipe, type RecipeLimits, renderName } from '../domain/recipe.ts';
 import { PicpipeError } from '../errors.ts';
-import { findEncoder, isChooser } from '../pipeline/encode.ts';
+import { type Encoder, findEncoder, isChooser } from '../pipeline/encode.ts';
 import { assetsOf, type KnownAssets, parseRecipe, planVariants, variantDigest } from '../pipeline/plan.ts';
 import { variantKey } from '../storage/keys.ts';
 import type { RenderFormat, RenderPlan } from './wanted.ts';
@@ -32,25 +32,35 @@ export async function prepareRender(
 	format: RenderFormat,
 	{ limits, findAssets }: { readonly limits: RecipeLimits; readonly findAssets: FindAssets },
 ): Promise<PreparedRender> {
+	const encoder = findEncoder(format);
+	if (!encoder || isChooser(encoder)) throw new PicpipeError('internal', 'A render has no encoding.');
 	const recipe = recipeOf(plan, format, limits);
-	const assets = await findFor(picture, recipe, findAssets);
+	return prepare(picture, recipe, encoder, () => findFor(picture, recipe, findAssets));
+}
+
+/**
+ * What the only variant of a recipe becomes, in its only encoding.
+ *
+ * @param encoder the one that writes it, which may be one of several that the encoding chooses from
+ */
+export async function prepare(
+	picture: ReceivedPicture,
+	recipe: Recipe,
+	encoder: Encoder,
+	findAssets: FindAssets,
+): Promise<PreparedRender> {
+	const assets = assetsOf(recipe).length > 0 ? await findAssets(recipe) : undefined;
 	const [variant] = planVariants(recipe);
 	const [encoding] = variant?.encodings ?? [];
-	const encoder = findEncoder(format);
-	if (!variant || !encoding || !encoder || isChooser(encoder))
-		throw new PicpipeError('internal', 'A render has no encoding.');
+	if (!variant || !encoding) throw new PicpipeError('internal', 'A render has no encoding.');
 	const digest = variantDigest(picture.source.sha256, variant, encoding, assets);
 	const key = variantKey(folderOf(picture.id), renderName, digest, encoder.extension);
-	return { recipe, digest, key, type: encoder.type, format };
+	// Whatever recipes can be written in, renders can.
+	return { recipe, digest, key, type: encoder.type, format: encoder.name as RenderFormat };
 }
 
 /** What the address itself names is the fault of whoever made it, unlike what the picture's recipe uses. */
-async function findFor(
-	picture: ReceivedPicture,
-	recipe: Recipe,
-	findAssets: FindAssets,
-): Promise<KnownAssets | undefined> {
-	if (assetsOf(recipe).length === 0) return undefined;
+async function findFor(picture: ReceivedPicture, recipe: Recipe, findAssets: FindAssets): Promise<KnownAssets> {
 	try {
 		return await findAssets(recipe);
 	} catch (error) {
