@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { json, startTestApi, untilFinished } from '../helpers/api.ts';
+import { json, startTestApi } from '../helpers/api.ts';
 import { bytesOf, key, ready, renderJobs, salt, signed, upload } from '../helpers/delivery.ts';
 import { photograph } from '../helpers/pictures.ts';
 import { head, openWire } from '../helpers/wire.ts';
@@ -64,13 +64,7 @@ describe('what is not there yet', () => {
 			PICPIPE_RENDER_SECONDS: '2',
 		});
 		const worker = await api.startWorker();
-		const created = await fetch(`${api.url}/v1/pictures`, {
-			method: 'POST',
-			headers: { 'content-type': 'image/jpeg' },
-			body: new Uint8Array(await photograph({ width: 300, height: 200 })),
-		});
-		const { id } = await json(created);
-		await untilFinished(api, id);
+		const id = await upload(api, await photograph({ width: 300, height: 200 }));
 		await worker.stop();
 		const statuses = await Promise.all(
 			Array.from({ length: 20 }, async (_, at) => {

@@ -1,20 +1,15 @@
 import { request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
-import { json, startTestApi, untilFinished } from '../helpers/api.ts';
+import { startTestApi } from '../helpers/api.ts';
+import { upload } from '../helpers/delivery.ts';
 import { photograph } from '../helpers/pictures.ts';
 
+/** Addresses without a signature are served. */
 async function ready(environment: Record<string, string> = {}) {
 	const api = await startTestApi({ PICPIPE_IPX: 'true', ...environment });
 	await api.startWorker();
-	const created = await fetch(`${api.url}/v1/pictures`, {
-		method: 'POST',
-		headers: { 'content-type': 'image/jpeg' },
-		body: new Uint8Array(await photograph({ width: 900, height: 600 })),
-	});
-	const { id } = await json(created);
-	await untilFinished(api, id);
-	return { api, id };
+	return { api, id: await upload(api, await photograph({ width: 900, height: 600 })) };
 }
 
 /** Everything of an answer but what differs each time. */
