@@ -76,7 +76,7 @@ async function findFor(picture: ReceivedPicture, recipe: Recipe, findAssets: Fin
 }
 
 function recipeOf(plan: RenderPlan, format: RenderFormat, { maxSteps }: RecipeLimits): Recipe {
-	const { page, steps, metadata, colour, encode } = plan;
+	const { page, orient, steps, metadata, colour, encode } = plan;
 	if (steps.length > maxSteps) {
 		throw new PicpipeError(
 			'invalid-delivery-url',
@@ -85,6 +85,7 @@ function recipeOf(plan: RenderPlan, format: RenderFormat, { maxSteps }: RecipeLi
 	}
 	const variant = {
 		...(page !== undefined && page > 1 && { page }),
+		...(orient === false && { orient }),
 		steps,
 		...(metadata !== undefined && { metadata }),
 		...(colour !== undefined && { colour }),

@@ -59,6 +59,8 @@ export type RenderFormat = (typeof renderFormats)[number];
 export interface RenderPlan {
 	/** Of a TIFF, or the frame of an animation as a still, counted from 1. */
 	readonly page?: number;
+	/** The picture stays as it lies in the file, whatever its EXIF says. */
+	readonly orient?: false;
 	/** Operations as recipes write them, one after the other. */
 	readonly steps: readonly Readonly<Record<string, unknown>>[];
 	/** `auto`: the best that the one who asks can show. `source`: that of the original, if it can be written, else the nearest. */

@@ -190,7 +190,6 @@ describe('what can only be told when the picture is known', () => {
 		['bg:fff/bga:0.5', drawing, 'option-unsupported', /"background_alpha"/],
 		['pg:1', { ...photo, format: 'avif', frames: 2 }, 'option-unsupported', /"page" .* Only pages of a TIFF/],
 		['wm:1:ce:0:0:0.001', photo, 'invalid-delivery-url', /a scale from 0\.01 to 1/],
-		['ar:0/pg:1', { ...photo, format: 'tiff', frames: 2 }, 'option-unsupported', /"auto_rotate" .* further page/],
 		['wm:1:re:0:-5:0.2', photo, 'invalid-delivery-url', /gaps of 0 or more/],
 		['wm:1:re:-5:-5:0.2', photo, 'invalid-delivery-url', /gaps of 0 or more/],
 		['t:10/c:100:100/car:1:1', photo, 'option-unsupported', /"crop_aspect_ratio that enlarges a crop" .* trimmed/],

@@ -130,16 +130,27 @@ table('turns', [
 	['fl::1/rot:90', [{ rotate: { angle: 270 } }, { flop: {} }]],
 	['ar:1', []],
 	['ar:0', []],
-	['ar:0', [{ rotate: { angle: 270 } }], turnedBy(6)],
-	['ar:0/ar:1', [], turnedBy(6)],
-	['ar:0', [{ flip: {} }], turnedBy(4)],
 	// 3000 × 4000 as it lies in the file.
-	['ar:0/rs:fit:300:400', [{ rotate: { angle: 90 } }, { resize: { width: 300 } }], turnedBy(8)],
-	['ar:0/rot:90/-/fl:1', [{ rotate: { angle: 270 } }, { rotate: { angle: 90 } }, { flop: {} }], turnedBy(6)],
+	['ar:0/rs:fit:300:400', [{ resize: { width: 300 } }], turnedBy(8)],
+	['ar:0/rs:fit:300:400', [{ resize: { width: 300 } }], turnedBy(4)],
+	['ar:0/rot:90/rs:fit:400:300', [{ rotate: { angle: 90 } }, { resize: { width: 400 } }], turnedBy(6)],
 	['rot:90/w:300', [{ rotate: { angle: 90 } }, { resize: { width: 300 } }]],
 	['rot:90/c:300:600:nowe', [{ rotate: { angle: 90 } }, { crop: { width: 300, height: 600, left: 0, top: 0 } }]],
 	['rot:90/rs:auto:200:300', [{ rotate: { angle: 90 } }, { resize: { width: 200, height: 300 } }]],
 ]);
+
+it('leaves a picture as it lies in the file with auto_rotate:0, where that is something else', () => {
+	for (const [options, source, orient] of [
+		['ar:0', turnedBy(6), false],
+		['ar:0', { ...tiff, orientation: 1 }, undefined],
+		['ar:0/pg:1', tiff, false],
+		['ar:0', photo, undefined],
+		['ar:0/ar:1', turnedBy(6), undefined],
+		['', turnedBy(6), undefined],
+	] as const) {
+		expect(plan(options, source).orient, options).toBe(orient);
+	}
+});
 
 const clear = '#00000000';
 table('room around the picture', [

@@ -35,10 +35,11 @@ export function planOf({ result }: Wanted, source: SourceFacts): RenderPlan {
 }
 
 /** The recipe that delivery makes of a plan. */
-export function recipeOf({ steps, page, metadata, colour, encode }: RenderPlan, format: RenderFormat): unknown {
+export function recipeOf({ steps, page, orient, metadata, colour, encode }: RenderPlan, format: RenderFormat): unknown {
 	const variant = {
 		steps,
 		...(page && { page }),
+		...(orient === false && { orient }),
 		...(metadata && { metadata }),
 		...(colour && { colour }),
 		encode: [{ [format]: encode?.(format) ?? {} }],

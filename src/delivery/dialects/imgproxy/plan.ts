@@ -1,3 +1,4 @@
+import { storedSize } from '../../../pipeline/orientation.ts';
 import type { RenderPlan, SourceFacts } from '../../wanted.ts';
 import { encodeOptions } from './encode.ts';
 import { grow } from './growth.ts';
@@ -5,7 +6,7 @@ import { cover, filter, flatten, mark } from './looks.ts';
 import type { Draft, Format, Output, Pipeline } from './pipeline.ts';
 import { invalid, unsupported } from './refusals.ts';
 import { cropSized, resizeSized } from './sized.ts';
-import { turn, turnBack } from './turns.ts';
+import { turn } from './turns.ts';
 import { cropUnsized, resizeUnsized } from './unsized.ts';
 import type { Work } from './work.ts';
 
@@ -19,33 +20,30 @@ const stillFormats: ReadonlySet<Format> = new Set(['jpeg', 'png', 'avif', 'tiff'
 export function planRender({ pipelines, output }: Draft, source: SourceFacts): RenderPlan {
 	if (isSkipped(output, source)) return { steps: [], format: 'source', isUnneeded: true };
 	const page = pageOf(output, source);
+	// Pages of a TIFF may have sizes of their own, and lie in ways of their own.
+	const isFurther = page > 1 && source.format === 'tiff';
+	const { orientation = 1 } = source;
+	const isAsStored = !output.isUpright && (isFurther || orientation !== 1);
+	const { width, height } = isAsStored ? storedSize(source, orientation) : source;
 	const work: Work = {
 		steps: [],
-		// Pages of a TIFF may have sizes of their own.
-		size: page > 1 && source.format === 'tiff' ? undefined : { width: source.width, height: source.height },
+		size: isFurther ? undefined : { width, height },
 		isTranslucent: source.alpha,
 		isDrawn: source.format === 'svg',
 	};
-	if (!output.isUpright) lieAsStored(work, source, page);
 	for (const pipeline of pipelines) run(pipeline, work);
 	if (work.steps.length > maximumSteps) {
 		throw invalid(`Expected options that lead to at most ${maximumSteps} steps but they lead to ${work.steps.length}.`);
 	}
 	return {
 		...(page > 1 && { page }),
+		...(isAsStored && { orient: false }),
 		steps: work.steps,
 		format: output.format,
 		encode: (format) => encodeOptions(output, format),
 		...metadataOf(output),
 		...(!output.stripProfile && { colour: 'keep' }),
 	};
-}
-
-/** Pictures are decoded upright, so that they are turned back where the address wants none of it. */
-function lieAsStored(work: Work, { orientation = 1, format }: SourceFacts, page: number): void {
-	if (page > 1 && format === 'tiff')
-		throw unsupported('auto_rotate', 'How a further page of a TIFF lies is not known before.');
-	turnBack(work, orientation);
 }
 
 /** The order of imgproxy's own steps. */
