@@ -13,8 +13,8 @@ export default defineConfig({
 		globalSetup: ['test/helpers/setup.ts'],
 		// A process per file: the tests talk to real processes, and a crash must not take other files with it.
 		pool: 'forks',
-		// Each file starts processes of its own that encode pictures; more files at once only make them wait for each other.
-		maxWorkers: 2,
+		// Files that start whole pipelines wait for most of their time; more of them at once only make each other wait.
+		maxWorkers: 3,
 		sequence: { sequencer: LongestFirst },
 		testTimeout: 60_000,
 		hookTimeout: 60_000,
