@@ -15,8 +15,12 @@ import { table } from './figures.mjs';
  *
  *   npm run bench:encoders                 the photographs of ../shared/pictures/photos (else a generated one)
  *   npm run bench:encoders -- --quick      2 of them
+ *   npm run bench:encoders -- gif tiff     these encoders alone
  */
-const { values: flags } = parseArgs({ options: { quick: { type: 'boolean', default: false } } });
+const { values: flags, positionals: wanted } = parseArgs({
+	options: { quick: { type: 'boolean', default: false } },
+	allowPositionals: true,
+});
 const width = 1600;
 
 /** Options of each encoder that are compared. */
@@ -37,6 +41,12 @@ const candidates = {
 		...[70, 75, 80, 85].map((quality) => ({ quality, mozjpeg: true })),
 	],
 	png: [1, 3, 6, 9].map((compressionLevel) => ({ compressionLevel })).concat([{ palette: true }]),
+	gif: [
+		...[1, 4, 7, 10].map((effort) => ({ effort })),
+		...[0, 0.5].map((dither) => ({ dither })),
+		...[16, 4].map((colours) => ({ colours })),
+	],
+	tiff: ['lzw', 'deflate', 'none'].map((compression) => ({ compression })),
 };
 
 prepareSharp({ threads: 1, takesSvg: false });
@@ -48,6 +58,7 @@ process.stdout.write(
 	].join(''),
 );
 for (const [name, list] of Object.entries(candidates)) {
+	if (wanted.length > 0 && !wanted.includes(name)) continue;
 	const results = [];
 	for (const options of list) results.push(await measure(findEncoder(name), options));
 	const standard = findEncoder(name).schema.parse({});
