@@ -25,6 +25,7 @@ const iccName = 'ICC_PROFILE\0';
 /** Of the number of a piece of a profile, and of how many there are. */
 const iccCounts = 2;
 const orientationTag = 0x0112;
+const orientations = [1, 2, 3, 4, 5, 6, 7, 8];
 /** In Adobe's segment: how colours were turned into other ones. */
 const adobeTransformAt = 11;
 const yCbCr = 1;
@@ -74,8 +75,10 @@ export function readJpegHeader(file: Buffer): Header | undefined {
 	const isWhole = profile.every((piece) => piece[iccName.length + 1] === profile.length);
 	if (!frame || !isWhole || xmp?.includes('hdrgm')) return undefined;
 	const space = spaceOf(frame, isJfif, transform);
-	const orientation = exif ? orientationOf(exif) : undefined;
-	if (!space || orientation === null) return undefined;
+	const block = exif && readExifBlock(exif);
+	const orientation = block?.image.number(orientationTag);
+	if (!space || (exif && !block) || (orientation !== undefined && !orientations.includes(orientation)))
+		return undefined;
 	const [height, width] = [frame.readUInt16BE(1), frame.readUInt16BE(3)];
 	if (width === 0 || height === 0) return undefined;
 	const isTurned = orientation !== undefined && orientation >= 5;
@@ -108,13 +111,4 @@ function spaceOf(frame: Buffer, isJfif: boolean, transform: number | undefined):
 	if (components !== 3) return undefined;
 	const ids = [frame[6], frame[9], frame[12]].join();
 	return (transform ?? yCbCr) === yCbCr && (isJfif || transform === yCbCr || ids === '1,2,3') ? 'srgb' : undefined;
-}
-
-/** @returns undefined where EXIF says nothing of it; null where it says something odd, or is no EXIF */
-function orientationOf(exif: Buffer): number | undefined | null {
-	const block = readExifBlock(exif);
-	if (!block) return null;
-	const orientation = block.image.number(orientationTag);
-	if (orientation === undefined) return undefined;
-	return Number.isInteger(orientation) && orientation >= 1 && orientation <= 8 ? orientation : null;
 }

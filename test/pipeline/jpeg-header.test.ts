@@ -58,6 +58,10 @@ describe('the header of a JPEG', () => {
 	it.each([
 		['two EXIF blocks', async () => withSegment(await plain(), 0xe1, 'Exif\0\0II*\0\x08\0\0\0\0\0')],
 		['several pictures in one file', async () => withSegment(await plain(), 0xe2, 'MPF\0II*\0')],
+		[
+			'words of a gain map',
+			async () => withSegment(await plain(), 0xe1, 'http://ns.adobe.com/xap/1.0/\0<x hdrgm:Version="1.0"/>'),
+		],
 		['RGB without YCbCr', async () => withSegment(await plain(), 0xee, 'Adobe\0\x64\0\0\0\0\0')],
 		[
 			'an EXIF block that is none',
