@@ -4,7 +4,7 @@ import type { z } from 'zod';
 const maximumShownCharacters = 60;
 
 /**
- * What is wrong with a value, one sentence for each problem: `variants.card.steps[1].resize.width: expected an integer
+ * What is wrong with a value, one sentence for each problem: `variants.card.steps[1].resize.minWidth: expected an integer
  * from 1 to 16384, received "big"`.
  *
  * @param prefix where the value stands in the whole, to be put before each path

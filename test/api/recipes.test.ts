@@ -175,7 +175,7 @@ describe('a recipe of a request', () => {
 		await refused('{}', /^variants: expected an object, received nothing$/);
 		await refused(
 			JSON.stringify({ variants: { a: { from: 'b', ...webp(0) } } }),
-			/^variants\.a\.from: expected .*; variants\.a\.steps\[0\]\.resize\.width: expected an integer from 1/,
+			/^variants\.a\.from: expected .*; variants\.a\.steps\[0\]\.resize\.width: expected pixels from 1/,
 		);
 		await refused(
 			JSON.stringify({ variants: { a: webp(1), b: webp(2), c: { steps: [...steps, ...steps], encode } } }),
@@ -318,7 +318,7 @@ describe('the recipes file', () => {
 		await writeFile(file, JSON.stringify({ recipes: { dot: { variants: { dot: webp(0) } } } }));
 		await until('the problem', async () => (await recipes()).problem !== undefined);
 		const { problem } = await recipes();
-		expect(problem).toContain('recipe "dot": variants.dot.steps[0].resize.width: expected an integer from 1');
+		expect(problem).toContain('recipe "dot": variants.dot.steps[0].resize.width: expected pixels from 1');
 		expect((await upload(api, 'dot')).status).toBe(202);
 	});
 
