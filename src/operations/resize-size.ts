@@ -1,6 +1,6 @@
 import { roundToEven } from './geometry.ts';
 import type { Size } from './operation.ts';
-import { type Length, pixelsOf } from './options.ts';
+import type { Length } from './options.ts';
 import type { ResizeOptions } from './resize-options.ts';
 
 /** What `resize` is asked for becomes numbers for a picture of a known size. */
@@ -20,9 +20,13 @@ export function sizedFor(input: Size, asked: ResizeOptions): Sized {
 	const page: Partial<Size> = { ...sideOf('width', input, options.width), ...sideOf('height', input, options.height) };
 	const fit = options.fit === 'auto' ? automatic(input, page) : options.fit;
 	const density = minDpr < dpr ? densityFor(input, page, fit, { dpr, minDpr }) : dpr;
-	const times = (pixels: number | undefined) => pixels && Math.max(1, Math.round(pixels * density));
-	// A share is one of the picture, whatever the pixels of a page are.
-	const side = (name: 'width' | 'height') => (isShare(options[name]) ? page[name] : times(page[name]));
+	// What was sized before may be no whole number.
+	const times = (pixels: number | undefined) =>
+		pixels && (density === 1 ? pixels : Math.max(1, Math.round(pixels * density)));
+	// A share is one of the picture, whatever the pixels of a page are. By itself it says how much the picture is scaled, and is not rounded.
+	const isScale = (page.width === undefined || page.height === undefined) && fit !== 'contain';
+	const whole = (pixels: number | undefined) => pixels && (isScale ? pixels : Math.max(1, Math.round(pixels)));
+	const side = (name: 'width' | 'height') => (isShare(options[name]) ? whole(page[name]) : times(page[name]));
 	const moved = (length: Length | undefined) => (typeof length === 'number' ? roundToEven(length * density) : length);
 	const sized: Sized = {
 		...options,
@@ -42,7 +46,8 @@ function isShare(length: Length | undefined): boolean {
 }
 
 function sideOf(name: 'width' | 'height', input: Size, length: Length | undefined): Partial<Size> {
-	return length === undefined ? {} : { [name]: Math.max(1, pixelsOf(length, input[name])) };
+	if (length === undefined) return {};
+	return { [name]: typeof length === 'number' ? length : (input[name] * Number.parseFloat(length)) / 100 };
 }
 
 /** Both lie or both stand: covered. A side that is not given is that of the picture. */
@@ -70,7 +75,10 @@ function smaller(input: Size, options: Sized): Sized {
 	const width = options.width ?? (isWhole ? input.width : undefined);
 	const height = options.height ?? (isWhole ? input.height : undefined);
 	const share = Math.min(1, input.width / (width ?? 1), input.height / (height ?? 1));
-	const side = (pixels: number | undefined) => pixels && Math.max(1, Math.round(pixels * share));
+	// What is enlarged to the least sides afterwards keeps its shape, however few pixels it has before.
+	const isEnlarged = options.minWidth !== undefined || options.minHeight !== undefined;
+	const pixelsFor = (pixels: number) => (isEnlarged ? pixels * share : Math.max(1, Math.round(pixels * share)));
+	const side = (pixels: number | undefined) => pixels && pixelsFor(pixels);
 	return { ...options, width: side(width), height: side(height), withoutEnlargement: true };
 }
 

@@ -206,6 +206,13 @@ describe('of a size that depends on the picture', () => {
 
 	it.each<[object, typeof wide, object]>([
 		[{ width: '50%' }, wide, { width: 450, height: 300 }],
+		// A share is one of both sides, even where a side is no whole number of pixels.
+		[{ width: '150%' }, { width: 7, height: 200 }, { width: 11, height: 300 }],
+		[
+			{ width: 4, height: 2, fit: 'fill', orSmaller: true, minWidth: 300 },
+			{ width: 3, height: 200 },
+			{ width: 300, height: 150 },
+		],
 		[{ height: '12.5%' }, wide, { width: 113, height: 75 }],
 		[{ width: '50%', height: '200%', fit: 'fill' }, wide, { width: 450, height: 1200 }],
 		[{ width: 300, height: '50%' }, wide, { width: 300, height: 300 }],

@@ -171,9 +171,7 @@ it('makes of what was trimmed what it makes of a picture of that size', () => {
 			const { type, width, height, enlarge, gravity, factor, cut, least, room } = asked;
 			// Too small a picture loses less to a low density, and has less than a high one beside it, than operations can know.
 			const isBeyond = factor === '/dpr:0.5' || (factor === '/dpr:2' && room.startsWith('/pd'));
-			// A shape is rounded to pixels before it is enlarged.
-			const isRounded = type === 'force' && least !== '';
-			if ((isBeyond || isRounded) && !enlarge) return;
+			if (isBeyond && !enlarge) return;
 			const facts: SourceFacts = { ...size, frames: 1, alpha: false, format: 'png' };
 			const options = `rs:${type}:${width}:${height}:${Number(enlarge)}${[gravity, factor, cut, least, room].join('')}`;
 			const [known, trimmed] = [options, `t:10/${options}`].map((text) =>
