@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { crc32, deflateSync } from 'node:zlib';
@@ -31,6 +33,9 @@ export interface PhotographOptions {
 
 const made = new Map<string, Promise<Buffer>>();
 
+/** Pixels of the smallest photograph that takes longer to make than to read. */
+const leastKept = 100_000;
+
 /**
  * A landscape with the detail of a photograph: sky, hills with grain at every scale, a red subject on the right.
  * Upright it has four corners that can't be mistaken. 4000×3000 takes about a second and 2.5 MB; made once per process.
@@ -39,7 +44,7 @@ export function photograph(options: PhotographOptions): Promise<Buffer> {
 	const key = JSON.stringify(Object.entries(options).sort());
 	let buffer = made.get(key);
 	if (!buffer) {
-		buffer = makePhotograph(options);
+		buffer = options.width * options.height < leastKept ? makePhotograph(options) : keptPhotograph(key, options);
 		made.set(key, buffer);
 	}
 	return buffer;
@@ -48,6 +53,20 @@ export function photograph(options: PhotographOptions): Promise<Buffer> {
 /** 4000×3000, the photograph of the measurements. */
 export function twelveMegapixels(seed = 1): Promise<Buffer> {
 	return photograph({ width: 4000, height: 3000, seed });
+}
+
+/** Made by one of the test files of a run and read by the others, where the set-up has said where it is kept (`setup.ts`). */
+async function keptPhotograph(key: string, options: PhotographOptions): Promise<Buffer> {
+	const folder = process.env.TEST_PICTURES;
+	if (!folder) return makePhotograph(options);
+	const path = join(folder, createHash('sha256').update(key).digest('hex'));
+	const kept = await readFile(path).catch(() => undefined);
+	if (kept) return kept;
+	const photograph = await makePhotograph(options);
+	// Another file may be at it, too; what it reads has to be whole.
+	await writeFile(`${path}.${process.pid}`, photograph);
+	await rename(`${path}.${process.pid}`, path);
+	return photograph;
 }
 
 async function makePhotograph(options: PhotographOptions): Promise<Buffer> {
