@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
-import { LongestFirst } from './test/helpers/longest-first.ts';
+import { SpreadOut } from './test/helpers/spread-out.ts';
 
 const builtProgram = fileURLToPath(new URL('./dist/worker/imaging-program.js', import.meta.url));
 
@@ -15,7 +15,7 @@ export default defineConfig({
 		pool: 'forks',
 		// Files that start whole pipelines wait for most of their time; more of them at once only make each other wait.
 		maxWorkers: 3,
-		sequence: { sequencer: LongestFirst },
+		sequence: { sequencer: SpreadOut },
 		testTimeout: 60_000,
 		hookTimeout: 60_000,
 		teardownTimeout: 20_000,
