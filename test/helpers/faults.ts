@@ -121,7 +121,12 @@ export async function until(
 	holds: () => boolean | Promise<boolean>,
 	milliseconds = 30_000,
 ): Promise<void> {
-	for (const end = Date.now() + milliseconds; !(await holds()); await sleep(10)) {
+	const end = Date.now() + milliseconds;
+	for (;;) {
+		const started = performance.now();
+		if (await holds()) return;
 		if (Date.now() > end) throw new Error(`Not within ${milliseconds} ms: ${what}`);
+		// What takes long to look at is looked at less often, or looking would slow down what is waited for.
+		await sleep(Math.max(10, 2 * (performance.now() - started)));
 	}
 }

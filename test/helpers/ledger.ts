@@ -68,7 +68,9 @@ export class Ledger {
 		for (const end = Date.now() + milliseconds; ; await sleep(100)) {
 			for (const id of open) {
 				const manifest = await readObject(storage, manifestKey(folderOf(id)));
-				if (manifest && /"state": "(ready|failed)"/.test(manifest.toString())) open.delete(id);
+				// All have to be finished in the end; to look at the others meanwhile would take what they need themselves.
+				if (!manifest || !/"state": "(ready|failed)"/.test(manifest.toString())) break;
+				open.delete(id);
 			}
 			if (open.size === 0) return;
 			if (Date.now() > end) throw new Error(`${open.size} of ${this.accepted.size} not finished: ${[...open]}`);
