@@ -28,6 +28,7 @@ import { text } from './text.ts';
 import { threshold } from './threshold.ts';
 import { tint } from './tint.ts';
 import { trim } from './trim.ts';
+import { unsharp } from './unsharp.ts';
 import { watermark } from './watermark.ts';
 
 /** Every operation that a recipe's steps may name, in the order that reference pages show them. */
@@ -44,6 +45,7 @@ export const operations: readonly Operation[] = [
 	round,
 	circle,
 	sharpen,
+	unsharp,
 	blur,
 	median,
 	modulate,

@@ -26,6 +26,7 @@ function row(made: Rgba): number[][] {
 describe('opacity stays', () => {
 	it.each([
 		{ sharpen: { sigma: 1 } },
+		{ unsharp: {} },
 		{ modulate: { brightness: 0.7, hue: 120 } },
 		{ contrast: { factor: 2 } },
 		{ gamma: { value: 2.2 } },

@@ -98,3 +98,15 @@ it('sharpen makes an edge steeper and leaves flat areas', async () => {
 	expect(at(made, 17, 5)[0]).toBeLessThan(79);
 	expect(at(made, 22, 5)[0]).toBeGreaterThan(171);
 });
+
+it('unsharp adds what tells a pixel from its neighbours, and leaves flat areas', async () => {
+	const file = await draw({ width: 20, height: 10 }, (x) => (x < 10 ? [80, 90, 100] : [170, 160, 150]));
+	const made = await stepped(file, { unsharp: { amount: 0.1 } });
+	expect([at(made, 2, 5), at(made, 17, 5)]).toEqual([
+		[80, 90, 100, 255],
+		[170, 160, 150, 255],
+	]);
+	// Three of eight neighbours are on the other side.
+	expect(at(made, 9, 5)).toEqual([80 - 27, 90 - 21, 100 - 15, 255]);
+	expect(at(made, 10, 5)).toEqual([170 + 27, 160 + 21, 150 + 15, 255]);
+});

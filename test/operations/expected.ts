@@ -34,6 +34,8 @@ export const expected: Readonly<Record<string, (file: Buffer) => Promise<Rgba>>>
 			'<circle cx="200" cy="200" r="200"/>',
 		),
 	sharpen: (file) => bySharp(sharp(file).sharpen({ sigma: 2, m2: 4 })),
+	unsharp: (file) =>
+		bySharp(sharp(file).convolve({ width: 3, height: 3, kernel: [-3, -3, -3, -3, 34, -3, -3, -3, -3], scale: 10 })),
 	blur: (file) => bySharp(sharp(file).blur(8)),
 	median: (file) => bySharp(sharp(file).median(9)),
 	modulate: (file) => bySharp(sharp(file).modulate({ brightness: 1.1, saturation: 1.4, hue: 30 })),

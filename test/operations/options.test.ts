@@ -93,6 +93,7 @@ const rows: Readonly<Record<string, readonly Row[]>> = {
 		[{ m2: 20 }, 'y2', 50],
 		[{ m2: 20 }, 'y3', 2],
 	],
+	unsharp: [[{}, 'amount', 0.5]],
 	blur: [[{}, 'sigma', 1]],
 	median: [[{}, 'size', 9]],
 	modulate: [

@@ -81,6 +81,13 @@ describe('renders', () => {
 				),
 		],
 		['w:300/bl:4', async (image) => again(image.resize(300), (next) => next.blur(4))],
+		[
+			'w:300/ush:auto:2:20',
+			async (image) =>
+				again(image.resize(300), (next) =>
+					next.convolve({ width: 3, height: 3, kernel: [-1, -1, -1, -1, 18, -1, -1, -1, -1], scale: 10 }),
+				),
+		],
 		['w:300/sh:1', async (image) => again(image.resize(300), (next) => next.sharpen({ sigma: 1, m1: 0, m2: 3 }))],
 		['w:300/co:1.4', async (image) => again(image.resize(300), (next) => next.linear(1.4, 127.5 * -0.4))],
 		['w:300/br:40', async (image) => again(image.resize(300), (next) => next.linear(1, 40))],

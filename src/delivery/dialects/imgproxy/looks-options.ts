@@ -1,5 +1,5 @@
 import { isPictureId } from '../../../domain/picture.ts';
-import { base64Text, boolean, hexColour, integer, number, oneOf } from './arguments.ts';
+import { base64Text, boolean, hexColour, integer, number, oneOf, positive } from './arguments.ts';
 import { maximumOffset, placeNames } from './gravity.ts';
 import { given, missing, type Option, single } from './option.ts';
 import { unexpected, unsupported } from './refusals.ts';
@@ -101,13 +101,25 @@ const watermarkPicture = single(['watermark_url', 'wmu'], (text, pipeline, _draf
 	pipeline.watermarkPicture = picture;
 });
 
+/** Divided by the other one, they are how much each neighbour counts. */
+const [usualWeight, usualDivider] = [1, 24];
+/** As far as our operation goes. */
+const [leastUnsharp, mostUnsharp] = [0.001, 10];
+
 const unsharpMasking: Option = {
 	names: ['unsharp_masking', 'ush', 'unsharpening', 'unsharpen', 'unsharp'],
 	most: 3,
-	read([mode = ''], _pipeline, _draft, name) {
-		if (oneOf(name, mode, ['auto', 'none', 'always']) !== 'none') {
-			throw unsupported(name, 'Its matrix is not ours: sharpen says how a picture is sharpened.');
+	read([asked = '', weight = '', divider = ''], pipeline, _draft, name) {
+		const mode = asked === '' ? 'auto' : oneOf(name, asked, ['auto', 'none', 'always']);
+		const by = (text: string, usual: number) => (text === '' ? usual : positive(name, text, 1_000));
+		const amount = by(weight, usualWeight) / by(divider, usualDivider);
+		if (amount < leastUnsharp || amount > mostUnsharp) {
+			const expected = `a weight of ${leastUnsharp} to ${mostUnsharp} times the divider`;
+			throw unexpected(expected, name, [asked, weight, divider].join(':'));
 		}
+		if (mode === 'none') delete pipeline.unsharp;
+		// Digits that nobody sees would make the same picture another one.
+		else pipeline.unsharp = { mode, amount: Math.round(amount * 1e4) / 1e4 };
 	},
 };
 

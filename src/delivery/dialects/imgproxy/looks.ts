@@ -1,12 +1,13 @@
 import { offsetPixels, type PlaceName, places } from './gravity.ts';
 import type { Pipeline, Watermark } from './pipeline.ts';
 import { unexpected, unsupported } from './refusals.ts';
+import type { Scaled } from './scale.ts';
 import { inside, offset } from './shares.ts';
 import type { Step, Work } from './work.ts';
 
 /** Colours and details, in the order of imgproxy. */
-export function filter(work: Work, pipeline: Pipeline): void {
-	work.steps.push(...adjustments(pipeline), ...effects(pipeline));
+export function filter(work: Work, pipeline: Pipeline, { isDown }: Pick<Scaled, 'isDown'>): void {
+	work.steps.push(...adjustments(pipeline), ...effects(pipeline, isDown));
 }
 
 function adjustments({ brightness, contrast, saturation }: Pipeline): readonly Step[] {
@@ -20,14 +21,25 @@ function adjustments({ brightness, contrast, saturation }: Pipeline): readonly S
 /** What libvips does when nothing but a sigma is said, as imgproxy asks it to. */
 const sharpening = { m1: 0, m2: 3 };
 
-function effects({ monochrome, duotone, blur, sharpen, pixelate }: Pipeline): readonly Step[] {
+function effects(pipeline: Pipeline, isDown: boolean | undefined): readonly Step[] {
+	const { monochrome, duotone, blur, sharpen, pixelate } = pipeline;
 	return [
 		...(monochrome ? [shadesOf(monochrome)] : []),
 		...(duotone ? [twoColours(duotone)] : []),
 		...(blur > 0 ? [{ blur: { sigma: blur } }] : []),
 		...(sharpen > 0 ? [{ sharpen: { sigma: sharpen, ...sharpening } }] : []),
+		...finish(pipeline, isDown),
 		...(pixelate > 1 ? [{ pixelate: { size: pixelate } }] : []),
 	];
+}
+
+/** @param isDown undefined where it is not known whether the picture is scaled down */
+function finish({ unsharp, sharpen }: Pipeline, isDown: boolean | undefined): readonly Step[] {
+	if (!unsharp || (unsharp.mode === 'auto' && sharpen > 0)) return [];
+	if (unsharp.mode === 'auto' && isDown === undefined) {
+		throw unsupported('unsharp_masking:auto', 'Whether the picture is scaled down is not known before.');
+	}
+	return unsharp.mode === 'always' || isDown ? [{ unsharp: { amount: unsharp.amount } }] : [];
 }
 
 function shadesOf({ colour, intensity }: NonNullable<Pipeline['monochrome']>): Step {

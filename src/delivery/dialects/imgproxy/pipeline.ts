@@ -65,6 +65,8 @@ export interface Pipeline {
 	duotone?: { dark: string; light: string; intensity: number };
 	blur: number;
 	sharpen: number;
+	/** Absent for none. `auto` is where the picture is scaled down and not sharpened otherwise. */
+	unsharp?: { readonly mode: 'auto' | 'always'; readonly amount: number };
 	pixelate: number;
 	colorize?: { opacity: number; colour: string; keepAlpha: boolean };
 	gradient?: { opacity: number; colour: string; towards?: string; angle?: number; start: number; stop: number };

@@ -53,7 +53,7 @@ function run(pipeline: Pipeline, work: Work): void {
 	const sizes = resize(work, pipeline);
 	// What was drawn has pixels from here on.
 	work.isDrawn = false;
-	filter(work, pipeline);
+	filter(work, pipeline, sizes);
 	const { isTranslucent } = work;
 	grow(work, pipeline, sizes);
 	if (isTranslucent) flatten(work, pipeline);

@@ -13,6 +13,8 @@ export interface Scaled {
 	readonly framed: Size;
 	/** By which paddings and offsets are multiplied. */
 	readonly dpr: number;
+	/** Scaled down; absent where only the picture tells. */
+	readonly isDown?: boolean;
 	/** The sides in pixels of a page, where only the picture tells how much of the density it takes. */
 	readonly page?: Size;
 }

@@ -33,7 +33,7 @@ export function resizeSized(work: Work, input: Size, pipeline: Pipeline): Scaled
 	const result = leastOf(sizes.scaled, sizes.kept);
 	work.steps.push(...scalingSteps(input, sizes, result, pipeline));
 	work.size = result;
-	return sizes;
+	return { ...sizes, isDown: sizes.scaled.width < input.width || sizes.scaled.height < input.height };
 }
 
 function scalingSteps(input: Size, { scaled, dpr }: Scaled, result: Size, pipeline: Pipeline): readonly Step[] {
