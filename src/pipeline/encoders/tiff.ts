@@ -5,7 +5,7 @@ const schema = z.strictObject({
 	compression: z
 		.enum(['lzw', 'deflate', 'none'])
 		.default('lzw')
-		.describe('None of them loses anything: `lzw` is read by every program, `deflate` is a tenth smaller.'),
+		.describe('None of them loses anything: `lzw` is read by every program, `deflate` is 7 percent smaller for twice the time.'),
 });
 type TiffOptions = z.infer<typeof schema>;
 
