@@ -19,7 +19,7 @@ export const unsharp: Operation<UnsharpOptions> = {
 	name: 'unsharp',
 	doc: 'Brings out fine detail, as a finish after scaling down; cheaper than `sharpen`, and of colours as well.',
 	schema: schema as z.ZodType<UnsharpOptions>,
-	example: { amount: 0.3 },
+	example: { amount: 0.1 },
 	coloursOnly: true,
 	predict: (input) => ({ output: input }),
 

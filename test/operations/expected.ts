@@ -35,7 +35,7 @@ export const expected: Readonly<Record<string, (file: Buffer) => Promise<Rgba>>>
 		),
 	sharpen: (file) => bySharp(sharp(file).sharpen({ sigma: 2, m2: 4 })),
 	unsharp: (file) =>
-		bySharp(sharp(file).convolve({ width: 3, height: 3, kernel: [-3, -3, -3, -3, 34, -3, -3, -3, -3], scale: 10 })),
+		bySharp(sharp(file).convolve({ width: 3, height: 3, kernel: [-1, -1, -1, -1, 18, -1, -1, -1, -1], scale: 10 })),
 	blur: (file) => bySharp(sharp(file).blur(8)),
 	median: (file) => bySharp(sharp(file).median(9)),
 	modulate: (file) => bySharp(sharp(file).modulate({ brightness: 1.1, saturation: 1.4, hue: 30 })),
