@@ -5,7 +5,9 @@ const schema = z.strictObject({
 	compression: z
 		.enum(['lzw', 'deflate', 'none'])
 		.default('lzw')
-		.describe('None of them loses anything: `lzw` is read by every program, `deflate` is 7 percent smaller for twice the time.'),
+		.describe(
+			'None of them loses anything: `lzw` is read by every program, `deflate` is 7 percent smaller for twice the time.',
+		),
 });
 type TiffOptions = z.infer<typeof schema>;
 
