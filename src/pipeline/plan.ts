@@ -209,20 +209,8 @@ function refused(problems: readonly string[]): PicpipeError {
 	return new PicpipeError('invalid-recipe', listProblems(problems));
 }
 
-interface CheckedVariant {
-	readonly name: string;
-	/** As written. */
-	readonly from: string | undefined;
-	/** As written; 1 for one that begins with another variant. */
-	readonly page: number;
-	/** As written; true for one that begins with another variant. */
-	readonly isUpright: boolean;
-	readonly steps: readonly PlannedStep[];
-	readonly output: OutputOptions;
-	readonly encodings: readonly PlannedEncoding[];
-	/** The variant's own steps, defaults filled in. */
-	readonly definition: WrittenSteps;
-}
+/** A variant by itself: `from`, `page` and `isUpright` as they are written, and of the definition its own steps alone. */
+type CheckedVariant = PlannedVariant;
 
 /** What only a variant that begins with the original can say about it. */
 const keysOfOriginals = [
