@@ -44,22 +44,31 @@ export async function tiff(pages: readonly TiffPage[]): Promise<Buffer> {
 		const padded = Buffer.concat([data, Buffer.alloc(data.length % 2)]);
 		const bits = Buffer.from([8, 0, 8, 0, 8, 0]);
 		const extra = profile ? Buffer.concat([profile, Buffer.alloc(profile.length % 2)]) : Buffer.alloc(0);
-		const tags: (readonly [number, number, number, number])[] = [
+		const tags: Tag[] = [
 			...tagsOf(page, length, length + padded.length),
 			...(profile ? [[34675, 7, profile.length, length + padded.length + bits.length] as const] : []),
 		];
-		const directory = Buffer.alloc(2 + tags.length * 12 + 4);
-		directory.writeUInt16LE(tags.length, 0);
-		for (const [index, [tag, type, count, value]] of tags.entries()) {
-			directory.writeUInt16LE(tag, 2 + index * 12);
-			directory.writeUInt16LE(type, 4 + index * 12);
-			directory.writeUInt32LE(count, 6 + index * 12);
-			directory.writeUInt32LE(value, 10 + index * 12);
-		}
+		const directory = directoryOf(tags);
 		link.part.writeUInt32LE(length + padded.length + bits.length + extra.length, link.at);
 		link = { part: directory, at: directory.length - 4 };
 		parts.push(padded, bits, extra, directory);
 		length += padded.length + bits.length + extra.length + directory.length;
 	}
 	return Buffer.concat(parts);
+}
+
+/** The number of a tag, its type, how many values it has, and the value or its place. */
+export type Tag = readonly [tag: number, type: number, count: number, value: number];
+
+/** A directory of a TIFF (TIFF 6.0, section 2), little-endian, with no other behind it. */
+export function directoryOf(tags: readonly Tag[]): Buffer {
+	const directory = Buffer.alloc(2 + tags.length * 12 + 4);
+	directory.writeUInt16LE(tags.length, 0);
+	for (const [index, [tag, type, count, value]] of tags.entries()) {
+		directory.writeUInt16LE(tag, 2 + index * 12);
+		directory.writeUInt16LE(type, 4 + index * 12);
+		directory.writeUInt32LE(count, 6 + index * 12);
+		directory.writeUInt32LE(value, 10 + index * 12);
+	}
+	return directory;
 }

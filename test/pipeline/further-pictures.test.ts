@@ -2,6 +2,7 @@ import { deflateSync } from 'node:zlib';
 import sharp from 'sharp';
 import { afterEach, describe, expect, it } from 'vitest';
 import { colourDifference, cut, photograph, pngChunk } from '../helpers/pictures.ts';
+import { directoryOf } from '../helpers/tiff.ts';
 import { type PoolFixture, startPool } from '../worker/pool-fixture.ts';
 import { make, one } from './make.ts';
 
@@ -119,13 +120,7 @@ function indexOfTwo(firstBytes: number, secondBytes: number, offset: number): Bu
 	const index = Buffer.alloc(indexBytes);
 	index.write('II*\0', 'latin1');
 	index.writeUInt32LE(8, 4);
-	index.writeUInt16LE(tags.length, 8);
-	for (const [at, [tag, type, count, value]] of tags.entries()) {
-		index.writeUInt16LE(tag, 10 + at * 12);
-		index.writeUInt16LE(type, 12 + at * 12);
-		index.writeUInt32LE(count, 14 + at * 12);
-		index.writeUInt32LE(value, 18 + at * 12);
-	}
+	directoryOf(tags).copy(index, 8);
 	const primary = 0x0003_0000;
 	for (const [at, value] of [primary, firstBytes, 0, 0, 0, secondBytes, offset].entries()) {
 		index.writeUInt32LE(value, entriesAt + at * 4);
