@@ -78,13 +78,13 @@ async function decodeOnce(
 /** A pipeline that begins with the file. */
 function openOriginal(
 	file: Buffer,
-	{ facts, drawing, page, isAsStored = false }: Inspected,
+	{ facts, drawing, page, isAsStored = false, isSrgb = false }: Inspected,
 	{ failOn, isConverted }: { readonly failOn: 'error' | 'warning'; readonly isConverted: boolean },
 ): Sharp {
 	const options = {
 		...inputOptions(failOn, facts.width * facts.height),
 		autoOrient: !isAsStored,
-		ignoreIcc: !isConverted,
+		ignoreIcc: !isConverted || isSrgb,
 		...(drawing ? svgOptions : pageOptions(page)),
 	};
 	// A drawing is not scaled: it is drawn at the size asked for.

@@ -11,6 +11,7 @@ import { storedSize } from './orientation.ts';
 import type { Animation } from './pixels.ts';
 import { rgbProfile } from './profile.ts';
 import { type InputFormat, inputFormats, sniffFormat } from './sniff.ts';
+import { meansSrgb } from './srgb.ts';
 import { type Drawing, drawnSize, readSvg, svgOptions } from './svg.ts';
 import { svgSetting } from './svg-limits.ts';
 
@@ -34,6 +35,8 @@ export interface Inspected {
 	readonly xmp?: Buffer | undefined;
 	/** Its own RGB profile; the colours of animations are always converted. */
 	readonly profile?: Buffer | undefined;
+	/** Its numbers are those of sRGB already, whatever the profile is called: nothing has to be converted. */
+	readonly isSrgb?: boolean;
 	/** It is not to be turned as its EXIF says, and all of this is about how it lies in the file. */
 	readonly isAsStored?: boolean;
 	/** Of an SVG: what may be drawn of it, instead of the file. */
@@ -92,6 +95,7 @@ async function inspectPage(file: Buffer, format: InputFormat, page: number, limi
 	const animation = animationOf(format, metadata);
 	const decoded = animation?.delay.length ?? 1;
 	checkLimits({ width, height, frames, decoded }, limits);
+	const profile = animation ? undefined : rgbProfile(metadata.icc, metadata.space);
 	return {
 		facts: {
 			format,
@@ -109,7 +113,8 @@ async function inspectPage(file: Buffer, format: InputFormat, page: number, limi
 		isDeepWithProfile: metadata.depth === 'ushort' && metadata.space === 'rgb16' && metadata.hasProfile,
 		exif: metadata.exif,
 		xmp: metadata.xmp,
-		profile: animation ? undefined : rgbProfile(metadata.icc, metadata.space),
+		profile,
+		isSrgb: profile !== undefined && metadata.depth === 'uchar' && (await meansSrgb(profile)),
 		animation,
 	};
 }
