@@ -10,22 +10,23 @@ import { startDirect, startEngine, startWhole } from './sides.mjs';
 import { cpuOf, watchMemory } from './usage.mjs';
 
 /**
- * Copies of a 12 megapixel photograph through the recipe `web`: by sharp called directly, by the imaging pool, and by all of
+ * The photographs of ../shared/pictures/photos through the recipe `web`: by sharp called directly, by the imaging pool, and by all of
  * picpipe (upload over HTTP → durable storage → queue → worker → stored and recorded). The sides take turns within one run,
  * so that a machine that becomes slower does so for all.
  *
- *   npm run bench:pipeline                 15 rounds of 20 pictures: long enough to keep all cores busy, and so short that a machine which
+ *   npm run bench:pipeline                 15 rounds of some 20 pictures: long enough to keep all cores busy, and so short that a machine which
  *                                          others use too is as fast for all sides of a round
- *   npm run bench:pipeline -- --quick      3 rounds of 16 pictures without the tuned side, about a minute
- *   ... -- --photos                        the photographs of ../shared/pictures/photos instead
+ *   npm run bench:pipeline -- --quick      3 rounds without the tuned side, about a minute
+ *   ... -- --generated                     copies of one photograph of 12 megapixels made in code, as where there are no others
  *
  * The last line is `ratio: <number>`, pictures per second of all of picpipe divided by those of sharp.
  */
 const { values: options } = parseArgs({
-	options: { quick: { type: 'boolean', default: false }, photos: { type: 'boolean', default: false } },
+	options: { quick: { type: 'boolean', default: false }, generated: { type: 'boolean', default: false } },
 });
 const rounds = options.quick ? 3 : 15;
-const pictures = options.quick ? 16 : 20;
+/** Pictures a round, at least: each photograph as often as the others. */
+const leastPictures = options.quick ? 10 : 20;
 
 const folder = await mkdtemp(join(tmpdir(), 'picpipe-bench-'));
 const sides = [];
@@ -56,8 +57,9 @@ try {
 async function makeFiles(target) {
 	const helper = await tsImport('../test/helpers/pictures.ts', import.meta.url);
 	await mkdir(target, { recursive: true });
-	const photos = options.photos ? helper.sharedPictures('photos').map(({ path }) => readFile(path)) : [];
+	const photos = options.generated ? [] : helper.sharedPictures('photos').map(({ path }) => readFile(path));
 	const originals = photos.length > 0 ? await Promise.all(photos) : [await helper.twelveMegapixels()];
+	const pictures = Math.ceil(leastPictures / originals.length) * originals.length;
 	const files = Array.from({ length: pictures }, (_, at) => join(target, `${at}.jpg`));
 	for (const [at, file] of files.entries()) {
 		await writeFile(file, helper.withComment(originals[at % originals.length], `copy ${at}`));
