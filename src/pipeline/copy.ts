@@ -20,8 +20,8 @@ const maximumCopyPixels = 3e6;
  */
 const decoderReductions = [9, 5, 3];
 
-/** Scaled twice with lanczos3, a picture gets sharper than it is, which costs bytes; with this one first it is as like the original, and as small, as scaled once. */
-const copyKernel = 'lanczos2';
+/** Scaled twice with lanczos3, a picture gets sharper than it is, which costs bytes; with this one first it is as like the original, and no larger, as scaled once. */
+const copyKernel = 'mitchell';
 
 /** Levels, with the copy that a picture's other sizes can be made of. */
 export interface Copied {
