@@ -70,7 +70,7 @@ export const allocatorSettings = {
  * costs ten times what marking it at once does; without those steps most buffers go when the young are collected, which the process has
  * done after each picture, or else they would pile up (docs/benchmarks.md).
  */
-export const engineFlags = ['--single-threaded-gc', '--no-incremental-marking', '--expose-gc'];
+export const engineFlags = ['--single-threaded-gc', '--no-incremental-marking', '--expose-gc', '--max-semi-space-size=2'];
 
 export function startImagingChild(imagingSettings: ImagingSettings, log: Logger): ImagingChild {
 	const child = forkImaging();
