@@ -68,9 +68,14 @@ export const allocatorSettings = {
  * For V8. Every buffer of pixels counts as memory that a collection might free, so one comes with each picture or two; the heap itself
  * is a dozen megabytes. Threads that share such a collection out cost twenty times what they save, and marking it in small steps
  * costs ten times what marking it at once does; without those steps most buffers go when the young are collected, which the process has
- * done after each picture, or else they would pile up (docs/benchmarks.md).
+ * done after each picture, or else they would pile up (docs/benchmarks.md). As V8 has it, room for the young grows to 48 MB, of which work on pictures needs little.
  */
-export const engineFlags = ['--single-threaded-gc', '--no-incremental-marking', '--expose-gc', '--max-semi-space-size=2'];
+export const engineFlags = [
+	'--single-threaded-gc',
+	'--no-incremental-marking',
+	'--expose-gc',
+	'--max-semi-space-size=2',
+];
 
 export function startImagingChild(imagingSettings: ImagingSettings, log: Logger): ImagingChild {
 	const child = forkImaging();
