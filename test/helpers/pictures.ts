@@ -50,6 +50,14 @@ export function photograph(options: PhotographOptions): Promise<Buffer> {
 	return buffer;
 }
 
+/** A colour profile that libvips has by name, such as `srgb` and `p3`. */
+export async function profileOf(name: string): Promise<Buffer> {
+	const dot = sharp({ create: { width: 1, height: 1, channels: 3, background: '#000000' } });
+	const { icc } = await sharp(await dot.withIccProfile(name).png().toBuffer()).metadata();
+	if (!icc) throw new TypeError(`Expected a profile ${name}.`);
+	return icc;
+}
+
 /** 4000×3000, the photograph of the measurements. */
 export function twelveMegapixels(seed = 1): Promise<Buffer> {
 	return photograph({ width: 4000, height: 3000, seed });

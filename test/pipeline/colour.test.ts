@@ -2,16 +2,11 @@ import { readFile } from 'node:fs/promises';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { withProfile } from '../../src/pipeline/profile.ts';
-import { colourDifference, extraTitle, photograph, sharedPictures } from '../helpers/pictures.ts';
+import { colourDifference, extraTitle, photograph, profileOf, sharedPictures } from '../helpers/pictures.ts';
 import { make } from './make.ts';
 
 /** The greenest green, the reddest red, a blue and a dull grey of Display P3; sRGB has neither of the first two. */
 const numbers = [0, 255, 0, 255, 0, 0, 60, 80, 200, 120, 110, 100];
-
-async function profileOf(name: string): Promise<Buffer> {
-	const dot = sharp({ create: { width: 1, height: 1, channels: 3, background: '#000000' } });
-	return (await sharp(await dot.withIccProfile(name).png().toBuffer()).metadata()).icc ?? expect.fail();
-}
 
 /** A PNG whose numbers are these, in the space of the profile. */
 async function wide(profile: Buffer, alpha?: number): Promise<Buffer> {

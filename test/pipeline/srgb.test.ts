@@ -4,13 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { inspect } from '../../src/pipeline/inspect.ts';
 import { withProfile } from '../../src/pipeline/profile.ts';
 import { meansSrgb } from '../../src/pipeline/srgb.ts';
-import { photograph, sharedPictures } from '../helpers/pictures.ts';
+import { photograph, profileOf, sharedPictures } from '../helpers/pictures.ts';
 import { limits, make, one } from './make.ts';
-
-async function profileOf(name: string): Promise<Buffer> {
-	const dot = sharp({ create: { width: 1, height: 1, channels: 3, background: '#000000' } });
-	return (await sharp(await dot.withIccProfile(name).png().toBuffer()).metadata()).icc ?? expect.fail();
-}
 
 /** The profile of sRGB with other curves: a plain power (ICC.1:2022, 10.18, function type 0). */
 async function withGamma(gamma: number): Promise<Buffer> {
