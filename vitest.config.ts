@@ -2,12 +2,12 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 import { SpreadOut } from './test/helpers/spread-out.ts';
 
-const builtProgram = fileURLToPath(new URL('./dist/worker/imaging-program.js', import.meta.url));
+const builtPrograms = fileURLToPath(new URL('./dist/programs.js', import.meta.url));
 
 export default defineConfig({
 	test: {
 		// Imaging processes run the build, as all processes do that tests start (docs/decisions/0051-tests-run-the-build.md).
-		alias: [{ find: /^\.\/imaging-program\.ts$/, replacement: builtProgram }],
+		alias: [{ find: /^\.\.?\/programs\.ts$/, replacement: builtPrograms }],
 		include: ['test/**/*.test.ts'],
 		// One private Redis for the whole run: `inject('redisUrl')`.
 		globalSetup: ['test/helpers/setup.ts'],

@@ -108,7 +108,7 @@ export async function startEngine(folder) {
 
 /** Everything, as a user runs it: `picpipe start` with its own Redis; uploads over HTTP. @returns {Promise<Side>} */
 export async function startWhole(folder) {
-	const cli = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
+	const cli = fileURLToPath(new URL('../dist/bin/cli.js', import.meta.url));
 	const kept = Object.entries(process.env).filter(([name]) => !/^(PICPIPE_|REDIS_URL)/.test(name));
 	const picpipe = spawn(process.execPath, [cli, 'start'], {
 		env: { ...Object.fromEntries(kept), PICPIPE_DATA: folder, PICPIPE_PORT: '0', PICPIPE_ARENA_PORT: '0' },

@@ -269,7 +269,10 @@ function forbidServices() {
 	return restore;
 }
 
-/** `tsc` into a folder of its own, which then takes the place of dist: nothing half-built and nothing stale is ever there. */
+/**
+ * `tsc`, module by module, and `bundle.mjs`, program by program, into a folder of its own, which then takes the place of dist: nothing half-built and
+ * nothing stale is ever there.
+ */
 async function build() {
 	const wanted = digest(...sources().flatMap((file) => [file, readFileSync(inRoot(file))]));
 	const stamp = inRoot('dist', '.picpipe-setup');
@@ -280,7 +283,8 @@ async function build() {
 		try {
 			const tsc = inRoot('node_modules', 'typescript', 'bin', 'tsc');
 			await run([process.execPath, tsc, '-p', 'tsconfig.build.json', '--outDir', fresh]);
-			chmodSync(join(fresh, 'cli.js'), 0o755);
+			await run([process.execPath, inRoot('scripts', 'bundle.mjs'), join(fresh, 'bin')]);
+			chmodSync(join(fresh, 'bin', 'cli.js'), 0o755);
 			writeFileSync(join(fresh, '.picpipe-setup'), wanted);
 			try {
 				if (existsSync(inRoot('dist'))) renameSync(inRoot('dist'), old);
@@ -301,6 +305,7 @@ function sources() {
 	const files = all.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
 	return [
 		...files.map((file) => file.slice(root.length)).sort(),
+		'scripts/bundle.mjs',
 		'tsconfig.json',
 		'tsconfig.build.json',
 		'package-lock.json',
@@ -309,7 +314,7 @@ function sources() {
 
 /** In this process: signals reach the supervisor directly, and its exit code is npm's. */
 async function runPicpipe(rest) {
-	const cli = inRoot('dist', 'cli.js');
+	const cli = inRoot('dist', 'bin', 'cli.js');
 	process.argv = [process.execPath, cli, 'start', ...rest];
 	process.off('SIGINT', leave).off('SIGTERM', leave);
 	// npm that is killed can't pass a signal on. Its end is the wish to stop all the same.

@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Command } from 'commander';
+import { packageFolder } from './programs.ts';
 import { runKeysAdd, runKeysList, runKeysRevoke } from './start/keys.ts';
 import { runProcess } from './start/process.ts';
 import { runReindex } from './start/reindex.ts';
@@ -11,7 +13,7 @@ import { start } from './start/supervisor.ts';
 import { runUpload, type UploadFlags } from './start/upload.ts';
 import { runWatch, type WatchFlags } from './start/watch.ts';
 
-const { version, description } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+const { version, description } = JSON.parse(readFileSync(join(packageFolder, 'package.json'), 'utf8')) as {
 	version: string;
 	description: string;
 };

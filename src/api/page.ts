@@ -1,13 +1,13 @@
 import { readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { RequestHandler, Response } from 'express';
 import { PicpipeError } from '../errors.ts';
+import { packageFolder } from '../programs.ts';
 import type { ApiContext } from './context.ts';
 
-/** The dashboard is a handful of files that go out as they are, from the package's own folder: the same seen from `src` and `dist`. */
-const folder = fileURLToPath(new URL('../../web/', import.meta.url));
+/** The dashboard is a handful of files that go out as they are, from the package's own folder. */
+const folder = join(packageFolder, 'web');
 
 /** It loads nothing from elsewhere, runs nothing inline, and never makes markup from text. */
 const contentSecurityPolicy = [

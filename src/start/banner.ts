@@ -1,6 +1,6 @@
-import { resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join, resolve } from 'node:path';
 import type { Config } from '../config.ts';
+import { packageFolder } from '../programs.ts';
 import { withoutSecrets } from './redis-check.ts';
 
 /** What a person wants to know once everything runs. */
@@ -15,7 +15,7 @@ export interface Banner {
 	readonly redis: string;
 }
 
-const examplePicture = fileURLToPath(new URL('../../examples/lighthouse.jpg', import.meta.url));
+const examplePicture = join(packageFolder, 'examples/lighthouse.jpg');
 
 /** @param announced by the api and Arena: addresses such as `http://127.0.0.1:3000`, and whether the api wants a key */
 export function makeBanner(

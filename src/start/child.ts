@@ -2,11 +2,12 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type ProgramName, programOf } from '../programs.ts';
 
 /** A process to keep running. */
 export interface ChildSpec {
 	readonly name: string;
-	readonly file: string;
+	readonly program: ProgramName;
 	readonly arguments: readonly string[];
 	readonly environment: NodeJS.ProcessEnv;
 }
@@ -70,7 +71,7 @@ export class Child {
 
 	start(): void {
 		// A session of its own: Ctrl-C in the terminal reaches the supervisor alone, which then stops all in order.
-		const child = fork(this.#spec.file, [...this.#spec.arguments], {
+		const child = fork(programOf(this.#spec.program).path, [...this.#spec.arguments], {
 			env: this.#spec.environment,
 			execArgv: [...process.execArgv, ...engineFlags],
 			detached: true,

@@ -1,6 +1,5 @@
 import { mkdir } from 'node:fs/promises';
-import { extname, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { resolve } from 'node:path';
 import { type Config, ConfigError, readConfig } from '../config.ts';
 import { createLogger, type Logger } from '../observe/log.ts';
 import { bannerText, makeBanner } from './banner.ts';
@@ -19,10 +18,6 @@ const roles = ['api', 'watch', 'worker', 'arena'] as const;
  * same wish, a later one means it.
  */
 const echoTime = 1_000;
-
-/** Modules run from `src` as `.ts` and from `dist` as `.js`. */
-const extension = extname(import.meta.url);
-const module = (name: string) => fileURLToPath(new URL(name + extension, import.meta.url));
 
 /**
  * Runs everything: Redis where none is given, api, worker and Arena, each as a process of its own.
@@ -98,8 +93,7 @@ class Supervisor implements ChildEvents {
 	async #runOwnRedis(): Promise<void> {
 		const place = await makeRedisPlace(this.#config.dataFolder);
 		this.#redis = { url: place.url, folder: place.folder };
-		const file = module('./redis-keeper');
-		const keeper = new Child({ name: 'redis', file, arguments: [], environment: process.env }, this);
+		const keeper = new Child({ name: 'redis', program: 'redis-keeper', arguments: [], environment: process.env }, this);
 		this.#children = [keeper];
 		keeper.start();
 	}
@@ -108,9 +102,7 @@ class Supervisor implements ChildEvents {
 		if (this.#stopping !== undefined) return;
 		const environment = { ...process.env, REDIS_URL: redisUrl };
 		const wanted = roles.filter((name) => name !== 'watch' || this.#config.watchFolder !== undefined);
-		const started = wanted.map(
-			(name) => new Child({ name, file: module('../cli'), arguments: [name], environment }, this),
-		);
+		const started = wanted.map((name) => new Child({ name, program: 'cli', arguments: [name], environment }, this));
 		this.#children.unshift(...started);
 		for (const child of started) child.start();
 	}

@@ -5,8 +5,8 @@ import { settings } from '../config.ts';
 import { type ErrorCode, PicpipeError, type Seen, toPicpipeError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
 import type { PipelineListener } from '../pipeline/run.ts';
+import { programOf } from '../programs.ts';
 import type { Release } from './budget.ts';
-import { imagingProgram } from './imaging-program.ts';
 import {
 	type FromImaging,
 	type ImagingResult,
@@ -192,7 +192,7 @@ function diedOf(how: string, seen: Seen): PicpipeError {
 }
 
 function forkImaging(): ChildProcess {
-	const { path, flags } = imagingProgram();
+	const { path, flags } = programOf('imaging-process');
 	const withheld = Object.fromEntries(withheldVariables.map((name) => [name, undefined]));
 	return fork(path, [], {
 		// Structured cloning carries bytes as they are.

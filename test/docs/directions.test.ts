@@ -26,12 +26,12 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 	intake: [...services, ...pure, 'http'],
 	delivery: [...services, ...pure],
 	webhooks: [...services, 'domain', 'http'],
-	api: ['intake', ...delivery, 'webhooks', 'access', ...services, ...pure, 'http'],
-	worker: ['intake', ...delivery, 'webhooks', ...services, ...pure],
+	api: ['intake', ...delivery, 'webhooks', 'access', ...services, ...pure, 'http', 'programs.ts'],
+	worker: ['intake', ...delivery, 'webhooks', ...services, ...pure, 'programs.ts'],
 	arena: ['access', ...queue, 'domain', 'http', ...basics],
 	files: ['worker/pool.ts', 'domain', 'pipeline', 'errors.ts'],
 	client: ['files', 'files/summary.ts', 'http', 'errors.ts'],
-	start: ['access', ...queue, 'delivery/sign-address.ts', 'files/summary.ts', ...basics],
+	start: ['access', ...queue, 'delivery/sign-address.ts', 'files/summary.ts', 'programs.ts', ...basics],
 	storage: ['errors.ts', 'config.ts'],
 	observe: ['errors.ts', 'config.ts'],
 	http: ['errors.ts', 'config.ts'],
@@ -46,6 +46,7 @@ const targets = [
 	'cli.ts',
 	'errors.ts',
 	'config.ts',
+	'programs.ts',
 	'url.ts',
 ];
 /** Everything that one folder could import of another. */
@@ -104,6 +105,7 @@ describe('import directions', () => {
 			'cli.ts',
 			'errors.ts',
 			'config.ts',
+			'programs.ts',
 			'url.ts',
 			'api/middleware',
 			'pipeline/encoders',
@@ -149,6 +151,7 @@ describe('import directions', () => {
 			'src/worker/bad.ts': write('../api/server.ts'),
 			'src/errors.ts': write('./domain/picture.ts'),
 			'src/config.ts': write('./errors.ts'),
+			'src/programs.ts': write('./config.ts'),
 			'src/app.ts': write('./start/role.ts'),
 			'src/cli.ts': write('./worker/worker.ts'),
 			'src/url.ts': write('./delivery/sign.ts'),
@@ -172,11 +175,12 @@ describe('import directions', () => {
 			'src/errors.ts',
 			'src/intake/bad.ts',
 			'src/operations/bad.ts',
+			'src/programs.ts',
 			'src/url.ts',
 			'src/worker/bad.ts',
 		]);
 		expect(found.get('src/brand-new/bad.ts')).toContain('say in biome.json what it may import');
-		expect(found.get('src/worker/bad.ts')).toMatch(/^worker\/ may import .* and config\.ts\.$/);
+		expect(found.get('src/worker/bad.ts')).toMatch(/^worker\/ may import .* and programs\.ts\.$/);
 	});
 
 	it('refuse sharp outside of pipeline/ and operations/', async () => {

@@ -65,7 +65,7 @@ export class PicpipeProcess {
 			cwd,
 		} = options.run ?? {
 			program: process.execPath,
-			arguments: ['dist/cli.js', options.command ?? 'start', ...(options.arguments ?? [])],
+			arguments: ['dist/bin/cli.js', options.command ?? 'start', ...(options.arguments ?? [])],
 			cwd: root,
 		};
 		this.child = spawn(program, list, {

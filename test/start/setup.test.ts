@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { cp, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { PicpipeProcess } from '../helpers/processes.ts';
@@ -12,7 +12,14 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 /** A copy of the project without its source and without its packages. */
 async function bareProject(): Promise<string> {
 	const folder = await temporaryFolder();
-	const files = ['scripts/setup.mjs', 'package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json'];
+	const files = [
+		'scripts/setup.mjs',
+		'scripts/bundle.mjs',
+		'package.json',
+		'package-lock.json',
+		'tsconfig.json',
+		'tsconfig.build.json',
+	];
 	for (const file of files) await cp(join(root, file), join(folder, file));
 	await mkdir(join(folder, 'src'));
 	return folder;
@@ -43,19 +50,26 @@ describe('set-up', () => {
 		const folder = await bareProject();
 		await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
 		const source = (name: string) => join(folder, 'src', name);
+		for (const program of ['start/redis-keeper.ts', 'worker/imaging-process.ts']) {
+			await mkdir(dirname(source(program)));
+			await writeFile(source(program), 'export {};\n');
+		}
 		await writeFile(source('cli.ts'), "import './old.ts';\n");
-		await writeFile(source('old.ts'), 'export const answer: number = 1;\n');
+		await writeFile(source('old.ts'), 'export const answer: number = 1;\nprocess.title = String(answer);\n');
 		const built = async () => (await readdir(join(folder, 'dist'))).filter((name) => name.endsWith('.js')).sort();
+		const program = () => readFile(join(folder, 'dist/bin/cli.js'), 'utf8');
 
 		expect(await setup(folder, 'build')).toMatchObject({ code: 0, output: expect.stringContaining('Building: done') });
 		expect(await built()).toEqual(['cli.js', 'old.js']);
+		expect(await program()).toContain('answer = 1');
 		expect(await setup(folder, 'build')).toEqual({ code: 0, output: '' });
 
 		await writeFile(source('cli.ts'), "import './new.ts';\n");
 		await rm(source('old.ts'));
-		await writeFile(source('new.ts'), 'export const answer: number = 2;\n');
+		await writeFile(source('new.ts'), 'export const answer: number = 2;\nprocess.title = String(answer);\n');
 		expect((await setup(folder, 'build')).code).toBe(0);
 		expect(await built()).toEqual(['cli.js', 'new.js']);
+		expect(await program()).toContain('answer = 2');
 
 		// A build that fails says why and changes nothing.
 		await writeFile(source('new.ts'), "export const answer: number = 'two';\n");
