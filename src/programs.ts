@@ -18,6 +18,7 @@ const programs = {
 	'imaging-process': 'src/worker/imaging-process.ts',
 } as const;
 
+/** The name of a program. */
 export type ProgramName = keyof typeof programs;
 
 /** A program for `fork`, and the flags that Node.js needs for it: as source when this runs from source, else as it was built. */
