@@ -20,6 +20,8 @@ export default defineConfig({
 		hookTimeout: 60_000,
 		teardownTimeout: 20_000,
 		// A browser that stood still for a minute says nothing about the page. Whatever is wrong, and not only late, is told at once.
+		// A second, which is Vitest's own, is less than a busy machine takes for many a step.
+		expect: { poll: { timeout: 10_000 } },
 		retry: { count: 1, condition: /^Test timed out in/ },
 	},
 });

@@ -7,10 +7,13 @@ import { build } from 'esbuild';
 
 const [folder] = process.argv.slice(2);
 
-/** Packages that are more than JavaScript, or that look for files beside their own. */
-const external = ['sharp', 'bull-arena', 'msgpackr-extract', 'heic-decode', 'libheif-js'];
+/** Packages that are more than JavaScript, or that look for files beside their own; and CommonJS that is loaded on demand (`checkLoadedOnDemand`). */
+const external = [
+	...['sharp', 'bull-arena', 'msgpackr-extract', 'heic-decode', 'libheif-js'],
+	...['pino-pretty', 'tus-js-client'],
+];
 
-await build({
+const { metafile } = await build({
 	absWorkingDir: fileURLToPath(new URL('..', import.meta.url)),
 	entryPoints: [
 		{ in: 'src/cli.ts', out: 'cli' },
@@ -32,4 +35,14 @@ await build({
 		js: "import { createRequire as createRequireOfNode } from 'node:module';\nconst require = createRequireOfNode(import.meta.url);",
 	},
 	logLevel: 'warning',
+	metafile: true,
 });
+checkLoadedOnDemand(metafile.inputs);
+
+/** `const { name } = await import('package')` finds nothing where esbuild has CommonJS to bundle: it does not look for the names in it, as Node.js does. */
+function checkLoadedOnDemand(inputs) {
+	for (const [path, { imports }] of Object.entries(inputs)) {
+		const bad = imports.find(({ kind, path }) => kind === 'dynamic-import' && inputs[path]?.format === 'cjs');
+		if (bad) throw new Error(`${path} loads CommonJS on demand; name its package in \`external\`: ${bad.path}`);
+	}
+}

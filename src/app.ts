@@ -17,7 +17,6 @@ import type { WatchCounts, WatchOptions } from './intake/watch.ts';
 import type { Logger } from './observe/log.ts';
 import type { RecipeBook } from './pipeline/recipe-book.ts';
 import { svgLimitsOf } from './pipeline/svg-limits.ts';
-import { openQueues } from './queue/queues.ts';
 import { type ConnectionUse, connectRedis, readRedisInfo, redisTooOld } from './queue/redis.ts';
 import { openStorage } from './storage/index.ts';
 import type { Storage } from './storage/storage.ts';
@@ -58,6 +57,7 @@ export interface Running {
 export async function startApi(config: Config, log: Logger): Promise<Running> {
 	const [
 		{ buildApi },
+		{ openQueues },
 		{ listenToPictures, listenToRenders },
 		{ openLimiter },
 		{ openPressure },
@@ -72,6 +72,7 @@ export async function startApi(config: Config, log: Logger): Promise<Running> {
 		{ openRenderUse },
 	] = await Promise.all([
 		import('./api/server.ts'),
+		import('./queue/queues.ts'),
 		import('./queue/events.ts'),
 		import('./access/limiter.ts'),
 		import('./intake/pressure.ts'),
@@ -182,6 +183,7 @@ export async function startWorker(config: Config, log: Logger): Promise<Running>
 	const [
 		{ startImagingPool },
 		{ startWorkers },
+		{ openQueues },
 		{ fetchLimitsOf },
 		{ openWebhooks },
 		{ openAttempts },
@@ -189,6 +191,7 @@ export async function startWorker(config: Config, log: Logger): Promise<Running>
 	] = await Promise.all([
 		import('./worker/pool.ts'),
 		import('./worker/worker.ts'),
+		import('./queue/queues.ts'),
 		import('./intake/fetch.ts'),
 		import('./webhooks/webhooks.ts'),
 		import('./queue/attempts.ts'),
@@ -299,15 +302,23 @@ export async function watchOnce(config: Config, log: Logger, stopping: AbortSign
 
 /** @throws ConfigError for a folder that can't be watched, and for a recipe that is not there */
 async function openWatch(config: Config, log: Logger) {
-	const [{ watchFolder }, { openLedger }, { findWatchFolder }, { takeAlone }, { openLeases }, { openPressure }] =
-		await Promise.all([
-			import('./intake/watch.ts'),
-			import('./intake/watch-ledger.ts'),
-			import('./intake/watch-place.ts'),
-			import('./access/take-alone.ts'),
-			import('./access/leases.ts'),
-			import('./intake/pressure.ts'),
-		]);
+	const [
+		{ watchFolder },
+		{ openQueues },
+		{ openLedger },
+		{ findWatchFolder },
+		{ takeAlone },
+		{ openLeases },
+		{ openPressure },
+	] = await Promise.all([
+		import('./intake/watch.ts'),
+		import('./queue/queues.ts'),
+		import('./intake/watch-ledger.ts'),
+		import('./intake/watch-place.ts'),
+		import('./access/take-alone.ts'),
+		import('./access/leases.ts'),
+		import('./intake/pressure.ts'),
+	]);
 	const storage = openStorage(config.storage);
 	const folder = await findWatchFolder(config, storage);
 	const assets = await openAssets(config, storage);
@@ -395,8 +406,9 @@ export async function reprocess(
 	log: Logger,
 	onProgress: Required<ReprocessOptions>['onProgress'],
 ): Promise<ReprocessCounts> {
-	const [{ reprocess: queueAgain }, { loadRecipes }] = await Promise.all([
+	const [{ reprocess: queueAgain }, { openQueues }, { loadRecipes }] = await Promise.all([
 		import('./intake/reprocess.ts'),
+		import('./queue/queues.ts'),
 		import('./pipeline/recipes.ts'),
 	]);
 	const recipes = await loadRecipes(config.recipesFile, config).catch(blameRecipesFile);
@@ -498,6 +510,7 @@ function imagingOptions(config: Config, log: Logger) {
 		sharpThreads: config.sharpThreads,
 		megapixelsInFlight: config.megapixelsInFlight,
 		imagingMegabytes: config.imagingMegabytes,
+		imagingPictures: config.imagingPictures,
 		keptMegabytes: config.keptMegabytes,
 		pictureSeconds: config.pictureSeconds,
 		storage: config.storage,

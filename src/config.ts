@@ -757,6 +757,12 @@ export const settings = {
 		1_024,
 		'Resident memory at which an imaging process is replaced between pictures.',
 	),
+	imagingPictures: setting(
+		'PICPIPE_IMAGING_PICTURES',
+		integer(1, 1_000_000, 'pictures'),
+		200,
+		'Pictures after which an imaging process is replaced, so that what decoders and the allocator do not give back goes with it. The next one is ready before.',
+	),
 	apiUrl: setting(
 		'PICPIPE_URL',
 		matching(/^https?:\/\/[^\s/]/, 'an address such as https://pictures.example.org'),

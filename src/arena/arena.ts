@@ -4,13 +4,12 @@ import { type ErrorCode, PicpipeError, toPicpipeError } from '../errors.ts';
 import { listen } from '../http/listen.ts';
 import { sameSiteOnly } from '../http/same-site.ts';
 import type { Logger } from '../observe/log.ts';
-import type { QueueName } from '../queue/jobs.ts';
 import type { QueuesOptions } from '../queue/queues.ts';
 import { isConnectionTrouble } from '../queue/redis.ts';
 import { containStrays } from './contain.ts';
+import { arenaHeaders } from './headers.ts';
 import { type LoginOptions, login } from './login.ts';
-import { arenaHeaders, arenaPages } from './pages.ts';
-import { ArenaQueue } from './queue.ts';
+import type { ArenaPages } from './pages.ts';
 
 export interface ArenaOptions extends QueuesOptions {
 	readonly host: string;
@@ -42,15 +41,12 @@ export interface ArenaServer {
  */
 export async function openArena(options: ArenaOptions): Promise<ArenaServer> {
 	const { host, user, password, keys, redis, log } = options;
-	const queues: ArenaQueue[] = [];
-	/** What Arena constructs, once for each queue. */
-	class OpenedQueue extends ArenaQueue {
-		constructor(name: string) {
-			super(name as QueueName, redis, options);
-			queues.push(this);
-		}
-	}
-
+	let pages: Promise<ArenaPages> | undefined;
+	// What they bring takes as long to load as the rest of the process, and most days nobody looks.
+	const open = async () => {
+		const { openArenaPages } = await import('./pages.ts');
+		return openArenaPages(redis, options);
+	};
 	const app = express();
 	app.disable('x-powered-by');
 	app.use(arenaHeaders);
@@ -59,7 +55,11 @@ export async function openArena(options: ArenaOptions): Promise<ArenaServer> {
 	});
 	app.use(sameSiteOnly());
 	app.use(login({ user, password, keys, log }));
-	app.use(arenaPages(OpenedQueue));
+	app.use(async (request, response, next) => {
+		pages ??= open();
+		const { handle } = await pages;
+		return handle(request, response, next);
+	});
 	app.use((_request, _response, next) => next(new PicpipeError('not-found')));
 	app.use(answerErrors(log));
 
@@ -70,7 +70,7 @@ export async function openArena(options: ArenaOptions): Promise<ArenaServer> {
 		address: listening.address,
 		async close() {
 			await listening.close();
-			await Promise.all(queues.map((queue) => queue.close()));
+			await (await pages)?.close();
 			endContaining();
 		},
 	};

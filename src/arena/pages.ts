@@ -1,57 +1,48 @@
-import { randomBytes } from 'node:crypto';
 import Arena from 'bull-arena';
 import type { RequestHandler, Response } from 'express';
-import helmet from 'helmet';
+import type { Redis } from 'ioredis';
 import { arenaHostId } from '../queue/arena-link.ts';
-import { queueNames } from '../queue/jobs.ts';
+import { type QueueName, queueNames } from '../queue/jobs.ts';
+import type { QueuesOptions } from '../queue/queues.ts';
 import { forwardRejections, runFor } from './contain.ts';
+import { nonceOf } from './headers.ts';
+import { ArenaQueue } from './queue.ts';
 
-/** Arena's pages, with every script and style from this server. @param queueClass called with a name as its first argument */
-export function arenaPages(queueClass: new (name: string) => object): RequestHandler {
+/** Arena's pages. */
+export interface ArenaPages {
+	readonly handle: RequestHandler;
+	/** Lets go of the queues. */
+	close(): Promise<void>;
+}
+
+/** Opens every queue, and Arena's pages about them, with every script and style from this server. @param redis a `producer` connection */
+export function openArenaPages(redis: Redis, options: QueuesOptions): ArenaPages {
+	const queues: ArenaQueue[] = [];
+	/** What Arena constructs, once for each queue. */
+	class OpenedQueue extends ArenaQueue {
+		constructor(name: string) {
+			super(name as QueueName, redis, options);
+			queues.push(this);
+		}
+	}
 	const arena = Arena(
-		{ queues: queueNames.map((name) => ({ name, hostId: arenaHostId, type: 'bullmq' })), BullMQ: queueClass },
+		{ queues: queueNames.map((name) => ({ name, hostId: arenaHostId, type: 'bullmq' })), BullMQ: OpenedQueue },
 		{ useCdn: false, disableListen: true, activeHostId: arenaHostId },
 	);
 	arena.disable('x-powered-by');
 	forwardRejections(arena._router);
 
-	return (request, response, next) => {
-		// Arena is an Express 4 app: it gives the request its own prototype, which has no `query`, after it saw ours having one.
-		Object.defineProperty(request, 'query', { value: request.query, writable: true });
-		sendWithNonce(response);
-		runFor(response, () => arena(request, response, next));
-	};
-}
-
-/**
- * As tight as Arena's pages allow: they have styles in attributes, the JSON editor brings a style sheet and pictures of its own,
- * and checks what is typed in a worker made from a blob.
- */
-export const arenaHeaders: RequestHandler = helmet({
-	contentSecurityPolicy: {
-		useDefaults: false,
-		directives: {
-			defaultSrc: ["'none'"],
-			scriptSrc: ["'self'", (_request, response) => `'nonce-${nonceOf(response as Response)}'`],
-			styleSrc: ["'self'", "'unsafe-inline'"],
-			imgSrc: ["'self'", 'data:'],
-			// Bootstrap names an icon font that Arena neither ships nor uses; browsers complain of the rule even so.
-			fontSrc: ["'self'"],
-			connectSrc: ["'self'"],
-			workerSrc: ['blob:'],
-			baseUri: ["'none'"],
-			formAction: ["'none'"],
-			frameAncestors: ["'none'"],
+	return {
+		handle(request, response, next) {
+			// Arena is an Express 4 app: it gives the request its own prototype, which has no `query`, after it saw ours having one.
+			Object.defineProperty(request, 'query', { value: request.query, writable: true });
+			sendWithNonce(response);
+			runFor(response, () => arena(request, response, next));
 		},
-	},
-	xFrameOptions: { action: 'deny' },
-	// Whether there is TLS for the whole host is not ours to say.
-	strictTransportSecurity: false,
-});
-
-function nonceOf(response: Response): string {
-	response.locals.nonce ??= randomBytes(16).toString('base64');
-	return response.locals.nonce as string;
+		async close() {
+			await Promise.all(queues.map((queue) => queue.close()));
+		},
+	};
 }
 
 const tag = '<script>';

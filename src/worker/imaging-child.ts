@@ -27,6 +27,8 @@ export interface ImagingChild {
 	readonly exited: Promise<string>;
 	/** Resident memory after the last picture, bytes. */
 	readonly residentBytes: number;
+	/** Pictures that it was given. */
+	readonly pictures: number;
 	/** Has it worked on the same a moment ago, and kept what that takes? */
 	isAheadWith(original: Pick<ImagingTask, 'sha256'>): boolean;
 	/** Works on one picture; the next only after this one ended. @throws PicpipeError */
@@ -82,6 +84,7 @@ export function startImagingChild(imagingSettings: ImagingSettings, log: Logger)
 	const childLog = log.child({ imagingPid: child.pid });
 	logOutput(child, childLog);
 	let residentBytes = 0;
+	let pictures = 0;
 	// What it has let go since for want of room is done anew: nothing but time is lost.
 	const kept = new LRUCache<string, true>({ max: maximumKeptKnown, ttl: keptFor });
 	let killReason: PicpipeError | undefined;
@@ -126,9 +129,13 @@ export function startImagingChild(imagingSettings: ImagingSettings, log: Logger)
 		get residentBytes() {
 			return residentBytes;
 		},
+		get pictures() {
+			return pictures;
+		},
 		kill,
 		isAheadWith: ({ sha256 }) => kept.has(sha256),
 		async run(task, { seconds, admit, onStep, onVariant }) {
+			pictures++;
 			let timer: NodeJS.Timeout | undefined;
 			let release: Release | undefined;
 			let isOver = false;

@@ -2,7 +2,8 @@ import { PicpipeError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
 import type { PipelineListener } from '../pipeline/run.ts';
 import { openBudget } from './budget.ts';
-import { type ImagingChild, startImagingChild } from './imaging-child.ts';
+import type { ImagingChild } from './imaging-child.ts';
+import { keepImagingProcesses } from './imaging-processes.ts';
 import type { ImagingResult, ImagingSettings, ImagingTask } from './imaging-protocol.ts';
 
 export type { StepEvent, VariantOutput } from '../pipeline/run.ts';
@@ -15,6 +16,8 @@ export interface ImagingPoolOptions extends ImagingSettings {
 	readonly megapixelsInFlight: number;
 	/** Resident memory at which a process is replaced between pictures, million bytes. */
 	readonly imagingMegabytes: number;
+	/** Pictures after which a process is replaced. */
+	readonly imagingPictures: number;
 	/** Longest time for one picture. */
 	readonly pictureSeconds: number;
 	readonly log: Logger;
@@ -45,12 +48,6 @@ export interface ImagingPool {
 	stop(): Promise<void>;
 }
 
-/** Milliseconds before a process that died without working on a picture is started again; doubles up to the maximum. */
-const firstRestartDelay = 100;
-const maximumRestartDelay = 10_000;
-/** So many deaths in a row, without any process that works, are no accident: waiting pictures are told. */
-const deathsBeforeGivingUp = 3;
-
 /** The oldest urgent picture lets lighter ones pass so often, then it is its turn. */
 const mostPassedBy = 2;
 /** And only those of less than this share of its bytes: to let pass what takes about as long makes one wait and saves the other nothing. */
@@ -66,9 +63,9 @@ interface Waiting {
 	readonly reject: (error: PicpipeError) => void;
 }
 
-/** Starts the processes at once, so that the first picture finds them warm. */
+/** Starts the processes at once. */
 export function startImagingPool(options: ImagingPoolOptions): ImagingPool {
-	const { processes, imagingMegabytes, pictureSeconds, log } = options;
+	const { processes, pictureSeconds } = options;
 	const settings: ImagingSettings = {
 		storage: options.storage,
 		sharpThreads: options.sharpThreads,
@@ -79,71 +76,22 @@ export function startImagingPool(options: ImagingPoolOptions): ImagingPool {
 	const waiting: Waiting[] = [];
 	const urgent: Waiting[] = [];
 	let wasUrgent = false;
-	const idle: ImagingChild[] = [];
-	const alive = new Set<ImagingChild>();
-	const restarts = new Set<NodeJS.Timeout>();
 	const allWaiting = () => [...urgent.splice(0), ...waiting.splice(0)];
-	let busy = 0;
-	let deathsInARow = 0;
 	let isStopping = false;
 
-	const start = () => {
-		const child = startImagingChild(settings, log);
-		alive.add(child);
-		void child.ready.then(() => release(child));
-		void child.exited.then((how) => replace(child, how));
-	};
-
-	const release = (child: ImagingChild) => {
-		if (isStopping || !alive.has(child)) return;
-		if (child.residentBytes > imagingMegabytes * 1e6) {
-			log.info({ imagingPid: child.pid, residentBytes: child.residentBytes }, 'a fat imaging process is replaced');
-			alive.delete(child);
-			child.kill();
-			start();
-			return;
-		}
-		idle.push(child);
-		dispatch();
-	};
-
-	/** Its place is taken by a new one: at once when a picture was the reason, later when it can't be. */
-	const replace = (child: ImagingChild, how: string) => {
-		const wasIdle = removeFrom(idle, child);
-		if (!alive.delete(child) || isStopping) return;
-		const isOwnFault = wasIdle || !working.has(child);
-		log.warn({ imagingPid: child.pid, how, isOwnFault }, 'an imaging process died');
-		if (!isOwnFault) return start();
-		deathsInARow++;
-		if (deathsInARow >= deathsBeforeGivingUp && busy === 0 && idle.length === 0) {
-			for (const { reject } of allWaiting()) {
-				reject(new PicpipeError('imaging-process-died', `Imaging processes do not start (${how}).`));
-			}
-		}
-		const delay = Math.min(firstRestartDelay * 2 ** (deathsInARow - 1), maximumRestartDelay);
-		const timer = setTimeout(() => {
-			restarts.delete(timer);
-			start();
-		}, delay);
-		restarts.add(timer);
-	};
-
-	const working = new Set<ImagingChild>();
 	const dispatch = () => {
-		while (idle.length > 0 && waiting.length + urgent.length > 0) {
+		while (children.free.length > 0 && waiting.length + urgent.length > 0) {
 			const isUrgentsTurn = urgent.length > 0 && (waiting.length === 0 || !wasUrgent);
 			wasUrgent = isUrgentsTurn;
-			const next = isUrgentsTurn ? takeLightest(urgent, idle) : waiting.shift();
-			const child = next && (idle.find((one) => one.isAheadWith(next.task)) ?? idle[0]);
+			const next = isUrgentsTurn ? takeLightest(urgent, children.free) : waiting.shift();
+			const child = next && (children.free.find((one) => one.isAheadWith(next.task)) ?? children.free[0]);
 			if (!child) return;
-			removeFrom(idle, child);
 			void work(child, next);
 		}
 	};
 
 	const work = async (child: ImagingChild, { task, listener, resolve, reject }: Waiting) => {
-		working.add(child);
-		busy++;
+		children.take(child);
 		try {
 			const result = await child.run(task, {
 				seconds: pictureSeconds,
@@ -158,17 +106,25 @@ export function startImagingPool(options: ImagingPoolOptions): ImagingPool {
 		} catch (error) {
 			reject(error as PicpipeError);
 		} finally {
-			if (alive.has(child)) deathsInARow = 0;
-			busy--;
-			working.delete(child);
-			release(child);
+			children.giveBack(child);
 		}
 	};
 
 	/** A lone picture may use the cores that have nothing else to do. */
-	const freeLanes = () => Math.max(1, Math.floor(processes / Math.max(1, busy + waiting.length + urgent.length)));
+	const freeLanes = () =>
+		Math.max(1, Math.floor(processes / Math.max(1, children.working.size + waiting.length + urgent.length)));
 
-	for (let count = 0; count < processes; count++) start();
+	const children = keepImagingProcesses({
+		...options,
+		count: processes,
+		settings,
+		onFree: dispatch,
+		onHopeless(how) {
+			for (const { reject } of allWaiting()) {
+				reject(new PicpipeError('imaging-process-died', `Imaging processes do not start (${how}).`));
+			}
+		},
+	});
 
 	return {
 		run(task, listener, { isUrgent = false } = {}) {
@@ -178,14 +134,14 @@ export function startImagingPool(options: ImagingPoolOptions): ImagingPool {
 				dispatch();
 			});
 		},
-		hasKept: (original) => [...alive].some((child) => child.isAheadWith(original)),
-		pids: () => [...alive].flatMap((child) => child.pid || []),
+		hasKept: (original) => [...children.alive].some((child) => child.isAheadWith(original)),
+		pids: () => [...children.alive].flatMap((child) => child.pid || []),
 		async stop() {
 			isStopping = true;
-			for (const timer of restarts) clearTimeout(timer);
+			children.close();
 			for (const { reject } of allWaiting()) reject(new PicpipeError('stopping'));
-			const ending = [...alive].map((child) => child.exited);
-			for (const child of alive) child.kill(new PicpipeError('stopping'));
+			const ending = [...children.alive].map((child) => child.exited);
+			for (const child of children.alive) child.kill(new PicpipeError('stopping'));
 			await Promise.all(ending);
 		},
 	};
@@ -203,12 +159,6 @@ function takeLightest(urgent: Waiting[], idle: readonly ImagingChild[]): Waiting
 	const lightest = urgent.reduce((least, one) => (weightOf(one) < weightOf(least) ? one : least));
 	if (weightOf(lightest) >= weightOf(oldest) * lightShare) return urgent.shift();
 	oldest.passedBy++;
-	removeFrom(urgent, lightest);
+	urgent.splice(urgent.indexOf(lightest), 1);
 	return lightest;
-}
-
-function removeFrom<T>(list: T[], item: T): boolean {
-	const at = list.indexOf(item);
-	if (at >= 0) list.splice(at, 1);
-	return at >= 0;
 }

@@ -76,9 +76,11 @@ describe.each(rounds)('kill -9 of imaging processes under load, round %i', (roun
 		await until('some are accepted', () => ledger.accepted.size >= momentOf(round) / 4);
 		let seen = 0;
 		const kills = setInterval(() => {
-			// Killed while they start, again and again, they would be given up, and pictures that wait told so.
 			const isAtWork = picpipe.lines.slice(seen).some(({ msg }) => msg === 'step');
-			const [pid] = imagingPids(picpipe);
+			// Killed while they start, again and again, they would be given up, and pictures that wait told so.
+			const isReady = (pid: number) =>
+				picpipe.lines.some(({ msg, imagingPid }) => msg === 'an imaging process is ready' && imagingPid === pid);
+			const pid = imagingPids(picpipe).find(isReady);
 			if (!isAtWork || !pid) return;
 			seen = picpipe.lines.length;
 			process.kill(pid, 'SIGKILL');
@@ -115,7 +117,7 @@ describe('an imaging process', () => {
 		const attempts = (id: string) =>
 			picpipe.lines.find((line) => line.msg === 'picture processed' && line.pictureId === id)?.attempt;
 		// Told after the picture is ready.
-		await expect.poll(() => [attempts(hit), attempts(other)]).toEqual([2, 1]);
+		await expect.poll(() => [attempts(hit), attempts(other)], { timeout: 10_000 }).toEqual([2, 1]);
 		expect(picpipe.pidOf('worker')).toBe(worker);
 	});
 

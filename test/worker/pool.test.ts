@@ -253,6 +253,44 @@ describe('imaging pool', () => {
 		expect(logged.some(({ msg }) => msg === 'a fat imaging process is replaced')).toBe(true);
 	});
 
+	it('replaces a process after so many pictures, while the others go on', async () => {
+		const { task, run, pool, logged } = await open({ processes: 1, imagingPictures: 3 });
+		const good = await task(await photograph({ width: 400, height: 300 }));
+		const [before] = pool.pids();
+		let done = 0;
+		let most = 0;
+		for (; pool.pids().includes(before as number); done++) {
+			await run(good).result;
+			most = Math.max(most, pool.pids().length);
+			if (done < 2) expect(pool.pids()).toEqual([before]);
+		}
+		// Pictures were made while the next process was starting.
+		expect(done).toBeGreaterThan(3);
+		expect(most).toBe(2);
+		const replaced = logged.filter(({ msg }) => msg === 'a worn imaging process is replaced');
+		expect(replaced).toEqual([expect.objectContaining({ imagingPid: before, pictures: done })]);
+		await run(good).result;
+		expect(pool.pids()).toHaveLength(1);
+	});
+
+	it.each([
+		['worn process', 0],
+		['one that is to follow it', 1],
+	])('has as many processes as it should when the %s dies', async (_who, index) => {
+		const { task, run, pool } = await open({ processes: 1, imagingPictures: 1 });
+		const good = await task(await photograph({ width: 400, height: 300 }));
+		await run(good).result;
+		expect(pool.pids()).toHaveLength(2);
+		const killed = pool.pids()[index] as number;
+		process.kill(killed, 'SIGKILL');
+		await expect.poll(() => pool.pids()).not.toContain(killed);
+		expect(pool.pids()).toHaveLength(1);
+		await run(good).result;
+		expect(pool.pids()).not.toContain(killed);
+		// One and the one that follows.
+		expect(pool.pids()).toHaveLength(2);
+	});
+
 	it('settles the allocator, gives away no secrets and asks the kernel to take the process first', async () => {
 		const secrets = ['PICPIPE_API_KEYS', 'PICPIPE_DELIVERY_KEYS', 'PICPIPE_CLOUDINARY_SECRETS', 'REDIS_URL'];
 		for (const name of secrets) vi.stubEnv(name, 'a-secret-of-others');
