@@ -69,7 +69,7 @@ export async function startEngine(folder) {
 		sharpThreads: 1,
 		megapixelsInFlight: 1_000,
 		imagingMegabytes: 1_024,
-		imagingPictures: 200,
+		imagingPictures: 150,
 		keptMegabytes: 128,
 		pictureSeconds: 60,
 		storage: `file:${folder}`,

@@ -760,7 +760,7 @@ export const settings = {
 	imagingPictures: setting(
 		'PICPIPE_IMAGING_PICTURES',
 		integer(1, 1_000_000, 'pictures'),
-		200,
+		150,
 		'Pictures after which an imaging process is replaced, so that what decoders and the allocator do not give back goes with it. The next one is ready before.',
 	),
 	apiUrl: setting(

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** So many requests in so many seconds. */
 const rateSchema = z.strictObject({

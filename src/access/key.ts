@@ -1,6 +1,6 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { typeidUnboxed } from 'typeid-js';
-import { z } from 'zod';
+import * as z from 'zod';
 import { namePattern } from '../domain/recipe.ts';
 import { keyLimitsSchema } from './key-limits.ts';
 import { scopes } from './scope.ts';

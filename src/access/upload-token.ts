@@ -1,5 +1,5 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 import { maximumPriority, maximumTags, tagPattern } from '../domain/picture.ts';
 import { namePattern } from '../domain/recipe.ts';
 import { PicpipeError } from '../errors.ts';

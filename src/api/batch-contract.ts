@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { StateCounts } from '../catalog/catalog.ts';
 import {
 	type Batch,

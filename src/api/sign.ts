@@ -1,5 +1,5 @@
 import type { RequestHandler } from 'express';
-import { z } from 'zod';
+import * as z from 'zod';
 import { longestAddressLife, settings } from '../config.ts';
 import { signedPath } from '../delivery/sign.ts';
 import { below, maximumAddress } from '../delivery/sign-path.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { isWebhookSecret } from '../config.ts';
 import { shownUrl } from '../domain/picture.ts';
 import { type Disabled, type EndpointRecord, maximumDescription } from '../webhooks/endpoint.ts';

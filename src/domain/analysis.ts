@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** What can be found out about a picture; a recipe asks for it by these names. */
 export const measuredKinds = [

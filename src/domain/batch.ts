@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { fromUUID, typeidUnboxed } from 'typeid-js';
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** A TypeID like a picture's: `batch_` and a UUIDv7 in base32. */
 const batchIdPattern = /^batch_[0-7][0-9abcdefghjkmnpqrstvwxyz]{25}$/;

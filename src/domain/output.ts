@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** What a variant's file says about the picture beside its pixels, and in which colours: keys of a variant in a recipe. */
 

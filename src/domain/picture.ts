@@ -1,5 +1,5 @@
 import { fromString, toUUID, typeidUnboxed } from 'typeid-js';
-import { z } from 'zod';
+import * as z from 'zod';
 import { type ErrorCode, errorTable, failureClasses, PicpipeError } from '../errors.ts';
 import { analysisSchema } from './analysis.ts';
 import { recipeSchema } from './recipe.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { analysisKinds } from './analysis.ts';
 import { colourSchema, metadataSchema } from './output.ts';
 

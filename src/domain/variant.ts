@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** A quality that was looked for because the recipe has a target instead of a number. */
 const foundQualitySchema = z.strictObject({

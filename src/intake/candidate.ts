@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { readManifest } from '../catalog/manifest.ts';
 import { type Picture, pictureIdTime, sourceSchema } from '../domain/picture.ts';
 import type { Storage } from '../storage/storage.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { pictureSchema } from '../domain/picture.ts';
 import { type ErrorCode, errorTable } from '../errors.ts';
 import { earliestNow } from '../observe/clock.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { recipeSchema } from '../domain/recipe.ts';
 import { type ErrorCode, errorTable, PicpipeError } from '../errors.ts';
 import { uploadFolder, uploadRecordKey } from '../storage/keys.ts';

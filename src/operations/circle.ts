@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { cutCorners } from './corners.ts';
 import { placeIn } from './geometry.ts';
 import type { Operation, Size } from './operation.ts';

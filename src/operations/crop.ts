@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { aroundPoint, movedIn, type Offset, shapeWithin, within } from './geometry.ts';
 import type { Operation, Size } from './operation.ts';
 import { integer, isStrategy, moves, type Place, pixelsOf, point, position, ratio, ratioOf, side } from './options.ts';

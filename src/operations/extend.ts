@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { movedIn, shapeAround } from './geometry.ts';
 import type { Operation, Size } from './operation.ts';
 import {

@@ -1,5 +1,5 @@
 import type { Sharp } from 'sharp';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Operation } from './operation.ts';
 
 const schema = z.strictObject({});

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { coverIn } from './geometry.ts';
 import type { Operation, Size } from './operation.ts';
 import { integer } from './options.ts';

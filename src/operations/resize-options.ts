@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { kernels } from './operation.ts';
 import { colour, integer, isStrategy, maximumSide, moves, number, point, position, side } from './options.ts';
 

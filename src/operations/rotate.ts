@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Operation, Size } from './operation.ts';
 import { colour, isTranslucent, number } from './options.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { cutCorners } from './corners.ts';
 import type { Operation, Size } from './operation.ts';
 import { maximumSide } from './options.ts';

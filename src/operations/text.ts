@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Layer, placed, whereOptions } from './layer.ts';
 import { loadSharp } from './load-sharp.ts';
 import type { Operation, Size } from './operation.ts';

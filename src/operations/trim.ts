@@ -1,5 +1,5 @@
 import type { OutputInfo, Region, Sharp } from 'sharp';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Operation, Size } from './operation.ts';
 import { colour, integer, maximumSide, number } from './options.ts';
 

@@ -1,5 +1,5 @@
 import type { OverlayOptions, Sharp } from 'sharp';
-import { z } from 'zod';
+import * as z from 'zod';
 import { blendModes, type Layer, type Part, placed, visiblePart, whereOptions } from './layer.ts';
 import { loadSharp } from './load-sharp.ts';
 import type { Asset, Operation, Size } from './operation.ts';

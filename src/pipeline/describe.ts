@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { analysisKinds, analysisSchema } from '../domain/analysis.ts';
 import { type RecipeLimits, variantRecipeSchema, writtenRecipeSchema } from '../domain/recipe.ts';
 import { operations } from '../operations/index.ts';

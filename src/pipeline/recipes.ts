@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import { describeProblems } from '../domain/problems.ts';
 import { inlineRecipeName, type NamedRecipe, type RecipeLimits } from '../domain/recipe.ts';
 import { PicpipeError } from '../errors.ts';

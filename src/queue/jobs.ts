@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { digest12 } from '../domain/digest.ts';
 import { type AwaitedPicture, isReceived, type Picture, type ReceivedPicture, shownUrl } from '../domain/picture.ts';
 import { recipeSchema } from '../domain/recipe.ts';

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { typeidUnboxed } from 'typeid-js';
-import { z } from 'zod';
+import * as z from 'zod';
 import { isWebhookSecret, maximumWebhookSecrets } from '../config.ts';
 import { eventTypes } from './event.ts';
 

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { z } from 'zod';
+import * as z from 'zod';
 import { askRedis } from '../queue/redis.ts';
 import { type Message, parseMessage } from './outbox.ts';
 

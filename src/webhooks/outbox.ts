@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { type MessageFolder, messageFolders, messageKey, messageOfKey } from '../storage/keys.ts';
 import { readObject, type Storage } from '../storage/storage.ts';
 import { pictureEndpoint } from './endpoint.ts';

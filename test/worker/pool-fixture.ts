@@ -62,7 +62,7 @@ export async function startPool(options: Partial<ImagingPoolOptions> = {}): Prom
 		sharpThreads: 1,
 		megapixelsInFlight: 100,
 		imagingMegabytes: 1_024,
-		imagingPictures: 200,
+		imagingPictures: 150,
 		keptMegabytes: 128,
 		pictureSeconds: 30,
 		storage: `file:${folder}`,

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Content } from '../content.ts';
 import { avif } from './avif.ts';
 import type { Candidate, Chooser, Encoder } from './encoder.ts';

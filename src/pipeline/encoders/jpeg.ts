@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { colour } from '../../operations/options.ts';
 import type { Encoder } from './encoder.ts';
 import { chromaSubsampling } from './options.ts';

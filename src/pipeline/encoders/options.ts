@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { number } from '../../operations/options.ts';
 import type { Animation } from '../pixels.ts';
 

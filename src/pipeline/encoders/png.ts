@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { integer } from '../../operations/options.ts';
 import type { Encoder } from './encoder.ts';
 import { colours, dither } from './options.ts';

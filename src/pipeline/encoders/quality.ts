@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { integer, number } from '../../operations/options.ts';
 
 /** What a quality is for, similar enough or small enough, and between which it is looked for: 1 and 100 unless they are given. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Encoder } from './encoder.ts';
 
 const schema = z.strictObject({
