@@ -8,6 +8,7 @@ import { decodeHeic } from './heic.ts';
 import { type Inspected, pageOptions } from './inspect.ts';
 import { isOpaque, onFrames, open, type Pixels, scaled, toPixels } from './pixels.ts';
 import { withProfile } from './profile.ts';
+import { toSrgb } from './srgb.ts';
 import { svgOptions } from './svg.ts';
 
 /*
@@ -52,8 +53,10 @@ export async function decode(
 async function decodeFromHeic(file: Buffer, picture: Inspected, scaling: Scaling, colour: ColourOption) {
 	const decoded = await decodeHeic(file, picture.facts);
 	const pixels = picture.facts.alpha ? decoded : await toPixels(open(decoded).removeAlpha());
-	if (!picture.profile) return scaled(pixels, scaling);
-	return decodeOnce(withProfile(pixels, picture.profile), picture, scaling, { failOn: 'error', colour });
+	const { profile, meaning } = picture;
+	if (!profile) return scaled(pixels, scaling);
+	if (colour === 'srgb' && meaning) return toSrgb(await scaled(pixels, scaling), profile, meaning);
+	return decodeOnce(withProfile(pixels, profile), picture, scaling, { failOn: 'error', colour });
 }
 
 async function decodeOnce(
@@ -63,13 +66,18 @@ async function decodeOnce(
 	{ failOn, colour }: { readonly failOn: 'error' | 'warning'; readonly colour: ColourOption },
 ): Promise<Pixels> {
 	try {
-		const { profile } = picture;
-		const isConverted = profile === undefined || colour === 'srgb';
-		let image = openOriginal(file, picture, { failOn, isConverted }).resize({ width, height, fit: 'fill', kernel });
-		if (!isConverted) return colour === 'p3' ? await inDisplayP3(image, profile) : await toPixels(image);
+		const { profile, meaning } = picture;
+		const isOwn = profile !== undefined && colour !== 'srgb';
+		const ignoreIcc = isOwn || meaning !== undefined;
+		let image = openOriginal(file, picture, { failOn, ignoreIcc }).resize({ width, height, fit: 'fill', kernel });
+		if (isOwn) {
+			const isThere = colour === 'keep' || meaning === 'display-p3';
+			return isThere ? await toPixels(image) : await inDisplayP3(image, profile);
+		}
 		// sharp leaves the pixels of such pictures in P3 unless it is told where they shall end.
 		if (picture.isDeepWithProfile) image = image.withIccProfile('srgb');
-		return await toPixels(image.toColourspace('srgb'));
+		const pixels = await toPixels(image.toColourspace('srgb'));
+		return profile && meaning ? await toSrgb(pixels, profile, meaning) : pixels;
 	} catch (error) {
 		throw classify(error, 'decode', 'decode');
 	}
@@ -78,22 +86,24 @@ async function decodeOnce(
 /** A pipeline that begins with the file. */
 function openOriginal(
 	file: Buffer,
-	{ facts, drawing, page, isAsStored = false, isSrgb = false }: Inspected,
-	{ failOn, isConverted }: { readonly failOn: 'error' | 'warning'; readonly isConverted: boolean },
+	{ facts, drawing, page, isAsStored = false }: Inspected,
+	{ failOn, ignoreIcc }: { readonly failOn: 'error' | 'warning'; readonly ignoreIcc: boolean },
 ): Sharp {
 	const options = {
 		...inputOptions(failOn, facts.width * facts.height),
 		autoOrient: !isAsStored,
-		ignoreIcc: !isConverted || isSrgb,
+		ignoreIcc,
 		...(drawing ? svgOptions : pageOptions(page)),
 	};
 	// A drawing is not scaled: it is drawn at the size asked for.
 	return sharp(drawing?.document ?? file, options);
 }
 
-/** A pipeline that begins with a photograph and ends wherever the caller wants, in sRGB; whatever is odd about the file fails it. */
+/** A pipeline that begins with a photograph whose numbers are those of sRGB, and ends wherever the caller wants; whatever is odd about the file fails it. */
 export function openPhotograph(file: Buffer, picture: Inspected): Sharp {
-	return openOriginal(file, picture, { failOn: 'warning', isConverted: true }).toColourspace('srgb');
+	return openOriginal(file, picture, { failOn: 'warning', ignoreIcc: picture.meaning === 'srgb' }).toColourspace(
+		'srgb',
+	);
 }
 
 /** From the original's own numbers, with 16 bits on the way: through sRGB, colours beyond it would be lost. */

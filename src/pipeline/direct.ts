@@ -56,9 +56,10 @@ function isReadWhole({ operation, options, input }: Pass, { facts }: Inspected):
 	return enough !== undefined && (enough.height <= output.height || facts.orientation >= firstRotated);
 }
 
-/** One whose pixels are what its decoder gives: no alpha to be put on a background, no further frames, no numbers of another kind. */
-function isPlainPhotograph({ format, facts, isAsStored }: Inspected): boolean {
+/** One whose pixels are what its decoder gives: no alpha to be put on a background, no further frames, no numbers of another kind or meaning. */
+function isPlainPhotograph({ format, facts, profile, meaning, isAsStored }: Inspected): boolean {
 	const isStill = format === 'jpeg' || (format === 'webp' && facts.frames === 1);
 	// An encoder that gets the file's own pixels would write its orientation beside metadata that is kept.
-	return isStill && !isAsStored && facts.colourSpace === 'srgb' && !facts.alpha;
+	const isInSrgb = facts.colourSpace === 'srgb' && (profile === undefined || meaning === 'srgb');
+	return isStill && !isAsStored && isInSrgb && !facts.alpha;
 }

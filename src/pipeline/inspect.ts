@@ -11,7 +11,7 @@ import { storedSize } from './orientation.ts';
 import type { Animation } from './pixels.ts';
 import { rgbProfile } from './profile.ts';
 import { type InputFormat, inputFormats, sniffFormat } from './sniff.ts';
-import { meansSrgb } from './srgb.ts';
+import { type ColourMeaning, meaningOf } from './srgb.ts';
 import { type Drawing, drawnSize, readSvg, svgOptions } from './svg.ts';
 import { svgSetting } from './svg-limits.ts';
 
@@ -35,8 +35,8 @@ export interface Inspected {
 	readonly xmp?: Buffer | undefined;
 	/** Its own RGB profile; the colours of animations are always converted. */
 	readonly profile?: Buffer | undefined;
-	/** Its numbers are those of sRGB already, whatever the profile is called: nothing has to be converted. */
-	readonly isSrgb?: boolean;
+	/** What the profile's numbers mean, whatever it is called, where they have 8 bits a channel. */
+	readonly meaning?: ColourMeaning | undefined;
 	/** It is not to be turned as its EXIF says, and all of this is about how it lies in the file. */
 	readonly isAsStored?: boolean;
 	/** Of an SVG: what may be drawn of it, instead of the file. */
@@ -114,7 +114,7 @@ async function inspectPage(file: Buffer, format: InputFormat, page: number, limi
 		exif: metadata.exif,
 		xmp: metadata.xmp,
 		profile,
-		isSrgb: profile !== undefined && metadata.depth === 'uchar' && (await meansSrgb(profile)),
+		meaning: profile && metadata.depth === 'uchar' ? await meaningOf(profile) : undefined,
 		animation,
 	};
 }

@@ -76,12 +76,14 @@ export function keepImagingProcesses(options: ImagingProcessesOptions): ImagingP
 			if (isOneMissing()) start();
 			return;
 		}
-		if (child.pictures >= imagingPictures && !hasSuccessor(child)) start(child);
+		if (isWorn(child)) start(child);
 		free.push(child);
 		onFree();
 	};
 
-	const hasSuccessor = (child: ImagingChild) => [...successors.values()].includes(child);
+	/** Each so many pictures anew: where a successor dies before it is ready, the next picture is too soon for another one. */
+	const isWorn = (child: ImagingChild) =>
+		child.pictures > 0 && child.pictures % imagingPictures === 0 && ![...successors.values()].includes(child);
 
 	/** Whose place it takes goes on until now, so that nothing waits for the start of a process. */
 	const takeOver = (child: ImagingChild) => {
