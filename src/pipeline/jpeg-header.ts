@@ -77,7 +77,9 @@ export function readJpegHeader(file: Buffer): Header | undefined {
 	const space = spaceOf(frame, isJfif, transform);
 	const block = exif && readExifBlock(exif);
 	const orientation = block?.image.number(orientationTag);
-	if (!space || (exif && !block) || (orientation !== undefined && !orientations.includes(orientation)))
+	if (!space || (exif && !block)) return undefined;
+	// libexif reads numbers of more types than are read here.
+	if (orientation === undefined ? block?.image.has(orientationTag) : !orientations.includes(orientation))
 		return undefined;
 	const [height, width] = [frame.readUInt16BE(1), frame.readUInt16BE(3)];
 	if (width === 0 || height === 0) return undefined;

@@ -25,6 +25,15 @@ function withSegment(file: Buffer, marker: number, content: string): Buffer {
 	return Buffer.concat([file.subarray(0, 2), ...segment, file.subarray(2)]);
 }
 
+async function withOrientationOfType(type: number): Promise<Buffer> {
+	const file = await plain();
+	const at = file.indexOf(Buffer.from([0x12, 0x01, 3, 0, 1, 0, 0, 0, 6, 0]));
+	expect(at).toBeGreaterThan(0);
+	file[at + 2] = type;
+	expect((await sharp(file).metadata()).orientation).toBe(6);
+	return file;
+}
+
 describe('the header of a JPEG', () => {
 	it.each<[string, Partial<Parameters<typeof photograph>[0]>]>([
 		['nothing beside the pixels', {}],
@@ -70,6 +79,8 @@ describe('the header of a JPEG', () => {
 		['CMYK', async () => photograph({ width: 64, height: 48, icc: 'cmyk' })],
 		['a PNG', async () => photograph({ width: 64, height: 48, format: 'png' })],
 		['two frames', async () => withSegment(await plain(), 0xc0, '\x08\0\x30\0\x40\x01\x01\x11\0')],
+		// Numbers with a sign, which an orientation never is (EXIF 2.32, 4.6.2), and sharp reads all the same.
+		...[6, 8].map((type) => [`an orientation of type ${type}`, () => withOrientationOfType(type)] as const),
 		[
 			'a piece of a profile that lacks the others',
 			async () => withSegment(await plain(), 0xe2, 'ICC_PROFILE\0\x01\x02'),

@@ -5,6 +5,8 @@
 
 /** A list of tags. */
 export interface Directory {
+	/** Is it there, readable or not? */
+	has(tag: number): boolean;
 	/** Printable text. @param maximum characters; 100 when not given */
 	text(tag: number, maximum?: number): string | undefined;
 	/** A finite number, or one of several. */
@@ -35,7 +37,7 @@ const gpsPointer = 0x8825;
 const typeBytes: Readonly<Record<number, number>> = { 1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 7: 1, 9: 4, 10: 8 };
 const asciiType = 2;
 
-const nothing: Directory = { text: () => undefined, number: () => undefined };
+const nothing: Directory = { has: () => false, text: () => undefined, number: () => undefined };
 
 /** @returns undefined for what is no EXIF block */
 export function readExifBlock(exif: Buffer): ExifBlock | undefined {
@@ -80,21 +82,26 @@ function directoryAt(tiff: Buffer, read: Reader, start: number | undefined): Dir
 	const entries = start === undefined ? undefined : read.uint16(start);
 	if (start === undefined || entries === undefined) return nothing;
 
-	const find = (tag: number): Found | undefined => {
+	const entryOf = (tag: number): number | undefined => {
 		for (let index = 0; index < Math.min(entries, maximumEntries); index++) {
 			const at = start + 2 + index * entryBytes;
-			if (read.uint16(at) !== tag) continue;
-			const [type, count] = [read.uint16(at + 2), read.uint32(at + 4)];
-			const bytes = type === undefined ? undefined : typeBytes[type];
-			if (type === undefined || count === undefined || bytes === undefined) return undefined;
-			// Values of up to four bytes stand in the entry itself.
-			const place = bytes * count <= 4 ? at + 8 : read.uint32(at + 8);
-			return place === undefined ? undefined : { type, count, at: place };
+			if (read.uint16(at) === tag) return at;
 		}
 		return undefined;
 	};
+	const find = (tag: number): Found | undefined => {
+		const at = entryOf(tag);
+		if (at === undefined) return undefined;
+		const [type, count] = [read.uint16(at + 2), read.uint32(at + 4)];
+		const bytes = type === undefined ? undefined : typeBytes[type];
+		if (type === undefined || count === undefined || bytes === undefined) return undefined;
+		// Values of up to four bytes stand in the entry itself.
+		const place = bytes * count <= 4 ? at + 8 : read.uint32(at + 8);
+		return place === undefined ? undefined : { type, count, at: place };
+	};
 
 	return {
+		has: (tag) => entryOf(tag) !== undefined,
 		text(tag, maximum = maximumText) {
 			const found = find(tag);
 			if (found?.type !== asciiType) return undefined;
