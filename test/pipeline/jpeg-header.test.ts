@@ -26,7 +26,7 @@ function withSegment(file: Buffer, marker: number, content: string): Buffer {
 }
 
 async function withOrientationOfType(type: number): Promise<Buffer> {
-	const file = await plain();
+	const file = Buffer.from(await plain());
 	const at = file.indexOf(Buffer.from([0x12, 0x01, 3, 0, 1, 0, 0, 0, 6, 0]));
 	expect(at).toBeGreaterThan(0);
 	file[at + 2] = type;
@@ -64,7 +64,7 @@ describe('the header of a JPEG', () => {
 		expect(readJpegHeader(file)).toEqual(asked(await sharp(file).metadata()));
 	});
 
-	it.each([
+	it.each<[string, () => Promise<Buffer>]>([
 		['two EXIF blocks', async () => withSegment(await plain(), 0xe1, 'Exif\0\0II*\0\x08\0\0\0\0\0')],
 		['several pictures in one file', async () => withSegment(await plain(), 0xe2, 'MPF\0II*\0')],
 		[
@@ -80,7 +80,10 @@ describe('the header of a JPEG', () => {
 		['a PNG', async () => photograph({ width: 64, height: 48, format: 'png' })],
 		['two frames', async () => withSegment(await plain(), 0xc0, '\x08\0\x30\0\x40\x01\x01\x11\0')],
 		// Numbers with a sign, which an orientation never is (EXIF 2.32, 4.6.2), and sharp reads all the same.
-		...[6, 8].map((type) => [`an orientation of type ${type}`, () => withOrientationOfType(type)] as const),
+		...[6, 8].map(
+			(type) =>
+				[`an orientation of type ${type}`, () => withOrientationOfType(type)] satisfies [string, () => Promise<Buffer>],
+		),
 		[
 			'a piece of a profile that lacks the others',
 			async () => withSegment(await plain(), 0xe2, 'ICC_PROFILE\0\x01\x02'),
