@@ -69,7 +69,8 @@ export async function startEngine(folder) {
 		sharpThreads: 1,
 		megapixelsInFlight: 1_000,
 		imagingMegabytes: 1_024,
-		imagingPictures: 150,
+		// What those that are replaced have used would be missing from the CPU of this side.
+		imagingPictures: 1_000_000,
 		keptMegabytes: 128,
 		pictureSeconds: 60,
 		storage: `file:${folder}`,

@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 /** The kernel counts CPU time in hundredths of a second (`getconf CLK_TCK`, 100 everywhere since Linux 2.6). */
 const millisecondsPerTick = 10;
 
-/** @returns {{ pid: number, parent: number, cpu: number, command: string, isImaging: boolean }[]} the processes given and all below them; CPU in milliseconds */
+/** @returns {{ pid: number, parent: number, cpu: number, cpuOfEnded: number, command: string, isImaging: boolean }[]} the processes given and all below them; CPU in milliseconds, its own and that of its children that have ended */
 export function processTree(roots) {
 	const all = readdirSync('/proc')
 		.filter((name) => /^\d+$/.test(name))
@@ -24,9 +24,18 @@ function readProcess(name) {
 		const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
 		const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
 		const command = readFileSync(`/proc/${name}/cmdline`, 'utf8').split('\0').join(' ');
-		const cpu = (Number(fields[11]) + Number(fields[12])) * millisecondsPerTick;
+		const [user, system, userOfEnded, systemOfEnded] = fields.slice(11, 15).map(Number);
+		const cpu = (user + system) * millisecondsPerTick;
+		const cpuOfEnded = (userOfEnded + systemOfEnded) * millisecondsPerTick;
 		return [
-			{ pid: Number(name), parent: Number(fields[1]), cpu, command, isImaging: command.includes('imaging-process') },
+			{
+				pid: Number(name),
+				parent: Number(fields[1]),
+				cpu,
+				cpuOfEnded,
+				command,
+				isImaging: command.includes('imaging-process'),
+			},
 		];
 	} catch {
 		return []; // Ended in the meantime.
@@ -70,7 +79,9 @@ export function cpuOf(roots) {
 	if (process.platform !== 'linux') return { imaging: 0, all: 0 };
 	const tree = processTree(roots);
 	const sum = (processes) => processes.reduce((total, { cpu }) => total + cpu, 0);
-	return { imaging: sum(tree.filter(({ isImaging }) => isImaging)), all: sum(tree) };
+	// Imaging processes are replaced now and then; nothing else ends while picpipe runs.
+	const ended = tree.reduce((total, { cpuOfEnded }) => total + cpuOfEnded, 0);
+	return { imaging: sum(tree.filter(({ isImaging }) => isImaging)) + ended, all: sum(tree) + ended };
 }
 
 /** Programs of picpipe, by what their command lines hold; the first that fits. */
