@@ -1,3 +1,5 @@
+import { linearLight } from './linear-light.ts';
+
 /**
  * Display P3, in which phones take pictures: the curve of sRGB and wider primaries. So a 3 × 3 matrix between linear numbers is all that
  * a conversion takes (IEC 61966-2-1; SMPTE EG 432-1 for the primaries; the matrix as in CSS Color 4, 17).
@@ -9,10 +11,7 @@ const matrix = [
 ] as const;
 
 /** Linear light of each of the 256 numbers. */
-const linear = Float32Array.from({ length: 256 }, (_, number) => {
-	const value = number / 255;
-	return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
-});
+const linear = Float32Array.from({ length: 256 }, (_, number) => linearLight(number));
 
 /** Steps of linear light for which a number is looked up: the steepest part of the curve has five to a number. */
 const steps = 2 ** 14;

@@ -1,3 +1,5 @@
+import { linearLight } from '../linear-light.ts';
+
 /** Groups of colours that a person would call the same, for a palette. */
 
 export interface Cluster {
@@ -112,10 +114,7 @@ function distance(a: Point, b: Point): number {
 
 /** sRGB to OKLab, where equal distances look equally different (Ottosson, bottosson.github.io/posts/oklab, 2020). */
 function oklab(rgb: Point): Point {
-	const [red, green, blue] = rgb.map((value) => {
-		const share = value / 255;
-		return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
-	}) as [number, number, number];
+	const [red, green, blue] = rgb.map(linearLight) as [number, number, number];
 	const long = Math.cbrt(0.4122214708 * red + 0.5363325363 * green + 0.0514459929 * blue);
 	const medium = Math.cbrt(0.2119034982 * red + 0.6806995451 * green + 0.1073969566 * blue);
 	const short = Math.cbrt(0.0883024619 * red + 0.2817188376 * green + 0.6299787005 * blue);
