@@ -3,10 +3,10 @@ import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import sharp from 'sharp';
 import { tsImport } from 'tsx/esm/api';
-import { findEncoder } from '../dist/pipeline/encode.js';
-import { prepareSharp } from '../dist/pipeline/header.js';
-import { open, toPixels } from '../dist/pipeline/pixels.js';
-import { similarityTo } from '../dist/pipeline/ssim.js';
+import { findEncoder } from '../dist/pipeline/encoders/index.js';
+import { prepareSharp } from '../dist/pipeline/inspect/header.js';
+import { open, toPixels } from '../dist/pipeline/pixels/pixels.js';
+import { similarityTo } from '../dist/pipeline/quality/ssim.js';
 import { table } from './figures.mjs';
 
 /**

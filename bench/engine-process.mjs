@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import sharp from 'sharp';
-import { prepareSharp } from '../dist/pipeline/header.js';
-import { openPages } from '../dist/pipeline/pages.js';
-import { parseRecipe } from '../dist/pipeline/plan.js';
-import { loadRecipes } from '../dist/pipeline/recipes.js';
-import { runPipeline } from '../dist/pipeline/run.js';
+import { prepareSharp } from '../dist/pipeline/inspect/header.js';
+import { openPages } from '../dist/pipeline/plan/pages.js';
+import { parseRecipe } from '../dist/pipeline/recipe/plan.js';
+import { loadRecipes } from '../dist/pipeline/recipe/recipes.js';
+import { runPipeline } from '../dist/pipeline/render/run.js';
 import { jobs } from './engine-jobs.mjs';
 
 /**

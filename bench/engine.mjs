@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import sharp from 'sharp';
 import { tsImport } from 'tsx/esm/api';
-import { allocatorSettings, engineFlags } from '../dist/worker/imaging-child.js';
+import { allocatorSettings, engineFlags } from '../dist/imaging/child-handle.js';
 import { jobs } from './engine-jobs.mjs';
 import { median, table } from './figures.mjs';
 import { watchMemory } from './usage.mjs';

@@ -3,17 +3,17 @@ import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import sharp from 'sharp';
 import { tsImport } from 'tsx/esm/api';
-import { openPages } from '../dist/pipeline/pages.js';
-import { toPixels } from '../dist/pipeline/pixels.js';
-import { parseRecipe } from '../dist/pipeline/plan.js';
-import { runPipeline } from '../dist/pipeline/run.js';
-import { similarityTo } from '../dist/pipeline/ssim.js';
+import { toPixels } from '../dist/pipeline/pixels/pixels.js';
+import { openPages } from '../dist/pipeline/plan/pages.js';
+import { similarityTo } from '../dist/pipeline/quality/ssim.js';
+import { parseRecipe } from '../dist/pipeline/recipe/plan.js';
+import { runPipeline } from '../dist/pipeline/render/run.js';
 import { median, table } from './figures.mjs';
 
 /**
  * What it saves to make a render of a stored variant, or of a copy that is kept in memory, instead of the original, and what it costs: for each reduction, the
  * CPU time of each way, and how like each result is to the photograph scaled down without any loss. `leastReduction` of src/worker/mezzanine.ts and
- * `copyKernel` of src/pipeline/copy.ts are chosen by it (docs/benchmarks.md).
+ * `copyKernel` of src/pipeline/plan/copy.ts are chosen by it (docs/benchmarks.md).
  *
  *   npm run bench:mezzanine                 the photographs of ../shared/pictures/photos (else a generated one)
  *   npm run bench:mezzanine -- --quick      2 of them

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import sharp from 'sharp';
 import { tsImport } from 'tsx/esm/api';
-import { allocatorSettings } from '../dist/worker/imaging-child.js';
+import { allocatorSettings } from '../dist/imaging/child-handle.js';
 import { median, table } from './figures.mjs';
 import { startDirect, startEngine, startWhole } from './sides.mjs';
 import { cpuOf, watchMemory } from './usage.mjs';

@@ -11,9 +11,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import { pino } from 'pino';
-import { loadRecipes } from '../dist/pipeline/recipes.js';
+import { startImagingPool } from '../dist/imaging/scheduler.js';
+import { loadRecipes } from '../dist/pipeline/recipe/recipes.js';
 import { openStorage } from '../dist/storage/index.js';
-import { startImagingPool } from '../dist/worker/pool.js';
 import { median } from './figures.mjs';
 
 /**

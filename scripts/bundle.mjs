@@ -17,8 +17,8 @@ const { metafile } = await build({
 	absWorkingDir: fileURLToPath(new URL('..', import.meta.url)),
 	entryPoints: [
 		{ in: 'src/cli.ts', out: 'cli' },
-		{ in: 'src/start/redis-keeper.ts', out: 'redis-keeper' },
-		{ in: 'src/worker/imaging-process.ts', out: 'imaging-process' },
+		{ in: 'src/supervisor/redis-keeper.ts', out: 'redis-keeper' },
+		{ in: 'src/imaging/child-main.ts', out: 'imaging-process' },
 	],
 	outdir: folder,
 	bundle: true,

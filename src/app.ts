@@ -13,13 +13,13 @@ import type { ProcessCommand } from './files/command.ts';
 import { listen } from './http/listen.ts';
 import type { AssetFinder } from './intake/assets.ts';
 import type { ReprocessCounts, ReprocessOptions } from './intake/reprocess.ts';
-import type { WatchCounts, WatchOptions } from './intake/watch.ts';
 import type { Logger } from './observe/log.ts';
-import type { RecipeBook } from './pipeline/recipe-book.ts';
-import { svgLimitsOf } from './pipeline/svg-limits.ts';
+import { svgLimitsOf } from './pipeline/inspect/svg-limits.ts';
+import type { RecipeBook } from './pipeline/recipe/recipe-book.ts';
 import { type ConnectionUse, connectRedis, readRedisInfo, redisTooOld } from './queue/redis.ts';
 import { openStorage } from './storage/index.ts';
 import type { Storage } from './storage/storage.ts';
+import type { WatchCounts, WatchOptions } from './watch/watch.ts';
 
 /**
  * The one place that puts the parts together. Each role opens what it needs and closes it in reverse, and loads only what it
@@ -78,12 +78,12 @@ export async function startApi(config: Config, log: Logger): Promise<Running> {
 		import('./intake/pressure.ts'),
 		import('./access/leases.ts'),
 		import('./intake/idempotency.ts'),
-		import('./api/upload-locks.ts'),
+		import('./api/tus/upload-locks.ts'),
 		import('./webhooks/webhooks.ts'),
 		import('./queue/attempts.ts'),
 		import('./observe/metrics.ts'),
-		import('./delivery/renders.ts'),
-		import('./delivery/results.ts'),
+		import('./delivery/single-flight.ts'),
+		import('./delivery/memory-cache.ts'),
 		import('./catalog/render-use.ts'),
 	]);
 	const storage = openStorage(config.storage);
@@ -189,7 +189,7 @@ export async function startWorker(config: Config, log: Logger): Promise<Running>
 		{ openAttempts },
 		{ openRenderUse },
 	] = await Promise.all([
-		import('./worker/pool.ts'),
+		import('./imaging/scheduler.ts'),
 		import('./worker/worker.ts'),
 		import('./queue/queues.ts'),
 		import('./intake/fetch.ts'),
@@ -311,10 +311,10 @@ async function openWatch(config: Config, log: Logger) {
 		{ openLeases },
 		{ openPressure },
 	] = await Promise.all([
-		import('./intake/watch.ts'),
+		import('./watch/watch.ts'),
 		import('./queue/queues.ts'),
-		import('./intake/watch-ledger.ts'),
-		import('./intake/watch-place.ts'),
+		import('./watch/ledger.ts'),
+		import('./watch/place.ts'),
 		import('./access/take-alone.ts'),
 		import('./access/leases.ts'),
 		import('./intake/pressure.ts'),
@@ -409,7 +409,7 @@ export async function reprocess(
 	const [{ reprocess: queueAgain }, { openQueues }, { loadRecipes }] = await Promise.all([
 		import('./intake/reprocess.ts'),
 		import('./queue/queues.ts'),
-		import('./pipeline/recipes.ts'),
+		import('./pipeline/recipe/recipes.ts'),
 	]);
 	const recipes = await loadRecipes(config.recipesFile, config).catch(blameRecipesFile);
 	if (wanted.recipe !== undefined && wanted.recipe !== inlineRecipeName && !recipes.has(wanted.recipe)) {
@@ -470,7 +470,7 @@ function blameRecipesFile(error: unknown): never {
 /** @throws ConfigError for a recipes file that is not valid, and for a default recipe that is not there */
 async function openRecipes(config: Config, assets: AssetFinder, log: Logger): Promise<RecipeBook> {
 	const [{ openRecipeBook }, { problemsOfPresets }] = await Promise.all([
-		import('./pipeline/recipe-book.ts'),
+		import('./pipeline/recipe/recipe-book.ts'),
 		import('./delivery/check-presets.ts'),
 	]);
 	const book = await openRecipeBook({
@@ -537,9 +537,9 @@ export async function processFiles(
 	log: Logger,
 ): Promise<number> {
 	const [{ startImagingPool }, { runProcessCommand }, { loadRecipes }] = await Promise.all([
-		import('./worker/pool.ts'),
+		import('./imaging/scheduler.ts'),
 		import('./files/command.ts'),
-		import('./pipeline/recipes.ts'),
+		import('./pipeline/recipe/recipes.ts'),
 	]);
 	const recipes = await loadRecipes(config.recipesFile, config).catch(blameRecipesFile);
 	const name = wanted.recipe ?? config.defaultRecipe;

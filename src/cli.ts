@@ -2,16 +2,16 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
+import { runKeysAdd, runKeysList, runKeysRevoke } from './cli/keys.ts';
+import { runProcess } from './cli/process.ts';
+import { runReindex } from './cli/reindex.ts';
+import { runReprocess } from './cli/reprocess.ts';
+import { runSign, type SignFlags } from './cli/sign.ts';
+import { runUpload, type UploadFlags } from './cli/upload.ts';
+import { runWatch, type WatchFlags } from './cli/watch.ts';
 import { packageFolder } from './programs.ts';
-import { runKeysAdd, runKeysList, runKeysRevoke } from './start/keys.ts';
-import { runProcess } from './start/process.ts';
-import { runReindex } from './start/reindex.ts';
-import { runReprocess } from './start/reprocess.ts';
-import { refuse, runRole } from './start/role.ts';
-import { runSign, type SignFlags } from './start/sign.ts';
-import { start } from './start/supervisor.ts';
-import { runUpload, type UploadFlags } from './start/upload.ts';
-import { runWatch, type WatchFlags } from './start/watch.ts';
+import { refuse, runRole } from './supervisor/role.ts';
+import { start } from './supervisor/supervisor.ts';
 
 const { version, description } = JSON.parse(readFileSync(join(packageFolder, 'package.json'), 'utf8')) as {
 	version: string;

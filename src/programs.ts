@@ -14,8 +14,8 @@ export const packageFolder = findPackage(dirname(fileURLToPath(import.meta.url))
 /** What runs in a process of its own, and its source. */
 const programs = {
 	cli: 'src/cli.ts',
-	'redis-keeper': 'src/start/redis-keeper.ts',
-	'imaging-process': 'src/worker/imaging-process.ts',
+	'redis-keeper': 'src/supervisor/redis-keeper.ts',
+	'imaging-process': 'src/imaging/child-main.ts',
 } as const;
 
 /** The name of a program. */

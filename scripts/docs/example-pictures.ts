@@ -2,13 +2,13 @@ import { createHash } from 'node:crypto';
 import sharp from 'sharp';
 import { operations } from '../../src/operations/index.ts';
 import type { Operation } from '../../src/operations/operation.ts';
-import { decodeAsset } from '../../src/pipeline/asset.ts';
-import { inspect } from '../../src/pipeline/inspect.ts';
-import { openPages } from '../../src/pipeline/pages.ts';
-import { toPixels } from '../../src/pipeline/pixels.ts';
-import { parseRecipe } from '../../src/pipeline/plan.ts';
-import { runPipeline } from '../../src/pipeline/run.ts';
-import { similarityTo } from '../../src/pipeline/ssim.ts';
+import { decodeAsset } from '../../src/pipeline/decode/asset.ts';
+import { inspect } from '../../src/pipeline/inspect/inspect.ts';
+import { toPixels } from '../../src/pipeline/pixels/pixels.ts';
+import { openPages } from '../../src/pipeline/plan/pages.ts';
+import { similarityTo } from '../../src/pipeline/quality/ssim.ts';
+import { parseRecipe } from '../../src/pipeline/recipe/plan.ts';
+import { runPipeline } from '../../src/pipeline/render/run.ts';
 import { logo, type SourceName, sources } from './scene.ts';
 
 /** The pictures of the operations page: what each example begins with and what the real pipeline makes of it. */
@@ -82,7 +82,7 @@ function sha256(file: Buffer): string {
 }
 
 /**
- * Largest mean difference of the channels, 0 to 255, and least similarity (`pipeline/ssim.ts`) that other versions of the codecs explain:
+ * Largest mean difference of the channels, 0 to 255, and least similarity (`pipeline/quality/ssim.ts`) that other versions of the codecs explain:
  * written again at quality 60 all of them are within 1.9 and 0.974.
  */
 const mostDifference = 2.4;

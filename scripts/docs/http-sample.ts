@@ -1,6 +1,6 @@
 import { manifestVersion, type Picture, pictureIdTime } from '../../src/domain/picture.ts';
-import { encodersOf } from '../../src/pipeline/encode.ts';
-import { parseRecipe, planVariants, variantDigest } from '../../src/pipeline/plan.ts';
+import { encodersOf } from '../../src/pipeline/encoders/index.ts';
+import { parseRecipe, planVariants, variantDigest } from '../../src/pipeline/recipe/plan.ts';
 import { originalKey, pictureFolder, variantKey } from '../../src/storage/keys.ts';
 
 /** A finished picture of a small recipe, for the pages; digests and ids are made as the real ones are. */

@@ -4,7 +4,7 @@ import { operations } from '../../src/operations/index.ts';
 import type { Operation, Prediction } from '../../src/operations/operation.ts';
 import { element } from '../../src/pipeline/analysis/element.ts';
 import { analysers } from '../../src/pipeline/analysis/index.ts';
-import { type Chooser, type Encoder, encoders, isChooser } from '../../src/pipeline/encode.ts';
+import { type Chooser, type Encoder, encoders, isChooser } from '../../src/pipeline/encoders/index.ts';
 import { picturesFolder, picturesOf } from './example-pictures.ts';
 import { code, fence, fieldsTable, page, table } from './markdown.ts';
 import { sceneSize } from './scene.ts';

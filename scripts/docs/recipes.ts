@@ -5,17 +5,17 @@ import { settings } from '../../src/config.ts';
 import { analysisKinds } from '../../src/domain/analysis.ts';
 import { inlineRecipeName, maximumEncodings, type NamedRecipe } from '../../src/domain/recipe.ts';
 import { findOperation } from '../../src/operations/index.ts';
-import { encoders, findEncoder } from '../../src/pipeline/encode.ts';
-import { parseRecipe } from '../../src/pipeline/plan.ts';
-import { loadRecipes } from '../../src/pipeline/recipes.ts';
-import { inputFormats } from '../../src/pipeline/sniff.ts';
+import { encoders, findEncoder } from '../../src/pipeline/encoders/index.ts';
+import { inputFormats } from '../../src/pipeline/inspect/sniff.ts';
+import { parseRecipe } from '../../src/pipeline/recipe/plan.ts';
+import { loadRecipes } from '../../src/pipeline/recipe/recipes.ts';
 import { code, fence, page } from './markdown.ts';
 
 export async function recipesPage(): Promise<string> {
 	const recipes = [...(await loadRecipes(undefined)).values()];
 	return page(
 		'Recipes',
-		'src/pipeline/built-in.ts and src/domain/recipe.ts',
+		'src/pipeline/recipe/built-in.ts and src/domain/recipe.ts',
 		`A recipe names the variants that are made of a picture. \`PICPIPE_RECIPES\` is the name of a YAML or JSON file with recipes; they are
 added to the built-in ones below and replace those of the same name. An upload that names no recipe gets \`PICPIPE_DEFAULT_RECIPE\`.`,
 		`## The file

@@ -6,20 +6,20 @@ import type { Leases } from '../access/leases.ts';
 import type { Limiter } from '../access/limiter.ts';
 import type { RenderUse } from '../catalog/render-use.ts';
 import type { Config } from '../config.ts';
-import type { DeliveryParts } from '../delivery/deliver.ts';
-import type { ResultMemory } from '../delivery/results.ts';
-import type { Address } from '../delivery/wanted.ts';
+import type { Address } from '../delivery/dialects/image-request.ts';
+import type { DeliveryParts } from '../delivery/find-or-make.ts';
+import type { ResultMemory } from '../delivery/memory-cache.ts';
 import { type ErrorCode, PicpipeError } from '../errors.ts';
 import type { Admission } from '../intake/admit.ts';
 import type { IdempotencyRecords } from '../intake/idempotency.ts';
 import type { Pressure } from '../intake/pressure.ts';
 import type { Logger } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
-import type { RecipeBook } from '../pipeline/recipe-book.ts';
+import type { RecipeBook } from '../pipeline/recipe/recipe-book.ts';
 import type { Attempts } from '../queue/attempts.ts';
 import type { Endings } from '../queue/events.ts';
 import type { Webhooks } from '../webhooks/webhooks.ts';
-import type { UploadLocks } from './upload-locks.ts';
+import type { UploadLocks } from './tus/upload-locks.ts';
 
 /** What the handlers work with; `app.ts` puts it together. */
 export interface ApiContext extends Admission {

@@ -7,7 +7,7 @@ import { namePattern } from '../domain/recipe.ts';
 import { showPicture } from '../domain/show.ts';
 import { type ErrorCode, errorTable, failureClasses, PicpipeError } from '../errors.ts';
 import { duplicatePolicies } from '../intake/duplicates.ts';
-import { elementOf } from './element.ts';
+import { elementOf } from './pictures/element.ts';
 
 /** What the API takes and gives, in one place; the reference pages are generated from it. */
 

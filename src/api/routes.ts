@@ -1,8 +1,6 @@
 import type { RequestHandler } from 'express';
 import type { z } from 'zod';
 import type { Scope } from '../access/scope.ts';
-import { createBatchSchema } from './batch-contract.ts';
-import { closeBatchHandler, createBatchHandler, getBatch } from './batches.ts';
 import type { ApiContext } from './context.ts';
 import {
 	cleanBodySchema,
@@ -17,15 +15,18 @@ import {
 	uploadMetadataSchema,
 	uploadTokenBodySchema,
 } from './contract.ts';
-import { createPictures } from './create-pictures.ts';
-import { createUploadHandler } from './create-upload.ts';
-import { getDelivery, listDeliveries, replayDeliveries, replayDelivery } from './deliveries.ts';
-import { deliverCloudinary, deliverImgproxy, deliverIpx } from './delivery.ts';
-import { listFailures, listQuarantine, retryAllFailures } from './failures.ts';
-import { healthz, readyz } from './health.ts';
-import { cleanQueue, drainQueue, listQueues, pauseQueue, resumeQueue, retryFailedJobs } from './jobs.ts';
-import { getMetrics } from './metrics.ts';
-import { dashboard, dashboardAsset, dashboardSettings } from './page.ts';
+import { deliverCloudinary, deliverImgproxy, deliverIpx } from './images/serve.ts';
+import { sign, signBodySchema } from './images/sign.ts';
+import { createBatchSchema } from './operations/batch-contract.ts';
+import { closeBatchHandler, createBatchHandler, getBatch } from './operations/batches.ts';
+import { listFailures, listQuarantine, retryAllFailures } from './operations/failures.ts';
+import { healthz, readyz } from './operations/health.ts';
+import { cleanQueue, drainQueue, listQueues, pauseQueue, resumeQueue, retryFailedJobs } from './operations/jobs.ts';
+import { getMetrics } from './operations/metrics.ts';
+import { dashboard, dashboardAsset, dashboardSettings } from './operations/page.ts';
+import { getRecipe, listOperations, listRecipes } from './operations/recipes.ts';
+import { createUploadToken } from './operations/upload-tokens.ts';
+import { createPictures } from './pictures/create.ts';
 import {
 	deletePicture,
 	getOriginal,
@@ -34,18 +35,17 @@ import {
 	listPictures,
 	processAgain,
 	retryPicture,
-} from './pictures.ts';
-import { getRecipe, listOperations, listRecipes } from './recipes.ts';
-import { sign, signBodySchema } from './sign.ts';
-import { getSimilar } from './similar.ts';
-import { createUploadToken } from './upload-tokens.ts';
-import { appendToUpload, deleteUpload, getUpload, headUpload, tusOptions } from './uploads.ts';
+} from './pictures/pictures.ts';
+import { getSimilar } from './pictures/similar.ts';
+import { createUploadHandler } from './tus/create-upload.ts';
+import { appendToUpload, deleteUpload, getUpload, headUpload, tusOptions } from './tus/uploads.ts';
+import { getDelivery, listDeliveries, replayDeliveries, replayDelivery } from './webhooks/deliveries.ts';
 import {
 	createWebhookSchema,
 	deliveriesQuerySchema,
 	replayBodySchema,
 	rotateSecretSchema,
-} from './webhook-contract.ts';
+} from './webhooks/webhook-contract.ts';
 import {
 	createWebhook,
 	deleteWebhook,
@@ -54,7 +54,7 @@ import {
 	getWebhook,
 	listWebhooks,
 	rotateWebhookSecret,
-} from './webhooks.ts';
+} from './webhooks/webhooks.ts';
 
 export interface Route {
 	readonly method: 'GET' | 'HEAD' | 'POST' | 'PATCH' | 'DELETE' | 'OPTIONS';

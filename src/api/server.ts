@@ -6,7 +6,7 @@ import { sameSiteOnly } from '../http/same-site.ts';
 import { requireThisMachine } from '../http/this-machine.ts';
 import type { ApiContext } from './context.ts';
 import { openGuard } from './guard.ts';
-import { hotPath, isDelivery } from './hot-path.ts';
+import { hotPath, isDelivery } from './images/cached-response.ts';
 import { allowOrigins } from './middleware/cors.ts';
 import { answerPreflight } from './middleware/delivery-cors.ts';
 import { measure } from './middleware/measure.ts';
@@ -15,7 +15,7 @@ import { requestId } from './middleware/request-id.ts';
 import { endSlowBody } from './middleware/slow-body.ts';
 import { endUnreadBody } from './middleware/unread-body.ts';
 import { type Route, routes } from './routes.ts';
-import { speakTus } from './uploads.ts';
+import { speakTus } from './tus/uploads.ts';
 
 /** Builds the API; it listens to nothing yet. */
 export function buildApi(context: ApiContext): RequestListener {

@@ -1,10 +1,10 @@
 import { newPictureId } from '../domain/picture.ts';
 import { PicpipeError } from '../errors.ts';
-import type { DialectPresets } from '../pipeline/recipes.ts';
+import type { DialectPresets } from '../pipeline/recipe/recipes.ts';
 import { parseCloudinary } from './dialects/cloudinary.ts';
+import type { Presets } from './dialects/image-request.ts';
 import { parseImgproxy } from './dialects/imgproxy.ts';
 import { parseIpx } from './dialects/ipx.ts';
-import type { Presets } from './wanted.ts';
 
 /** An address that uses a preset and says nothing else, read in each language. */
 const readers: Readonly<Record<keyof DialectPresets, (preset: string, id: string, presets: Presets) => unknown>> = {

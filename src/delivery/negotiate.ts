@@ -1,4 +1,4 @@
-import type { RenderFormat, SourceFacts } from './wanted.ts';
+import type { RenderFormat, SourceFacts } from './dialects/image-request.ts';
 
 /** Formats that some who ask can show and others can't. */
 export interface Accepted {

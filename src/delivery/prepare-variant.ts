@@ -1,10 +1,10 @@
 import type { ReceivedPicture } from '../domain/picture.ts';
 import { type Recipe, renderName } from '../domain/recipe.ts';
 import { PicpipeError } from '../errors.ts';
-import { type Encoder, encodersOf, isChooser } from '../pipeline/encode.ts';
-import { type PlannedEncoding, type PlannedVariant, planVariants } from '../pipeline/plan.ts';
+import { type Encoder, encodersOf, isChooser } from '../pipeline/encoders/index.ts';
+import { type PlannedEncoding, type PlannedVariant, planVariants } from '../pipeline/recipe/plan.ts';
+import type { WantedVariant } from './dialects/image-request.ts';
 import { type FindAssets, type PreparedRender, prepare } from './prepare.ts';
-import type { WantedVariant } from './wanted.ts';
 
 /**
  * A variant of a picture's recipe as a render, in one of its encodings. It was accepted with the recipe, so no limit is asked.

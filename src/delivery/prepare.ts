@@ -2,10 +2,10 @@ import { folderOf } from '../catalog/manifest.ts';
 import type { ReceivedPicture } from '../domain/picture.ts';
 import { type Recipe, type RecipeLimits, renderName } from '../domain/recipe.ts';
 import { PicpipeError } from '../errors.ts';
-import { type Encoder, findEncoder, isChooser } from '../pipeline/encode.ts';
-import { assetsOf, type KnownAssets, parseRecipe, planVariants, variantDigest } from '../pipeline/plan.ts';
+import { type Encoder, findEncoder, isChooser } from '../pipeline/encoders/index.ts';
+import { assetsOf, type KnownAssets, parseRecipe, planVariants, variantDigest } from '../pipeline/recipe/plan.ts';
 import { variantKey } from '../storage/keys.ts';
-import type { RenderFormat, RenderPlan } from './wanted.ts';
+import type { RenderFormat, RenderPlan } from './dialects/image-request.ts';
 
 /** A render that is known to be possible, and where it lies once it is made. */
 export interface PreparedRender {

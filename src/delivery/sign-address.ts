@@ -1,6 +1,6 @@
 import { type Config, ConfigError, settings } from '../config.ts';
 import { PicpipeError } from '../errors.ts';
-import { loadRecipesFile } from '../pipeline/recipes.ts';
+import { loadRecipesFile } from '../pipeline/recipe/recipes.ts';
 import { problemsOfPresets } from './check-presets.ts';
 import { type Signable, signedPath, sourceOf } from './sign.ts';
 import { below } from './sign-path.ts';

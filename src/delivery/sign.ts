@@ -1,8 +1,8 @@
 import type { SigningPair } from '../config.ts';
 import { PicpipeError } from '../errors.ts';
+import type { DialectOptions, WantedSource } from './dialects/image-request.ts';
 import { imgproxyPath, parseImgproxy } from './dialects/imgproxy.ts';
 import { signPath } from './sign-path.ts';
-import type { DialectOptions, WantedSource } from './wanted.ts';
 
 /** What an address is to ask for, in the language of imgproxy. */
 export interface Signable {

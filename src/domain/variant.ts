@@ -3,7 +3,7 @@ import * as z from 'zod';
 /** A quality that was looked for because the recipe has a target instead of a number. */
 const foundQualitySchema = z.strictObject({
 	value: z.int().min(1).max(100),
-	/** Similarity of the variant to the pixels it was encoded from; `pipeline/ssim.ts` says how it is measured. */
+	/** Similarity of the variant to the pixels it was encoded from; `pipeline/quality/ssim.ts` says how it is measured. */
 	ssim: z.number(),
 	/** Encodings that it took to find it. */
 	tries: z.int().min(1),

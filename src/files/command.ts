@@ -1,5 +1,5 @@
 import type { Recipe } from '../domain/recipe.ts';
-import type { ImagingPool } from '../worker/pool.ts';
+import type { ImagingPool } from '../imaging/scheduler.ts';
 import { findPictures } from './find.ts';
 import { type FileResult, type ProcessFilesOptions, processFiles } from './process.ts';
 import { progressLine, summary } from './summary.ts';

@@ -2,7 +2,7 @@ import { type Dirent, existsSync } from 'node:fs';
 import { open, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, relative, resolve, sep } from 'node:path';
 import { PicpipeError } from '../errors.ts';
-import { type InputFormat, sniffFormat } from '../pipeline/sniff.ts';
+import { type InputFormat, sniffFormat } from '../pipeline/inspect/sniff.ts';
 
 /** A picture on this machine, and what the files made of it are called. */
 export interface FoundFile {

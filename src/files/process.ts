@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Recipe } from '../domain/recipe.ts';
 import { PicpipeError, toPicpipeError } from '../errors.ts';
-import type { ImagingPool, ImagingTask, VariantOutput } from '../worker/pool.ts';
+import type { ImagingPool, ImagingTask, VariantOutput } from '../imaging/scheduler.ts';
 import type { FoundFile } from './find.ts';
 
 /** What became of one file. */

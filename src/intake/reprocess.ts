@@ -4,7 +4,7 @@ import { isFinished, maximumPriority, type Picture, parsePicture } from '../doma
 import { inlineRecipeName, type NamedRecipe } from '../domain/recipe.ts';
 import { PicpipeError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
-import { parseRecipe } from '../pipeline/plan.ts';
+import { parseRecipe } from '../pipeline/recipe/plan.ts';
 import type { Queues } from '../queue/queues.ts';
 import { manifestId, manifestKey, picturesFolder } from '../storage/keys.ts';
 import { readObject } from '../storage/storage.ts';

@@ -2,8 +2,8 @@ import { isReceived, type Picture, type ReceivedPicture } from '../domain/pictur
 import type { NamedRecipe, Recipe } from '../domain/recipe.ts';
 import type { Variant } from '../domain/variant.ts';
 import { PicpipeError } from '../errors.ts';
-import { analysisDigest, assetsOf, type KnownAssets, variantDigest } from '../pipeline/plan.ts';
-import { remainder } from '../pipeline/remainder.ts';
+import { analysisDigest, assetsOf, type KnownAssets, variantDigest } from '../pipeline/recipe/plan.ts';
+import { remainder } from '../pipeline/recipe/remainder.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { AssetFinder } from './assets.ts';
 

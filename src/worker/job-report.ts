@@ -1,8 +1,8 @@
 import type { Job } from 'bullmq';
 import { PicpipeError, toPicpipeError } from '../errors.ts';
+import type { StepEvent } from '../imaging/scheduler.ts';
 import type { Logger } from '../observe/log.ts';
 import type { JobProgress } from '../queue/jobs.ts';
-import type { StepEvent } from './pool.ts';
 
 /** Share of the progress bar for the imaging steps; reading before and storing and recording after take the rest. */
 const imagingShare = 0.9;

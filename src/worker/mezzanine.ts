@@ -3,14 +3,14 @@ import type { ReceivedPicture } from '../domain/picture.ts';
 import { type Recipe, renderName } from '../domain/recipe.ts';
 import type { Variant } from '../domain/variant.ts';
 import type { Prediction, Size } from '../operations/operation.ts';
-import { isChooser } from '../pipeline/encode.ts';
+import { isChooser } from '../pipeline/encoders/index.ts';
 import {
 	type PlannedEncoding,
 	type PlannedStep,
 	type PlannedVariant,
 	planVariants,
 	variantDigest,
-} from '../pipeline/plan.ts';
+} from '../pipeline/recipe/plan.ts';
 
 /** A stored variant that a render can be made of instead of the original, and the recipe that makes the same of it. */
 export interface Mezzanine {

@@ -4,14 +4,14 @@ import { isReceived, type Picture, type ReceivedPicture } from '../domain/pictur
 import { maximumEncodings, type Recipe } from '../domain/recipe.ts';
 import type { Variant } from '../domain/variant.ts';
 import { PicpipeError } from '../errors.ts';
+import type { ImagingPool, VariantOutput } from '../imaging/scheduler.ts';
 import type { AssetFinder, AssetPlaces } from '../intake/assets.ts';
 import { workLeft } from '../intake/work-left.ts';
-import { analysisDigest } from '../pipeline/plan.ts';
+import { analysisDigest } from '../pipeline/recipe/plan.ts';
 import { processJobSchema } from '../queue/jobs.ts';
 import { variantKey } from '../storage/keys.ts';
 import { type AttemptContext, beginAttempt } from './attempt.ts';
 import type { reportTo } from './job-report.ts';
-import type { ImagingPool, VariantOutput } from './pool.ts';
 import { forget, type Recorded, type Records, record, reopen, settle } from './record.ts';
 
 export interface ProcessContext extends AttemptContext {

@@ -4,11 +4,11 @@ import type { RenderUse } from '../catalog/render-use.ts';
 import { isReceived, type ReceivedPicture } from '../domain/picture.ts';
 import type { Recipe } from '../domain/recipe.ts';
 import { PicpipeError } from '../errors.ts';
+import type { VariantOutput } from '../imaging/scheduler.ts';
 import { type RenderJob, renderJobSchema } from '../queue/jobs.ts';
 import { manifestKey } from '../storage/keys.ts';
 import { beginAttempt } from './attempt.ts';
 import { type Mezzanine, mezzanineFor } from './mezzanine.ts';
-import type { VariantOutput } from './pool.ts';
 import type { ProcessContext } from './process-picture.ts';
 import { forget } from './record.ts';
 

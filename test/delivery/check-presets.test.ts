@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { problemsOfPresets } from '../../src/delivery/check-presets.ts';
-import type { DialectPresets } from '../../src/pipeline/recipes.ts';
+import type { DialectPresets } from '../../src/pipeline/recipe/recipes.ts';
 
 const none: DialectPresets = { imgproxy: new Map(), ipx: new Map(), cloudinary: new Map() };
 

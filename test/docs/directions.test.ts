@@ -4,57 +4,44 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { directions, sharpFolders } from '../../scripts/directions.ts';
 import { temporaryFolder } from '../helpers/folder.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const biome = join(root, 'node_modules/@biomejs/biome/bin/biome');
 
-const basics = ['errors.ts', 'config.ts', 'observe'];
-const pure = ['domain', 'operations', 'pipeline'];
-const queue = ['queue', 'queue/redis.ts'];
-const delivery = ['delivery', 'delivery/sign-address.ts'];
-const services = [...queue, 'catalog', 'storage', ...basics];
-
-/** What each folder may import beside itself (docs/decisions/0012); biome.json has to say the same. */
-const mayImport: Readonly<Record<string, readonly string[]>> = {
-	domain: ['errors.ts'],
-	operations: ['domain', 'errors.ts'],
-	pipeline: ['domain', 'operations', 'errors.ts'],
-	queue: ['domain', ...basics],
-	catalog: ['queue/redis.ts', 'domain', 'storage', ...basics],
-	access: ['queue/redis.ts', 'domain', 'storage', ...basics],
-	intake: [...services, ...pure, 'http'],
-	delivery: [...services, ...pure],
-	webhooks: [...services, 'domain', 'http'],
-	api: ['intake', ...delivery, 'webhooks', 'access', ...services, ...pure, 'http', 'programs.ts'],
-	worker: ['intake', ...delivery, 'webhooks', ...services, ...pure, 'programs.ts'],
-	arena: ['access', ...queue, 'domain', 'http', ...basics],
-	files: ['worker/pool.ts', 'domain', 'pipeline', 'errors.ts'],
-	client: ['files', 'files/summary.ts', 'http', 'errors.ts'],
-	start: ['access', ...queue, 'delivery/sign-address.ts', 'files/summary.ts', 'programs.ts', ...basics],
-	storage: ['errors.ts', 'config.ts'],
-	observe: ['errors.ts', 'config.ts'],
-	http: ['errors.ts', 'config.ts'],
-};
+/** A file of each folder, and the files that the table names for themselves. */
 const targets = [
-	...Object.keys(mayImport),
-	'queue/redis.ts',
-	'worker/pool.ts',
-	'delivery/sign-address.ts',
-	'files/summary.ts',
-	'app.ts',
+	...Object.keys(directions).map((place) => (place.endsWith('.ts') ? place : `${place}/thing.ts`)),
+	...Object.values(directions)
+		.flat()
+		.filter((place) => place.endsWith('.ts') && !place.includes('*')),
+	'api/thing.ts',
 	'cli.ts',
-	'errors.ts',
-	'config.ts',
-	'programs.ts',
 	'url.ts',
 ];
 /** Everything that one folder could import of another. */
-const edges = Object.entries(mayImport).flatMap(([from, allowed]) =>
-	targets
-		.filter((to) => to.split('/')[0] !== from)
-		.map((to) => ({ from, to, isAllowed: allowed.includes(to), file: `src/${from}/imports-${to.replace('/', '-')}` })),
+const edges = Object.entries(directions).flatMap(([from, allowed]) =>
+	[...new Set(targets)]
+		.filter((to) => !isOwn(from, to))
+		.map((to) => ({
+			to,
+			isAllowed: allowed.some((place) => covers(place, to)),
+			// A file that has a row of its own can only stand for one edge at a time.
+			file: from.endsWith('.ts') ? from : `${from}/imports-${to.replaceAll('/', '-')}`,
+		})),
 );
+
+/** Whether a place of the table stands for this file. */
+function covers(place: string, file: string): boolean {
+	if (place.endsWith('/*.ts')) return dirname(file) === dirname(place);
+	return file === place || file.startsWith(`${place}/`);
+}
+
+/** Whether the file is in the folder itself, or in a folder of it. */
+function isOwn(from: string, to: string): boolean {
+	return to === from || to.startsWith(`${from}/`);
+}
 
 /** Ways to import a module; each must count. */
 const forms = {
@@ -81,40 +68,33 @@ async function project(files: Readonly<Record<string, string>>): Promise<string>
 
 /** The files in which Biome's rule finds something, and what it says. */
 async function refused(folder: string, rule: string, below = '.'): Promise<Map<string, string>> {
+	return new Map((await diagnose(folder, rule, below)).map(({ location, message }) => [location.path, message]));
+}
+
+interface Diagnostic {
+	readonly location: { readonly path: string; readonly start: { readonly line: number } };
+	readonly message: string;
+}
+
+async function diagnose(folder: string, rule: string, below = '.'): Promise<readonly Diagnostic[]> {
 	const options = ['lint', `--only=${rule}`, '--max-diagnostics=none', '--reporter=json', below];
 	const run = promisify(execFile)(process.execPath, [biome, ...options], { cwd: folder, maxBuffer: 2 ** 26 });
 	const { stdout } = await run.catch((error: { stdout: string }) => error);
 	const { diagnostics, summary } = JSON.parse(stdout) as {
-		diagnostics: { location: { path: string }; message: string; category: string }[];
+		diagnostics: Diagnostic[];
 		summary: { unchanged: number; changed: number };
 	};
 	// A run that looked at nothing proves nothing.
 	expect(summary.unchanged + summary.changed).toBeGreaterThan(0);
-	return new Map(diagnostics.map(({ location, message }) => [location.path, message]));
+	return diagnostics;
 }
 
-const directions = 'style/noRestrictedImports';
+const directionRule = 'style/noRestrictedImports';
 const cycles = 'suspicious/noImportCycles';
 
 describe('import directions', () => {
 	it('know every folder and file of src', async () => {
-		const known = [
-			...Object.keys(mayImport),
-			'types',
-			'app.ts',
-			'cli.ts',
-			'errors.ts',
-			'config.ts',
-			'programs.ts',
-			'url.ts',
-			'api/middleware',
-			'pipeline/encoders',
-			'pipeline/analysis',
-			'delivery/dialects',
-			'delivery/dialects/cloudinary',
-			'delivery/dialects/imgproxy',
-			'delivery/dialects/ipx',
-		];
+		const known = [...Object.keys(directions), 'types', 'pipeline'];
 		const entries = await readdir(join(root, 'src'), { withFileTypes: true, recursive: true });
 		const found = entries
 			.filter((entry) => entry.isDirectory() || entry.parentPath === join(root, 'src'))
@@ -123,20 +103,43 @@ describe('import directions', () => {
 	});
 
 	it('hold in the real tree, which has no cycles', async () => {
-		expect(await refused(root, directions, 'src')).toEqual(new Map());
+		expect(await refused(root, directionRule, 'src')).toEqual(new Map());
 		expect(await refused(root, cycles, 'src')).toEqual(new Map());
 	});
 
+	it('stand in biome.json as the table has them', async () => {
+		const check = ['--import', 'tsx', 'scripts/directions.ts', '--check'];
+		await promisify(execFile)(process.execPath, check, { cwd: root });
+	});
+
 	it('refuse exactly those edges between folders that the table does not allow', async () => {
+		const between = edges.filter(({ file }) => !Object.hasOwn(directions, file));
 		const folder = await project(
-			Object.fromEntries(
-				edges.map(({ file, to }) => [file.endsWith('.ts') ? file : `${file}.ts`, forms.import(pathTo(to))]),
-			),
+			Object.fromEntries(between.map(({ file, to }) => [`src/${file}`, forms.import(pathTo(file, to))])),
 		);
-		const found = [...(await refused(folder, directions)).keys()].map((path) => path.replace(/\.ts$/, ''));
-		const expected = edges.filter(({ isAllowed }) => !isAllowed).map(({ file }) => file.replace(/\.ts$/, ''));
-		expect(expected.length).toBeGreaterThan(150);
-		expect(found.sort()).toEqual(expected.sort());
+		const found = [...(await refused(folder, directionRule)).keys()];
+		const expected = between.filter(({ isAllowed }) => !isAllowed).map(({ file }) => file);
+		expect(expected.length).toBeGreaterThan(400);
+		expect(found.sort()).toEqual(expected.map((file) => `src/${file}`).sort());
+	});
+
+	it('refuse exactly those imports of single files that the table does not allow', async () => {
+		for (const file of Object.keys(directions).filter((place) => place.endsWith('.ts'))) {
+			const own = edges.filter((edge) => edge.file === file);
+			const folder = await project({
+				[`src/${file}`]: own
+					.map(
+						({ to }, index) => `import { thing as thing${index} } from '${pathTo(file, to)}';
+`,
+					)
+					.join(''),
+			});
+			const found = (await diagnose(folder, directionRule)).map(({ location }) => location.start.line);
+			expect(
+				found.sort((a, b) => a - b),
+				file,
+			).toEqual(own.flatMap(({ isAllowed }, index) => (isAllowed ? [] : [index + 1])));
+		}
 	});
 
 	it.each(Object.entries(forms))('count this form: %s', async (_form, write) => {
@@ -147,21 +150,21 @@ describe('import directions', () => {
 			'src/delivery/dialects/bad.ts': write('../../queue/jobs.ts'),
 			'src/delivery/dialects/good.ts': write('../../pipeline/plan.ts'),
 			'src/delivery/dialects/imgproxy/bad.ts': write('../../../storage/fs.ts'),
-			'src/delivery/dialects/imgproxy/good.ts': write('../../wanted.ts'),
+			'src/delivery/dialects/imgproxy/good.ts': write('../image-request.ts'),
 			'src/worker/bad.ts': write('../api/server.ts'),
 			'src/errors.ts': write('./domain/picture.ts'),
 			'src/config.ts': write('./errors.ts'),
 			'src/programs.ts': write('./config.ts'),
-			'src/app.ts': write('./start/role.ts'),
+			'src/app.ts': write('./supervisor/role.ts'),
 			'src/cli.ts': write('./worker/worker.ts'),
 			'src/url.ts': write('./delivery/sign.ts'),
 			'src/brand-new/bad.ts': write('../errors.ts'),
-			'src/intake/bad.ts': write('../../test/helpers/folder.ts'),
+			'src/intake/bad.ts': write('../helpers/folder.ts'),
 			// Names that are allowed in other places only.
 			'src/domain/bad.ts': write('../worker/errors.ts'),
 			'src/operations/bad.ts': write('../api/domain/thing.ts'),
 		});
-		const found = await refused(folder, directions);
+		const found = await refused(folder, directionRule);
 		expect([...found.keys()].sort()).toEqual([
 			'src/api/bad.ts',
 			'src/api/middleware/bad.ts',
@@ -179,16 +182,16 @@ describe('import directions', () => {
 			'src/url.ts',
 			'src/worker/bad.ts',
 		]);
-		expect(found.get('src/brand-new/bad.ts')).toContain('say in biome.json what it may import');
-		expect(found.get('src/worker/bad.ts')).toMatch(/^worker\/ may import .* and programs\.ts\.$/);
+		expect(found.get('src/brand-new/bad.ts')).toContain('say in scripts/directions.ts what it may import');
+		expect(found.get('src/worker/bad.ts')).toMatch(/^worker\/ may import .* and pipeline\/\.$/);
 	});
 
 	it('refuse sharp outside of pipeline/ and operations/', async () => {
 		const write = "import sharp from 'sharp';\nexport const image = sharp();\n";
-		const folders = [...Object.keys(mayImport), 'api/middleware'];
+		const folders = Object.keys(directions).filter((place) => !place.endsWith('.ts'));
 		const folder = await project(Object.fromEntries(folders.map((name) => [`src/${name}/image.ts`, write])));
-		const found = [...(await refused(folder, directions)).keys()];
-		const expected = folders.filter((name) => name !== 'pipeline' && name !== 'operations');
+		const found = [...(await refused(folder, directionRule)).keys()];
+		const expected = folders.filter((name) => !sharpFolders.includes(name.split('/')[0] ?? ''));
 		expect(found.sort()).toEqual(expected.map((name) => `src/${name}/image.ts`).sort());
 	});
 
@@ -202,9 +205,9 @@ describe('import directions', () => {
 			const { stdout } = await promisify(execFile)(process.execPath, node, { cwd: root });
 			return Number(stdout);
 		};
-		expect(await loaded('pipeline/run.ts')).toBeGreaterThan(0);
-		const roles = ['app.ts', 'api/server.ts', 'worker/worker.ts', 'worker/pool.ts', 'arena/arena.ts'];
-		expect(await loaded(...roles, 'pipeline/recipes.ts', 'start/supervisor.ts', 'queue/events.ts')).toBe(0);
+		expect(await loaded('pipeline/render/run.ts')).toBeGreaterThan(0);
+		const roles = ['app.ts', 'api/server.ts', 'worker/worker.ts', 'imaging/scheduler.ts', 'arena/arena.ts'];
+		expect(await loaded(...roles, 'pipeline/recipe/recipes.ts', 'supervisor/supervisor.ts', 'queue/events.ts')).toBe(0);
 	});
 
 	it('refuse cycles within a folder, of types too', async () => {
@@ -221,6 +224,7 @@ describe('import directions', () => {
 	});
 });
 
-function pathTo(target: string): string {
-	return target.endsWith('.ts') ? `../${target}` : `../${target}/thing.ts`;
+function pathTo(from: string, target: string): string {
+	const path = relative(dirname(from), target);
+	return path.startsWith('.') ? path : `./${path}`;
 }

@@ -1,7 +1,7 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Folders whose files start whole pipelines and wait for what becomes of them, for a minute or more each; longest first. */
-const slow = ['test/faults/', 'test/e2e/', 'test/web/', 'test/start/', 'test/docs/'];
+const slow = ['test/faults/', 'test/e2e/', 'test/web/', 'test/cli/', 'test/supervisor/', 'test/scripts/', 'test/docs/'];
 
 /** Share of the other files beside which the slow ones run; beside the rest the last of them ends. */
 const spread = 0.85;

@@ -8,7 +8,7 @@ import type { NamedRecipe } from '../../src/domain/recipe.ts';
 import type { Admission } from '../../src/intake/admit.ts';
 import { type ReprocessOptions, reprocess } from '../../src/intake/reprocess.ts';
 import { createLogger } from '../../src/observe/log.ts';
-import { analysisDigest, planVariants, variantDigest } from '../../src/pipeline/plan.ts';
+import { analysisDigest, planVariants, variantDigest } from '../../src/pipeline/recipe/plan.ts';
 import { jobOf } from '../../src/queue/jobs.ts';
 import { openQueues } from '../../src/queue/queues.ts';
 import { connectRedis } from '../../src/queue/redis.ts';

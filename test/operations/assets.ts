@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import sharp from 'sharp';
-import { decodeAsset } from '../../src/pipeline/asset.ts';
-import { inspect } from '../../src/pipeline/inspect.ts';
-import type { KnownAsset } from '../../src/pipeline/run.ts';
+import { decodeAsset } from '../../src/pipeline/decode/asset.ts';
+import { inspect } from '../../src/pipeline/inspect/inspect.ts';
+import type { KnownAsset } from '../../src/pipeline/render/run.ts';
 import { limits } from '../pipeline/make.ts';
 
 /** The `logo.png` of the examples, 90 × 60: a green disc on an orange ground that lets a little through, and a clear frame. */

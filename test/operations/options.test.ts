@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { operations } from '../../src/operations/index.ts';
-import type { KnownAsset } from '../../src/pipeline/run.ts';
+import type { KnownAsset } from '../../src/pipeline/render/run.ts';
 import { photograph } from '../helpers/pictures.ts';
 import { make, one } from '../pipeline/make.ts';
 import { assetsFrom, logo } from './assets.ts';

@@ -1,7 +1,7 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { planLevels } from '../../src/pipeline/levels.ts';
-import { parseRecipe } from '../../src/pipeline/plan.ts';
+import { planLevels } from '../../src/pipeline/plan/levels.ts';
+import { parseRecipe } from '../../src/pipeline/recipe/plan.ts';
 import { photograph, similarity } from '../helpers/pictures.ts';
 import { limits, make, one } from '../pipeline/make.ts';
 import { difference, pixelsOf } from './pixels.ts';

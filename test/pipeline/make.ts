@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { Analysis } from '../../src/domain/analysis.ts';
 import type { Facts } from '../../src/domain/picture.ts';
-import type { WorkLimits } from '../../src/pipeline/levels.ts';
-import type { PictureLimits } from '../../src/pipeline/limits.ts';
-import { openPages } from '../../src/pipeline/pages.ts';
-import type { Pixels } from '../../src/pipeline/pixels.ts';
-import { parseRecipe } from '../../src/pipeline/plan.ts';
-import { loadRecipes } from '../../src/pipeline/recipes.ts';
-import { type KnownAsset, runPipeline, type StepEvent, type VariantOutput } from '../../src/pipeline/run.ts';
+import type { PictureLimits } from '../../src/pipeline/inspect/limits.ts';
+import type { Pixels } from '../../src/pipeline/pixels/pixels.ts';
+import type { WorkLimits } from '../../src/pipeline/plan/levels.ts';
+import { openPages } from '../../src/pipeline/plan/pages.ts';
+import { parseRecipe } from '../../src/pipeline/recipe/plan.ts';
+import { loadRecipes } from '../../src/pipeline/recipe/recipes.ts';
+import { type KnownAsset, runPipeline, type StepEvent, type VariantOutput } from '../../src/pipeline/render/run.ts';
 
 /** The limits of a fresh installation. */
 export const limits: PictureLimits & WorkLimits = {

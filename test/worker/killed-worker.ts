@@ -1,5 +1,5 @@
 import { photograph } from '../helpers/pictures.ts';
-import { slow, startPool, until } from './pool-fixture.ts';
+import { slow, startPool, until } from '../imaging/pool-fixture.ts';
 
 /** A worker for `pool-faults.test.ts` to kill: both processes are busy when it prints their ids. */
 const { task, run, pool } = await startPool();

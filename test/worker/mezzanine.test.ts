@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { renderName } from '../../src/domain/recipe.ts';
-import { parseRecipe } from '../../src/pipeline/plan.ts';
+import { parseRecipe } from '../../src/pipeline/recipe/plan.ts';
 import { mezzanineFor } from '../../src/worker/mezzanine.ts';
 import { makePicture } from '../helpers/manifest.ts';
 import { photograph, similarity } from '../helpers/pictures.ts';

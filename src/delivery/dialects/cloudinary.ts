@@ -1,6 +1,6 @@
-import type { DialectOptions, Wanted, WantedSource } from '../wanted.ts';
 import { splitAddress } from './cloudinary/address.ts';
 import { readTransformation } from './cloudinary/plan.ts';
+import type { DialectOptions, Wanted, WantedSource } from './image-request.ts';
 import { sourceName } from './source-name.ts';
 
 export { isSignedWith, type SignatureKind, signCloudinary } from './cloudinary/signature.ts';

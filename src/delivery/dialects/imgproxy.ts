@@ -1,4 +1,4 @@
-import type { DialectOptions, Wanted, WantedResult } from '../wanted.ts';
+import type { DialectOptions, Wanted, WantedResult } from './image-request.ts';
 import { readAddress, readPresetAddress } from './imgproxy/address.ts';
 import { variantFormat } from './imgproxy/handling-options.ts';
 import { readFormat } from './imgproxy/output-options.ts';

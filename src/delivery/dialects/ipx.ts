@@ -1,7 +1,7 @@
 import { isPictureId } from '../../domain/picture.ts';
 import { PicpipeError } from '../../errors.ts';
-import type { DialectOptions, Presets, Wanted, WantedSource } from '../wanted.ts';
 import { shown } from './expectation.ts';
+import type { DialectOptions, Presets, Wanted, WantedSource } from './image-request.ts';
 import { longName, readModifiers } from './ipx/asked.ts';
 import { refused } from './ipx/given.ts';
 import { planRender } from './ipx/plan.ts';

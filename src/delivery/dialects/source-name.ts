@@ -1,4 +1,4 @@
-import type { WantedSource } from '../wanted.ts';
+import type { WantedSource } from './image-request.ts';
 
 /** Longest name, characters. */
 const maximumName = 200;

@@ -1,7 +1,7 @@
 import type { Sharp } from 'sharp';
 import type { Analysis, MeasuredKind } from '../../domain/analysis.ts';
 import type { Scaling, Size } from '../../operations/operation.ts';
-import type { Pixels } from '../pixels.ts';
+import type { Pixels } from '../pixels/pixels.ts';
 
 /** What is known of a picture before it is decoded. */
 export interface Pictured extends Size {

@@ -1,4 +1,4 @@
-import { linearLight } from '../linear-light.ts';
+import { linearLight } from '../pixels/linear-light.ts';
 
 /** Groups of colours that a person would call the same, for a palette. */
 

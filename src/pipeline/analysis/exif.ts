@@ -1,6 +1,6 @@
 import type { Analysis } from '../../domain/analysis.ts';
+import { type Directory, readExifBlock } from '../metadata/exif-block.ts';
 import type { Analyser } from './analysis.ts';
-import { type Directory, readExifBlock } from './exif-block.ts';
 
 /** Tags of EXIF 2.32: 4.6.4 for the camera, 4.6.5 for the exposure. */
 const tags = {

@@ -1,5 +1,5 @@
+import { type Directory, readExifBlock } from '../metadata/exif-block.ts';
 import type { Analyser } from './analysis.ts';
-import { type Directory, readExifBlock } from './exif-block.ts';
 
 /** Tags of EXIF 2.32, 4.6.6. */
 const tags = { latitudeRef: 1, latitude: 2, longitudeRef: 3, longitude: 4, altitudeRef: 5, altitude: 6 };

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { Content } from '../content.ts';
+import type { Content } from '../pixels/content.ts';
 import { avif } from './avif.ts';
 import type { Candidate, Chooser, Encoder } from './encoder.ts';
 import { gif } from './gif.ts';

@@ -1,7 +1,7 @@
 import type { Sharp } from 'sharp';
 import type { z } from 'zod';
-import type { Content } from '../content.ts';
-import type { Animation } from '../pixels.ts';
+import type { Content } from '../pixels/content.ts';
+import type { Animation } from '../pixels/pixels.ts';
 
 /** One output format, as a value; like an operation it is pure and adds to a sharp pipeline. */
 export interface Encoder<Options = unknown> {

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { number } from '../../operations/options.ts';
-import type { Animation } from '../pixels.ts';
+import type { Animation } from '../pixels/pixels.ts';
 
 /** Options that several encoders have. */
 

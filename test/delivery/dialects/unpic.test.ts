@@ -1,9 +1,9 @@
 import { parseUrl, transformUrl } from 'unpic';
 import { describe, expect, it } from 'vitest';
+import type { RenderPlan } from '../../../src/delivery/dialects/image-request.ts';
 import { parseIpx } from '../../../src/delivery/dialects/ipx.ts';
-import type { RenderPlan } from '../../../src/delivery/wanted.ts';
-import { planVariants } from '../../../src/pipeline/plan.ts';
-import { id, photographFacts, plainOptions, planOfPath, recipeOf } from './cloudinary-plans.ts';
+import { planVariants } from '../../../src/pipeline/recipe/plan.ts';
+import { id, photographFacts, plainOptions, planOfPath, recipeOf } from './cloudinary/plans.ts';
 
 const cloudinary = 'https://res.cloudinary.com';
 const ipx = 'https://pictures.example.org/ipx';

@@ -1,5 +1,5 @@
 import { isPictureId } from '../../../domain/picture.ts';
-import type { RenderFormat, WantedSource } from '../../wanted.ts';
+import type { RenderFormat, WantedSource } from '../image-request.ts';
 import { signaturePattern } from './signature.ts';
 import { decoded, unreadable, unsupported } from './values.ts';
 

@@ -2,7 +2,7 @@ import { describeProblems } from '../../../domain/problems.ts';
 import { PicpipeError } from '../../../errors.ts';
 import { findOperation } from '../../../operations/index.ts';
 import type { Prediction, Size } from '../../../operations/operation.ts';
-import type { RenderPlan, SourceFacts } from '../../wanted.ts';
+import type { RenderPlan, SourceFacts } from '../image-request.ts';
 import { unreadable } from './values.ts';
 
 /** Most steps of one render. */

@@ -1,4 +1,4 @@
-import type { DialectOptions } from '../../wanted.ts';
+import type { DialectOptions } from '../image-request.ts';
 import { decoded, unreadable, unsupported } from './values.ts';
 
 /** Most components that one address has, those of its named transformations among them. */

@@ -1,5 +1,5 @@
 import type { ColourOption, MetadataOption } from '../../../domain/output.ts';
-import type { RenderFormat, RenderPlan, SourceFacts } from '../../wanted.ts';
+import type { RenderFormat, RenderPlan, SourceFacts } from '../image-request.ts';
 import { formatOf } from './address.ts';
 import type { Component } from './components.ts';
 import { integerOf, unreadable, unsupported } from './values.ts';

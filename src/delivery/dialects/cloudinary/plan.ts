@@ -1,4 +1,4 @@
-import type { DialectOptions, RenderFormat, RenderPlan, SourceFacts } from '../../wanted.ts';
+import type { DialectOptions, RenderFormat, RenderPlan, SourceFacts } from '../image-request.ts';
 import { Canvas } from './canvas.ts';
 import { colourOf } from './colours.ts';
 import { type Component, readComponents } from './components.ts';

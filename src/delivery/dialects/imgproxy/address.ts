@@ -1,5 +1,5 @@
 import { isPictureId } from '../../../domain/picture.ts';
-import type { WantedSource } from '../../wanted.ts';
+import type { WantedSource } from '../image-request.ts';
 import { base64Text, percentText } from './arguments.ts';
 import { invalid, unexpected, unsupported } from './refusals.ts';
 

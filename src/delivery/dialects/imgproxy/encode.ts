@@ -2,7 +2,7 @@ import { avif } from '../../../pipeline/encoders/avif.ts';
 import { jpeg } from '../../../pipeline/encoders/jpeg.ts';
 import { fixed } from '../../../pipeline/encoders/quality.ts';
 import { webp } from '../../../pipeline/encoders/webp.ts';
-import type { RenderFormat } from '../../wanted.ts';
+import type { RenderFormat } from '../image-request.ts';
 import { targetFor } from './autoquality.ts';
 import type { Output } from './pipeline.ts';
 

@@ -1,4 +1,4 @@
-import { type RenderFormat, renderFormats } from '../../wanted.ts';
+import { type RenderFormat, renderFormats } from '../image-request.ts';
 import { boolean, integer, oneOf } from './arguments.ts';
 import { autoquality, bytes } from './autoquality.ts';
 import { missing, type Option, single } from './option.ts';

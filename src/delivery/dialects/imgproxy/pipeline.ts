@@ -1,4 +1,4 @@
-import type { RenderFormat } from '../../wanted.ts';
+import type { RenderFormat } from '../image-request.ts';
 import { centre, type Gravity } from './gravity.ts';
 
 /** What an address says, in imgproxy's terms: one or more pipelines, and what becomes of the result. */

@@ -1,5 +1,5 @@
-import { storedSize } from '../../../pipeline/orientation.ts';
-import type { RenderPlan, SourceFacts } from '../../wanted.ts';
+import { storedSize } from '../../../pipeline/pixels/orientation.ts';
+import type { RenderPlan, SourceFacts } from '../image-request.ts';
 import { encodeOptions } from './encode.ts';
 import { grow } from './growth.ts';
 import { cover, filter, flatten, mark } from './looks.ts';

@@ -1,4 +1,4 @@
-import type { Presets } from '../../wanted.ts';
+import type { Presets } from '../image-request.ts';
 import { splitPipelines } from './address.ts';
 import { isHandling, readOption } from './options.ts';
 import { type Draft, newDraft, newPipeline, type Pipeline } from './pipeline.ts';

@@ -1,5 +1,5 @@
-import type { RenderPlan } from '../../wanted.ts';
-import { renderFormats } from '../../wanted.ts';
+import type { RenderPlan } from '../image-request.ts';
+import { renderFormats } from '../image-request.ts';
 import { contextModifiers } from './context-modifiers.ts';
 import { geometryModifiers } from './geometry-modifiers.ts';
 import { Given, refused, unsupported } from './given.ts';

@@ -1,4 +1,4 @@
-import type { RenderFormat, RenderPlan, SourceFacts } from '../../wanted.ts';
+import type { RenderFormat, RenderPlan, SourceFacts } from '../image-request.ts';
 import type { Asked } from './asked.ts';
 import { greyOf } from './colours.ts';
 import { cutSteps, scaleSteps } from './geometry.ts';

@@ -2,7 +2,7 @@ import { PicpipeError } from '../../../errors.ts';
 import { findOperation } from '../../../operations/index.ts';
 import type { Prediction, Size } from '../../../operations/operation.ts';
 import { maximumSide } from '../../../operations/options.ts';
-import type { SourceFacts } from '../../wanted.ts';
+import type { SourceFacts } from '../image-request.ts';
 
 type Options = Readonly<Record<string, unknown>>;
 

@@ -1,0 +1,156 @@
+/**
+ * Which folder of `src` may import which (docs/decisions/0012-import-directions.md). The table below is the one place where that is written:
+ *
+ *   node --import tsx scripts/directions.ts           writes the linter's rules into biome.json
+ *   node --import tsx scripts/directions.ts --check   fails where biome.json says something else
+ */
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { isDeepStrictEqual } from 'node:util';
+
+const leaves = ['errors.ts', 'config.ts', 'observe'];
+const pure = ['domain', 'operations', 'pipeline'];
+const services = ['queue', 'catalog', 'storage', ...leaves];
+const apiServices = ['intake', 'delivery', 'webhooks', 'access', ...services, ...pure, 'http', 'programs.ts'];
+const dialect = ['delivery/dialects/*.ts', ...pure, 'errors.ts'];
+
+/** The steps of `pipeline/`, from the bottom up: a folder imports only those of the rows above its own. */
+const pipelineSteps = [
+	['pixels', 'metadata'],
+	['colour', 'encoders', 'analysis'],
+	['quality', 'recipe', 'inspect'],
+	['plan', 'decode'],
+	['render'],
+];
+
+/** The folders of `api/` with the handlers of one kind of thing; they share the files at the top of `api/`. */
+const apiFolders = {
+	middleware: [],
+	pictures: ['api/middleware'],
+	tus: ['api/pictures', 'api/middleware'],
+	images: ['api/pictures', 'api/middleware'],
+	webhooks: [],
+	operations: ['api/pictures'],
+};
+
+/**
+ * What each folder or file of `src` may import beside itself. A folder stands for all that is in it, `<folder>/*.ts` for the files directly in it.
+ * A folder that has no row may import nothing outside of itself.
+ */
+export const directions: Readonly<Record<string, readonly string[]>> = {
+	'errors.ts': [],
+	'config.ts': [],
+	'programs.ts': [],
+	observe: ['errors.ts', 'config.ts'],
+	http: ['errors.ts', 'config.ts'],
+	storage: ['errors.ts', 'config.ts'],
+	domain: ['errors.ts'],
+	operations: ['domain', 'errors.ts'],
+	...Object.fromEntries(
+		pipelineSteps.flatMap((folders, row) =>
+			folders.map((folder) => [
+				`pipeline/${folder}`,
+				[
+					...pipelineSteps
+						.slice(0, row)
+						.flat()
+						.map((below) => `pipeline/${below}`),
+					'operations',
+					'domain',
+					'errors.ts',
+				],
+			]),
+		),
+	),
+	queue: ['domain', ...leaves],
+	catalog: ['queue/redis.ts', 'domain', 'storage', ...leaves],
+	access: ['queue/redis.ts', 'domain', 'storage', ...leaves],
+	intake: [...services, ...pure, 'http'],
+	watch: ['intake', 'catalog', 'storage', 'domain', ...leaves],
+	delivery: [...services, ...pure],
+	'delivery/dialects': [...pure, 'errors.ts'],
+	'delivery/dialects/imgproxy': dialect,
+	'delivery/dialects/cloudinary': dialect,
+	'delivery/dialects/ipx': dialect,
+	webhooks: [...services, 'domain', 'http'],
+	api: apiServices,
+	...Object.fromEntries(
+		Object.entries(apiFolders).map(([folder, beside]) => [`api/${folder}`, ['api/*.ts', ...beside, ...apiServices]]),
+	),
+	imaging: ['intake', 'storage', ...pure, 'programs.ts', ...leaves],
+	worker: ['imaging', 'intake', 'delivery', 'webhooks', ...services, ...pure],
+	arena: ['access', 'queue', 'domain', 'http', ...leaves],
+	files: ['imaging', 'domain', 'pipeline', 'errors.ts'],
+	client: ['files', 'http', 'errors.ts'],
+	supervisor: ['queue', 'programs.ts', ...leaves],
+	cli: ['supervisor', 'access', 'delivery/sign-address.ts', 'files/summary.ts', ...leaves],
+	// Other programs load it.
+	'url.ts': ['delivery/sign-path.ts', 'errors.ts'],
+	'app.ts': [
+		...['api', 'worker', 'imaging', 'watch', 'arena', 'files', 'client', 'webhooks', 'delivery', 'intake', 'access'],
+		...['queue', 'catalog', 'storage', 'pipeline', 'domain', 'http', ...leaves],
+	],
+	'cli.ts': ['cli', 'supervisor', 'app.ts', 'programs.ts'],
+};
+
+/** The only folders that may name sharp. */
+export const sharpFolders = ['pipeline', 'operations'];
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+if (process.argv[1] === fileURLToPath(import.meta.url)) writeOrCheck(join(root, 'biome.json'));
+
+function writeOrCheck(file: string): void {
+	const config = JSON.parse(readFileSync(file, 'utf8'));
+	const overrides = biomeOverrides();
+	if (isDeepStrictEqual(config.overrides.slice(0, overrides.length), overrides)) return;
+	if (process.argv.includes('--check')) {
+		process.stderr.write(
+			'biome.json does not have the import directions of scripts/directions.ts: run `npm run directions`.\n',
+		);
+		process.exit(1);
+	}
+	const others = config.overrides.filter((override: Override) => !override.linter?.rules?.style?.noRestrictedImports);
+	writeFileSync(file, JSON.stringify({ ...config, overrides: [...overrides, ...others] }, null, '\t'));
+	execFileSync(process.execPath, [join(root, 'node_modules/@biomejs/biome/bin/biome'), 'format', '--write', file]);
+}
+
+interface Override {
+	includes: string[];
+	linter?: { rules?: { style?: { noRestrictedImports?: unknown } } };
+}
+
+/** The rules of the linter that follow from the table. A later rule replaces an earlier one for the same file. */
+function biomeOverrides(): Override[] {
+	return [
+		rule('**', 'This folder has no row yet: say in scripts/directions.ts what it may import.', ['../**']),
+		...Object.entries(directions).map(([from, allowed]) => {
+			const message = `${name(from)} may import ${allowed.length === 0 ? 'nothing of picpipe' : list(allowed.map(name))}.`;
+			if (from.endsWith('.ts')) return rule(from, message, ['./**', ...allowed.map((to) => `!./${pattern(to)}`)]);
+			return rule(`${from}/*.ts`, message, ['../**', ...allowed.map((to) => `!${relative(from, pattern(to))}`)]);
+		}),
+	];
+}
+
+function rule(files: string, message: string, group: string[]): Override {
+	const knowsSharp = sharpFolders.some((folder) => files.startsWith(`${folder}/`));
+	const paths = { sharp: 'Only pipeline/ and operations/ know sharp: it is loaded in imaging processes alone.' };
+	const options = { ...(!knowsSharp && { paths }), patterns: [{ group, message }] };
+	return {
+		includes: [`src/${files}`],
+		linter: { rules: { style: { noRestrictedImports: { level: 'error', options } as unknown } } },
+	};
+}
+
+function pattern(to: string): string {
+	return to.endsWith('.ts') ? to : `${to}/**`;
+}
+
+function name(place: string): string {
+	return place.endsWith('.ts') ? place : `${place}/`;
+}
+
+function list(names: readonly string[]): string {
+	return names.length > 1 ? `${names.slice(0, -1).join(', ')} and ${names.at(-1)}` : `${names[0]}`;
+}

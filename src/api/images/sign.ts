@@ -1,0 +1,45 @@
+import type { RequestHandler } from 'express';
+import * as z from 'zod';
+import { longestAddressLife, settings } from '../../config.ts';
+import { signedPath } from '../../delivery/sign.ts';
+import { below, maximumAddress } from '../../delivery/sign-path.ts';
+import { PicpipeError } from '../../errors.ts';
+import type { ApiContext } from '../context.ts';
+import { parse } from '../contract.ts';
+
+export const signBodySchema = z
+	.strictObject({
+		options: z
+			.string()
+			.max(maximumAddress, `expected at most ${maximumAddress} characters`)
+			.describe('What is to be made, in the words of imgproxy, such as `rs:fit:300:200/q:80`.'),
+		id: z.string().optional().describe('Id of a picture.'),
+		url: z.string().optional().describe('Address of a picture elsewhere, instead of `id`.'),
+		format: z.string().optional().describe('Format of the result, such as `webp`; as `options` say when absent.'),
+		expires: z.int().min(1).max(longestAddressLife).optional().describe('Seconds after which the address is refused.'),
+	})
+	.refine(({ id, url }) => (id === undefined) !== (url === undefined), {
+		path: ['id'],
+		message: 'expected either id or url, and not both',
+	});
+
+/** `POST /v1/sign` */
+export function sign(context: ApiContext): RequestHandler {
+	const { deliveryKeys, presetsOnly, publicUrl } = context.config;
+	return (request, response) => {
+		const { options, id, url = '', format, expires } = parse(signBodySchema, request.body ?? {});
+		const [pair] = deliveryKeys ?? [];
+		if (!pair) {
+			throw new PicpipeError(
+				'delivery-keys-missing',
+				`Expected a key and a salt in ${settings.deliveryKeys.variable} to sign with but there are none.`,
+			);
+		}
+		const expiresAt = expires === undefined ? undefined : Math.floor(Date.now() / 1_000) + expires;
+		const source = id === undefined ? { url } : { id };
+		const presets = context.recipeBook.presets.imgproxy;
+		const path = signedPath({ options, source, extension: format, expiresAt }, pair, { presets, presetsOnly });
+		const base = publicUrl ?? `${request.protocol}://${request.get('host') ?? request.hostname}`;
+		response.set('Cache-Control', 'no-store').json({ path, url: below(base, path) });
+	};
+}

@@ -1,0 +1,105 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Request, RequestHandler, Response } from 'express';
+import { closeBatch, createBatch, readBatch, readClosed, readFinished } from '../../catalog/batch.ts';
+import { type Batch, batchIdOf, newBatchId } from '../../domain/batch.ts';
+import { digest } from '../../domain/digest.ts';
+import { PicpipeError } from '../../errors.ts';
+import { finishBatch } from '../../webhooks/finish-batch.ts';
+import { type ApiContext, callerOf } from '../context.ts';
+import { parse, preferredWait } from '../contract.ts';
+import { takeAddresses } from '../pictures/from-url.ts';
+import { once } from '../pictures/idempotency.ts';
+import { parseIdempotencyKey } from '../pictures/idempotency-key.ts';
+import { refusalsOf } from '../pictures/response.ts';
+import { checkWebhook } from '../pictures/webhook-field.ts';
+import { viewOf } from '../resolve.ts';
+import { batchView, createBatchSchema } from './batch-contract.ts';
+
+/** `POST /v1/batches`: a batch, perhaps with its first pictures. With an `Idempotency-Key` it is made once. */
+export function createBatchHandler(context: ApiContext): RequestHandler {
+	return async (request, response) => {
+		const caller = callerOf(response);
+		if (caller.grant) {
+			throw new PicpipeError('insufficient-scope', 'Expected a key but received an upload token.', { scope: 'upload' });
+		}
+		const { urls, close, name, expect, webhook, ...fields } = parse(createBatchSchema, request.body ?? {});
+		const { requestId, log } = response.locals;
+		const key = request.get('idempotency-key');
+		const batch: Batch = {
+			version: 1,
+			id: key === undefined ? newBatchId() : batchIdOf(digest(caller.id, parseIdempotencyKey(key))),
+			createdAt: new Date().toISOString(),
+			...(name !== undefined && { name }),
+			...(expect !== undefined && { expect }),
+			...(webhook !== undefined && { webhook: checkWebhook(context, webhook) }),
+			requestId,
+		};
+		// Checked before anything is made.
+		const take = urls && takeAddresses(context, response, { urls, ...fields, batch: batch.id, body: request.body });
+		const isNew = await createBatch(context.storage, batch);
+		if (isNew) log.info({ batchId: batch.id }, 'batch made');
+		const results = take ? (await once(context, request, response, () => take)).results : [];
+		if (close) await closeBatch(context.storage, batch.id, 'asked');
+		if (close) await finishBatch(endsOf(context), batch.id);
+		const pictures = results.flatMap(({ picture }) => picture ?? []);
+		response
+			.status(201)
+			.location(`/v1/batches/${batch.id}`)
+			.json({
+				...(await shownBatch(context, (await readBatch(context.storage, batch.id)) ?? batch)),
+				...(urls && { pictures: pictures.map(viewOf(context, request)), refused: refusalsOf(results, response) }),
+			});
+	};
+}
+
+/** Milliseconds between two looks at a batch whose end is waited for. */
+const lookAgain = 250;
+
+/** `GET /v1/batches/{id}`, with `Prefer: wait=N` when it is finished or the time is up */
+export function getBatch(context: ApiContext): RequestHandler {
+	return withBatch(context, async (batch, request, response) => {
+		const seconds = preferredWait(request.get('prefer'));
+		for (const end = performance.now() + seconds * 1_000; performance.now() < end; await sleep(lookAgain)) {
+			if (response.destroyed) return;
+			if (context.stopping.aborted || (await readFinished(context.storage, batch.id))) break;
+		}
+		if (seconds > 0) response.set('Preference-Applied', `wait=${seconds}`);
+		response.json(await shownBatch(context, batch));
+	});
+}
+
+/** `POST /v1/batches/{id}/close`: one that is closed already stays as it is */
+export function closeBatchHandler(context: ApiContext): RequestHandler {
+	return withBatch(context, async (batch, _request, response) => {
+		await closeBatch(context.storage, batch.id, 'asked');
+		await finishBatch(endsOf(context), batch.id);
+		response.locals.log.info({ batchId: batch.id }, 'batch closed');
+		response.json(await shownBatch(context, batch));
+	});
+}
+
+function endsOf({ storage, webhooks, log }: ApiContext) {
+	return { storage, announcer: webhooks.announcer, log };
+}
+
+async function shownBatch(context: ApiContext, batch: Batch) {
+	const [closed, finished, counts] = await Promise.all([
+		readClosed(context.storage, batch.id),
+		readFinished(context.storage, batch.id),
+		// While Redis is away nobody has counted.
+		context.catalog.countBatch(batch.id).catch(() => undefined),
+	]);
+	return batchView(batch, closed, finished, counts);
+}
+
+/** @throws PicpipeError `batch-not-found` */
+function withBatch(
+	{ storage }: ApiContext,
+	handler: (batch: Batch, request: Request, response: Response) => Promise<void>,
+): RequestHandler {
+	return async (request, response) => {
+		const batch = await readBatch(storage, String(request.params.id));
+		if (!batch) throw new PicpipeError('batch-not-found');
+		await handler(batch, request, response);
+	};
+}

@@ -1,0 +1,58 @@
+import type { RequestHandler } from 'express';
+import { parsePictureId } from '../../domain/picture.ts';
+import { type ErrorCode, errorTable, isRetryable } from '../../errors.ts';
+import { retryFailures } from '../../intake/retry-failures.ts';
+import type { ApiContext } from '../context.ts';
+import { pageQuerySchema, parse, retryFailuresSchema } from '../contract.ts';
+import { viewOf } from '../resolve.ts';
+
+/** `GET /v1/failures`: what failed, by why */
+export function listFailures(context: ApiContext): RequestHandler {
+	return async (_request, response) => {
+		const groups = await context.catalog.failures();
+		const failures = groups.map(({ class: failureClass, code, count, firstAt, lastAt, latest }) => ({
+			class: failureClass,
+			code,
+			title: errorTable[code].title,
+			/** Whether it was tried more than once by itself. */
+			retried: isRetryable(failureClass),
+			count,
+			firstAt: new Date(firstAt).toISOString(),
+			lastAt: new Date(lastAt).toISOString(),
+			latest,
+			links: { pictures: `/v1/pictures?state=failed&class=${failureClass}&code=${code}` },
+		}));
+		response.json({ total: failures.reduce((sum, { count }) => sum + count, 0), failures });
+	};
+}
+
+/** `POST /v1/failures/retry`: all of them, of a class, or of a code */
+export function retryAllFailures(context: ApiContext): RequestHandler {
+	return async (request, response) => {
+		const wanted = parse(retryFailuresSchema, request.body ?? {});
+		const { log } = response.locals;
+		const counts = await retryFailures(context, wanted, log);
+		log.info({ ...wanted, ...counts }, 'failed pictures queued again');
+		response.status(202).json(counts);
+	};
+}
+
+/** Failures that took a process with them, or might have: each of these pictures is better looked at before it is tried again. */
+const deadly = ['imaging-process-died', 'picture-timeout', 'worker-lost'] as const satisfies ErrorCode[];
+
+/** `GET /v1/failures/quarantine`: newest first */
+export function listQuarantine(context: ApiContext): RequestHandler {
+	return async (request, response) => {
+		const { cursor, limit } = parse(pageQuerySchema, request.query);
+		const before = cursor === undefined ? undefined : parsePictureId(cursor);
+		const query = { state: 'failed', before, limit } as const;
+		const pages = await Promise.all(deadly.map((code) => context.catalog.list({ ...query, code })));
+		const found = pages.flatMap(({ pictures }) => pictures).sort((one, other) => (one.id < other.id ? 1 : -1));
+		const pictures = found.slice(0, limit);
+		const isLast = found.length <= limit && pages.every(({ next }) => next === undefined);
+		response.json({
+			pictures: pictures.map(viewOf(context, request)),
+			...(!isLast && { next: pictures.at(-1)?.id ?? pages.find(({ next }) => next !== undefined)?.next }),
+		});
+	};
+}

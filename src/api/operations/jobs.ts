@@ -1,0 +1,75 @@
+import type { Queue } from 'bullmq';
+import type { RequestHandler } from 'express';
+import { arenaQueuePath } from '../../queue/arena-link.ts';
+import type { QueueName } from '../../queue/jobs.ts';
+import { askRedis } from '../../queue/redis.ts';
+import type { ApiContext } from '../context.ts';
+import { cleanBodySchema, parse } from '../contract.ts';
+import { arenaOf, withQueue } from '../resolve.ts';
+
+/** `GET /v1/queues` */
+export function listQueues(context: ApiContext): RequestHandler {
+	return async (request, response) => {
+		const arena = arenaOf(context, request);
+		const queues = await askRedis(context.redis, () =>
+			Promise.all(Object.values(context.queues.byName).map((queue) => describe(queue, arena))),
+		);
+		response.json({ queues });
+	};
+}
+
+/** `POST /v1/queues/{name}/pause`: workers finish what they have and take nothing more */
+export function pauseQueue(context: ApiContext): RequestHandler {
+	return operate(context, (queue) => queue.pause());
+}
+
+/** `POST /v1/queues/{name}/resume` */
+export function resumeQueue(context: ApiContext): RequestHandler {
+	return operate(context, (queue) => queue.resume());
+}
+
+/**
+ * `POST /v1/queues/{name}/drain`: takes out every job that waits or is delayed. Accepted pictures are a promise, so the sweep
+ * queues theirs again; delete a picture to be rid of its work.
+ */
+export function drainQueue(context: ApiContext): RequestHandler {
+	return operate(context, (queue) => queue.drain(true));
+}
+
+/** `POST /v1/queues/{name}/retry-failed`: every failed job waits again */
+export function retryFailedJobs(context: ApiContext): RequestHandler {
+	return operate(context, (queue) => queue.retryJobs({ state: 'failed' }));
+}
+
+/** `POST /v1/queues/{name}/clean`: removes completed or failed jobs; the pictures stay as they are */
+export function cleanQueue(context: ApiContext): RequestHandler {
+	return withQueue(context, async (queue, request, response) => {
+		const { state, olderThan, limit } = parse(cleanBodySchema, request.body ?? {});
+		const removed = await askRedis(context.redis, () => queue.clean(olderThan * 1_000, limit, state));
+		response.locals.log.info({ queue: queue.name, state, removed: removed.length }, 'queue cleaned');
+		response.json({ removed: removed.length });
+	});
+}
+
+function operate(context: ApiContext, operation: (queue: Queue) => Promise<void>): RequestHandler {
+	return withQueue(context, async (queue, request, response) => {
+		await askRedis(context.redis, () => operation(queue));
+		response.locals.log.info({ queue: queue.name, operation: request.path.split('/').at(-1) }, 'queue operated');
+		const arena = arenaOf(context, request);
+		response.json(await askRedis(context.redis, () => describe(queue, arena)));
+	});
+}
+
+async function describe(queue: Queue, arena: string) {
+	return { ...(await lookAt(queue)), links: { arena: arena + arenaQueuePath(queue.name as QueueName) } };
+}
+
+/** A queue as it is now: whether it is paused, how many workers take from it, its jobs by state. */
+export async function lookAt(queue: Queue) {
+	const [counts, paused, workers] = await Promise.all([
+		queue.getJobCounts('waiting', 'prioritized', 'active', 'delayed', 'completed', 'failed'),
+		queue.isPaused(),
+		queue.getWorkersCount(),
+	]);
+	return { name: queue.name, paused, workers, counts };
+}

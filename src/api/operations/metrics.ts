@@ -1,0 +1,62 @@
+import type { RequestHandler } from 'express';
+import { PicpipeError } from '../../errors.ts';
+import type { Sample, SharedSamples } from '../../observe/metrics.ts';
+import { askRedis } from '../../queue/redis.ts';
+import type { ApiContext } from '../context.ts';
+import { lookAt } from './jobs.ts';
+
+/** For so long what Redis has said is said again, milliseconds: it is asked no more often than this, however many ask us. */
+const sharedFor = 1_000;
+
+/** `GET /metrics`: what this process has counted, and what Redis knows of the whole installation while it is there */
+export function getMetrics(context: ApiContext): RequestHandler {
+	let shared: Promise<SharedSamples | undefined> | undefined;
+	let askedAt = 0;
+	return async (_request, response) => {
+		const now = performance.now();
+		if (!shared || now - askedAt >= sharedFor) {
+			askedAt = now;
+			shared = readShared(context);
+		}
+		const text = await context.metrics.render(await shared);
+		response.set({ 'Content-Type': context.metrics.contentType, 'Cache-Control': 'no-store' }).send(text);
+	};
+}
+
+async function readShared(context: ApiContext): Promise<SharedSamples | undefined> {
+	try {
+		return await askShared(context);
+	} catch (error) {
+		if (!(error instanceof PicpipeError) || error.code !== 'queue-unavailable') throw error;
+		context.log.debug({ err: error }, 'metrics without Redis');
+		return undefined;
+	}
+}
+
+async function askShared({ catalog, queues, redis, attemptCounts }: ApiContext): Promise<SharedSamples> {
+	const byName = Object.values(queues.byName);
+	const [isComplete, pictures, failures, ended, looked] = await Promise.all([
+		catalog.isComplete(),
+		catalog.countStates(),
+		catalog.failures(),
+		attemptCounts.read(),
+		askRedis(redis, () => Promise.all(byName.map(lookAt))),
+	]);
+	return {
+		picpipe_index_complete: [{ labels: {}, value: Number(isComplete) }],
+		picpipe_pictures: Object.entries(pictures).map(([state, value]) => ({ labels: { state }, value })),
+		picpipe_failed_pictures: failures.map(({ class: failureClass, code, count }) => ({
+			labels: { class: failureClass, code },
+			value: count,
+		})),
+		picpipe_jobs: looked.flatMap(({ name: queue, counts }) =>
+			Object.entries(counts).map(([state, value]): Sample => ({ labels: { queue, state }, value })),
+		),
+		picpipe_queue_paused: looked.map(({ name: queue, paused }) => ({ labels: { queue }, value: Number(paused) })),
+		picpipe_queue_workers: looked.map(({ name: queue, workers }) => ({ labels: { queue }, value: workers })),
+		picpipe_attempts_total: ended.map(({ queue, outcome, failure, count }) => ({
+			labels: { queue, outcome, class: failure?.class ?? '', code: failure?.code ?? '' },
+			value: count,
+		})),
+	};
+}

@@ -1,0 +1,41 @@
+import type { RequestHandler } from 'express';
+import { PicpipeError } from '../../errors.ts';
+import { describeOperations, describeRecipe } from '../../pipeline/recipe/describe.ts';
+import type { ApiContext } from '../context.ts';
+
+/** `GET /v1/recipes` */
+export function listRecipes({ config, recipeBook }: ApiContext): RequestHandler {
+	const schema = describeRecipe(config);
+	return (_request, response) => {
+		const { recipes, problem } = recipeBook;
+		response.json({
+			default: config.defaultRecipe,
+			inline: config.inlineRecipes,
+			...(problem !== undefined && { problem }),
+			recipes: [...recipes.values()],
+			schema,
+		});
+	};
+}
+
+/** `GET /v1/recipes/{name}` */
+export function getRecipe({ recipeBook }: ApiContext): RequestHandler {
+	return (request, response) => {
+		const name = String(request.params.name);
+		const { recipes } = recipeBook;
+		const recipe = recipes.get(name);
+		if (!recipe) {
+			const known = [...recipes.keys()].join(', ');
+			throw new PicpipeError('recipe-not-found', `Expected one of ${known} but received "${name}".`);
+		}
+		response.json(recipe);
+	};
+}
+
+/** `GET /v1/operations` */
+export function listOperations(): RequestHandler {
+	const answer = describeOperations();
+	return (_request, response) => {
+		response.json(answer);
+	};
+}

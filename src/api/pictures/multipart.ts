@@ -1,0 +1,174 @@
+import type { IncomingMessage } from 'node:http';
+import type { Readable, Writable } from 'node:stream';
+import { finished } from 'node:stream/promises';
+import busboy from 'busboy';
+import { type ErrorCode, PicpipeError, toPicpipeError } from '../../errors.ts';
+import { discard, type Received, type ReceiveLimits, receive, tooLarge } from '../../intake/receive.ts';
+import type { Storage } from '../../storage/storage.ts';
+import { maximumInlineRecipe } from '../contract.ts';
+
+/** Bounds of a multipart body beside its files. */
+const formLimits = {
+	/** Form fields in one body. */
+	fields: 50,
+	/** Bytes of a field's name. */
+	fieldNameSize: 100,
+	/** Bytes of a field's value. */
+	fieldSize: maximumInlineRecipe,
+	/** Header lines of one part. */
+	headerPairs: 20,
+};
+
+export interface UploadLimits extends ReceiveLimits {
+	readonly maxFiles: number;
+	/** Told of the bytes of files as they come. */
+	readonly onBytes?: ((bytes: number) => void) | undefined;
+}
+
+/** One file of a body: safe in storage, or refused. */
+export interface UploadedFile {
+	readonly filename: string | undefined;
+	readonly received?: Received;
+	readonly refused?: PicpipeError;
+}
+
+/** What a body brought, in its order. */
+export interface Upload {
+	readonly fields: Readonly<Record<string, string>>;
+	readonly files: readonly UploadedFile[];
+}
+
+/** One file as the body itself. @throws PicpipeError */
+export async function receiveRaw(
+	storage: Storage,
+	request: IncomingMessage,
+	filename: string | undefined,
+	limits: UploadLimits,
+): Promise<Received> {
+	const announced = Number(request.headers['content-length'] ?? 0);
+	if (announced > limits.maxBytes) throw tooLarge(limits.maxBytes);
+	try {
+		return await receive(storage, chunksOf(request, limits.onBytes), filename, limits);
+	} catch (error) {
+		throw asUploadError(request, error);
+	}
+}
+
+/**
+ * Many files and fields. Files stream to storage as they come; a refused one doesn't hurt the others. When the body itself is
+ * broken, everything received is discarded.
+ *
+ * @throws PicpipeError `malformed-multipart`, `too-many-files`, `invalid-field`, `upload-aborted`, `no-file`
+ */
+export async function receiveForm(storage: Storage, request: IncomingMessage, limits: UploadLimits): Promise<Upload> {
+	const parser = openParser(request, limits);
+	const fields: Record<string, string> = Object.create(null);
+	const files: Promise<UploadedFile>[] = [];
+	const refuse = (code: ErrorCode, detail: string) => parser.destroy(new PicpipeError(code, detail));
+
+	parser.on('field', (name, value, { nameTruncated, valueTruncated }) => {
+		if (nameTruncated)
+			refuse('invalid-field', `Expected at most ${formLimits.fieldNameSize} bytes for a field's name.`);
+		if (valueTruncated)
+			refuse('invalid-field', `Expected at most ${formLimits.fieldSize} bytes for the field ${name}.`);
+		fields[name] = fields[name] === undefined ? value : `${fields[name]},${value}`;
+	});
+	parser.on('file', (_field, stream, { filename }) => {
+		files.push(receivePart(storage, stream, filename, limits, (error) => parser.destroy(error)));
+	});
+	const mostParts = limits.maxFiles + formLimits.fields;
+	parser.on('filesLimit', () => refuse('too-many-files', tooMany('files (PICPIPE_MAX_FILES)', limits.maxFiles)));
+	parser.on('partsLimit', () => refuse('too-many-files', tooMany('parts', mostParts)));
+	parser.on('fieldsLimit', () => refuse('invalid-field', tooMany('fields', formLimits.fields)));
+
+	try {
+		await feed(request, parser);
+	} catch (error) {
+		await discardAll(storage, await Promise.all(files));
+		throw asUploadError(request, error);
+	}
+	const settled = await Promise.all(files);
+	if (settled.length === 0)
+		throw new PicpipeError('no-file', 'Expected at least one file in the form but received none.');
+	return { fields, files: settled };
+}
+
+/** Takes back every file of an upload that turned out to be wrong as a whole. */
+export async function discardAll(storage: Storage, files: readonly UploadedFile[]): Promise<void> {
+	for (const file of files) if (file.received) await discard(storage, file.received.id);
+}
+
+function openParser(request: IncomingMessage, limits: UploadLimits) {
+	try {
+		return busboy({
+			headers: request.headers,
+			defParamCharset: 'utf8',
+			limits: { ...formLimits, files: limits.maxFiles, parts: limits.maxFiles + formLimits.fields },
+		});
+	} catch (cause) {
+		throw new PicpipeError('malformed-multipart', (cause as Error).message, { cause });
+	}
+}
+
+/** `stream.pipeline` would destroy the request with the parser, and with it the connection that the answer goes out on. */
+async function feed(request: IncomingMessage, parser: Writable): Promise<void> {
+	const cutOff = () => {
+		if (!request.complete) parser.destroy(new PicpipeError('upload-aborted'));
+	};
+	request.once('close', cutOff);
+	request.pipe(parser);
+	try {
+		await finished(parser);
+	} finally {
+		request.unpipe(parser);
+		request.off('close', cutOff);
+	}
+}
+
+async function receivePart(
+	storage: Storage,
+	stream: Readable,
+	filename: string | undefined,
+	limits: UploadLimits,
+	giveUp: (error: PicpipeError) => void,
+): Promise<UploadedFile> {
+	try {
+		return { filename, received: await receive(storage, chunksOf(stream, limits.onBytes), filename, limits) };
+	} catch (error) {
+		const refused = toPicpipeError(error);
+		let skipped = 0;
+		stream.on('data', (chunk: Buffer) => {
+			skipped += chunk.length;
+			limits.onBytes?.(chunk.length);
+			if (skipped > limits.maxBytes) giveUp(refused);
+		});
+		// Cut off with the body; that is told there.
+		stream.on('error', () => {});
+		return { filename, refused };
+	}
+}
+
+/** A file refused half-way is read to its end, and thrown away, to get at the next one; so the stream must outlive its reader. */
+async function* chunksOf(stream: Readable, onBytes: UploadLimits['onBytes']): AsyncIterable<Buffer> {
+	for await (const chunk of stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+		onBytes?.(chunk.length);
+		yield chunk;
+	}
+}
+
+function tooMany(what: string, most: number): string {
+	return `Expected at most ${most} ${what} in one upload but received more.`;
+}
+
+/** What the body's stream throws, in our words. */
+function asUploadError(request: IncomingMessage, error: unknown): PicpipeError {
+	if (error instanceof PicpipeError) return error;
+	if (request.readableAborted) return new PicpipeError('upload-aborted', undefined, { cause: error });
+	if (error instanceof Error && parserComplaint.test(error.message)) {
+		return new PicpipeError('malformed-multipart', `${error.message}.`, { cause: error });
+	}
+	return toPicpipeError(error, 'receive');
+}
+
+/** busboy's errors have no codes. */
+const parserComplaint = /^(Malformed|Unexpected end|Unsupported|Missing|Multipart)/;

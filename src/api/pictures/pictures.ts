@@ -1,0 +1,148 @@
+import type { Request, RequestHandler } from 'express';
+import { requireRecipe } from '../../access/caller.ts';
+import { purgePicture } from '../../catalog/manifest.ts';
+import { deliver } from '../../delivery/find-or-make.ts';
+import { acceptedBy } from '../../delivery/negotiate.ts';
+import { serveObject, serveResult } from '../../delivery/send-object.ts';
+import { isFinished, isReceived, type Picture, parsePictureId } from '../../domain/picture.ts';
+import { PicpipeError } from '../../errors.ts';
+import { admitAgain } from '../../intake/admit.ts';
+import { isUpToDate } from '../../intake/work-left.ts';
+import { deletedEvent } from '../../webhooks/event.ts';
+import { finishBatch } from '../../webhooks/finish-batch.ts';
+import { type ApiContext, callerOf } from '../context.ts';
+import { listQuerySchema, parse, processBodySchema } from '../contract.ts';
+import { viewOf, withManifest, withPicture } from '../resolve.ts';
+import { chooseRecipe, recipeOf } from './choose-recipe.ts';
+import { leavingOf } from './wait-for-end.ts';
+
+/** A variant's address stays when the picture is made again, so a cache has to ask; the ETag makes that cheap. */
+const variantCaching = 'private, no-cache';
+/** An original holds all its metadata, perhaps where it was taken; it stays out of shared caches. */
+const originalCaching = 'private, no-cache';
+
+/** `GET /v1/pictures` */
+export function listPictures(context: ApiContext): RequestHandler {
+	return async (request, response) => {
+		const { cursor, ...query } = parse(listQuerySchema, request.query);
+		const before = cursor === undefined ? undefined : parsePictureId(cursor);
+		const { pictures, next } = await context.catalog.list({ ...query, before });
+		response.json({ pictures: pictures.map(viewOf(context, request)), ...(next && { next }) });
+	};
+}
+
+/** `GET /v1/pictures/{id}` */
+export function getPicture(context: ApiContext): RequestHandler {
+	return withPicture(context, (picture, request, response) => {
+		response.json(viewOf(context, request)(picture));
+	});
+}
+
+/** `GET /v1/pictures/{id}/original` */
+export function getOriginal(context: ApiContext): RequestHandler {
+	return withPicture(context, (picture, request, response) => {
+		if (!isReceived(picture)) throw new PicpipeError('not-fetched');
+		const { key, type, sha256, filename } = picture.source;
+		return serveObject(
+			context.storage,
+			{ key, type, sha256, filename, cacheControl: originalCaching },
+			request,
+			response,
+		);
+	});
+}
+
+/** `GET /v1/pictures/{id}/variants/{name}`: the first encoding of the variant, or `{name}.{format}`; one of its recipe that is missing is made */
+export function getVariant(context: ApiContext): RequestHandler {
+	return withPicture(context, async (picture, request, response) => {
+		const [name = '', format] = String(request.params.variant).split('.');
+		const variant = picture.variants.find(
+			(one) => one.name === name && (format === undefined || one.format === format),
+		);
+		const stored = variant && (await context.storage.stat(variant.key));
+		if (variant && stored) {
+			const { key, type, sha256 } = variant;
+			const made = { ...stored, key, type, etag: `"${sha256}"` };
+			return serveResult(context.storage, made, { type, cacheControl: variantCaching }, request, response);
+		}
+		if (!isReceived(picture) || !isFinished(picture.state) || !picture.facts) throw noSuchVariant(picture, request);
+		const result = await deliver(
+			context.delivery.parts,
+			{ picture, result: { kind: 'variant', name, ...(format !== undefined && { format }) } },
+			{
+				accepted: acceptedBy(undefined),
+				milliseconds: context.config.renderSeconds * 1_000,
+				signal: leavingOf(response).signal,
+				requestId: response.locals.requestId,
+			},
+		);
+		if (!result) throw new PicpipeError('render-unfinished');
+		const { type } = result;
+		await serveResult(context.storage, result, { type, cacheControl: variantCaching }, request, response);
+	});
+}
+
+function noSuchVariant({ variants, state }: Picture, { params }: Request): PicpipeError {
+	const made = variants.map((one) => `${one.name}.${one.format}`).join(', ');
+	return new PicpipeError(
+		'variant-not-found',
+		made
+			? `Expected one of ${made} but received "${params.variant}".`
+			: `The picture is ${state} and has no variants yet.`,
+	);
+}
+
+/** `POST /v1/pictures/{id}/retry` */
+export function retryPicture(context: ApiContext): RequestHandler {
+	return withManifest(context, async (picture, request, response) => {
+		if (picture.state !== 'failed') {
+			throw new PicpipeError('not-failed', `Expected a failed picture but this one is ${picture.state}.`);
+		}
+		requireRecipe(callerOf(response), picture.recipe.name);
+		const again = await admitAgain(context, picture, 'retry', response.locals.log);
+		response.status(202).location(`/v1/pictures/${again.id}`).json(viewOf(context, request)(again));
+	});
+}
+
+/** `POST /v1/pictures/{id}/process`: 200 when there is nothing to do */
+export function processAgain(context: ApiContext): RequestHandler {
+	return withManifest(context, async (picture, request, response) => {
+		const { recipe: asked, force } = parse(processBodySchema, request.body ?? {});
+		const recipe = asked === undefined ? recipeOf(context, picture) : chooseRecipe(context, asked);
+		requireRecipe(callerOf(response), recipe.name);
+		if (!force && (await isUpToDate(context, picture, recipe))) {
+			response.json(viewOf(context, request)(picture));
+			return;
+		}
+		const again = await admitAgain(context, picture, 'reprocess', response.locals.log, { recipe, force });
+		response.status(202).location(`/v1/pictures/${again.id}`).json(viewOf(context, request)(again));
+	});
+}
+
+/**
+ * `DELETE /v1/pictures/{id}`: every object, the index entry and a waiting job. Index and job go first: they need Redis, and
+ * without it nothing should be half deleted. A worker that is at it finds no manifest at its end and cleans up. That it will be told is durable
+ * before it is done, and it is told when it is done.
+ */
+export function deletePicture(context: ApiContext): RequestHandler {
+	return withPicture(context, async (picture, _request, response) => {
+		await context.catalog.remove(picture.id);
+		await context.queues.forgetPicture(picture);
+		const tell = await context.webhooks.announcer.prepare(deletedEvent(picture));
+		await purgePicture(context.storage, picture.id);
+		const { storage, webhooks, delivery, log } = context;
+		delivery.memory.forget(picture.id);
+		// What is not forgotten is counted until nobody has asked for it for long.
+		await delivery.renderUse.forget(picture.id).catch((err) => log.warn({ err }, 'renders that are gone are counted'));
+		await tell();
+		// It may have been the one that its batch waited for; else the sweep sees that.
+		const { batch } = picture;
+		if (batch !== undefined) {
+			await finishBatch({ storage, announcer: webhooks.announcer, log }, batch).catch((err) =>
+				log.warn({ err, batchId: batch }, 'whether a batch is finished is left to the sweep'),
+			);
+		}
+		response.locals.log.info({ pictureId: picture.id }, 'picture deleted');
+		response.status(204).end();
+	});
+}

@@ -1,0 +1,164 @@
+import type { Request, RequestHandler, Response } from 'express';
+import type { Caller } from '../../access/caller.ts';
+import { requireOpenBatch } from '../../catalog/batch.ts';
+import { concatenatedId, isUploadId, newUploadId } from '../../domain/upload.ts';
+import { PicpipeError } from '../../errors.ts';
+import { tooLarge } from '../../intake/receive.ts';
+import { progressOf } from '../../intake/upload-parts.ts';
+import { createUpload, readUpload, removeUpload, type Upload, type UploadWishes } from '../../intake/upload-record.ts';
+import { type ApiContext, callerOf } from '../context.ts';
+import { uploadMetadataSchema } from '../contract.ts';
+import { fieldsOf, limitsOf } from '../pictures/upload-policy.ts';
+import { currentProgress, findOwnUpload, finishIfComplete, pictureOf } from './find-upload.ts';
+import { takeBytes } from './take-bytes.ts';
+import { concatOf, firstLengthOf, metadataOf, offsetType, requireTus } from './tus-headers.ts';
+import { showUpload, uploadHeaders } from './upload-view.ts';
+
+/** `POST /v1/uploads`: begins an upload, or makes one of partial ones. */
+export function createUploadHandler(context: ApiContext): RequestHandler {
+	return async (request, response) => {
+		requireTus(request, response);
+		const misplaced = Object.keys(request.query).filter((name) => name !== 'token');
+		if (misplaced.length > 0) {
+			throw new PicpipeError(
+				'unknown-field',
+				`Expected every field in Upload-Metadata but received ${misplaced.join(', ')} in the address.`,
+			);
+		}
+		const concat = concatOf(request);
+		if (typeof concat === 'object') return concatenate(context, request, response, concat.ids);
+		const upload = newUpload(context, request, callerOf(response), concat === 'partial');
+		if (upload.wishes?.batch !== undefined) await requireOpenBatch(context.storage, upload.wishes.batch);
+		await createUpload(context.storage, upload);
+		// Nobody knows of it before it is answered, so whatever goes wrong leaves nothing.
+		await begin(context, request, response, upload).catch(async (error) => {
+			await removeUpload(context.storage, upload.id);
+			throw error;
+		});
+	};
+}
+
+function newUpload(context: ApiContext, request: Request, caller: Caller, isPartial: boolean): Upload {
+	const { maxBytes } = limitsOf(context, caller);
+	const length = firstLengthOf(request);
+	if (length === 0 && !isPartial) throw new PicpipeError('empty-file');
+	if (length !== undefined && length > maxBytes) throw tooLarge(maxBytes);
+	return {
+		...emptyUpload(newUploadId(), request, caller),
+		...(length !== undefined && { length }),
+		...(!isPartial && { wishes: wishesOf(context, caller, request) }),
+	};
+}
+
+function emptyUpload(id: string, request: Request, caller: Caller): Upload {
+	const metadata = request.get('upload-metadata');
+	const concat = request.get('upload-concat');
+	return {
+		version: 1,
+		id,
+		createdAt: new Date().toISOString(),
+		owner: { caller: caller.id, ...(caller.grant && { grant: caller.grant.id }) },
+		...(metadata !== undefined && { metadata }),
+		...(concat !== undefined && { concat }),
+	};
+}
+
+/** Checked before a byte is sent: nobody should send a hundred megabytes to hear that there is no such recipe. */
+function wishesOf(context: ApiContext, caller: Caller, request: Request): UploadWishes {
+	const fields = withoutHabits(metadataOf(request.get('upload-metadata')));
+	if ('token' in fields) {
+		throw new PicpipeError('unknown-field', 'Expected an upload token as a header or in the address, not as metadata.');
+	}
+	const { recipe, ...wishes } = fieldsOf(context, caller, uploadMetadataSchema, fields);
+	const { name, digest, definition } = recipe;
+	return { ...wishes, recipe: { name, digest, definition } };
+}
+
+/** What clients of tus send along unasked, Uppy above all. The type is decided from the bytes, and the name has two names. */
+function withoutHabits(metadata: Record<string, string>): Record<string, string> {
+	const { filetype: _filetype, type: _type, relativePath: _path, name, ...fields } = metadata;
+	return name === undefined || fields.filename !== undefined ? fields : { ...fields, filename: name };
+}
+
+/** Takes the bytes that came along, if any did, and answers. */
+async function begin(context: ApiContext, request: Request, response: Response, upload: Upload): Promise<void> {
+	const { storage } = context;
+	const { maxBytes } = limitsOf(context, callerOf(response));
+	await context.uploads.locks.hold(upload.id, request, async (hold) => {
+		const isWithBytes = request.get('content-type') === offsetType;
+		if (isWithBytes) {
+			const progress = { offset: 0, parts: [] };
+			await takeBytes(request, { storage, upload, progress, maxBytes, hold, onBytes: context.metrics.received });
+		}
+		const progress = await progressOf(storage, upload.id);
+		const finished = await finishIfComplete(context, response, upload, progress);
+		pictureOf(finished);
+		response.set(uploadHeaders(finished, progress, context.config));
+		if (isWithBytes) response.set('Upload-Offset', String(progress.offset));
+		answerCreated(context, response, finished, progress);
+	});
+}
+
+function answerCreated(
+	{ config }: ApiContext,
+	response: Response,
+	upload: Upload,
+	progress: Parameters<typeof showUpload>[1],
+): void {
+	response
+		.status(201)
+		.location(`/v1/uploads/${upload.id}`)
+		.json(showUpload(upload, progress, config, response));
+}
+
+/** Makes one upload, and a picture, of partial ones. Asked for again, because the answer was lost, it is the same one. */
+async function concatenate(
+	context: ApiContext,
+	request: Request,
+	response: Response,
+	ids: readonly string[],
+): Promise<void> {
+	const { storage } = context;
+	const caller = callerOf(response);
+	if (request.get('upload-length') !== undefined || request.get('upload-defer-length') !== undefined) {
+		throw new PicpipeError(
+			'invalid-upload-header',
+			'Expected no Upload-Length for an upload that is made of partial ones, because theirs decide, but received one.',
+		);
+	}
+	if (!ids.every(isUploadId)) throw new PicpipeError('upload-not-found');
+	const wishes = wishesOf(context, caller, request);
+	const id = concatenatedId(ids, JSON.stringify([caller.id, caller.grant?.id, request.get('upload-metadata')]));
+	await context.uploads.locks.hold(id, request, async () => {
+		const there = await readUpload(storage, id);
+		const length = there ? undefined : await concatenatedLength(context, caller, ids);
+		const upload = there ?? { ...emptyUpload(id, request, caller), length, parts: [...ids], wishes };
+		if (!there) await createUpload(storage, upload);
+		const progress = await currentProgress(storage, upload);
+		const finished = await finishIfComplete(context, response, upload, progress);
+		pictureOf(finished);
+		response.set(uploadHeaders(finished, progress, context.config));
+		answerCreated(context, response, finished, progress);
+	});
+}
+
+/** @throws PicpipeError `upload-not-found`, `upload-unfinished`, `file-too-large`, `invalid-upload-header` */
+async function concatenatedLength(context: ApiContext, caller: Caller, ids: readonly string[]): Promise<number> {
+	const { maxBytes } = limitsOf(context, caller);
+	let length = 0;
+	for (const id of ids) {
+		const part = await findOwnUpload(context.storage, caller, id);
+		if (part.concat !== 'partial') {
+			throw new PicpipeError('invalid-upload-header', `Expected partial uploads for Upload-Concat but ${id} is none.`);
+		}
+		const { offset } = await progressOf(context.storage, id);
+		if (part.length !== offset) {
+			const of = part.length === undefined ? 'an unknown number of' : part.length;
+			throw new PicpipeError('upload-unfinished', `Expected complete uploads but ${id} has ${offset} of ${of} bytes.`);
+		}
+		length += offset;
+		if (length > maxBytes) throw tooLarge(maxBytes);
+	}
+	if (length === 0) throw new PicpipeError('empty-file');
+	return length;
+}

@@ -1,0 +1,89 @@
+import type { Request, RequestHandler, Response } from 'express';
+import type { Caller } from '../../access/caller.ts';
+import { isUploadId } from '../../domain/upload.ts';
+import { PicpipeError } from '../../errors.ts';
+import { expiryOf } from '../../intake/forget-uploads.ts';
+import { type Progress, progressOf } from '../../intake/upload-parts.ts';
+import { readUpload, refusalOf, type Upload, type UploadWishes } from '../../intake/upload-record.ts';
+import { earliestNow } from '../../observe/clock.ts';
+import type { Storage } from '../../storage/storage.ts';
+import { type ApiContext, callerOf } from '../context.ts';
+import { finishUpload } from './finish-upload.ts';
+import { requireTus } from './tus-headers.ts';
+import type { Hold } from './upload-locks.ts';
+
+/** An upload of the caller's, held by this request alone. */
+export interface HeldUpload {
+	readonly upload: Upload;
+	readonly progress: Progress;
+	readonly hold: Hold;
+}
+
+type Handler = (held: HeldUpload, request: Request, response: Response) => Promise<void>;
+
+/**
+ * Finds the upload that the address names, and holds it for the handler. One that is complete and has no outcome is finished first: its last
+ * request was not answered, or the answer was that it may work later.
+ *
+ * @throws PicpipeError `upload-not-found` also when it is somebody else's; `upload-expired`, `upload-locked`; what `finishUpload` throws
+ */
+export function withUpload(context: ApiContext, handler: Handler): RequestHandler {
+	return withOwnUpload(context, async ({ upload, progress, hold }, request, response) => {
+		const { storage, config } = context;
+		if (earliestNow() > expiryOf(upload, progress, config.resumableSeconds)) throw new PicpipeError('upload-expired');
+		const finished = await finishIfComplete(context, response, upload, progress);
+		await handler({ upload: finished, progress: await currentProgress(storage, finished), hold }, request, response);
+	});
+}
+
+/** The same for one that may have expired, or is not to be finished any more. */
+export function withOwnUpload(context: ApiContext, handler: Handler): RequestHandler {
+	return async (request, response) => {
+		requireTus(request, response);
+		const id = String(request.params.id);
+		// Strangers must not even get as far as to cut off whoever is uploading.
+		await findOwnUpload(context.storage, callerOf(response), id);
+		await context.uploads.locks.hold(id, request, async (hold) => {
+			const upload = await findOwnUpload(context.storage, callerOf(response), id);
+			await handler({ upload, progress: await currentProgress(context.storage, upload), hold }, request, response);
+		});
+	};
+}
+
+/** @throws PicpipeError `upload-not-found` */
+export async function findOwnUpload(storage: Storage, { id: caller, grant }: Caller, id: string): Promise<Upload> {
+	const upload = isUploadId(id) ? await readUpload(storage, id) : undefined;
+	if (upload && upload.owner.caller === caller && upload.owner.grant === grant?.id) return upload;
+	throw new PicpipeError('upload-not-found');
+}
+
+/** How far it has come. Of one that has ended the bytes are gone, and of one that was put together they lie with its parts. */
+export async function currentProgress(storage: Storage, upload: Upload): Promise<Progress> {
+	if (upload.outcome) return { offset: upload.length ?? 0, parts: [], lastAt: undefined };
+	if (!upload.parts) return progressOf(storage, upload.id);
+	const each = await Promise.all(upload.parts.map((id) => progressOf(storage, id)));
+	const offset = each.reduce((sum, one) => sum + one.offset, 0);
+	return { offset, parts: each.flatMap(({ parts }) => parts), lastAt: undefined };
+}
+
+/** @returns the upload, with its outcome when all of it is there */
+export async function finishIfComplete(
+	context: ApiContext,
+	response: Response,
+	upload: Upload,
+	{ offset, parts }: Pick<Progress, 'offset' | 'parts'>,
+): Promise<Upload> {
+	if (upload.outcome || !hasWishes(upload) || upload.length !== offset) return upload;
+	return finishUpload(context, response, upload, parts);
+}
+
+function hasWishes(upload: Upload): upload is Upload & { readonly wishes: UploadWishes } {
+	return upload.wishes !== undefined;
+}
+
+/** @returns the picture that an upload has become, if it has. @throws PicpipeError the refusal, where it was refused */
+export function pictureOf(upload: Upload): string | undefined {
+	const refusal = refusalOf(upload);
+	if (refusal) throw refusal;
+	return upload.outcome && 'picture' in upload.outcome ? upload.outcome.picture : undefined;
+}

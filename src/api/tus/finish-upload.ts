@@ -1,0 +1,73 @@
+import type { Response } from 'express';
+import { digest } from '../../domain/digest.ts';
+import { PicpipeError } from '../../errors.ts';
+import { receive } from '../../intake/receive.ts';
+import { bytesOf, dropParts, type Part } from '../../intake/upload-parts.ts';
+import {
+	removeUpload,
+	type Upload,
+	type UploadOutcome,
+	type UploadWishes,
+	writeUpload,
+} from '../../intake/upload-record.ts';
+import { type ApiContext, callerOf } from '../context.ts';
+import { admitBerth } from '../pictures/create.ts';
+import { attempt } from '../pictures/idempotency.ts';
+import { limitsOf } from '../pictures/upload-policy.ts';
+
+/**
+ * Makes a picture of a resumable upload whose bytes are all there. Whatever dies on the way, the next request about the upload does it again and
+ * finds the same picture. First the outcome is durable, then the bytes go.
+ *
+ * @returns the upload with its outcome: a picture, or a refusal that no further attempt would change
+ * @throws PicpipeError for what may pass, such as `quota-exceeded` and `storage-full`; the bytes stay
+ */
+export async function finishUpload(
+	context: ApiContext,
+	response: Response,
+	upload: Upload & { readonly wishes: UploadWishes },
+	parts: readonly Part[],
+): Promise<Upload> {
+	const { storage } = context;
+	const outcome = await becomePicture(context, response, upload, parts).catch(lastingRefusal);
+	const ended = { ...upload, outcome, endedAt: new Date().toISOString() };
+	await writeUpload(storage, ended);
+	const drop = async () => {
+		await dropParts(storage, upload.id);
+		for (const id of upload.parts ?? []) await removeUpload(storage, id);
+	};
+	await drop().catch((err) => response.locals.log.warn({ err, uploadId: upload.id }, 'bytes stay until they expire'));
+	return ended;
+}
+
+async function becomePicture(
+	context: ApiContext,
+	response: Response,
+	{ id, wishes }: Upload & { readonly wishes: UploadWishes },
+	parts: readonly Part[],
+): Promise<UploadOutcome> {
+	const { filename, ...fields } = wishes;
+	const limits = limitsOf(context, callerOf(response));
+	const records = { ...context, idempotency: context.uploads.outcomes };
+	const { results } = await attempt(records, digest('upload', id), async (storage) => {
+		const received = await receive(storage, bytesOf(context.storage, parts), filename, limits);
+		return {
+			fingerprint: { request: digest('upload', id), files: [received.source.sha256] },
+			berths: [received],
+			async admit([berth = received]) {
+				return [{ filename, ...(await admitBerth(context, response, berth, fields)) }];
+			},
+		};
+	});
+	const [result] = results;
+	if (!result?.picture) throw new PicpipeError('internal', 'An upload ended without a picture and without an error.');
+	return { picture: result.picture.id, isNew: result.isNew !== false };
+}
+
+/** What would be refused again is told, and told again; what may pass is thrown. */
+function lastingRefusal(error: unknown): UploadOutcome {
+	const isLasting = error instanceof PicpipeError && error.status < 500 && error.status !== 429;
+	if (!isLasting) throw error;
+	const { code, message, pictureId } = error;
+	return { refused: { code, message, ...(pictureId !== undefined && { pictureId }) } };
+}

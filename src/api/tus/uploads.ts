@@ -1,0 +1,124 @@
+import type { Request, RequestHandler } from 'express';
+import { PicpipeError } from '../../errors.ts';
+import { tooLarge } from '../../intake/receive.ts';
+import { removeUpload, type Upload, writeUpload } from '../../intake/upload-record.ts';
+import { type ApiContext, callerOf } from '../context.ts';
+import { limitsOf } from '../pictures/upload-policy.ts';
+import { currentProgress, finishIfComplete, pictureOf, withOwnUpload, withUpload } from './find-upload.ts';
+import { takeBytes } from './take-bytes.ts';
+import { checksumAlgorithms, lengthOf, offsetOf, offsetType, tusExtensions, tusVersion } from './tus-headers.ts';
+import { showUpload, uploadHeaders } from './upload-view.ts';
+
+/** `PATCH /v1/uploads/{id}`: more bytes, and with the last of them a picture. */
+export function appendToUpload(context: ApiContext): RequestHandler {
+	const { storage } = context;
+	return withUpload(context, async ({ upload: before, progress, hold }, request, response) => {
+		if (request.get('content-type') !== offsetType) {
+			throw new PicpipeError(
+				'unsupported-media-type',
+				`Expected ${offsetType} but received ${request.get('content-type') ?? 'no content type'}.`,
+			);
+		}
+		if (before.parts) throw new PicpipeError('upload-concatenated');
+		const offset = offsetOf(request);
+		const { maxBytes } = limitsOf(context, callerOf(response));
+		pictureOf(before);
+		if (offset !== progress.offset) {
+			throw new PicpipeError(
+				'wrong-offset',
+				`Expected ${progress.offset} for Upload-Offset, which is how far the upload has come, but received ${offset}.`,
+			);
+		}
+		const upload = await withLength(context, before, request, { offset, maxBytes });
+		if (!upload.outcome)
+			await takeBytes(request, { storage, upload, progress, maxBytes, hold, onBytes: context.metrics.received });
+		const after = await currentProgress(storage, upload);
+		const finished = await finishIfComplete(context, response, upload, after);
+		pictureOf(finished);
+		response
+			.status(204)
+			.set({ ...uploadHeaders(finished, after, context.config), 'Upload-Offset': String(after.offset) })
+			.end();
+	});
+}
+
+/** A length that was deferred is told once, with bytes or without. */
+async function withLength(
+	{ storage }: ApiContext,
+	upload: Upload,
+	request: Request,
+	{ offset, maxBytes }: { readonly offset: number; readonly maxBytes: number },
+): Promise<Upload> {
+	const length = lengthOf(request);
+	if (length === undefined || length === upload.length) return upload;
+	if (upload.length !== undefined || length < offset) {
+		const expected = upload.length === undefined ? `at least ${offset}` : `${upload.length}, which it was before,`;
+		throw new PicpipeError('invalid-upload-header', `Expected ${expected} for Upload-Length but received ${length}.`);
+	}
+	if (length > maxBytes) throw tooLarge(maxBytes);
+	const told = { ...upload, length };
+	await writeUpload(storage, told);
+	return told;
+}
+
+/** `HEAD /v1/uploads/{id}`: how far it has come. One that was refused is answered with its problem. */
+export function headUpload(context: ApiContext): RequestHandler {
+	return withUpload(context, async ({ upload, progress }, _request, response) => {
+		pictureOf(upload);
+		response
+			.status(200)
+			.set({
+				...uploadHeaders(upload, progress, context.config),
+				'Upload-Offset': String(progress.offset),
+				...(upload.length === undefined ? { 'Upload-Defer-Length': '1' } : { 'Upload-Length': String(upload.length) }),
+				...(upload.metadata !== undefined && { 'Upload-Metadata': upload.metadata }),
+				...(upload.concat !== undefined && { 'Upload-Concat': upload.concat }),
+			})
+			.end();
+	});
+}
+
+/** `GET /v1/uploads/{id}`: the same for people and programs that do not speak tus, with the picture or the problem. */
+export function getUpload(context: ApiContext): RequestHandler {
+	return withUpload(context, async ({ upload, progress }, _request, response) => {
+		response.set(uploadHeaders(upload, progress, context.config));
+		response.json(showUpload(upload, progress, context.config, response));
+	});
+}
+
+/** `DELETE /v1/uploads/{id}` */
+export function deleteUpload(context: ApiContext): RequestHandler {
+	return withOwnUpload(context, async ({ upload }, _request, response) => {
+		await removeUpload(context.storage, upload.id);
+		response.status(204).end();
+	});
+}
+
+/** `OPTIONS /v1/uploads`: what of tus there is. */
+export function tusOptions({ config }: ApiContext): RequestHandler {
+	return (_request, response) => {
+		response
+			.status(204)
+			.set({
+				'Tus-Version': tusVersion,
+				'Tus-Extension': tusExtensions.join(','),
+				'Tus-Max-Size': String(config.maxBytes),
+				'Tus-Checksum-Algorithm': checksumAlgorithms.join(','),
+			})
+			.end();
+	};
+}
+
+/** Methods that a POST may stand for, where something on the way lets no others through. */
+const overridable = ['PATCH', 'DELETE', 'HEAD'];
+
+/** Before the routes of uploads: `X-HTTP-Method-Override`, and the version that every answer names. */
+export function speakTus(): RequestHandler {
+	return (request, response, next) => {
+		const override = request.get('x-http-method-override')?.toUpperCase();
+		if (request.method === 'POST' && override !== undefined && overridable.includes(override))
+			request.method = override;
+		response.set({ 'Tus-Resumable': tusVersion, 'Cache-Control': 'no-store' });
+		next();
+	};
+}

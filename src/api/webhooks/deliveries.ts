@@ -1,0 +1,89 @@
+import type { Request, RequestHandler, Response } from 'express';
+import { PicpipeError } from '../../errors.ts';
+import { arenaJobPath } from '../../queue/arena-link.ts';
+import { deliverJobId } from '../../queue/jobs.ts';
+import { pictureEndpoint, settingEndpoint } from '../../webhooks/endpoint.ts';
+import { readEndpoint } from '../../webhooks/endpoint-store.ts';
+import { isEventId } from '../../webhooks/event.ts';
+import type { Delivery } from '../../webhooks/log.ts';
+import { findDelivered, replay, replayFailed } from '../../webhooks/replay.ts';
+import type { ApiContext } from '../context.ts';
+import { parse } from '../contract.ts';
+import { arenaOf } from '../resolve.ts';
+import { deliveriesQuerySchema, deliveryView, replayBodySchema } from './webhook-contract.ts';
+
+/** `GET /v1/webhooks/{id}/deliveries` */
+export function listDeliveries(context: ApiContext): RequestHandler {
+	return async (request, response) => {
+		const endpoint = await endpointOf(context, request);
+		const { cursor = 0, ...query } = parse(deliveriesQuerySchema, request.query);
+		const { deliveries, next } = await context.webhooks.deliveries.list(endpoint, { ...query, skip: cursor });
+		response.json({ deliveries: deliveries.map(viewOf(context, request)), ...(next && { next }) });
+	};
+}
+
+/** `GET /v1/webhooks/{id}/deliveries/{delivery}`: with what is sent */
+export function getDelivery(context: ApiContext): RequestHandler {
+	return withDelivery(context, (delivery, request, response) => {
+		const body: unknown = JSON.parse(delivery.message.body);
+		response.json({ ...viewOf(context, request)(delivery), body });
+	});
+}
+
+/** `POST /v1/webhooks/{id}/deliveries/{delivery}/replay` */
+export function replayDelivery(context: ApiContext): RequestHandler {
+	return withDelivery(context, async ({ message, attempts }, request, response) => {
+		const again = await replay(context.webhooks, message);
+		const { id: messageId, endpoint } = again;
+		response.locals.log.info({ messageId, endpoint }, 'webhook replayed');
+		response.status(202).json(viewOf(context, request)({ message: again, state: 'waiting', attempts }));
+	});
+}
+
+/** `POST /v1/webhooks/{id}/replay`: everything that could not be delivered */
+export function replayDeliveries(context: ApiContext): RequestHandler {
+	return async (request, response) => {
+		const endpoint = await endpointOf(context, request);
+		const { limit } = parse(replayBodySchema, request.body ?? {});
+		const replayed = await replayFailed(context.webhooks, endpoint, limit);
+		response.locals.log.info({ endpoint, replayed }, 'webhooks replayed');
+		response.status(202).json({ replayed });
+	};
+}
+
+/** @throws PicpipeError `webhook-not-found` */
+async function endpointOf({ storage }: ApiContext, request: Request): Promise<string> {
+	const id = String(request.params.id);
+	// Deliveries of the two that are not in the storage are there, whatever the settings say now.
+	if (id === settingEndpoint || id === pictureEndpoint || (await readEndpoint(storage, id))) return id;
+	throw new PicpipeError('webhook-not-found');
+}
+
+function withDelivery(
+	context: ApiContext,
+	handler: (delivery: Delivery, request: Request, response: Response) => Promise<void> | void,
+): RequestHandler {
+	return async (request, response) => {
+		const endpoint = await endpointOf(context, request);
+		const id = String(request.params.delivery);
+		const delivery = isEventId(id) ? await findDelivery(context, endpoint, id) : undefined;
+		if (!delivery) throw new PicpipeError('delivery-not-found');
+		await handler(delivery, request, response);
+	};
+}
+
+/** The log may have lost it; what is not delivered is in the storage even so. */
+async function findDelivery({ webhooks }: ApiContext, endpoint: string, id: string): Promise<Delivery | undefined> {
+	const logged = await webhooks.deliveries.read(endpoint, id);
+	if (logged) return logged;
+	const message = await findDelivered(webhooks, endpoint, id);
+	return message && { message, state: 'waiting', attempts: [] };
+}
+
+function viewOf(context: ApiContext, request: Request) {
+	const arena = arenaOf(context, request);
+	return (delivery: Delivery) => {
+		const { endpoint, id } = delivery.message;
+		return deliveryView(delivery, arena + arenaJobPath('webhooks', deliverJobId({ endpoint, messageId: id })));
+	};
+}

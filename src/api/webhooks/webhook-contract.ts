@@ -1,0 +1,85 @@
+import * as z from 'zod';
+import { isWebhookSecret } from '../../config.ts';
+import { shownUrl } from '../../domain/picture.ts';
+import { type Disabled, type EndpointRecord, maximumDescription } from '../../webhooks/endpoint.ts';
+import { eventTypes } from '../../webhooks/event.ts';
+import { type Delivery, deliveryStates } from '../../webhooks/log.ts';
+import { cursorOfNumber, webhookUrl, wholeNumber } from '../contract.ts';
+
+/** What the calls about webhooks take and give. */
+
+const secret = z
+	.string()
+	.refine(isWebhookSecret, 'expected whsec_ and 24 to 64 bytes in base64')
+	.optional()
+	.describe('Secret that signs, `whsec_` and 24 to 64 bytes in base64; one is made when absent.');
+
+export const createWebhookSchema = z.strictObject({
+	url: webhookUrl.describe('Address that is told, within what `PICPIPE_WEBHOOK_*` allow.'),
+	events: z.array(z.enum(eventTypes)).min(1).optional().describe('What it is told of; everything when absent.'),
+	description: z.string().max(maximumDescription).optional().describe('For people.'),
+	secret,
+});
+
+/** Longest time that an old secret goes on signing, seconds. */
+const longestOverlap = 30 * 24 * 60 * 60;
+
+export const rotateSecretSchema = z.strictObject({
+	secret,
+	keepOldFor: z
+		.int()
+		.min(0)
+		.max(longestOverlap)
+		.default(24 * 60 * 60)
+		.describe('Seconds for which the secrets so far go on signing beside the new one.'),
+});
+
+export const deliveriesQuerySchema = z.strictObject({
+	state: z.enum(deliveryStates).optional().describe('Only deliveries in this state.'),
+	limit: wholeNumber(1, 200).default(50).describe('Most deliveries on one page.'),
+	cursor: cursorOfNumber.optional().describe('`next` of the page before.'),
+});
+
+export const replayBodySchema = z.strictObject({
+	limit: z.int().min(1).max(10_000).default(1_000).describe('Most messages that are delivered again by one call.'),
+});
+
+/** An endpoint as the API shows it: without its secrets, and its address without what may be one. */
+export function endpointView(
+	record: Pick<EndpointRecord, 'id' | 'url'> & Partial<EndpointRecord>,
+	{ disabled, failingSince }: { readonly disabled?: Disabled | undefined; readonly failingSince?: number | undefined },
+) {
+	const { id, url, description, events, secrets, createdAt, updatedAt } = record;
+	const self = `/v1/webhooks/${id}`;
+	return {
+		id,
+		url: shownUrl(url),
+		description,
+		events: events ?? eventTypes,
+		state: disabled ? 'disabled' : 'enabled',
+		...(disabled && { disabled: { at: disabled.at, reason: disabled.reason } }),
+		...(failingSince !== undefined && { failingSince: new Date(failingSince).toISOString() }),
+		secrets: secrets?.map(({ createdAt, expiresAt }) => ({ createdAt, expiresAt })),
+		createdAt,
+		updatedAt,
+		links: { self, deliveries: `${self}/deliveries` },
+	};
+}
+
+/** A delivery as the API shows it. @param jobUrl where Arena shows its job */
+export function deliveryView({ message, state, attempts }: Delivery, jobUrl: string) {
+	const { id, type, timestamp, pictureId, batchId, endpoint, url, queuedAt } = message;
+	const self = `/v1/webhooks/${endpoint}/deliveries/${id}`;
+	return {
+		id,
+		type,
+		timestamp,
+		pictureId,
+		batchId,
+		...(url !== undefined && { url: shownUrl(url) }),
+		state,
+		queuedAt,
+		attempts,
+		links: { self, replay: `${self}/replay`, job: jobUrl },
+	};
+}

@@ -1,0 +1,83 @@
+import type { ColourOption, MetadataOption } from '../../domain/output.ts';
+
+/** What an address asks for, whatever language it is written in: dialects make it, delivery serves it. */
+export interface Wanted {
+	readonly source: WantedSource;
+	readonly result: WantedResult;
+	/** From when on the address is refused, seconds since 1970. */
+	readonly expiresAt?: number;
+	/** Name to save it under, before the extension of what is served. */
+	readonly filename?: string;
+	/** To be saved, not shown. */
+	readonly isAttachment?: boolean;
+}
+
+/** An address that may be served. */
+export interface Address {
+	readonly wanted: Wanted;
+	/** Somebody who has a key made it. */
+	readonly isSigned: boolean;
+}
+
+/** A stored picture, or one that lies elsewhere and is kept once it was asked for. */
+export type WantedSource = { readonly id: string } | { readonly url: string };
+
+export type WantedResult =
+	/** The original, as it was received. */
+	| { readonly kind: 'original' }
+	/** What a recipe made. */
+	| ({ readonly kind: 'variant' } & WantedVariant)
+	/** Made on demand. */
+	| { readonly kind: 'render'; readonly plan: (source: SourceFacts) => RenderPlan };
+
+/** A variant of the recipe that a picture was made with. */
+export interface WantedVariant {
+	readonly name: string;
+	/** As encoders are named; the first of its encodings when absent. */
+	readonly format?: string;
+}
+
+/** What is known of a picture before it is decoded. */
+export interface SourceFacts {
+	/** Pixels, after the EXIF orientation was applied. */
+	readonly width: number;
+	readonly height: number;
+	/** Frames of an animation, pages of a TIFF. */
+	readonly frames: number;
+	readonly alpha: boolean;
+	/** The EXIF orientation that was applied, 1 to 8; 1 when absent. */
+	readonly orientation?: number;
+	/** As it was received: `jpeg`, `png`, `heic`, `svg`, ... */
+	readonly format: string;
+}
+
+/** Formats that a render may be written in, as encoders are named. */
+export const renderFormats = ['avif', 'webp', 'jpeg', 'png', 'gif', 'tiff'] as const;
+export type RenderFormat = (typeof renderFormats)[number];
+
+/** One variant of a recipe, in the words of recipes; `pipeline/recipe/plan.ts` checks it. */
+export interface RenderPlan {
+	/** Of a TIFF, or the frame of an animation as a still, counted from 1. */
+	readonly page?: number;
+	/** The picture stays as it lies in the file, whatever its EXIF says. */
+	readonly orient?: false;
+	/** Operations as recipes write them, one after the other. */
+	readonly steps: readonly Readonly<Record<string, unknown>>[];
+	/** `auto`: the best that the one who asks can show. `source`: that of the original, if it can be written, else the nearest. */
+	readonly format: RenderFormat | 'auto' | 'source';
+	/** Options of the encoder. */
+	readonly encode?: (format: RenderFormat) => Readonly<Record<string, unknown>>;
+	readonly metadata?: MetadataOption;
+	readonly colour?: ColourOption;
+	/** Nothing of it is to be done: the original is wanted as it was received. */
+	readonly isUnneeded?: boolean;
+}
+
+/** Shorthands of the installation: a name, and what it stands for in the dialect's own words. */
+export type Presets = ReadonlyMap<string, string>;
+
+export interface DialectOptions {
+	readonly presets: Presets;
+	/** Addresses may name presets and nothing else. */
+	readonly presetsOnly?: boolean;
+}

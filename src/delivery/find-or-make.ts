@@ -1,0 +1,166 @@
+import type { Picture, ReceivedPicture } from '../domain/picture.ts';
+import type { RecipeLimits } from '../domain/recipe.ts';
+import { PicpipeError } from '../errors.ts';
+import { renderJob } from '../queue/jobs.ts';
+import { readObject, type Storage, type StoredObject } from '../storage/storage.ts';
+import type { RenderFormat, RenderPlan, Wanted, WantedVariant } from './dialects/image-request.ts';
+import { maximumKept, type Result } from './memory-cache.ts';
+import { type Accepted, formatsFor, sourceFormat } from './negotiate.ts';
+import { type FindAssets, type PreparedRender, prepareRender } from './prepare.ts';
+import { prepareVariant } from './prepare-variant.ts';
+import type { Renders } from './single-flight.ts';
+
+/** What finding or making a result takes. */
+export interface DeliveryParts {
+	readonly storage: Storage;
+	readonly renders: Renders;
+	readonly limits: RecipeLimits;
+	readonly findAssets: FindAssets;
+	/** Told which renders are asked for. */
+	readonly onUse: (key: string) => void;
+	readonly avif: 'later' | 'now' | 'never';
+}
+
+export interface Ask {
+	/** Formats that can be shown; decides where the address leaves it open. */
+	readonly accepted: Accepted;
+	/** Longest to wait for it to be made. */
+	readonly milliseconds: number;
+	/** Aborts when nobody waits any more. */
+	readonly signal: AbortSignal;
+	readonly requestId?: string;
+}
+
+/** What became of it: undefined when it is being made. */
+export type Delivered = Result | undefined;
+
+/**
+ * Finds what an address asks for, or has it made.
+ *
+ * @param picture a finished one
+ * @throws PicpipeError why it can't be made, `variant-not-found`, and what the plan throws
+ */
+export async function deliver(
+	parts: DeliveryParts,
+	{ picture, result }: { readonly picture: ReceivedPicture; readonly result: Wanted['result'] },
+	ask: Ask,
+): Promise<Delivered> {
+	if (result.kind === 'original') return original(parts.storage, picture);
+	if (result.kind === 'variant') return variant(parts, picture, result, ask);
+	const source = factsOf(picture);
+	const plan = result.plan(source);
+	if (plan.isUnneeded) return original(parts.storage, picture);
+	const made = await render(parts, picture, plan, ask);
+	return made && plan.format === 'auto' ? { ...made, isNegotiated: true } : made;
+}
+
+async function original(storage: Storage, { source }: ReceivedPicture): Promise<Result> {
+	const found = await storage.stat(source.key);
+	if (!found) throw new PicpipeError('original-missing');
+	return { ...found, key: source.key, type: source.type, etag: `"${source.sha256}"` };
+}
+
+/** What a recipe made; made again when it is not there any more. */
+async function variant(
+	parts: DeliveryParts,
+	picture: ReceivedPicture,
+	wanted: WantedVariant,
+	ask: Ask,
+): Promise<Delivered> {
+	const { name, format } = wanted;
+	const made = picture.variants.find((one) => one.name === name && (format === undefined || one.format === format));
+	if (made) {
+		const found = await parts.storage.stat(made.key);
+		if (found) return keep(parts.storage, { ...found, key: made.key, type: made.type, etag: `"${made.sha256}"` });
+	}
+	const prepared = await prepareVariant(picture, wanted, parts.findAssets);
+	return (await find(parts, picture, prepared)) ?? make(parts, picture, prepared, ask);
+}
+
+/** Something is known of every picture that was ever worked on with success. */
+function factsOf({ facts, state }: Picture) {
+	if (!facts) throw new PicpipeError('not-processed', `The picture is ${state}, and nothing is known of it yet.`);
+	return facts;
+}
+
+async function render(parts: DeliveryParts, picture: ReceivedPicture, plan: RenderPlan, ask: Ask): Promise<Delivered> {
+	const [wanted, ...others] = formatsOf(plan, factsOf(picture), ask.accepted, parts.avif);
+	const prepare = (format: RenderFormat) => prepareRender(picture, plan, format, parts);
+	if (wanted === undefined) throw new PicpipeError('internal', 'No format is left.');
+	const best = await prepare(wanted);
+	const known = await find(parts, picture, best);
+	if (known) return known;
+	const [instead] = others;
+	if (instead === undefined) return make(parts, picture, best, ask);
+
+	// It is asked for when the one that is shown until then is there, so that nobody waits behind it.
+	const standIn = await prepare(instead);
+	const shown = (await find(parts, picture, standIn)) ?? (await make(parts, picture, standIn, ask));
+	await parts.renders.ask(jobOf(picture, best, ask), 'later').catch((error) => {
+		// There is something to show, whatever becomes of the other.
+		if (!(error instanceof PicpipeError)) throw error;
+	});
+	return shown && { ...shown, isStandIn: true };
+}
+
+/** What to write, best first. A format that the address names is the only one. */
+function formatsOf(
+	plan: RenderPlan,
+	facts: ReturnType<typeof factsOf>,
+	accepted: Accepted,
+	avif: DeliveryParts['avif'],
+): readonly RenderFormat[] {
+	if (plan.format === 'source') return [sourceFormat(facts)];
+	if (plan.format !== 'auto') return [plan.format];
+	// Of an animation that shall not move, one picture is left.
+	const isStill = plan.encode?.('webp').animated === false;
+	const taken = { ...accepted, avif: accepted.avif && avif !== 'never' };
+	const formats = formatsFor(isStill ? { ...facts, frames: 1 } : facts, taken);
+	return avif === 'later' ? formats : formats.slice(0, 1);
+}
+
+/** A render that is stored, or a variant of the same digest that a recipe made. */
+async function find(parts: DeliveryParts, picture: Picture, prepared: PreparedRender): Promise<Result | undefined> {
+	const { storage } = parts;
+	const { digest, type, key } = prepared;
+	const variant = picture.variants.find((one) => one.digest === digest);
+	const stored = variant && (await storage.stat(variant.key));
+	if (variant && stored) return keep(storage, { ...stored, key: variant.key, type, etag: `"${variant.sha256}"` });
+	const found = await storage.stat(key);
+	return found && rendered(parts, prepared, found);
+}
+
+/** A render that is stored. */
+async function rendered(
+	{ storage, onUse }: DeliveryParts,
+	{ digest, type, key }: PreparedRender,
+	found: StoredObject,
+): Promise<Result> {
+	onUse(key);
+	return keep(storage, { ...found, key, type, etag: renderTag(digest, found) });
+}
+
+/** Its bytes are those of its digest, but for an encoder that was replaced since: then they were written at another time. */
+function renderTag(digest: string, { bytes, modifiedAt }: StoredObject): string {
+	return `"${digest}-${bytes.toString(36)}-${Math.round(modifiedAt.getTime()).toString(36)}"`;
+}
+
+async function keep(storage: Storage, result: Result): Promise<Result> {
+	if (result.bytes > maximumKept) return result;
+	const data = await readObject(storage, result.key);
+	return data?.length === result.bytes ? { ...result, data } : result;
+}
+
+async function make(
+	parts: DeliveryParts,
+	picture: ReceivedPicture,
+	prepared: PreparedRender,
+	ask: Ask,
+): Promise<Delivered> {
+	const made = await parts.renders.make(jobOf(picture, prepared, ask), ask);
+	return made && rendered(parts, prepared, made);
+}
+
+function jobOf(picture: ReceivedPicture, { recipe, digest, key }: PreparedRender, { requestId }: Ask) {
+	return renderJob({ pictureId: picture.id, recipe, digest, key, ...(requestId !== undefined && { requestId }) });
+}

@@ -1,0 +1,75 @@
+import { LRUCache } from 'lru-cache';
+import { PicpipeError, toPicpipeError } from '../errors.ts';
+import type { AssetPlace, AssetPlaces } from '../intake/assets.ts';
+import { decodeAsset } from '../pipeline/decode/asset.ts';
+import { type Inspected, inspect } from '../pipeline/inspect/inspect.ts';
+import type { PictureLimits } from '../pipeline/inspect/limits.ts';
+import type { KnownAsset } from '../pipeline/render/run.ts';
+
+/** The pictures that steps use, in an imaging process: read, looked at, and decoded once they may be. */
+export interface AssetCache {
+	/** @throws PicpipeError that names the picture */
+	open(places: AssetPlaces): Promise<OpenedAssets>;
+}
+
+export interface OpenedAssets {
+	/** Pixels that are still to be decoded, in millions. */
+	readonly megapixels: number;
+	/** @throws PicpipeError that names the picture */
+	decode(): Promise<ReadonlyMap<string, KnownAsset>>;
+}
+
+/** Decoded pixels that are kept from one picture to the next, bytes: a dozen logos of a megapixel. */
+const defaultBytes = 64 * 1024 * 1024;
+
+/** @param read the bytes at a place, which are those that its digest says */
+export function openAssetCache(
+	read: (place: AssetPlace) => Promise<Buffer>,
+	limits: PictureLimits,
+	maximumBytes = defaultBytes,
+): AssetCache {
+	const kept = new LRUCache<string, KnownAsset>({
+		maxSize: maximumBytes,
+		sizeCalculation: ({ data }) => data.length,
+	});
+	const openOne = async (name: string, place: AssetPlace) => {
+		const { sha256 } = place;
+		const known = kept.get(sha256);
+		if (known) return { name, sha256, known };
+		const file = await blaming(name, () => read(place));
+		return { name, sha256, file, picture: await blaming(name, () => inspect(file, limits)) };
+	};
+	return {
+		async open(places) {
+			const opened = await Promise.all([...places].map(([name, place]) => openOne(name, place)));
+			return {
+				megapixels: opened.reduce((sum, { picture }) => sum + (picture?.megapixels ?? 0), 0),
+				async decode() {
+					const assets = new Map<string, KnownAsset>();
+					for (const { name, sha256, known, file, picture } of opened) {
+						const asset = known ?? {
+							...(await blaming(name, () => decodeAsset(file as Buffer, picture as Inspected))),
+							sha256,
+						};
+						kept.set(sha256, asset);
+						assets.set(name, asset);
+					}
+					return assets;
+				},
+			};
+		},
+	};
+}
+
+/** Of a damaged logo nobody shall think that it was their photograph. */
+async function blaming<T>(name: string, work: () => Promise<T>): Promise<T> {
+	try {
+		return await work();
+	} catch (thrown) {
+		const error = toPicpipeError(thrown);
+		throw new PicpipeError(error.code, `${name}, which the recipe uses: ${error.message}`, {
+			cause: error.cause,
+			step: `open ${name}`,
+		});
+	}
+}

@@ -1,0 +1,148 @@
+import { createHash } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { PicpipeError, toPicpipeError } from '../errors.ts';
+import type { AssetPlace } from '../intake/assets.ts';
+import { prepareSharp } from '../pipeline/inspect/header.ts';
+import { openPages } from '../pipeline/plan/pages.ts';
+import { runPipeline } from '../pipeline/render/run.ts';
+import { openStorage } from '../storage/index.ts';
+import { readObject, type Storage } from '../storage/storage.ts';
+import { type AssetCache, openAssetCache } from './asset-cache.ts';
+import {
+	type FromImaging,
+	type ImagingSettings,
+	type ImagingTask,
+	type OriginalPlace,
+	packError,
+	type ToImaging,
+} from './protocol.ts';
+import { openKeptPictures } from './source-cache.ts';
+
+/**
+ * The program of an imaging process: the only place where pixels of strangers are decoded. It works on one picture at a
+ * time, reads its original from storage, and gives everything it makes to the worker, which stores it.
+ */
+
+let settings: ImagingSettings | undefined;
+let storage: Storage | undefined;
+let assetCache: AssetCache | undefined;
+let keptPictures: ReturnType<typeof openKeptPictures>;
+let go: ((lanes: number) => void) | undefined;
+
+process.on('message', (message: ToImaging) => {
+	switch (message.kind) {
+		case 'settings':
+			settings = message.settings;
+			storage = openStorage(settings.storage);
+			keptPictures = openKeptPictures(settings.keptMegabytes);
+			assetCache = openAssetCache(readAsset, settings.limits);
+			prepareSharp({ threads: settings.sharpThreads, takesSvg: settings.limits.svg !== undefined });
+			send({ kind: 'ready' });
+			return;
+		case 'task':
+			void work(message.task);
+			return;
+		case 'go':
+			go?.(message.lanes);
+	}
+});
+
+// Without its worker nobody takes what it makes. A plain exit would wait for libvips to finish what it is at.
+process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
+
+preferToBeKilled();
+
+async function work(task: ImagingTask): Promise<void> {
+	try {
+		const result = await image(task);
+		send({ kind: 'done', result, residentBytes: process.memoryUsage.rss() });
+	} catch (error) {
+		send({ kind: 'failed', error: packError(toPicpipeError(error)), residentBytes: process.memoryUsage.rss() });
+	}
+	setImmediate(freePixels);
+}
+
+/** Pictures between two collections of everything. Each takes some 10 ms, so a picture's share is a third of one. */
+const picturesBetweenCollections = 32;
+let picturesSinceCollection = 0;
+
+/**
+ * What was made of a picture is garbage now, and still young: it is found at once, in less than a millisecond. What happened to live through
+ * two such collections would hold its pixels until V8 minds, which is after 64 MB of them. `gc` is there by a flag of V8 (`engineFlags`).
+ */
+function freePixels(): void {
+	const isDue = ++picturesSinceCollection >= picturesBetweenCollections;
+	if (isDue) picturesSinceCollection = 0;
+	globalThis.gc?.({ type: isDue ? 'major' : 'minor' });
+}
+
+async function image(task: ImagingTask) {
+	const { sha256, recipe } = task;
+	if (!settings || !storage || !assetCache) throw new Error('A task came before the settings.');
+	const { limits } = settings;
+	const kept = task.isKept ? keptPictures : undefined;
+	const known = kept?.get(sha256);
+	const file = known?.file ?? (await readOriginal(storage, task));
+	send({ kind: 'read' });
+	const { picture, further, levels, megapixels } = await openPages(file, recipe, limits, known?.picture);
+	const opened = await assetCache.open(task.assets ?? new Map());
+	const admitted = new Promise<number>((resolve) => {
+		go = resolve;
+	});
+	send({ kind: 'inspected', megapixels: megapixels + opened.megapixels });
+	const lanes = await admitted;
+	const assets = await opened.decode();
+	const copying = kept && { known: known?.copy };
+	const { copy = known?.copy, ...result } = await runPipeline(
+		{ file, sha256, picture, further, recipe, levels, assets, lanes, ...(copying && { copying }) },
+		{
+			onStep: (event) => send({ kind: 'step', event }),
+			onVariant: (output) => send({ kind: 'variant', output }),
+		},
+	);
+	kept?.set(sha256, { file, picture, copy });
+	return result;
+}
+
+/** @throws PicpipeError `original-missing` or `original-changed`: a variant must never be made of other bytes than those accepted */
+async function readOriginal(from: Storage, task: ImagingTask): Promise<Buffer> {
+	const { sha256, bytes } = task;
+	const file = await readPlace(from, task);
+	if (!file) throw new PicpipeError('original-missing', undefined, { step: 'read' });
+	if (file.length !== bytes) {
+		const detail = `Expected an original of ${bytes} bytes but the storage holds ${file.length}.`;
+		throw new PicpipeError('original-changed', detail, { step: 'read' });
+	}
+	if (createHash('sha256').update(file).digest('hex') !== sha256) {
+		throw new PicpipeError('original-changed', undefined, { step: 'read' });
+	}
+	return file;
+}
+
+/** @throws PicpipeError `asset-missing`; `asset-changed`, after which it is found anew */
+async function readAsset(place: AssetPlace): Promise<Buffer> {
+	if (!storage) throw new Error('A task came before the settings.');
+	const file = await readPlace(storage, place);
+	if (!file) throw new PicpipeError('asset-missing');
+	const isSame = createHash('sha256').update(file).digest('hex') === place.sha256;
+	if (!isSame) throw new PicpipeError('asset-changed');
+	return file;
+}
+
+async function readPlace(from: Storage, place: OriginalPlace): Promise<Buffer | undefined> {
+	return 'path' in place ? readFile(place.path) : readObject(from, place.key);
+}
+
+function send(message: FromImaging): void {
+	process.send?.(message);
+}
+
+/** Where memory runs out, the picture that took it shall go and not the worker, Redis or a neighbour (proc(5), Linux only). */
+function preferToBeKilled(): void {
+	try {
+		writeFileSync('/proc/self/oom_score_adj', '500');
+	} catch {
+		// No such file, or not allowed: then the kernel decides as always.
+	}
+}

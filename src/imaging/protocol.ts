@@ -1,0 +1,77 @@
+import type { Analysis } from '../domain/analysis.ts';
+import type { Facts } from '../domain/picture.ts';
+import type { Recipe } from '../domain/recipe.ts';
+import { type ErrorCode, PicpipeError } from '../errors.ts';
+import type { AssetPlaces } from '../intake/assets.ts';
+import type { PictureLimits } from '../pipeline/inspect/limits.ts';
+import type { WorkLimits } from '../pipeline/plan/levels.ts';
+import type { StepEvent, VariantOutput } from '../pipeline/render/run.ts';
+
+/** What the worker and its imaging processes say to each other, over Node's IPC channel with structured cloning. */
+
+/** Where an original is read from: a key of the storage, or a file of this machine. */
+export type OriginalPlace = { readonly key: string } | { readonly path: string };
+
+/** One picture to work on. */
+export type ImagingTask = OriginalPlace & {
+	/** What the original must still be. */
+	readonly sha256: string;
+	readonly bytes: number;
+	/** A recipe that `parseRecipe` returned. */
+	readonly recipe: Recipe;
+	/** The other pictures that the recipe uses. */
+	readonly assets?: AssetPlaces;
+	/** More is likely to be made of the original soon: the process keeps it for a while, and a copy that other sizes can be made of. */
+	readonly isKept?: boolean;
+};
+
+/** The same for every picture of a process. */
+export interface ImagingSettings {
+	/** Storage URL. */
+	readonly storage: string;
+	/** Threads of libvips. */
+	readonly sharpThreads: number;
+	/** Of pictures that are kept, million bytes; 0 keeps none. */
+	readonly keptMegabytes: number;
+	readonly limits: PictureLimits & WorkLimits;
+}
+
+/** What a picture turned out to be, once its variants are made. */
+export interface ImagingResult {
+	readonly facts: Facts;
+	readonly analysis: Analysis;
+}
+
+export type ToImaging =
+	| { readonly kind: 'settings'; readonly settings: ImagingSettings }
+	| { readonly kind: 'task'; readonly task: ImagingTask }
+	/** The picture was inspected and may now be decoded. */
+	| { readonly kind: 'go'; readonly lanes: number };
+
+export type FromImaging =
+	| { readonly kind: 'ready' }
+	/** The original is in memory and is what it should be. */
+	| { readonly kind: 'read' }
+	| { readonly kind: 'inspected'; readonly megapixels: number }
+	| { readonly kind: 'step'; readonly event: StepEvent }
+	| { readonly kind: 'variant'; readonly output: VariantOutput }
+	| { readonly kind: 'done'; readonly result: ImagingResult; readonly residentBytes: number }
+	| { readonly kind: 'failed'; readonly error: SentError; readonly residentBytes: number };
+
+/** An error on its way; classes don't survive the channel. */
+interface SentError {
+	readonly code: ErrorCode;
+	readonly message: string;
+	readonly step: string | undefined;
+	/** Stack of what was behind it, for the log. */
+	readonly cause: string | undefined;
+}
+
+export function packError({ code, message, step, cause }: PicpipeError): SentError {
+	return { code, message, step, cause: cause instanceof Error ? (cause.stack ?? cause.message) : undefined };
+}
+
+export function unpackError({ code, message, step, cause }: SentError): PicpipeError {
+	const behind = cause === undefined ? undefined : Object.assign(new Error(cause.split('\n')[0]), { stack: cause });
+	return new PicpipeError(code, message, { step, cause: behind });
+}

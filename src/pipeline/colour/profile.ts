@@ -1,0 +1,97 @@
+import sharp from 'sharp';
+import type { ColourOption } from '../../domain/output.ts';
+
+/** Colours beyond sRGB: pixels whose numbers are meant in the RGB space of an ICC profile (ICC.1:2022). */
+
+/** Largest profile that is looked at and passed on, bytes; those of printers with large tables are half of it. */
+const maximumBytes = 1024 * 1024;
+
+/** A picture's own profile, if its numbers are red, green and blue. */
+export function rgbProfile(icc: Buffer | undefined, space: string): Buffer | undefined {
+	if (!icc || icc.length < 128 || icc.length > maximumBytes || !/^(srgb|rgb|rgb16)$/.test(space)) return undefined;
+	// ICC.1:2022, 7.2.8: the data colour space.
+	return icc.toString('latin1', 16, 20) === 'RGB ' ? icc : undefined;
+}
+
+let displayP3: Promise<Buffer> | undefined;
+
+/** Display P3, as libvips has it: 480 bytes. */
+async function displayP3Profile(): Promise<Buffer> {
+	const dot = sharp({ create: { width: 1, height: 1, channels: 3, background: '#000000' } });
+	const { icc } = await sharp(await dot.withIccProfile('p3').png().toBuffer()).metadata();
+	if (!icc) throw new TypeError('Expected a profile of Display P3.');
+	return icc;
+}
+
+/**
+ * The profile that a variant's files carry; undefined for sRGB, which needs none.
+ *
+ * @param own that of the original
+ */
+export async function profileFor(
+	colour: ColourOption | undefined,
+	own: Buffer | undefined,
+): Promise<Buffer | undefined> {
+	if (!own || colour === undefined || colour === 'srgb') return undefined;
+	if (colour === 'keep') return own;
+	displayP3 ??= displayP3Profile();
+	return displayP3;
+}
+
+/** Pixels as numbers of some colour space. */
+interface Numbers {
+	readonly data: Buffer;
+	readonly width: number;
+	readonly height: number;
+	readonly channels: 3 | 4;
+}
+
+/**
+ * Pixels with a profile that says what their numbers mean: an uncompressed TIFF (TIFF 6.0), because sharp takes no profile for
+ * bare pixels and would convert what it takes for sRGB.
+ *
+ * @param bits of each channel; 16 in the machine's order, which has to be little-endian
+ */
+export function withProfile({ data, width, height, channels }: Numbers, profile: Buffer, bits: 8 | 16 = 8): Buffer {
+	const [short, long, undefinedBytes] = [3, 4, 7];
+	const count = channels === 4 ? 13 : 12;
+	const directoryEnd = 8 + 2 + count * 12 + 4;
+	const bitsAt = directoryEnd;
+	const profileAt = bitsAt + 8;
+	const dataAt = profileAt + profile.length + (profile.length % 2);
+	const entries: (readonly [tag: number, type: number, count: number, value: number])[] = [
+		[256, long, 1, width],
+		[257, long, 1, height],
+		[258, short, channels, bitsAt],
+		// Not compressed.
+		[259, short, 1, 1],
+		// RGB.
+		[262, short, 1, 2],
+		[273, long, 1, dataAt],
+		// Upright.
+		[274, short, 1, 1],
+		[277, short, 1, channels],
+		// One strip holds all rows.
+		[278, long, 1, height],
+		[279, long, 1, data.length],
+		// Channels side by side.
+		[284, short, 1, 1],
+		// Alpha that colours were not multiplied with.
+		...(channels === 4 ? [[338, short, 1, 2] as const] : []),
+		[34675, undefinedBytes, profile.length, profileAt],
+	];
+	const head = Buffer.alloc(dataAt);
+	head.write('II*\0', 'latin1');
+	head.writeUInt32LE(8, 4);
+	head.writeUInt16LE(count, 8);
+	for (const [index, [tag, type, values, value]] of entries.entries()) {
+		const at = 10 + index * 12;
+		head.writeUInt16LE(tag, at);
+		head.writeUInt16LE(type, at + 2);
+		head.writeUInt32LE(values, at + 4);
+		head.writeUInt32LE(value, at + 8);
+	}
+	for (let channel = 0; channel < channels; channel++) head.writeUInt16LE(bits, bitsAt + channel * 2);
+	profile.copy(head, profileAt);
+	return Buffer.concat([head, data]);
+}

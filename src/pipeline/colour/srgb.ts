@@ -1,0 +1,92 @@
+import { createHash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import sharp from 'sharp';
+import { type Pixels, toPixels } from '../pixels/pixels.ts';
+import { displayP3ToSrgb } from './display-p3.ts';
+import { withProfile } from './profile.ts';
+
+/** What the numbers of a profile mean: colours of sRGB, of Display P3, or what only the profile says. */
+export type ColourMeaning = 'srgb' | 'display-p3' | 'other';
+
+/** Profiles whose answer is remembered: cameras and programs write the same few again and again. */
+const maximumKnown = 256;
+const known = new LRUCache<string, Promise<ColourMeaning>>({ max: maximumKnown });
+
+/** How far numbers may be from those of another conversion to count as the same. */
+interface Tolerance {
+	readonly most: number;
+	readonly onAverage: number;
+}
+/** That is how lcms rounds where nothing changes. */
+const rounding: Tolerance = { most: 1, onAverage: 1 };
+/** Where it computes, it is off by up to five in the darkest numbers of saturated colours, and by a fifteenth on average; a curve of gamma 2.2 makes that more than one. */
+const computing: Tolerance = { most: 6, onAverage: 0.2 };
+
+/** Between the numbers that are tried on each axis of the cube of colours; a divisor of 255. */
+const cubeStep = 15;
+
+/**
+ * Would converting to sRGB from this profile leave every number as it is, or do to it what Display P3 does? Most files with a profile have one of
+ * those two, and converting by the profile takes more than half of all time that decoding takes (docs/decisions/0055-profiles-of-srgb.md).
+ *
+ * It is found out by converting a few thousand colours, in some milliseconds, once for each profile.
+ *
+ * @param profile of RGB numbers; a broken one counts as sRGB, because sharp passes over it
+ */
+export function meaningOf(profile: Buffer): Promise<ColourMeaning> {
+	const key = createHash('sha256').update(profile).digest('base64');
+	let answer = known.get(key);
+	if (!answer) {
+		answer = findMeaning(profile).catch(() => 'other');
+		known.set(key, answer);
+	}
+	return answer;
+}
+
+async function findMeaning(profile: Buffer): Promise<ColourMeaning> {
+	const data = colours();
+	const converted = await byProfile({ data, width: data.length / 3, height: 1, channels: 3 }, profile);
+	if (isSame(data, converted.data, rounding)) return 'srgb';
+	displayP3ToSrgb(data, 3);
+	return isSame(data, converted.data, computing) ? 'display-p3' : 'other';
+}
+
+function isSame(one: Buffer, other: Buffer, { most, onAverage }: Tolerance): boolean {
+	if (one.length !== other.length) return false;
+	const differences = one.map((number, at) => Math.abs(number - (other[at] as number)));
+	return (
+		differences.every((difference) => difference <= most) &&
+		differences.reduce((sum, difference) => sum + difference, 0) <= onAverage * one.length
+	);
+}
+
+/**
+ * Converts to sRGB. Best when pixels have the size that they shall have: there are more before they are scaled.
+ *
+ * @param pixels whose numbers are still those of the profile; their memory may be taken for the result
+ */
+export async function toSrgb(pixels: Pixels, profile: Buffer, meaning: ColourMeaning): Promise<Pixels> {
+	if (meaning === 'other') return byProfile(pixels, profile);
+	if (meaning === 'display-p3') displayP3ToSrgb(pixels.data, pixels.channels);
+	return pixels;
+}
+
+function byProfile(pixels: Pixels, profile: Buffer): Promise<Pixels> {
+	const { width, height } = pixels;
+	const image = sharp(withProfile(pixels, profile), { limitInputPixels: width * height });
+	return toPixels(image.toColourspace('srgb'));
+}
+
+/** A grid through all colours, and every number of grey, because curves differ first in the dark. */
+function colours(): Buffer {
+	const side = 255 / cubeStep + 1;
+	const cube = side ** 3;
+	const numbers = Buffer.alloc((cube + 256) * 3);
+	for (let colour = 0; colour < cube; colour++) {
+		numbers[colour * 3] = Math.floor(colour / side ** 2) * cubeStep;
+		numbers[colour * 3 + 1] = (Math.floor(colour / side) % side) * cubeStep;
+		numbers[colour * 3 + 2] = (colour % side) * cubeStep;
+	}
+	for (let grey = 0; grey < 256; grey++) numbers.fill(grey, (cube + grey) * 3, (cube + grey + 1) * 3);
+	return numbers;
+}

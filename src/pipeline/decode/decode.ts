@@ -1,0 +1,157 @@
+import sharp, { type Sharp } from 'sharp';
+import type { ColourOption } from '../../domain/output.ts';
+import { PicpipeError } from '../../errors.ts';
+import type { Scaling } from '../../operations/operation.ts';
+import { withProfile } from '../colour/profile.ts';
+import { toSrgb } from '../colour/srgb.ts';
+import { classify } from '../inspect/classify.ts';
+import { inputOptions } from '../inspect/header.ts';
+import { decodeHeic } from '../inspect/heic.ts';
+import { type Inspected, pageOptions } from '../inspect/inspect.ts';
+import { svgOptions } from '../inspect/svg.ts';
+import { isOpaque, onFrames, open, type Pixels, scaled, toPixels } from '../pixels/pixels.ts';
+
+/*
+ * Damaged pictures are decided here and nowhere else. The rule: a picture is refused when data is missing or contradicts
+ * itself, and accepted when only something beside the pixels is odd.
+ *
+ * - `failOn: 'error'` refuses whatever ends early, and PNGs and GIFs whose checks fail. It lets pass what libraries only
+ *   warn about, such as a useless colour profile or a wrong checksum on a text chunk.
+ * - For JPEG it isn't enough: libjpeg repairs a hole in the data by guessing and calls it a warning. So JPEGs are decoded
+ *   with `failOn: 'warning'`, and once more with `'error'` when the warning was one of those that cameras and phones are
+ *   known to cause in pictures that are whole.
+ * - Damage that leaves valid codes behind (a few flipped bits in a JPEG or WebP) can't be seen by any decoder.
+ */
+const harmlessJpegWarnings =
+	/extraneous bytes before marker|Invalid SOS parameters|Inconsistent progression sequence|Unknown Adobe color transform|JFIF major revision|bad ICC marker|Invalid (Exif|crop)/i;
+
+/**
+ * Decodes the whole picture, scaled to a size: upright, in sRGB, without metadata. Decoders that can shrink while they
+ * load do so. Of an animation it is the first frame.
+ *
+ * @param colour the colours that the pixels' numbers shall mean, if the picture has a profile of its own
+ * @throws PicpipeError of class `corrupt`, `unsupported` or `limit`
+ */
+export async function decode(
+	file: Buffer,
+	picture: Inspected,
+	scaling: Scaling,
+	colour: ColourOption = 'srgb',
+): Promise<Pixels> {
+	if (picture.format === 'heic') return decodeFromHeic(file, picture, scaling, colour);
+	const once = (failOn: 'error' | 'warning') => decodeOnce(file, picture, scaling, { failOn, colour });
+	if (picture.format !== 'jpeg') return once('error');
+	try {
+		return await once('warning');
+	} catch (error) {
+		const cause = error instanceof PicpipeError ? error.cause : undefined;
+		if (!(cause instanceof Error) || !harmlessJpegWarnings.test(cause.message)) throw error;
+		return once('error');
+	}
+}
+
+async function decodeFromHeic(file: Buffer, picture: Inspected, scaling: Scaling, colour: ColourOption) {
+	const decoded = await decodeHeic(file, picture.facts);
+	const pixels = picture.facts.alpha ? decoded : await toPixels(open(decoded).removeAlpha());
+	const { profile, meaning } = picture;
+	if (!profile) return scaled(pixels, scaling);
+	if (colour === 'srgb' && meaning) return toSrgb(await scaled(pixels, scaling), profile, meaning);
+	return decodeOnce(withProfile(pixels, profile), picture, scaling, { failOn: 'error', colour });
+}
+
+async function decodeOnce(
+	file: Buffer,
+	picture: Inspected,
+	{ width, height, kernel }: Scaling,
+	{ failOn, colour }: { readonly failOn: 'error' | 'warning'; readonly colour: ColourOption },
+): Promise<Pixels> {
+	try {
+		const { profile, meaning } = picture;
+		const isOwn = profile !== undefined && colour !== 'srgb';
+		const ignoreIcc = isOwn || meaning !== undefined;
+		let image = openOriginal(file, picture, { failOn, ignoreIcc }).resize({ width, height, fit: 'fill', kernel });
+		if (isOwn) {
+			const isThere = colour === 'keep' || meaning === 'display-p3';
+			return isThere ? await toPixels(image) : await inDisplayP3(image, profile);
+		}
+		// sharp leaves the pixels of such pictures in P3 unless it is told where they shall end.
+		if (picture.isDeepWithProfile) image = image.withIccProfile('srgb');
+		const pixels = await toPixels(image.toColourspace('srgb'));
+		return profile && meaning ? await toSrgb(pixels, profile, meaning) : pixels;
+	} catch (error) {
+		throw classify(error, 'decode', 'decode');
+	}
+}
+
+/** A pipeline that begins with the file. */
+function openOriginal(
+	file: Buffer,
+	{ facts, drawing, page, isAsStored = false }: Inspected,
+	{ failOn, ignoreIcc }: { readonly failOn: 'error' | 'warning'; readonly ignoreIcc: boolean },
+): Sharp {
+	const options = {
+		...inputOptions(failOn, facts.width * facts.height),
+		autoOrient: !isAsStored,
+		ignoreIcc,
+		...(drawing ? svgOptions : pageOptions(page)),
+	};
+	// A drawing is not scaled: it is drawn at the size asked for.
+	return sharp(drawing?.document ?? file, options);
+}
+
+/** A pipeline that begins with a photograph whose numbers are those of sRGB, and ends wherever the caller wants; whatever is odd about the file fails it. */
+export function openPhotograph(file: Buffer, picture: Inspected): Sharp {
+	return openOriginal(file, picture, { failOn: 'warning', ignoreIcc: picture.meaning === 'srgb' }).toColourspace(
+		'srgb',
+	);
+}
+
+/** From the original's own numbers, with 16 bits on the way: through sRGB, colours beyond it would be lost. */
+async function inDisplayP3(image: Sharp, profile: Buffer): Promise<Pixels> {
+	const deep = image.toColourspace('rgb16').raw({ depth: 'ushort' });
+	const { data, info } = await deep.toBuffer({ resolveWithObject: true });
+	const channels = info.channels === 4 ? 4 : 3;
+	const { width, height } = info;
+	const file = withProfile({ data, width, height, channels }, profile, 16);
+	return toPixels(sharp(file, { limitInputPixels: width * height }).withIccProfile('p3'));
+}
+
+/**
+ * Decodes every frame of an animation, scaled to a size.
+ *
+ * @throws PicpipeError of class `corrupt`, `unsupported` or `limit`
+ */
+export async function decodeFrames(file: Buffer, picture: Inspected, scaling: Scaling): Promise<Pixels> {
+	const { facts, animation } = picture;
+	if (!animation) return decode(file, picture, scaling);
+	try {
+		const options = inputOptions('error', facts.width * facts.height * animation.delay.length);
+		// sharp turns no picture of several pages, so each frame is turned by itself.
+		const image = sharp(file, { ...options, pages: -1, autoOrient: false }).toColourspace('srgb');
+		const decoded = await toPixels(image, animation);
+		// Decoders of animations always give alpha, which steps would carry along.
+		const frames = isOpaque(decoded) ? await toPixels(open(decoded).removeAlpha(), animation) : decoded;
+		const upright =
+			facts.orientation === 1 ? frames : await onFrames(frames, (frame) => turn(frame, facts.orientation));
+		const isScaled = upright.width !== scaling.width || upright.height !== scaling.height;
+		return isScaled ? await scaled(upright, scaling) : upright;
+	} catch (error) {
+		throw classify(error, 'decode', 'decode');
+	}
+}
+
+/** What has to be done to pixels of each EXIF orientation (EXIF 2.32, 4.6.4.A); sharp mirrors before it rotates. */
+const turns: Readonly<Record<number, { readonly isMirrored: boolean; readonly angle: number }>> = {
+	2: { isMirrored: true, angle: 0 },
+	3: { isMirrored: false, angle: 180 },
+	4: { isMirrored: true, angle: 180 },
+	5: { isMirrored: true, angle: 270 },
+	6: { isMirrored: false, angle: 90 },
+	7: { isMirrored: true, angle: 90 },
+	8: { isMirrored: false, angle: 270 },
+};
+
+async function turn(frame: Pixels, orientation: number): Promise<Pixels> {
+	const { isMirrored = false, angle = 0 } = turns[orientation] ?? {};
+	return toPixels(open(frame).flop(isMirrored).rotate(angle));
+}

@@ -1,0 +1,34 @@
+import { auto } from './auto.ts';
+import { avif } from './avif.ts';
+import type { Chooser, Encoder } from './encoder.ts';
+import { gif } from './gif.ts';
+import { jpeg } from './jpeg.ts';
+import { png } from './png.ts';
+import { tiff } from './tiff.ts';
+import { webp } from './webp.ts';
+
+export type { Candidate, Chooser, Encoder } from './encoder.ts';
+
+/** Every encoder that a recipe may name, in the order that reference pages show them. */
+export const encoders: readonly (Encoder | Chooser)[] = [webp, avif, jpeg, png, gif, tiff, auto];
+
+const byName = new Map(encoders.map((encoder) => [encoder.name, encoder]));
+
+export function findEncoder(name: string): Encoder | Chooser | undefined {
+	return byName.get(name);
+}
+
+/** Does it choose an encoder, instead of being one? */
+export function isChooser(encoder: Encoder | Chooser): encoder is Chooser {
+	return 'choose' in encoder;
+}
+
+/** Whether an animation stays one. */
+export function keepsAnimation(encoder: Encoder | Chooser, options: unknown): boolean {
+	return encoder.keepsAnimation?.(options) ?? false;
+}
+
+/** The encoders that may come into it. */
+export function encodersOf(encoder: Encoder | Chooser, options: unknown): readonly Encoder[] {
+	return isChooser(encoder) ? encoder.encoders(options) : [encoder];
+}

@@ -1,0 +1,44 @@
+import { PicpipeError } from '../../errors.ts';
+import type { SvgLimits } from './svg-limits.ts';
+
+/** What a picture may be; checked against its header before a pixel is decoded. */
+export interface PictureLimits {
+	/** Million pixels: width × height × frames. */
+	readonly maxMegapixels: number;
+	/** Pixels. */
+	readonly maxDimension: number;
+	/** Frames or pages. */
+	readonly maxFrames: number;
+	/** Absent where SVG is not taken. */
+	readonly svg?: SvgLimits | undefined;
+}
+
+/** What a picture says that it is. */
+export interface Declared {
+	readonly width: number;
+	readonly height: number;
+	/** Frames or pages in the file. */
+	readonly frames: number;
+	/** Of which so many are decoded. */
+	readonly decoded: number;
+}
+
+/** @throws PicpipeError `too-many-frames`, `too-wide-or-high`, `too-many-pixels` */
+export function checkLimits({ width, height, frames, decoded }: Declared, limits: PictureLimits): void {
+	const refuse = (code: 'too-many-frames' | 'too-wide-or-high' | 'too-many-pixels', detail: string) => {
+		throw new PicpipeError(code, detail, { step: 'inspect' });
+	};
+	if (frames > limits.maxFrames) {
+		refuse('too-many-frames', `Expected at most ${limits.maxFrames} frames but received ${frames}.`);
+	}
+	if (Math.max(width, height) > limits.maxDimension) {
+		refuse(
+			'too-wide-or-high',
+			`Expected at most ${limits.maxDimension} pixels of width and height but received ${width} × ${height}.`,
+		);
+	}
+	if (width * height * decoded > limits.maxMegapixels * 1e6) {
+		const received = `${width} × ${height}${decoded > 1 ? ` × ${decoded} frames` : ''}`;
+		refuse('too-many-pixels', `Expected at most ${limits.maxMegapixels} million pixels but received ${received}.`);
+	}
+}

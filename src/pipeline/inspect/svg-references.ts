@@ -1,0 +1,86 @@
+import type { SaxesTagNS } from 'saxes';
+import { PicpipeError } from '../../errors.ts';
+
+/**
+ * What an SVG may refer to: its own parts, and PNGs and JPEGs that it holds itself. The renderer opens nothing else either, but
+ * it leaves such places empty and says nothing, and a picture with holes is no good.
+ */
+
+const svgNamespace = 'http://www.w3.org/2000/svg';
+const linkNamespace = 'http://www.w3.org/1999/xlink';
+const includeNamespace = 'http://www.w3.org/2001/XInclude';
+
+/** The two that the renderer draws, as they are written there. */
+const embedded = /^data:image\/(png|jpe?g)\s*(?:;[^,;]*)*;base64\s*,/i;
+
+/** Longest part of a reference that is repeated, characters. */
+const shownCharacters = 60;
+
+/** A picture within an SVG. */
+export interface Embedded {
+	readonly format: 'png' | 'jpeg';
+	readonly data: Buffer;
+}
+
+/** Is it an element that the renderer looks at? It takes those without a namespace for SVG. */
+export function isSvgElement({ uri }: Pick<SaxesTagNS, 'uri'>): boolean {
+	return uri === svgNamespace || uri === '';
+}
+
+/**
+ * The picture that an element holds, if it does.
+ *
+ * @throws PicpipeError `unsupported-feature` for a reference to anything outside
+ */
+export function checkElement(tag: SaxesTagNS): Embedded | undefined {
+	if (tag.uri === includeNamespace) throw refused(tag.name, tag.attributes.href?.value ?? '');
+	if (!isSvgElement(tag)) return undefined;
+	let found: Embedded | undefined;
+	for (const { local, uri, value } of Object.values(tag.attributes)) {
+		if (uri === '') checkCss(tag.name, value);
+		if (local !== 'href' || (uri !== '' && uri !== linkNamespace)) continue;
+		// A link is for people to follow; scripts never run.
+		if (tag.local !== 'a' && tag.local !== 'script') found = checkReference(tag.name, value) ?? found;
+	}
+	return found;
+}
+
+/**
+ * What a style sheet or an attribute refers to.
+ *
+ * @param where the element, for the sentence
+ * @throws PicpipeError `unsupported-feature`
+ */
+export function checkCss(where: string, text: string): void {
+	if (!/url|@|\\/i.test(text)) return;
+	const css = text
+		// A character may be written as its number (CSS Syntax 3, 4.3.7).
+		.replace(/\\([0-9a-f]{1,6})\s?/gi, (_, code: string) =>
+			String.fromCodePoint(Math.min(0x10_ffff, Number(`0x${code}`))),
+		)
+		.replace(/\/\*[\s\S]*?(?:\*\/|$)/g, ' ');
+	const [, sheet] = /@import\s*([^;]{0,200})/i.exec(css) ?? [];
+	if (sheet !== undefined) throw refused(where, sheet);
+	for (const [, reference = ''] of css.matchAll(/\burl\(\s*["']?([^"')]*)/gi)) checkReference(where, reference);
+}
+
+function checkReference(where: string, written: string): Embedded | undefined {
+	const reference = written.trim();
+	if (reference === '' || reference.startsWith('#')) return undefined;
+	const [start, format] = embedded.exec(reference) ?? [];
+	if (start === undefined) throw refused(where, reference);
+	return {
+		format: format?.toLowerCase() === 'png' ? 'png' : 'jpeg',
+		data: Buffer.from(reference.slice(start.length), 'base64'),
+	};
+}
+
+/** What goes beyond the SVG. @param where the element that does */
+export function refused(where: string, reference: string): PicpipeError {
+	const shown = reference.length > shownCharacters ? `${reference.slice(0, shownCharacters)}…` : reference;
+	return new PicpipeError(
+		'unsupported-feature',
+		`Expected an SVG that refers to nothing but its own parts and to PNGs and JPEGs that it holds as base64, but <${where}> refers to ${JSON.stringify(shown)}.`,
+		{ step: 'inspect' },
+	);
+}

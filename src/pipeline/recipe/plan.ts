@@ -1,0 +1,306 @@
+import { digest12, engineVersion } from '../../domain/digest.ts';
+import type { ColourOption, MetadataOption } from '../../domain/output.ts';
+import { describeProblems, oneOf, problem } from '../../domain/problems.ts';
+import {
+	type NamedRecipe,
+	namePattern,
+	type Recipe,
+	type RecipeLimits,
+	renderName,
+	writtenRecipeSchema,
+} from '../../domain/recipe.ts';
+import { PicpipeError } from '../../errors.ts';
+import { findOperation, operations } from '../../operations/index.ts';
+import type { Operation } from '../../operations/operation.ts';
+import { type Chooser, type Encoder, encoders, encodersOf, findEncoder } from '../encoders/index.ts';
+
+/**
+ * From a recipe as somebody wrote it to one that is known to be good. Everything here is pure and free of sharp, so that
+ * the API can check recipes without loading it.
+ */
+
+export interface PlannedStep {
+	readonly operation: Operation;
+	readonly options: unknown;
+}
+
+export interface PlannedEncoding {
+	readonly encoder: Encoder | Chooser;
+	readonly options: unknown;
+	/** The encoding as it stands in the recipe, defaults filled in. */
+	readonly definition: Readonly<Record<string, unknown>>;
+}
+
+type WrittenSteps = Recipe['variants'][string]['steps'];
+
+/** What files hold beside pixels, and in which colours those are; what is as always is left out. */
+export interface OutputOptions {
+	readonly metadata?: MetadataOption;
+	/** Of the variant whose pixels the steps begin with, if it begins with one. */
+	readonly colour?: ColourOption;
+}
+
+export interface PlannedVariant {
+	readonly name: string;
+	/** The variant whose pixels the steps begin with; undefined when that is the original, as it is or under the name of one without steps. */
+	readonly from: string | undefined;
+	/** The page of the original that it is made of in the end, counted from 1. */
+	readonly page: number;
+	/** The original is turned as its EXIF says before anything else. */
+	readonly isUpright: boolean;
+	readonly steps: readonly PlannedStep[];
+	readonly output: OutputOptions;
+	readonly encodings: readonly PlannedEncoding[];
+	/** All steps that lead here from the original, those of the variants it stands on first, as recipes write them, defaults filled in. */
+	readonly definition: WrittenSteps;
+}
+
+/** More would not help anybody to find the first mistake. */
+const maximumProblemsShown = 8;
+
+/**
+ * Checks a recipe's shape and each of its steps and encodings, and fills in every default.
+ *
+ * @param limits left out for recipes that were accepted before
+ * @throws PicpipeError `invalid-recipe`, its message lists every problem; `recipe-too-large` when that is all that is wrong
+ */
+export function parseRecipe(name: string, input: unknown, limits?: RecipeLimits): NamedRecipe {
+	const problems = namePattern.test(name) ? [] : [problem(['name'], 'expected 1 to 32 of a-z, 0-9 and _', name)];
+	const shape = writtenRecipeSchema.safeParse(input);
+	if (!shape.success) throw refused([...problems, ...describeProblems(shape.error, input)]);
+	if (limits && Object.hasOwn(shape.data.variants, renderName)) problems.push(reservedVariant);
+	const checked = checkVariants(shape.data, problems);
+	const beyond = limits ? beyondLimits(shape.data, limits) : [];
+	if (problems.length > 0) throw refused([...beyond, ...problems]);
+	if (beyond.length > 0) throw new PicpipeError('recipe-too-large', listProblems(beyond));
+
+	const variants = Object.fromEntries(
+		checked.map(({ name, from, page, isUpright, definition, output, encodings }) => [
+			name,
+			{
+				...(from !== undefined && { from }),
+				...(page > 1 && { page }),
+				...(!isUpright && { orient: false }),
+				steps: definition,
+				...output,
+				encode: encodings.map((encoding) => encoding.definition),
+			},
+		]),
+	);
+	const definition: Recipe = { analyse: [...new Set(shape.data.analyse)].sort(), variants };
+	const { doc } = shape.data;
+	return { name, ...(doc && { doc }), digest: digest12(definition, engineVersion), definition };
+}
+
+const reservedVariant = problem(
+	['variants', renderName],
+	'expected another name, because this one is that of what is made on demand',
+);
+
+function beyondLimits({ variants }: Recipe, { maxSteps, maxVariants }: RecipeLimits): string[] {
+	const count = Object.keys(variants).length;
+	const problems = Object.entries(variants)
+		.filter(([, { steps }]) => steps.length > maxSteps)
+		.map(([name, { steps }]) =>
+			problem(['variants', name, 'steps'], `expected at most ${maxSteps} (PICPIPE_MAX_STEPS)`, steps.length),
+		);
+	if (count > maxVariants) {
+		problems.unshift(problem(['variants'], `expected at most ${maxVariants} (PICPIPE_MAX_VARIANTS)`, count));
+	}
+	return problems;
+}
+
+/** Problems as one sentence, the first few of many. */
+export function listProblems(problems: readonly string[]): string {
+	const shown = problems.slice(0, maximumProblemsShown).join('; ');
+	const hidden = problems.length - maximumProblemsShown;
+	return hidden > 0 ? `${shown}; and ${hidden} more` : shown;
+}
+
+/** What was planned; a recipe is never changed, and several ask for the plan of the same one. */
+const plans = new WeakMap<Recipe, readonly PlannedVariant[]>();
+
+/** The variants of a recipe with their operations and encoders looked up. @throws PicpipeError `invalid-recipe` */
+export function planVariants(recipe: Recipe): readonly PlannedVariant[] {
+	const known = plans.get(recipe) ?? plan(recipe);
+	plans.set(recipe, known);
+	return known;
+}
+
+function plan(recipe: Recipe): readonly PlannedVariant[] {
+	const problems: string[] = [];
+	const checked = checkVariants(recipe, problems);
+	if (problems.length > 0) throw refused(problems);
+	const byName = new Map(checked.map((variant) => [variant.name, variant]));
+	const stepsTo = (name: string | undefined): WrittenSteps => {
+		const variant = name === undefined ? undefined : byName.get(name);
+		return variant ? [...stepsTo(variant.from), ...variant.definition] : [];
+	};
+	/** The variant that begins with the original: what it says about that counts for all that stand on it. */
+	const rootOf = (variant: CheckedVariant): CheckedVariant => {
+		const base = variant.from === undefined ? undefined : byName.get(variant.from);
+		return base ? rootOf(base) : variant;
+	};
+	return checked.map((one) => {
+		const { definition, ...variant } = one;
+		const before = stepsTo(variant.from);
+		const { page, isUpright, output } = rootOf(one);
+		const { colour } = output;
+		return {
+			...variant,
+			page,
+			isUpright,
+			output: { ...variant.output, ...(colour && { colour }) },
+			// Nothing was done to the picture before: it is the original, which a first step may take scaled down.
+			from: before.length > 0 ? variant.from : undefined,
+			definition: [...before, ...definition],
+		};
+	});
+}
+
+/**
+ * Digest of source, steps, encoding and engine: the same picture always gets the same one. The steps count from the original,
+ * so a variant that stands on another has the digest of one in which all those steps are written out; it is the same picture.
+ *
+ * @param assets at least those that the variant's steps name
+ */
+export function variantDigest(
+	sourceSha256: string,
+	variant: PlannedVariant,
+	encoding: PlannedEncoding,
+	assets: KnownAssets = new Map(),
+): string {
+	const used = assetsOfSteps(variant.definition).map((name) => {
+		const asset = assets.get(name);
+		if (!asset) throw new TypeError(`Expected to know ${name}.`);
+		return asset.sha256;
+	});
+	// Only what is there counts, so that variants which have nothing of it keep the digest that they had before there was such.
+	const more = {
+		...variant.output,
+		...(variant.page > 1 && { page: variant.page }),
+		...(!variant.isUpright && { orient: false }),
+		...(used.length > 0 && { assets: used }),
+	};
+	const others = Object.keys(more).length > 0 ? [more] : [];
+	return digest12(sourceSha256, variant.definition, encoding.definition, engineVersion, ...others);
+}
+
+/** Digests of the other pictures that steps name: a logo that is replaced makes another variant. */
+export type KnownAssets = ReadonlyMap<string, { readonly sha256: string }>;
+
+/** Names of the other pictures that a recipe's steps need, each once. @throws PicpipeError `invalid-recipe` */
+export function assetsOf(recipe: Recipe): readonly string[] {
+	return [...new Set(planVariants(recipe).flatMap(({ definition }) => assetsOfSteps(definition)))];
+}
+
+function assetsOfSteps(steps: WrittenSteps): readonly string[] {
+	return steps.flatMap((step) =>
+		Object.entries(step).flatMap(([name, options]) => findOperation(name)?.assets?.(options) ?? []),
+	);
+}
+
+/** Digest of source, analysis asked for and engine: what was found out stays true as long as it is the same. */
+export function analysisDigest(sourceSha256: string, recipe: Recipe): string {
+	return digest12(sourceSha256, recipe.analyse, engineVersion);
+}
+
+function refused(problems: readonly string[]): PicpipeError {
+	return new PicpipeError('invalid-recipe', listProblems(problems));
+}
+
+/** A variant by itself: `from`, `page` and `isUpright` as they are written, and of the definition its own steps alone. */
+type CheckedVariant = PlannedVariant;
+
+/** What only a variant that begins with the original can say about it. */
+const keysOfOriginals = [
+	['colour', 'the colours are those'],
+	['page', 'the page is that'],
+	['orient', 'the picture lies as that'],
+] as const;
+
+function checkVariants(recipe: Recipe, problems: string[]): CheckedVariant[] {
+	return Object.entries(recipe.variants).map(([name, variant]) => {
+		const path = ['variants', name];
+		checkFrom(name, recipe, problems);
+		const { metadata = 'strip', colour = 'srgb', page = 1, orient = true, from } = variant;
+		for (const [key, what] of keysOfOriginals) {
+			if (from === undefined || variant[key] === undefined) continue;
+			problems.push(problem([...path, key], `expected no such key, because ${what} of ${from}`));
+		}
+		const steps = variant.steps.flatMap((step, index) =>
+			checkNamed(step, [...path, 'steps', index], operations, findOperation, problems),
+		);
+		const encodings = variant.encode.flatMap((encoding, index) =>
+			checkNamed(encoding, [...path, 'encode', index], encoders, findEncoder, problems),
+		);
+		const formats = encodings.flatMap(({ value, options }) => encodersOf(value, options).map(({ name }) => name));
+		if (new Set(formats).size < formats.length) {
+			problems.push(problem([...path, 'encode'], 'expected each format at most once', formats));
+		}
+		return {
+			name,
+			from,
+			page,
+			isUpright: orient,
+			output: { ...(metadata !== 'strip' && { metadata }), ...(colour !== 'srgb' && { colour }) },
+			steps: steps.map(({ value, options }) => ({ operation: value, options })),
+			encodings: encodings.map(({ value, options, definition }) => ({ encoder: value, options, definition })),
+			definition: steps.map(({ definition }) => definition),
+		};
+	});
+}
+
+/** A variant may stand on any other one that doesn't stand on it. */
+function checkFrom(name: string, { variants }: Recipe, problems: string[]): void {
+	const byName = new Map(Object.entries(variants));
+	const path = ['variants', name, 'from'];
+	const from = byName.get(name)?.from;
+	if (from === undefined) return;
+	if (!byName.has(from)) {
+		const others = [...byName.keys()].filter((other) => other !== name);
+		const expected = others.length > 0 ? oneOf(others) : 'no such key where there is no other variant';
+		problems.push(problem(path, `expected ${expected}`, from));
+		return;
+	}
+	const way = [name];
+	for (let at: string | undefined = from; at !== undefined && byName.has(at); at = byName.get(at)?.from) {
+		if (way.includes(at)) {
+			// A circle further up is told at its own variants.
+			if (at === name) problems.push(problem(path, `expected no circle, but ${[...way, at].join(' → ')}`));
+			return;
+		}
+		way.push(at);
+	}
+}
+
+interface Named<Value> {
+	readonly value: Value;
+	readonly options: unknown;
+	readonly definition: Record<string, unknown>;
+}
+
+/** `{ resize: { width: 400 } }` against the schema of what it names. */
+function checkNamed<Value extends Operation | Encoder | Chooser>(
+	written: Readonly<Record<string, unknown>>,
+	path: readonly PropertyKey[],
+	known: readonly Value[],
+	find: (name: string) => Value | undefined,
+	problems: string[],
+): Named<Value>[] {
+	const names = Object.keys(written);
+	const [name] = names;
+	const value = name === undefined || names.length > 1 ? undefined : find(name);
+	if (name === undefined || !value) {
+		problems.push(
+			problem(path, `expected ${oneOf(known.map((one) => one.name))}`, name ? names.join(', ') : undefined),
+		);
+		return [];
+	}
+	const parsed = value.schema.safeParse(written[name]);
+	if (!parsed.success) {
+		problems.push(...describeProblems(parsed.error, written[name], [...path, name]));
+		return [];
+	}
+	return [{ value, options: parsed.data, definition: { [name]: parsed.data } }];
+}

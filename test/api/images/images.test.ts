@@ -1,0 +1,274 @@
+import { writeFile } from 'node:fs/promises';
+import sharp from 'sharp';
+import { describe, expect, it } from 'vitest';
+import { form, json, startTestApi, untilFinished } from '../../helpers/api.ts';
+import { bytesOf, key, ready, renderJobs, salt, signed, upload } from '../../helpers/delivery.ts';
+import { temporaryFolder } from '../../helpers/folder.ts';
+import { photograph, similarity } from '../../helpers/pictures.ts';
+
+describe('a signed address', () => {
+	it('is made once, kept, and served with what caches need', async () => {
+		const { api, id } = await ready();
+		const path = signed(`/rs:fill:300:200/plain/${id}@webp`);
+		const first = await fetch(api.url + path);
+		expect(first.status).toBe(200);
+		const bytes = await bytesOf(first);
+		expect(await sharp(bytes).metadata()).toMatchObject({ format: 'webp', width: 300, height: 200 });
+		expect(Object.fromEntries(first.headers)).toMatchObject({
+			'content-type': 'image/webp',
+			'content-length': String(bytes.length),
+			'cache-control': 'public, max-age=31536000, immutable',
+			'accept-ranges': 'bytes',
+			'access-control-allow-origin': '*',
+			'cross-origin-resource-policy': 'cross-origin',
+			'timing-allow-origin': '*',
+			'x-content-type-options': 'nosniff',
+		});
+		expect(first.headers.get('vary') ?? '').not.toMatch(/accept\b/i);
+		const etag = first.headers.get('etag') ?? '';
+		expect(etag).toMatch(/^"[0-9a-f]{12}-/);
+		expect(
+			(await fetch(api.url + path, { headers: { 'if-none-match': etag, 'cache-control': 'max-age=0' } })).status,
+		).toBe(304);
+		const modified = first.headers.get('last-modified') ?? '';
+		const since = (time: string) =>
+			fetch(api.url + path, { headers: { 'if-modified-since': time, 'cache-control': 'max-age=0' } });
+		expect((await since(modified)).status).toBe(304);
+		const changed = await since(new Date(Date.parse(modified) - 1_000).toUTCString());
+		expect([changed.status, await bytesOf(changed)]).toEqual([200, bytes]);
+		const part = await fetch(api.url + path, { headers: { range: 'bytes=10-19' } });
+		expect([part.status, await bytesOf(part)]).toEqual([206, bytes.subarray(10, 20)]);
+		const head = await fetch(api.url + path, { method: 'HEAD' });
+		expect([head.status, head.headers.get('content-length')]).toEqual([200, String(bytes.length)]);
+		expect(await renderJobs(api)).toBe(1);
+		expect((await api.keys()).filter((one) => one.includes('/render-'))).toHaveLength(1);
+	});
+
+	it.each([
+		['of another key', (path: string) => signed(path, 'ef'.repeat(32))],
+		['cut short', (path: string) => signed(path).replace(/(\/img\/.{20})[^/]*/, '$1')],
+		['missing', (path: string) => `/img/unsafe${path}`],
+		['of another path', (path: string) => signed(path).replace('rs:fill:300:200', 'rs:fill:3000:2000')],
+		['of the path in another encoding', (path: string) => signed(path).replace('/rs:', '/%72s:')],
+	])('whose signature is %s is refused', async (_what, address) => {
+		const api = await startTestApi({ PICPIPE_DELIVERY_KEYS: `${key}:${salt}`, PICPIPE_DELIVERY_UNSIGNED: 'false' });
+		const path = address('/rs:fill:300:200/plain/pic_01jzkwp9nbe0tvahm2q4c8s6rd@webp');
+		const answer = await fetch(api.url + path);
+		expect([answer.status, (await json(answer)).code]).toEqual([403, 'invalid-signature']);
+	});
+
+	it('that skips what is in its format already gives the original', async () => {
+		const photo = await photograph({ width: 900, height: 600 });
+		const { api, id } = await ready({}, photo);
+		const skipped = await fetch(api.url + signed(`/skp:jpg/w:100/plain/${id}`));
+		expect([skipped.status, skipped.headers.get('content-type')]).toEqual([200, 'image/jpeg']);
+		expect((await bytesOf(skipped)).equals(photo)).toBe(true);
+		const made = await fetch(api.url + signed(`/skp:jpg/w:100/plain/${id}@webp`));
+		expect(await sharp(await bytesOf(made)).metadata()).toMatchObject({ format: 'webp', width: 100 });
+	});
+
+	it('that has expired, or asks for what is not there or cannot be, says so', async () => {
+		const { api, id } = await ready();
+		const codeOf = async (path: string) => {
+			const answer = await fetch(api.url + signed(path));
+			return [answer.status, (await json(answer)).code];
+		};
+		expect(await codeOf(`/exp:1000000000/plain/${id}`)).toEqual([410, 'url-expired']);
+		expect(await codeOf('/w:10/plain/pic_01jzkwp9nbe0tvahm2q4c8s6rd')).toEqual([404, 'picture-not-found']);
+		expect(await codeOf(`/q:0.5/plain/${id}`)).toEqual([400, 'invalid-delivery-url']);
+		expect(await codeOf(`/w:99999/plain/${id}`)).toEqual([400, 'invalid-delivery-url']);
+		expect(await codeOf(`/nonsense:1/plain/${id}`)).toEqual([400, 'option-unsupported']);
+		expect(await codeOf(`/w:10/plain/${'x'.repeat(5_000)}`)).toEqual([400, 'invalid-delivery-url']);
+		expect(await codeOf(`/w:10/plain/https:%2F%2Fexample.org%2Fa.jpg`)).toEqual([403, 'source-not-allowed']);
+		expect(await renderJobs(api)).toBe(0);
+	});
+
+	it('that expires is kept by caches until then and no longer, also when it is answered from memory', async () => {
+		const { api, id } = await ready();
+		const end = Math.floor(Date.now() / 1_000) + 300;
+		const get = (path: string) => fetch(api.url + signed(path));
+		let last = Number.POSITIVE_INFINITY;
+		for (const path of [`/w:50/exp:${end}/plain/${id}@webp`, `/exp:${end}/raw:1/plain/${id}`]) {
+			for (const _ of ['made', 'remembered']) {
+				const before = Date.now();
+				const answer = await get(path);
+				const [, maxAge] = /^public, max-age=(\d+)$/.exec(answer.headers.get('cache-control') ?? '') ?? [];
+				expect([path, answer.status, maxAge]).toEqual([path, 200, expect.any(String)]);
+				last = Number(maxAge);
+				expect(last).toBeLessThanOrEqual(Math.floor(end - before / 1_000));
+				expect(last).toBeGreaterThanOrEqual(Math.floor(end - Date.now() / 1_000));
+			}
+		}
+		// Of one answer in memory each request gets what is left at its time.
+		const maxAgeNow = async () =>
+			Number(/\d+/.exec((await get(`/w:50/exp:${end}/plain/${id}@webp`)).headers.get('cache-control') ?? '')?.[0]);
+		await expect.poll(maxAgeNow, { timeout: 10_000 }).toBeLessThan(last);
+		const far = await get(`/w:50/exp:${end + 100_000_000}/plain/${id}@webp`);
+		expect(far.headers.get('cache-control')).toBe('public, max-age=31536000, immutable');
+	});
+
+	it('of the same steps as a variant gives the variant, and of a variant that is gone makes it again', async () => {
+		const { api, id } = await ready();
+		const { variants } = await json(await fetch(`${api.url}/v1/pictures/${id}`));
+		const [{ name, format, bytes, key: stored }] = variants;
+		const path = signed(`/variant:${name}:${format}/plain/${id}`);
+		const kept = await fetch(api.url + path);
+		expect([kept.status, (await bytesOf(kept)).length]).toEqual([200, bytes]);
+		expect(await renderJobs(api)).toBe(0);
+		const file = stored ?? (await api.keys()).find((one) => one.includes(`/${name}-`) && one.endsWith(`.${format}`));
+		await api.storage.delete(file);
+		const again = await fetch(`${api.url}${path}?now`);
+		expect([again.status, (await bytesOf(again)).length > 0]).toEqual([200, true]);
+	});
+
+	it('goes with its picture', async () => {
+		const { api, id } = await ready();
+		const path = signed(`/w:50/plain/${id}@png`);
+		expect((await fetch(api.url + path)).status).toBe(200);
+		expect((await fetch(`${api.url}/v1/pictures/${id}`, { method: 'DELETE' })).status).toBe(204);
+		expect((await fetch(api.url + path)).status).toBe(404);
+		expect(await api.keys()).toEqual([]);
+	});
+});
+
+describe('the best format', () => {
+	it('follows Accept, with AVIF made after WebP', async () => {
+		const { api, id } = await ready();
+		const path = signed(`/w:120/plain/${id}@auto`);
+		const get = (accept: string) => fetch(api.url + path, { headers: { accept } });
+		const plain = await get('image/*');
+		expect([plain.headers.get('content-type'), plain.headers.get('vary')]).toEqual([
+			'image/jpeg',
+			expect.stringMatching(/accept/i),
+		]);
+		const webp = await get('image/webp,*/*;q=0.8');
+		expect(webp.headers.get('content-type')).toBe('image/webp');
+		const first = await get('image/avif,image/webp,*/*;q=0.8');
+		expect(first.headers.get('content-type')).toBe('image/webp');
+		expect(first.headers.get('cache-control')).toBe('public, max-age=30');
+		await expect
+			.poll(async () => (await get(`image/avif,image/webp`)).headers.get('content-type'), {
+				timeout: 20_000,
+				interval: 200,
+			})
+			.toBe('image/avif');
+	});
+});
+
+describe('the best format where AVIF is not to be made later', () => {
+	it.each([
+		['now', 'image/avif'],
+		['never', 'image/webp'],
+	])('is, with %s, %s from the first answer on', async (avif, type) => {
+		const { api, id } = await ready({ PICPIPE_RENDER_AVIF: avif, PICPIPE_DELIVERY_MEGABYTES: '0' });
+		for (const _ of ['made', 'stored']) {
+			const answer = await fetch(api.url + signed(`/w:120/plain/${id}@auto`), {
+				headers: { accept: 'image/avif,image/webp,*/*;q=0.8' },
+			});
+			expect([answer.status, answer.headers.get('content-type')]).toEqual([200, type]);
+			expect(answer.headers.get('cache-control')).toBe('public, max-age=31536000, immutable');
+			expect(answer.headers.get('vary')).toMatch(/accept/i);
+		}
+		expect(await renderJobs(api)).toBe(1);
+	});
+});
+
+describe('an original that is a program', () => {
+	it('is saved and never shown, whatever the address says', async () => {
+		const api = await startTestApi({ PICPIPE_SVG: 'true' });
+		await api.startWorker();
+		const svg = Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 60 40" onload="alert(1)"/>');
+		const id = await upload(api, svg, { type: 'image/svg+xml' });
+		for (const options of ['raw:1', 'skp:svg/w:20', 'raw:1/att:0', 'raw:1/fn:logo.png/att:0']) {
+			for (const _ of ['read', 'remembered']) {
+				const answer = await fetch(`${api.url}/img/unsafe/${options}/plain/${id}`);
+				expect([options, answer.status, (await bytesOf(answer)).equals(svg)]).toEqual([options, 200, true]);
+				expect(Object.fromEntries(answer.headers)).toMatchObject({
+					'content-type': 'image/svg+xml',
+					'content-disposition': expect.stringMatching(/^attachment\b/),
+					'content-security-policy': "default-src 'none'; sandbox",
+					'x-content-type-options': 'nosniff',
+				});
+			}
+		}
+	});
+});
+
+describe('a stored result behind nginx', () => {
+	it('is left to it, by the path of the setting and the storage key', async () => {
+		const { api, id } = await ready({ PICPIPE_ACCEL_REDIRECT: '/stored/' });
+		const answer = await fetch(api.url + signed(`/w:60/plain/${id}@webp`));
+		expect(answer.headers.get('x-accel-redirect')).toMatch(
+			new RegExp(`^/stored/pictures/\\d{4}/\\d\\d/\\d\\d/${id}/render-[0-9a-f]{12}\\.webp$`),
+		);
+		expect([answer.status, answer.headers.get('content-type'), (await bytesOf(answer)).length]).toEqual([
+			200,
+			'image/webp',
+			0,
+		]);
+	});
+});
+
+describe('a render that can be made of a stored variant', () => {
+	it('is, in the same size and nearly the same pixels, and no other is', async () => {
+		const photo = await photograph({ width: 1600, height: 1067 });
+		const recipe = JSON.stringify({
+			variants: {
+				big: { steps: [{ resize: { width: 1200 } }], encode: [{ webp: {} }] },
+				poor: { steps: [{ resize: { width: 1000 } }], encode: [{ webp: { quality: 40 } }] },
+			},
+		});
+		const api = await startTestApi({ PICPIPE_INLINE_RECIPES: 'true' });
+		await api.startWorker();
+		const body = form([['a.jpg', photo]], ['recipe', recipe]);
+		const created = await json(await fetch(`${api.url}/v1/pictures`, { method: 'POST', body }));
+		const { id } = created.pictures?.[0] ?? created;
+		await untilFinished(api, id);
+		// Whatever needs the original can't be made any more.
+		const original = (await api.keys()).find((key) => key.includes(`${id}/original`)) ?? '';
+		await api.storage.put(original, Buffer.from('no picture any more'));
+		const get = (options: string, format = 'webp') => fetch(`${api.url}/img/unsafe/${options}/plain/${id}@${format}`);
+		for (const [options, width, height] of [
+			['w:300', 300, 200],
+			['rs:fit:500:250', 375, 250],
+			['rs:fill:200:200', 200, 200],
+		] as const) {
+			const answer = await get(options);
+			const made = await bytesOf(answer);
+			expect(await sharp(made).metadata()).toMatchObject({ width, height });
+			const direct = await sharp(photo).resize(width, height).png().toBuffer();
+			expect(await similarity(made, direct)).toBeGreaterThan(0.9);
+		}
+		for (const options of ['w:700', 'c:400:400/w:100', 'sm:0/w:100', 'w:300/q:95']) {
+			expect([options, (await get(options)).status]).toEqual([options, 500]);
+		}
+		expect((await get('w:310', 'png')).status).toBe(500);
+	});
+});
+
+describe('names', () => {
+	it('of presets and files are taken', async () => {
+		const folder = await temporaryFolder();
+		await writeFile(`${folder}/recipes.yaml`, 'presets: { imgproxy: { small: "rs:fit:90:90/q:70" } }\n');
+		const { api, id } = await ready({ PICPIPE_RECIPES: `${folder}/recipes.yaml` });
+		const answer = await fetch(api.url + signed(`/pr:small/fn:my%20picture/att:1/plain/${id}@png`));
+		expect(answer.headers.get('content-disposition')).toBe('attachment; filename="my picture.png"');
+		expect(await sharp(await bytesOf(answer)).metadata()).toMatchObject({ format: 'png', width: 90, height: 60 });
+	});
+});
+
+describe('addresses of others', () => {
+	it('of IPX and Cloudinary are served where the settings say so', async () => {
+		const { api, id } = await ready({ PICPIPE_IPX: 'true', PICPIPE_CLOUDINARY: 'true' });
+		const ipx = await fetch(`${api.url}/ipx/s_200x100,f_webp/${id}`);
+		expect(await sharp(await bytesOf(ipx)).metadata()).toMatchObject({ format: 'webp', width: 200, height: 100 });
+		expect(ipx.headers.get('cache-control')).toBe('public, max-age=3600');
+		const cloudinary = await fetch(`${api.url}/cld/demo/image/upload/c_fill,w_120,h_120/${id}.png?_a=xyz`);
+		expect(await sharp(await bytesOf(cloudinary)).metadata()).toMatchObject({ format: 'png', width: 120, height: 120 });
+	});
+
+	it('are not served where they do not', async () => {
+		const api = await startTestApi();
+		for (const path of ['/ipx/_/x', '/cld/a/image/upload/x']) expect((await fetch(api.url + path)).status).toBe(404);
+	});
+});

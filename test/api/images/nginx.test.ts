@@ -1,0 +1,134 @@
+import { spawn } from 'node:child_process';
+import { createHmac } from 'node:crypto';
+import { once } from 'node:events';
+import { readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import sharp from 'sharp';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { json, startTestApi } from '../../helpers/api.ts';
+import { temporaryFolder } from '../../helpers/folder.ts';
+import { photograph } from '../../helpers/pictures.ts';
+
+const key = 'ab'.repeat(32);
+const salt = 'cd'.repeat(32);
+
+function signed(path: string): string {
+	const hmac = createHmac('sha256', Buffer.from(key, 'hex')).update(Buffer.from(salt, 'hex')).update(path);
+	return `/img/${hmac.digest('base64url')}${path}`;
+}
+
+/** The configuration of docs/nginx.md, with a port, an api and a folder of the test's own. */
+async function startNginx(api: string, storage: string): Promise<string> {
+	const guide = await readFile(new URL('../../../docs/nginx.md', import.meta.url), 'utf8');
+	const server = /```nginx\n([\s\S]*?)```/.exec(guide)?.[1] ?? '';
+	const port = await freePort();
+	const own = server
+		.replace('listen 80;', `listen 127.0.0.1:${port};`)
+		.replace('http://127.0.0.1:3000', api)
+		.replace('/srv/picpipe/storage/', `${storage}/`);
+	for (const changed of [`127.0.0.1:${port}`, api, storage]) expect(own).toContain(changed);
+	const folder = await temporaryFolder();
+	const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+		(name) => `${name}_temp_path ${folder}/${name};`,
+	);
+	// Stored files are readable by nobody but who made them.
+	const user = process.getuid?.() === 0 ? 'user root;' : '';
+	const types = 'types { } default_type application/octet-stream;';
+	await writeFile(
+		join(folder, 'nginx.conf'),
+		`${user} daemon off; pid ${folder}/pid; error_log ${folder}/error.log; events { } http { access_log off; ${types} ${paths.join(' ')}\n${own}}\n`,
+	);
+	const nginx = spawn('nginx', ['-c', join(folder, 'nginx.conf'), '-e', join(folder, 'error.log')], {
+		stdio: ['ignore', 'ignore', 'pipe'],
+		env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` },
+	});
+	const said = text(nginx.stderr);
+	const ended = once(nginx, 'exit');
+	onTestFinished(async () => {
+		nginx.kill('SIGTERM');
+		await ended;
+	});
+	const url = `http://127.0.0.1:${port}`;
+	await expect
+		.poll(async () => {
+			if (nginx.exitCode !== null) throw new Error(`nginx ended: ${await said}`);
+			return fetch(`${url}/healthz`).then(
+				({ status }) => status > 0,
+				() => false,
+			);
+		})
+		.toBe(true);
+	return url;
+}
+
+async function freePort(): Promise<number> {
+	const server = createServer().listen(0, '127.0.0.1');
+	await once(server, 'listening');
+	const address = server.address();
+	server.close();
+	await once(server, 'close');
+	return typeof address === 'object' ? (address?.port ?? 0) : 0;
+}
+
+describe('behind nginx as docs/nginx.md has it', () => {
+	it('pictures come in, and results are sent by nginx with what the api says of them', async () => {
+		const secret = 'k'.repeat(32);
+		const api = await startTestApi({
+			PICPIPE_DELIVERY_KEYS: `${key}:${salt}`,
+			PICPIPE_API_KEYS: secret,
+			PICPIPE_ACCEL_REDIRECT: '/stored/',
+			PICPIPE_PUBLIC_URL: 'https://pictures.example.org/',
+		});
+		await api.startWorker();
+		const url = await startNginx(api.url, api.config.storage.replace('file:', ''));
+		const authorization = `Bearer ${secret}`;
+		const created = await fetch(`${url}/v1/pictures`, {
+			method: 'POST',
+			headers: { authorization, 'content-type': 'image/jpeg', prefer: 'wait=60' },
+			body: new Uint8Array(await photograph({ width: 900, height: 600 })),
+		});
+		const { id, state } = await json(created);
+		expect([created.status, state]).toEqual([201, 'ready']);
+
+		const path = signed(`/w:300/f:auto/plain/${id}`);
+		for (let asked = 0; asked < 2; asked++) {
+			const answer = await fetch(url + path, { headers: { accept: 'image/webp' } });
+			const bytes = Buffer.from(await answer.arrayBuffer());
+			expect(await sharp(bytes).metadata()).toMatchObject({ format: 'webp', width: 300, height: 200 });
+			const fields = Object.fromEntries(answer.headers);
+			expect(fields).toMatchObject({
+				'content-type': 'image/webp',
+				'content-length': String(bytes.length),
+				'cache-control': 'public, max-age=31536000, immutable',
+				'access-control-allow-origin': '*',
+				'cross-origin-resource-policy': 'cross-origin',
+				'timing-allow-origin': '*',
+				'x-content-type-options': 'nosniff',
+				'content-security-policy': "default-src 'none'; sandbox",
+				vary: 'Accept',
+			});
+			expect(fields.server).toMatch(/^nginx/);
+			expect(fields).not.toHaveProperty('x-accel-redirect');
+			const etag = answer.headers.get('etag') ?? '';
+			const again = { accept: 'image/webp', 'if-none-match': etag, 'cache-control': 'max-age=0' };
+			expect((await fetch(url + path, { headers: again })).status).toBe(304);
+			const part = await fetch(url + path, { headers: { accept: 'image/webp', range: 'bytes=10-19' } });
+			expect([part.status, Buffer.from(await part.arrayBuffer())]).toEqual([206, bytes.subarray(10, 20)]);
+		}
+		// Nobody gets at stored files but through the api.
+		const [stored = ''] = await api.keys();
+		expect((await fetch(`${url}/stored/${stored}`)).status).toBe(404);
+		expect((await fetch(`${url}/v1/pictures`)).status).toBe(401);
+
+		const signedBy = await fetch(`${url}/v1/sign`, {
+			method: 'POST',
+			headers: { authorization, 'content-type': 'application/json' },
+			body: JSON.stringify({ id, options: 'w:50', format: 'webp' }),
+		});
+		const made = await json(signedBy);
+		expect(made.url).toBe(`https://pictures.example.org${made.path}`);
+		expect((await fetch(url + made.path)).status).toBe(200);
+	});
+});

@@ -1,0 +1,189 @@
+import { Writable } from 'node:stream';
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { startWorker } from '../../../src/app.ts';
+import { folderOf, markPending, readManifest, writeManifest } from '../../../src/catalog/manifest.ts';
+import { PicpipeError } from '../../../src/errors.ts';
+import { createLogger } from '../../../src/observe/log.ts';
+import { originalKey } from '../../../src/storage/keys.ts';
+import { failureOf } from '../../../src/worker/record.ts';
+import { form, json, startTestApi, type TestApi, untilFinished } from '../../helpers/api.ts';
+import { until } from '../../helpers/faults.ts';
+import { startKeyedApi } from '../../helpers/keys.ts';
+import { makePicture } from '../../helpers/manifest.ts';
+import { photograph } from '../../helpers/pictures.ts';
+
+let good: Buffer;
+let broken: Buffer;
+beforeAll(async () => {
+	good = await photograph({ width: 320, height: 240 });
+	broken = good.subarray(0, 3_000);
+});
+
+async function ask(api: Pick<TestApi, 'url'>, path: string, init: RequestInit = {}) {
+	const response = await fetch(`${api.url}${path}`, init);
+	return { status: response.status, body: await json(response) };
+}
+
+function post(api: Pick<TestApi, 'url'>, path: string, body: object = {}) {
+	const headers = { 'content-type': 'application/json' };
+	return ask(api, path, { method: 'POST', headers, body: JSON.stringify(body) });
+}
+
+/** Uploads and waits for the end. */
+async function upload(api: TestApi, bytes: Buffer, ...fields: [string, string][]) {
+	const { body } = await ask(api, '/v1/pictures', { method: 'POST', body: form([['a.jpg', bytes]], ...fields) });
+	return untilFinished(api, body.id);
+}
+
+/** A picture that failed for this reason, as storage and index have it. */
+async function failedPicture(api: TestApi, error: PicpipeError) {
+	const picture = makePicture({ state: 'failed', revision: 2, failure: failureOf(error, 5) });
+	const key = originalKey(folderOf(picture.id), 'jpg');
+	await api.storage.put(key, good);
+	await writeManifest(api.storage, { ...picture, source: { ...picture.source, bytes: good.length } });
+	await markPending(api.storage, picture.id);
+	await api.sweep();
+	return picture.id;
+}
+
+const limits = { PICPIPE_DEFAULT_RECIPE: 'avatar', PICPIPE_MAX_DIMENSION: '1000' };
+
+describe('GET /v1/failures', () => {
+	it('says why pictures have failed, leads to them, and their originals can always be had', {
+		timeout: 60_000,
+	}, async () => {
+		const api = await startTestApi(limits);
+		await api.startWorker();
+		const wide = await photograph({ width: 1_200, height: 30 });
+		const files = [broken, broken, wide, good];
+		const uploaded = await Promise.all(files.map((bytes) => upload(api, bytes)));
+		const { body } = await ask(api, '/v1/failures');
+		expect(body).toMatchObject({
+			total: 3,
+			failures: [
+				{ class: 'corrupt', code: 'corrupt-picture', count: 2, retried: false },
+				{ class: 'limit', code: 'too-wide-or-high', count: 1, retried: false },
+			],
+		});
+		for (const group of body.failures) {
+			const { pictures } = (await ask(api, group.links.pictures)).body;
+			expect(pictures.map(({ id }: { id: string }) => id).sort()).toEqual([...group.latest].sort());
+			const times = pictures.map(({ failure }: { failure: { at: string } }) => failure.at).sort();
+			expect([group.firstAt, group.lastAt]).toEqual([times[0], times.at(-1)]);
+		}
+		for (const [at, { links, state }] of uploaded.entries()) {
+			expect(state).toBe(at === 3 ? 'ready' : 'failed');
+			const original = Buffer.from(await (await fetch(api.url + links.original)).arrayBuffer());
+			expect(original.equals(files[at] as Buffer)).toBe(true);
+		}
+		await api.loseIndex();
+		expect((await ask(api, '/v1/failures')).body.total).toBe(0);
+		await api.sweep();
+		expect((await ask(api, '/v1/failures')).body).toEqual(body);
+	});
+
+	it('refuses codes and classes that there are none of', async () => {
+		const api = await startTestApi();
+		for (const query of ['code=toString', 'code=no-such-code', 'class=request']) {
+			expect(await ask(api, `/v1/pictures?${query}`)).toMatchObject({ status: 400, body: { code: 'invalid-field' } });
+		}
+	});
+});
+
+describe('the class and the code of a failure', () => {
+	it('stand in the manifest, the API, the job and the log', { timeout: 60_000 }, async () => {
+		const api = await startTestApi(limits);
+		const lines: string[] = [];
+		const destination = new Writable({
+			write(chunk, _encoding, done) {
+				lines.push(String(chunk));
+				done();
+			},
+		});
+		const worker = await startWorker(api.config, createLogger('worker', 'info', destination as never));
+		onTestFinished(() => worker.stop());
+		const shown = await upload(api, broken);
+		const expected = { class: 'corrupt', code: 'corrupt-picture' };
+		expect(shown.failure).toMatchObject(expected);
+		expect((await readManifest(api.storage, shown.id))?.failure).toEqual(shown.failure);
+		// The job ends after what it was about is recorded.
+		const failedJobs = async () => (await ask(api, '/v1/queues')).body.queues[0].counts.failed;
+		await until('the job to fail', async () => (await failedJobs()) === 1);
+		const line = lines.map((one) => JSON.parse(one)).find(({ msg }) => msg === 'attempt failed');
+		expect(line).toMatchObject({ ...expected, pictureId: shown.id, attempt: 1 });
+		const reason = await failedReason(api, shown.links.job.split('/').at(-1));
+		expect(reason).toContain(`${expected.class} (${expected.code})`);
+	});
+});
+
+describe('POST /v1/failures/retry', () => {
+	it('queues a group again, or all, behind all other work, as many as are asked for', async () => {
+		const api = await startTestApi();
+		const ids: string[] = [];
+		for (let number = 0; number < 5; number++) ids.push(await failedPicture(api, new PicpipeError('storage-full')));
+		const other = await failedPicture(api, new PicpipeError('corrupt-picture'));
+		expect((await post(api, '/v1/failures/retry', { code: 'storage-full', limit: 2 })).body).toEqual({
+			queued: 2,
+			passed: 0,
+			left: 0,
+			more: true,
+		});
+		expect((await post(api, '/v1/failures/retry', { class: 'transient' })).body).toMatchObject({
+			queued: 3,
+			more: false,
+		});
+		const counts = (await ask(api, '/v1/queues')).body.queues[0].counts;
+		expect(counts).toMatchObject({ prioritized: 5, waiting: 0 });
+		expect((await ask(api, `/v1/pictures/${other}`)).body.state).toBe('failed');
+		const { body: again } = await ask(api, `/v1/pictures/${ids[0]}`);
+		expect([again.state, again.failure]).toEqual(['queued', undefined]);
+		expect(await post(api, '/v1/failures/retry')).toMatchObject({ status: 202, body: { queued: 1 } });
+		expect((await ask(api, '/v1/failures')).body).toEqual({ total: 0, failures: [] });
+		expect((await post(api, '/v1/failures/retry')).body).toMatchObject({ queued: 0, more: false });
+	});
+
+	it('makes of pictures whose trouble is over what they were to be', { timeout: 60_000 }, async () => {
+		const small = await startTestApi({ ...limits, PICPIPE_MAX_DIMENSION: '100' });
+		const worker = await small.startWorker();
+		const { id, failure } = await upload(small, good);
+		expect(failure.code).toBe('too-wide-or-high');
+		await worker.stop();
+		const larger = await startWorker({ ...small.config, maxDimension: 1_000 }, createLogger('worker', 'silent'));
+		onTestFinished(() => larger.stop());
+		expect((await post(small, '/v1/failures/retry', { code: failure.code })).body.queued).toBe(1);
+		expect(await untilFinished(small, id)).toMatchObject({ state: 'ready' });
+	});
+
+	it('is for the scope admin, and says what is wrong', async () => {
+		const { ask: askAs } = await startKeyedApi({ upload: { scopes: ['upload'] }, admin: {} });
+		const init = { method: 'POST', headers: { 'content-type': 'application/json' } };
+		expect((await askAs('upload', '/v1/failures/retry', init)).status).toBe(403);
+		const wrong = await askAs('admin', '/v1/failures/retry', { ...init, body: '{"code":"nothing"}' });
+		expect(await json(wrong)).toMatchObject({ code: 'invalid-field' });
+	});
+});
+
+describe('GET /v1/failures/quarantine', () => {
+	it('lists what took a process with it, page by page, newest first, and nothing else', async () => {
+		const api = await startTestApi();
+		const seen = { lastStep: 'decode', megapixels: 12, residentBytes: 900_000_000 };
+		const deadly: string[] = [];
+		for (const code of ['imaging-process-died', 'picture-timeout', 'worker-lost', 'imaging-process-died'] as const)
+			deadly.push(await failedPicture(api, new PicpipeError(code, undefined, { seen })));
+		await failedPicture(api, new PicpipeError('corrupt-picture'));
+		const first = (await ask(api, '/v1/failures/quarantine?limit=3')).body;
+		expect(first.pictures[0].failure).toMatchObject({ code: 'imaging-process-died', attempt: 5, seen });
+		const second = (await ask(api, `/v1/failures/quarantine?limit=3&cursor=${first.next}`)).body;
+		const found = [...first.pictures, ...second.pictures].map(({ id }) => id);
+		expect(found).toEqual([...deadly].reverse());
+		expect(second.next).toBeUndefined();
+	});
+});
+
+async function failedReason(api: TestApi, jobId: string): Promise<string> {
+	const { Queue } = await import('bullmq');
+	const { connected } = await import('../../helpers/connection.ts');
+	const queue = new Queue('pictures', { connection: await connected('worker'), prefix: api.config.redisPrefix });
+	onTestFinished(() => queue.close());
+	return String((await queue.getJob(decodeURIComponent(jobId)))?.failedReason);
+}

@@ -1,0 +1,310 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { makeEndpoint } from '../../../src/webhooks/endpoint.ts';
+import { writeEndpoint } from '../../../src/webhooks/endpoint-store.ts';
+import { form, json, startTestApi, type TestApi, untilFinished } from '../../helpers/api.ts';
+import { startKeyedApi } from '../../helpers/keys.ts';
+import { photograph } from '../../helpers/pictures.ts';
+import { says } from '../../helpers/remote.ts';
+import { isSignedWith, secret, startSink, webhooksToHere } from '../../helpers/sink.ts';
+
+let bytes: Buffer;
+beforeAll(async () => {
+	bytes = await photograph({ width: 320, height: 240 });
+});
+
+type Asks = Pick<TestApi, 'url'>;
+
+async function send(api: Asks, method: string, path: string, body?: object) {
+	const headers = { 'content-type': 'application/json' };
+	const init = { method, headers, ...(body && { body: JSON.stringify(body) }) };
+	const response = await fetch(`${api.url}${path}`, init);
+	return { status: response.status, body: response.status === 204 ? undefined : await json(response) };
+}
+
+/** Uploads a picture. @returns its id */
+async function upload(api: Asks, file = bytes, ...fields: [string, string][]): Promise<string> {
+	const response = await fetch(`${api.url}/v1/pictures`, { method: 'POST', body: form([['a.jpg', file]], ...fields) });
+	const body = await json(response);
+	expect([response.status, body.code]).toEqual([202, undefined]);
+	return body.id;
+}
+
+async function started(environment: Record<string, string> = {}) {
+	const api = await startTestApi({ ...webhooksToHere, PICPIPE_DEFAULT_RECIPE: 'avatar', ...environment });
+	await api.startWorker();
+	return { api, sink: await startSink() };
+}
+
+/** The deliveries of an endpoint, when there is one in this state. */
+async function untilDelivery(api: Asks, endpoint: string, state: string) {
+	const list = async () => (await send(api, 'GET', `/v1/webhooks/${endpoint}/deliveries?state=${state}`)).body;
+	await expect.poll(async () => (await list()).deliveries.length, { timeout: 15_000, interval: 25 }).toBeGreaterThan(0);
+	return (await list()).deliveries;
+}
+
+describe('an endpoint', () => {
+	it('is told that pictures are ready, have failed, were deleted; signed, each with an id of its own', async () => {
+		const { api, sink } = await started();
+		const made = await send(api, 'POST', '/v1/webhooks', { url: `${sink.url}/hook?token=1`, description: 'shop' });
+		expect(made).toMatchObject({ status: 201, body: { state: 'enabled', url: `${sink.url}/hook?…` } });
+		expect(made.body.events).toEqual(expect.arrayContaining(['picture.ready', 'picture.failed', 'picture.deleted']));
+
+		const good = await upload(api, bytes, ['tags', 'holiday']);
+		const broken = await upload(api, bytes.subarray(0, 3_000));
+		const [ready] = await sink.expectMessages('picture.ready', good);
+		const [failed] = await sink.expectMessages('picture.failed', broken);
+		expect(ready?.message.data).toMatchObject({ state: 'ready', tags: ['holiday'], source: { filename: 'a.jpg' } });
+		expect(ready?.message.data.variants.length).toBeGreaterThan(0);
+		const [variant] = ready?.message.data.variants ?? [];
+		expect((await fetch(`${api.url}${variant.url}`)).status).toBe(200);
+		expect(failed?.message.data).toMatchObject({ state: 'failed', failure: { class: 'corrupt' } });
+
+		expect((await send(api, 'DELETE', `/v1/pictures/${good}`)).status).toBe(204);
+		const [deleted] = await sink.expectMessages('picture.deleted', good);
+		expect(deleted?.message.data).toMatchObject({ id: good, tags: ['holiday'] });
+		expect(new Set(sink.received.map(({ id }) => id)).size).toBe(3);
+		for (const one of sink.received) {
+			expect(isSignedWith(made.body.secret, one)).toBe(true);
+			expect(isSignedWith(secret(), one)).toBe(false);
+		}
+	});
+
+	it('is told again when a picture is processed again, and then it is another message', async () => {
+		const { api, sink } = await started();
+		await send(api, 'POST', '/v1/webhooks', { url: sink.url, events: ['picture.ready'] });
+		const id = await upload(api);
+		await sink.expectMessages('picture.ready', id);
+		const again = () => send(api, 'POST', `/v1/pictures/${id}/process`, { force: true });
+		// The job that is told of may not have ended itself.
+		await expect.poll(async () => (await again()).status, { timeout: 10_000 }).toBe(202);
+		const both = await sink.expectMessages('picture.ready', id, 2);
+		expect(new Set(both.map((one) => one.id)).size).toBe(2);
+	});
+
+	it('is told of nothing but what it asked for, and of nothing while it is disabled', async () => {
+		const { api, sink } = await started();
+		const { body: failures } = await send(api, 'POST', '/v1/webhooks', { url: sink.url, events: ['picture.failed'] });
+		const other = await startSink();
+		const { body: all } = await send(api, 'POST', '/v1/webhooks', { url: other.url });
+		const [good, broken] = [await upload(api), await upload(api, bytes.subarray(0, 3_000))];
+		await other.expectMessages('picture.ready', good);
+		await sink.expectMessages('picture.failed', broken);
+		expect(sink.received).toHaveLength(1);
+
+		expect((await send(api, 'POST', `/v1/webhooks/${failures.id}/disable`)).body).toMatchObject({
+			state: 'disabled',
+			disabled: { reason: 'asked' },
+		});
+		// The list of endpoints that a worker has is at most two seconds old; what is on its way is told to nobody either.
+		const second = await upload(api, bytes.subarray(0, 3_000));
+		await other.expectMessages('picture.failed', second);
+		expect(sink.received).toHaveLength(1);
+		expect((await send(api, 'POST', `/v1/webhooks/${failures.id}/enable`)).body).toMatchObject({ state: 'enabled' });
+		expect((await send(api, 'GET', '/v1/webhooks')).body.webhooks.map(({ id }: { id: string }) => id)).toEqual([
+			failures.id,
+			all.id,
+		]);
+	});
+
+	it('gets another secret, and for a time both sign', async () => {
+		const { api, sink } = await started();
+		const { body: made } = await send(api, 'POST', '/v1/webhooks', { url: sink.url });
+		const own = secret();
+		const rotated = await send(api, 'POST', `/v1/webhooks/${made.id}/rotate-secret`, { secret: own });
+		expect(rotated).toMatchObject({ status: 200, body: { secret: own } });
+		expect(rotated.body.secrets).toHaveLength(2);
+		const [first] = await sink.expectMessages('picture.ready', await upload(api));
+		for (const one of [made.secret, own]) expect(first && isSignedWith(one, first)).toBe(true);
+
+		const { body: last } = await send(api, 'POST', `/v1/webhooks/${made.id}/rotate-secret`, { keepOldFor: 0 });
+		const [second] = await sink.expectMessages('picture.ready', await upload(api));
+		expect(second && isSignedWith(last.secret, second)).toBe(true);
+		for (const one of [made.secret, own]) expect(second && isSignedWith(one, second)).toBe(false);
+		const shown = JSON.stringify((await send(api, 'GET', `/v1/webhooks/${made.id}`)).body);
+		for (const one of [made.secret, own, last.secret]) expect(shown).not.toContain(one.slice(10));
+	});
+
+	it('that is gone for good (410) is disabled; enabled again it gets what it missed', async () => {
+		const { api, sink } = await started();
+		const { body: made } = await send(api, 'POST', '/v1/webhooks', { url: sink.url });
+		sink.answer(says(410));
+		const id = await upload(api);
+		await sink.expectMessages('picture.ready', id);
+		const path = `/v1/webhooks/${made.id}`;
+		await expect
+			.poll(async () => (await send(api, 'GET', path)).body.disabled?.reason, { timeout: 10_000 })
+			.toBe('gone');
+		const [failed] = await untilDelivery(api, made.id, 'failed');
+		expect(failed).toMatchObject({ type: 'picture.ready', pictureId: id, attempts: [{ number: 1, status: 410 }] });
+		expect(await send(api, 'POST', `${failed.links.replay}`)).toMatchObject({
+			status: 409,
+			body: { code: 'webhook-disabled' },
+		});
+		sink.answer(says(200));
+		await send(api, 'POST', `${path}/enable`);
+		expect(await send(api, 'POST', `${path}/replay`)).toMatchObject({ status: 202, body: { replayed: 1 } });
+		const [first, second] = await sink.expectMessages('picture.ready', id, 2);
+		expect([second?.id, second?.body]).toEqual([first?.id, first?.body]);
+	});
+
+	it('that was deleted is told nothing more, and nothing of it is left', async () => {
+		const { api, sink } = await started();
+		const { body: made } = await send(api, 'POST', '/v1/webhooks', { url: sink.url });
+		sink.answer(says(500));
+		const id = await upload(api);
+		await sink.expectMessages('picture.ready', id);
+		expect((await send(api, 'DELETE', `/v1/webhooks/${made.id}`)).status).toBe(204);
+		for (const path of ['', '/deliveries', `/deliveries/msg_${'0'.repeat(32)}`]) {
+			expect(await send(api, 'GET', `/v1/webhooks/${made.id}${path}`)).toMatchObject({
+				status: 404,
+				body: { code: 'webhook-not-found' },
+			});
+		}
+		const left: string[] = [];
+		for await (const key of api.storage.list('webhooks/')) left.push(key);
+		expect(left).toEqual([]);
+	});
+});
+
+describe('deliveries', () => {
+	it('are in the log, with each attempt, and can be replayed after they were taken, with the same id', async () => {
+		const { api, sink } = await started({ PICPIPE_WEBHOOK_SCHEDULE: '1,1,1' });
+		const { body: made } = await send(api, 'POST', '/v1/webhooks', { url: sink.url });
+		sink.answer((request, response, at) =>
+			says(at < 3 ? 503 : 200, at === 1 ? { 'retry-after': '2' } : {})(request, response),
+		);
+		const started1 = performance.now();
+		const id = await upload(api);
+		const three = await sink.expectMessages('picture.ready', id, 3);
+		// Retry-After of two seconds, then the schedule's one.
+		expect(performance.now() - started1).toBeGreaterThan(2_700);
+		expect(new Set(three.map((one) => one.id)).size).toBe(1);
+		const [delivery] = await untilDelivery(api, made.id, 'delivered');
+		expect(delivery.attempts.map(({ status }: { status: number }) => status)).toEqual([503, 503, 200]);
+		const { body: shown } = await send(api, 'GET', delivery.links.self);
+		expect(shown.body).toEqual(three[0]?.message);
+		expect(await send(api, 'POST', delivery.links.replay)).toMatchObject({ status: 202, body: { state: 'waiting' } });
+		const four = await sink.expectMessages('picture.ready', id, 4);
+		expect(four[3]).toMatchObject({ id: four[0]?.id, body: four[0]?.body });
+		expect((await send(api, 'GET', `/v1/webhooks/${made.id}/deliveries/msg_${'0'.repeat(32)}`)).body.code).toBe(
+			'delivery-not-found',
+		);
+	});
+
+	it('come in pages, newest first, and no more are kept than are set', async () => {
+		const { api, sink } = await started({ PICPIPE_WEBHOOK_LOG: '3' });
+		const { body: made } = await send(api, 'POST', '/v1/webhooks', { url: sink.url });
+		const ids: string[] = [];
+		for (let number = 0; number < 4; number++) {
+			ids.push(await upload(api));
+			await sink.expectMessages('picture.ready', ids[number] ?? '');
+		}
+		const page = async (cursor: string) =>
+			(await send(api, 'GET', `/v1/webhooks/${made.id}/deliveries?limit=2${cursor}`)).body;
+		await expect.poll(async () => (await page('')).deliveries[0]?.pictureId, { timeout: 5_000 }).toBe(ids[3]);
+		const first = await page('');
+		const second = await page(`&cursor=${first.next}`);
+		const found = [...first.deliveries, ...second.deliveries].map(({ pictureId }) => pictureId);
+		expect(found).toEqual([ids[3], ids[2], ids[1]]);
+		expect(second.next).toBeUndefined();
+	});
+});
+
+describe('a webhook of an upload', () => {
+	it('is told of that picture alone, of a file and of an address, signed with the secrets of the settings', async () => {
+		const [first, second] = [secret(), secret()];
+		const { api, sink } = await started({
+			PICPIPE_WEBHOOK_SECRETS: `${first},${second}`,
+			PICPIPE_FETCH_NETWORKS: '127.0.0.0/8',
+			PICPIPE_FETCH_PORTS: '*',
+		});
+		const own = `${sink.url}/own?token=secret`;
+		const id = await upload(api, bytes, ['webhook', own]);
+		await untilFinished(api, await upload(api));
+		const shown = (await send(api, 'GET', `/v1/pictures/${id}`)).body;
+		expect(shown.webhook).toBe(`${sink.url}/own?…`);
+		const [ready] = await sink.expectMessages('picture.ready', id);
+		expect(ready?.path).toBe('/own?token=secret');
+		for (const one of [first, second]) expect(ready && isSignedWith(one, ready)).toBe(true);
+		expect(ready?.body).not.toContain('token=secret');
+
+		const original = `${api.url}/v1/pictures/${id}/original`;
+		const fetched = await send(api, 'POST', '/v1/pictures', { url: original, webhook: own });
+		expect(fetched.status).toBe(202);
+		await sink.expectMessages('picture.ready', fetched.body.id);
+		expect(new Set(sink.received.map(({ message }) => message.data.id))).toEqual(new Set([id, fetched.body.id]));
+		const [delivery] = await untilDelivery(api, 'picture', 'delivered');
+		expect(delivery.url).toBe(`${sink.url}/own?…`);
+	});
+
+	it('is refused without secrets, in a network that is not allowed, and with an upload token', async () => {
+		const { api, sink } = await started();
+		const refusal = async (at: Asks, webhook: string) => {
+			const body = form([['a.jpg', bytes]], ['webhook', webhook]);
+			const response = await fetch(`${at.url}/v1/pictures`, { method: 'POST', body });
+			const byUrl = await send(at, 'POST', '/v1/pictures', { url: 'https://example.org/a.jpg', webhook });
+			const { code } = await json(response);
+			expect([byUrl.status, byUrl.body.code]).toEqual([response.status, code]);
+			return [response.status, code];
+		};
+		expect(await refusal(api, sink.url)).toEqual([422, 'webhook-unsigned']);
+		expect(await api.keys()).toEqual([]);
+		const guarded = await startTestApi({ PICPIPE_WEBHOOK_SECRETS: secret() });
+		expect(await refusal(guarded, 'http://127.0.0.1/')).toEqual([422, 'address-not-allowed']);
+		expect(await refusal(guarded, 'http://169.254.169.254/latest')).toEqual([422, 'address-not-allowed']);
+		expect(await refusal(guarded, 'https://example.org:22/')).toEqual([422, 'url-not-allowed']);
+		expect(await refusal(guarded, 'ftp://example.org/')).toEqual([422, 'url-unsupported']);
+		const { body } = await send(guarded, 'POST', '/v1/upload-tokens', {});
+		const token = await fetch(`${guarded.url}/v1/pictures?webhook=https://example.org`, {
+			method: 'POST',
+			body: new Uint8Array(bytes),
+			headers: { 'content-type': 'image/jpeg', authorization: `Bearer ${body.token}` },
+		});
+		expect(await json(token)).toMatchObject({ code: expect.stringMatching(/fixed-by-token|invalid-upload-token/) });
+	});
+});
+
+describe('the endpoint of the settings', () => {
+	it('is told of everything, can be disabled, and is changed by the settings alone', async () => {
+		const sink = await startSink();
+		const own = secret();
+		const { api } = await started({ PICPIPE_WEBHOOK_URL: `${sink.url}/all`, PICPIPE_WEBHOOK_SECRETS: own });
+		const id = await upload(api);
+		const [ready] = await sink.expectMessages('picture.ready', id);
+		expect(ready && isSignedWith(own, ready)).toBe(true);
+		expect((await send(api, 'GET', '/v1/webhooks/setting')).body).toMatchObject({ id: 'setting', state: 'enabled' });
+		expect(await send(api, 'DELETE', '/v1/webhooks/setting')).toMatchObject({
+			status: 409,
+			body: { code: 'webhook-fixed' },
+		});
+		expect((await send(api, 'POST', '/v1/webhooks/setting/disable')).body.state).toBe('disabled');
+	});
+});
+
+describe('the calls', () => {
+	it('are for keys with the scope admin', async () => {
+		const { ask } = await startKeyedApi({ upload: { scopes: ['upload'] }, admin: {} });
+		expect((await ask('upload', '/v1/webhooks')).status).toBe(403);
+		expect((await ask('admin', '/v1/webhooks')).status).toBe(200);
+	});
+
+	it('refuse what is wrong with a sentence', async () => {
+		const api = await startTestApi();
+		const refusals = {
+			'expected a URL': [{}, 'invalid-field'],
+			'private network': [{ url: 'http://10.0.0.1/' }, 'address-not-allowed'],
+			'no such event': [{ url: 'https://example.org', events: ['picture.lost'] }, 'invalid-field'],
+			'a short secret': [{ url: 'https://example.org', secret: 'whsec_AAAA' }, 'invalid-field'],
+			'no such field': [{ url: 'https://example.org', colour: 'red' }, 'unknown-field'],
+		} as const;
+		for (const [what, [body, code]] of Object.entries(refusals)) {
+			expect([what, (await send(api, 'POST', '/v1/webhooks', body)).body.code]).toEqual([what, code]);
+		}
+		for (let number = 0; number < 100; number++)
+			await writeEndpoint(api.storage, makeEndpoint({ url: 'https://example.org/' }));
+		expect(await send(api, 'POST', '/v1/webhooks', { url: 'https://example.org' })).toMatchObject({
+			status: 409,
+			body: { code: 'too-many-webhooks' },
+		});
+	});
+});

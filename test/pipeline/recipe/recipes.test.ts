@@ -1,0 +1,98 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadRecipes } from '../../../src/pipeline/recipe/recipes.ts';
+
+let folder: string;
+beforeAll(async () => {
+	folder = await mkdtemp(join(tmpdir(), 'picpipe-recipes-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+async function load(name: string, text: string) {
+	const file = join(folder, name);
+	await writeFile(file, text);
+	return loadRecipes(file);
+}
+
+describe('loadRecipes', () => {
+	it('has the built-in recipes, each with a line about it', async () => {
+		const recipes = await loadRecipes(undefined);
+		expect([...recipes.keys()]).toEqual(['web', 'avatar', 'product', 'social', 'archive']);
+		for (const { doc } of recipes.values()) expect(doc).toMatch(/^[A-Z].*\.$/);
+		const { definition } = recipes.get('web') ?? expect.fail();
+		expect(definition.analyse).toEqual(['phash', 'thumbhash']);
+		expect(Object.keys(definition.variants)).toEqual(['large', 'medium', 'small', 'thumb']);
+	});
+
+	it('adds those of a YAML file, and lets it replace built-in ones', async () => {
+		const recipes = await load(
+			'recipes.yaml',
+			`recipes:
+  shop:
+    variants:
+      card: { steps: [{ resize: { width: 640, height: 480 } }], encode: [{ avif: { quality: 50 } }, { webp: {} }] }
+  web:
+    variants:
+      only: { encode: [{ webp: {} }] }
+`,
+		);
+		expect([...recipes.keys()]).toEqual(['web', 'avatar', 'product', 'social', 'archive', 'shop']);
+		expect(Object.keys(recipes.get('web')?.definition.variants ?? {})).toEqual(['only']);
+		expect(recipes.get('shop')?.definition.variants.card?.encode).toHaveLength(2);
+	});
+
+	it('reads JSON', async () => {
+		const json = JSON.stringify({ recipes: { tiny: { variants: { a: { encode: [{ png: {} }] } } } } });
+		expect((await load('recipes.json', json)).has('tiny')).toBe(true);
+	});
+
+	it('keeps the line about a recipe out of its digest', async () => {
+		const recipe = 'variants: { a: { encode: [{ png: {} }] } }';
+		const told = await load('told.yaml', `recipes: { tiny: { doc: A small one., ${recipe} } }`);
+		const untold = await load('untold.yaml', `recipes: { tiny: { ${recipe} } }`);
+		expect(told.get('tiny')?.doc).toBe('A small one.');
+		expect(untold.get('tiny')).not.toHaveProperty('doc');
+		expect(told.get('tiny')?.digest).toBe(untold.get('tiny')?.digest);
+		expect(told.get('tiny')?.definition).not.toHaveProperty('doc');
+	});
+
+	it('limits the recipes of the file, and those alone', async () => {
+		const file = join(folder, 'large.yaml');
+		const variant = '{ steps: [{ resize: { width: 9 } }, { resize: { width: 8 } }], encode: [{ png: {} }] }';
+		await writeFile(file, `recipes: { tiny: { variants: { a: ${variant}, b: ${variant} } } }`);
+		expect((await loadRecipes(file, { maxSteps: 2, maxVariants: 2 })).size).toBe(6);
+		await expect(loadRecipes(file, { maxSteps: 1, maxVariants: 1 })).rejects.toThrow(
+			/recipe "tiny": variants: expected at most 1 \(PICPIPE_MAX_VARIANTS\), received 2; variants\.a\.steps: expected at most 1 \(PICPIPE_MAX_STEPS\), received 2; variants\.b\.steps: /,
+		);
+	});
+
+	it.each([
+		['inline.yaml', 'recipes: { inline: {} }', /recipe "inline": name: expected another one/],
+		['broken.yaml', 'recipes: {web: [', /broken\.yaml: .*at line 1/s],
+		['empty.yaml', '', /empty\.yaml: expected an object, received null/],
+		['other.yaml', 'receipts: {}', /other\.yaml: receipts: expected no such key/],
+		['preset.yaml', 'presets: { other: {} }', /preset\.yaml: presets\.other: /],
+		[
+			'long.yaml',
+			`presets: { ipx: { a: "${'w'.repeat(2_001)}" } }`,
+			/presets\.ipx\.a: expected at most 2000 characters/,
+		],
+		['twice.yaml', 'recipes:\n  a: 1\n  a: 2\n', /twice\.yaml: .*unique/s],
+		[
+			'two.yaml',
+			'recipes:\n  A: {}\n  b: { variants: { c: { encode: [{ bmp: {} }] } } }\n',
+			/two\.yaml: recipe "A": name: expected 1 to 32 .*; recipe "b": variants\.c\.encode\[0\]: expected one of /,
+		],
+	])('says what is wrong with %s', async (name, text, message) => {
+		await expect(load(name, text)).rejects.toMatchObject({
+			code: 'invalid-recipe',
+			message: expect.stringMatching(message),
+		});
+	});
+
+	it('says when the file is not there', async () => {
+		await expect(loadRecipes(join(folder, 'none.yaml'))).rejects.toThrow(/none\.yaml: ENOENT/);
+	});
+});

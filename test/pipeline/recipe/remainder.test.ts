@@ -1,0 +1,66 @@
+import { describe, expect, it } from 'vitest';
+import type { Recipe } from '../../../src/domain/recipe.ts';
+import { analysisDigest, parseRecipe, planVariants, variantDigest } from '../../../src/pipeline/recipe/plan.ts';
+import { remainder } from '../../../src/pipeline/recipe/remainder.ts';
+
+const recipe = parseRecipe('shop', {
+	analyse: ['thumbhash'],
+	variants: {
+		card: { from: 'large', steps: [{ resize: { width: 400 } }], encode: [{ webp: {} }, { jpeg: {} }] },
+		icon: { from: 'card', steps: [{ resize: { width: 32 } }], encode: [{ png: {} }] },
+		large: { steps: [{ resize: { width: 900 } }], encode: [{ webp: {} }] },
+		other: { encode: [{ webp: {} }] },
+	},
+}).definition;
+
+/** What would be made: `card.webp` and so on, bases without an encoding as `large`. */
+function left(there: readonly string[], isAnalysed = true): string[] | undefined {
+	const rest = remainder(recipe, ({ name }, { encoder }) => there.includes(`${name}.${encoder.name}`), isAnalysed);
+	return (
+		rest && [
+			...rest.analyse,
+			...Object.entries(rest.variants).flatMap(([name, { encode }]) =>
+				encode.length === 0 ? [name] : encode.map((one) => `${name}.${Object.keys(one)[0]}`),
+			),
+		]
+	);
+}
+
+const all = ['card.webp', 'card.jpeg', 'icon.png', 'large.webp', 'other.webp'];
+const allBut = (...names: string[]) => all.filter((name) => !names.includes(name));
+
+describe('remainder', () => {
+	it('is the whole recipe where nothing is there, and nothing where all is', () => {
+		expect(remainder(recipe, () => false, false)).toEqual(recipe);
+		expect(left(all)).toBeUndefined();
+	});
+
+	it('holds single encodings', () => {
+		expect(left(allBut('card.jpeg', 'other.webp'))).toEqual(['card.jpeg', 'large', 'other.webp']);
+		expect(left(allBut('large.webp'))).toEqual(['large.webp']);
+	});
+
+	it('holds what others stand on without its encodings, all the way to the original', () => {
+		expect(left(allBut('icon.png'))).toEqual(['card', 'icon.png', 'large']);
+	});
+
+	it('holds the analysis alone', () => {
+		expect(left(all, false)).toEqual(['thumbhash']);
+	});
+
+	it('gives what it makes the digests of the whole', () => {
+		const digests = (of: Recipe) =>
+			planVariants(of).flatMap((variant) =>
+				variant.encodings.map((encoding) => `${variant.name} ${variantDigest('aa', variant, encoding)}`),
+			);
+		const rest = remainder(recipe, ({ name }) => name !== 'icon', true) ?? expect.fail();
+		expect(digests(rest)).toHaveLength(1);
+		expect(digests(recipe)).toEqual(expect.arrayContaining(digests(rest)));
+	});
+});
+
+it('has a digest of the analysis that depends on the original and on what is asked for', () => {
+	expect(analysisDigest('aa', recipe)).toBe(analysisDigest('aa', { ...recipe, variants: {} }));
+	expect(analysisDigest('bb', recipe)).not.toBe(analysisDigest('aa', recipe));
+	expect(analysisDigest('aa', { ...recipe, analyse: [] })).not.toBe(analysisDigest('aa', recipe));
+});
