@@ -20,187 +20,207 @@ interface ErrorRow {
 
 export const errorTable = {
 	// The request itself
-	'malformed-request': { status: 400, class: 'request', title: 'The request could not be understood.' },
-	'malformed-multipart': { status: 400, class: 'request', title: 'The multipart body is malformed or was cut off.' },
-	'no-file': { status: 400, class: 'request', title: 'The request holds no file.' },
+	'malformed-request': { status: 400, class: 'request', title: 'The request is malformed.' },
+	'malformed-multipart': { status: 400, class: 'request', title: 'The multipart body is malformed or incomplete.' },
+	'no-file': { status: 400, class: 'request', title: 'The request contains no file.' },
 	'empty-file': { status: 400, class: 'request', title: 'The file is empty.' },
-	'invalid-field': { status: 400, class: 'request', title: 'A field has a value that is not allowed.' },
-	'unknown-field': { status: 400, class: 'request', title: 'A field is not known here.' },
-	'unknown-recipe': { status: 400, class: 'request', title: 'There is no recipe of that name.' },
-	'unknown-batch': { status: 400, class: 'request', title: 'There is no batch with that id.' },
-	'invalid-recipe': { status: 400, class: 'request', title: 'The recipe is not valid.' },
-	'inline-recipes-off': { status: 403, class: 'request', title: 'Requests may not bring recipes of their own here.' },
-	'invalid-id': { status: 400, class: 'request', title: 'That is not the id of a picture.' },
-	'invalid-idempotency-key': { status: 400, class: 'request', title: 'The idempotency key is not valid.' },
-	'invalid-upload-header': { status: 400, class: 'request', title: 'A header of the resumable upload is not valid.' },
-	'upload-aborted': { status: 400, class: 'request', title: 'The upload ended before it was complete.' },
-	unauthorized: { status: 401, class: 'request', title: 'A valid API key is needed.' },
-	'invalid-upload-token': { status: 401, class: 'request', title: 'The upload token is not valid.' },
-	'insufficient-scope': { status: 403, class: 'request', title: 'The API key may not do that.' },
+	'invalid-field': { status: 400, class: 'request', title: 'A field has an invalid value.' },
+	'unknown-field': { status: 400, class: 'request', title: 'The request contains an unknown field.' },
+	'unknown-recipe': { status: 400, class: 'request', title: 'No recipe has this name.' },
+	'unknown-batch': { status: 400, class: 'request', title: 'No batch has this id.' },
+	'invalid-recipe': { status: 400, class: 'request', title: 'The recipe is invalid.' },
+	'inline-recipes-off': { status: 403, class: 'request', title: 'Inline recipes are disabled.' },
+	'invalid-id': { status: 400, class: 'request', title: 'The picture id is invalid.' },
+	'invalid-idempotency-key': { status: 400, class: 'request', title: 'The idempotency key is invalid.' },
+	'invalid-upload-header': { status: 400, class: 'request', title: 'A header of the resumable upload is invalid.' },
+	'upload-aborted': { status: 400, class: 'request', title: 'The upload was aborted before it was complete.' },
+	unauthorized: { status: 401, class: 'request', title: 'A valid API key is required.' },
+	'invalid-upload-token': { status: 401, class: 'request', title: 'The upload token is invalid.' },
+	'insufficient-scope': { status: 403, class: 'request', title: 'The API key lacks the required scope.' },
 	'upload-concatenated': {
 		status: 403,
 		class: 'request',
-		title: 'An upload that was made of partial ones takes no bytes.',
+		title: 'An upload assembled from partial uploads accepts no bytes.',
 	},
-	'recipe-not-allowed': { status: 403, class: 'request', title: 'The API key may not use that recipe.' },
-	'fixed-by-token': { status: 403, class: 'request', title: 'The upload token has decided that already.' },
-	'cross-site': { status: 403, class: 'request', title: 'Requests from other web sites are refused.' },
-	'not-found': { status: 404, class: 'request', title: 'There is nothing at that address.' },
-	'picture-not-found': { status: 404, class: 'request', title: 'There is no picture with that id.' },
-	'upload-not-found': { status: 404, class: 'request', title: 'There is no upload with that id.' },
+	'recipe-not-allowed': { status: 403, class: 'request', title: 'The API key may not use this recipe.' },
+	'fixed-by-token': { status: 403, class: 'request', title: 'The upload token already sets this field.' },
+	'cross-site': { status: 403, class: 'request', title: 'Requests from other websites are refused.' },
+	'not-found': { status: 404, class: 'request', title: 'Nothing exists at this URL.' },
+	'picture-not-found': { status: 404, class: 'request', title: 'No picture has this id.' },
+	'upload-not-found': { status: 404, class: 'request', title: 'No upload has this id.' },
 	'layer-not-found': {
 		status: 404,
 		class: 'request',
-		title: 'There is no picture for a layer that the address names.',
+		title: 'No picture exists for a layer in the URL.',
 	},
-	'variant-not-found': { status: 404, class: 'request', title: 'The picture has no such variant.' },
-	'recipe-not-found': { status: 404, class: 'request', title: 'There is no recipe of that name.' },
-	'queue-not-found': { status: 404, class: 'request', title: 'There is no queue of that name.' },
-	'batch-not-found': { status: 404, class: 'request', title: 'There is no batch with that id.' },
-	'webhook-not-found': { status: 404, class: 'request', title: 'There is no endpoint of webhooks with that id.' },
-	'delivery-not-found': { status: 404, class: 'request', title: 'The endpoint has no such delivery.' },
-	'method-not-allowed': { status: 405, class: 'request', title: 'That method is not allowed at this address.' },
-	'upload-too-slow': { status: 408, class: 'request', title: 'The request body came too slowly.' },
-	'wrong-offset': { status: 409, class: 'request', title: 'The upload has come further, or less far.' },
+	'variant-not-found': { status: 404, class: 'request', title: 'The picture has no variant with this name.' },
+	'recipe-not-found': { status: 404, class: 'request', title: 'No recipe has this name.' },
+	'queue-not-found': { status: 404, class: 'request', title: 'No queue has this name.' },
+	'batch-not-found': { status: 404, class: 'request', title: 'No batch has this id.' },
+	'webhook-not-found': { status: 404, class: 'request', title: 'No webhook endpoint has this id.' },
+	'delivery-not-found': { status: 404, class: 'request', title: 'The webhook endpoint has no delivery with this id.' },
+	'method-not-allowed': { status: 405, class: 'request', title: 'This URL does not support the request method.' },
+	'upload-too-slow': { status: 408, class: 'request', title: 'The request body arrived too slowly.' },
+	'wrong-offset': { status: 409, class: 'request', title: 'Upload-Offset does not match the current offset.' },
 	'upload-unfinished': { status: 409, class: 'request', title: 'A partial upload is not complete yet.' },
 	'upload-expired': { status: 410, class: 'request', title: 'The upload has expired.' },
-	'unsupported-tus-version': { status: 412, class: 'request', title: 'That version of tus is not spoken here.' },
-	'upload-locked': { status: 423, class: 'request', title: 'Another request is working on the upload.' },
-	'checksum-mismatch': { status: 460, class: 'request', title: 'The bytes do not have that checksum.' },
-	'batch-closed': { status: 409, class: 'request', title: 'The batch takes no further picture.' },
+	'unsupported-tus-version': {
+		status: 412,
+		class: 'request',
+		title: 'This version of the tus protocol is not supported.',
+	},
+	'upload-locked': { status: 423, class: 'request', title: 'Another request is writing to the upload.' },
+	'checksum-mismatch': { status: 460, class: 'request', title: 'The checksum does not match the received bytes.' },
+	'batch-closed': { status: 409, class: 'request', title: 'The batch is closed and accepts no more pictures.' },
 	'delivery-busy': { status: 409, class: 'request', title: 'The webhook is being delivered.' },
-	'webhook-disabled': { status: 409, class: 'request', title: 'The endpoint is disabled.' },
-	'webhook-fixed': { status: 409, class: 'request', title: 'The endpoint is that of the settings.' },
+	'webhook-disabled': { status: 409, class: 'request', title: 'The webhook endpoint is disabled.' },
+	'webhook-fixed': {
+		status: 409,
+		class: 'request',
+		title: 'This endpoint comes from the configuration and cannot be changed here.',
+	},
 	'too-many-webhooks': {
 		status: 409,
 		class: 'request',
-		title: 'There are as many endpoints of webhooks as there may be.',
+		title: 'The maximum number of webhook endpoints has been reached.',
 	},
-	'picture-busy': { status: 409, class: 'request', title: 'The picture is being worked on.' },
-	'duplicate-picture': { status: 409, class: 'request', title: 'There is a picture of the same bytes already.' },
+	'picture-busy': { status: 409, class: 'request', title: 'The picture is being processed.' },
+	'duplicate-picture': { status: 409, class: 'request', title: 'A picture with the same bytes already exists.' },
 	'idempotency-key-in-use': {
 		status: 409,
 		class: 'request',
-		title: 'A request with that idempotency key is under way.',
+		title: 'A request with this idempotency key is in progress.',
 	},
 	'idempotency-key-reused': {
 		status: 422,
 		class: 'request',
-		title: 'The idempotency key was used for another request.',
+		title: 'The idempotency key was already used for a different request.',
 	},
 	'not-hashed': { status: 409, class: 'request', title: 'The picture has no perceptual hash to compare.' },
 	'webhook-unsigned': {
 		status: 422,
 		class: 'request',
-		title: 'There is no secret to sign webhooks with that uploads ask for.',
+		title: 'No secret is configured to sign webhooks requested by uploads.',
 	},
-	'not-processed': { status: 409, class: 'request', title: 'The picture has not been worked on yet.' },
+	'not-processed': { status: 409, class: 'request', title: 'The picture has not been processed yet.' },
 	'not-fetched': { status: 409, class: 'request', title: 'The picture has not been fetched yet.' },
 	'not-failed': { status: 409, class: 'request', title: 'Only a failed picture can be retried.' },
 	'body-too-large': { status: 413, class: 'request', title: 'The request body is too large.' },
-	'unsupported-media-type': { status: 415, class: 'request', title: 'That content type is not accepted here.' },
-	'rate-exceeded': { status: 429, class: 'request', title: 'The API key has made too many requests.' },
-	'concurrency-exceeded': { status: 429, class: 'request', title: 'The API key has too many requests under way.' },
-	'quota-exceeded': { status: 429, class: 'request', title: 'No more pictures are allowed for now.' },
-	'invalid-delivery-url': { status: 400, class: 'request', title: 'The address of the picture is not understood.' },
-	'option-unsupported': { status: 400, class: 'request', title: 'The address has an option that is not known here.' },
-	'invalid-signature': { status: 403, class: 'request', title: 'The address is not signed as it has to be.' },
-	'delivery-keys-missing': { status: 422, class: 'request', title: 'There is no key to sign addresses with.' },
-	'source-not-allowed': { status: 403, class: 'request', title: 'Pictures of that host are not served here.' },
-	'url-expired': { status: 410, class: 'request', title: 'The address has expired.' },
-	'range-not-satisfiable': { status: 416, class: 'request', title: 'The range lies outside of the file.' },
+	'unsupported-media-type': { status: 415, class: 'request', title: 'The content type is not accepted.' },
+	'rate-exceeded': { status: 429, class: 'request', title: 'The API key has exceeded its request rate.' },
+	'concurrency-exceeded': { status: 429, class: 'request', title: 'The API key has too many concurrent requests.' },
+	'quota-exceeded': { status: 429, class: 'request', title: 'The picture quota has been used up for now.' },
+	'invalid-delivery-url': { status: 400, class: 'request', title: 'The image URL is invalid.' },
+	'option-unsupported': { status: 400, class: 'request', title: 'The image URL contains an unsupported option.' },
+	'invalid-signature': { status: 403, class: 'request', title: 'The URL signature is invalid.' },
+	'delivery-keys-missing': { status: 422, class: 'request', title: 'No key is configured to sign URLs with.' },
+	'source-not-allowed': { status: 403, class: 'request', title: 'Pictures from this host are not allowed.' },
+	'url-expired': { status: 410, class: 'request', title: 'The URL has expired.' },
+	'range-not-satisfiable': { status: 416, class: 'request', title: 'The requested range is outside the file.' },
 
 	// The picture
 	'file-too-large': { status: 413, class: 'limit', title: 'The file is larger than allowed.' },
-	'too-many-parts': { status: 413, class: 'limit', title: 'The upload came in more parts than allowed.' },
-	'too-many-files': { status: 413, class: 'limit', title: 'There are more files than allowed.' },
+	'too-many-parts': { status: 413, class: 'limit', title: 'The upload has more parts than allowed.' },
+	'too-many-files': { status: 413, class: 'limit', title: 'The request contains more files than allowed.' },
 	'too-many-pixels': { status: 422, class: 'limit', title: 'The picture has more pixels than allowed.' },
 	'too-wide-or-high': { status: 422, class: 'limit', title: 'The picture is wider or higher than allowed.' },
 	'too-many-frames': { status: 422, class: 'limit', title: 'The picture has more frames than allowed.' },
 	'too-many-elements': { status: 422, class: 'limit', title: 'The SVG has more elements than allowed.' },
 	'recipe-too-large': { status: 422, class: 'limit', title: 'The recipe is larger than allowed.' },
-	'output-too-large': { status: 422, class: 'limit', title: 'A variant would be larger than allowed.' },
-	'picture-timeout': { status: 422, class: 'limit', title: 'The picture took longer to process than allowed.' },
-	'unsupported-type': { status: 415, class: 'unsupported', title: 'The file is not a picture of a supported type.' },
+	'output-too-large': { status: 422, class: 'limit', title: 'A variant would exceed the size limit.' },
+	'picture-timeout': { status: 422, class: 'limit', title: 'Processing the picture took longer than allowed.' },
+	'unsupported-type': { status: 415, class: 'unsupported', title: 'The file type is not supported.' },
 	'unsupported-feature': {
 		status: 422,
 		class: 'unsupported',
 		title: 'The picture uses a feature that is not supported.',
 	},
-	'no-such-page': { status: 422, class: 'unsupported', title: 'The picture has no such page.' },
-	// Another server, asked for a picture or told of one
-	'url-unsupported': { status: 422, class: 'unsupported', title: 'That kind of address cannot be asked.' },
-	'url-not-allowed': { status: 422, class: 'unsupported', title: 'That address may not be asked from here.' },
+	'no-such-page': { status: 422, class: 'unsupported', title: 'The picture does not have this page.' },
+	// Remote servers: fetches and webhooks
+	'url-unsupported': { status: 422, class: 'unsupported', title: 'URLs of this kind cannot be fetched.' },
+	'url-not-allowed': { status: 422, class: 'unsupported', title: 'This URL may not be requested.' },
 	'address-not-allowed': {
 		status: 422,
 		class: 'unsupported',
-		title: 'The address leads into a network that may not be reached from here.',
+		title: 'The host resolves to a network that may not be reached.',
 	},
-	'remote-missing': { status: 422, class: 'unsupported', title: 'The other server has nothing at that address.' },
-	'remote-refused': { status: 422, class: 'unsupported', title: 'The other server gave an answer that is of no use.' },
-	'remote-untrusted': { status: 422, class: 'unsupported', title: 'The other server could not prove who it is.' },
-	'too-many-redirects': { status: 422, class: 'limit', title: 'The other server led on more often than allowed.' },
-	'remote-unavailable': { status: 503, class: 'transient', title: 'The other server cannot serve at the moment.' },
-	'webhook-gone': { status: 422, class: 'unsupported', title: 'The receiver wants no more webhooks.' },
-	'webhook-refused': { status: 503, class: 'transient', title: 'The receiver of a webhook did not take it.' },
-	'remote-timeout': { status: 503, class: 'transient', title: 'The other server took too long.' },
+	'remote-missing': { status: 422, class: 'unsupported', title: 'The remote server has nothing at this URL.' },
+	'remote-refused': { status: 422, class: 'unsupported', title: 'The remote server returned an unusable response.' },
+	'remote-untrusted': {
+		status: 422,
+		class: 'unsupported',
+		title: 'The identity of the remote server could not be verified.',
+	},
+	'too-many-redirects': { status: 422, class: 'limit', title: 'The remote server redirected more often than allowed.' },
+	'remote-unavailable': { status: 503, class: 'transient', title: 'The remote server is currently unavailable.' },
+	'webhook-gone': { status: 422, class: 'unsupported', title: 'The receiver no longer accepts webhooks.' },
+	'webhook-refused': { status: 503, class: 'transient', title: 'The receiver did not accept the webhook.' },
+	'remote-timeout': { status: 503, class: 'transient', title: 'The remote server took too long to respond.' },
 
 	'corrupt-picture': { status: 422, class: 'corrupt', title: 'The picture is damaged and cannot be decoded.' },
-	'asset-missing': { status: 500, class: 'unsupported', title: 'A picture that the recipe uses is not there.' },
+	'asset-missing': { status: 500, class: 'unsupported', title: 'A picture used by the recipe is missing.' },
 	'asset-changed': {
 		status: 503,
 		class: 'transient',
-		title: 'A picture that the recipe uses was replaced at this very moment.',
+		title: 'A picture used by the recipe was replaced during processing.',
 	},
-	'no-fonts': { status: 500, class: 'unsupported', title: 'The machine has no font to write with.' },
-	'original-changed': { status: 500, class: 'internal', title: 'The stored original is not what was received.' },
-	'original-missing': { status: 500, class: 'internal', title: 'The stored original is gone.' },
-	'imaging-process-died': { status: 500, class: 'internal', title: 'The process that worked on the picture died.' },
-	'invalid-job': { status: 500, class: 'unsupported', title: 'The job holds data that this version cannot read.' },
+	'no-fonts': { status: 500, class: 'unsupported', title: 'The machine has no font to draw text with.' },
+	'original-changed': { status: 500, class: 'internal', title: 'The stored original differs from the uploaded bytes.' },
+	'original-missing': { status: 500, class: 'internal', title: 'The stored original is missing.' },
+	'imaging-process-died': {
+		status: 500,
+		class: 'internal',
+		title: 'The imaging process died while processing the picture.',
+	},
+	'invalid-job': { status: 500, class: 'unsupported', title: 'This version cannot read the job data.' },
 	'worker-lost': {
 		status: 500,
 		class: 'internal',
-		title: 'The worker was lost too often while working on the picture.',
+		title: 'The worker was lost too often while processing the picture.',
 	},
 
-	// What we stand on
-	'queue-unavailable': { status: 503, class: 'transient', title: 'The queue cannot be reached at the moment.' },
-	'storage-unavailable': { status: 503, class: 'transient', title: 'The storage cannot be reached at the moment.' },
+	// The services that picpipe depends on
+	'queue-unavailable': { status: 503, class: 'transient', title: 'The queue is currently unavailable.' },
+	'storage-unavailable': { status: 503, class: 'transient', title: 'The storage is currently unavailable.' },
 	'duplicate-undecided': {
 		status: 503,
 		class: 'transient',
-		title: 'Whether there is a picture of the same bytes cannot be told at the moment.',
+		title: 'The check for an identical picture is currently unavailable.',
 	},
-	'queue-full': { status: 503, class: 'transient', title: 'Too much work is waiting already.' },
-	'render-queue-full': { status: 503, class: 'transient', title: 'Too many pictures are waiting to be made.' },
-	'render-unfinished': { status: 503, class: 'transient', title: 'The picture is still being made.' },
-	'storage-nearly-full': { status: 503, class: 'transient', title: 'There is too little room left for uploads.' },
+	'queue-full': { status: 503, class: 'transient', title: 'Too many jobs are waiting.' },
+	'render-queue-full': { status: 503, class: 'transient', title: 'Too many renders are waiting.' },
+	'render-unfinished': { status: 503, class: 'transient', title: 'The image is still being rendered.' },
+	'storage-nearly-full': {
+		status: 503,
+		class: 'transient',
+		title: 'The storage is almost full and accepts no uploads.',
+	},
 	stopping: { status: 503, class: 'transient', title: 'The server is stopping.' },
 	'picture-still-there': { status: 503, class: 'transient', title: 'The picture is still being deleted.' },
 	'storage-full': { status: 507, class: 'transient', title: 'The storage is full.' },
-	internal: { status: 500, class: 'internal', title: 'Something went wrong on our side.' },
+	internal: { status: 500, class: 'internal', title: 'An internal error occurred.' },
 } as const satisfies Record<string, ErrorRow>;
 
 export type ErrorCode = keyof typeof errorTable;
 
-/** Is another attempt worth it? Decided by the class alone, so that no caller can disagree. */
+/** Whether another attempt is worth it. Decided by the class alone, so that no caller can disagree. */
 export function isRetryable(errorClass: ErrorClass): boolean {
 	return errorClass === 'transient' || errorClass === 'internal';
 }
 
-/** The class that a picture has whose work failed with a code: a request is not to blame for it. */
+/** The failure class of a picture whose processing failed with this code. A picture's failure is never the request's fault. */
 export function failureClassOf(code: ErrorCode): FailureClass {
 	const { class: errorClass } = errorTable[code];
 	return errorClass === 'request' ? 'internal' : errorClass;
 }
 
-/** What was seen of a picture that took its process with it. */
+/** What was observed of a picture that killed its imaging process. */
 export interface Seen {
-	/** The last step that was finished. */
+	/** The last step that finished. */
 	readonly lastStep?: string;
-	/** Million pixels that were to be decoded or made, if it got so far. */
+	/** Megapixels to decode or produce, if known. */
 	readonly megapixels?: number;
-	/** Most resident memory of the process, bytes, as far as it was looked at. */
+	/** Peak resident memory of the process in bytes, as sampled. */
 	readonly residentBytes?: number;
 }
 
@@ -219,21 +239,21 @@ type PicpipeErrorOptions = Partial<
 export class PicpipeError extends Error {
 	override readonly name = 'PicpipeError';
 	readonly code: ErrorCode;
-	/** The step of the work in which it happened, such as `decode` or `encode large.webp`. */
+	/** The step that failed, such as `decode` or `encode large.webp`. */
 	readonly step: string | undefined;
 	readonly seen: Seen | undefined;
-	/** Another picture that it is about. */
+	/** Id of another picture concerned. */
 	readonly pictureId: string | undefined;
-	/** The file or picture that steps use and that is not there. */
+	/** The file or picture used by a step and missing. */
 	readonly asset: string | undefined;
-	/** The scope that is missing. */
+	/** The missing scope. */
 	readonly scope: string | undefined;
-	/** Seconds after which another try may go well. */
+	/** Seconds after which a retry may succeed. */
 	readonly retryAfter: number | undefined;
 	/** Names of the limits that would have been exceeded, as in `RateLimit-Policy`. */
 	readonly violatedPolicies: readonly string[] | undefined;
 
-	/** @param detail One sentence for a person: what was expected, for which name, and what came. */
+	/** @param detail One sentence for people: what was expected, for which name, and what was received. */
 	constructor(code: ErrorCode, detail?: string, options: PicpipeErrorOptions = {}) {
 		super(detail ?? errorTable[code].title, options.cause === undefined ? undefined : { cause: options.cause });
 		this.code = code;
@@ -263,12 +283,12 @@ export class PicpipeError extends Error {
 	}
 }
 
-/** Node's codes for a disk that takes no more: out of space, over quota. */
+/** Node's codes for a full disk: out of space, over quota. */
 const diskFullCodes = new Set(['ENOSPC', 'EDQUOT']);
-/** Node's codes for trouble that may pass: out of handles, I/O error, lost or refused connections. */
+/** Node's codes for transient failures: out of handles, I/O error, busy or read-only for now. */
 const passingCodes = new Set(['EMFILE', 'ENFILE', 'EIO', 'EAGAIN', 'EBUSY', 'ESTALE', 'EROFS']);
 
-/** Turns whatever was thrown into an error with a row: ours stays, the file system's is classified, the rest is `internal`. */
+/** Turns anything thrown into an error with a row: a `PicpipeError` is returned as it is, file system errors are classified, the rest is `internal`. */
 export function toPicpipeError(error: unknown, step?: string): PicpipeError {
 	if (error instanceof PicpipeError) return error;
 	const code = (error as { code?: unknown } | null)?.code;

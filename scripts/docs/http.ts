@@ -100,7 +100,7 @@ the promise of a 202: the picture will end \`ready\` or \`failed\`, whatever die
 
 | Problem | When |
 |---|---|
-| 409 \`wrong-offset\` | The upload has come further, or less far: ask with HEAD. |
+| 409 \`wrong-offset\` | Upload-Offset does not match the current offset: ask with HEAD. |
 | 460 \`checksum-mismatch\` | The bytes are not those of \`Upload-Checksum\`; none of them were kept. Without a checksum, what came of a body that was cut off is kept. |
 | 413 \`file-too-large\`, \`too-many-parts\` | More than \`Upload-Length\`; more than ${maximumParts} requests. |
 | 415 \`unsupported-type\`, 409 \`duplicate-picture\` | With the last byte: there will be no picture. The bytes are gone, and the upload tells why until it expires. |

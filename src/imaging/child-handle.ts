@@ -195,7 +195,9 @@ export function startImagingChild(imagingSettings: ImagingSettings, log: Logger)
 }
 
 function diedOf(how: string, seen: Seen): PicpipeError {
-	return new PicpipeError('imaging-process-died', `The process that worked on the picture died (${how}).`, { seen });
+	return new PicpipeError('imaging-process-died', `The imaging process died while processing the picture (${how}).`, {
+		seen,
+	});
 }
 
 function forkImaging(): ChildProcess {

@@ -113,7 +113,7 @@ describe('addresses', () => {
 		const { status, headers, body } = await get(path);
 		expect(status).toBe(404);
 		expect(headers['content-type']).toMatch(/^text\/plain/);
-		expect(body).toBe('There is nothing at that address.\n');
+		expect(body).toBe('Nothing exists at this URL.\n');
 	});
 
 	it.each(['/picpipe/nope', '/other/pictures', '/picpipe/nope/failed', '/flows/a'])('%s is no queue', async (path) => {
@@ -161,7 +161,7 @@ describe('other web sites', () => {
 		for (const headers of [{ 'sec-fetch-site': 'cross-site' }, { origin: 'https://evil.example' }]) {
 			const { status, body } = await ask(arena.address, path, { method, headers });
 			expect(status).toBe(403);
-			expect(body).toContain('Requests from other web sites are refused.');
+			expect(body).toContain('Requests from other websites are refused.');
 		}
 		expect(await arena.pictures.isPaused()).toBe(false);
 	});

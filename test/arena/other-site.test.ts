@@ -40,7 +40,7 @@ describe('a page of another site', () => {
 		const answer = page.waitForResponse(action);
 		await page.click('button');
 		expect((await answer).status()).toBe(403);
-		expect(await page.textContent('body')).toContain('Requests from other web sites are refused.');
+		expect(await page.textContent('body')).toContain('Requests from other websites are refused.');
 		await page.close();
 	});
 

@@ -30,7 +30,7 @@ describe('Redis', () => {
 	async function expectOutage(jobId: string): Promise<void> {
 		for (const path of paths(jobId)) {
 			const { status, body } = await ask(arena.address, path);
-			expect([path, status, body]).toEqual([path, 503, 'The queue cannot be reached at the moment.\n']);
+			expect([path, status, body]).toEqual([path, 503, 'The queue is currently unavailable.\n']);
 		}
 		for (const [method, path] of [
 			['PATCH', `/job/${jobId}`],

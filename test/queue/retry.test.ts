@@ -32,9 +32,7 @@ describe('jobError', () => {
 	});
 
 	it('names no step where there is none', () => {
-		expect(jobError(new PicpipeError('internal')).message).toBe(
-			'internal (internal): Something went wrong on our side.',
-		);
+		expect(jobError(new PicpipeError('internal')).message).toBe('internal (internal): An internal error occurred.');
 	});
 });
 

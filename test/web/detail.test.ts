@@ -87,7 +87,7 @@ describe('a ready picture', () => {
 	it('can be linked to', async () => {
 		const missing = '#pic_00000000000000000000000000';
 		const { api, page, takeErrors } = await openPage(browser, { hash: missing });
-		await page.getByRole('dialog', { name: 'There is no picture with that id.' }).waitFor();
+		await page.getByRole('dialog', { name: 'No picture has this id.' }).waitFor();
 		expect(takeErrors().filter((error) => error.startsWith('404'))).toHaveLength(1);
 		const body = form([['photo.jpg', photo]]);
 		const { id } = await json(await fetch(`${api.url}/v1/pictures`, { method: 'POST', body }));
@@ -108,7 +108,7 @@ describe('a ready picture', () => {
 		await page.getByRole('button', { name: 'Keep it' }).click();
 		expect(await page.getByText('This cannot be undone.').count()).toBe(0);
 		await page.getByRole('button', { name: 'Delete' }).click();
-		await page.getByRole('button', { name: 'Delete for good' }).click();
+		await page.getByRole('button', { name: 'Delete permanently' }).click();
 		await tile('photo.jpg').waitFor({ state: 'detached' });
 		expect(await page.getByRole('dialog').isVisible()).toBe(false);
 		expect(await api.keys()).toEqual([]);
@@ -157,7 +157,7 @@ describe('a picture that is still to be fetched', () => {
 		await eventually(() => tile('photo.jpg').textContent()).toContain('to be fetched');
 		await tile('photo.jpg').locator('a').click();
 		const shown = `${remote.url}/album/photo.jpg?…`;
-		await eventually(() => factsIn(page)).toMatchObject({ 'To be fetched from': shown, Id: id });
+		await eventually(() => factsIn(page)).toMatchObject({ 'Fetching from': shown, Id: id });
 		expect(await factsIn(page)).not.toHaveProperty('Size');
 		expect(await page.getByRole('link', { name: 'Original' }).count()).toBe(0);
 		await api.startWorker();

@@ -66,7 +66,7 @@ describe('the pictures', () => {
 
 	it('are not asked for while nobody looks, and at once when somebody does again', async () => {
 		const { api, page, tile } = await openPage(browser);
-		await page.getByRole('heading', { name: 'See what becomes of your pictures' }).waitFor();
+		await page.getByRole('heading', { name: 'Watch your pictures being processed' }).waitFor();
 		const setHidden = (hidden: boolean) =>
 			page.evaluate(`
 				Object.defineProperty(document, 'hidden', { configurable: true, value: ${hidden} });
@@ -91,7 +91,7 @@ describe('an api that is away', () => {
 		await send(api.url, 'before.jpg');
 		await tile('before.jpg').waitFor();
 		await page.context().setOffline(true);
-		await page.getByText('picpipe does not answer. Trying again…').waitFor();
+		await page.getByText('picpipe is not responding. Trying again…').waitFor();
 		expect(await tile('before.jpg').isVisible()).toBe(true);
 		await send(api.url, 'meanwhile.jpg');
 		await page.context().setOffline(false);

@@ -32,7 +32,7 @@ describe('with API keys', () => {
 		for (const wrong of ['not-the-key-that-is-wanted', 'ключ']) {
 			await page.getByLabel('API key').fill(wrong);
 			await page.keyboard.press('Enter');
-			await page.getByText('That key is not accepted.').waitFor();
+			await page.getByText('The key was not accepted.').waitFor();
 			await eventually(() => page.getByLabel('API key').inputValue()).toBe('');
 		}
 		expect(takeErrors()).toContainEqual(expect.stringContaining('401'));
@@ -106,7 +106,7 @@ describe('with API keys', () => {
 		const { page, takeErrors } = await openPage(browser, { environment });
 		await page.evaluate(`sessionStorage.setItem('picpipe-key', 'a-key-that-was-taken-back')`);
 		await page.reload();
-		await page.getByText('That key is not accepted any more.').waitFor();
+		await page.getByText('The key is no longer accepted.').waitFor();
 		expect(await page.getByText('Choose pictures').isVisible()).toBe(false);
 		takeErrors();
 	});

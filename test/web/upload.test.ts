@@ -21,7 +21,7 @@ const copies = (count: number) =>
 describe('without pictures', () => {
 	it('invites to upload, with a command that works as it stands', async () => {
 		const { api, page } = await openPage(browser);
-		await page.getByRole('heading', { name: 'See what becomes of your pictures' }).waitFor();
+		await page.getByRole('heading', { name: 'Watch your pictures being processed' }).waitFor();
 		expect(await page.locator('#curl-line').textContent()).toBe(
 			`curl -F file=@photo.jpg -H 'Prefer: wait=30' ${api.url}/v1/pictures`,
 		);
@@ -39,7 +39,7 @@ describe('an upload', () => {
 		await choose(['photo.jpg', photo]);
 		await untilTile('photo.jpg', 'queued');
 		await eventually(() => page.locator('#figures').textContent()).toContain('1 waiting');
-		expect(await page.locator('#figures').textContent()).toContain('No worker runs');
+		expect(await page.locator('#figures').textContent()).toContain('No worker is running');
 		await api.startWorker();
 		await untilTile('photo.jpg', 'ready');
 		const image = tile('photo.jpg').locator('img');
@@ -96,7 +96,7 @@ describe('an upload', () => {
 		const { page, choose, takeErrors } = await openPage(browser);
 		await choose(['notes.jpg', Buffer.from('Remember the milk.')]);
 		const row = page.locator('#uploads li');
-		await eventually(() => row.textContent()).toContain('The file is not a picture of a supported type. Expected ');
+		await eventually(() => row.textContent()).toContain('The file type is not supported. Expected ');
 		expect(takeErrors()).toContainEqual(expect.stringContaining('415'));
 		await page.getByRole('button', { name: 'Dismiss notes.jpg' }).click();
 		expect(await page.locator('#uploads').isVisible()).toBe(false);
@@ -118,10 +118,10 @@ describe('an upload', () => {
 
 	it('that breaks off can be tried again', async () => {
 		const { page, choose, untilTile, takeErrors } = await openPage(browser);
-		await page.getByRole('heading', { name: 'See what becomes of your pictures' }).waitFor();
+		await page.getByRole('heading', { name: 'Watch your pictures being processed' }).waitFor();
 		await page.context().setOffline(true);
 		await choose(['photo.jpg', photo]);
-		await eventually(() => page.locator('#uploads li').textContent()).toContain('The upload broke off.');
+		await eventually(() => page.locator('#uploads li').textContent()).toContain('The upload was interrupted.');
 		await page.context().setOffline(false);
 		takeErrors();
 		await page.getByRole('button', { name: 'Try again' }).click();

@@ -25,7 +25,7 @@ const keyItem = 'picpipe-key';
 /** Longest file name that is sent, characters; the name is part of the address, which may not become too long. */
 const maximumName = 200;
 
-const noAnswer = () => new Problem(0, 'picpipe does not answer.');
+const noAnswer = () => new Problem(0, 'picpipe is not responding.');
 
 /** The calls that the page makes, with the key where one is needed. */
 export class Api {
@@ -115,7 +115,7 @@ export class Api {
 				if (request.status < 300) resolve(JSON.parse(request.responseText));
 				else reject(this.#problem(request.status, request.responseText));
 			});
-			request.addEventListener('error', () => reject(new Problem(0, 'The upload broke off.')));
+			request.addEventListener('error', () => reject(new Problem(0, 'The upload was interrupted.')));
 			request.addEventListener('abort', () => reject(new Problem(0, 'Cancelled.')));
 			signal.addEventListener('abort', () => request.abort(), { once: true });
 			request.send(file);
@@ -135,7 +135,7 @@ export class Api {
 			return new Problem(status, detail && detail !== title ? `${title} ${detail}` : title);
 		} catch {
 			// A proxy in between has pages of its own.
-			return new Problem(status, `The answer was ${status}.`);
+			return new Problem(status, `The server responded with ${status}.`);
 		}
 	}
 }

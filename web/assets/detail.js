@@ -153,7 +153,7 @@ export class Detail {
 			const keep = el('button', { type: 'button', class: 'button secondary', onclick: offer }, 'Keep it');
 			bar.replaceChildren(
 				el('p', {}, 'Delete the original and all its variants? This cannot be undone.'),
-				el('button', { type: 'button', class: 'button danger', onclick: remove }, 'Delete for good'),
+				el('button', { type: 'button', class: 'button danger', onclick: remove }, 'Delete permanently'),
 				keep,
 			);
 			keep.focus();

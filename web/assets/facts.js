@@ -87,7 +87,7 @@ export function factList(picture) {
 		['Orientation', facts && facts.orientation > 1 && `${facts.orientation}, applied`],
 		['Colours', facts && `${facts.colourSpace}${facts.alpha ? ', with transparency' : ''}`],
 		['SHA-256', source.sha256 && el('code', {}, source.sha256)],
-		[source.sha256 ? 'Fetched from' : 'To be fetched from', source.url],
+		[source.sha256 ? 'Fetched from' : 'Fetching from', source.url],
 		['Recipe', el('span', {}, `${recipe.name} `, el('code', {}, recipe.digest))],
 		['Tags', tags.length > 0 && el('span', { class: 'tags' }, ...tags.map((tag) => el('span', {}, tag)))],
 		['Priority', priority > 0 && String(priority)],

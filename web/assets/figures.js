@@ -33,7 +33,7 @@ export class Figures {
 			figure(counts.active, 'active'),
 			figure(counts.failed, 'failed', counts.failed > 0),
 			...(paused ? [warning('Paused')] : []),
-			...(workers === 0 && waiting > 0 ? [warning('No worker runs')] : []),
+			...(workers === 0 && waiting > 0 ? [warning('No worker is running')] : []),
 		);
 		this.#arena.hidden = false;
 		this.#arena.replaceChildren(el('a', { href: links.arena, target: '_blank', rel: 'noopener' }, 'Arena ↗'));

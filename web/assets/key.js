@@ -28,7 +28,7 @@ export function keyForm(api, onAccepted) {
 	form.addEventListener('submit', async (event) => {
 		event.preventDefault();
 		const key = input.value.trim();
-		if (!keyPattern.test(key)) return ask('That key is not accepted.');
+		if (!keyPattern.test(key)) return ask('The key was not accepted.');
 		api.useKey(key);
 		try {
 			await api.ask('/v1/pictures?limit=1');
@@ -37,7 +37,7 @@ export function keyForm(api, onAccepted) {
 			// Without Redis there is no list, but the key was good.
 			if (status !== 503) {
 				api.useKey(undefined);
-				return ask(status === 401 ? 'That key is not accepted.' : message);
+				return ask(status === 401 ? 'The key was not accepted.' : message);
 			}
 		}
 		form.hidden = true;

@@ -115,7 +115,7 @@ function take(files) {
 
 api.onKeyRefused = () => {
 	if (isLocked) return;
-	const problem = api.hasKey ? 'That key is not accepted any more.' : undefined;
+	const problem = api.hasKey ? 'The key is no longer accepted.' : undefined;
 	api.useKey(undefined);
 	lock(problem);
 };
@@ -146,7 +146,7 @@ files.addEventListener('change', () => {
 	// So that the same file can be chosen again.
 	files.value = '';
 });
-listenForFiles(byId('drop-hint', HTMLDivElement), take, () => tell('What was dropped could not be read.'));
+listenForFiles(byId('drop-hint', HTMLDivElement), take, () => tell('The dropped files could not be read.'));
 
 // A plain link sends no key; with one, what it leads to is fetched and saved.
 document.addEventListener('click', async (event) => {

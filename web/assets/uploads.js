@@ -112,7 +112,7 @@ export class Uploads {
 					upload.note.textContent =
 						fraction < 1
 							? `${formatBytes(upload.file.size * fraction)} of ${formatBytes(upload.file.size)}`
-							: 'Sent, being stored';
+							: 'Sent, storing';
 				},
 			});
 			upload.state = 'done';
@@ -165,7 +165,7 @@ export class Uploads {
 		const refused = this.#in('refused').length;
 		this.#panel.hidden = this.#uploads.length === 0;
 		this.#clear.hidden = refused < 2;
-		const parts = [open > 0 && `${open} under way`, refused > 0 && `${refused} not uploaded`].filter(Boolean);
+		const parts = [open > 0 && `${open} in progress`, refused > 0 && `${refused} not uploaded`].filter(Boolean);
 		this.#summary.textContent = parts.join(', ') || 'done';
 	}
 
