@@ -6,7 +6,7 @@ import type { Leases } from '../access/leases.ts';
 import type { Limiter } from '../access/limiter.ts';
 import type { RenderUse } from '../catalog/render-use.ts';
 import type { Config } from '../config.ts';
-import type { Address } from '../delivery/dialects/image-request.ts';
+import type { ImageUrl } from '../delivery/dialects/image-request.ts';
 import type { DeliveryParts } from '../delivery/find-or-make.ts';
 import type { ResultMemory } from '../delivery/memory-cache.ts';
 import { type ErrorCode, PicpipeError } from '../errors.ts';
@@ -32,7 +32,7 @@ export interface ApiContext extends Admission {
 	/** What pictures are made of on demand, and what was a moment ago. */
 	readonly delivery: {
 		readonly parts: DeliveryParts;
-		readonly memory: ResultMemory<Address>;
+		readonly memory: ResultMemory<ImageUrl>;
 		readonly renderUse: Pick<RenderUse, 'forget'>;
 	};
 	/** What this process counts about itself. */

@@ -3,7 +3,7 @@ import type { RecipeLimits } from '../domain/recipe.ts';
 import { PicpipeError } from '../errors.ts';
 import { renderJob } from '../queue/jobs.ts';
 import { readObject, type Storage, type StoredObject } from '../storage/storage.ts';
-import type { RenderFormat, RenderPlan, Wanted, WantedVariant } from './dialects/image-request.ts';
+import type { ImageTarget, RenderFormat, RenderPlan, VariantTarget } from './dialects/image-request.ts';
 import { maximumKept, type Result } from './memory-cache.ts';
 import { type Accepted, formatsFor, sourceFormat } from './negotiate.ts';
 import { type FindAssets, type PreparedRender, prepareRender } from './prepare.ts';
@@ -42,13 +42,13 @@ export type Delivered = Result | undefined;
  */
 export async function deliver(
 	parts: DeliveryParts,
-	{ picture, result }: { readonly picture: ReceivedPicture; readonly result: Wanted['result'] },
+	{ picture, target }: { readonly picture: ReceivedPicture; readonly target: ImageTarget },
 	ask: Ask,
 ): Promise<Delivered> {
-	if (result.kind === 'original') return original(parts.storage, picture);
-	if (result.kind === 'variant') return variant(parts, picture, result, ask);
+	if (target.kind === 'original') return original(parts.storage, picture);
+	if (target.kind === 'variant') return variant(parts, picture, target, ask);
 	const source = factsOf(picture);
-	const plan = result.plan(source);
+	const plan = target.plan(source);
 	if (plan.isUnneeded) return original(parts.storage, picture);
 	const made = await render(parts, picture, plan, ask);
 	return made && plan.format === 'auto' ? { ...made, isNegotiated: true } : made;
@@ -64,16 +64,16 @@ async function original(storage: Storage, { source }: ReceivedPicture): Promise<
 async function variant(
 	parts: DeliveryParts,
 	picture: ReceivedPicture,
-	wanted: WantedVariant,
+	target: VariantTarget,
 	ask: Ask,
 ): Promise<Delivered> {
-	const { name, format } = wanted;
+	const { name, format } = target;
 	const made = picture.variants.find((one) => one.name === name && (format === undefined || one.format === format));
 	if (made) {
 		const found = await parts.storage.stat(made.key);
 		if (found) return keep(parts.storage, { ...found, key: made.key, type: made.type, etag: `"${made.sha256}"` });
 	}
-	const prepared = await prepareVariant(picture, wanted, parts.findAssets);
+	const prepared = await prepareVariant(picture, target, parts.findAssets);
 	return (await find(parts, picture, prepared)) ?? make(parts, picture, prepared, ask);
 }
 

@@ -3,7 +3,7 @@ import { type Recipe, renderName } from '../domain/recipe.ts';
 import { PicpipeError } from '../errors.ts';
 import { type Encoder, encodersOf, isChooser } from '../pipeline/encoders/index.ts';
 import { type PlannedEncoding, type PlannedVariant, planVariants } from '../pipeline/recipe/plan.ts';
-import type { WantedVariant } from './dialects/image-request.ts';
+import type { VariantTarget } from './dialects/image-request.ts';
 import { type FindAssets, type PreparedRender, prepare } from './prepare.ts';
 
 /**
@@ -13,12 +13,12 @@ import { type FindAssets, type PreparedRender, prepare } from './prepare.ts';
  */
 export async function prepareVariant(
 	picture: ReceivedPicture,
-	wanted: WantedVariant,
+	target: VariantTarget,
 	findAssets: FindAssets,
 ): Promise<PreparedRender> {
-	const planned = planVariants(picture.recipe.definition).find(({ name }) => name === wanted.name);
-	const chosen = planned && choose(picture, planned, wanted);
-	if (!chosen) throw notFound(picture, planned, wanted);
+	const planned = planVariants(picture.recipe.definition).find(({ name }) => name === target.name);
+	const chosen = planned && choose(picture, planned, target);
+	if (!chosen) throw notFound(picture, planned, target);
 	return prepare(picture, recipeOf(planned, chosen.definition), chosen.encoder, findAssets);
 }
 
@@ -29,7 +29,7 @@ interface Chosen {
 }
 
 /** The first encoding that is asked for. Of one that was chosen by what is in the picture, the manifest tells which it was. */
-function choose({ variants }: ReceivedPicture, { name, encodings }: PlannedVariant, { format }: WantedVariant) {
+function choose({ variants }: ReceivedPicture, { name, encodings }: PlannedVariant, { format }: VariantTarget) {
 	const made = variants.filter((one) => one.name === name).map((one) => one.format);
 	return encodings
 		.map((encoding) => chosenOf(encoding, made))
@@ -51,7 +51,7 @@ function recipeOf({ definition: steps, page, output }: PlannedVariant, encoding:
 function notFound(
 	{ recipe }: ReceivedPicture,
 	planned: PlannedVariant | undefined,
-	{ name, format }: WantedVariant,
+	{ name, format }: VariantTarget,
 ): PicpipeError {
 	const asked = format === undefined ? name : `${name}.${format}`;
 	const known = planned

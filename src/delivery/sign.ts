@@ -1,6 +1,6 @@
 import type { SigningPair } from '../config.ts';
 import { PicpipeError } from '../errors.ts';
-import type { DialectOptions, WantedSource } from './dialects/image-request.ts';
+import type { DialectOptions, ImageSource } from './dialects/image-request.ts';
 import { imgproxyPath, parseImgproxy } from './dialects/imgproxy.ts';
 import { signPath } from './sign-path.ts';
 
@@ -8,7 +8,7 @@ import { signPath } from './sign-path.ts';
 export interface Signable {
 	/** Such as `rs:fit:300:200/q:80`. */
 	readonly options: string;
-	readonly source: WantedSource;
+	readonly source: ImageSource;
 	/** Format of the result, such as `webp`; what the options say when absent. */
 	readonly extension?: string | undefined;
 	/** From when on the address is refused, seconds since 1970. */
@@ -43,12 +43,12 @@ export function signedPath(wanted: Signable, pair: SigningPair | undefined, dial
 	return signPath(path, pair);
 }
 
-function isSame(one: WantedSource, other: WantedSource): boolean {
+function isSame(one: ImageSource, other: ImageSource): boolean {
 	if ('id' in one) return 'id' in other && one.id === other.id;
 	return 'url' in other && one.url === URL.parse(other.url)?.href;
 }
 
 /** What people and programs name a picture by: its id, or a URL of http or https. */
-export function sourceOf(text: string): WantedSource {
+export function sourceOf(text: string): ImageSource {
 	return /^https?:\/\//i.test(text) ? { url: text } : { id: text };
 }

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseCloudinary } from '../../src/delivery/dialects/cloudinary.ts';
-import type { RenderPlan, Wanted } from '../../src/delivery/dialects/image-request.ts';
+import type { ImageRequest, RenderPlan } from '../../src/delivery/dialects/image-request.ts';
 import { parseImgproxy } from '../../src/delivery/dialects/imgproxy.ts';
 import { prepareRender } from '../../src/delivery/prepare.ts';
 import { newPictureId } from '../../src/domain/picture.ts';
@@ -15,9 +15,9 @@ import { watchedStorage } from '../helpers/storage.ts';
 const id = 'pic_01jzkwp9nbe0tvahm2q4c8s6rd';
 const facts = { width: 400, height: 300, frames: 1, alpha: false, format: 'jpeg' };
 
-function planOf({ result }: Wanted): RenderPlan {
-	if (result.kind !== 'render') throw new Error(`Expected a render but this is ${result.kind}.`);
-	return result.plan(facts);
+function planOf({ target }: ImageRequest): RenderPlan {
+	if (target.kind !== 'render') throw new Error(`Expected a render but this is ${target.kind}.`);
+	return target.plan(facts);
 }
 
 const imgproxy = (options: string) => planOf(parseImgproxy(`/${options}/plain/${id}`, { presets: new Map() }));
@@ -50,8 +50,8 @@ describe('a layer that is not there', () => {
 	});
 
 	it('is the fault of Cloudinary’s addresses, too', async () => {
-		const { wanted } = parseCloudinary(`/demo/image/upload/l_unknown/${id}`, { presets: new Map() });
-		const plan = planOf(wanted);
+		const { image } = parseCloudinary(`/demo/image/upload/l_unknown/${id}`, { presets: new Map() });
+		const plan = planOf(image);
 		await expect(prepare(plan)).rejects.toMatchObject({ code: 'layer-not-found', asset: 'unknown' });
 	});
 

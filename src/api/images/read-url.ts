@@ -1,6 +1,6 @@
 import type { Request } from 'express';
 import { isSignedWith, parseCloudinary } from '../../delivery/dialects/cloudinary.ts';
-import type { Address } from '../../delivery/dialects/image-request.ts';
+import type { ImageUrl } from '../../delivery/dialects/image-request.ts';
 import { isSignedBy, parseImgproxy } from '../../delivery/dialects/imgproxy.ts';
 import { parseIpx } from '../../delivery/dialects/ipx.ts';
 import { maximumAddress } from '../../delivery/sign-path.ts';
@@ -8,7 +8,7 @@ import { PicpipeError } from '../../errors.ts';
 import type { ApiContext } from '../context.ts';
 
 /** Reads an address below a dialect's path. @throws PicpipeError `invalid-signature`, and what the dialect throws */
-export type ReadAddress = (context: ApiContext, path: string, request: Request) => Address;
+export type ReadImageUrl = (context: ApiContext, path: string, request: Request) => ImageUrl;
 
 /** What follows a dialect's path in the address, as it was received, without the query. */
 export function pathBelow(request: Request, root: string): string {
@@ -26,33 +26,33 @@ export function pathBelow(request: Request, root: string): string {
 const unsignedWords = new Set(['unsafe', 'insecure', '_', '-']);
 
 /** `/<signature>/<options>/<source>`, as imgproxy has it. */
-export const readImgproxy: ReadAddress = (context, path) => {
+export const readImgproxy: ReadImageUrl = (context, path) => {
 	const [, signature = '', rest = ''] = /^\/([^/]*)(\/.*)?$/s.exec(path) ?? [];
 	const isSigned = isSignedBy(rest, signature, context.config.deliveryKeys ?? []);
 	if (!isSigned) requireUnsigned(context, unsignedWords.has(signature), 'PICPIPE_DELIVERY_KEYS');
 	const { presets } = context.recipeBook;
 	const { presetsOnly } = context.config;
-	return { wanted: parseImgproxy(rest, { presets: presets.imgproxy, presetsOnly }), isSigned };
+	return { image: parseImgproxy(rest, { presets: presets.imgproxy, presetsOnly }), isSigned };
 };
 
 /** `/<modifiers>/<id>`, as IPX has it; a signature stands behind it, `?s=`. */
-export const readIpx: ReadAddress = (context, path, request) => {
+export const readIpx: ReadImageUrl = (context, path, request) => {
 	const signature = typeof request.query.s === 'string' ? request.query.s : '';
 	const isSigned = isSignedBy(path, signature, context.config.deliveryKeys ?? []);
 	if (!isSigned) requireUnsigned(context, signature === '', 'PICPIPE_DELIVERY_KEYS');
 	const { presets } = context.recipeBook;
 	const { presetsOnly } = context.config;
-	return { wanted: parseIpx(path, { presets: presets.ipx, presetsOnly }), isSigned };
+	return { image: parseIpx(path, { presets: presets.ipx, presetsOnly }), isSigned };
 };
 
 /** `/<account>/image/upload/...`, as Cloudinary has it. */
-export const readCloudinary: ReadAddress = (context, path) => {
+export const readCloudinary: ReadImageUrl = (context, path) => {
 	const { presets } = context.recipeBook;
 	const { presetsOnly } = context.config;
 	const address = parseCloudinary(path, { presets: presets.cloudinary, presetsOnly });
 	const isSigned = isSignedWith(address, context.config.cloudinarySecrets ?? []);
 	if (!isSigned) requireUnsigned(context, address.signature === undefined, 'PICPIPE_CLOUDINARY_SECRETS');
-	return { wanted: address.wanted, isSigned };
+	return { image: address.image, isSigned };
 };
 
 /** @param isHonest that it pretends nothing: a signature that is wrong is refused in any case */

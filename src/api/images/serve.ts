@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import type { Request, RequestHandler, Response } from 'express';
-import type { Address, Wanted } from '../../delivery/dialects/image-request.ts';
+import type { ImageRequest, ImageUrl } from '../../delivery/dialects/image-request.ts';
 import { deliver } from '../../delivery/find-or-make.ts';
 import type { Result } from '../../delivery/memory-cache.ts';
 import { type Accepted, acceptedBy } from '../../delivery/negotiate.ts';
@@ -11,7 +11,7 @@ import { PicpipeError } from '../../errors.ts';
 import type { ApiContext } from '../context.ts';
 import { exposedByDelivery } from '../middleware/delivery-cors.ts';
 import { leavingOf } from '../pictures/wait-for-end.ts';
-import { pathBelow, type ReadAddress, readCloudinary, readImgproxy, readIpx } from './read-url.ts';
+import { pathBelow, type ReadImageUrl, readCloudinary, readImgproxy, readIpx } from './read-url.ts';
 import { type AllowedSource, checkSource, findSource } from './source.ts';
 
 /** `GET /img/<signature>/<options>/<source>` */
@@ -76,7 +76,7 @@ export function hotAnswer(
 	const { address, result } = known;
 	const { data } = result;
 	if (!data) return undefined;
-	if (isPast(address.wanted.expiresAt)) return undefined;
+	if (isPast(address.image.expiresAt)) return undefined;
 	return {
 		data,
 		fields: {
@@ -88,7 +88,7 @@ export function hotAnswer(
 	};
 }
 
-function deliverAs(context: ApiContext, root: string, read: ReadAddress): RequestHandler {
+function deliverAs(context: ApiContext, root: string, read: ReadImageUrl): RequestHandler {
 	return async (request, response) => {
 		response.set(crossOriginFields);
 		const path = pathBelow(request, root);
@@ -96,7 +96,7 @@ function deliverAs(context: ApiContext, root: string, read: ReadAddress): Reques
 		const question = questionOf(root + path, accepted, request.query.s);
 		const known = context.delivery.memory.recall(question);
 		const address = known?.address ?? read(context, path, request);
-		const { expiresAt } = address.wanted;
+		const { expiresAt } = address.image;
 		if (isPast(expiresAt)) {
 			throw new PicpipeError('url-expired', `Expected a request before ${new Date(expiresAt * 1_000).toISOString()}.`);
 		}
@@ -107,7 +107,7 @@ function deliverAs(context: ApiContext, root: string, read: ReadAddress): Reques
 
 /** What an address is answered with, and what it is remembered by. */
 interface Asked {
-	readonly address: Address;
+	readonly address: ImageUrl;
 	readonly accepted: Accepted;
 	readonly question: string;
 }
@@ -118,25 +118,25 @@ async function answer(
 	request: Request,
 	response: Response,
 ): Promise<void> {
-	const { wanted } = address;
+	const { image } = address;
 	const { memory, parts } = context.delivery;
 	const { requestId, log } = response.locals;
 	const isHurried = request.query.placeholder !== undefined || isPreferredLater(request);
 	const end = performance.now() + (isHurried ? 0 : context.config.renderSeconds * 1_000);
 	const left = () => Math.max(0, end - performance.now());
 	const { signal } = leavingOf(response);
-	const source = checkSource(context, wanted.source);
+	const source = checkSource(context, image.source);
 	const ask = () => ({ accepted, milliseconds: left(), signal, requestId });
 	try {
 		const picture = await findSource(context, source, { ...ask(), log });
 		if (!picture) return later(request, response);
-		const result = await deliver(parts, { picture, result: wanted.result }, ask());
+		const result = await deliver(parts, { picture, target: image.target }, ask());
 		if (!result) return later(request, response, picture);
 		memory.remember(question, picture.id, { address, result });
 		await send(context, address, result, request, response);
 	} catch (error) {
 		if (response.headersSent) throw error;
-		const instead = await fallback(context, wanted, error, ask());
+		const instead = await fallback(context, image, error, ask());
 		if (!instead) throw error;
 		log.warn({ err: error, ...shownSource(source) }, 'the fallback picture is shown instead');
 		await send(context, address, { ...instead, isStandIn: true }, request, response);
@@ -149,7 +149,7 @@ function shownSource(source: AllowedSource): object {
 
 async function send(
 	{ config, storage }: ApiContext,
-	address: Address,
+	address: ImageUrl,
 	result: Result,
 	request: Request,
 	response: Response,
@@ -158,19 +158,19 @@ async function send(
 	await serveResult(storage, result, outgoingOf(config, address, result), request, response);
 }
 
-function outgoingOf(config: ApiContext['config'], { wanted, isSigned }: Address, result: Result): Outgoing {
-	const cacheControl = cachingOf(config, { wanted, isSigned }, result);
+function outgoingOf(config: ApiContext['config'], { image, isSigned }: ImageUrl, result: Result): Outgoing {
+	const cacheControl = cachingOf(config, { image, isSigned }, result);
 	// Whatever the address calls it, the extension is that of the bytes.
-	const filename = wanted.filename && wanted.filename + posix.extname(result.key);
-	const { isAttachment } = wanted;
+	const filename = image.filename && image.filename + posix.extname(result.key);
+	const { isAttachment } = image;
 	const { accelRedirect } = config;
 	return { type: result.type, cacheControl, filename, isAttachment, accelRedirect };
 }
 
 /** No cache may show it longer than the address is good for: whoever made it meant that it ends. */
-function cachingOf(config: ApiContext['config'], { wanted, isSigned }: Address, { isStandIn }: Result): string {
+function cachingOf(config: ApiContext['config'], { image, isSigned }: ImageUrl, { isStandIn }: Result): string {
 	const seconds = isSigned ? config.deliverySeconds : config.deliveryUnsignedSeconds;
-	const { expiresAt = Number.POSITIVE_INFINITY } = wanted;
+	const { expiresAt = Number.POSITIVE_INFINITY } = image;
 	const left = Math.max(0, Math.floor(expiresAt - Date.now() / 1_000));
 	const longest = Math.min(seconds, left, isStandIn ? standInSeconds : Number.POSITIVE_INFINITY);
 	return `public, max-age=${longest}${isSigned && longest === seconds && !isStandIn ? ', immutable' : ''}`;
@@ -200,7 +200,7 @@ function later(request: Request, response: Response, picture?: ReceivedPicture):
 /** The picture of the setting in the same form, where it was no fault of the address. */
 async function fallback(
 	context: ApiContext,
-	{ result }: Wanted,
+	{ target }: ImageRequest,
 	error: unknown,
 	ask: Parameters<typeof deliver>[2],
 ): Promise<Result | undefined> {
@@ -209,7 +209,7 @@ async function fallback(
 	try {
 		const finding = { ...ask, log: context.log };
 		const picture = await findSource(context, { id }, { ...finding, requestId: ask.requestId ?? '' });
-		return picture && (await deliver(context.delivery.parts, { picture, result }, ask));
+		return picture && (await deliver(context.delivery.parts, { picture, target }, ask));
 	} catch (err) {
 		context.log.warn({ err, pictureId: id }, 'the fallback picture (PICPIPE_DELIVERY_FALLBACK) cannot be shown');
 		return undefined;

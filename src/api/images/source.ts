@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readManifest } from '../../catalog/manifest.ts';
-import type { WantedSource } from '../../delivery/dialects/image-request.ts';
+import type { ImageSource } from '../../delivery/dialects/image-request.ts';
 import { digest } from '../../domain/digest.ts';
 import {
 	type AwaitedSource,
@@ -36,7 +36,7 @@ const lookAgain = 50;
 export type AllowedSource = { readonly id: string } | { readonly url: URL };
 
 /** Says whether a source may be asked for, before anybody is asked. @throws PicpipeError `source-not-allowed`, and what `checkFetched` throws */
-export function checkSource({ config }: ApiContext, source: WantedSource): AllowedSource {
+export function checkSource({ config }: ApiContext, source: ImageSource): AllowedSource {
 	if ('id' in source) return source;
 	const hosts = config.deliveryHosts;
 	if (hosts === undefined) {

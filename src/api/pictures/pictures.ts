@@ -68,7 +68,7 @@ export function getVariant(context: ApiContext): RequestHandler {
 		if (!isReceived(picture) || !isFinished(picture.state) || !picture.facts) throw noSuchVariant(picture, request);
 		const result = await deliver(
 			context.delivery.parts,
-			{ picture, result: { kind: 'variant', name, ...(format !== undefined && { format }) } },
+			{ picture, target: { kind: 'variant', name, ...(format !== undefined && { format }) } },
 			{
 				accepted: acceptedBy(undefined),
 				milliseconds: context.config.renderSeconds * 1_000,

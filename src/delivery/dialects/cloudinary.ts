@@ -1,6 +1,6 @@
 import { splitAddress } from './cloudinary/address.ts';
 import { readTransformation } from './cloudinary/plan.ts';
-import type { DialectOptions, Wanted, WantedSource } from './image-request.ts';
+import type { DialectOptions, ImageRequest, ImageSource } from './image-request.ts';
 import { sourceName } from './source-name.ts';
 
 export { isSignedWith, type SignatureKind, signCloudinary } from './cloudinary/signature.ts';
@@ -13,7 +13,7 @@ export interface CloudinaryAddress {
 	readonly signature?: string;
 	/** What a signature is made of. */
 	readonly signedText: string;
-	readonly wanted: Wanted;
+	readonly image: ImageRequest;
 }
 
 /**
@@ -31,9 +31,9 @@ export function parseCloudinary(path: string, options: DialectOptions): Cloudina
 		account,
 		...(signature !== undefined && { signature }),
 		signedText,
-		wanted: {
+		image: {
 			source,
-			result: { kind: 'render', plan },
+			target: { kind: 'render', plan },
 			...(output.isAttachment && { filename: output.filename ?? sourceName(source), isAttachment: true }),
 		},
 	};
@@ -48,7 +48,7 @@ export function parseCloudinary(path: string, options: DialectOptions): Cloudina
  */
 export function cloudinaryPath(
 	transformations: string,
-	source: WantedSource,
+	source: ImageSource,
 	extension?: string,
 	account = 'picpipe',
 ): string {

@@ -1,39 +1,40 @@
 import type { ColourOption, MetadataOption } from '../../domain/output.ts';
 
-/** What an address asks for, whatever language it is written in: dialects make it, delivery serves it. */
-export interface Wanted {
-	readonly source: WantedSource;
-	readonly result: WantedResult;
-	/** From when on the address is refused, seconds since 1970. */
+/** What a URL asks for, in whatever dialect it is written: dialects make it, delivery serves it. */
+export interface ImageRequest {
+	readonly source: ImageSource;
+	readonly target: ImageTarget;
+	/** When the URL expires, seconds since 1970. */
 	readonly expiresAt?: number;
-	/** Name to save it under, before the extension of what is served. */
+	/** Name for saving the image, without the extension: delivery adds that of the format served. */
 	readonly filename?: string;
-	/** To be saved, not shown. */
+	/** Browsers save the image and do not show it. */
 	readonly isAttachment?: boolean;
 }
 
-/** An address that may be served. */
-export interface Address {
-	readonly wanted: Wanted;
-	/** Somebody who has a key made it. */
+/** A URL that was read and may be served. */
+export interface ImageUrl {
+	readonly image: ImageRequest;
+	/** Signed with a key of this installation. */
 	readonly isSigned: boolean;
 }
 
-/** A stored picture, or one that lies elsewhere and is kept once it was asked for. */
-export type WantedSource = { readonly id: string } | { readonly url: string };
+/** A stored picture, or a remote one, which is stored on its first request. */
+export type ImageSource = { readonly id: string } | { readonly url: string };
 
-export type WantedResult =
+/** What is made of the source. */
+export type ImageTarget =
 	/** The original, as it was received. */
 	| { readonly kind: 'original' }
-	/** What a recipe made. */
-	| ({ readonly kind: 'variant' } & WantedVariant)
-	/** Made on demand. */
+	/** A variant that a recipe made. */
+	| ({ readonly kind: 'variant' } & VariantTarget)
+	/** An image made on demand. */
 	| { readonly kind: 'render'; readonly plan: (source: SourceFacts) => RenderPlan };
 
-/** A variant of the recipe that a picture was made with. */
-export interface WantedVariant {
+/** A variant of the recipe that a picture was processed with. */
+export interface VariantTarget {
 	readonly name: string;
-	/** As encoders are named; the first of its encodings when absent. */
+	/** Name of an encoder; the first encoding of the variant when absent. */
 	readonly format?: string;
 }
 

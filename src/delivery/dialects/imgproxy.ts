@@ -1,4 +1,4 @@
-import type { DialectOptions, Wanted, WantedResult } from './image-request.ts';
+import type { DialectOptions, ImageRequest, ImageTarget } from './image-request.ts';
 import { readAddress, readPresetAddress } from './imgproxy/address.ts';
 import { variantFormat } from './imgproxy/handling-options.ts';
 import { readFormat } from './imgproxy/output-options.ts';
@@ -19,14 +19,14 @@ export { isSignedBy, type KeyPair, signImgproxy } from './imgproxy/sign.ts';
  * @see https://docs.imgproxy.net/usage/processing
  * @example parseImgproxy('/rs:fill:300:200/plain/pic_01jzkwp9nbe0tvahm2q4c8s6rd@webp', { presets: new Map() })
  */
-export function parseImgproxy(path: string, { presets, presetsOnly }: DialectOptions): Wanted {
+export function parseImgproxy(path: string, { presets, presetsOnly }: DialectOptions): ImageRequest {
 	const reader = new Reader(presets);
 	const { source, extension } = presetsOnly ? readPresets(path, reader) : readOptions(path, reader);
 	const { draft } = reader;
 	const { expiresAt, filename, isAttachment } = draft.handling;
 	return {
 		source,
-		result: resultOf(draft, extension, reader.changing),
+		target: targetOf(draft, extension, reader.changing),
 		...(expiresAt > 0 && { expiresAt }),
 		...(filename !== '' ? { filename } : isAttachment && { filename: sourceName(source) }),
 		...(isAttachment && { isAttachment }),
@@ -45,7 +45,7 @@ function readPresets(path: string, reader: Reader) {
 	return address;
 }
 
-function resultOf(draft: Draft, extension: string, changing: readonly string[]): WantedResult {
+function targetOf(draft: Draft, extension: string, changing: readonly string[]): ImageTarget {
 	const { variant, raw } = draft.handling;
 	if (variant) {
 		if (changing[0] !== undefined) {

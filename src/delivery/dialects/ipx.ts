@@ -1,7 +1,7 @@
 import { isPictureId } from '../../domain/picture.ts';
 import { PicpipeError } from '../../errors.ts';
 import { shown } from './expectation.ts';
-import type { DialectOptions, Presets, Wanted, WantedSource } from './image-request.ts';
+import type { DialectOptions, ImageRequest, ImageSource, Presets } from './image-request.ts';
 import { longName, readModifiers } from './ipx/asked.ts';
 import { refused } from './ipx/given.ts';
 import { planRender } from './ipx/plan.ts';
@@ -22,13 +22,13 @@ const maximumUrl = 2_048;
  * @throws PicpipeError `invalid-delivery-url`, `option-unsupported`
  * @example parseIpx('/w_300,f_webp/pic_01h455vb4pex5vsknk084sn02q', { presets: new Map() });
  */
-export function parseIpx(path: string, { presets, presetsOnly = false }: DialectOptions): Wanted {
+export function parseIpx(path: string, { presets, presetsOnly = false }: DialectOptions): ImageRequest {
 	const [, modifiers = '', id = ''] = /^\/?([^/]*)\/?(.*)$/s.exec(path) ?? [];
 	if (modifiers === '') throw refused('the address', 'modifiers, or _ for none,', path);
 	const asked = readModifiers(withPresets(split(modifiers), presets, presetsOnly));
 	return {
 		source: sourceOf(id),
-		result: { kind: 'render', plan: (source) => planRender(asked, source) },
+		target: { kind: 'render', plan: (source) => planRender(asked, source) },
 	};
 }
 
@@ -38,7 +38,7 @@ export function parseIpx(path: string, { presets, presetsOnly = false }: Dialect
  * @param modifiers values by names; several values are separated by `_`
  * @example ipxPath({ s: '300x200', f: 'webp' }, { id: 'pic_01h455vb4pex5vsknk084sn02q' }); // '/s_300x200,f_webp/pic_01h455vb4pex5vsknk084sn02q'
  */
-export function ipxPath(modifiers: Readonly<Record<string, string>>, source: WantedSource): string {
+export function ipxPath(modifiers: Readonly<Record<string, string>>, source: ImageSource): string {
 	const words = Object.entries(modifiers).map(([name, value]) => (value === '' ? name : `${name}_${encoded(value)}`));
 	return `/${words.length > 0 ? words.join(',') : '_'}/${encodeURIComponent('id' in source ? source.id : source.url)}`;
 }
@@ -91,7 +91,7 @@ function withPresets(
 	return new Map([...[...split(words)].filter(([name]) => !said.has(longName(name))), ...others]);
 }
 
-function sourceOf(id: string): WantedSource {
+function sourceOf(id: string): ImageSource {
 	// An address that was not encoded is taken as it stands: what is encoded in it belongs to it.
 	const text = /^https?:\//i.test(id) ? id : decoded(id, 'the picture');
 	if (/^https?:\//i.test(text)) return { url: urlOf(text) };

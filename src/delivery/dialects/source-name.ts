@@ -1,4 +1,4 @@
-import type { WantedSource } from './image-request.ts';
+import type { ImageSource } from './image-request.ts';
 
 /** Longest name, characters. */
 const maximumName = 200;
@@ -6,7 +6,7 @@ const maximumName = 200;
 const unsafe = /[\p{C}\p{Zl}\p{Zp}/\\]+/gu;
 
 /** The name of a source's file without its extension: an id, or the last part of the path that it has elsewhere. */
-export function sourceName(source: WantedSource): string {
+export function sourceName(source: ImageSource): string {
 	if ('id' in source) return source.id;
 	const last = new URL(source.url).pathname.split('/').at(-1) ?? '';
 	const stem = decoded(last)

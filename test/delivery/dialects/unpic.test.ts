@@ -11,9 +11,9 @@ const ipx = 'https://pictures.example.org/ipx';
 /** What an address of either language is made into. */
 function planOf(url: string): RenderPlan {
 	if (url.startsWith(cloudinary)) return planOfPath(url.slice(cloudinary.length), photographFacts, plainOptions);
-	const { result } = parseIpx(url.slice(ipx.length), plainOptions);
-	if (result.kind !== 'render') throw new TypeError(`Expected a render but received ${result.kind}.`);
-	return result.plan(photographFacts);
+	const { target } = parseIpx(url.slice(ipx.length), plainOptions);
+	if (target.kind !== 'render') throw new TypeError(`Expected a render but received ${target.kind}.`);
+	return target.plan(photographFacts);
 }
 
 /** What two plans have to have in common to make the same picture: one may name the width and the other the height. */

@@ -1,5 +1,5 @@
 import { isPictureId } from '../../../domain/picture.ts';
-import type { RenderFormat, WantedSource } from '../image-request.ts';
+import type { ImageSource, RenderFormat } from '../image-request.ts';
 import { signaturePattern } from './signature.ts';
 import { decoded, unreadable, unsupported } from './values.ts';
 
@@ -11,7 +11,7 @@ export interface AddressParts {
 	readonly signedText: string;
 	/** Decoded: components with `/` between them. */
 	readonly transformations: string;
-	readonly source: WantedSource;
+	readonly source: ImageSource;
 	readonly format?: RenderFormat;
 }
 
@@ -80,7 +80,7 @@ export function splitAddress(path: string): AddressParts {
 interface Found {
 	/** Of the first segment that belongs to it. */
 	readonly at: number;
-	readonly source: WantedSource;
+	readonly source: ImageSource;
 	readonly format?: RenderFormat;
 }
 

@@ -1,5 +1,5 @@
 import { isPictureId } from '../../../domain/picture.ts';
-import type { WantedSource } from '../image-request.ts';
+import type { ImageSource } from '../image-request.ts';
 import { base64Text, percentText } from './arguments.ts';
 import { invalid, unexpected, unsupported } from './refusals.ts';
 
@@ -7,7 +7,7 @@ import { invalid, unexpected, unsupported } from './refusals.ts';
 export interface Address {
 	/** Options of each pipeline, as written. */
 	readonly pipelines: readonly (readonly string[])[];
-	readonly source: WantedSource;
+	readonly source: ImageSource;
 	/** As written; empty when there is none. */
 	readonly extension: string;
 }
@@ -69,7 +69,7 @@ function base64Source(text: string): Omit<Address, 'pipelines'> {
 	return { source: sourceOf(base64Text('the source', encoded)), extension };
 }
 
-function sourceOf(text: string): WantedSource {
+function sourceOf(text: string): ImageSource {
 	const id = text.replace(idPrefix, '');
 	if (isPictureId(id)) return { id };
 	const url = text.length <= maximumUrl && URL.canParse(text) ? new URL(text) : undefined;
@@ -89,7 +89,7 @@ function sourceOf(text: string): WantedSource {
  * @param options such as `rs:fit:300:200/q:80`
  * @example imgproxyPath('rs:fit:300:200', { id: 'pic_01jzkwp9nbe0tvahm2q4c8s6rd' }, 'webp')
  */
-export function imgproxyPath(options: string, source: WantedSource, extension?: string): string {
+export function imgproxyPath(options: string, source: ImageSource, extension?: string): string {
 	const before = options.replace(/^\/+|\/+$/g, '');
 	const place =
 		'id' in source

@@ -12,9 +12,9 @@ describe('an address', () => {
 			account: 'my-cloud',
 			signature: 's--AbC-_123--',
 			signedText: `w_5/e_blur/${id}.png`,
-			wanted: { source: { id } },
+			image: { source: { id } },
 		});
-		expect(parse(`/demo/image/upload/v1/${id}`)).toMatchObject({ signedText: id, wanted: { source: { id } } });
+		expect(parse(`/demo/image/upload/v1/${id}`)).toMatchObject({ signedText: id, image: { source: { id } } });
 		expect(parse(`/demo/image/upload/${id}`)).not.toHaveProperty('signature');
 	});
 
@@ -24,10 +24,10 @@ describe('an address', () => {
 		['https://example.com/a.jpg%3Fx%3D1%26y', 'https://example.com/a.jpg?x=1&y'],
 		['http://example.com/a%20b.jpg', 'http://example.com/a%20b.jpg'],
 	])('names a picture elsewhere: %s', (text, url) => {
-		const { wanted, signedText } = parse(`/demo/image/fetch/w_5,q_auto/${text}`);
-		expect(wanted.source).toEqual({ url });
+		const { image, signedText } = parse(`/demo/image/fetch/w_5,q_auto/${text}`);
+		expect(image.source).toEqual({ url });
 		expect(signedText).toBe(`w_5,q_auto/${text}`);
-		expect(parse(`/demo/image/fetch/v1/${text}`).wanted.source).toEqual({ url });
+		expect(parse(`/demo/image/fetch/v1/${text}`).image.source).toEqual({ url });
 	});
 
 	it.each([
@@ -66,9 +66,9 @@ describe('an address', () => {
 		expect(cloudinaryPath('', { id }, undefined, 'demo')).toBe(`/demo/image/upload/${id}`);
 		const url = 'https://example.com/a%20b/c.jpg?d=e%2Ff&g=%C3%A4';
 		const read = parse(cloudinaryPath('w_5', { url }));
-		expect(read.wanted.source).toEqual({ url });
-		const { result } = read.wanted;
-		expect(result.kind === 'render' && result.plan(photographFacts).steps).toEqual([{ resize: { width: 5 } }]);
+		expect(read.image.source).toEqual({ url });
+		const { target } = read.image;
+		expect(target.kind === 'render' && target.plan(photographFacts).steps).toEqual([{ resize: { width: 5 } }]);
 	});
 });
 

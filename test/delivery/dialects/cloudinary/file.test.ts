@@ -76,14 +76,14 @@ describe('the file', () => {
 	});
 
 	it('is saved under a name', () => {
-		const wanted = (flag: string) => parseCloudinary(`/demo/image/upload/${flag}/${id}.png`, plainOptions).wanted;
-		expect(wanted('fl_attachment')).toMatchObject({ isAttachment: true, filename: id });
-		expect(wanted('w_100,fl_attachment:pretty_flower')).toMatchObject({
+		const image = (flag: string) => parseCloudinary(`/demo/image/upload/${flag}/${id}.png`, plainOptions).image;
+		expect(image('fl_attachment')).toMatchObject({ isAttachment: true, filename: id });
+		expect(image('w_100,fl_attachment:pretty_flower')).toMatchObject({
 			isAttachment: true,
 			filename: 'pretty_flower',
 		});
-		expect(wanted('w_100')).not.toHaveProperty('isAttachment');
-		expect(wanted('w_100')).not.toHaveProperty('filename');
+		expect(image('w_100')).not.toHaveProperty('isAttachment');
+		expect(image('w_100')).not.toHaveProperty('filename');
 	});
 
 	it('is made of a page, whose size is not known', async () => {

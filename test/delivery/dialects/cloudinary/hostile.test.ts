@@ -10,13 +10,13 @@ function check(path: string, facts: SourceFacts): 'plan' | 'refused' {
 	try {
 		const address = parseCloudinary(path, plainOptions);
 		expect(isSignedWith(address, ['secret'])).toBe(false);
-		const { result } = address.wanted;
-		if (result.kind !== 'render') throw new Error('Expected a render.');
-		const plan = result.plan(facts);
+		const { target } = address.image;
+		if (target.kind !== 'render') throw new Error('Expected a render.');
+		const plan = target.plan(facts);
 		expect(plan.steps.length).toBeLessThanOrEqual(20);
 		recipeOf(plan, 'jpeg');
 		recipeOf(plan, 'png');
-		expect(result.plan(facts).steps).toEqual(plan.steps);
+		expect(target.plan(facts).steps).toEqual(plan.steps);
 		return 'plan';
 	} catch (error) {
 		if (!(error instanceof PicpipeError)) throw error;

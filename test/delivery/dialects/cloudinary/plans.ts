@@ -31,9 +31,9 @@ export function planOf(
 }
 
 export function planOfPath(path: string, facts: SourceFacts, options: DialectOptions): RenderPlan {
-	const { result } = parseCloudinary(path, options).wanted;
-	if (result.kind !== 'render') throw new Error('Expected a render.');
-	const plan = result.plan(facts);
+	const { target } = parseCloudinary(path, options).image;
+	if (target.kind !== 'render') throw new Error('Expected a render.');
+	const plan = target.plan(facts);
 	for (const format of ['jpeg', 'png', 'webp', 'avif', 'gif', 'tiff'] as const) recipeOf(plan, format);
 	return plan;
 }

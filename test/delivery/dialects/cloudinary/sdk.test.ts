@@ -88,7 +88,7 @@ describe("addresses of Cloudinary's SDK", () => {
 		for (const more of [{}, { sign_url: true }, { sign_url: true, long_url_signature: true, version: 1234 }]) {
 			const path = sdkPath(id, { ...structuredClone(options), ...more, format: 'webp' });
 			const address = parseCloudinary(path, plainOptions);
-			expect(address).toMatchObject({ account: 'demo', wanted: { source: { id } } });
+			expect(address).toMatchObject({ account: 'demo', image: { source: { id } } });
 			expect(planOfPath(path, photographFacts, plainOptions)).toEqual({ steps: expected, format: 'webp' });
 			expect(isSignedWith(address, [secret])).toBe('sign_url' in more);
 			expect(isSignedWith(address, ['another', secret])).toBe('sign_url' in more);
@@ -108,8 +108,8 @@ describe("addresses of Cloudinary's SDK", () => {
 
 	it('keep the address of a picture elsewhere', () => {
 		const url = 'https://example.com/a/c.jpg?size=5&name=x';
-		const { wanted } = parseCloudinary(sdkPath(url, { type: 'fetch', fetch_format: 'auto' }), plainOptions);
-		expect(wanted.source).toEqual({ url });
+		const { image } = parseCloudinary(sdkPath(url, { type: 'fetch', fetch_format: 'auto' }), plainOptions);
+		expect(image.source).toEqual({ url });
 	});
 });
 

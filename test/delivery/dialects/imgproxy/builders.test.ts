@@ -71,13 +71,13 @@ describe('@imgproxy/imgproxy-node', () => {
 			[{ watermark: { picture: 'watermark.png', position: 'right bottom', x: 10, y: 10, scale: 0.2, opacity: 0.5 } }],
 		],
 	] as const)('%s', (_case, options, steps) => {
-		const wanted = build(options as Parameters<typeof build>[0]);
-		expect(wanted.source).toEqual({ url });
-		expect(planOf(wanted, photo).steps).toEqual(steps);
+		const image = build(options as Parameters<typeof build>[0]);
+		expect(image.source).toEqual({ url });
+		expect(planOf(image, photo).steps).toEqual(steps);
 	});
 
 	it('says how the result is written and sent', () => {
-		const wanted = build({
+		const image = build({
 			format: 'webp',
 			quality: 70,
 			expires: 2_000_000_000,
@@ -86,8 +86,8 @@ describe('@imgproxy/imgproxy-node', () => {
 			cachebuster: 'x',
 			strip_metadata: 'f',
 		});
-		expect(wanted).toMatchObject({ expiresAt: 2_000_000_000, filename: 'a.webp', isAttachment: true });
-		const plan = planOf(wanted, photo);
+		expect(image).toMatchObject({ expiresAt: 2_000_000_000, filename: 'a.webp', isAttachment: true });
+		const plan = planOf(image, photo);
 		expect(plan).toMatchObject({ format: 'webp', metadata: 'keep' });
 		expect(plan.encode?.('webp')).toEqual({ quality: 70 });
 	});
@@ -160,8 +160,8 @@ describe('@bitpatty/imgproxy-url-builder', () => {
 			'source',
 		],
 	] as const)('%s', (_case, build, steps, format) => {
-		const wanted = parseImgproxy(signed(build()), dialect());
-		expect(wanted.source).toEqual({ id });
-		expect(planOf(wanted, photo)).toMatchObject({ steps, format });
+		const image = parseImgproxy(signed(build()), dialect());
+		expect(image.source).toEqual({ id });
+		expect(planOf(image, photo)).toMatchObject({ steps, format });
 	});
 });

@@ -67,9 +67,9 @@ describe('sources', () => {
 		['in pieces, padded', `${(base64(url).match(/.{1,7}/g) ?? []).join('/')}==.avif`, { url }, 'avif'],
 		['no extension after the dot', `${base64(url)}.`, { url }, 'source'],
 	])('%s', (_case, text, source, format) => {
-		const wanted = parseImgproxy(`/w:300/${text}`, dialect());
-		expect(wanted).toMatchObject({ source, result: { kind: 'render' } });
-		expect(planOf(wanted, photo).format).toBe(format);
+		const image = parseImgproxy(`/w:300/${text}`, dialect());
+		expect(image).toMatchObject({ source, target: { kind: 'render' } });
+		expect(planOf(image, photo).format).toBe(format);
 	});
 
 	it('need no options', () => {
@@ -115,35 +115,35 @@ describe('paths', () => {
 	] as const)('%s', (options, source, extension, expected) => {
 		const path = imgproxyPath(options, source, extension);
 		if (expected) expect(path).toBe(expected);
-		const { source: read, result } = parseImgproxy(path, dialect());
+		const { source: read, target } = parseImgproxy(path, dialect());
 		expect(read).toEqual('url' in source ? { url: new URL(source.url).href } : source);
-		expect(result.kind === 'render' && result.plan(photo).format).toBe(extension ?? 'source');
+		expect(target.kind === 'render' && target.plan(photo).format).toBe(extension ?? 'source');
 	});
 });
 
 describe('what is no render', () => {
 	it('gives the original for raw', () => {
-		expect(parse('raw:1/w:300')).toEqual({ source: { id }, result: { kind: 'original' } });
-		expect(parseImgproxy(`/raw:t/plain/${id}@best`, dialect()).result).toEqual({ kind: 'original' });
-		expect(parse('raw:0').result.kind).toBe('render');
+		expect(parse('raw:1/w:300')).toEqual({ source: { id }, target: { kind: 'original' } });
+		expect(parseImgproxy(`/raw:t/plain/${id}@best`, dialect()).target).toEqual({ kind: 'original' });
+		expect(parse('raw:0').target.kind).toBe('render');
 	});
 
 	it.each([
 		['variant:card', { kind: 'variant', name: 'card' }],
 		['variant:card:jpg', { kind: 'variant', name: 'card', format: 'jpeg' }],
 		['variant:card:auto', { kind: 'variant', name: 'card' }],
-	])('gives a variant for %s', (options, result) => {
-		expect(parse(options).result).toEqual(result);
+	])('gives a variant for %s', (options, target) => {
+		expect(parse(options).target).toEqual(target);
 	});
 
 	it('takes the format of a variant from the extension, and lets the answer be as others', () => {
-		const wanted = parseImgproxy(
+		const image = parseImgproxy(
 			`/variant:card/exp:2000000000/fn:x/att:1/cb:7/plain/${id}@webp`,
 			dialect({ default: 'q:50' }),
 		);
-		expect(wanted).toEqual({
+		expect(image).toEqual({
 			source: { id },
-			result: { kind: 'variant', name: 'card', format: 'webp' },
+			target: { kind: 'variant', name: 'card', format: 'webp' },
 			expiresAt: 2_000_000_000,
 			filename: 'x',
 			isAttachment: true,
@@ -194,7 +194,7 @@ describe('how the answer is sent', () => {
 		['return_attachment:0', {}],
 		['cachebuster:2024', {}],
 	])('%s', (options, expected) => {
-		const { source: _source, result: _result, ...more } = parse(options);
+		const { source: _source, target: _target, ...more } = parse(options);
 		expect(more).toEqual(expected);
 		expect(plan(options).steps).toEqual([]);
 	});
@@ -238,8 +238,8 @@ describe('presets', () => {
 
 	it('are all that there is in an installation for them alone', async () => {
 		const only = dialect(presets, true);
-		const wanted = parseImgproxy(`/card:small/plain/${id}@webp`, only);
-		expect(planOf(wanted, photo)).toMatchObject({ steps: [{ resize: { width: 100, height: 200 } }], format: 'webp' });
+		const image = parseImgproxy(`/card:small/plain/${id}@webp`, only);
+		expect(planOf(image, photo)).toMatchObject({ steps: [{ resize: { width: 100, height: 200 } }], format: 'webp' });
 		expect((await thrownBy(() => parseImgproxy(`/w:300/plain/${id}`, only))).message).toBe(
 			'Expected a preset of this installation for preset but received "w".',
 		);

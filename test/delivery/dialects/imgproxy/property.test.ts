@@ -102,11 +102,11 @@ it('is understood or refused, whatever comes, and every plan is a recipe', () =>
 	let understood = 0;
 	fc.assert(
 		fc.property(hostile, anyFacts, fc.boolean(), (path, facts, presetsOnly) => {
-			const wanted = orPicpipeError(() =>
+			const image = orPicpipeError(() =>
 				parseImgproxy(path, { ...presets, presetsOnly: presetsOnly && path.length % 5 === 0 }),
 			);
-			if (wanted?.result.kind !== 'render') return;
-			const plan = orPicpipeError(() => planOf(wanted, facts));
+			if (image?.target.kind !== 'render') return;
+			const plan = orPicpipeError(() => planOf(image, facts));
 			if (!plan) return;
 			understood++;
 			expect(plan.steps.length).toBeLessThanOrEqual(20);

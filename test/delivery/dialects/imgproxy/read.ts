@@ -1,9 +1,9 @@
 import type {
 	DialectOptions,
+	ImageRequest,
 	RenderFormat,
 	RenderPlan,
 	SourceFacts,
-	Wanted,
 } from '../../../../src/delivery/dialects/image-request.ts';
 import { renderFormats } from '../../../../src/delivery/dialects/image-request.ts';
 import { parseImgproxy } from '../../../../src/delivery/dialects/imgproxy.ts';
@@ -24,7 +24,7 @@ export function dialect(presets: Readonly<Record<string, string>> = {}, presetsO
 }
 
 /** Options before a picture's id. */
-export function parse(options: string, given = dialect()): Wanted {
+export function parse(options: string, given = dialect()): ImageRequest {
 	return parseImgproxy(`${options && '/'}${options}/plain/${id}`, given);
 }
 
@@ -33,9 +33,9 @@ export function plan(options: string, source: SourceFacts = photo, given = diale
 	return planOf(parse(options, given), source);
 }
 
-export function planOf({ result }: Wanted, source: SourceFacts): RenderPlan {
-	if (result.kind !== 'render') throw new Error(`Expected a render but this is ${result.kind}.`);
-	const made = result.plan(source);
+export function planOf({ target }: ImageRequest, source: SourceFacts): RenderPlan {
+	if (target.kind !== 'render') throw new Error(`Expected a render but this is ${target.kind}.`);
+	const made = target.plan(source);
 	for (const format of renderFormats) parseRecipe('render', recipeOf(made, format));
 	return made;
 }

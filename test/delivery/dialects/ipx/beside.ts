@@ -14,9 +14,9 @@ export const id = 'pic_01h455vb4pex5vsknk084sn02q';
 
 /** The plan that modifiers make for a picture. */
 export function planOf(modifiers: string, facts: Partial<SourceFacts> = {}): RenderPlan {
-	const { result } = parseIpx(`/${modifiers}/${id}`, { presets: new Map() });
-	if (result.kind !== 'render') throw new TypeError(`Expected a render but received ${result.kind}.`);
-	return result.plan({ width: 640, height: 480, frames: 1, alpha: false, format: 'jpeg', ...facts });
+	const { target } = parseIpx(`/${modifiers}/${id}`, { presets: new Map() });
+	if (target.kind !== 'render') throw new TypeError(`Expected a render but received ${target.kind}.`);
+	return target.plan({ width: 640, height: 480, frames: 1, alpha: false, format: 'jpeg', ...facts });
 }
 
 /** A plan as a recipe. @param format of the original */

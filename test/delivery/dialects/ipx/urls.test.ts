@@ -11,9 +11,9 @@ const none: DialectOptions = { presets: new Map() };
 const facts: SourceFacts = { width: 640, height: 480, frames: 1, alpha: false, format: 'jpeg' };
 
 function planOf(path: string, options = none): RenderPlan {
-	const { result } = parseIpx(path, options);
-	if (result.kind !== 'render') throw new TypeError(`Expected a render but received ${result.kind}.`);
-	return result.plan(facts);
+	const { target } = parseIpx(path, options);
+	if (target.kind !== 'render') throw new TypeError(`Expected a render but received ${target.kind}.`);
+	return target.plan(facts);
 }
 
 describe('the picture', () => {
@@ -101,8 +101,8 @@ describe('addresses that are made', () => {
 	it('are read as they were meant, whatever the picture', () => {
 		fc.assert(
 			fc.property(fc.webUrl({ withQueryParameters: true }), fc.integer({ min: 1, max: 16_384 }), (url, width) => {
-				const wanted = parseIpx(ipxPath({ w: String(width), enlarge: '' }, { url }), none);
-				expect(wanted.source).toEqual({ url: new URL(url).href });
+				const image = parseIpx(ipxPath({ w: String(width), enlarge: '' }, { url }), none);
+				expect(image.source).toEqual({ url: new URL(url).href });
 			}),
 		);
 	});
@@ -190,9 +190,9 @@ describe('whatever comes', () => {
 	/** A plan that can be run, or an error with a sentence for whoever wrote the address. */
 	function expectPlanOrRefusal(path: string, facts: SourceFacts): void {
 		try {
-			const { result } = parseIpx(path, none);
-			if (result.kind !== 'render') throw new TypeError('Expected a render.');
-			const plan = result.plan(facts);
+			const { target } = parseIpx(path, none);
+			if (target.kind !== 'render') throw new TypeError('Expected a render.');
+			const plan = target.plan(facts);
 			for (const format of ['webp', 'png', 'jpeg'] as const) parseRecipe('render', recipeOf(plan, format));
 			expect(plan.steps.length).toBeLessThanOrEqual(20);
 		} catch (error) {
