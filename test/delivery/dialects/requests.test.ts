@@ -1,0 +1,86 @@
+import { readFile } from 'node:fs/promises';
+import { describe, expect, it } from 'vitest';
+import { parseCloudinary } from '../../../src/delivery/dialects/cloudinary.ts';
+import {
+	type DialectOptions,
+	renderFormats,
+	type SourceFacts,
+	type Wanted,
+} from '../../../src/delivery/dialects/image-request.ts';
+import { parseImgproxy } from '../../../src/delivery/dialects/imgproxy.ts';
+import { parseIpx } from '../../../src/delivery/dialects/ipx.ts';
+import { canonicalJson } from '../../../src/domain/digest.ts';
+import { PicpipeError } from '../../../src/errors.ts';
+
+/*
+ * The request that each dialect makes of a URL, recorded: a URL that is in use must keep its meaning, because its digest names a stored file.
+ * `requests/<dialect>.ndjson` holds one URL per line with the image it is read for and the request, in words of its own, so that a type or a
+ * field can be renamed without a change there. To add URLs, add lines with a `path` and run this file with `--update`; the diff shows every
+ * request that changes.
+ */
+
+interface Row {
+	/** The URL below the dialect's path; `{id}` stands for the id of an image. */
+	readonly path: string;
+	readonly presets?: Readonly<Record<string, string>> | undefined;
+	readonly presetsOnly?: boolean | undefined;
+	/** Facts of the image that differ from `usualImage`. */
+	readonly image?: Partial<SourceFacts> | undefined;
+}
+
+const id = 'pic_01h455vb4pex5vsknk084sn02q';
+const usualImage: SourceFacts = { width: 4000, height: 3000, frames: 1, alpha: false, format: 'jpeg' };
+
+const dialects: Readonly<Record<string, (path: string, options: DialectOptions, image: SourceFacts) => unknown>> = {
+	imgproxy: (path, options, image) => request(parseImgproxy(path, options), image),
+	ipx: (path, options, image) => request(parseIpx(path, options), image),
+	cloudinary(path, options, image) {
+		const { signature, signedText, wanted } = parseCloudinary(path, options);
+		return { ...request(wanted, image), ...(signature !== undefined && { signature, signedText }) };
+	},
+};
+
+function request({ source, result, expiresAt, filename, isAttachment }: Wanted, image: SourceFacts) {
+	// Nearly all URLs name the same image.
+	const url = 'url' in source ? source.url : undefined;
+	const other = 'id' in source && source.id !== id ? source.id : undefined;
+	const served = { url, other, expiresAt, filename, attachment: isAttachment };
+	if (result.kind === 'original') return { ...served, original: true };
+	if (result.kind === 'variant') return { ...served, variant: [result.name, result.format] };
+	const { page, orient, steps, format, encode, metadata, colour, isUnneeded } = result.plan(image);
+	const encoders = renderFormats.map((one) => [one, encode?.(one) ?? {}] as const);
+	// Most renders leave most encoders as they are.
+	const changed = encoders.filter(([, options]) => Object.keys(options).length > 0);
+	return {
+		...{ ...served, page, orient, steps, metadata, colour, unchanged: isUnneeded },
+		...(format !== 'source' && { format }),
+		...(changed.length > 0 && { encode: Object.fromEntries(changed) }),
+	};
+}
+
+function outcome(dialect: string, { path, presets = {}, presetsOnly = false, image }: Row): unknown {
+	const options = { presets: new Map(Object.entries(presets)), presetsOnly };
+	try {
+		return dialects[dialect]?.(path.replaceAll('{id}', id), options, { ...usualImage, ...image });
+	} catch (error) {
+		// How a refusal is worded may change.
+		if (error instanceof PicpipeError) return { refused: error.code };
+		throw error;
+	}
+}
+
+describe('requests are as recorded', () => {
+	it.each(Object.keys(dialects))('%s', async (dialect) => {
+		const file = `requests/${dialect}.ndjson`;
+		const recorded = await readFile(new URL(file, import.meta.url), 'utf8');
+		const lines = recorded
+			.trimEnd()
+			.split('\n')
+			.map((line) => {
+				const { path, presets, presetsOnly, image }: Row = JSON.parse(line);
+				const row = { path, presets, presetsOnly, image };
+				return `${JSON.stringify({ ...row, request: JSON.parse(canonicalJson(outcome(dialect, row))) })}\n`;
+			});
+		await expect(lines.join('')).toMatchFileSnapshot(file);
+	});
+});

@@ -1,0 +1,248 @@
+import { describe, expect, it } from 'vitest';
+import { canonicalJson } from '../../../src/domain/digest.ts';
+import { type NamedRecipe, type Recipe, renderName } from '../../../src/domain/recipe.ts';
+import { PicpipeError } from '../../../src/errors.ts';
+import type { Size } from '../../../src/operations/operation.ts';
+import { asStored, type Inspected } from '../../../src/pipeline/inspect/inspect.ts';
+import { withCopy } from '../../../src/pipeline/plan/copy.ts';
+import { directOf } from '../../../src/pipeline/plan/direct.ts';
+import { type Level, type LevelVariant, needsFrames } from '../../../src/pipeline/plan/levels.ts';
+import { openPages } from '../../../src/pipeline/plan/pages.ts';
+import { analysisDigest, parseRecipe, planVariants, variantDigest } from '../../../src/pipeline/recipe/plan.ts';
+import { loadRecipes } from '../../../src/pipeline/recipe/recipes.ts';
+import { limits } from '../make.ts';
+
+/*
+ * Digests and plans of the built-in recipes, recorded. A digest that changes makes every installation render its pictures again; a plan that
+ * changes costs or saves work in all of them. The record has words of its own, so that a type or a field can be renamed without a change
+ * there. Where a change is meant, run this file with `--update`; the diff shows what it changes.
+ */
+
+const sources = ['0', '7f', 'c3a5'].map((text) => text.padEnd(64, '0'));
+
+interface Picture extends Size {
+	readonly format?: Inspected['format'];
+	readonly orientation?: number;
+	readonly frames?: number;
+	readonly alpha?: boolean;
+	/** It has a colour profile of its own. */
+	readonly profile?: boolean;
+}
+
+/** Photographs from cameras and phones, upright: width, height, EXIF orientation. */
+const photographs = [
+	[4272, 2848],
+	[2912, 4368],
+	[2448, 3264, 6],
+	[3264, 2448, 3],
+	[3264, 2448],
+	[3264, 4928, 8],
+	[4288, 2848],
+	[4032, 3024],
+	[1800, 1200, 2],
+	[1200, 1800, 5],
+] as const;
+
+/** Sizes of the pictures that tests make. */
+const made = [
+	[4000, 3000],
+	[2400, 1600],
+	[1600, 1200],
+	[1600, 1067],
+	[1200, 900],
+	[900, 600],
+	[800, 600],
+	[800, 100],
+	[640, 480],
+	[350, 500],
+	[300, 200],
+	[100, 100],
+	[64, 48],
+	[8, 8],
+] as const;
+
+const pictures: readonly Picture[] = [
+	...[...photographs, ...made].map(([width, height, orientation = 1]) => ({ width, height, orientation })),
+	{ width: 3648, height: 2736, profile: true },
+	{ width: 5760, height: 3840, profile: true },
+	{ width: 2448, height: 3264, profile: true },
+	{ width: 1600, height: 1200, format: 'png', alpha: true },
+	{ width: 1600, height: 1200, format: 'webp' },
+	{ width: 4032, height: 3024, format: 'heic' },
+	{ width: 400, height: 300, format: 'gif', frames: 12, alpha: true },
+	{ width: 400, height: 300, format: 'svg', alpha: true },
+];
+
+/** What the built-in recipes leave out: a size that only the pixels tell, turns, colours that are kept, and a picture that lies as stored. */
+const further = parseRecipe('further', {
+	analyse: ['blurhash', 'palette'],
+	variants: {
+		trimmed: { steps: [{ trim: {} }, { resize: { width: 900 } }], encode: [{ png: {} }] },
+		small: { from: 'trimmed', steps: [{ resize: { width: 90 } }], encode: [{ avif: {} }] },
+		turned: {
+			colour: 'keep',
+			steps: [{ rotate: { angle: 90 } }, { resize: { height: 700 } }, { blur: { sigma: 2 } }],
+			encode: [{ jpeg: {} }],
+		},
+		stored: {
+			orient: false,
+			steps: [{ resize: { width: 320, height: 320 } }],
+			encode: [{ webp: { animated: false } }],
+		},
+		doubled: { steps: [{ resize: { width: '200%' } }], encode: [{ webp: {} }] },
+		sharp: {
+			steps: [{ resize: { width: 400, kernel: 'mitchell' } }, { sharpen: {} }],
+			encode: [{ gif: {} }, { webp: {} }],
+		},
+	},
+});
+
+const recipes: readonly NamedRecipe[] = [...(await loadRecipes(undefined)).values(), further];
+
+function inspected(picture: Picture): Inspected {
+	const { width, height, format = 'jpeg', orientation = 1, frames = 1, alpha = false, profile = false } = picture;
+	return {
+		facts: { format, width, height, frames, alpha, orientation, colourSpace: 'srgb' },
+		megapixels: (width * height * frames) / 1e6,
+		...{ format, page: 1, pages: 1, isDeepWithProfile: false },
+		...(frames > 1 && { animation: { delay: Array.from({ length: frames }, () => 100), loop: 0 } }),
+		...(profile && { profile: Buffer.from('a profile') }),
+		...(format === 'svg' && { drawing: { document: Buffer.alloc(0), megapixels: 0 } }),
+	};
+}
+
+const text = ({ width, height }: Size) => `${width}×${height}`;
+const only = <Value>(condition: boolean, value: Value) => (condition ? value : undefined);
+
+function nameOf({ format = 'jpeg', orientation = 1, frames = 1, alpha, profile, ...size }: Picture): string {
+	const more = [orientation > 1 && `orientation ${orientation}`, frames > 1 && `${frames} frames`];
+	return [text(size), format, ...more, alpha && 'alpha', profile && 'profile'].filter(Boolean).join(' ');
+}
+
+function describeVariant({ variant, passes, frames, chained, later }: LevelVariant): unknown {
+	const outputs = passes.map(({ operation, options, input }) => operation.predict(input, options).output);
+	const [atMost] = outputs.slice(-1);
+	const half = atMost && { width: Math.ceil(atMost.width / 2), height: Math.ceil(atMost.height / 2) };
+	return {
+		name: variant.name,
+		steps: passes.map(({ operation, input }, at) =>
+			[operation.name, text(input), ...outputs.slice(at, at + 1).map(text)].join(' '),
+		),
+		frames: only(frames > 1, frames),
+		chained: only(chained.length > 0, chained.map(describeVariant)),
+		deferred: later && {
+			names: later.variants.map(({ name }) => name),
+			whenHalf: half && describeVariant(later.plan(half)),
+		},
+	};
+}
+
+function describeLevels(levels: readonly Level[], picture: Inspected): readonly unknown[] {
+	return levels.map((level) => ({
+		scaled: describeScaling(level, levels, picture),
+		analyse: only(
+			level.analyse.length > 0,
+			level.analyse.map(({ name }) => name),
+		),
+		variants: only(level.variants.length > 0, level.variants.map(describeVariant)),
+	}));
+}
+
+/** @param intermediate the level that further sizes are made of */
+function describeScaling(level: Level, levels: readonly Level[], picture: Inspected, intermediate?: Level): string {
+	const { base, page, isUpright, colour, kernel } = level;
+	const single = directOf(level, levels, isUpright ? picture : asStored(picture), intermediate);
+	return [
+		text(level),
+		base && `of ${text(base)}`,
+		kernel !== 'lanczos3' && kernel,
+		page > 1 && `page ${page}`,
+		!isUpright && 'as stored',
+		colour !== 'srgb' && colour,
+		needsFrames(level, levels) && 'all frames',
+		level === intermediate && 'intermediate',
+		single && `single pass to ${single.variant.variant.name}.${single.encoder.extension}`,
+	]
+		.filter(Boolean)
+		.join(', ');
+}
+
+async function orRefusal(plan: () => Promise<unknown>): Promise<unknown> {
+	try {
+		return await plan();
+	} catch (error) {
+		// How a refusal is worded may change.
+		if (error instanceof PicpipeError) return { refused: error.code };
+		throw error;
+	}
+}
+
+const planOf = (recipe: Recipe, picture: Inspected) =>
+	orRefusal(async () => {
+		const { levels, megapixels } = await openPages(Buffer.alloc(0), recipe, limits, picture);
+		return { megapixels: Number(megapixels.toFixed(3)), levels: describeLevels(levels, picture) };
+	});
+
+/** One variant by itself, as delivery makes it: from the file, leaving an intermediate, and of an intermediate that is there. */
+const renderOf = (recipe: Recipe, picture: Inspected) =>
+	orRefusal(async () => {
+		const { levels } = await openPages(Buffer.alloc(0), recipe, limits, picture);
+		const known = { width: 1632, height: 1224 };
+		const [leaving, reusing] = [withCopy(levels, picture), withCopy(levels, picture, known)].map((copied) =>
+			copied?.levels.map((level) => describeScaling(level, copied.levels, picture, copied.copy)),
+		);
+		const isKnown = withCopy(levels, picture, known)?.isKnown ?? false;
+		const alone = levels.map((level) => describeScaling(level, levels, picture));
+		return { alone, leaving, reusing: only(isKnown, reusing) };
+	});
+
+const line = (row: object) => `${JSON.stringify(row)}\n`;
+const sorted = (value: unknown): unknown => JSON.parse(canonicalJson(value));
+
+describe('the built-in recipes', () => {
+	it('have the digests that are recorded', async () => {
+		const lines = recipes.flatMap(({ name, digest, definition }) => [
+			line({ recipe: name, digest, analysis: sources.map((sha256) => analysisDigest(sha256, definition)) }),
+			...planVariants(definition).flatMap((variant) =>
+				variant.encodings.map((encoding) =>
+					line({
+						recipe: name,
+						variant: [variant.name, encoding.encoder.name].join('.'),
+						digests: sources.map((sha256) => variantDigest(sha256, variant, encoding)),
+						steps: sorted(variant.definition),
+						encoding: sorted(encoding.definition),
+					}),
+				),
+			),
+		]);
+		await expect(lines.join('')).toMatchFileSnapshot('recorded-plans/digests.ndjson');
+	});
+
+	it('are planned as recorded', async () => {
+		const lines: string[] = [];
+		for (const { name, definition } of recipes) {
+			for (const picture of pictures) {
+				lines.push(
+					line({ recipe: name, picture: nameOf(picture), plan: await planOf(definition, inspected(picture)) }),
+				);
+			}
+		}
+		await expect(lines.join('')).toMatchFileSnapshot('recorded-plans/recipes.ndjson');
+	});
+
+	it('are planned as recorded, one variant at a time', async () => {
+		const lines: string[] = [];
+		for (const { name, definition } of recipes) {
+			for (const { name: variant, definition: steps, isUpright, output, encodings } of planVariants(definition)) {
+				const encode = encodings.slice(0, 1).map((encoding) => encoding.definition);
+				const render = { steps, ...output, ...(!isUpright && { orient: false }), encode };
+				const recipe = parseRecipe(name, { variants: { [renderName]: render } }).definition;
+				for (const picture of pictures) {
+					const planned = await renderOf(recipe, inspected(picture));
+					lines.push(line({ recipe: name, variant, picture: nameOf(picture), render: planned }));
+				}
+			}
+		}
+		await expect(lines.join('')).toMatchFileSnapshot('recorded-plans/renders.ndjson');
+	});
+});
