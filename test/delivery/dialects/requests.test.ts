@@ -3,9 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { parseCloudinary } from '../../../src/delivery/dialects/cloudinary.ts';
 import {
 	type DialectOptions,
+	type ImageRequest,
 	renderFormats,
 	type SourceFacts,
-	type Wanted,
 } from '../../../src/delivery/dialects/image-request.ts';
 import { parseImgproxy } from '../../../src/delivery/dialects/imgproxy.ts';
 import { parseIpx } from '../../../src/delivery/dialects/ipx.ts';
@@ -34,20 +34,20 @@ const usualImage: SourceFacts = { width: 4000, height: 3000, frames: 1, alpha: f
 const dialects: Readonly<Record<string, (path: string, options: DialectOptions, image: SourceFacts) => unknown>> = {
 	imgproxy: (path, options, image) => request(parseImgproxy(path, options), image),
 	ipx: (path, options, image) => request(parseIpx(path, options), image),
-	cloudinary(path, options, image) {
-		const { signature, signedText, wanted } = parseCloudinary(path, options);
-		return { ...request(wanted, image), ...(signature !== undefined && { signature, signedText }) };
+	cloudinary(path, options, facts) {
+		const { signature, signedText, image } = parseCloudinary(path, options);
+		return { ...request(image, facts), ...(signature !== undefined && { signature, signedText }) };
 	},
 };
 
-function request({ source, result, expiresAt, filename, isAttachment }: Wanted, image: SourceFacts) {
+function request({ source, target, expiresAt, filename, isAttachment }: ImageRequest, image: SourceFacts) {
 	// Nearly all URLs name the same image.
 	const url = 'url' in source ? source.url : undefined;
 	const other = 'id' in source && source.id !== id ? source.id : undefined;
 	const served = { url, other, expiresAt, filename, attachment: isAttachment };
-	if (result.kind === 'original') return { ...served, original: true };
-	if (result.kind === 'variant') return { ...served, variant: [result.name, result.format] };
-	const { page, orient, steps, format, encode, metadata, colour, isUnneeded } = result.plan(image);
+	if (target.kind === 'original') return { ...served, original: true };
+	if (target.kind === 'variant') return { ...served, variant: [target.name, target.format] };
+	const { page, orient, steps, format, encode, metadata, colour, isUnneeded } = target.plan(image);
 	const encoders = renderFormats.map((one) => [one, encode?.(one) ?? {}] as const);
 	// Most renders leave most encoders as they are.
 	const changed = encoders.filter(([, options]) => Object.keys(options).length > 0);
