@@ -13,10 +13,9 @@ import { canonicalJson } from '../../../src/domain/digest.ts';
 import { PicpipeError } from '../../../src/errors.ts';
 
 /*
- * The request that each dialect makes of a URL, recorded: a URL that is in use must keep its meaning, because its digest names a stored file.
- * `requests/<dialect>.ndjson` holds one URL per line with the image it is read for and the request, in words of its own, so that a type or a
- * field can be renamed without a change there. To add URLs, add lines with a `path` and run this file with `--update`; the diff shows every
- * request that changes.
+ * A published URL keeps its meaning: the request that each dialect makes of it decides the digest of a stored file. Each line of
+ * `requests/<dialect>.ndjson` holds a URL, the facts of an image and the request, in field names of its own, so that a type can be renamed
+ * without a change to the records. To add a URL, add a line with a `path` and update the file (CONTRIBUTING.md).
  */
 
 interface Row {

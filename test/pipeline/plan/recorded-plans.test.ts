@@ -13,9 +13,9 @@ import { loadRecipes } from '../../../src/pipeline/recipe/recipes.ts';
 import { limits } from '../make.ts';
 
 /*
- * Digests and plans of the built-in recipes, recorded. A digest that changes makes every installation render its pictures again; a plan that
- * changes costs or saves work in all of them. The record has words of its own, so that a type or a field can be renamed without a change
- * there. Where a change is meant, run this file with `--update`; the diff shows what it changes.
+ * Digests and plans of the built-in recipes. If a digest changes, every installation renders its pictures again; if a plan changes, every
+ * installation does more or less work. The records have field names of their own, so that a type can be renamed without a change to them.
+ * CONTRIBUTING.md says how to update them.
  */
 
 const sources = ['0', '7f', 'c3a5'].map((text) => text.padEnd(64, '0'));
