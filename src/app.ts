@@ -211,7 +211,7 @@ export async function startWorker(config: Config, log: Logger): Promise<Running>
 			storage,
 			catalog,
 			webhooks,
-			announcer: webhooks.announcer,
+			publisher: webhooks.publisher,
 			attemptCounts: openAttempts(redis, config.redisPrefix),
 			queues,
 			pool,
@@ -307,7 +307,7 @@ async function openWatch(config: Config, log: Logger) {
 		{ openQueues },
 		{ openLedger },
 		{ findWatchFolder },
-		{ takeAlone },
+		{ takeExclusiveLease },
 		{ openLeases },
 		{ openPressure },
 	] = await Promise.all([
@@ -315,7 +315,7 @@ async function openWatch(config: Config, log: Logger) {
 		import('./queue/queues.ts'),
 		import('./watch/ledger.ts'),
 		import('./watch/place.ts'),
-		import('./access/take-alone.ts'),
+		import('./access/leases.ts'),
 		import('./access/leases.ts'),
 		import('./intake/pressure.ts'),
 	]);
@@ -359,7 +359,7 @@ async function openWatch(config: Config, log: Logger) {
 	return {
 		async run(how: Pick<WatchOptions, 'isOnce' | 'stopping'>): Promise<WatchCounts> {
 			const isOthers = () => log.info({ folder }, 'Another process watches this folder; waiting until it has ended');
-			const leave = await takeAlone(redis, leases, folder, { stopping: how.stopping, onWait: isOthers });
+			const leave = await takeExclusiveLease(redis, leases, folder, { stopping: how.stopping, onWait: isOthers });
 			log.info({ folder, files: config.watchThen, recipe: name }, `Watching ${folder}`);
 			try {
 				return await watchFolder(context, { ...options, ...how });

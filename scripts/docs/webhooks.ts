@@ -1,7 +1,7 @@
 import { maximumWebhookSecrets, settings } from '../../src/config.ts';
 import { maximumEndpoints } from '../../src/webhooks/endpoint.ts';
 import { bodyOf, eventDocs, pictureEvent } from '../../src/webhooks/event.ts';
-import { signedHeaders } from '../../src/webhooks/sign.ts';
+import { signedHeaders } from '../../src/webhooks/send.ts';
 import { samplePicture } from './http-sample.ts';
 import { code, fence, page, table } from './markdown.ts';
 

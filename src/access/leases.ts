@@ -1,16 +1,19 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
+import { digest } from '../domain/digest.ts';
 import { askRedis } from '../queue/redis.ts';
 import { redisPatience } from './counters.ts';
 
 /** What is under way, counted over all apis. */
 export interface Leases {
 	/** Takes a place among those of this name, unless `limit` are taken. */
-	take(name: string, limit: number): Promise<Taken>;
+	take(name: string, limit: number): Promise<Lease>;
 	close(): void;
 }
 
-export interface Taken {
+interface Lease {
 	/** How many places are taken now, with this one if it was given. */
 	readonly held: number;
 	/** Undefined when it was not given. */
@@ -91,4 +94,35 @@ export function openLeases(redis: Redis, prefix: string, leaseTime = defaultLeas
 		},
 		close: () => clearInterval(timer),
 	};
+}
+
+/** How long a connection in progress is waited for, in milliseconds. Without Redis a process knows only its own leases. */
+const connectPatience = 2_000;
+/** Pause between two attempts to take a lease that another process holds, in milliseconds. */
+const retryPause = 1_000;
+
+/**
+ * Waits for an exclusive lease, and keeps others out until it is released.
+ *
+ * @param name of any length, such as a folder's path
+ * @param options.onWait called once when another process holds the lease
+ * @returns releases the lease
+ */
+export async function takeExclusiveLease(
+	redis: Redis,
+	leases: Leases,
+	name: string,
+	{ stopping, onWait }: { readonly stopping: AbortSignal; onWait(): void },
+): Promise<() => void> {
+	if (redis.status !== 'ready') {
+		const signal = AbortSignal.any([stopping, AbortSignal.timeout(connectPatience)]);
+		await once(redis, 'ready', { signal }).catch(() => {});
+	}
+	for (let isReported = false; !stopping.aborted; isReported = true) {
+		const { release } = await leases.take(digest(name), 1);
+		if (release) return release;
+		if (!isReported) onWait();
+		await sleep(retryPause, undefined, { signal: stopping }).catch(() => {});
+	}
+	return () => {};
 }

@@ -46,8 +46,8 @@ export interface AdmitFields {
  *
  * @throws PicpipeError `unknown-batch`, `batch-closed`
  */
-export async function admit(to: Admission, received: Received, fields: AdmitFields, log: Logger): Promise<Picture> {
-	return begin(to, received, fields, log);
+export async function admit(deps: Admission, received: Received, fields: AdmitFields, log: Logger): Promise<Picture> {
+	return begin(deps, received, fields, log);
 }
 
 /**
@@ -58,7 +58,7 @@ export async function admit(to: Admission, received: Received, fields: AdmitFiel
  * @param berth the picture's id where it was chosen before, and the hosts where it has to lie
  */
 export async function admitUrl(
-	to: Admission,
+	deps: Admission,
 	url: URL,
 	fields: AdmitFields,
 	log: Logger,
@@ -68,18 +68,18 @@ export async function admitUrl(
 	const key = originalKey(folderOf(id), 'url');
 	const filename = cleanFilename(filenameOfUrl(url));
 	try {
-		await markPending(to.storage, id);
-		await to.storage.put(key, Buffer.from(`${url.href}\n`));
+		await markPending(deps.storage, id);
+		await deps.storage.put(key, Buffer.from(`${url.href}\n`));
 		const source = { key, url: url.href, ...(filename && { filename }), ...(hosts && { hosts }) };
-		return await begin(to, { ...berth, source }, fields, log);
+		return await begin(deps, { ...berth, source }, fields, log);
 	} catch (error) {
-		await discardUnlessShared(to.storage, berth);
+		await discardUnlessShared(deps.storage, berth);
 		throw error;
 	}
 }
 
 async function begin(
-	to: Admission,
+	deps: Admission,
 	{ id, source, isShared }: Pick<Received, 'id' | 'isShared'> & Pick<Picture, 'source'>,
 	fields: AdmitFields,
 	log: Logger,
@@ -103,20 +103,20 @@ async function begin(
 		analysis: {},
 	};
 	const { batch } = fields;
-	if (batch !== undefined) await joinBatch(to.storage, batch, id);
+	if (batch !== undefined) await joinBatch(deps.storage, batch, id);
 	if (!isShared) {
-		await writeManifest(to.storage, picture).catch(async (error) => {
-			if (batch !== undefined) await leaveBatch(to.storage, batch, id);
+		await writeManifest(deps.storage, picture).catch(async (error) => {
+			if (batch !== undefined) await leaveBatch(deps.storage, batch, id);
 			throw error;
 		});
 	}
 	// Of those that share it one makes the picture, and the others find it. If it was deleted by now they tell what there was.
-	else if (!(await createManifest(to.storage, picture))) return (await readManifest(to.storage, id)) ?? picture;
+	else if (!(await createManifest(deps.storage, picture))) return (await readManifest(deps.storage, id)) ?? picture;
 	if (batch !== undefined) {
 		// It is accepted; if it can't be said now that it was the last one, the sweep closes the batch.
-		await closeIfComplete(to.storage, batch).catch((err) => log.warn({ err, batchId: batch }, 'a batch stays open'));
+		await closeIfComplete(deps.storage, batch).catch((err) => log.warn({ err, batchId: batch }, 'a batch stays open'));
 	}
-	await handOver(to, picture, 'upload', log);
+	await handOver(deps, picture, 'upload', log);
 	return picture;
 }
 
@@ -136,13 +136,13 @@ export interface Again {
  * @throws PicpipeError `picture-busy` while a worker has it, `queue-unavailable` without Redis (only it knows who is busy)
  */
 export async function admitAgain(
-	to: Admission,
+	deps: Admission,
 	picture: Picture,
 	reason: ProcessReason,
 	log: Logger,
 	{ recipe, force, priority }: Again = {},
 ): Promise<Picture> {
-	if (!(await to.queues.forgetPicture(picture))) throw new PicpipeError('picture-busy');
+	if (!(await deps.queues.forgetPicture(picture))) throw new PicpipeError('picture-busy');
 	const { failure: _failure, force: forced, ...rest } = picture;
 	// A retry asks for the same once more, and a picture that still waits has not yet got what was asked for before.
 	const isForced = force || (forced && (reason === 'retry' || picture.state !== 'failed'));
@@ -151,27 +151,27 @@ export async function admitAgain(
 		...(recipe && { recipe: { name: recipe.name, digest: recipe.digest, definition: recipe.definition } }),
 		...(isForced && { force: true }),
 	});
-	await markPending(to.storage, again.id);
-	await writeManifest(to.storage, again);
-	if (!(await to.storage.stat(again.source.key))) {
+	await markPending(deps.storage, again.id);
+	await writeManifest(deps.storage, again);
+	if (!(await deps.storage.stat(again.source.key))) {
 		// Deleted since it was read; what was written just now must not bring it back.
-		await purgePicture(to.storage, again.id);
+		await purgePicture(deps.storage, again.id);
 		throw new PicpipeError('picture-not-found');
 	}
-	await handOver(to, again, reason, log, priority);
+	await handOver(deps, again, reason, log, priority);
 	return again;
 }
 
 async function handOver(
-	to: Admission,
+	deps: Admission,
 	picture: Picture,
 	reason: ProcessReason,
 	log: Logger,
 	priority?: number,
 ): Promise<void> {
 	try {
-		await to.catalog.put(picture);
-		await to.queues.enqueuePicture(picture, reason, priority);
+		await deps.catalog.put(picture);
+		await deps.queues.enqueuePicture(picture, reason, priority);
 	} catch (error) {
 		log.warn({ err: error, pictureId: picture.id }, 'accepted without the queue; the sweep will bring it there');
 	}

@@ -28,26 +28,27 @@ export interface Admitted {
  * say whether the bytes are there
  */
 export async function admitUnlessThere(
-	to: Admission,
+	deps: Admission,
 	received: Received,
 	fields: AdmitFields & { readonly duplicates: DuplicatePolicy },
 	log: Logger,
 ): Promise<Admitted> {
-	if (fields.duplicates === 'accept') return { picture: await admit(to, received, fields, log), isNew: true };
-	const there = await claimBytes(to, received, fields.duplicates === 'dedupe' ? fields.recipe.digest : undefined);
+	if (fields.duplicates === 'accept') return { picture: await admit(deps, received, fields, log), isNew: true };
+	const there = await claimBytes(deps, received, fields.duplicates === 'dedupe' ? fields.recipe.digest : undefined);
 	if (there?.id === received.id) return { picture: there, isNew: true };
 	if (there) {
 		// Whoever shares it is told the same, or has made a picture of it before the other one came.
-		if (!(received.isShared && (await readManifest(to.storage, received.id)))) await discard(to.storage, received.id);
+		if (!(received.isShared && (await readManifest(deps.storage, received.id))))
+			await discard(deps.storage, received.id);
 		if (fields.duplicates !== 'refuse') return { picture: there, isNew: false };
 		throw new PicpipeError('duplicate-picture', `The same bytes are there already, as ${there.id}.`, {
 			pictureId: there.id,
 		});
 	}
 	try {
-		return { picture: await admit(to, received, fields, log), isNew: true };
+		return { picture: await admit(deps, received, fields, log), isNew: true };
 	} catch (error) {
-		await to.catalog
+		await deps.catalog
 			.release(received.source.sha256, received.id)
 			.catch((err) => log.debug({ err }, 'a claim on bytes ends by itself'));
 		throw error;
@@ -59,25 +60,25 @@ export async function admitUnlessThere(
  * @returns the picture that has the bytes, or undefined when they are now claimed for this upload
  */
 async function claimBytes(
-	to: Admission,
+	deps: Admission,
 	{ id, source }: Received,
 	recipeDigest: string | undefined,
 ): Promise<Picture | undefined> {
-	if (!(await to.catalog.isComplete())) {
+	if (!(await deps.catalog.isComplete())) {
 		throw new PicpipeError(
 			'duplicate-undecided',
 			'The index of pictures is not complete; a worker brings it up to date. Try again, or accept duplicates.',
 		);
 	}
 	for (const end = performance.now() + patience; ; await sleep(lookAgain)) {
-		const claim = await to.catalog.claim(source.sha256, id, recipeDigest);
+		const claim = await deps.catalog.claim(source.sha256, id, recipeDigest);
 		if (claim.outcome === 'claimed') return undefined;
-		const picture = await readManifest(to.storage, claim.id);
+		const picture = await readManifest(deps.storage, claim.id);
 		if (picture && (recipeDigest === undefined || picture.recipe.digest === recipeDigest)) return picture;
 		if (claim.outcome === 'there') {
 			// The index was not told: it was purged, or made again with another recipe.
-			if (picture) await to.catalog.put(picture);
-			else await to.catalog.remove(claim.id);
+			if (picture) await deps.catalog.put(picture);
+			else await deps.catalog.remove(claim.id);
 		}
 		// With another recipe it is waited for too: when it is in the index the bytes can be claimed again.
 		if (performance.now() > end) throw new PicpipeError('duplicate-undecided');

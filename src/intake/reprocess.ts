@@ -62,7 +62,7 @@ const backlogPause = 500;
  *
  * @throws PicpipeError `queue-unavailable`
  */
-export async function reprocess(to: Admission, options: ReprocessOptions): Promise<ReprocessCounts> {
+export async function reprocess(deps: Admission, options: ReprocessOptions): Promise<ReprocessCounts> {
 	const counts: ReprocessCounts = {
 		pictures: 0,
 		queued: 0,
@@ -76,15 +76,15 @@ export async function reprocess(to: Admission, options: ReprocessOptions): Promi
 	const maximumBacklog = options.maximumBacklog ?? defaultBacklog;
 	const stride = Math.min(longestStride, maximumBacklog);
 	let queuedAtLastLook = 0;
-	const states = await to.catalog.countStates();
+	const states = await deps.catalog.countStates();
 	const total = Object.values(states).reduce((sum, count) => sum + count, 0);
 	const tell = () => options.onProgress?.(counts, Math.max(total, counts.pictures));
 	tell();
-	for await (const key of to.storage.list(picturesFolder)) {
+	for await (const key of deps.storage.list(picturesFolder)) {
 		const id = manifestId(key);
 		if (id === undefined || key !== manifestKey(folderOf(id))) continue;
 		batch.push(
-			lookAt(to, key, options).then((outcome) => {
+			lookAt(deps, key, options).then((outcome) => {
 				counts.pictures++;
 				counts[outcome]++;
 			}),
@@ -94,7 +94,7 @@ export async function reprocess(to: Admission, options: ReprocessOptions): Promi
 		tell();
 		if (counts.queued - queuedAtLastLook < stride) continue;
 		queuedAtLastLook = counts.queued;
-		await waitForRoom(to.queues, maximumBacklog, tell);
+		await waitForRoom(deps.queues, maximumBacklog, tell);
 	}
 	await Promise.all(batch);
 	return counts;
@@ -102,10 +102,10 @@ export async function reprocess(to: Admission, options: ReprocessOptions): Promi
 
 type Outcome = Exclude<keyof ReprocessCounts, 'pictures'>;
 
-async function lookAt(to: Admission, key: string, options: ReprocessOptions): Promise<Outcome> {
+async function lookAt(deps: Admission, key: string, options: ReprocessOptions): Promise<Outcome> {
 	try {
-		const manifest = await readObject(to.storage, key);
-		return manifest ? await queueAgain(to, parsePicture(manifest.toString()), options) : 'deleted';
+		const manifest = await readObject(deps.storage, key);
+		return manifest ? await queueAgain(deps, parsePicture(manifest.toString()), options) : 'deleted';
 	} catch (error) {
 		if (error instanceof PicpipeError && error.code === 'queue-unavailable') throw error;
 		if (error instanceof PicpipeError && error.code === 'picture-not-found') return 'deleted';
@@ -114,7 +114,7 @@ async function lookAt(to: Admission, key: string, options: ReprocessOptions): Pr
 	}
 }
 
-async function queueAgain(to: Admission, picture: Picture, options: ReprocessOptions): Promise<Outcome> {
+async function queueAgain(deps: Admission, picture: Picture, options: ReprocessOptions): Promise<Outcome> {
 	if (options.recipe !== undefined && picture.recipe.name !== options.recipe) return 'others';
 	const recipe = recipeAsOfNow(options.recipes, picture);
 	if (!recipe) {
@@ -127,8 +127,12 @@ async function queueAgain(to: Admission, picture: Picture, options: ReprocessOpt
 	const isStale = picture.recipe.digest !== recipe.digest;
 	if (!isStale && options.stale) return 'upToDate';
 	if (!isStale && !isFinished(picture.state) && (picture.force || !options.force)) return 'waiting';
-	if (!options.force && (await isUpToDate(to, picture, recipe))) return 'upToDate';
-	await admitAgain(to, picture, 'reprocess', options.log, { recipe, force: options.force, priority: maximumPriority });
+	if (!options.force && (await isUpToDate(deps, picture, recipe))) return 'upToDate';
+	await admitAgain(deps, picture, 'reprocess', options.log, {
+		recipe,
+		force: options.force,
+		priority: maximumPriority,
+	});
 	return 'queued';
 }
 

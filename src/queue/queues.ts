@@ -14,7 +14,7 @@ import {
 	type RenderJob,
 	renderJobId,
 } from './jobs.ts';
-import { bringForwardLateJobs } from './late.ts';
+import { promoteOverdueJobs } from './overdue-jobs.ts';
 import { askRedis } from './redis.ts';
 import { patientRetries, retryOptions, scheduled } from './retry.ts';
 
@@ -102,7 +102,7 @@ export interface Queues {
 	 *
 	 * @throws PicpipeError `queue-unavailable`
 	 */
-	bringForwardLate(): Promise<number>;
+	promoteOverdueJobs(): Promise<number>;
 	close(): Promise<void>;
 }
 
@@ -213,10 +213,10 @@ export function openQueues(redis: Redis, options: QueuesOptions): Queues {
 			});
 		},
 
-		bringForwardLate() {
+		promoteOverdueJobs() {
 			// The schedule of `upkeep` is looked after by itself.
 			const { upkeep: _, ...delayed } = byName;
-			return askRedis(redis, () => bringForwardLateJobs(redis, Object.values(delayed)), lateJobsPatience);
+			return askRedis(redis, () => promoteOverdueJobs(redis, Object.values(delayed)), lateJobsPatience);
 		},
 
 		async close() {

@@ -16,13 +16,13 @@ import { earliestNow } from '../observe/clock.ts';
 import type { Logger } from '../observe/log.ts';
 import { openBatchKey, pendingKey } from '../storage/keys.ts';
 import type { Storage } from '../storage/storage.ts';
-import type { Announcer } from './announce.ts';
 import { batchEvent } from './event.ts';
+import type { Publisher } from './publish.ts';
 
 /** What it takes to see that a batch has come to its end, and to tell it. */
 export interface BatchEnds {
 	readonly storage: Storage;
-	readonly announcer?: Announcer | undefined;
+	readonly publisher?: Publisher | undefined;
 	readonly log?: Logger | undefined;
 }
 
@@ -35,8 +35,8 @@ const parallel = 8;
  *
  * @returns whether it is finished
  */
-export async function finishBatch(to: BatchEnds, id: string): Promise<boolean> {
-	const { storage } = to;
+export async function finishBatch(deps: BatchEnds, id: string): Promise<boolean> {
+	const { storage } = deps;
 	const batch = await readBatch(storage, id);
 	if (!batch) return false;
 	if (await readFinished(storage, id)) return true;
@@ -44,7 +44,7 @@ export async function finishBatch(to: BatchEnds, id: string): Promise<boolean> {
 	const counts = await countEnds(storage, id);
 	if (!counts) return false;
 	const finished: FinishedBatch = { version: 1, at: new Date().toISOString(), ...counts };
-	if (await createFinished(storage, id, finished)) await tellEnd(to, batch, finished);
+	if (await createFinished(storage, id, finished)) await tellEnd(deps, batch, finished);
 	return true;
 }
 
@@ -73,8 +73,8 @@ async function stateOf(storage: Storage, pictureId: string): Promise<'ready' | '
 }
 
 /** The marker goes last: while it is there nobody can say that the end was told. */
-async function tellEnd({ storage, announcer, log }: BatchEnds, batch: Batch, finished: FinishedBatch): Promise<void> {
-	await announcer?.announce(batchEvent(batch, finished));
+async function tellEnd({ storage, publisher, log }: BatchEnds, batch: Batch, finished: FinishedBatch): Promise<void> {
+	await publisher?.publish(batchEvent(batch, finished));
 	await forgetMembers(storage, batch.id);
 	await storage.delete(openBatchKey(batch.id));
 	const { ready, failed } = finished;

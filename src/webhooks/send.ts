@@ -1,10 +1,10 @@
+import { createHmac } from 'node:crypto';
 import { PicpipeError } from '../errors.ts';
 import { type Answer, post } from '../http/ask.ts';
 import { checkUrl, type Resolve } from '../http/guard.ts';
 import { secondsOf } from '../http/retry-after.ts';
 import type { Message } from './outbox.ts';
 import type { WebhookSettings } from './settings.ts';
-import { signedHeaders } from './sign.ts';
 
 /** Bytes of an answer that are read, and characters of it that are kept for people. */
 const answerLimits = { bytes: 16 * 1024, kept: 300 };
@@ -20,7 +20,7 @@ export interface Receipt {
 }
 
 /**
- * Sends a message, once. Taken is what is answered with 2xx; redirects are followed nowhere, because a signed message is for one address.
+ * Sends a message once. A 2xx response accepts it. Redirects are not followed, because a signed message is meant for one URL.
  *
  * Never throws for what lies with the receiver: `webhook-refused` for every other answer, `webhook-gone` for 410, and what `checkUrl` and `post` throw.
  */
@@ -99,4 +99,28 @@ async function beginningOf(answer: Answer): Promise<string> {
 function asPassing(error: PicpipeError): PicpipeError {
 	if (error.code !== 'remote-untrusted') return error;
 	return new PicpipeError('webhook-refused', error.message, { cause: error });
+}
+
+/**
+ * The headers of Standard Webhooks 1.0. Each secret signs `id.timestamp.body` with HMAC-SHA256, so that receivers can verify with either
+ * secret during a rotation.
+ *
+ * @param secrets `whsec_` and base64
+ * @param time time of this attempt, in milliseconds since 1970
+ */
+export function signedHeaders(
+	{ id, body }: { readonly id: string; readonly body: string },
+	secrets: readonly string[],
+	time: number,
+): Record<string, string> {
+	const timestamp = Math.floor(time / 1_000);
+	const signatures = secrets.map((secret) => {
+		const key = Buffer.from(secret.slice('whsec_'.length), 'base64');
+		return `v1,${createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64')}`;
+	});
+	return {
+		'webhook-id': id,
+		'webhook-timestamp': String(timestamp),
+		'webhook-signature': signatures.join(' '),
+	};
 }

@@ -1,10 +1,10 @@
 import { earliestNow } from '../observe/clock.ts';
 import { deliverJobId } from '../queue/jobs.ts';
-import { type Post, queueDelivery } from './announce.ts';
 import type { DeliveryLog } from './log.ts';
 import { listMessages, readMessage } from './outbox.ts';
+import { type PublishDeps, queueDelivery } from './publish.ts';
 
-export interface WebhookSweep extends Post {
+export interface WebhookSweep extends PublishDeps {
 	readonly deliveries: DeliveryLog;
 	/** How often this is called, seconds. */
 	readonly sweepSeconds: number;
@@ -22,7 +22,7 @@ const longestWait = 3_600;
  * @returns how many it queued
  * @throws PicpipeError `queue-unavailable`
  */
-export async function sweepOutbox(context: Post): Promise<number> {
+export async function sweepOutbox(context: PublishDeps): Promise<number> {
 	let queued = 0;
 	const look = async (endpoint: string, id: string) => {
 		const job = await context.queues.byName.webhooks.getJob(deliverJobId({ endpoint, messageId: id }));

@@ -70,10 +70,10 @@ export async function processPicture(job: Job<unknown>, context: ProcessContext)
 	}
 }
 
-async function openPicture(to: Records, id: string): Promise<ReceivedPicture | undefined> {
-	const picture = await readManifest(to.storage, id);
+async function openPicture(deps: Records, id: string): Promise<ReceivedPicture | undefined> {
+	const picture = await readManifest(deps.storage, id);
 	if (!picture) return undefined;
-	if (isReceived(picture)) return reopen(to, picture);
+	if (isReceived(picture)) return reopen(deps, picture);
 	// It is left as it is: its own job is another one.
 	throw new PicpipeError(
 		'invalid-job',

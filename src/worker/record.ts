@@ -14,15 +14,15 @@ import { failureClassOf, type PicpipeError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
 import { isRenderKey, manifestKey, pendingKey } from '../storage/keys.ts';
 import type { Storage } from '../storage/storage.ts';
-import type { Announcer } from '../webhooks/announce.ts';
 import { pictureEvent } from '../webhooks/event.ts';
 import { finishBatch } from '../webhooks/finish-batch.ts';
+import type { Publisher } from '../webhooks/publish.ts';
 
 export interface Records {
 	readonly storage: Storage;
 	readonly catalog: Catalog;
 	/** Tells of what was recorded; nobody is told when it is absent. */
-	readonly announcer?: Announcer | undefined;
+	readonly publisher?: Publisher | undefined;
 	/** Told of pictures that are gone; their renders are counted until they are trimmed when it is absent. */
 	readonly renderUse?: RenderUse | undefined;
 	readonly log?: Logger | undefined;
@@ -36,24 +36,24 @@ export type Recorded = 'recorded' | 'deleted' | 'superseded';
  *
  * @param worked the picture as it was when the work began; a newer revision in storage means others went on meanwhile
  */
-export async function record(to: Records, worked: Picture, end: Partial<Picture>): Promise<Recorded> {
+export async function record(deps: Records, worked: Picture, end: Partial<Picture>): Promise<Recorded> {
 	const { failure: _failure, force, ...rest } = worked;
 	// What was asked for and failed is still asked for when it is tried again.
 	const ended = revise(rest, { ...(force && end.state !== 'ready' && { force }), ...end });
-	const outcome = await replaceManifest(to, worked, ended);
+	const outcome = await replaceManifest(deps, worked, ended);
 	// Announced whatever the marker says: doing the same at the same time, another one may have recorded another end.
-	if (outcome === 'recorded') await settle(to, ended, { isNew: true });
+	if (outcome === 'recorded') await settle(deps, ended, { isNew: true });
 	return outcome;
 }
 
 /** Records that nothing more is tried. */
 export async function recordFailure(
-	to: Records,
+	deps: Records,
 	picture: Picture,
 	error: PicpipeError,
 	attempt: number,
 ): Promise<void> {
-	await record(to, picture, { state: 'failed', failure: failureOf(error, attempt) });
+	await record(deps, picture, { state: 'failed', failure: failureOf(error, attempt) });
 }
 
 /** The failure as the manifest keeps it. */
@@ -75,23 +75,23 @@ export function failureOf(error: PicpipeError, attempt: number): Failure {
  * @returns the picture as it is now, or what became of it
  */
 export async function recordFetched(
-	to: Records,
+	deps: Records,
 	worked: AwaitedPicture,
 	source: Source,
 ): Promise<Picture | Exclude<Recorded, 'recorded'>> {
 	const fetched = revise(worked, { source: { ...source, url: worked.source.url } });
-	const outcome = await replaceManifest(to, worked, fetched);
-	if (outcome === 'superseded') await to.storage.delete(source.key);
+	const outcome = await replaceManifest(deps, worked, fetched);
+	if (outcome === 'superseded') await deps.storage.delete(source.key);
 	return outcome === 'recorded' ? fetched : outcome;
 }
 
 /** A failed picture whose job runs once more (Arena's retry button) is open again, durably; any other is left as it is. */
-export async function reopen<T extends Picture>(to: Records, picture: T): Promise<T> {
+export async function reopen<T extends Picture>(deps: Records, picture: T): Promise<T> {
 	if (picture.state !== 'failed') return picture;
 	const { failure: _failure, ...rest } = picture;
 	const again = revise(rest as Picture, { state: 'queued' });
-	await markPending(to.storage, again.id);
-	await writeManifest(to.storage, again);
+	await markPending(deps.storage, again.id);
+	await writeManifest(deps.storage, again);
 	return again as T;
 }
 
@@ -102,12 +102,12 @@ export async function reopen<T extends Picture>(to: Records, picture: T): Promis
  * before we write, or the original after, everything of the picture is purged again. The marker tells nothing here: the same work
  * may have been done twice at the same time (after a loss of Redis), and the other one takes the marker away when it has finished.
  */
-async function replaceManifest(to: Records, worked: Picture, next: Picture): Promise<Recorded> {
-	const revision = await readRevision(to.storage, worked.id);
-	if (revision === undefined) return forget(to, worked.id);
+async function replaceManifest(deps: Records, worked: Picture, next: Picture): Promise<Recorded> {
+	const revision = await readRevision(deps.storage, worked.id);
+	if (revision === undefined) return forget(deps, worked.id);
 	if (revision !== worked.revision) return 'superseded';
-	await writeManifest(to.storage, next);
-	if (!(await to.storage.stat(next.source.key))) return forget(to, worked.id);
+	await writeManifest(deps.storage, next);
+	if (!(await deps.storage.stat(next.source.key))) return forget(deps, worked.id);
 	return 'recorded';
 }
 
@@ -117,30 +117,30 @@ async function replaceManifest(to: Records, worked: Picture, next: Picture): Pro
  *
  * @param options.isNew told whether the marker is there or not
  */
-export async function settle(to: Records, picture: Picture, { isNew = false } = {}): Promise<void> {
-	await removeStrays(to.storage, picture);
-	await to.catalog.put(picture);
-	const isUntold = isNew || (await to.storage.stat(pendingKey(picture.id))) !== undefined;
-	if (isUntold) await to.announcer?.announce(pictureEvent(picture));
-	await unmarkPending(to.storage, picture.id);
-	if (isUntold && picture.batch !== undefined) await endBatch(to, picture.batch);
+export async function settle(deps: Records, picture: Picture, { isNew = false } = {}): Promise<void> {
+	await removeStrays(deps.storage, picture);
+	await deps.catalog.put(picture);
+	const isUntold = isNew || (await deps.storage.stat(pendingKey(picture.id))) !== undefined;
+	if (isUntold) await deps.publisher?.publish(pictureEvent(picture));
+	await unmarkPending(deps.storage, picture.id);
+	if (isUntold && picture.batch !== undefined) await endBatch(deps, picture.batch);
 }
 
 /** Looks whether it was the last of its batch, if the index has no other under way. What is missed here the sweep sees. */
-async function endBatch(to: Records, id: string): Promise<void> {
+async function endBatch(deps: Records, id: string): Promise<void> {
 	try {
-		const { queued, processing } = await to.catalog.countBatch(id);
-		if (queued + processing === 0) await finishBatch(to, id);
+		const { queued, processing } = await deps.catalog.countBatch(id);
+		if (queued + processing === 0) await finishBatch(deps, id);
 	} catch (err) {
-		to.log?.warn({ err, batchId: id }, 'whether a batch is finished is left to the sweep');
+		deps.log?.warn({ err, batchId: id }, 'whether a batch is finished is left to the sweep');
 	}
 }
 
 /** Deletes whatever there is of a picture that was deleted. */
-export async function forget(to: Records, id: string): Promise<'deleted'> {
-	await purgePicture(to.storage, id);
-	await to.catalog.remove(id);
-	await to.renderUse?.forget(id);
+export async function forget(deps: Records, id: string): Promise<'deleted'> {
+	await purgePicture(deps.storage, id);
+	await deps.catalog.remove(id);
+	await deps.renderUse?.forget(id);
 	return 'deleted';
 }
 

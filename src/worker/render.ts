@@ -8,9 +8,9 @@ import type { VariantOutput } from '../imaging/scheduler.ts';
 import { type RenderJob, renderJobSchema } from '../queue/jobs.ts';
 import { manifestKey } from '../storage/keys.ts';
 import { beginAttempt } from './attempt.ts';
-import { type Mezzanine, mezzanineFor } from './mezzanine.ts';
 import type { ProcessContext } from './process-picture.ts';
 import { forget } from './record.ts';
+import { findReusableVariant, type ReusableVariant } from './reusable-variant.ts';
 
 export interface RenderContext extends ProcessContext {
 	/** What renders there are; nobody counts them when it is absent. */
@@ -76,10 +76,10 @@ async function make(
 ): Promise<VariantOutput> {
 	// A copy of the original that is in memory is better than any variant, and nearer.
 	const takesVariants = context.renderFrom === 'variants' && !context.pool.hasKept(picture.source);
-	const mezzanine = takesVariants ? mezzanineFor(picture, recipe) : undefined;
-	if (mezzanine) {
+	const reusable = takesVariants ? findReusableVariant(picture, recipe) : undefined;
+	if (reusable) {
 		try {
-			return await run(context, mezzanine.source, mezzanine.recipe, report);
+			return await run(context, reusable.source, reusable.recipe, report);
 		} catch (error) {
 			// It was replaced since the manifest was read; the original never is.
 			if (!(error instanceof PicpipeError) || !/^original-(missing|changed)$/.test(error.code)) throw error;
@@ -92,7 +92,7 @@ async function make(
 
 async function run(
 	context: RenderContext,
-	{ key, sha256, bytes }: Mezzanine['source'],
+	{ key, sha256, bytes }: ReusableVariant['source'],
 	recipe: Recipe,
 	report: ReturnType<typeof beginAttempt>['report'],
 ): Promise<VariantOutput> {

@@ -10,19 +10,19 @@ import type { Logger } from '../observe/log.ts';
 import type { Attempts } from '../queue/attempts.ts';
 import { jobOf } from '../queue/jobs.ts';
 import type { Queues } from '../queue/queues.ts';
-import { pendingKey } from '../storage/keys.ts';
+import { keysFolder, openBatchesFolder, pendingFolder, pendingKey, webhooksFolder } from '../storage/keys.ts';
+import type { Storage } from '../storage/storage.ts';
 import { sweepBatches } from '../webhooks/finish-batch.ts';
 import { forgetFailed, restoreLog, sweepOutbox } from '../webhooks/sweep.ts';
 import type { Webhooks } from '../webhooks/webhooks.ts';
+import type { FirstSeen } from './first-seen.ts';
 import { type Records, recordFailure, settle } from './record.ts';
-import type { Sightings } from './sightings.ts';
-import { removeTornWrites } from './torn-writes.ts';
 
 export interface SweepContext extends Records, ForgetOptions, ForgetUploadsOptions {
 	readonly queues: Queues;
 	/** For so long an original without a manifest has to be seen before it counts as left behind, seconds. */
 	readonly abandonedSeconds: number;
-	readonly sightings: Sightings;
+	readonly firstSeen: FirstSeen;
 	/** How long a batch may be open, seconds. */
 	readonly batchSeconds: number;
 	/** Nothing is looked after of webhooks when it is absent. */
@@ -101,8 +101,8 @@ export async function sweep(context: SweepContext, job?: Job): Promise<SweepResu
 	}
 	await Promise.all(batch);
 	result.torn = await removeTornWrites(context.storage, context);
-	context.sightings.endLook();
-	result.broughtForward = await context.queues.bringForwardLate();
+	context.firstSeen.endPass();
+	result.broughtForward = await context.queues.promoteOverdueJobs();
 	result.forgotten = await forgetIdempotencyKeys(context.storage, context);
 	result.expired = await forgetUploads(context.storage, context);
 	result.batches = await sweepBatches(context);
@@ -151,7 +151,7 @@ async function sweepPicture(context: SweepContext, id: string): Promise<Found | 
 
 /** An upload writes its marker first and its manifest last; in between it is still coming in, or its process was killed. */
 async function purgeIfAbandoned(context: SweepContext, id: string): Promise<Found | undefined> {
-	if (context.sightings.ageOf(id) < context.abandonedSeconds * 1_000) return undefined;
+	if (context.firstSeen.age(id) < context.abandonedSeconds * 1_000) return undefined;
 	await purgePicture(context.storage, id);
 	context.log.warn({ pictureId: id }, 'removed what an unfinished upload left behind');
 	return 'abandoned';
@@ -173,4 +173,29 @@ async function queueIfNoJob(context: SweepContext, picture: Picture): Promise<Fo
 	await context.catalog.put(picture);
 	await context.queues.enqueuePicture(picture, 'sweep');
 	return 'queued';
+}
+
+/** Folders shared by small objects of many owners. Torn writes in a picture's own folder are deleted with that picture's next record. */
+const sharedFolders = [pendingFolder, keysFolder, webhooksFolder, openBatchesFolder];
+
+/**
+ * Deletes temporary files left behind by processes that were killed while writing.
+ *
+ * @param options a younger temporary file may belong to a write in progress
+ * @returns the number of files deleted
+ */
+async function removeTornWrites(
+	storage: Storage,
+	options: { readonly abandonedSeconds: number; readonly firstSeen: FirstSeen },
+): Promise<number> {
+	let removed = 0;
+	for (const folder of sharedFolders) {
+		for await (const key of storage.list(folder, { temporary: true })) {
+			// No object's name begins with a dot.
+			if (!key.includes('/.') || options.firstSeen.age(key) < options.abandonedSeconds * 1_000) continue;
+			await storage.delete(key);
+			removed++;
+		}
+	}
+	return removed;
 }

@@ -8,9 +8,9 @@ import { patientDelay, scheduledDelay } from '../queue/retry.ts';
 import type { Webhooks } from '../webhooks/webhooks.ts';
 import { webhookDelivery } from './deliver-webhook.ts';
 import { type FetchContext, fetchPicture } from './fetch-picture.ts';
+import { openFirstSeen } from './first-seen.ts';
 import { type ProcessContext, processPicture } from './process-picture.ts';
 import { type RenderContext, renderPicture } from './render.ts';
-import { openSightings } from './sightings.ts';
 import { type SweepContext, sweep } from './sweep.ts';
 
 /**
@@ -51,7 +51,7 @@ export function startWorkers(
 	context: ProcessContext &
 		RenderContext &
 		FetchContext &
-		Omit<SweepContext, 'sightings'> & { readonly webhooks: Webhooks },
+		Omit<SweepContext, 'firstSeen'> & { readonly webhooks: Webhooks },
 	options: WorkerOptions,
 ): PicpipeWorker {
 	const { log, webhooks } = context;
@@ -75,7 +75,7 @@ export function startWorkers(
 		return worker;
 	};
 	const stopping = new AbortController();
-	const sightings = openSightings();
+	const firstSeen = openFirstSeen();
 	const workers = [
 		work('fetches', options.fetchConcurrency, (job, token) => fetchPicture(job, context, stopping.signal, token)),
 		work('pictures', options.imagingProcesses + jobsAhead, (job) => processPicture(job, context)),
@@ -88,7 +88,7 @@ export function startWorkers(
 		),
 		work('upkeep', 1, (job) => {
 			sweepJobSchema.parse(job.data);
-			return sweep({ ...context, sightings }, job);
+			return sweep({ ...context, firstSeen }, job);
 		}),
 	];
 	const scheduling = keepSweepScheduled(queues, options.sweepSeconds * 1_000, log);

@@ -12,7 +12,7 @@ import { connectRedis } from '../../src/queue/redis.ts';
 import { openStorage } from '../../src/storage/index.ts';
 import type { Storage } from '../../src/storage/storage.ts';
 import { openWebhooks } from '../../src/webhooks/webhooks.ts';
-import { openSightings } from '../../src/worker/sightings.ts';
+import { openFirstSeen } from '../../src/worker/first-seen.ts';
 import { type SweepResult, sweep } from '../../src/worker/sweep.ts';
 import { temporaryFolder } from './folder.ts';
 import { freshPrefix } from './redis.ts';
@@ -47,7 +47,7 @@ export async function startTestApi(environment: Record<string, string> = {}): Pr
 	const api = await startApi(config, createLogger('api', config.logLevel));
 	onTestFinished(() => api.stop());
 	const storage = openStorage(config.storage);
-	const sightings = openSightings();
+	const firstSeen = openFirstSeen();
 	return {
 		url: api.address ?? '',
 		config,
@@ -70,14 +70,14 @@ export async function startTestApi(environment: Record<string, string> = {}): Pr
 				const queues = openQueues(redis, { ...config, prefix: config.redisPrefix });
 				const log = createLogger('worker', config.logLevel);
 				const webhooks = openWebhooks(config, { redis, storage, queues, log });
-				const { announcer } = webhooks;
+				const { publisher } = webhooks;
 				const renderUse = openRenderUse({
 					redis,
 					prefix: config.redisPrefix,
 					storage,
 					megabytes: config.renderMegabytes,
 				});
-				return sweep({ ...config, storage, catalog, queues, webhooks, announcer, renderUse, log, sightings });
+				return sweep({ ...config, storage, catalog, queues, webhooks, publisher, renderUse, log, firstSeen });
 			}),
 		loseIndex: () =>
 			withRedis(config, async (redis) => {

@@ -22,7 +22,7 @@ async function announced(environment: Record<string, string> = {}, event = ready
 	const [to, sink] = await Promise.all([openForTest(environment), startSink()]);
 	const key = secret();
 	const endpoint = await addEndpoint(to, `${sink.url}/hook?token=secret`, key);
-	await to.announcer.announce(event);
+	await to.publisher.publish(event);
 	expect(await to.messages()).toEqual([`outbox/${endpoint}/${event.id}`]);
 	return { to, sink, endpoint, event, key };
 }
@@ -136,7 +136,7 @@ describe('an attempt to deliver', () => {
 
 		const named = await openForTest({ PICPIPE_WEBHOOK_NETWORKS: '127.0.0.0/8' });
 		const endpoint = await addEndpoint(named, `http://rebound.example:${one.sink.port}/`);
-		await named.announcer.announce(one.event);
+		await named.publisher.publish(one.event);
 		const resolve = async () => [{ address: '10.0.0.1', family: 4 }];
 		const refused = deliver({ ...named, resolve }, { endpoint, messageId: one.event.id }, 1, 10);
 		await expect(refused).rejects.toMatchObject({ code: 'address-not-allowed' });
@@ -177,7 +177,7 @@ describe('the last attempt', () => {
 	it('leaves an endpoint enabled that took something else meanwhile', async () => {
 		const one = await announced();
 		const other = readyEvent();
-		await one.to.announcer.announce(other);
+		await one.to.publisher.publish(other);
 		one.sink.answer(says(500));
 		await attempt(one, 1, 2);
 		one.sink.answer(says(200));

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { readConfig } from '../../src/config.ts';
 import { PicpipeError } from '../../src/errors.ts';
 import { scheduledDelay } from '../../src/queue/retry.ts';
-import { attemptsBefore } from '../../src/webhooks/schedule.ts';
+import { attemptsBefore } from '../../src/webhooks/publish.ts';
 
 const schedule = [5, 300, 1_800];
 const longest = 600;

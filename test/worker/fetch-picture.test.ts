@@ -14,8 +14,8 @@ import { jobOf } from '../../src/queue/jobs.ts';
 import { openQueues } from '../../src/queue/queues.ts';
 import { readObject } from '../../src/storage/storage.ts';
 import { type FetchContext, type FetchResult, fetchPicture } from '../../src/worker/fetch-picture.ts';
+import { openFirstSeen } from '../../src/worker/first-seen.ts';
 import { settle } from '../../src/worker/record.ts';
-import { openSightings } from '../../src/worker/sightings.ts';
 import { sweep } from '../../src/worker/sweep.ts';
 import { connected } from '../helpers/connection.ts';
 import { makePicture, makeRecipe } from '../helpers/manifest.ts';
@@ -32,7 +32,7 @@ const upkeep = {
 	resumableSeconds: 60,
 	sweepSeconds: 60,
 	batchSeconds: 60,
-	sightings: openSightings(),
+	firstSeen: openFirstSeen(),
 };
 let bytes: Buffer;
 

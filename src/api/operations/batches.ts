@@ -79,7 +79,7 @@ export function closeBatchHandler(context: ApiContext): RequestHandler {
 }
 
 function endsOf({ storage, webhooks, log }: ApiContext) {
-	return { storage, announcer: webhooks.announcer, log };
+	return { storage, publisher: webhooks.publisher, log };
 }
 
 async function shownBatch(context: ApiContext, batch: Batch) {

@@ -128,7 +128,7 @@ export function deletePicture(context: ApiContext): RequestHandler {
 	return withPicture(context, async (picture, _request, response) => {
 		await context.catalog.remove(picture.id);
 		await context.queues.forgetPicture(picture);
-		const tell = await context.webhooks.announcer.prepare(deletedEvent(picture));
+		const tell = await context.webhooks.publisher.prepare(deletedEvent(picture));
 		await purgePicture(context.storage, picture.id);
 		const { storage, webhooks, delivery, log } = context;
 		delivery.memory.forget(picture.id);
@@ -138,7 +138,7 @@ export function deletePicture(context: ApiContext): RequestHandler {
 		// It may have been the one that its batch waited for; else the sweep sees that.
 		const { batch } = picture;
 		if (batch !== undefined) {
-			await finishBatch({ storage, announcer: webhooks.announcer, log }, batch).catch((err) =>
+			await finishBatch({ storage, publisher: webhooks.publisher, log }, batch).catch((err) =>
 				log.warn({ err, batchId: batch }, 'whether a batch is finished is left to the sweep'),
 			);
 		}

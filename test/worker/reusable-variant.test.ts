@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { renderName } from '../../src/domain/recipe.ts';
 import { parseRecipe } from '../../src/pipeline/recipe/plan.ts';
-import { mezzanineFor } from '../../src/worker/mezzanine.ts';
+import { findReusableVariant } from '../../src/worker/reusable-variant.ts';
 import { makePicture } from '../helpers/manifest.ts';
 import { photograph, similarity } from '../helpers/pictures.ts';
 import { make } from '../pipeline/make.ts';
@@ -49,8 +49,8 @@ describe('a render of a stored variant', () => {
 		{ width: 300, height: 200, orSmaller: true },
 	])('is what a render of the original is: %j', async (resize) => {
 		const { file, large, picture } = await storedPicture();
-		const mezzanine = mezzanineFor(picture, render(resize)) ?? expect.fail('The variant was not taken.');
-		const [made] = (await make(large, mezzanine.recipe)).outputs;
+		const reusable = findReusableVariant(picture, render(resize)) ?? expect.fail('The variant was not taken.');
+		const [made] = (await make(large, reusable.recipe)).outputs;
 		const [expected] = (await make(file, render(resize))).outputs;
 		if (!made || !expected) throw new Error('Nothing was made.');
 		expect([made.width, made.height]).toEqual([expected.width, expected.height]);
@@ -64,7 +64,7 @@ describe('a render of a stored variant', () => {
 		['asks for as many pixels as there are', { width: 300, height: 200, dpr: 8, minDpr: 1 }, {}],
 	])('is made of the original where it %s', async (_, resize, more) => {
 		const { picture } = await storedPicture();
-		expect(mezzanineFor(picture, render(resize, more))).toBeUndefined();
+		expect(findReusableVariant(picture, render(resize, more))).toBeUndefined();
 	});
 
 	it('is made of the original where the variant is another picture', async () => {
@@ -75,7 +75,7 @@ describe('a render of a stored variant', () => {
 		]) {
 			const variants = { large: { ...stored.variants.large, ...more } };
 			const { picture } = await storedPicture({ variants });
-			expect(mezzanineFor(picture, render({ width: 300 }))).toBeUndefined();
+			expect(findReusableVariant(picture, render({ width: 300 }))).toBeUndefined();
 		}
 	});
 });

@@ -5,9 +5,9 @@ import type { Picture } from '../../src/domain/picture.ts';
 import { deliverJobId } from '../../src/queue/jobs.ts';
 import { pendingKey } from '../../src/storage/keys.ts';
 import type { Storage } from '../../src/storage/storage.ts';
-import { openAnnouncer } from '../../src/webhooks/announce.ts';
 import { bodyOf, deletedEvent, pictureEvent } from '../../src/webhooks/event.ts';
 import { findMessage, giveUpMessage } from '../../src/webhooks/outbox.ts';
+import { openPublisher } from '../../src/webhooks/publish.ts';
 import { forgetFailed, restoreLog, sweepOutbox } from '../../src/webhooks/sweep.ts';
 import { type Records, record, settle } from '../../src/worker/record.ts';
 import { makePicture } from '../helpers/manifest.ts';
@@ -48,7 +48,7 @@ function killedBefore(to: Opened & Records, change: RegExp): Opened & Records {
 			await to.storage.delete(key);
 		},
 	};
-	return { ...to, storage, announcer: openAnnouncer({ ...to, storage }) };
+	return { ...to, storage, publisher: openPublisher({ ...to, storage }) };
 }
 
 async function isMarked(to: Opened, { id }: Picture): Promise<boolean> {
@@ -118,7 +118,7 @@ describe('a message', () => {
 				throw new Error('no Redis');
 			},
 		};
-		await openAnnouncer({ ...to, queues: deaf }).announce(event);
+		await openPublisher({ ...to, queues: deaf }).publish(event);
 		expect(await to.queues.byName.webhooks.getJob(deliverJobId(job))).toBeUndefined();
 		expect(await sweepOutbox(to)).toBe(1);
 		const queued = await to.queues.byName.webhooks.getJob(deliverJobId(job));
@@ -131,7 +131,7 @@ describe('a message', () => {
 		const to = await openForTest({ PICPIPE_WEBHOOK_SCHEDULE: '1,3600,3600' });
 		const endpoint = await addEndpoint(to, 'https://example.org/');
 		const event = readyEvent();
-		await to.announcer.announce(event);
+		await to.publisher.publish(event);
 		await to.queues.byName.webhooks.obliterate({ force: true });
 		const message = await findMessage(to.storage, endpoint, event.id);
 		const queuedAt = new Date(Date.now() - 2_000).toISOString();
@@ -146,7 +146,7 @@ describe('a message', () => {
 		const to = { ...(await openForTest({ PICPIPE_WEBHOOK_KEEP_SECONDS: '3600' })), sweepSeconds: 3_600 };
 		const endpoint = await addEndpoint(to, 'https://example.org/');
 		const event = readyEvent();
-		await to.announcer.announce(event);
+		await to.publisher.publish(event);
 		const message = await findMessage(to.storage, endpoint, event.id);
 		if (message) await giveUpMessage(to.storage, message);
 		await restoreLog(to);

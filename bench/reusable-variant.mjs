@@ -12,11 +12,11 @@ import { median, table } from './figures.mjs';
 
 /**
  * What it saves to make a render of a stored variant, or of a copy that is kept in memory, instead of the original, and what it costs: for each reduction, the
- * CPU time of each way, and how like each result is to the photograph scaled down without any loss. `leastReduction` of src/worker/mezzanine.ts and
+ * CPU time of each way, and how like each result is to the photograph scaled down without any loss. `leastReduction` of src/worker/reusable-variant.ts and
  * `copyKernel` of src/pipeline/plan/copy.ts are chosen by it (docs/benchmarks.md).
  *
- *   npm run bench:mezzanine                 the photographs of ../shared/pictures/photos (else a generated one)
- *   npm run bench:mezzanine -- --quick      2 of them
+ *   npm run bench:reusable-variant                 the photographs of ../shared/pictures/photos (else a generated one)
+ *   npm run bench:reusable-variant -- --quick      2 of them
  */
 const { values: flags } = parseArgs({ options: { quick: { type: 'boolean', default: false } } });
 

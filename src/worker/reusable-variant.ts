@@ -13,7 +13,7 @@ import {
 } from '../pipeline/recipe/plan.ts';
 
 /** A stored variant that a render can be made of instead of the original, and the recipe that makes the same of it. */
-export interface Mezzanine {
+export interface ReusableVariant {
 	readonly source: Pick<Variant, 'key' | 'sha256' | 'bytes'>;
 	readonly recipe: Recipe;
 }
@@ -26,7 +26,7 @@ const leastReduction = 2;
  *
  * @returns undefined where only the original will do
  */
-export function mezzanineFor(picture: ReceivedPicture, recipe: Recipe): Mezzanine | undefined {
+export function findReusableVariant(picture: ReceivedPicture, recipe: Recipe): ReusableVariant | undefined {
 	const { facts } = picture;
 	const [render] = planVariants(recipe);
 	const [first] = render?.steps ?? [];

@@ -14,7 +14,7 @@ const scorePerMillisecond = 0x1000;
  *
  * @returns how many jobs
  */
-export async function bringForwardLateJobs(redis: Redis, queues: readonly Queue[]): Promise<number> {
+export async function promoteOverdueJobs(redis: Redis, queues: readonly Queue[]): Promise<number> {
 	let forward = 0;
 	for (const queue of queues) {
 		const rows = await redis.zrevrange(queue.toKey('delayed'), 0, mostPerCall - 1, 'WITHSCORES');
