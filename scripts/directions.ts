@@ -10,7 +10,7 @@ import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 
-const leaves = ['errors.ts', 'config.ts', 'observe'];
+const leaves = ['errors.ts', 'config', 'observe'];
 const pure = ['domain', 'operations', 'pipeline'];
 const services = ['queue', 'catalog', 'storage', ...leaves];
 const apiServices = ['intake', 'delivery', 'webhooks', 'access', ...services, ...pure, 'http', 'programs.ts'];
@@ -41,11 +41,11 @@ const apiFolders = {
  */
 export const directions: Readonly<Record<string, readonly string[]>> = {
 	'errors.ts': [],
-	'config.ts': [],
+	config: [],
 	'programs.ts': [],
-	observe: ['errors.ts', 'config.ts'],
-	http: ['errors.ts', 'config.ts'],
-	storage: ['errors.ts', 'config.ts'],
+	observe: ['errors.ts', 'config'],
+	http: ['errors.ts', 'config'],
+	storage: ['errors.ts', 'config'],
 	domain: ['errors.ts'],
 	operations: ['domain', 'errors.ts'],
 	...Object.fromEntries(

@@ -6,7 +6,7 @@ import type { ApiKeys } from './access/key-store.ts';
 import { openCatalog } from './catalog/catalog.ts';
 import { type ReindexResult, reindex as reindexCatalog } from './catalog/reindex.ts';
 import type { UploadCommand } from './client/command.ts';
-import { type Config, ConfigError, isLoopback, settings } from './config.ts';
+import { type Config, ConfigError, isLoopback, settings } from './config/index.ts';
 import { inlineRecipeName } from './domain/recipe.ts';
 import { PicpipeError } from './errors.ts';
 import type { ProcessCommand } from './files/command.ts';

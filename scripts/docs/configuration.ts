@@ -1,4 +1,4 @@
-import { settings } from '../../src/config.ts';
+import { settings } from '../../src/config/index.ts';
 import { code, page, table } from './markdown.ts';
 
 /** Settings by what they are about; one that is in no list comes last, under "Others". */
@@ -88,7 +88,7 @@ export function configurationPage(): string {
 	const others = Object.keys(settings).filter((name) => !listed.has(name)) as (keyof typeof settings)[];
 	return page(
 		'Configuration',
-		'src/config.ts',
+		'src/config',
 		`Every setting is an environment variable. They are read and checked once, at the start: whatever is wrong is printed, all of it
 at once, and picpipe exits with code 2. A variable that is set to nothing counts as not set. An unknown variable whose name begins with
 \`PICPIPE_\` is refused, because it is most likely a misspelt one.`,

@@ -3,7 +3,7 @@ import { maximumWait, pictureView } from '../../src/api/contract.ts';
 import { maximumIdempotencyKey } from '../../src/api/pictures/idempotency-key.ts';
 import { type Route, routes } from '../../src/api/routes.ts';
 import { offsetType, tusVersion } from '../../src/api/tus/tus-headers.ts';
-import { settings } from '../../src/config.ts';
+import { settings } from '../../src/config/index.ts';
 import { maximumParts } from '../../src/intake/upload-parts.ts';
 import { metricTable } from '../../src/observe/metrics.ts';
 import { arenaJobPath } from '../../src/queue/arena-link.ts';

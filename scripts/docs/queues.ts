@@ -1,4 +1,4 @@
-import { settings } from '../../src/config.ts';
+import { settings } from '../../src/config/index.ts';
 import {
 	deliverJobSchema,
 	fetchJobSchema,

@@ -1,7 +1,7 @@
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import { maximumInlineRecipe } from '../../src/api/contract.ts';
-import { settings } from '../../src/config.ts';
+import { settings } from '../../src/config/index.ts';
 import { analysisKinds } from '../../src/domain/analysis.ts';
 import { inlineRecipeName, maximumEncodings, type NamedRecipe } from '../../src/domain/recipe.ts';
 import { findOperation } from '../../src/operations/index.ts';

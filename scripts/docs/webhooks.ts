@@ -1,4 +1,4 @@
-import { maximumWebhookSecrets, settings } from '../../src/config.ts';
+import { maximumWebhookSecrets, settings } from '../../src/config/index.ts';
 import { maximumEndpoints } from '../../src/webhooks/endpoint.ts';
 import { bodyOf, eventDocs, pictureEvent } from '../../src/webhooks/event.ts';
 import { signedHeaders } from '../../src/webhooks/send.ts';
@@ -15,7 +15,7 @@ export function webhooksPage(): string {
 	const keepDays = Number(settings.webhookKeepSeconds.default) / 86_400;
 	return page(
 		'Webhooks',
-		'src/webhooks and src/config.ts',
+		'src/webhooks and src/config',
 		`picpipe tells other servers what happens, as [Standard Webhooks](https://www.standardwebhooks.com) 1.0 says: a signed \`POST\` of JSON. There are three ways
 to be told, and they may be used together:
 

@@ -5,7 +5,7 @@ import type { KeyRing } from '../access/key-ring.ts';
 import type { Leases } from '../access/leases.ts';
 import type { Limiter } from '../access/limiter.ts';
 import type { RenderUse } from '../catalog/render-use.ts';
-import type { Config } from '../config.ts';
+import type { Config } from '../config/index.ts';
 import type { ImageUrl } from '../delivery/dialects/image-request.ts';
 import type { DeliveryParts } from '../delivery/find-or-make.ts';
 import type { ResultMemory } from '../delivery/memory-cache.ts';

@@ -2,7 +2,7 @@ import type { KeyRecord, KeyWishes } from '../access/key.ts';
 import { parseRate } from '../access/key-limits.ts';
 import type { ApiKeys } from '../access/key-store.ts';
 import { type Scope, scopes } from '../access/scope.ts';
-import { type Config, ConfigError, readConfig } from '../config.ts';
+import { type Config, ConfigError, readConfig } from '../config/index.ts';
 import { survivesBrokenOutput } from '../supervisor/output.ts';
 import { describeKey, keyTable } from './keys-text.ts';
 

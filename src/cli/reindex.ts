@@ -1,4 +1,4 @@
-import { type Config, readConfig } from '../config.ts';
+import { type Config, readConfig } from '../config/index.ts';
 import { createLogger, type Logger } from '../observe/log.ts';
 import { borrowRedis } from '../supervisor/borrow-redis.ts';
 import { createOutput, survivesBrokenOutput } from '../supervisor/output.ts';

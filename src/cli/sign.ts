@@ -1,4 +1,4 @@
-import { ConfigError, longestAddressLife, readConfig } from '../config.ts';
+import { ConfigError, longestAddressLife, readConfig } from '../config/index.ts';
 import { survivesBrokenOutput } from '../supervisor/output.ts';
 
 /** Flags of `picpipe sign`. */

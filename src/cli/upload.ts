@@ -1,4 +1,4 @@
-import { type Config, ConfigError, readConfig } from '../config.ts';
+import { type Config, ConfigError, readConfig } from '../config/index.ts';
 
 /** Flags of `picpipe upload`. A key is none of them: whoever lists processes would see it. */
 export interface UploadFlags {

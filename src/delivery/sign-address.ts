@@ -1,4 +1,4 @@
-import { type Config, ConfigError, settings } from '../config.ts';
+import { type Config, ConfigError, settings } from '../config/index.ts';
 import { PicpipeError } from '../errors.ts';
 import { loadRecipesFile } from '../pipeline/recipe/recipes.ts';
 import { problemsOfPresets } from './check-presets.ts';

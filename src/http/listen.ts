@@ -7,7 +7,7 @@ import {
 	type ServerResponse,
 } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { ConfigError } from '../config.ts';
+import { ConfigError } from '../config/index.ts';
 
 export interface ListenOptions {
 	readonly host: string;

@@ -1,5 +1,5 @@
 import type { RequestHandler, Response } from 'express';
-import { isLoopback } from '../config.ts';
+import { isLoopback } from '../config/index.ts';
 import { PicpipeError } from '../errors.ts';
 
 /** Methods that change nothing (RFC 9110, 9.2.1). */

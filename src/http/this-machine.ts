@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { isLoopback } from '../config.ts';
+import { isLoopback } from '../config/index.ts';
 import { PicpipeError } from '../errors.ts';
 import { hostName, isLoopbackName, quote } from './same-site.ts';
 

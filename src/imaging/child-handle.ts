@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { LRUCache } from 'lru-cache';
-import { settings } from '../config.ts';
+import { settings } from '../config/index.ts';
 import { type ErrorCode, PicpipeError, type Seen, toPicpipeError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
 import type { PipelineListener } from '../pipeline/render/run.ts';

@@ -1,6 +1,6 @@
 import { basename } from 'node:path/posix';
 import { parse as parseDisposition } from 'content-disposition';
-import type { Config } from '../config.ts';
+import type { Config } from '../config/index.ts';
 import { shownUrl } from '../domain/picture.ts';
 import { PicpipeError } from '../errors.ts';
 import { type Answer, get } from '../http/ask.ts';

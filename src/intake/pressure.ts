@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import type { Room } from '../config.ts';
+import type { Room } from '../config/index.ts';
 import { PicpipeError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
 import type { Queues } from '../queue/queues.ts';

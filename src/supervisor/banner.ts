@@ -1,5 +1,5 @@
 import { join, resolve } from 'node:path';
-import type { Config } from '../config.ts';
+import type { Config } from '../config/index.ts';
 import { packageFolder } from '../programs.ts';
 import { withoutSecrets } from './redis-check.ts';
 

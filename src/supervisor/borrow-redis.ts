@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises';
-import { type Config, ConfigError } from '../config.ts';
+import { type Config, ConfigError } from '../config/index.ts';
 import type { Logger } from '../observe/log.ts';
 import { lockDataFolder } from './lock.ts';
 import { runOwnRedis } from './redis.ts';

@@ -1,4 +1,4 @@
-import { ConfigError } from '../config.ts';
+import { ConfigError } from '../config/index.ts';
 import type { Logger } from '../observe/log.ts';
 import { connectRedis, readRedisInfo, redisTooOld } from '../queue/redis.ts';
 

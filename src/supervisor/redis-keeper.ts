@@ -3,7 +3,7 @@
  * others have finished their work and left, and ends Redis then.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ConfigError, readConfig } from '../config.ts';
+import { ConfigError, readConfig } from '../config/index.ts';
 import { createLogger } from '../observe/log.ts';
 import { connectRedis } from '../queue/redis.ts';
 import { survivesBrokenOutput } from './output.ts';

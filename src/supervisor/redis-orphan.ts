@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { readFile, readlink, realpath, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ConfigError } from '../config.ts';
+import { ConfigError } from '../config/index.ts';
 import type { Logger } from '../observe/log.ts';
 import type { RedisPlace } from './redis-place.ts';
 

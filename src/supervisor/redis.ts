@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { ConfigError } from '../config.ts';
+import { ConfigError } from '../config/index.ts';
 import type { Logger } from '../observe/log.ts';
 import { connectRedis, readRedisInfo, redisTooOld } from '../queue/redis.ts';
 import { endOrphanedRedis } from './redis-orphan.ts';

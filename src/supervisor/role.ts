@@ -1,4 +1,4 @@
-import { type Config, ConfigError, readConfig } from '../config.ts';
+import { type Config, ConfigError, readConfig } from '../config/index.ts';
 import { createLogger, type Logger } from '../observe/log.ts';
 import { createOutput, survivesBrokenOutput } from './output.ts';
 import { checkRedis } from './redis-check.ts';

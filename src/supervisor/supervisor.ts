@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { type Config, ConfigError, readConfig } from '../config.ts';
+import { type Config, ConfigError, readConfig } from '../config/index.ts';
 import { createLogger, type Logger } from '../observe/log.ts';
 import { bannerText, makeBanner } from './banner.ts';
 import { Child, type ChildEvents } from './child.ts';

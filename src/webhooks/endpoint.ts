@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { typeidUnboxed } from 'typeid-js';
 import * as z from 'zod';
-import { isWebhookSecret, maximumWebhookSecrets } from '../config.ts';
+import { isWebhookSecret, maximumWebhookSecrets } from '../config/index.ts';
 import { eventTypes } from './event.ts';
 
 /** Who is told: an endpoint in the storage, or one of the two that are not. */

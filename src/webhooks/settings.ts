@@ -1,4 +1,4 @@
-import type { Config } from '../config.ts';
+import type { Config } from '../config/index.ts';
 import type { OutgoingRules } from '../http/guard.ts';
 
 /** What the settings say about webhooks. */

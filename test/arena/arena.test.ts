@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vit
 import { openKeyRing } from '../../src/access/key-ring.ts';
 import { addKey, revokeKey } from '../../src/access/key-store.ts';
 import type { Scope } from '../../src/access/scope.ts';
-import { ConfigError } from '../../src/config.ts';
+import { ConfigError } from '../../src/config/index.ts';
 import { createLogger } from '../../src/observe/log.ts';
 import { arenaJobPath } from '../../src/queue/arena-link.ts';
 import { openFileStorage } from '../../src/storage/fs.ts';

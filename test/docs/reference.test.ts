@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { routes } from '../../src/api/routes.ts';
-import { settings } from '../../src/config.ts';
+import { settings } from '../../src/config/index.ts';
 import { errorTable } from '../../src/errors.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));

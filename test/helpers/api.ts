@@ -5,7 +5,7 @@ import { inject, onTestFinished } from 'vitest';
 import { type Running, startApi, startWorker } from '../../src/app.ts';
 import { openCatalog } from '../../src/catalog/catalog.ts';
 import { openRenderUse } from '../../src/catalog/render-use.ts';
-import { type Config, readConfig } from '../../src/config.ts';
+import { type Config, readConfig } from '../../src/config/index.ts';
 import { createLogger } from '../../src/observe/log.ts';
 import { openQueues } from '../../src/queue/queues.ts';
 import { connectRedis } from '../../src/queue/redis.ts';

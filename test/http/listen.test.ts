@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { ConfigError } from '../../src/config.ts';
+import { ConfigError } from '../../src/config/index.ts';
 import { type Listening, listen } from '../../src/http/listen.ts';
 import { ask } from '../arena/fixture.ts';
 

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { Room } from '../../src/config.ts';
+import type { Room } from '../../src/config/index.ts';
 import { openPressure } from '../../src/intake/pressure.ts';
 import { createLogger } from '../../src/observe/log.ts';
 import { openQueues, type Queues } from '../../src/queue/queues.ts';

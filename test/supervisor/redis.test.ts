@@ -2,7 +2,7 @@ import { chmod, mkdir, readdir, readFile, rm, stat, truncate, writeFile } from '
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { ConfigError } from '../../src/config.ts';
+import { ConfigError } from '../../src/config/index.ts';
 import { createLogger } from '../../src/observe/log.ts';
 import { connectRedis } from '../../src/queue/redis.ts';
 import { restartDelay } from '../../src/supervisor/child.ts';

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { onTestFinished } from 'vitest';
-import { readConfig } from '../../src/config.ts';
+import { readConfig } from '../../src/config/index.ts';
 import { createLogger } from '../../src/observe/log.ts';
 import { openQueues } from '../../src/queue/queues.ts';
 import { openFileStorage } from '../../src/storage/fs.ts';

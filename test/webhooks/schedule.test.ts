@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readConfig } from '../../src/config.ts';
+import { readConfig } from '../../src/config/index.ts';
 import { PicpipeError } from '../../src/errors.ts';
 import { scheduledDelay } from '../../src/queue/retry.ts';
 import { attemptsBefore } from '../../src/webhooks/publish.ts';

@@ -1,6 +1,6 @@
 import type { RequestHandler } from 'express';
 import * as z from 'zod';
-import { longestAddressLife, settings } from '../../config.ts';
+import { longestAddressLife, settings } from '../../config/index.ts';
 import { signedPath } from '../../delivery/sign.ts';
 import { below, maximumAddress } from '../../delivery/sign-path.ts';
 import { PicpipeError } from '../../errors.ts';

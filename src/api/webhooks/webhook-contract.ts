@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { isWebhookSecret } from '../../config.ts';
+import { isWebhookSecret } from '../../config/index.ts';
 import { shownUrl } from '../../domain/picture.ts';
 import { type Disabled, type EndpointRecord, maximumDescription } from '../../webhooks/endpoint.ts';
 import { eventTypes } from '../../webhooks/event.ts';

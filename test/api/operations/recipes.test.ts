@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { readManifest } from '../../../src/catalog/manifest.ts';
-import { ConfigError } from '../../../src/config.ts';
+import { ConfigError } from '../../../src/config/index.ts';
 import { operations } from '../../../src/operations/index.ts';
 import { encoders } from '../../../src/pipeline/encoders/index.ts';
 import { openQueues } from '../../../src/queue/queues.ts';

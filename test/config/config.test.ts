@@ -1,9 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { ConfigError, isLoopback, readConfig, settings } from '../src/config.ts';
-import { temporaryFolder } from './helpers/folder.ts';
-import { runPicpipe } from './helpers/processes.ts';
+import { ConfigError, isLoopback, readConfig, settings } from '../../src/config/index.ts';
+import { temporaryFolder } from '../helpers/folder.ts';
+import { runPicpipe } from '../helpers/processes.ts';
 
 function problemsOf(environment: NodeJS.ProcessEnv): readonly string[] {
 	try {
