@@ -255,8 +255,10 @@ export class PicpipeError extends Error {
 
 	/** @param detail One sentence for people: what was expected, for which name, and what was received. */
 	constructor(code: ErrorCode, detail?: string, options: PicpipeErrorOptions = {}) {
-		super(detail ?? errorTable[code].title, options.cause === undefined ? undefined : { cause: options.cause });
-		this.code = code;
+		// One that a newer version has stored, in a manifest or a record, has no row here.
+		const known = Object.hasOwn(errorTable, code) ? code : 'internal';
+		super(detail ?? errorTable[known].title, options.cause === undefined ? undefined : { cause: options.cause });
+		this.code = known;
 		this.step = options.step;
 		this.seen = options.seen;
 		this.pictureId = options.pictureId;

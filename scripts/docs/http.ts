@@ -230,7 +230,10 @@ Limits are held in Redis, for all apis together. While it is away each api count
 		`## A picture`,
 		fence('json', JSON.stringify(pictureView(samplePicture, { jobUrl: `http://127.0.0.1:9000${job}` }), null, 2)),
 		`\`state\` is \`queued\`, \`processing\`, \`ready\` or \`failed\`; a failed picture has \`failure\` ([errors](errors.md#in-a-picture)). \`revision\` grows
-with every change. \`links\` lead on; \`links.job\` is the page of its job in Arena.`,
+with every change. \`links\` lead on; \`links.job\` is the page of its job in Arena.
+
+A queued picture has \`waiting\` when every worker that has seen its job is too old for its recipe: the \`reason\` names what the workers do not know, such as an
+operation, and \`since\` is the time of the first look. A newer worker makes the picture; no attempt is spent until then.`,
 		'## Calls',
 		...routes.map(routeText),
 		metricsText(),

@@ -1,19 +1,24 @@
 import * as z from 'zod';
+import { stored } from '../domain/stored.ts';
 
-/** So many requests in so many seconds. */
-const rateSchema = z.strictObject({
+const rateShape = {
 	requests: z.int().min(1).max(1_000_000_000),
 	seconds: z.int().min(1).max(86_400),
-});
+};
+/** So many requests in so many seconds. */
+const rateSchema = stored(rateShape);
 
-/** How much a key may do. What is not there has no limit. */
-export const keyLimitsSchema = z.strictObject({
+const shape = {
 	rate: rateSchema.optional(),
 	/** Requests under way at the same time. */
 	concurrency: z.int().min(1).max(1_000_000).optional(),
 	/** Pictures accepted in a day that begins at 00:00 UTC. */
 	perDay: z.int().min(1).max(1_000_000_000).optional(),
-});
+};
+/** How much a key may do. What is not there has no limit. */
+export const keyLimitsSchema = stored(shape);
+/** The same as somebody asks for it: a limit that nobody here knows would not be kept to. */
+export const wishedLimitsSchema = z.strictObject({ ...shape, rate: z.strictObject(rateShape).optional() });
 export type KeyLimits = z.infer<typeof keyLimitsSchema>;
 export type Rate = z.infer<typeof rateSchema>;
 

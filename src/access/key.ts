@@ -2,7 +2,8 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { typeidUnboxed } from 'typeid-js';
 import * as z from 'zod';
 import { namePattern } from '../domain/recipe.ts';
-import { keyLimitsSchema } from './key-limits.ts';
+import { stored, storedWord } from '../domain/stored.ts';
+import { keyLimitsSchema, wishedLimitsSchema } from './key-limits.ts';
 import { scopes } from './scope.ts';
 
 /** Version of a record's shape; a reader refuses any other. */
@@ -22,7 +23,7 @@ const maximumName = 100;
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
 
 /** An API key as the storage keeps it. Written once and never changed. */
-export const keyRecordSchema = z.strictObject({
+export const keyRecordSchema = stored({
 	version: z.literal(recordVersion),
 	id: z.string().regex(keyIdPattern),
 	/** For people. */
@@ -33,7 +34,7 @@ export const keyRecordSchema = z.strictObject({
 		.regex(/^[^\p{C}\p{Zl}\p{Zp}]+$/u),
 	/** Of the secret. The secret itself is kept nowhere. */
 	sha256: digest,
-	scopes: z.array(z.enum(scopes)).min(1),
+	scopes: z.array(storedWord(scopes)).min(1),
 	/** Names of the recipes that it may use; all when absent. */
 	recipes: z.array(z.string().regex(namePattern)).min(1).optional(),
 	limits: keyLimitsSchema,
@@ -44,11 +45,15 @@ export const keyRecordSchema = z.strictObject({
 });
 export type KeyRecord = z.infer<typeof keyRecordSchema>;
 
+/** What of a new key nobody may ask for who does not know it. */
+const wishesSchema = z.object({ scopes: z.array(z.enum(scopes)), limits: wishedLimitsSchema });
+
 /** What whoever makes a key decides. */
 export type KeyWishes = Pick<KeyRecord, 'name' | 'scopes' | 'recipes' | 'limits'>;
 
 /** @returns the record to keep, and the key's text, which can't be had again */
 export function makeKey(wishes: KeyWishes): { record: KeyRecord; text: string } {
+	wishesSchema.parse(wishes);
 	const id = typeidUnboxed('key');
 	const secret = randomBytes(secretBytes).toString('base64url');
 	const record = keyRecordSchema.parse({

@@ -10,7 +10,10 @@ const tokenPattern = /^picpipe_upload_([A-Za-z0-9_-]{1,4096})\.([A-Za-z0-9_-]{43
 /** Shortest life of a token, seconds: an upload has to begin in it. */
 export const shortestToken = 1;
 
-/** What an upload token allows. It stands in the token, signed, and is kept nowhere else. */
+/**
+ * What an upload token allows. It stands in the token, signed, and is kept nowhere else. Strict, unlike what is stored: a field of a
+ * newer version may forbid something, and who reads over it would allow that.
+ */
 const grantSchema = z.strictObject({
 	version: z.literal(1),
 	/** So that its uses can be counted. */

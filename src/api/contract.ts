@@ -250,7 +250,7 @@ export function pictureView(picture: Picture, options: ViewOptions) {
 	const element = elementOf(picture, shown.variants);
 	return {
 		...shown,
-		analysis: { ...picture.analysis, ...(element && { element }) },
+		analysis: { ...shown.analysis, ...(element && { element }) },
 		links: { ...shown.links, job: options.jobUrl },
 	};
 }

@@ -1,5 +1,12 @@
 import type { Redis } from 'ioredis';
-import { type Picture, type PictureState, parsePicture, pictureStates } from '../domain/picture.ts';
+import {
+	NewerManifestError,
+	type Picture,
+	type PictureState,
+	parsePicture,
+	pictureStates,
+	type Waiting,
+} from '../domain/picture.ts';
 import { type ErrorCode, type FailureClass, failureClassOf } from '../errors.ts';
 import { askRedis } from '../queue/redis.ts';
 import { type FailureGroup, failureSet, findFailures } from './failures.ts';
@@ -15,6 +22,8 @@ export interface Catalog {
 	put(picture: Picture): Promise<void>;
 	/** Shows that work has begun. Only the index knows this state: were it stored, a killed worker would leave it behind. */
 	markProcessing(picture: Picture): Promise<void>;
+	/** Shows that the work was left to other workers. Likewise known to the index alone, until the picture is put again. */
+	markWaiting(picture: Picture, waiting: Waiting): Promise<void>;
 	get(id: string): Promise<Picture | undefined>;
 	/** Newest first. */
 	list(query: ListQuery): Promise<ListPage>;
@@ -88,7 +97,7 @@ export function openCatalog(redis: Redis, prefix: string): Catalog {
 	const read = async (ids: readonly string[]): Promise<(Picture | undefined)[]> => {
 		if (ids.length === 0) return [];
 		const documents = await askRedis(redis, () => redis.mget(ids.map((id) => key(`picture:${id}`))));
-		return documents.map((document) => (document === null ? undefined : parsePicture(document)));
+		return documents.map((document) => (document === null ? undefined : readDocument(document)));
 	};
 
 	const count = async (what: string): Promise<StateCounts> => {
@@ -101,6 +110,8 @@ export function openCatalog(redis: Redis, prefix: string): Catalog {
 		put: (picture) => scripts.put(picture),
 
 		markProcessing: (picture) => scripts.put({ ...picture, state: 'processing' }),
+
+		markWaiting: (picture, waiting) => scripts.put({ ...picture, state: 'queued', waiting }),
 
 		async get(id) {
 			return (await read([id]))[0];
@@ -167,6 +178,16 @@ export function openCatalog(redis: Redis, prefix: string): Catalog {
 			await askRedis(redis, async () => redis.set(key('complete'), await markOf(redis)));
 		},
 	};
+}
+
+/** Undefined for a picture that only a newer version can read: it must not take a whole list with it. */
+function readDocument(document: string): Picture | undefined {
+	try {
+		return parsePicture(document);
+	} catch (error) {
+		if (error instanceof NewerManifestError) return undefined;
+		throw error;
+	}
 }
 
 /** Raised when pictures are indexed by something new, so that those of before are indexed by it too. */

@@ -62,8 +62,9 @@ end
 
 /**
  * KEYS: picture, deletion. ARGV: prefix, id, document, revision, state, recipe name, SHA-256 or '', perceptual hash or '', recipe digest,
- * time of the failure (milliseconds since 1970) or '', batch or '', tags.
- * Of two documents with the same revision the one further on in its life wins: queued, processing, finished.
+ * time of the failure (milliseconds since 1970) or '', batch or '', 'left' or '', tags.
+ * Of two documents with the same revision the one further on in its life wins: queued, processing, finished. A picture that its worker
+ * has left is queued again, whatever became of the worker that had begun with it; and that it was left stays known until somebody begins.
  */
 const put = `${unlink}
 if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
@@ -72,7 +73,11 @@ local stored = redis.call('GET', KEYS[1])
 if stored then
 	local old = cjson.decode(stored)
 	if old.revision > tonumber(ARGV[4]) then return 0 end
-	if old.revision == tonumber(ARGV[4]) and order[old.state] > order[ARGV[5]] then return 0 end
+	if old.revision == tonumber(ARGV[4]) then
+		local isLeft = ARGV[12] == 'left' and old.state == 'processing'
+		if order[old.state] > order[ARGV[5]] and not isLeft then return 0 end
+		if old.waiting and ARGV[5] == 'queued' and ARGV[12] == '' then return 0 end
+	end
 	unlink(ARGV[1], ARGV[2], stored)
 end
 redis.call('SET', KEYS[1], ARGV[3])
@@ -96,7 +101,7 @@ if ARGV[11] ~= '' then
 	redis.call('ZADD', ARGV[1] .. 'batch:' .. ARGV[11], 0, ARGV[2])
 	redis.call('ZADD', ARGV[1] .. 'batch:' .. ARGV[11] .. ':' .. ARGV[5], 0, ARGV[2])
 end
-for position = 12, #ARGV do redis.call('ZADD', ARGV[1] .. 'tag:' .. ARGV[position], 0, ARGV[2]) end
+for position = 13, #ARGV do redis.call('ZADD', ARGV[1] .. 'tag:' .. ARGV[position], 0, ARGV[2]) end
 -- From here on the bytes are known by their picture.
 release(ARGV[1], ARGV[7], ARGV[2])
 return 1
@@ -167,7 +172,7 @@ export function defineCatalogScripts(redis: Redis, prefix: string): CatalogScrip
 			const sha256 = 'sha256' in source ? source.sha256 : '';
 			const failedAt = state === 'failed' && failure ? Date.parse(failure.at) : '';
 			const described = [document, revision, state, recipe.name, sha256, phash, recipe.digest];
-			described.push(failedAt, picture.batch ?? '', ...tags);
+			described.push(failedAt, picture.batch ?? '', picture.waiting ? 'left' : '', ...tags);
 			await askRedis(redis, () => commands.catalogPut(...keys(id), prefix, id, ...described));
 		},
 		async remove(id) {

@@ -3,6 +3,7 @@ import { type Recipe, renderName } from '../domain/recipe.ts';
 import { PicpipeError } from '../errors.ts';
 import { type Encoder, encodersOf, isChooser } from '../pipeline/encoders/index.ts';
 import { type PlannedEncoding, type PlannedVariant, planVariants } from '../pipeline/recipe/plan.ts';
+import { unknownParts } from '../pipeline/recipe/unknown-parts.ts';
 import type { VariantTarget } from './dialects/image-request.ts';
 import { type FindAssets, type PreparedRender, prepare } from './prepare.ts';
 
@@ -16,6 +17,13 @@ export async function prepareVariant(
 	target: VariantTarget,
 	findAssets: FindAssets,
 ): Promise<PreparedRender> {
+	const unknown = unknownParts(picture.recipe.definition);
+	if (unknown.length > 0) {
+		throw new PicpipeError(
+			'variant-not-found',
+			`The variant is not made yet, and this server cannot make it: it does not know ${unknown.join(', ')} of the recipe.`,
+		);
+	}
 	const planned = planVariants(picture.recipe.definition).find(({ name }) => name === target.name);
 	const chosen = planned && choose(picture, planned, target);
 	if (!chosen) throw notFound(picture, planned, target);

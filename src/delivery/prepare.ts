@@ -4,6 +4,7 @@ import { type Recipe, type RecipeLimits, renderName } from '../domain/recipe.ts'
 import { PicpipeError } from '../errors.ts';
 import { type Encoder, findEncoder, isChooser } from '../pipeline/encoders/index.ts';
 import { assetsOf, type KnownAssets, parseRecipe, planVariants, variantDigest } from '../pipeline/recipe/plan.ts';
+import { unknownParts } from '../pipeline/recipe/unknown-parts.ts';
 import { variantKey } from '../storage/keys.ts';
 import type { RenderFormat, RenderPlan } from './dialects/image-request.ts';
 
@@ -65,7 +66,8 @@ async function findFor(picture: ReceivedPicture, recipe: Recipe, findAssets: Fin
 		return await findAssets(recipe);
 	} catch (error) {
 		if (!(error instanceof PicpipeError) || error.code !== 'asset-missing' || error.asset === undefined) throw error;
-		if (assetsOf(picture.recipe.definition).includes(error.asset)) throw error;
+		const { definition } = picture.recipe;
+		if (unknownParts(definition).length === 0 && assetsOf(definition).includes(error.asset)) throw error;
 		// Where the files are is nobody's business outside.
 		throw new PicpipeError(
 			'layer-not-found',

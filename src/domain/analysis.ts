@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { stored } from './stored.ts';
 
 /** What can be found out about a picture; a recipe asks for it by these names. */
 export const measuredKinds = [
@@ -39,15 +40,15 @@ const shapes = {
 	placeholder: z.string(),
 	dominant: colour,
 	/** Largest share first; the shares of what is not transparent sum up to about 1. */
-	palette: z.array(z.strictObject({ colour, share: z.number().min(0).max(1) })),
+	palette: z.array(stored({ colour, share: z.number().min(0).max(1) })),
 	phash: z.string().regex(phashPattern),
 	/** Variance of the Laplacian. */
 	sharpness: z.number().min(0),
 	/** Bits per pixel of the greys, 0 to 8. */
 	entropy: z.number().min(0).max(8),
-	focus: z.strictObject({ x: place, y: place }),
+	focus: stored({ x: place, y: place }),
 	opaque: z.boolean(),
-	exif: z.strictObject({
+	exif: stored({
 		make: z.string().optional(),
 		model: z.string().optional(),
 		lens: z.string().optional(),
@@ -63,7 +64,7 @@ const shapes = {
 		/** The camera's clock, ISO 8601; with an offset where the camera wrote one. */
 		takenAt: z.string().optional(),
 	}),
-	gps: z.strictObject({
+	gps: stored({
 		/** Degrees, north is positive. */
 		latitude: z.number().min(-90).max(90),
 		/** Degrees, east is positive. */
@@ -74,5 +75,5 @@ const shapes = {
 } as const satisfies Record<MeasuredKind, z.ZodType>;
 
 /** What was found out, as far as the recipe asked for it and the picture has it. */
-export const analysisSchema = z.strictObject(shapes).partial();
+export const analysisSchema = stored(shapes).partial();
 export type Analysis = z.infer<typeof analysisSchema>;

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { fromUUID, typeidUnboxed } from 'typeid-js';
 import * as z from 'zod';
+import { stored, storedWord } from './stored.ts';
 
 /** A TypeID like a picture's: `batch_` and a UUIDv7 in base32. */
 const batchIdPattern = /^batch_[0-7][0-9abcdefghjkmnpqrstvwxyz]{25}$/;
@@ -10,7 +11,7 @@ export const maximumBatchName = 100;
 /** Most pictures that a batch may wait for. */
 export const maximumExpected = 1_000_000;
 
-export const batchSchema = z.strictObject({
+export const batchSchema = stored({
 	version: z.literal(1),
 	id: z.string().regex(batchIdPattern),
 	/** For people. */
@@ -29,14 +30,14 @@ export type Batch = z.infer<typeof batchSchema>;
 /** Why no further picture is taken: somebody said so, as many are there as were expected, or it was open for too long. */
 export const closedReasons = ['asked', 'expected', 'age'] as const;
 
-export const closedBatchSchema = z.strictObject({
+export const closedBatchSchema = stored({
 	version: z.literal(1),
 	at: z.iso.datetime(),
-	reason: z.enum(closedReasons),
+	reason: storedWord(closedReasons),
 });
 export type ClosedBatch = z.infer<typeof closedBatchSchema>;
 
-export const finishedBatchSchema = z.strictObject({
+export const finishedBatchSchema = stored({
 	version: z.literal(1),
 	at: z.iso.datetime(),
 	/** Pictures by how they had ended at that moment. */

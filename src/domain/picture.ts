@@ -2,10 +2,11 @@ import { fromString, toUUID, typeidUnboxed } from 'typeid-js';
 import * as z from 'zod';
 import { type ErrorCode, errorTable, failureClasses, PicpipeError } from '../errors.ts';
 import { analysisSchema } from './analysis.ts';
-import { recipeSchema } from './recipe.ts';
+import { storedRecipeSchema } from './recipe.ts';
+import { stored, storedWord } from './stored.ts';
 import { variantSchema } from './variant.ts';
 
-/** Version of the manifest's shape. A reader refuses a newer one. */
+/** Version of the manifest's shape. Fields may be added within a version; another one is no shape that this code can read. */
 export const manifestVersion = 1;
 
 /** `queued` → `processing` → `ready` or `failed`; a finished picture can be queued again. */
@@ -22,27 +23,25 @@ export const maximumTags = 32;
 /** 1 is the most urgent; 0 means first come, first served and goes before every other number (BullMQ's own rule). */
 export const maximumPriority = 1000;
 
-const failureSchema = z.strictObject({
-	class: z.enum(failureClasses),
-	code: z.enum(Object.keys(errorTable) as [ErrorCode, ...ErrorCode[]]),
+const failureSchema = stored({
+	class: storedWord(failureClasses),
+	code: storedWord(Object.keys(errorTable) as ErrorCode[]),
 	message: z.string(),
 	step: z.string().optional(),
 	attempt: z.int().min(1),
 	at: z.iso.datetime(),
 	/** Of one that took its process with it. */
-	seen: z
-		.strictObject({
-			lastStep: z.string().optional(),
-			megapixels: z.number().optional(),
-			residentBytes: z.int().optional(),
-		})
-		.optional(),
+	seen: stored({
+		lastStep: z.string().optional(),
+		megapixels: z.number().optional(),
+		residentBytes: z.int().optional(),
+	}).optional(),
 });
 /** Why a picture failed, as stored and shown. */
 export type Failure = z.infer<typeof failureSchema>;
 
 /** An original that is in storage. */
-export const sourceSchema = z.strictObject({
+export const sourceSchema = stored({
 	key: z.string(),
 	type: z.string(),
 	bytes: z.int().min(1),
@@ -54,7 +53,8 @@ export const sourceSchema = z.strictObject({
 });
 export type Source = z.infer<typeof sourceSchema>;
 
-const awaitedSchema = z.strictObject({
+/** An original that is still to be fetched, as a manifest has it. */
+export const awaitedSchema = stored({
 	/** Holds the place of the original until it is there: an object with nothing but the address. */
 	key: z.string(),
 	url: z.string(),
@@ -65,7 +65,7 @@ const awaitedSchema = z.strictObject({
 /** An original that is still to be fetched. */
 export type AwaitedSource = z.infer<typeof awaitedSchema>;
 
-const factsSchema = z.strictObject({
+const factsSchema = stored({
 	format: z.string(),
 	/** Pixels, after the EXIF orientation was applied. */
 	width: z.int().min(1),
@@ -80,8 +80,16 @@ const factsSchema = z.strictObject({
 /** What the original turned out to be, read by the worker. */
 export type Facts = z.infer<typeof factsSchema>;
 
+const waitingSchema = stored({
+	/** A sentence for people. */
+	reason: z.string(),
+	since: z.iso.datetime(),
+});
+/** What a picture waits for that no worker could serve so far. */
+export type Waiting = z.infer<typeof waitingSchema>;
+
 /** The manifest: one picture, whole. Stored as `picture.json` beside its original; the truth about the picture. */
-export const pictureSchema = z.strictObject({
+export const pictureSchema = stored({
 	version: z.literal(manifestVersion),
 	id: z.string().regex(pictureIdPattern),
 	state: z.enum(pictureStates),
@@ -89,9 +97,10 @@ export const pictureSchema = z.strictObject({
 	revision: z.int().min(1),
 	createdAt: z.iso.datetime(),
 	updatedAt: z.iso.datetime(),
-	source: z.union([sourceSchema, awaitedSchema]),
+	// One whose original is there is never taken for one that is still to be fetched.
+	source: z.union([sourceSchema, awaitedSchema.refine((source) => !('sha256' in source))]),
 	facts: factsSchema.optional(),
-	recipe: z.strictObject({ name: z.string(), digest: z.string(), definition: recipeSchema }),
+	recipe: stored({ name: z.string(), digest: z.string(), definition: storedRecipeSchema }),
 	priority: z.int().min(0).max(maximumPriority),
 	tags: z.array(z.string()).max(maximumTags),
 	/** The batch that it belongs to. */
@@ -107,6 +116,8 @@ export const pictureSchema = z.strictObject({
 	/** Asked to make every variant again, also those that are there; gone when it is done. */
 	force: z.literal(true).optional(),
 	failure: failureSchema.optional(),
+	/** Why its work was left to other workers. Only the index says so: it is about the workers that there are, not about the picture. */
+	waiting: waitingSchema.optional(),
 });
 export type Picture = z.infer<typeof pictureSchema>;
 
@@ -161,11 +172,30 @@ export function isFinished(state: PictureState): boolean {
 	return state === 'ready' || state === 'failed';
 }
 
-/** @throws PicpipeError `internal` when the text is no manifest that this version can read. */
+/** A newer version of picpipe has written the manifest in a shape that this one does not know: there is work for others. */
+export class NewerManifestError extends PicpipeError {
+	readonly version: number;
+
+	/** @param version of the manifest */
+	constructor(version: number) {
+		super(
+			'internal',
+			`Expected a manifest of version ${manifestVersion} but a newer picpipe wrote version ${version}.`,
+		);
+		this.version = version;
+	}
+}
+
+/** @throws PicpipeError `internal` when the text is no manifest that this version can read, a `NewerManifestError` where others can. */
 export function parsePicture(json: string): Picture {
 	try {
-		return pictureSchema.parse(JSON.parse(json));
+		const manifest: unknown = JSON.parse(json);
+		const { version } = (manifest ?? {}) as { readonly version?: unknown };
+		if (Number.isSafeInteger(version) && (version as number) > manifestVersion)
+			throw new NewerManifestError(version as number);
+		return pictureSchema.parse(manifest);
 	} catch (cause) {
+		if (cause instanceof NewerManifestError) throw cause;
 		throw new PicpipeError('internal', 'A manifest could not be read.', { cause });
 	}
 }

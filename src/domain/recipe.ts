@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { analysisKinds } from './analysis.ts';
 import { colourSchema, metadataSchema } from './output.ts';
+import { stored, storedWord } from './stored.ts';
 
 /** Names of recipes and variants become parts of storage keys and URLs. */
 export const namePattern = /^[a-z0-9][a-z0-9_]{0,31}$/;
@@ -75,6 +76,18 @@ export const recipeSchema = z.strictObject({
 });
 /** A recipe with every default filled in. */
 export type Recipe = z.infer<typeof recipeSchema>;
+
+/**
+ * A recipe that was accepted before, as manifests, records and jobs keep it. It may be one of a newer version, so it is kept as it
+ * is, unknown fields and operations included. Whoever is to serve it asks `unknownParts` (pipeline/recipe/unknown-parts.ts) first.
+ */
+export const storedRecipeSchema = stored({
+	analyse: z.array(storedWord(analysisKinds)).default([]),
+	variants: z.record(
+		z.string(),
+		stored({ from: z.string().optional(), steps: z.array(stepSchema).default([]), encode: z.array(encodingSchema) }),
+	),
+}) as unknown as z.ZodType<Recipe, z.input<typeof recipeSchema>>;
 
 /** A recipe as people write it. */
 export const writtenRecipeSchema = recipeSchema.extend({

@@ -1,11 +1,17 @@
-import { isReceived, type Picture, type Source, shownUrl } from './picture.ts';
+import { isReceived, type Picture, pictureSchema, type Source, shownUrl } from './picture.ts';
+import { knownPart } from './stored.ts';
 
 /**
  * A picture as it is shown to the outside, by the API and in webhooks: no storage keys, no recipe text, addresses without their queries, and links
- * to go on, relative to the API.
+ * to go on, relative to the API. Of what a newer version has stored nothing: nobody has said yet whether it may be seen.
  */
 export function showPicture(picture: Picture) {
-	const { version: _version, requestId: _requestId, analysisDigest: _analysisDigest, ...shown } = picture;
+	const {
+		version: _version,
+		requestId: _requestId,
+		analysisDigest: _analysisDigest,
+		...shown
+	} = knownPart<Picture>(pictureSchema, picture);
 	const { recipe, source, variants, force: _force, webhook, ...rest } = shown;
 	const { type, bytes, sha256 } = isReceived(picture) ? picture.source : ({} as Partial<Source>);
 	const { filename, url } = source;

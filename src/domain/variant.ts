@@ -1,7 +1,8 @@
 import * as z from 'zod';
+import { stored } from './stored.ts';
 
 /** A quality that was looked for because the recipe has a target instead of a number. */
-const foundQualitySchema = z.strictObject({
+const foundQualitySchema = stored({
 	value: z.int().min(1).max(100),
 	/** Similarity of the variant to the pixels it was encoded from; `pipeline/quality/ssim.ts` says how it is measured. */
 	ssim: z.number(),
@@ -10,7 +11,7 @@ const foundQualitySchema = z.strictObject({
 });
 
 /** One stored encoding of one variant. */
-export const variantSchema = z.strictObject({
+export const variantSchema = stored({
 	name: z.string(),
 	/** The storage key, `.../<name>-<digest12>.<ext>`. */
 	key: z.string(),

@@ -1,10 +1,11 @@
 import * as z from 'zod';
 import { readManifest } from '../catalog/manifest.ts';
 import { type Picture, pictureIdTime, sourceSchema } from '../domain/picture.ts';
+import { stored } from '../domain/stored.ts';
 import type { Storage } from '../storage/storage.ts';
 
 /** A picture that is to be accepted: its id, and its original if that has come. It is written down before, so that nobody accepts it twice. */
-export const candidateSchema = z.strictObject({ id: z.string(), source: sourceSchema.optional() });
+export const candidateSchema = stored({ id: z.string(), source: sourceSchema.optional() });
 export type Candidate = z.infer<typeof candidateSchema>;
 
 /** What is left of an earlier attempt to accept a candidate. */

@@ -1,5 +1,13 @@
 import { folderOf, readManifest } from '../catalog/manifest.ts';
-import { type AwaitedPicture, type AwaitedSource, isReceived, type Picture } from '../domain/picture.ts';
+import {
+	type AwaitedPicture,
+	type AwaitedSource,
+	awaitedSchema,
+	isReceived,
+	type Picture,
+	sourceSchema,
+} from '../domain/picture.ts';
+import { unknownPart } from '../domain/stored.ts';
 import { PicpipeError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
 import { originalKey } from '../storage/keys.ts';
@@ -29,6 +37,8 @@ export async function fetchAgain(
 		await storage.delete(key);
 		throw new PicpipeError('picture-not-found');
 	}
-	const awaited: AwaitedPicture = { ...picture, source: { key, ...from, ...(filename !== undefined && { filename }) } };
+	const kept = unknownPart({ shape: { ...sourceSchema.shape, ...awaitedSchema.shape } }, picture.source);
+	const source = { ...kept, key, ...from, ...(filename !== undefined && { filename }) };
+	const awaited: AwaitedPicture = { ...picture, source };
 	return admitAgain(to, awaited, 'retry', log);
 }

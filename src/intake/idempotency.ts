@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
 import { pictureSchema } from '../domain/picture.ts';
+import { stored, storedWord } from '../domain/stored.ts';
 import { type ErrorCode, errorTable } from '../errors.ts';
 import { earliestNow } from '../observe/clock.ts';
 import { idempotencyFolders, idempotencyKey } from '../storage/keys.ts';
@@ -14,7 +15,7 @@ import { candidateSchema } from './candidate.ts';
  */
 
 /** What tells two requests apart that have the same key. */
-const fingerprintSchema = z.strictObject({
+const fingerprintSchema = stored({
 	/** Digest of everything but the bytes of files. */
 	request: z.string(),
 	/** SHA-256 of each file; null where it was refused before its end. */
@@ -23,24 +24,22 @@ const fingerprintSchema = z.strictObject({
 export type Fingerprint = z.infer<typeof fingerprintSchema>;
 
 /** What became of one file or address. */
-const resultSchema = z.strictObject({
+const resultSchema = stored({
 	filename: z.string().optional(),
 	url: z.string().optional(),
 	/** As it was accepted. */
 	picture: pictureSchema.optional(),
 	isNew: z.boolean().optional(),
-	refused: z
-		.strictObject({
-			code: z.enum(Object.keys(errorTable) as [ErrorCode, ...ErrorCode[]]),
-			message: z.string(),
-			pictureId: z.string().optional(),
-			violatedPolicies: z.array(z.string()).optional(),
-		})
-		.optional(),
+	refused: stored({
+		code: storedWord(Object.keys(errorTable) as ErrorCode[]),
+		message: z.string(),
+		pictureId: z.string().optional(),
+		violatedPolicies: z.array(z.string()).optional(),
+	}).optional(),
 });
 export type RecordedResult = z.infer<typeof resultSchema>;
 
-const recordSchema = z.strictObject({
+const recordSchema = stored({
 	version: z.literal(1),
 	createdAt: z.iso.datetime(),
 	fingerprint: fingerprintSchema,

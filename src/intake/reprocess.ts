@@ -5,6 +5,7 @@ import { inlineRecipeName, type NamedRecipe } from '../domain/recipe.ts';
 import { PicpipeError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
 import { parseRecipe } from '../pipeline/recipe/plan.ts';
+import { unknownParts } from '../pipeline/recipe/unknown-parts.ts';
 import type { Queues } from '../queue/queues.ts';
 import { manifestId, manifestKey, picturesFolder } from '../storage/keys.ts';
 import { readObject } from '../storage/storage.ts';
@@ -40,7 +41,7 @@ export interface ReprocessCounts {
 	others: number;
 	/** Deleted at the same moment. */
 	deleted: number;
-	/** Not queued: a worker has them, their recipe is no more, or their manifest can't be read. Each is told in the log. */
+	/** Not queued: a worker has them, their recipe is no more or one of a newer version, or their manifest can't be read. Each is told in the log. */
 	left: number;
 }
 
@@ -124,6 +125,12 @@ async function queueAgain(deps: Admission, picture: Picture, options: ReprocessO
 		);
 		return 'left';
 	}
+	const unknown = unknownParts(recipe.definition);
+	if (unknown.length > 0) {
+		// It may be all that its recipe asks for; whether it is, a newer version can say.
+		options.log.warn({ pictureId: picture.id, unknown }, 'a newer version has accepted the recipe');
+		return 'left';
+	}
 	const isStale = picture.recipe.digest !== recipe.digest;
 	if (!isStale && options.stale) return 'upToDate';
 	if (!isStale && !isFinished(picture.state) && (picture.force || !options.force)) return 'waiting';
@@ -148,6 +155,8 @@ async function waitForRoom(queues: Queues, maximum: number, onLook: () => void):
 /** The recipe that a picture was last made with, as it is now; undefined when there is none of that name any more. */
 export function recipeAsOfNow(recipes: ReadonlyMap<string, NamedRecipe>, { recipe }: Picture): NamedRecipe | undefined {
 	// One that came with a request stands nowhere else; its digest may be that of an older engine.
-	if (recipe.name === inlineRecipeName) return parseRecipe(inlineRecipeName, recipe.definition);
+	// One of a newer version is as it was accepted: only a newer one could say more.
+	if (recipe.name === inlineRecipeName)
+		return unknownParts(recipe.definition).length > 0 ? recipe : parseRecipe(inlineRecipeName, recipe.definition);
 	return recipes.get(recipe.name);
 }

@@ -1,17 +1,18 @@
 import * as z from 'zod';
-import { recipeSchema } from '../domain/recipe.ts';
+import { storedRecipeSchema } from '../domain/recipe.ts';
+import { stored, storedWord } from '../domain/stored.ts';
 import { type ErrorCode, errorTable, PicpipeError } from '../errors.ts';
 import { uploadFolder, uploadRecordKey } from '../storage/keys.ts';
 import { readObject, type Storage } from '../storage/storage.ts';
 import { duplicatePolicies } from './duplicates.ts';
 
 /** What is to be made of the bytes when all are there, as it was accepted when the upload began. */
-const wishesSchema = z.strictObject({
+const wishesSchema = stored({
 	filename: z.string().optional(),
-	recipe: z.strictObject({
+	recipe: stored({
 		name: z.string(),
 		digest: z.string(),
-		definition: recipeSchema,
+		definition: storedRecipeSchema,
 	}),
 	tags: z.array(z.string()),
 	priority: z.int(),
@@ -23,14 +24,14 @@ export type UploadWishes = z.infer<typeof wishesSchema>;
 
 /** What became of an upload: a picture, or nothing and why. */
 const outcomeSchema = z.union([
-	z.strictObject({
+	stored({
 		picture: z.string(),
 		/** False for a picture that was there already. */
 		isNew: z.boolean(),
 	}),
-	z.strictObject({
-		refused: z.strictObject({
-			code: z.enum(Object.keys(errorTable) as [ErrorCode, ...ErrorCode[]]),
+	stored({
+		refused: stored({
+			code: storedWord(Object.keys(errorTable) as ErrorCode[]),
 			message: z.string(),
 			pictureId: z.string().optional(),
 		}),
@@ -38,12 +39,12 @@ const outcomeSchema = z.union([
 ]);
 export type UploadOutcome = z.infer<typeof outcomeSchema>;
 
-const uploadSchema = z.strictObject({
+const uploadSchema = stored({
 	version: z.literal(1),
 	id: z.string(),
 	createdAt: z.iso.datetime(),
 	/** Whose it is: a key, or what came with an upload token of that key. */
-	owner: z.strictObject({ caller: z.string(), grant: z.string().optional() }),
+	owner: stored({ caller: z.string(), grant: z.string().optional() }),
 	/** Bytes in all; absent while the client has not said. */
 	length: z.int().min(0).optional(),
 	/** `Upload-Metadata` as it was sent, to be told again. */

@@ -4,6 +4,7 @@ import type { Variant } from '../domain/variant.ts';
 import { PicpipeError } from '../errors.ts';
 import { analysisDigest, assetsOf, type KnownAssets, variantDigest } from '../pipeline/recipe/plan.ts';
 import { remainder } from '../pipeline/recipe/remainder.ts';
+import { unknownParts } from '../pipeline/recipe/unknown-parts.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { AssetFinder } from './assets.ts';
 
@@ -56,6 +57,8 @@ interface Sources {
 export async function isUpToDate(from: Sources, picture: Picture, recipe: NamedRecipe): Promise<boolean> {
 	if (!isReceived(picture) || picture.state !== 'ready' || picture.recipe.name !== recipe.name) return false;
 	if (picture.recipe.digest !== recipe.digest) return false;
+	// Whether anything is left of a recipe of a newer version is for a newer worker to see.
+	if (unknownParts(recipe.definition).length > 0) return false;
 	const assets = await knownAssets(from.assets, recipe.definition);
 	return (
 		assets !== undefined && (await workLeft(from.storage, picture, recipe.definition, assets)).recipe === undefined

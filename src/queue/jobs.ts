@@ -1,7 +1,8 @@
 import * as z from 'zod';
 import { digest12 } from '../domain/digest.ts';
 import { type AwaitedPicture, isReceived, type Picture, type ReceivedPicture, shownUrl } from '../domain/picture.ts';
-import { recipeSchema } from '../domain/recipe.ts';
+import { storedRecipeSchema } from '../domain/recipe.ts';
+import { stored, storedWord } from '../domain/stored.ts';
 
 /**
  * The contract between those who ask for work and those who do it: queue names, job names, job data, job ids.
@@ -12,35 +13,41 @@ import { recipeSchema } from '../domain/recipe.ts';
 export const queueNames = ['pictures', 'renders', 'fetches', 'webhooks', 'upkeep'] as const;
 export type QueueName = (typeof queueNames)[number];
 
-/** Version of the shape of job data; a worker refuses any other. */
-const jobVersion = 1;
+/** Version of the shape of job data. Fields may be added within a version; a newer one is left to newer workers. */
+export const jobVersion = 1;
 
 /** Why there is work on a picture. */
 export const processReasons = ['upload', 'retry', 'reprocess', 'sweep'] as const;
 export type ProcessReason = (typeof processReasons)[number];
 
-const version = z.literal(jobVersion).describe('Version of the shape of the data; a worker refuses any other.');
+const version = z
+	.literal(jobVersion)
+	.describe('Version of the shape of the data; a worker leaves a newer one to newer workers.');
 const pictureId = z.string().describe('The picture to work on.');
-const reason = z.enum(processReasons).describe('Why the job is there.');
+const reason = storedWord(processReasons).describe('Why the job is there: `upload`, `retry`, `reprocess` or `sweep`.');
 const requestId = z.string().optional().describe('The request that brought the picture, to find its log lines.');
 
 /** Job `process` on the queue `pictures`. Everything but `pictureId` is for the people who watch; the manifest decides. */
-export const processJobSchema = z.strictObject({
+export const processJobSchema = stored({
 	version,
 	pictureId,
 	reason,
-	recipe: z
-		.strictObject({ name: z.string(), digest: z.string(), variants: z.array(z.string()) })
-		.describe('Name and digest of the recipe, and the names of its variants.'),
-	source: z
-		.strictObject({ type: z.string(), bytes: z.int(), sha256: z.string(), filename: z.string().optional() })
-		.describe('What was uploaded.'),
+	recipe: stored({ name: z.string(), digest: z.string(), variants: z.array(z.string()) }).describe(
+		'Name and digest of the recipe, and the names of its variants.',
+	),
+	source: stored({
+		type: z.string(),
+		bytes: z.int(),
+		sha256: z.string(),
+		filename: z.string().optional(),
+	}).describe('What was uploaded.'),
 	requestId,
 });
 export type ProcessJob = z.infer<typeof processJobSchema>;
 
 export function processJob(picture: ReceivedPicture, reason: ProcessReason): ProcessJob {
-	const { key: _key, url: _url, ...source } = picture.source;
+	// By name: what a newer version keeps of the original is no business of the job.
+	const { type, bytes, sha256, filename } = picture.source;
 	return processJobSchema.parse({
 		version: jobVersion,
 		pictureId: picture.id,
@@ -50,7 +57,7 @@ export function processJob(picture: ReceivedPicture, reason: ProcessReason): Pro
 			digest: picture.recipe.digest,
 			variants: Object.keys(picture.recipe.definition.variants),
 		},
-		source,
+		source: { type, bytes, sha256, ...(filename !== undefined && { filename }) },
 		requestId: picture.requestId,
 	} satisfies z.input<typeof processJobSchema>);
 }
@@ -70,14 +77,14 @@ function jobIdOf(pictureId: string, sha256: string, recipeDigest: string): strin
 }
 
 /** Job `fetch` on the queue `fetches`. As above, the manifest decides; it has the whole address. */
-export const fetchJobSchema = z.strictObject({
+export const fetchJobSchema = stored({
 	version,
 	pictureId,
 	reason,
-	recipe: z.strictObject({ name: z.string(), digest: z.string() }).describe('Name and digest of the recipe.'),
-	source: z
-		.strictObject({ url: z.string(), digest: z.string(), filename: z.string().optional() })
-		.describe('Where the picture is fetched from: the address without its query, and a digest of the whole.'),
+	recipe: stored({ name: z.string(), digest: z.string() }).describe('Name and digest of the recipe.'),
+	source: stored({ url: z.string(), digest: z.string(), filename: z.string().optional() }).describe(
+		'Where the picture is fetched from: the address without its query, and a digest of the whole.',
+	),
 	requestId,
 });
 export type FetchJob = z.infer<typeof fetchJobSchema>;
@@ -117,10 +124,10 @@ export function pictureIdOfJob(jobId: string): string {
 }
 
 /** Job `render` on the queue `renders`. Its recipe has one variant, in one encoding; where the result lies follows from its digest. */
-export const renderJobSchema = z.strictObject({
+export const renderJobSchema = stored({
 	version,
 	pictureId,
-	recipe: recipeSchema.describe('What is made: one variant named `render`, in one format.'),
+	recipe: storedRecipeSchema.describe('What is made: one variant named `render`, in one format.'),
 	digest: z
 		.string()
 		.regex(/^[0-9a-f]{12}$/)
@@ -140,7 +147,7 @@ export function renderJobId({ pictureId, digest }: Pick<RenderJob, 'pictureId' |
 }
 
 /** Job `deliver` on the queue `webhooks`. What is sent, and where to, stands in the storage. */
-export const deliverJobSchema = z.strictObject({
+export const deliverJobSchema = stored({
 	version,
 	endpoint: z
 		.string()
@@ -164,7 +171,7 @@ export function deliverJobId({ endpoint, messageId }: Pick<DeliverJob, 'endpoint
 }
 
 /** Job `sweep` on the queue `upkeep`: looks for accepted pictures that no job will finish. */
-export const sweepJobSchema = z.strictObject({ version });
+export const sweepJobSchema = stored({ version });
 export const sweepSchedulerId = 'sweep';
 
 /** What a job reports while it runs, shown by Arena and the event stream. */
@@ -172,4 +179,6 @@ export interface JobProgress {
 	/** 0 to 100 */
 	readonly percent: number;
 	readonly step: string;
+	/** Set while no worker has been able to do the job. One field, written over, so that it does not grow. */
+	readonly left?: { readonly since: string; readonly times: number };
 }

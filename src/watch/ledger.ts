@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { digest } from '../domain/digest.ts';
+import { stored } from '../domain/stored.ts';
 import { candidateSchema } from '../intake/candidate.ts';
 import { watchedFolder, watchedKey } from '../storage/keys.ts';
 import { readObject, type Storage } from '../storage/storage.ts';
@@ -9,14 +10,14 @@ import { readObject, type Storage } from '../storage/storage.ts';
  * written to. An entry is written before its picture is accepted, with the id that the picture will have; so whoever comes after a crash
  * finds whether it was.
  */
-const entrySchema = z.strictObject({
+const entrySchema = stored({
 	version: z.literal(1),
 	/** Where the file is, relative to the watched folder. */
 	path: z.string(),
 	/** Where it was when it came, if it was moved since. */
 	origin: z.string().optional(),
 	/** As it was read. */
-	state: z.strictObject({ inode: z.number(), bytes: z.number(), modifiedAt: z.number() }),
+	state: stored({ inode: z.number(), bytes: z.number(), modifiedAt: z.number() }),
 	sha256: z.string(),
 	/** The picture, or the one that is to be. */
 	picture: candidateSchema,

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { typeidUnboxed } from 'typeid-js';
 import * as z from 'zod';
 import { isWebhookSecret, maximumWebhookSecrets } from '../config/index.ts';
+import { stored, storedWord } from '../domain/stored.ts';
 import { eventTypes } from './event.ts';
 
 /** Who is told: an endpoint in the storage, or one of the two that are not. */
@@ -20,7 +21,7 @@ const secretBytes = 32;
 /** Characters of a description. */
 export const maximumDescription = 200;
 
-const secretSchema = z.strictObject({
+const secretSchema = stored({
 	/** `whsec_...`. Kept as it is, because a signature can't be made of less. */
 	secret: z.string().refine(isWebhookSecret),
 	createdAt: z.iso.datetime(),
@@ -28,13 +29,13 @@ const secretSchema = z.strictObject({
 	expiresAt: z.iso.datetime().optional(),
 });
 
-const endpointSchema = z.strictObject({
+const endpointSchema = stored({
 	version: z.literal(1),
 	id: z.string().regex(endpointIdPattern),
 	url: z.string(),
 	description: z.string().max(maximumDescription).optional(),
 	/** What it is told of; everything when absent. */
-	events: z.array(z.enum(eventTypes)).min(1).optional(),
+	events: z.array(storedWord(eventTypes)).min(1).optional(),
 	/** Newest first. */
 	secrets: z.array(secretSchema).min(1).max(maximumWebhookSecrets),
 	createdAt: z.iso.datetime(),
@@ -46,10 +47,10 @@ export type EndpointRecord = z.infer<typeof endpointSchema>;
 /** Why an endpoint is told nothing for now: it said so (410), it took nothing for as long as is tried, or somebody asked for it. */
 export const disabledReasons = ['gone', 'failing', 'asked'] as const;
 
-const disabledSchema = z.strictObject({
+const disabledSchema = stored({
 	version: z.literal(1),
 	at: z.iso.datetime(),
-	reason: z.enum(disabledReasons),
+	reason: storedWord(disabledReasons),
 	/** The address that was meant: with another one, an endpoint of the settings is told again. */
 	url: z.string(),
 });

@@ -1,6 +1,6 @@
 import type { Batch, FinishedBatch } from '../domain/batch.ts';
 import { digest } from '../domain/digest.ts';
-import { type Picture, pictureSchema } from '../domain/picture.ts';
+import type { Picture } from '../domain/picture.ts';
 import { showPicture } from '../domain/show.ts';
 
 /** What there is to be told of, with what it means for the reference page. */
@@ -40,10 +40,9 @@ export function pictureEvent(given: Picture): WebhookEvent {
 		id: eventId(type, given.id, given.revision),
 		type,
 		timestamp: given.updatedAt,
-		// Made for those who are told, and mostly there are none. In the order of the schema, whether it comes from a manifest or was just made: the
-		// same is told with the same bytes.
+		// Made for those who are told, and mostly there are none. Always in the order of the schema, so that the same is told with the same bytes.
 		get data() {
-			return showPicture(pictureSchema.parse(given));
+			return showPicture(given);
 		},
 		pictureId: given.id,
 		url: given.webhook,
@@ -54,7 +53,15 @@ export function pictureEvent(given: Picture): WebhookEvent {
 /** @param picture as it was last */
 export function deletedEvent(picture: Picture): WebhookEvent {
 	const type = 'picture.deleted';
-	const { variants: _variants, analysis: _analysis, links: _links, failure: _failure, ...data } = showPicture(picture);
+	const shown = showPicture(picture);
+	const {
+		variants: _variants,
+		analysis: _analysis,
+		links: _links,
+		failure: _failure,
+		waiting: _waiting,
+		...data
+	} = shown;
 	return {
 		// A picture is deleted once, whatever its revision.
 		id: eventId(type, picture.id),

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import * as z from 'zod';
+import { stored } from '../domain/stored.ts';
 import { askRedis } from '../queue/redis.ts';
 import { type Message, parseMessage } from './outbox.ts';
 
@@ -12,7 +13,8 @@ import { type Message, parseMessage } from './outbox.ts';
 export const deliveryStates = ['waiting', 'delivered', 'failed'] as const;
 export type DeliveryState = (typeof deliveryStates)[number];
 
-const attemptSchema = z.strictObject({
+/** An attempt as the log keeps it. */
+export const attemptSchema = stored({
 	/** Counted from 1. */
 	number: z.int(),
 	at: z.string(),
@@ -21,11 +23,11 @@ const attemptSchema = z.strictObject({
 	status: z.int().optional(),
 	/** The beginning of an answer that did not take the message. */
 	answer: z.string().optional(),
-	error: z.strictObject({ code: z.string(), message: z.string() }).optional(),
+	error: stored({ code: z.string(), message: z.string() }).optional(),
 });
 export type Attempt = z.infer<typeof attemptSchema>;
 
-const entrySchema = z.strictObject({
+const entrySchema = stored({
 	/** The message itself, so that it can be sent again when it is nowhere else any more. */
 	message: z.string(),
 	state: z.enum(deliveryStates),
@@ -104,7 +106,7 @@ export function openDeliveryLog(redis: Redis, { prefix, keepSeconds, logLength }
 			const { endpoint, id } = message;
 			const before = await read(endpoint, id);
 			const attempts = [...(before?.attempts ?? []), ...(attempt ? [attempt] : [])].slice(-mostAttempts);
-			const entry = JSON.stringify({ message: JSON.stringify(message), state, attempts });
+			const entry = JSON.stringify({ ...before, message: JSON.stringify(message), state, attempts });
 			const time = Date.parse(message.queuedAt);
 			await askRedis(redis, async () => {
 				await scripted.webhookNote(...keysOf(endpoint), id, entry, time, logLength, keepSeconds);

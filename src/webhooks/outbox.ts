@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { stored, storedWord } from '../domain/stored.ts';
 import { type MessageFolder, messageFolders, messageKey, messageOfKey } from '../storage/keys.ts';
 import { readObject, type Storage } from '../storage/storage.ts';
 import { pictureEndpoint } from './endpoint.ts';
@@ -9,11 +10,11 @@ import { bodyOf, eventTypes, type WebhookEvent } from './event.ts';
  * when it was delivered. What can't be delivered is moved aside and kept for some time, to be replayed.
  */
 
-const messageSchema = z.strictObject({
+const messageSchema = stored({
 	version: z.literal(1),
 	/** Of the event; the same for every endpoint. */
 	id: z.string(),
-	type: z.enum(eventTypes),
+	type: storedWord(eventTypes),
 	timestamp: z.iso.datetime(),
 	/** Sent as it is, in every attempt. */
 	body: z.string(),

@@ -7,6 +7,7 @@ import type { AttemptOutcome, Attempts } from '../queue/attempts.ts';
 import type { QueueName } from '../queue/jobs.ts';
 import { jobError, willRetry } from '../queue/retry.ts';
 import { reportTo } from './job-report.ts';
+import { asCannotServe } from './leave.ts';
 import { parseJob } from './parse-job.ts';
 import { type Records, recordFailure } from './record.ts';
 
@@ -26,7 +27,7 @@ export interface AttemptContext extends Records {
 /**
  * Begins an attempt at a job about a picture: its data, where it tells what it does, and what there is to do when it fails.
  *
- * @throws an error for BullMQ that ends the job, `invalid-job`
+ * @throws an error for BullMQ that ends the job, `invalid-job`; CannotServe for data of a newer version
  */
 export function beginAttempt<T extends PictureJobData>(
 	job: Job<unknown>,
@@ -51,12 +52,17 @@ export function beginAttempt<T extends PictureJobData>(
 		succeed: (isNews: boolean) => count(isNews ? 'succeeded' : 'unneeded'),
 
 		/**
-		 * Tells that the attempt failed, and records it unless another one follows.
+		 * Tells that the attempt failed, and records it unless another one follows. Of work that is left to others it tells nothing: no attempt was made.
 		 *
 		 * @param picture as it was when the work began; undefined when it did not get that far
-		 * @returns the error for BullMQ
+		 * @returns the error for BullMQ, or CannotServe
 		 */
 		async fail(thrown: unknown, picture: Picture | undefined): Promise<Error> {
+			const left = asCannotServe(thrown);
+			if (left) {
+				await report.drop();
+				return left;
+			}
 			const error = toPicpipeError(thrown);
 			const again = willRetry(error, attempt, attempts);
 			log.warn(

@@ -84,6 +84,15 @@ export function reportTo(job: Job<unknown>, log: Logger) {
 			tell(event.step, event.startedAt, event.milliseconds, event.bytes, { percent, step: event.step });
 		},
 
+		/** Forgets what was not sent yet, and waits for what is on its way. */
+		async drop(): Promise<void> {
+			clearTimeout(timer);
+			timer = undefined;
+			lines = [];
+			latest = undefined;
+			await sending;
+		},
+
 		/** The last line; waits until all reports are out, or Redis is known to be away. */
 		async done(line: string): Promise<void> {
 			send(`${new Date().toISOString()} ${line}`, { percent: 100, step: 'done' });

@@ -1,7 +1,9 @@
 import type { Job } from 'bullmq';
 import { folderOf, readManifest } from '../catalog/manifest.ts';
+import { type Analysis, analysisSchema } from '../domain/analysis.ts';
 import { isReceived, type Picture, type ReceivedPicture } from '../domain/picture.ts';
 import { maximumEncodings, type Recipe } from '../domain/recipe.ts';
+import { unknownPart } from '../domain/stored.ts';
 import type { Variant } from '../domain/variant.ts';
 import { PicpipeError } from '../errors.ts';
 import type { ImagingPool, VariantOutput } from '../imaging/scheduler.ts';
@@ -12,6 +14,7 @@ import { processJobSchema } from '../queue/jobs.ts';
 import { variantKey } from '../storage/keys.ts';
 import { type AttemptContext, beginAttempt } from './attempt.ts';
 import type { reportTo } from './job-report.ts';
+import { requireKnown } from './leave.ts';
 import { forget, type Recorded, type Records, record, reopen, settle } from './record.ts';
 
 export interface ProcessContext extends AttemptContext {
@@ -31,7 +34,7 @@ export interface ProcessResult {
  * Does the job of one picture: original → imaging process → variants → manifest → index → marker gone. Doing it twice, also at
  * the same time, writes the same objects.
  *
- * @throws an error for BullMQ, after the failure was recorded unless another attempt follows
+ * @throws an error for BullMQ, after the failure was recorded unless another attempt follows; CannotServe before anything was done
  */
 export async function processPicture(job: Job<unknown>, context: ProcessContext): Promise<ProcessResult> {
 	const started = performance.now();
@@ -55,6 +58,8 @@ export async function processPicture(job: Job<unknown>, context: ProcessContext)
 			await settle(context, picture);
 			return finish('already-ready', picture.variants);
 		}
+		requireKnown(picture.recipe.definition, picture);
+		if (picture.state === 'failed') picture = await reopen(context, picture);
 		// Only for people who watch; without Redis the work goes on untold.
 		await context.catalog.markProcessing(picture).catch((err) => log.debug({ err }, 'the index was not told'));
 		const worked = picture;
@@ -70,10 +75,10 @@ export async function processPicture(job: Job<unknown>, context: ProcessContext)
 	}
 }
 
-async function openPicture(deps: Records, id: string): Promise<ReceivedPicture | undefined> {
-	const picture = await readManifest(deps.storage, id);
+async function openPicture({ storage }: Records, id: string): Promise<ReceivedPicture | undefined> {
+	const picture = await readManifest(storage, id);
 	if (!picture) return undefined;
-	if (isReceived(picture)) return reopen(deps, picture);
+	if (isReceived(picture)) return picture;
 	// It is left as it is: its own job is another one.
 	throw new PicpipeError(
 		'invalid-job',
@@ -93,11 +98,13 @@ async function fulfil(context: ProcessContext, picture: ReceivedPicture, report:
 	const isNew = picture.variants.length === 0;
 	const left = isNew ? await compare() : await report.step('compare with what is stored', compare);
 	const result = left.recipe && (await makeVariants(context, picture, { recipe: left.recipe, assets }, report));
-	const facts = result?.facts ?? picture.facts;
+	// What a newer version has found out of the same bytes stays true.
+	const facts = result?.facts ? { ...picture.facts, ...result.facts } : picture.facts;
+	const analysis: Analysis = { ...result?.analysis, ...unknownPart(analysisSchema, picture.analysis) };
 	return {
 		made: result?.variants.length ?? 0,
 		...(facts && { facts }),
-		analysis: left.isAnalysed ? picture.analysis : (result?.analysis ?? {}),
+		analysis: left.isAnalysed ? picture.analysis : analysis,
 		analysisDigest: analysisDigest(picture.source.sha256, definition),
 		variants: inRecipeOrder(picture, [...left.kept, ...(result?.variants ?? [])]),
 	};

@@ -9,7 +9,8 @@ import {
 	writeManifest,
 } from '../catalog/manifest.ts';
 import type { RenderUse } from '../catalog/render-use.ts';
-import type { AwaitedPicture, Failure, Picture, Source } from '../domain/picture.ts';
+import { type AwaitedPicture, awaitedSchema, type Failure, type Picture, type Source } from '../domain/picture.ts';
+import { unknownPart } from '../domain/stored.ts';
 import { failureClassOf, type PicpipeError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
 import { isRenderKey, manifestKey, pendingKey } from '../storage/keys.ts';
@@ -79,7 +80,9 @@ export async function recordFetched(
 	worked: AwaitedPicture,
 	source: Source,
 ): Promise<Picture | Exclude<Recorded, 'recorded'>> {
-	const fetched = revise(worked, { source: { ...source, url: worked.source.url } });
+	const fetched = revise(worked, {
+		source: { ...unknownPart(awaitedSchema, worked.source), ...source, url: worked.source.url },
+	});
 	const outcome = await replaceManifest(deps, worked, fetched);
 	if (outcome === 'superseded') await deps.storage.delete(source.key);
 	return outcome === 'recorded' ? fetched : outcome;
@@ -147,9 +150,11 @@ export async function forget(deps: Records, id: string): Promise<'deleted'> {
 /** Deletes what no manifest names: variants of an earlier recipe, leftovers of attempts that were killed. */
 async function removeStrays(storage: Storage, picture: Picture): Promise<void> {
 	const folder = folderOf(picture.id);
-	const named = new Set([picture.source.key, manifestKey(folder), ...picture.variants.map((variant) => variant.key)]);
+	// Whatever the manifest names, also in fields of a newer version that this one cannot read.
+	const manifest = JSON.stringify(picture);
+	const isNamed = (key: string) => key === manifestKey(folder) || manifest.includes(JSON.stringify(key));
 	for await (const key of storage.list(folder, { temporary: true })) {
 		// What was made on demand stays true as long as the original is there.
-		if (!named.has(key) && !isRenderKey(key)) await storage.delete(key);
+		if (!isNamed(key) && !isRenderKey(key)) await storage.delete(key);
 	}
 }

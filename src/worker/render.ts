@@ -8,6 +8,7 @@ import type { VariantOutput } from '../imaging/scheduler.ts';
 import { type RenderJob, renderJobSchema } from '../queue/jobs.ts';
 import { manifestKey } from '../storage/keys.ts';
 import { beginAttempt } from './attempt.ts';
+import { requireKnown } from './leave.ts';
 import type { ProcessContext } from './process-picture.ts';
 import { forget } from './record.ts';
 import { findReusableVariant, type ReusableVariant } from './reusable-variant.ts';
@@ -30,12 +31,13 @@ export interface RenderResult {
 /**
  * Makes what an address asked for: original → imaging process → storage. The manifest is not touched; doing it twice writes the same object.
  *
- * @throws an error for BullMQ
+ * @throws an error for BullMQ; CannotServe before anything was done
  */
 export async function renderPicture(job: Job<unknown>, context: RenderContext): Promise<RenderResult> {
 	const started = performance.now();
 	const { data, log, report, succeed, fail } = beginAttempt(job, renderJobSchema, context);
 	try {
+		requireKnown(data.recipe);
 		const picture = await openOriginal(context, data.pictureId);
 		const made = await make(context, picture, data, report);
 		// Its bytes are durable, its name need not be: one that a power cut takes is made again.

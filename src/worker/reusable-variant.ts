@@ -11,6 +11,7 @@ import {
 	planVariants,
 	variantDigest,
 } from '../pipeline/recipe/plan.ts';
+import { unknownParts } from '../pipeline/recipe/unknown-parts.ts';
 
 /** A stored variant that a render can be made of instead of the original, and the recipe that makes the same of it. */
 export interface ReusableVariant {
@@ -36,6 +37,8 @@ export function findReusableVariant(picture: ReceivedPicture, recipe: Recipe): R
 	const prediction = scaling(first, facts);
 	const { enough } = prediction ?? {};
 	if (!prediction || !enough) return undefined;
+	// How the variants of a newer version's recipe were made, nobody knows here.
+	if (unknownParts(picture.recipe.definition).length > 0) return undefined;
 	const planned = planVariants(picture.recipe.definition);
 	const [source] = picture.variants
 		.filter((variant) => !facts.alpha || variant.format !== 'jpeg')

@@ -9,6 +9,7 @@ import type { Webhooks } from '../webhooks/webhooks.ts';
 import { webhookDelivery } from './deliver-webhook.ts';
 import { type FetchContext, fetchPicture } from './fetch-picture.ts';
 import { openFirstSeen } from './first-seen.ts';
+import { CannotServe, leaveToOthers, patientPauses, renderPauses } from './leave.ts';
 import { type ProcessContext, processPicture } from './process-picture.ts';
 import { type RenderContext, renderPicture } from './render.ts';
 import { type SweepContext, sweep } from './sweep.ts';
@@ -61,7 +62,16 @@ export function startWorkers(
 		process: Processor,
 		backoffStrategy: BackoffStrategy = patientDelay(options.fetchRetrySeconds),
 	) => {
-		const worker = new Worker(queue, process, {
+		const pauses = queue === 'renders' ? renderPauses : patientPauses;
+		const leaving: Processor = async (job, token, ...more) => {
+			try {
+				return await process(job, token, ...more);
+			} catch (error) {
+				if (!(error instanceof CannotServe)) throw error;
+				return leaveToOthers(job, token, error, { ...context, pauses });
+			}
+		};
+		const worker = new Worker(queue, leaving, {
 			connection: redis,
 			prefix: options.prefix,
 			concurrency,

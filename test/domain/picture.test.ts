@@ -6,6 +6,7 @@ import {
 	isReceived,
 	manifestVersion,
 	maximumTags,
+	NewerManifestError,
 	newPictureId,
 	type Picture,
 	parsePicture,
@@ -115,19 +116,29 @@ describe('parsePicture', () => {
 		['nothing', ''],
 		['half a manifest', JSON.stringify(picture).slice(0, 100)],
 		['a list', '[]'],
-		['a newer version', changed({ version: manifestVersion + 1 })],
-		['an unknown field', changed({ colour: 'red' })],
 		['an unknown state', changed({ state: 'lost' })],
 		['a bad id', changed({ id: 'pic_1' })],
 		['a revision of 0', changed({ revision: 0 })],
 		['a bad digest of the source', changed({ source: { ...picture.source, sha256: 'abc' } })],
 		['half a source', changed({ source: { key: 'x', sha256: 'ab'.repeat(32), url: 'https://example.org/' } })],
 		['too many tags', changed({ tags: Array.from({ length: maximumTags + 1 }, String) })],
-		['an unknown failure code', changed({ failure: { class: 'corrupt', code: 'x', message: '', attempt: 1, at: '' } })],
+		['a failure of no time', changed({ failure: { class: 'corrupt', code: 'x', message: '', attempt: 1, at: '' } })],
 	])('refuses %s without repeating it', async (_what, json) => {
 		const error = await thrownBy(() => parsePicture(json));
 		expect(error).toMatchObject({ code: 'internal', message: 'A manifest could not be read.' });
 		expect(error.cause).toBeInstanceOf(Error);
+	});
+
+	it('leaves a newer version to others, and says so', async () => {
+		const error = await thrownBy(() => parsePicture(changed({ version: manifestVersion + 1 })));
+		expect(error).toBeInstanceOf(NewerManifestError);
+		expect(error).toMatchObject({ code: 'internal', version: manifestVersion + 1 });
+		expect(error.message).toContain('version 2');
+	});
+
+	it('reads a failure with a code and a class of a newer version', () => {
+		const failure = { class: 'lost', code: 'x', message: '', attempt: 1, at: '2026-01-31T12:00:00.000Z' };
+		expect(parsePicture(changed({ state: 'failed', failure })).failure).toEqual(failure);
 	});
 
 	it('reads a failure', () => {

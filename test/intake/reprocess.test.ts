@@ -192,4 +192,17 @@ describe('reprocess', () => {
 		expect(pending).toEqual([`pending/${stale.id}`]);
 		expect(pending).not.toContain(`pending/${fine.id}`);
 	});
+
+	it('leaves a picture whose own recipe is one of a newer version as it is', async () => {
+		const to = await open();
+		const own = makeRecipe('inline');
+		const picture = await store(to, own);
+		const { small: variant } = own.definition.variants;
+		const definition = { ...own.definition, variants: { small: { ...variant, layers: [] } as never } };
+		const newer = { ...picture, recipe: { ...own, definition } };
+		await writeManifest(to.storage, newer);
+		expect(await run(to)).toEqual({ ...nothing, pictures: 1, left: 1 });
+		expect(await run(to, { force: true })).toEqual({ ...nothing, pictures: 1, left: 1 });
+		expect(await readManifest(to.storage, picture.id)).toEqual(newer);
+	});
 });

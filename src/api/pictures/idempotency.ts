@@ -119,7 +119,7 @@ export async function attempt(
 	if (results.some(({ picture }) => picture)) {
 		// Without it the next attempt finds the pictures by their manifests.
 		await records
-			.replace(name, { ...record, candidates: berths.map(candidateOf), results: results.map(toRecord) })
+			.replace(name, { ...record, candidates: berths.map(candidateIn(record)), results: results.map(toRecord) })
 			.catch((err) => log.warn({ err }, 'an answer was not kept for its idempotency key'));
 	}
 	return { ...submission, results, isReplayed: false };
@@ -155,12 +155,21 @@ async function settleBerths(
 	const unused = own.filter((berth, at) => berth && settled[at]?.id !== berth.id);
 	await discardAll(context.storage, unused);
 	const isChanged = settled.some((berth, at) => berth?.id !== record.candidates[at]?.id);
-	if (isChanged) await context.idempotency.replace(name, { ...record, candidates: settled.map(candidateOf) });
+	if (isChanged) await context.idempotency.replace(name, { ...record, candidates: settled.map(candidateIn(record)) });
 	return settled;
 }
 
 function candidateOf(berth: Berth | undefined): Candidate | null {
 	return berth ? { id: berth.id, ...(berth.source && { source: berth.source }) } : null;
+}
+
+/** The same, with whatever a newer version has written about a candidate that stays. */
+function candidateIn({ candidates }: IdempotencyRecord) {
+	return (berth: Berth | undefined, at: number): Candidate | null => {
+		const before = candidates[at];
+		const candidate = candidateOf(berth);
+		return candidate && before?.id === candidate.id ? { ...before, ...candidate } : candidate;
+	};
 }
 
 async function discardAll(storage: Storage, berths: readonly (Berth | undefined)[]): Promise<void> {

@@ -1,9 +1,10 @@
 import * as z from 'zod';
 import { isWebhookSecret } from '../../config/index.ts';
 import { shownUrl } from '../../domain/picture.ts';
+import { knownPart } from '../../domain/stored.ts';
 import { type Disabled, type EndpointRecord, maximumDescription } from '../../webhooks/endpoint.ts';
 import { eventTypes } from '../../webhooks/event.ts';
-import { type Delivery, deliveryStates } from '../../webhooks/log.ts';
+import { attemptSchema, type Delivery, deliveryStates } from '../../webhooks/log.ts';
 import { cursorOfNumber, webhookUrl, wholeNumber } from '../contract.ts';
 
 /** What the calls about webhooks take and give. */
@@ -79,7 +80,7 @@ export function deliveryView({ message, state, attempts }: Delivery, jobUrl: str
 		...(url !== undefined && { url: shownUrl(url) }),
 		state,
 		queuedAt,
-		attempts,
+		attempts: attempts.map((attempt) => knownPart(attemptSchema, attempt)),
 		links: { self, replay: `${self}/replay`, job: jobUrl },
 	};
 }
