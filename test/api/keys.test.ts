@@ -113,13 +113,20 @@ describe('keys', () => {
 		expect((await ask('old', '/v1/recipes')).status).toBe(200);
 		await revokeKey(api.storage, ids.old);
 		const revokedAt = performance.now();
-		await expect.poll(async () => (await ask('old', '/v1/recipes')).status, { timeout: 5_000, interval: 25 }).toBe(401);
-		expect(performance.now() - revokedAt).toBeLessThan(2_500);
+		let lastTaken = 0;
+		const status = async () => {
+			const askedAt = performance.now();
+			const answer = await ask('old', '/v1/recipes');
+			if (answer.status === 200) lastTaken = askedAt;
+			return answer.status;
+		};
+		await expect.poll(status, { timeout: 10_000, interval: 25 }).toBe(401);
+		expect(lastTaken - revokedAt).toBeLessThan(2_500);
 		expect((await ask('other', '/v1/recipes')).status).toBe(200);
 		const { text } = await addKey(api.storage, { name: 'new', scopes: ['read'], limits: {} });
 		await expect
 			.poll(async () => (await fetch(`${api.url}/v1/recipes`, { headers: bearer(text) })).status, {
-				timeout: 1_500,
+				timeout: 10_000,
 				interval: 50,
 			})
 			.toBe(200);

@@ -8,7 +8,8 @@ import { freshPrefix, startRedis } from '../helpers/redis.ts';
 import { thrownBy } from '../helpers/thrown.ts';
 
 async function open(prefix = freshPrefix()) {
-	const redis = await connected();
+	// One that waits: hundreds of commands at once may take longer than an api waits for each.
+	const redis = await connected('worker');
 	return { redis, prefix, catalog: openCatalog(redis, prefix) };
 }
 

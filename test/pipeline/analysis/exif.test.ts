@@ -3,6 +3,7 @@ import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { exif } from '../../../src/pipeline/analysis/exif.ts';
 import { gps } from '../../../src/pipeline/analysis/gps.ts';
+import { cpuMilliseconds } from '../../helpers/cpu.ts';
 import { extraTitle, photograph, sharedPictures } from '../../helpers/pictures.ts';
 import { analyse } from './subjects.ts';
 
@@ -182,9 +183,9 @@ describe('a damaged or hostile EXIF block', () => {
 		block.writeUInt16LE(4, 24);
 		block.writeUInt32LE(1, 26);
 		block.writeUInt32LE(8, 30);
-		const started = performance.now();
+		const started = cpuMilliseconds();
 		for (let round = 0; round < 10; round++) read(block);
-		expect(performance.now() - started).toBeLessThan(500);
+		expect(cpuMilliseconds() - started).toBeLessThan(500);
 	});
 });
 
