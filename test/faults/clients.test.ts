@@ -80,7 +80,7 @@ describe.each(rounds)('clients that stall, drip, abort and lie, round %i', () =>
 		const ledger = new Ledger();
 		const files = await mixedPhotographs();
 		// What the api holds when it is warm.
-		await ledger.uploadAll(api, files.slice(0, 50));
+		await ledger.uploadAll(api, files.slice(0, loadSize / 4));
 		const before = residentBytes(pid);
 
 		const bytes = await photograph({ width: 640, height: 480 });
@@ -96,7 +96,7 @@ describe.each(rounds)('clients that stall, drip, abort and lie, round %i', () =>
 		const watch = setInterval(() => {
 			peak = Math.max(peak, residentBytes(pid));
 		}, 50);
-		await ledger.uploadAll(api, files.slice(50));
+		await ledger.uploadAll(api, files.slice(loadSize / 4));
 		await until('all bad connections are ended', () => wires.every(({ ended }) => ended !== undefined), 60_000);
 		clearInterval(watch);
 		for (const timer of timers) clearInterval(timer);

@@ -39,6 +39,8 @@ export async function startTestApi(environment: Record<string, string> = {}): Pr
 		PICPIPE_DATA: await temporaryFolder(),
 		PICPIPE_PORT: '0',
 		PICPIPE_REDIS_PREFIX: freshPrefix(),
+		// Each takes half a second of CPU to start.
+		PICPIPE_IMAGING_PROCESSES: '1',
 		PICPIPE_RETRY_DELAY: '50',
 		PICPIPE_LOG_LEVEL: logLevel,
 		REDIS_URL: inject('redisUrl'),

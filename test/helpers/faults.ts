@@ -9,6 +9,7 @@ import { temporaryFolder } from './folder.ts';
 import { photograph, withComment } from './pictures.ts';
 import { PicpipeProcess, type ProcessOptions } from './processes.ts';
 import { type Sink, startSink, webhooksToHere } from './sink.ts';
+import { shortOrLong } from './thoroughness.ts';
 
 /** A picpipe that a fault will hit, and who is told of what it does. */
 export interface UnderFault extends PicpipeProcess {
@@ -60,11 +61,11 @@ async function freePort(): Promise<number> {
 	}
 }
 
-/** Times that each test of faults is run: `npm run faults` asks for more than one, each with other moments for its faults. */
-export const rounds = Array.from({ length: Number(process.env.FAULT_ROUNDS ?? 1) }, (_, index) => index + 1);
+/** Times that each test of faults is run, each with other moments for its faults. */
+export const rounds = Array.from({ length: shortOrLong(1, 10) }, (_, index) => index + 1);
 
-/** Pictures of a load. */
-export const loadSize = 200;
+/** Pictures of a load: so many that faults come while they are received, wait, are worked on and are ready. */
+export const loadSize = shortOrLong(60, 200);
 
 /** How many of a load's pictures are accepted when the fault comes; differs from round to round. */
 export function momentOf(round: number): number {

@@ -6,6 +6,7 @@ import type { Size } from '../../src/operations/operation.ts';
 import { planLevels } from '../../src/pipeline/plan/levels.ts';
 import { parseRecipe } from '../../src/pipeline/recipe/plan.ts';
 import { writtenOf } from '../helpers/arbitrary.ts';
+import { propertyRuns } from '../helpers/thoroughness.ts';
 import { limits, make, one } from '../pipeline/make.ts';
 import { draw } from './pixels.ts';
 
@@ -65,8 +66,8 @@ it('whatever validates makes the size that is predicted, or fails with an error 
 				else expect(predicted.isAtMost).toBe(true);
 			}
 		}),
-		{ seed, numRuns: runs, verbose: 1 },
+		{ ...propertyRuns(runs, seed), verbose: 1 },
 	);
 	// Were most of them refused, nothing would have been shown.
 	for (const { name } of tested) expect(ran.get(name) ?? 0, name).toBeGreaterThan(0);
-}, 60_000);
+});

@@ -4,6 +4,7 @@ import sharp, { type Metadata } from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { readJpegHeader } from '../../../src/pipeline/inspect/jpeg-header.ts';
 import { photograph, sharedPictures, withComment } from '../../helpers/pictures.ts';
+import { propertyRuns } from '../../helpers/thoroughness.ts';
 
 /** What sharp says of what is asked. */
 function asked(metadata: Metadata): object {
@@ -110,7 +111,7 @@ describe('the header of a JPEG', () => {
 				const { width, height, autoOrient, space } = metadata;
 				expect(read).toMatchObject({ width, height, autoOrient, space });
 			}),
-			{ numRuns: 2_000 },
+			propertyRuns(2_000),
 		);
 	});
 

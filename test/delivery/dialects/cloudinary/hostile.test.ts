@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { isSignedWith, parseCloudinary } from '../../../../src/delivery/dialects/cloudinary.ts';
 import type { SourceFacts } from '../../../../src/delivery/dialects/image-request.ts';
 import { PicpipeError } from '../../../../src/errors.ts';
+import { propertyRuns } from '../../../helpers/thoroughness.ts';
 import { id, plainOptions, recipeOf } from './plans.ts';
 
 /** Whatever comes, it is a recipe that is accepted, or one of the two errors. */
@@ -76,14 +77,15 @@ const components = fc.array(
 describe('hostile addresses', () => {
 	it('of what looks like one are planned or refused', () => {
 		const seen = { plan: 0, refused: 0 };
+		const runs = propertyRuns(3_000);
 		fc.assert(
 			fc.property(components, facts, (parts, facts) => {
 				seen[check(['', 'demo', 'image', 'upload', ...parts, `${id}.jpg`].join('/'), facts)] += 1;
 			}),
-			{ numRuns: 3_000 },
+			runs,
 		);
 		// Both happen, or the test would say nothing.
-		expect(Math.min(seen.plan, seen.refused)).toBeGreaterThan(50);
+		expect(Math.min(seen.plan, seen.refused)).toBeGreaterThan(runs.numRuns / 60);
 	});
 
 	it('of sizes alone are planned for every picture', () => {
@@ -106,7 +108,7 @@ describe('hostile addresses', () => {
 			fc.property(mode, side, side, facts, (mode, width, height, facts) => {
 				expect(check(`/demo/image/upload/c_${mode},w_${width},h_${height}/${id}`, facts)).toBe('plan');
 			}),
-			{ numRuns: 1_000 },
+			propertyRuns(1_000),
 		);
 	});
 
@@ -117,7 +119,7 @@ describe('hostile addresses', () => {
 				check(isInside ? `/demo/image/upload/${parts.join('/')}/${id}` : parts.join('/'), facts);
 				check(`/demo/image/fetch/${parts.join('/')}/https://${parts.join('%2F')}`, facts);
 			}),
-			{ numRuns: 2_000 },
+			propertyRuns(2_000),
 		);
 	});
 

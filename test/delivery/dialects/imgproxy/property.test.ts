@@ -9,6 +9,7 @@ import { PicpipeError } from '../../../../src/errors.ts';
 import { roundToEven } from '../../../../src/operations/geometry.ts';
 import { findOperation } from '../../../../src/operations/index.ts';
 import type { Size } from '../../../../src/operations/operation.ts';
+import { propertyRuns } from '../../../helpers/thoroughness.ts';
 import { dialect, id, pair, planOf } from './read.ts';
 
 /** Change it to try others; a failure prints it together with what failed. */
@@ -100,6 +101,7 @@ function sizeAfter({ steps }: RenderPlan, start: Size): Size {
 
 it('is understood or refused, whatever comes, and every plan is a recipe', () => {
 	let understood = 0;
+	const runs = propertyRuns(5_000, seed);
 	fc.assert(
 		fc.property(hostile, anyFacts, fc.boolean(), (path, facts, presetsOnly) => {
 			const image = orPicpipeError(() =>
@@ -111,9 +113,9 @@ it('is understood or refused, whatever comes, and every plan is a recipe', () =>
 			understood++;
 			expect(plan.steps.length).toBeLessThanOrEqual(20);
 		}),
-		{ seed, numRuns: 5_000 },
+		runs,
 	);
-	expect(understood).toBeGreaterThan(200);
+	expect(understood).toBeGreaterThan(runs.numRuns / 25);
 });
 
 const sensible = fc
@@ -131,6 +133,7 @@ const sensible = fc
 
 it('counts with the sizes that operations make', () => {
 	let known = 0;
+	const runs = propertyRuns(2_000, seed);
 	fc.assert(
 		fc.property(sensible, anyFacts, (options, facts) => {
 			const plan = orPicpipeError(() => planOf(parseImgproxy(`/${options}/plain/${id}`, dialect()), facts));
@@ -146,9 +149,9 @@ it('counts with the sizes that operations make', () => {
 			expect(next.steps.at(-1)?.crop).toMatchObject({ left: size.width - 1, top: size.height - 1 });
 			known++;
 		}),
-		{ seed, numRuns: 2_000 },
+		runs,
 	);
-	expect(known).toBeGreaterThan(1_000);
+	expect(known).toBeGreaterThan(runs.numRuns / 2);
 });
 
 const afterTrim = fc.record({
@@ -165,6 +168,7 @@ const afterTrim = fc.record({
 
 it('makes of what was trimmed what it makes of a picture of that size', () => {
 	let same = 0;
+	const runs = propertyRuns(3_000, seed);
 	const side = fc.integer({ min: 1, max: 3_000 });
 	fc.assert(
 		fc.property(fc.record({ width: side, height: side }), afterTrim, (size, asked) => {
@@ -186,9 +190,9 @@ it('makes of what was trimmed what it makes of a picture of that size', () => {
 			expect(Math.abs(right.height - made.height), options).toBeLessThanOrEqual(most);
 			same++;
 		}),
-		{ seed, numRuns: 3_000 },
+		runs,
 	);
-	expect(same).toBeGreaterThan(1_500);
+	expect(same).toBeGreaterThan(runs.numRuns / 2);
 });
 
 it('never enlarges unasked, and never leaves less than a pixel', () => {
@@ -208,7 +212,7 @@ it('never enlarges unasked, and never leaves less than a pixel', () => {
 				expect(result.height).toBeLessThanOrEqual(asked.height);
 			},
 		),
-		{ seed, numRuns: 2_000 },
+		propertyRuns(2_000, seed),
 	);
 });
 
@@ -222,7 +226,7 @@ it('takes no signature but the right one', () => {
 				expect(isSignedBy(path, signImgproxy(path, pair), [pair])).toBe(true);
 			},
 		),
-		{ seed, numRuns: 500 },
+		propertyRuns(500, seed),
 	);
 });
 

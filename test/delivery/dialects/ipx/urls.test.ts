@@ -5,6 +5,7 @@ import type { DialectOptions, RenderPlan, SourceFacts } from '../../../../src/de
 import { ipxPath, parseIpx } from '../../../../src/delivery/dialects/ipx.ts';
 import { PicpipeError } from '../../../../src/errors.ts';
 import { parseRecipe } from '../../../../src/pipeline/recipe/plan.ts';
+import { propertyRuns } from '../../../helpers/thoroughness.ts';
 import { id, recipeOf } from './beside.ts';
 
 const none: DialectOptions = { presets: new Map() };
@@ -207,7 +208,7 @@ describe('whatever comes', () => {
 			fc.property(fc.array(modifier, { minLength: 1, maxLength: 8 }), source, (modifiers, facts) => {
 				expectPlanOrRefusal(`/${modifiers.join(',')}/${id}`, facts);
 			}),
-			{ numRuns: 3_000 },
+			propertyRuns(3_000),
 		);
 	});
 
@@ -228,7 +229,7 @@ describe('whatever comes', () => {
 			fc.property(fc.uniqueArray(good, { minLength: 1, maxLength: 10 }), source, (modifiers, facts) => {
 				expectPlanOrRefusal(`/${modifiers.join('&')}/${id}`, facts);
 			}),
-			{ numRuns: 3_000 },
+			propertyRuns(3_000),
 		);
 	});
 
@@ -238,7 +239,7 @@ describe('whatever comes', () => {
 				expectPlanOrRefusal(path, facts);
 				expectPlanOrRefusal(`/w_300/${path}`, facts);
 			}),
-			{ numRuns: 1_000 },
+			propertyRuns(1_000),
 		);
 	});
 });
