@@ -6,7 +6,7 @@ import { tsImport } from 'tsx/esm/api';
 import { findEncoder } from '../dist/pipeline/encoders/index.js';
 import { prepareSharp } from '../dist/pipeline/inspect/header.js';
 import { open, toPixels } from '../dist/pipeline/pixels/pixels.js';
-import { similarityTo } from '../dist/pipeline/quality/ssim.js';
+import { similarityTo } from '../dist/pipeline/pixels/similarity.js';
 import { table } from './figures.mjs';
 
 /**

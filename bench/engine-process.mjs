@@ -26,7 +26,7 @@ const sides = {
 		const { picture, further, levels } = await openPages(file, recipe, limits);
 		const made = [];
 		await runPipeline(
-			{ file, sha256: '0'.repeat(64), picture, further, recipe, levels, lanes: 1 },
+			{ file, sha256: '0'.repeat(64), picture, further, recipe, levels, concurrency: 1 },
 			{ onStep() {}, onVariant: ({ data }) => made.push(data) },
 		);
 		return made;

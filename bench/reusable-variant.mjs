@@ -4,8 +4,8 @@ import { parseArgs } from 'node:util';
 import sharp from 'sharp';
 import { tsImport } from 'tsx/esm/api';
 import { toPixels } from '../dist/pipeline/pixels/pixels.js';
+import { similarityTo } from '../dist/pipeline/pixels/similarity.js';
 import { openPages } from '../dist/pipeline/plan/pages.js';
-import { similarityTo } from '../dist/pipeline/quality/ssim.js';
 import { parseRecipe } from '../dist/pipeline/recipe/plan.js';
 import { runPipeline } from '../dist/pipeline/render/run.js';
 import { median, table } from './figures.mjs';
@@ -13,7 +13,7 @@ import { median, table } from './figures.mjs';
 /**
  * What it saves to make a render of a stored variant, or of a copy that is kept in memory, instead of the original, and what it costs: for each reduction, the
  * CPU time of each way, and how like each result is to the photograph scaled down without any loss. `leastReduction` of src/worker/reusable-variant.ts and
- * `copyKernel` of src/pipeline/plan/copy.ts are chosen by it (docs/benchmarks.md).
+ * `intermediateKernel` of src/pipeline/plan/intermediate.ts are chosen by it (docs/benchmarks.md).
  *
  *   npm run bench:reusable-variant                 the photographs of ../shared/pictures/photos (else a generated one)
  *   npm run bench:reusable-variant -- --quick      2 of them
@@ -80,9 +80,9 @@ async function copyOf(file) {
 	const steps = [{ resize: { width: copiedFor } }];
 	const { definition: recipe } = parseRecipe('copy', { variants: { only: { steps, encode: [{ webp: {} }] } } });
 	const { picture, levels } = await openPages(file, recipe, limits);
-	const input = { file, sha256: '0'.repeat(64), picture, recipe, levels, lanes: 1, copying: {} };
-	const { copy } = await runPipeline(input, { onStep() {}, onVariant() {} });
-	return copy;
+	const input = { file, sha256: '0'.repeat(64), picture, recipe, levels, concurrency: 1, intermediate: {} };
+	const { intermediate } = await runPipeline(input, { onStep() {}, onVariant() {} });
+	return intermediate;
 }
 
 async function somePhotographs() {

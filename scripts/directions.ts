@@ -20,7 +20,7 @@ const dialect = ['delivery/dialects/*.ts', ...pure, 'errors.ts'];
 const pipelineSteps = [
 	['pixels', 'metadata'],
 	['colour', 'encoders', 'analysis'],
-	['quality', 'recipe', 'inspect'],
+	['recipe', 'inspect'],
 	['plan', 'decode'],
 	['render'],
 ];

@@ -14,7 +14,7 @@ import { listen } from './http/listen.ts';
 import type { AssetFinder } from './intake/assets.ts';
 import type { ReprocessCounts, ReprocessOptions } from './intake/reprocess.ts';
 import type { Logger } from './observe/log.ts';
-import { svgLimitsOf } from './pipeline/inspect/svg-limits.ts';
+import { svgLimitsOf } from './pipeline/inspect/limits.ts';
 import type { RecipeBook } from './pipeline/recipe/recipe-book.ts';
 import { type ConnectionUse, connectRedis, readRedisInfo, redisTooOld } from './queue/redis.ts';
 import { openStorage } from './storage/index.ts';

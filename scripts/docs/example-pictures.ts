@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import sharp from 'sharp';
 import { operations } from '../../src/operations/index.ts';
 import type { Operation } from '../../src/operations/operation.ts';
-import { decodeAsset } from '../../src/pipeline/decode/asset.ts';
+import { decodeAsset } from '../../src/pipeline/decode/decode.ts';
 import { inspect } from '../../src/pipeline/inspect/inspect.ts';
 import { toPixels } from '../../src/pipeline/pixels/pixels.ts';
+import { similarityTo } from '../../src/pipeline/pixels/similarity.ts';
 import { openPages } from '../../src/pipeline/plan/pages.ts';
-import { similarityTo } from '../../src/pipeline/quality/ssim.ts';
 import { parseRecipe } from '../../src/pipeline/recipe/plan.ts';
 import { runPipeline } from '../../src/pipeline/render/run.ts';
 import { logo, type SourceName, sources } from './scene.ts';
@@ -65,7 +65,7 @@ async function run(file: Buffer, steps: readonly unknown[], assets: Assets): Pro
 	const opened = await openPages(file, definition, limits);
 	let data: Buffer | undefined;
 	await runPipeline(
-		{ file, sha256: sha256(file), ...opened, recipe: definition, assets, lanes: 1 },
+		{ file, sha256: sha256(file), ...opened, recipe: definition, assets, concurrency: 1 },
 		{
 			onStep() {},
 			onVariant(output) {
@@ -82,7 +82,7 @@ function sha256(file: Buffer): string {
 }
 
 /**
- * Largest mean difference of the channels, 0 to 255, and least similarity (`pipeline/quality/ssim.ts`) that other versions of the codecs explain:
+ * Largest mean difference of the channels, 0 to 255, and least similarity (`pipeline/pixels/similarity.ts`) that other versions of the codecs explain:
  * written again at quality 60 all of them are within 1.9 and 0.974.
  */
 const mostDifference = 2.4;

@@ -4,7 +4,7 @@ import { stored } from './stored.ts';
 /** A quality that was looked for because the recipe has a target instead of a number. */
 const foundQualitySchema = stored({
 	value: z.int().min(1).max(100),
-	/** Similarity of the variant to the pixels it was encoded from; `pipeline/quality/ssim.ts` says how it is measured. */
+	/** Similarity of the variant to the pixels it was encoded from; `pipeline/pixels/similarity.ts` says how it is measured. */
 	ssim: z.number(),
 	/** Encodings that it took to find it. */
 	tries: z.int().min(1),

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { PicpipeError, toPicpipeError } from '../errors.ts';
 import type { AssetPlace, AssetPlaces } from '../intake/assets.ts';
-import { decodeAsset } from '../pipeline/decode/asset.ts';
+import { decodeAsset } from '../pipeline/decode/decode.ts';
 import { type Inspected, inspect } from '../pipeline/inspect/inspect.ts';
 import type { PictureLimits } from '../pipeline/inspect/limits.ts';
 import type { KnownAsset } from '../pipeline/render/run.ts';

@@ -41,7 +41,7 @@ export interface WorkOptions extends PipelineListener {
 	/** Longest time for reading and inspecting, and again for the work from the moment of admission. */
 	readonly seconds: number;
 	/** Waits until the picture may be decoded, and says how many steps may run side by side. */
-	admit(megapixels: number): Promise<{ readonly release: Release; readonly lanes: number }>;
+	admit(megapixels: number): Promise<{ readonly release: Release; readonly concurrency: number }>;
 }
 
 /** Pictures that a process is remembered to have kept. */
@@ -162,7 +162,7 @@ export function startImagingChild(imagingSettings: ImagingSettings, log: Logger)
 									release = admission.release;
 									if (isOver) return release();
 									limitTime('picture-timeout');
-									send({ kind: 'go', lanes: admission.lanes });
+									send({ kind: 'go', concurrency: admission.concurrency });
 								}, reject);
 								return;
 							case 'step':

@@ -28,7 +28,7 @@ let settings: ImagingSettings | undefined;
 let storage: Storage | undefined;
 let assetCache: AssetCache | undefined;
 let keptPictures: ReturnType<typeof openKeptPictures>;
-let go: ((lanes: number) => void) | undefined;
+let go: ((concurrency: number) => void) | undefined;
 
 process.on('message', (message: ToImaging) => {
 	switch (message.kind) {
@@ -44,7 +44,7 @@ process.on('message', (message: ToImaging) => {
 			void work(message.task);
 			return;
 		case 'go':
-			go?.(message.lanes);
+			go?.(message.concurrency);
 	}
 });
 
@@ -91,17 +91,17 @@ async function image(task: ImagingTask) {
 		go = resolve;
 	});
 	send({ kind: 'inspected', megapixels: megapixels + opened.megapixels });
-	const lanes = await admitted;
+	const concurrency = await admitted;
 	const assets = await opened.decode();
-	const copying = kept && { known: known?.copy };
-	const { copy = known?.copy, ...result } = await runPipeline(
-		{ file, sha256, picture, further, recipe, levels, assets, lanes, ...(copying && { copying }) },
+	const wanted = kept && { intermediate: { cached: known?.copy } };
+	const { intermediate = known?.copy, ...result } = await runPipeline(
+		{ file, sha256, picture, further, recipe, levels, assets, concurrency, ...wanted },
 		{
 			onStep: (event) => send({ kind: 'step', event }),
 			onVariant: (output) => send({ kind: 'variant', output }),
 		},
 	);
-	kept?.set(sha256, { file, picture, copy });
+	kept?.set(sha256, { file, picture, copy: intermediate });
 	return result;
 }
 

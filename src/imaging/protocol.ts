@@ -4,7 +4,7 @@ import type { Recipe } from '../domain/recipe.ts';
 import { type ErrorCode, PicpipeError } from '../errors.ts';
 import type { AssetPlaces } from '../intake/assets.ts';
 import type { PictureLimits } from '../pipeline/inspect/limits.ts';
-import type { WorkLimits } from '../pipeline/plan/levels.ts';
+import type { WorkLimits } from '../pipeline/plan/pyramid.ts';
 import type { StepEvent, VariantOutput } from '../pipeline/render/run.ts';
 
 /** What the worker and its imaging processes say to each other, over Node's IPC channel with structured cloning. */
@@ -46,7 +46,7 @@ export type ToImaging =
 	| { readonly kind: 'settings'; readonly settings: ImagingSettings }
 	| { readonly kind: 'task'; readonly task: ImagingTask }
 	/** The picture was inspected and may now be decoded. */
-	| { readonly kind: 'go'; readonly lanes: number };
+	| { readonly kind: 'go'; readonly concurrency: number };
 
 export type FromImaging =
 	| { readonly kind: 'ready' }

@@ -97,7 +97,7 @@ export function startImagingPool(options: ImagingPoolOptions): ImagingPool {
 				seconds: pictureSeconds,
 				async admit(megapixels) {
 					const release = await budget.admit(megapixels);
-					return { release, lanes: freeLanes() };
+					return { release, concurrency: freeConcurrency() };
 				},
 				onStep: listener.onStep,
 				onVariant: listener.onVariant,
@@ -111,7 +111,7 @@ export function startImagingPool(options: ImagingPoolOptions): ImagingPool {
 	};
 
 	/** A lone picture may use the cores that have nothing else to do. */
-	const freeLanes = () =>
+	const freeConcurrency = () =>
 		Math.max(1, Math.floor(processes / Math.max(1, children.working.size + waiting.length + urgent.length)));
 
 	const children = keepImagingProcesses({

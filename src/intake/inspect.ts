@@ -1,7 +1,7 @@
 import { fileTypeFromBuffer } from 'file-type';
 import { PicpipeError } from '../errors.ts';
+import { svgSetting } from '../pipeline/inspect/limits.ts';
 import { inputFormats, sniffFormat } from '../pipeline/inspect/sniff.ts';
-import { svgSetting } from '../pipeline/inspect/svg-limits.ts';
 
 /** Bytes at the start of a file that decide its type; file-type's own sample size. */
 const headBytes = 4_100;

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { folderOf, markPending, purgePicture } from '../catalog/manifest.ts';
 import { newPictureId, type Source } from '../domain/picture.ts';
 import { PicpipeError } from '../errors.ts';
-import { checkSvgBytes, type SvgLimits } from '../pipeline/inspect/svg-limits.ts';
+import { checkSvgBytes, type SvgLimits } from '../pipeline/inspect/limits.ts';
 import { originalKey } from '../storage/keys.ts';
 import type { Storage } from '../storage/storage.ts';
 import { inspectHead, readHead } from './inspect.ts';

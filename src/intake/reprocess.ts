@@ -10,7 +10,7 @@ import type { Queues } from '../queue/queues.ts';
 import { manifestId, manifestKey, picturesFolder } from '../storage/keys.ts';
 import { readObject } from '../storage/storage.ts';
 import { type Admission, admitAgain } from './admit.ts';
-import { isUpToDate } from './work-left.ts';
+import { isUpToDate } from './missing-variants.ts';
 
 export interface ReprocessOptions {
 	/** Those whose digest is of interest. */

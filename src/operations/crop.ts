@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { aroundPoint, movedIn, type Offset, shapeWithin, within } from './geometry.ts';
+import { aroundPoint, clampOffset, movedIn, type Offset, shapeWithin } from './geometry.ts';
 import type { Operation, Size } from './operation.ts';
 import { integer, isStrategy, moves, type Place, pixelsOf, point, position, ratio, ratioOf, side } from './options.ts';
 
@@ -60,7 +60,7 @@ function keptFrom(input: Size, kept: Size, options: CropOptions): Offset {
 	const { position, focus, left, top } = options;
 	if (focus !== undefined) return aroundPoint(input, kept, focus);
 	// A picture may be smaller than those for which the numbers were written.
-	if (left !== undefined || top !== undefined) return within(input, kept, { left: left ?? 0, top: top ?? 0 });
+	if (left !== undefined || top !== undefined) return clampOffset(input, kept, { left: left ?? 0, top: top ?? 0 });
 	return movedIn(input, kept, position as Place, options);
 }
 

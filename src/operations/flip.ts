@@ -15,6 +15,6 @@ export const flip: Operation<FlipOptions> = {
 	schema: schema as z.ZodType<FlipOptions>,
 	example: {},
 	predict: (input) => ({ output: input }),
-	turnedFrom: (wanted) => wanted,
+	inputScale: (wanted) => wanted,
 	apply: (image) => image.flip(),
 };

@@ -15,6 +15,6 @@ export const flop: Operation<FlopOptions> = {
 	schema: schema as z.ZodType<FlopOptions>,
 	example: {},
 	predict: (input) => ({ output: input }),
-	turnedFrom: (wanted) => wanted,
+	inputScale: (wanted) => wanted,
 	apply: (image) => image.flop(),
 };

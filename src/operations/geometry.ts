@@ -26,7 +26,7 @@ export function movedIn(outer: Size, inner: Size, place: Place, { x = 0, y = 0 }
 	const { left, top } = placeIn(outer, inner, place);
 	const pixels = (length: Length, side: number) =>
 		typeof length === 'number' ? length : roundToEven((side * Number.parseFloat(length)) / 100);
-	return within(outer, inner, {
+	return clampOffset(outer, inner, {
 		left: left + pixels(x, outer.width) * (place.includes('right') ? -1 : 1),
 		top: top + pixels(y, outer.height) * (place.includes('bottom') ? -1 : 1),
 	});
@@ -40,11 +40,14 @@ export function roundToEven(value: number): number {
 
 /** Where a size stands in a larger one with a point as near to its middle as possible. */
 export function aroundPoint(outer: Size, inner: Size, { x, y }: Point): Offset {
-	return within(outer, inner, { left: x * outer.width - inner.width / 2, top: y * outer.height - inner.height / 2 });
+	return clampOffset(outer, inner, {
+		left: x * outer.width - inner.width / 2,
+		top: y * outer.height - inner.height / 2,
+	});
 }
 
 /** The nearest offset, in whole pixels, at which nothing of the smaller size lies outside. */
-export function within(outer: Size, inner: Size, { left, top }: Offset): Offset {
+export function clampOffset(outer: Size, inner: Size, { left, top }: Offset): Offset {
 	const nearest = (at: number, most: number) => Math.max(0, Math.min(most, Math.round(at)));
 	return { left: nearest(left, outer.width - inner.width), top: nearest(top, outer.height - inner.height) };
 }

@@ -44,7 +44,7 @@ export interface Where {
 }
 
 /** A part of a layer, in its own pixels. */
-export interface Part extends Size {
+export interface LayerPart extends Size {
 	readonly left: number;
 	readonly top: number;
 }
@@ -54,7 +54,7 @@ export function visiblePart(
 	layer: Size,
 	picture: Size,
 	{ position, x, y }: Where,
-): { readonly part: Part; readonly left: number; readonly top: number } | undefined {
+): { readonly part: LayerPart; readonly left: number; readonly top: number } | undefined {
 	const start = placeIn(picture, layer, position);
 	const left = start.left + pixelsOf(x, picture.width) * (position.includes('right') ? -1 : 1);
 	const top = start.top + pixelsOf(y, picture.height) * (position.includes('bottom') ? -1 : 1);
@@ -75,7 +75,7 @@ export function placed(layer: Layer, picture: Size, where: Where): OverlayOption
 	return { input: isWhole ? layer.data : cut(layer, part), raw, left, top };
 }
 
-function cut(layer: Layer, { left, top, width, height }: Part): Buffer {
+function cut(layer: Layer, { left, top, width, height }: LayerPart): Buffer {
 	const data = Buffer.allocUnsafe(width * height * 4);
 	for (let row = 0; row < height; row++) {
 		const from = ((top + row) * layer.width + left) * 4;

@@ -20,7 +20,7 @@ export const normalise: Operation<NormaliseOptions> = {
 	doc: 'Stretches the lightness of the picture over the whole range from black to white.',
 	schema: schema as z.ZodType<NormaliseOptions>,
 	example: { lower: 2, upper: 98 },
-	isOfAllFrames: true,
+	needsAllFrames: true,
 	predict: (input) => ({ output: input }),
 	apply: (image, options) => image.normalise(options),
 };

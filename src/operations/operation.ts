@@ -42,9 +42,9 @@ export interface Prediction {
 	 * The scaled-down copy of the input that serves as well as the input itself. It is what allows decoders to shrink on
 	 * load and variants to share work. Absent when every pixel counts.
 	 */
-	readonly enough?: Scaling;
+	readonly sufficientScale?: Scaling;
 	/** Size to which the input is enlarged on the way. What has no pixels before it is drawn is drawn at this size instead. */
-	readonly drawn?: Size;
+	readonly rasterSize?: Size;
 }
 
 /** Another picture that an operation needs, such as a logo: 8 bits a channel, sRGB, four channels with unpremultiplied alpha. */
@@ -88,7 +88,7 @@ export interface Operation<Options = unknown> {
 	 * @param wanted a copy of the result
 	 * @returns the copy of the input that gives it; undefined where it is not so
 	 */
-	turnedFrom?(wanted: Scaling, options: Options): Scaling | undefined;
+	inputScale?(wanted: Scaling, options: Options): Scaling | undefined;
 	/**
 	 * Adds the work to a sharp pipeline that holds nothing else yet: sharp runs its operations in an order of its own, so
 	 * each step gets a pipeline to itself.
@@ -112,5 +112,5 @@ export interface Operation<Options = unknown> {
 		frame: Sharp,
 	): ((image: Sharp) => Sharp) | undefined | Promise<((image: Sharp) => Sharp) | undefined>;
 	/** It looks at the whole picture to change colours, and of an animation at all frames at once. */
-	readonly isOfAllFrames?: boolean;
+	readonly needsAllFrames?: boolean;
 }

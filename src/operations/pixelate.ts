@@ -34,7 +34,7 @@ export const pixelate: Operation<PixelateOptions> = {
 	predict(input, { to = input, isLast }) {
 		const copy = coverIn(input, to);
 		const isEnough = !isLast && copy.width <= input.width && copy.height <= input.height;
-		return { output: to, ...(isEnough && { enough: { ...copy, kernel } }) };
+		return { output: to, ...(isEnough && { sufficientScale: { ...copy, kernel } }) };
 	},
 
 	apply: (image, { to, isLast }, input) =>

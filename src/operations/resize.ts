@@ -50,8 +50,8 @@ export const resize: Operation<ResizeOptions> = {
 			output,
 			...(area(scaled) > area(output) && { peak: scaled }),
 			...(options.fit === 'contain' && isTranslucent(options.background) && { addsAlpha: true }),
-			...(isEnough && { enough: { ...copy, kernel: options.kernel } }),
-			...(copy.width > input.width && copy.height > input.height && { drawn: copy }),
+			...(isEnough && { sufficientScale: { ...copy, kernel: options.kernel } }),
+			...(copy.width > input.width && copy.height > input.height && { rasterSize: copy }),
 		};
 	},
 

@@ -41,7 +41,7 @@ export const rotate: Operation<RotateOptions> = {
 		...(angle % 90 !== 0 && isTranslucent(background) && { addsAlpha: true }),
 	}),
 
-	turnedFrom(wanted, { angle }) {
+	inputScale(wanted, { angle }) {
 		if (angle % 90 !== 0) return undefined;
 		return angle % 180 === 0 ? wanted : { ...wanted, width: wanted.height, height: wanted.width };
 	},

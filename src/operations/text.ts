@@ -1,10 +1,10 @@
 import * as z from 'zod';
+import { drawText, type TextStyle } from './draw-text.ts';
 import { type Layer, placed, whereOptions } from './layer.ts';
 import { loadSharp } from './load-sharp.ts';
 import type { Operation, Size } from './operation.ts';
 import { channelsOf, colour, integer, length, opacityOf, pixelsOf, place } from './options.ts';
 import { outlineOf } from './outline.ts';
-import { type Style, write } from './write.ts';
 
 /** Longest text, characters: it is a line or a paragraph, not a page. */
 const maximumCharacters = 500;
@@ -89,8 +89,8 @@ async function box(input: Size, options: TextOptions): Promise<Layer> {
 	const inside = (length: TextOptions['width'], side: number) =>
 		Math.max(1, Math.min(side, length === undefined ? side : pixelsOf(length, side)) - 2 * edge);
 	const room = { width: inside(options.width, input.width), height: inside(options.height, input.height) };
-	const style: Style = { ...options, size: Math.max(4, pixelsOf(options.size, input.height)) };
-	const letters = await write(options.text, style, room);
+	const style: TextStyle = { ...options, size: Math.max(4, pixelsOf(options.size, input.height)) };
+	const letters = await drawText(options.text, style, room);
 	const size = {
 		width: (options.width === undefined ? Math.min(letters.width, room.width) : room.width) + 2 * edge,
 		height: (options.height === undefined ? Math.min(letters.height, room.height) : room.height) + 2 * edge,

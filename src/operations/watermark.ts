@@ -1,6 +1,6 @@
 import type { OverlayOptions, Sharp } from 'sharp';
 import * as z from 'zod';
-import { blendModes, type Layer, type Part, placed, visiblePart, whereOptions } from './layer.ts';
+import { blendModes, type Layer, type LayerPart, placed, visiblePart, whereOptions } from './layer.ts';
 import { loadSharp } from './load-sharp.ts';
 import type { Asset, Operation, Size } from './operation.ts';
 import { integer, type Length, length, maximumSide, number, pixelsOf, place } from './options.ts';
@@ -104,7 +104,12 @@ async function once(
 }
 
 /** A part of the scaled watermark: what sticks out of the picture is never there, however large it would be. */
-async function drawn(asset: Asset, { width, height }: Size, part: Part, { opacity }: WatermarkOptions): Promise<Layer> {
+async function drawn(
+	asset: Asset,
+	{ width, height }: Size,
+	part: LayerPart,
+	{ opacity }: WatermarkOptions,
+): Promise<Layer> {
 	const opened = await open(asset);
 	const data = await opened
 		.resize({ width, height, fit: 'fill' })

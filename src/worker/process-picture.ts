@@ -8,7 +8,7 @@ import type { Variant } from '../domain/variant.ts';
 import { PicpipeError } from '../errors.ts';
 import type { ImagingPool, VariantOutput } from '../imaging/scheduler.ts';
 import type { AssetFinder, AssetPlaces } from '../intake/assets.ts';
-import { workLeft } from '../intake/work-left.ts';
+import { findMissingVariants } from '../intake/missing-variants.ts';
 import { analysisDigest } from '../pipeline/recipe/plan.ts';
 import { processJobSchema } from '../queue/jobs.ts';
 import { variantKey } from '../storage/keys.ts';
@@ -88,25 +88,25 @@ async function openPicture({ storage }: Records, id: string): Promise<ReceivedPi
 
 type Report = ReturnType<typeof reportTo>;
 
-/** Makes what the recipe asks for and is not there yet; what is there stays. */
+/** Renders the missing variants of the recipe; stored ones stay. */
 async function fulfil(context: ProcessContext, picture: ReceivedPicture, report: Report) {
 	const { definition } = picture.recipe;
 	// Found anew with each attempt: what is drawn is the logo of now, whenever the picture was accepted.
 	const assets = await context.assets.find(definition);
-	const compare = () => workLeft(context.storage, picture, definition, assets);
+	const compare = () => findMissingVariants(context.storage, picture, definition, assets);
 	// Of a new picture nothing is stored, and nobody wants to read that.
 	const isNew = picture.variants.length === 0;
-	const left = isNew ? await compare() : await report.step('compare with what is stored', compare);
-	const result = left.recipe && (await makeVariants(context, picture, { recipe: left.recipe, assets }, report));
+	const missing = isNew ? await compare() : await report.step('compare with what is stored', compare);
+	const result = missing.recipe && (await makeVariants(context, picture, { recipe: missing.recipe, assets }, report));
 	// What a newer version has found out of the same bytes stays true.
 	const facts = result?.facts ? { ...picture.facts, ...result.facts } : picture.facts;
 	const analysis: Analysis = { ...result?.analysis, ...unknownPart(analysisSchema, picture.analysis) };
 	return {
 		made: result?.variants.length ?? 0,
 		...(facts && { facts }),
-		analysis: left.isAnalysed ? picture.analysis : analysis,
+		analysis: missing.isAnalysed ? picture.analysis : analysis,
 		analysisDigest: analysisDigest(picture.source.sha256, definition),
-		variants: inRecipeOrder(picture, [...left.kept, ...(result?.variants ?? [])]),
+		variants: inRecipeOrder(picture, [...missing.stored, ...(result?.variants ?? [])]),
 	};
 }
 

@@ -35,15 +35,15 @@ export function findReusableVariant(picture: ReceivedPicture, recipe: Recipe): R
 		return undefined;
 	if (render.encodings.some(asksForMore)) return undefined;
 	const prediction = scaling(first, facts);
-	const { enough } = prediction ?? {};
-	if (!prediction || !enough) return undefined;
+	const { sufficientScale } = prediction ?? {};
+	if (!prediction || !sufficientScale) return undefined;
 	// How the variants of a newer version's recipe were made, nobody knows here.
 	if (unknownParts(picture.recipe.definition).length > 0) return undefined;
 	const planned = planVariants(picture.recipe.definition);
 	const [source] = picture.variants
 		.filter((variant) => !facts.alpha || variant.format !== 'jpeg')
-		.filter(({ width }) => width >= enough.width * leastReduction)
-		.filter(({ height }) => height >= enough.height * leastReduction)
+		.filter(({ width }) => width >= sufficientScale.width * leastReduction)
+		.filter(({ height }) => height >= sufficientScale.height * leastReduction)
 		.filter((variant) =>
 			showsAll(
 				variant,

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { writeManifest } from '../../src/catalog/manifest.ts';
 import { newPictureId } from '../../src/domain/picture.ts';
 import { openAssets } from '../../src/intake/assets.ts';
-import { isUpToDate } from '../../src/intake/work-left.ts';
+import { isUpToDate } from '../../src/intake/missing-variants.ts';
 import { parseRecipe } from '../../src/pipeline/recipe/plan.ts';
 import { temporaryFolder } from '../helpers/folder.ts';
 import { makeAwaited, makePicture } from '../helpers/manifest.ts';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import sharp from 'sharp';
-import { decodeAsset } from '../../src/pipeline/decode/asset.ts';
+import { decodeAsset } from '../../src/pipeline/decode/decode.ts';
 import { inspect } from '../../src/pipeline/inspect/inspect.ts';
 import type { KnownAsset } from '../../src/pipeline/render/run.ts';
 import { limits } from '../pipeline/make.ts';

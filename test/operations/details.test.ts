@@ -47,7 +47,11 @@ describe('pixelate', () => {
 	it('needs no more of a picture than a pixel for each block, and makes the same of it', async () => {
 		const input = { width: 1200, height: 800 };
 		const [first] = pixelate.passes?.(input, { size: 25 }) ?? [];
-		expect(pixelate.predict(input, first ?? expect.fail()).enough).toEqual({ width: 48, height: 32, kernel: 'linear' });
+		expect(pixelate.predict(input, first ?? expect.fail()).sufficientScale).toEqual({
+			width: 48,
+			height: 32,
+			kernel: 'linear',
+		});
 		const file = await photograph(input);
 		const alone = await make(file, one([{ pixelate: { size: 25 } }], [{ png: {} }]));
 		expect(alone.steps.map(({ step }) => step)).toEqual(['decode', 'encode only.png']);

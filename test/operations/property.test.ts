@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { errorTable, PicpipeError } from '../../src/errors.ts';
 import { operations } from '../../src/operations/index.ts';
 import type { Size } from '../../src/operations/operation.ts';
-import { planLevels } from '../../src/pipeline/plan/levels.ts';
+import { planPyramid } from '../../src/pipeline/plan/pyramid.ts';
 import { parseRecipe } from '../../src/pipeline/recipe/plan.ts';
 import { writtenOf } from '../helpers/arbitrary.ts';
 import { propertyRuns } from '../helpers/thoroughness.ts';
@@ -29,12 +29,12 @@ const pictures: fc.Arbitrary<Size & { readonly hasAlpha: boolean }> = fc.record(
 function predict(recipe: unknown, picture: Size): { readonly size: Size; readonly isAtMost: boolean } | string {
 	try {
 		const { definition } = parseRecipe('test', recipe);
-		const [level] = planLevels(definition, picture, { ...limits, maxMegapixels });
+		const [level] = planPyramid(definition, picture, { ...limits, maxMegapixels });
 		const passes = level?.variants[0]?.passes ?? [];
 		const last = passes.at(-1);
 		if (!last) return { size: picture, isAtMost: false };
 		const { output } = last.operation.predict(last.input, last.options);
-		return { size: output, isAtMost: level?.variants[0]?.later !== undefined };
+		return { size: output, isAtMost: level?.variants[0]?.deferred !== undefined };
 	} catch (error) {
 		if (error instanceof PicpipeError) return error.code;
 		throw error;

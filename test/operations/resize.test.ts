@@ -77,16 +77,16 @@ describe('looks as sharp makes it', () => {
 
 it('knows which smaller copy is enough, and how large the picture grows on the way', () => {
 	const predict = (written: unknown) => resize.predict(input, resize.schema.parse(written));
-	expect(predict({ width: 300 }).enough).toEqual({ width: 300, height: 200, kernel: 'lanczos3' });
+	expect(predict({ width: 300 }).sufficientScale).toEqual({ width: 300, height: 200, kernel: 'lanczos3' });
 	expect(predict({ width: 300, height: 300 })).toEqual({
 		output: { width: 300, height: 300 },
 		peak: { width: 450, height: 300 },
 		enough: { width: 450, height: 300, kernel: 'lanczos3' },
 	});
-	expect(predict({ width: 300, height: 100, fit: 'fill' }).enough).toMatchObject({ width: 300, height: 200 });
-	expect(predict({ width: 1800 }).enough).toBeUndefined();
-	expect(predict({ width: 300, kernel: 'nearest' }).enough).toBeUndefined();
-	expect(predict({ width: 300, kernel: 'cubic' }).enough?.kernel).toBe('cubic');
+	expect(predict({ width: 300, height: 100, fit: 'fill' }).sufficientScale).toMatchObject({ width: 300, height: 200 });
+	expect(predict({ width: 1800 }).sufficientScale).toBeUndefined();
+	expect(predict({ width: 300, kernel: 'nearest' }).sufficientScale).toBeUndefined();
+	expect(predict({ width: 300, kernel: 'cubic' }).sufficientScale?.kernel).toBe('cubic');
 });
 
 it('takes both spellings of the centre as one', () => {

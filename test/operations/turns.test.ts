@@ -1,6 +1,6 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { planLevels } from '../../src/pipeline/plan/levels.ts';
+import { planPyramid } from '../../src/pipeline/plan/pyramid.ts';
 import { parseRecipe } from '../../src/pipeline/recipe/plan.ts';
 import { photograph, similarity } from '../helpers/pictures.ts';
 import { limits, make, one } from '../pipeline/make.ts';
@@ -21,7 +21,7 @@ const cases: readonly (readonly [turns: readonly unknown[], step: unknown, copy:
 
 const copyFor = (steps: readonly unknown[]) => {
 	const { definition } = parseRecipe('test', one(steps));
-	const [level] = planLevels(definition, { width: 1_200, height: 800 }, limits);
+	const [level] = planPyramid(definition, { width: 1_200, height: 800 }, limits);
 	return `${level?.width}×${level?.height}`;
 };
 

@@ -3,8 +3,8 @@ import type { Analysis } from '../../src/domain/analysis.ts';
 import type { Facts } from '../../src/domain/picture.ts';
 import type { PictureLimits } from '../../src/pipeline/inspect/limits.ts';
 import type { Pixels } from '../../src/pipeline/pixels/pixels.ts';
-import type { WorkLimits } from '../../src/pipeline/plan/levels.ts';
 import { openPages } from '../../src/pipeline/plan/pages.ts';
+import type { WorkLimits } from '../../src/pipeline/plan/pyramid.ts';
 import { parseRecipe } from '../../src/pipeline/recipe/plan.ts';
 import { loadRecipes } from '../../src/pipeline/recipe/recipes.ts';
 import { type KnownAsset, runPipeline, type StepEvent, type VariantOutput } from '../../src/pipeline/render/run.ts';
@@ -22,8 +22,8 @@ export interface Made {
 	readonly analysis: Analysis;
 	readonly outputs: readonly VariantOutput[];
 	readonly steps: readonly StepEvent[];
-	/** What other sizes can be made of, where that was wanted. */
-	readonly copy?: Pixels | undefined;
+	/** Further sizes can be made from it, if it was asked for. */
+	readonly intermediate?: Pixels | undefined;
 	/** @throws when the variant was not made */
 	variant(name: string, format?: string): VariantOutput;
 }
@@ -33,12 +33,12 @@ export async function make(
 	file: Buffer,
 	recipe?: unknown,
 	options: Partial<PictureLimits & WorkLimits> & {
-		readonly lanes?: number;
+		readonly concurrency?: number;
 		readonly assets?: ReadonlyMap<string, KnownAsset>;
-		readonly copying?: { readonly known?: Pixels | undefined };
+		readonly intermediate?: { readonly cached?: Pixels | undefined };
 	} = {},
 ): Promise<Made> {
-	const { lanes = 1, assets, copying, ...limited } = options;
+	const { concurrency = 1, assets, intermediate, ...limited } = options;
 	const outputs: VariantOutput[] = [];
 	const steps: StepEvent[] = [];
 	const web = (await loadRecipes(undefined)).get('web');
@@ -50,9 +50,9 @@ export async function make(
 			sha256: createHash('sha256').update(file).digest('hex'),
 			...opened,
 			recipe: definition,
-			lanes,
+			concurrency,
 			...(assets && { assets }),
-			...(copying && { copying }),
+			...(intermediate && { intermediate }),
 		},
 		{ onStep: (event) => void steps.push(event), onVariant: (output) => void outputs.push(output) },
 	);

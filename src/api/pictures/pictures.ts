@@ -7,7 +7,7 @@ import { serveObject, serveResult } from '../../delivery/send-object.ts';
 import { isFinished, isReceived, type Picture, parsePictureId } from '../../domain/picture.ts';
 import { PicpipeError } from '../../errors.ts';
 import { admitAgain } from '../../intake/admit.ts';
-import { isUpToDate } from '../../intake/work-left.ts';
+import { isUpToDate } from '../../intake/missing-variants.ts';
 import { deletedEvent } from '../../webhooks/event.ts';
 import { finishBatch } from '../../webhooks/finish-batch.ts';
 import { type ApiContext, callerOf } from '../context.ts';

@@ -5,7 +5,7 @@ import { PicpipeError } from '../../errors.ts';
 import { type Admitted, admitUnlessThere } from '../../intake/duplicates.ts';
 import { discardUnlessShared, type Received } from '../../intake/receive.ts';
 import type { Logger } from '../../observe/log.ts';
-import { svgLimitsOf } from '../../pipeline/inspect/svg-limits.ts';
+import { svgLimitsOf } from '../../pipeline/inspect/limits.ts';
 import type { ApiContext } from '../context.ts';
 import { parse, type UploadFields } from '../contract.ts';
 import { chooseRecipe } from './choose-recipe.ts';

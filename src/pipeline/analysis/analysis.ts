@@ -4,7 +4,7 @@ import type { Scaling, Size } from '../../operations/operation.ts';
 import type { Pixels } from '../pixels/pixels.ts';
 
 /** What is known of a picture before it is decoded. */
-export interface Pictured extends Size {
+export interface PictureShape extends Size {
 	/** Frames of an animation; a single one when absent. */
 	readonly frames?: number;
 	/** It has an alpha channel, whatever is in it. */
@@ -12,7 +12,7 @@ export interface Pictured extends Size {
 }
 
 /** A scaled copy of the picture. */
-export interface Copy {
+export interface ScaledCopy {
 	readonly pixels: Pixels;
 	/** A new sharp pipeline that begins with the pixels. */
 	open(): Sharp;
@@ -21,7 +21,7 @@ export interface Copy {
 /** What an analysis is made from. */
 export interface Subject {
 	/** The copy that was asked for; absent when none was. */
-	readonly copy?: Copy;
+	readonly copy?: ScaledCopy;
 	/** The EXIF block of the original, as it stood in the file: whatever somebody wrote there. */
 	readonly exif?: Buffer | undefined;
 }
@@ -37,7 +37,7 @@ export interface Analyser<Kind extends MeasuredKind = MeasuredKind> {
 	/** One line for the reference. */
 	readonly doc: string;
 	/** The copy of the picture that is enough; undefined when it takes no pixels. */
-	copyOf(picture: Pictured): Scaling | undefined;
+	scaleFor(picture: PictureShape): Scaling | undefined;
 	/** @returns undefined when the picture has nothing of the kind */
 	run(subject: Subject): Promise<Analysis[Kind]> | Analysis[Kind];
 }
@@ -46,12 +46,12 @@ export interface Analyser<Kind extends MeasuredKind = MeasuredKind> {
 const smallSide = 100;
 
 /** The small copy, which most kinds share. */
-export function smallCopy(picture: Size): Scaling {
-	return copyWithin(picture, smallSide);
+export function smallScale(picture: Size): Scaling {
+	return scaleWithin(picture, smallSide);
 }
 
 /** A copy that is no larger than this on either side, and never enlarged. */
-export function copyWithin({ width, height }: Size, side: number): Scaling {
+export function scaleWithin({ width, height }: Size, side: number): Scaling {
 	const scale = Math.min(1, side / Math.max(width, height));
 	return {
 		width: Math.max(1, Math.round(width * scale)),
@@ -61,13 +61,13 @@ export function copyWithin({ width, height }: Size, side: number): Scaling {
 }
 
 /** The copy of a kind that asks for one. */
-export function copyIn({ copy }: Subject): Copy {
+export function copyOf({ copy }: Subject): ScaledCopy {
 	if (!copy) throw new Error('The copy of the picture that was asked for is missing.');
 	return copy;
 }
 
 /** A pipeline in which white stands behind whatever is transparent, as on most pages. */
-export function onWhite(copy: Copy): Sharp {
+export function onWhite(copy: ScaledCopy): Sharp {
 	return copy.open().flatten({ background: '#ffffff' });
 }
 

@@ -1,5 +1,5 @@
 import { encode } from 'blurhash';
-import { type Analyser, copyIn, onWhite, smallCopy } from './analysis.ts';
+import { type Analyser, copyOf, onWhite, smallScale } from './analysis.ts';
 
 /** Largest side of what is encoded, pixels: a few waves are all that a BlurHash keeps, and its time grows with the pixels. */
 const side = 32;
@@ -9,9 +9,9 @@ const waves = { long: 4, short: 3 };
 export const blurhash: Analyser<'blurhash'> = {
 	name: 'blurhash',
 	doc: 'A [BlurHash](https://blurha.sh) of about 30 characters. It knows no transparency: white stands behind the picture.',
-	copyOf: smallCopy,
+	scaleFor: smallScale,
 	async run(subject) {
-		const { data, info } = await onWhite(copyIn(subject))
+		const { data, info } = await onWhite(copyOf(subject))
 			.resize({ width: side, height: side, fit: 'inside', withoutEnlargement: true })
 			.ensureAlpha()
 			.raw()

@@ -1,4 +1,4 @@
-import { escapeMarkup } from '../../domain/markup.ts';
+import { escapeXml } from '../../domain/escape-xml.ts';
 
 /** What the element shows: one stored encoding of a variant. */
 export interface ElementVariant {
@@ -80,6 +80,6 @@ function srcset(variants: readonly ElementVariant[]): string {
 }
 
 function tag(name: string, attributes: Readonly<Record<string, string>>): string {
-	const written = Object.entries(attributes).map(([attribute, value]) => ` ${attribute}="${escapeMarkup(value)}"`);
+	const written = Object.entries(attributes).map(([attribute, value]) => ` ${attribute}="${escapeXml(value)}"`);
 	return `<${name}${written.join('')}>`;
 }

@@ -1,11 +1,11 @@
-import { type Analyser, copyIn, greysOf, onWhite, smallCopy } from './analysis.ts';
+import { type Analyser, copyOf, greysOf, onWhite, smallScale } from './analysis.ts';
 
 export const entropy: Analyser<'entropy'> = {
 	name: 'entropy',
 	doc: 'How evenly the greys are spread (Shannon): 0 for a picture of one colour, up to 8 bits for one that has all of them.',
-	copyOf: smallCopy,
+	scaleFor: smallScale,
 	async run(subject) {
-		const greys = await greysOf(onWhite(copyIn(subject)));
+		const greys = await greysOf(onWhite(copyOf(subject)));
 		const counts = new Uint32Array(256);
 		for (const grey of greys) counts[grey] = (counts[grey] ?? 0) + 1;
 		const bits = counts.reduce((sum, count) => {

@@ -22,7 +22,7 @@ const largest = 1e7;
 export const exif: Analyser<'exif'> = {
 	name: 'exif',
 	doc: 'Of the EXIF block in the original: `make`, `model`, `lens`, `exposureTime` (seconds), `aperture`, `iso`, `focalLength`, `focalLength35` (millimetres), `takenAt`. Never a place, a person or a serial number.',
-	copyOf: () => undefined,
+	scaleFor: () => undefined,
 	run(subject) {
 		const block = subject.exif && readExifBlock(subject.exif);
 		if (!block) return undefined;

@@ -1,13 +1,13 @@
-import { type Analyser, copyIn, onWhite, smallCopy } from './analysis.ts';
+import { type Analyser, copyOf, onWhite, smallScale } from './analysis.ts';
 
 const middle = { x: 0.5, y: 0.5 };
 
 export const focus: Analyser<'focus'> = {
 	name: 'focus',
 	doc: 'The point that draws the eye, as shares of width and height; `crop` takes it as its `focus`. The same measure as `position: attention`: edges, strong colours, skin.',
-	copyOf: smallCopy,
+	scaleFor: smallScale,
 	async run(subject) {
-		const copy = copyIn(subject);
+		const copy = copyOf(subject);
 		const { width, height } = copy.pixels;
 		if (isFlat(copy.pixels.data, copy.pixels.channels)) return middle;
 		// libvips says where it looked when it crops; half of each side leaves it room to choose in both directions.

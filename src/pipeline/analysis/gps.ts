@@ -10,7 +10,7 @@ const highest = 100_000;
 export const gps: Analyser<'gps'> = {
 	name: 'gps',
 	doc: 'Where it was taken, of the EXIF block in the original: `latitude`, `longitude` and perhaps `altitude`. It can be somebody’s home; ask for it only where that is what you want.',
-	copyOf: () => undefined,
+	scaleFor: () => undefined,
 	run(subject) {
 		const block = subject.exif && readExifBlock(subject.exif);
 		if (!block) return undefined;

@@ -1,12 +1,12 @@
-import { type Analyser, copyIn } from './analysis.ts';
+import { type Analyser, copyOf } from './analysis.ts';
 
 export const opaque: Analyser<'opaque'> = {
 	name: 'opaque',
 	doc: 'Whether no pixel is transparent, also where the file has an alpha channel. Then, and only then, it looks at every pixel at full size.',
-	copyOf: ({ width, height, alpha }) => (alpha ? { width, height, kernel: 'lanczos3' } : undefined),
+	scaleFor: ({ width, height, alpha }) => (alpha ? { width, height, kernel: 'lanczos3' } : undefined),
 	run(subject) {
 		if (!subject.copy) return true;
-		const { data, channels } = copyIn(subject).pixels;
+		const { data, channels } = copyOf(subject).pixels;
 		if (channels === 3) return true;
 		for (let at = 3; at < data.length; at += 4) if (data[at] !== 255) return false;
 		return true;

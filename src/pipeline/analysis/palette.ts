@@ -1,5 +1,5 @@
 import type { Analysis } from '../../domain/analysis.ts';
-import { type Analyser, type Copy, copyIn, smallCopy } from './analysis.ts';
+import { type Analyser, copyOf, type ScaledCopy, smallScale } from './analysis.ts';
 import { clusterColours } from './clusters.ts';
 
 const colours = 5;
@@ -11,15 +11,15 @@ const leastAlpha = 128;
 type Palette = NonNullable<Analysis['palette']>;
 
 /** The dominant colour is one of the palette, and often both are asked for. */
-const known = new WeakMap<Copy['pixels'], Promise<Palette>>();
+const known = new WeakMap<ScaledCopy['pixels'], Promise<Palette>>();
 
-function paletteOf(copy: Copy): Promise<Palette> {
+function paletteOf(copy: ScaledCopy): Promise<Palette> {
 	const palette = known.get(copy.pixels) ?? findPalette(copy);
 	known.set(copy.pixels, palette);
 	return palette;
 }
 
-async function findPalette(copy: Copy): Promise<Palette> {
+async function findPalette(copy: ScaledCopy): Promise<Palette> {
 	const rgba = await copy.open().ensureAlpha().raw().toBuffer();
 	const visible: number[] = [];
 	for (let at = 0; at < rgba.length; at += 4) {
@@ -36,13 +36,13 @@ async function findPalette(copy: Copy): Promise<Palette> {
 export const palette: Analyser<'palette'> = {
 	name: 'palette',
 	doc: `Up to ${colours} colours with their shares of what is not transparent, the largest first; each is a colour that is in the picture.`,
-	copyOf: smallCopy,
-	run: (subject) => paletteOf(copyIn(subject)),
+	scaleFor: smallScale,
+	run: (subject) => paletteOf(copyOf(subject)),
 };
 
 export const dominant: Analyser<'dominant'> = {
 	name: 'dominant',
 	doc: 'The first colour of the palette, such as `#336699`; absent when everything is transparent.',
-	copyOf: smallCopy,
-	run: async (subject) => (await paletteOf(copyIn(subject)))[0]?.colour,
+	scaleFor: smallScale,
+	run: async (subject) => (await paletteOf(copyOf(subject)))[0]?.colour,
 };

@@ -1,4 +1,4 @@
-import { type Analyser, copyIn, greysOf, onWhite, smallCopy } from './analysis.ts';
+import { type Analyser, copyOf, greysOf, onWhite, smallScale } from './analysis.ts';
 
 /** Side of the square that is transformed, and waves in each direction that are kept. */
 const side = 32;
@@ -18,9 +18,9 @@ const cosines = Array.from({ length: waves }, (_, wave) =>
 export const phash: Analyser<'phash'> = {
 	name: 'phash',
 	doc: 'A perceptual hash of 64 bits in hex: near-duplicates differ in few bits. It sees shapes, not colours. With it, `GET /v1/pictures/{id}/similar` finds the picture.',
-	copyOf: smallCopy,
+	scaleFor: smallScale,
 	async run(subject) {
-		const greys = await greysOf(onWhite(copyIn(subject)).resize({ width: side, height: side, fit: 'fill' }));
+		const greys = await greysOf(onWhite(copyOf(subject)).resize({ width: side, height: side, fit: 'fill' }));
 		const coefficients = lowFrequencies(greys);
 		const ordered = [...coefficients].sort((a, b) => a - b);
 		const median = ((ordered[waves * waves * 0.5 - 1] ?? 0) + (ordered[waves * waves * 0.5] ?? 0)) / 2;

@@ -1,4 +1,4 @@
-import { type Analyser, copyIn, smallCopy } from './analysis.ts';
+import { type Analyser, copyOf, smallScale } from './analysis.ts';
 
 /** Longest data URI, characters: it stands in the markup of a page, perhaps a hundred times. */
 export const maximumPlaceholder = 600;
@@ -10,9 +10,9 @@ const quality = 40;
 export const placeholder: Analyser<'placeholder'> = {
 	name: 'placeholder',
 	doc: `A tiny WebP as a data URI of at most ${maximumPlaceholder} characters, for the background of what is still loading; transparent where the picture is.`,
-	copyOf: smallCopy,
+	scaleFor: smallScale,
 	async run(subject) {
-		const copy = copyIn(subject);
+		const copy = copyOf(subject);
 		let uri = '';
 		for (const side of sides) {
 			const webp = await copy

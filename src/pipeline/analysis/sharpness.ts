@@ -1,4 +1,4 @@
-import { type Analyser, copyIn, copyWithin, greysOf, onWhite } from './analysis.ts';
+import { type Analyser, copyOf, greysOf, onWhite, scaleWithin } from './analysis.ts';
 
 /** Largest side of what is measured, pixels: the size of a screen. A common size makes pictures comparable. */
 const side = 1_000;
@@ -10,9 +10,9 @@ const side = 1_000;
 export const sharpness: Analyser<'sharpness'> = {
 	name: 'sharpness',
 	doc: `How sharp it looks at ${side} pixels: the variance of the Laplacian of its greys. 0 is flat, and more is sharper; noise and fine texture count as sharp too, so compare pictures of the same kind.`,
-	copyOf: (picture) => copyWithin(picture, side),
+	scaleFor: (picture) => scaleWithin(picture, side),
 	async run(subject) {
-		const copy = copyIn(subject);
+		const copy = copyOf(subject);
 		const { width, height } = copy.pixels;
 		const greys = await greysOf(onWhite(copy));
 		const grey = (at: number) => greys[at] ?? 0;

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { Content } from '../pixels/content.ts';
 import { avif } from './avif.ts';
-import type { Candidate, Chooser, Encoder } from './encoder.ts';
+import type { Chooser, Encoder, EncoderChoice } from './encoder.ts';
 import { gif } from './gif.ts';
 import { jpeg } from './jpeg.ts';
 import { png } from './png.ts';
@@ -99,7 +99,7 @@ function holds(encoder: Encoder, { width, height }: Content): boolean {
 	return Math.max(width, height) <= encoder.maximumSide;
 }
 
-function candidate({ name, options = {} }: Preference, ssim: number | undefined): Candidate {
+function candidate({ name, options = {} }: Preference, ssim: number | undefined): EncoderChoice {
 	const encoder = byName[name];
 	const isLossy = ['avif', 'webp', 'jpeg'].includes(name) && !options.lossless;
 	const written = { ...options, ...(ssim !== undefined && isLossy && { quality: { ssim } }) };

@@ -27,7 +27,7 @@ export interface Encoder<Options = unknown> {
 }
 
 /** An encoder with options that it accepts. */
-export interface Candidate {
+export interface EncoderChoice {
 	readonly encoder: Encoder;
 	readonly options: unknown;
 }
@@ -42,5 +42,5 @@ export interface Chooser<Options = unknown> {
 	encoders(options: Options): readonly Encoder[];
 	/** Whether an animation stays one. */
 	keepsAnimation(options: Options): boolean;
-	choose(options: Options, content: Content): Candidate;
+	choose(options: Options, content: Content): EncoderChoice;
 }

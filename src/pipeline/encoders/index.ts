@@ -7,7 +7,7 @@ import { png } from './png.ts';
 import { tiff } from './tiff.ts';
 import { webp } from './webp.ts';
 
-export type { Candidate, Chooser, Encoder } from './encoder.ts';
+export type { Chooser, Encoder, EncoderChoice } from './encoder.ts';
 
 /** Every encoder that a recipe may name, in the order that reference pages show them. */
 export const encoders: readonly (Encoder | Chooser)[] = [webp, avif, jpeg, png, gif, tiff, auto];

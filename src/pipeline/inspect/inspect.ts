@@ -6,14 +6,12 @@ import { type ColourMeaning, meaningOf } from '../colour/srgb.ts';
 import { storedSize } from '../pixels/orientation.ts';
 import type { Animation } from '../pixels/pixels.ts';
 import { corrupt, endsEarly } from './classify.ts';
-import { endsWithinBlock } from './gif.ts';
 import { readHeader } from './header.ts';
 import { heicWeight, refuseCutHeic } from './heic.ts';
 import { type Header, readJpegHeader } from './jpeg-header.ts';
-import { checkLimits, type PictureLimits } from './limits.ts';
+import { checkLimits, type PictureLimits, svgSetting } from './limits.ts';
 import { type InputFormat, inputFormats, sniffFormat } from './sniff.ts';
 import { type Drawing, drawnSize, readSvg, svgOptions } from './svg.ts';
-import { svgSetting } from './svg-limits.ts';
 
 /** A picture whose header was read and is within the limits. */
 export interface Inspected {
@@ -60,7 +58,7 @@ export async function inspect(file: Buffer, limits: PictureLimits): Promise<Insp
 		);
 	}
 	if (format === 'png') refuseHugePng(file, limits);
-	if (format === 'gif' && endsWithinBlock(file)) throw corrupt(endsEarly, 'inspect');
+	if (format === 'gif' && endsWithinGifBlock(file)) throw corrupt(endsEarly, 'inspect');
 	if (format === 'heic') refuseCutHeic(file);
 	return inspectPage(file, format, 1, limits);
 }
@@ -163,4 +161,36 @@ const usualDelay = 100;
 function animationOf(format: InputFormat, { pages = 1, delay, loop = 0 }: Header): Animation | undefined {
 	if (pages < 2 || (format !== 'gif' && format !== 'webp')) return undefined;
 	return { delay: Array.from({ length: pages }, (_, index) => delay?.[index] ?? usualDelay), loop };
+}
+
+/** Markers of the blocks of a GIF (GIF89a, appendix A). */
+const gifExtension = 0x21;
+const gifImage = 0x2c;
+
+/**
+ * Does a GIF end within one of its blocks? libnsgif takes the frames that it finds up to there, so that of a file which was cut an
+ * animation with a broken or missing end is left. A missing trailer alone is no damage, and neither is what follows it.
+ */
+function endsWithinGifBlock(file: Buffer): boolean {
+	if (file.length < 13) return true;
+	let at = 13 + colourTable(file[10] ?? 0);
+	for (;;) {
+		if (at > file.length) return true;
+		const marker = file[at];
+		if (marker === gifExtension) at += 2;
+		// A descriptor of 10 bytes, colours of its own, and a byte before the data.
+		else if (marker === gifImage) at += 11 + colourTable(file[at + 9] ?? 0);
+		else return false;
+		// Data in pieces, each with its length before it; one of no length ends it.
+		for (let length = file[at]; length !== 0; length = file[at]) {
+			if (length === undefined) return true;
+			at += 1 + length;
+		}
+		at++;
+	}
+}
+
+/** Bytes of a table of colours that follows these flags. */
+function colourTable(flags: number): number {
+	return flags & 0x80 ? 3 * 2 ** ((flags & 7) + 1) : 0;
 }

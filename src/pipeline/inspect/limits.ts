@@ -1,5 +1,4 @@
 import { PicpipeError } from '../../errors.ts';
-import type { SvgLimits } from './svg-limits.ts';
 
 /** What a picture may be; checked against its header before a pixel is decoded. */
 export interface PictureLimits {
@@ -41,4 +40,31 @@ export function checkLimits({ width, height, frames, decoded }: Declared, limits
 		const received = `${width} × ${height}${decoded > 1 ? ` × ${decoded} frames` : ''}`;
 		refuse('too-many-pixels', `Expected at most ${limits.maxMegapixels} million pixels but received ${received}.`);
 	}
+}
+
+/** How much an SVG may hold. */
+export interface SvgLimits {
+	/** Bytes. */
+	readonly maxBytes: number;
+	readonly maxElements: number;
+}
+
+/** The setting without which no SVG is taken, for sentences. */
+export const svgSetting = 'PICPIPE_SVG';
+
+/** The limits of an installation; undefined where it takes no SVG. */
+export function svgLimitsOf(settings: {
+	readonly svg: boolean;
+	readonly maxSvgBytes: number;
+	readonly maxSvgElements: number;
+}): SvgLimits | undefined {
+	if (!settings.svg) return undefined;
+	return { maxBytes: settings.maxSvgBytes, maxElements: settings.maxSvgElements };
+}
+
+/** @throws PicpipeError `file-too-large` */
+export function checkSvgBytes(bytes: number, { maxBytes }: SvgLimits, step?: string): void {
+	if (bytes <= maxBytes) return;
+	const message = `Expected at most ${maxBytes} bytes for an SVG (PICPIPE_MAX_SVG_BYTES) but received more.`;
+	throw new PicpipeError('file-too-large', message, { step });
 }

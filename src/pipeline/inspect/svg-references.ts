@@ -33,7 +33,7 @@ export function isSvgElement({ uri }: Pick<SaxesTagNS, 'uri'>): boolean {
  * @throws PicpipeError `unsupported-feature` for a reference to anything outside
  */
 export function checkElement(tag: SaxesTagNS): Embedded | undefined {
-	if (tag.uri === includeNamespace) throw refused(tag.name, tag.attributes.href?.value ?? '');
+	if (tag.uri === includeNamespace) throw forbiddenReference(tag.name, tag.attributes.href?.value ?? '');
 	if (!isSvgElement(tag)) return undefined;
 	let found: Embedded | undefined;
 	for (const { local, uri, value } of Object.values(tag.attributes)) {
@@ -60,7 +60,7 @@ export function checkCss(where: string, text: string): void {
 		)
 		.replace(/\/\*[\s\S]*?(?:\*\/|$)/g, ' ');
 	const [, sheet] = /@import\s*([^;]{0,200})/i.exec(css) ?? [];
-	if (sheet !== undefined) throw refused(where, sheet);
+	if (sheet !== undefined) throw forbiddenReference(where, sheet);
 	for (const [, reference = ''] of css.matchAll(/\burl\(\s*["']?([^"')]*)/gi)) checkReference(where, reference);
 }
 
@@ -68,7 +68,7 @@ function checkReference(where: string, written: string): Embedded | undefined {
 	const reference = written.trim();
 	if (reference === '' || reference.startsWith('#')) return undefined;
 	const [start, format] = embedded.exec(reference) ?? [];
-	if (start === undefined) throw refused(where, reference);
+	if (start === undefined) throw forbiddenReference(where, reference);
 	return {
 		format: format?.toLowerCase() === 'png' ? 'png' : 'jpeg',
 		data: Buffer.from(reference.slice(start.length), 'base64'),
@@ -76,7 +76,7 @@ function checkReference(where: string, written: string): Embedded | undefined {
 }
 
 /** What goes beyond the SVG. @param where the element that does */
-export function refused(where: string, reference: string): PicpipeError {
+export function forbiddenReference(where: string, reference: string): PicpipeError {
 	const shown = reference.length > shownCharacters ? `${reference.slice(0, shownCharacters)}…` : reference;
 	return new PicpipeError(
 		'unsupported-feature',

@@ -1,13 +1,12 @@
 import { type SaxesAttributeNS, SaxesParser, type SaxesTagNS } from 'saxes';
 import type { Metadata, SharpOptions } from 'sharp';
-import { escapeMarkup } from '../../domain/markup.ts';
+import { escapeXml } from '../../domain/escape-xml.ts';
 import { PicpipeError } from '../../errors.ts';
 import { corrupt } from './classify.ts';
 import { readHeader } from './header.ts';
-import { checkLimits, type PictureLimits } from './limits.ts';
+import { checkLimits, checkSvgBytes, type PictureLimits, type SvgLimits } from './limits.ts';
 import { sniffFormat } from './sniff.ts';
-import { checkSvgBytes, type SvgLimits } from './svg-limits.ts';
-import { checkCss, checkElement, type Embedded, isSvgElement, refused } from './svg-references.ts';
+import { checkCss, checkElement, type Embedded, forbiddenReference, isSvgElement } from './svg-references.ts';
 import { fitSize } from './svg-size.ts';
 import { decodeText } from './svg-text.ts';
 
@@ -92,7 +91,7 @@ function readElements(text: string, { maxElements }: SvgLimits): Elements {
 			throw unsupported('Expected an SVG without entities of its own but its document type declares some.');
 	});
 	parser.on('processinginstruction', ({ target, body }) => {
-		if (target === 'xml-stylesheet') throw refused(`?${target}?`, body);
+		if (target === 'xml-stylesheet') throw forbiddenReference(`?${target}?`, body);
 	});
 	parser.on('opentag', (tag) => {
 		root ??= { tag, end: parser.position };
@@ -124,7 +123,7 @@ function startTag(tag: SaxesTagNS, limits: PictureLimits): string {
 		Object.entries<SaxesAttributeNS>(tag.attributes).map(([name, { value }]) => [name, value]),
 	);
 	const attributes = Object.entries({ ...written, ...fitSize(written, limits) });
-	const list = attributes.map(([name, value]) => ` ${name}="${escapeMarkup(value)}"`).join('');
+	const list = attributes.map(([name, value]) => ` ${name}="${escapeXml(value)}"`).join('');
 	return `<${tag.name}${list}${tag.isSelfClosing ? '/' : ''}>`;
 }
 

@@ -25,7 +25,7 @@ export type Attach = (image: Sharp) => Sharp;
  *
  * Words stand in EXIF, which is ASCII (`©` becomes `(C)`), and in XMP, which has every letter.
  */
-export function metadataOf(wanted: MetadataOption | undefined, original: FoundMetadata): Attach | undefined {
+export function metadataWriter(wanted: MetadataOption | undefined, original: FoundMetadata): Attach | undefined {
 	const { mode, gps = false, set = {} } = typeof wanted === 'object' ? wanted : { mode: wanted ?? 'strip' };
 	const block = mode === 'strip' || !original.exif ? undefined : readExifBlock(original.exif);
 	const image = block ? readTags(block.image, imageTags) : {};

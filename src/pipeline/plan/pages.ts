@@ -3,7 +3,7 @@ import { PicpipeError } from '../../errors.ts';
 import { type Inspected, inspect, inspectFurther } from '../inspect/inspect.ts';
 import type { PictureLimits } from '../inspect/limits.ts';
 import { planVariants } from '../recipe/plan.ts';
-import { type Level, megapixelsMade, type Planned, planLevels, type WorkLimits } from './levels.ts';
+import { megapixelsMade, type PlannedPicture, type PyramidLevel, planPyramid, type WorkLimits } from './pyramid.ts';
 
 /** A picture, those of its pages that a recipe takes, and what is to be made of them. */
 export interface OpenedPages {
@@ -11,7 +11,7 @@ export interface OpenedPages {
 	readonly picture: Inspected;
 	/** The others, by number. */
 	readonly further: ReadonlyMap<number, Inspected>;
-	readonly levels: readonly Level[];
+	readonly levels: readonly PyramidLevel[];
 	/** Pixels that will be decoded, or those of the largest picture that will be made, whichever are more, in millions: what it costs in memory. */
 	readonly megapixels: number;
 }
@@ -35,17 +35,17 @@ export async function openPages(
 		if (page > 1) further.set(page, frameOf(picture, page) ?? (await inspectFurther(file, picture, page, limits)));
 	}
 	const planned = new Map([...further].map(([page, one]) => [page, plannedOf(one)]));
-	const levels = planLevels(recipe, plannedOf(picture), limits, planned);
+	const levels = planPyramid(recipe, plannedOf(picture), limits, planned);
 	const decoded = [picture, ...further.values()].reduce((sum, one) => sum + one.megapixels, 0);
 	return { picture, further, levels, megapixels: Math.max(decoded, megapixelsMade(levels, limits)) };
 }
 
-function plannedOf({ facts, animation, profile, drawing }: Inspected): Planned {
+function plannedOf({ facts, animation, profile, drawing }: Inspected): PlannedPicture {
 	return {
 		...facts,
 		frames: animation?.delay.length ?? 1,
 		hasProfile: profile !== undefined,
-		isDrawn: drawing !== undefined,
+		isVector: drawing !== undefined,
 	};
 }
 

@@ -3,76 +3,74 @@ import type { Facts } from '../../domain/picture.ts';
 import type { Analyser, Subject } from '../analysis/analysis.ts';
 import { analysersOf } from '../analysis/index.ts';
 import { firstFrame, open, type Pixels } from '../pixels/pixels.ts';
-import { withCopy } from '../plan/copy.ts';
-import { directOf } from '../plan/direct.ts';
-import type { Level } from '../plan/levels.ts';
-import type { PipelineListener } from './events.ts';
-import { openLanes } from './lanes.ts';
-import { makeDirectly, makeLevel, makeVariant } from './make.ts';
-import { reportSteps } from './report.ts';
-import { type PipelineInput, pageOf, type VariantWork } from './work.ts';
+import { withIntermediate } from '../plan/intermediate.ts';
+import type { PyramidLevel } from '../plan/pyramid.ts';
+import { findSinglePass } from '../plan/single-pass.ts';
+import { limitConcurrency } from './concurrency-limit.ts';
+import { type PipelineListener, reportSteps } from './progress.ts';
+import { inspectedPage, type PipelineInput, type RenderContext } from './render-context.ts';
+import { renderLevel, renderSinglePass, renderVariant } from './render-variant.ts';
 
-export type { PipelineListener, StepEvent, VariantOutput } from './events.ts';
-export type { KnownAsset, PipelineInput } from './work.ts';
+export type { PipelineListener, StepEvent, VariantOutput } from './progress.ts';
+export type { KnownAsset, PipelineInput } from './render-context.ts';
 
 export interface PipelineResult {
 	readonly facts: Facts;
 	readonly analysis: Analysis;
-	/** The copy that was wanted, where there is one. */
-	readonly copy?: Pixels | undefined;
+	/** Further sizes can be made from it; absent if none was asked for or it would not help. */
+	readonly intermediate?: Pixels | undefined;
 }
 
 /**
- * Makes every variant of a picture: bytes and a recipe in, bytes and facts out. Touches no disk and no network.
+ * Renders every variant of a picture: bytes and a recipe in, bytes and facts out. Touches neither disk nor network.
  *
  * @throws PicpipeError that names the step
  */
 export async function runPipeline(input: PipelineInput, listener: PipelineListener): Promise<PipelineResult> {
-	const { facts } = input.picture;
-	const { copying } = input;
-	const copied = copying && withCopy(input.levels, input.picture, copying.known);
-	const levels = copied?.levels ?? input.levels;
-	const unseen = analysersOf(input.recipe.analyse).filter((analyser) => !analyser.copyOf(facts));
-	const directs = new Map(levels.map((level) => [level, directOf(level, levels, pageOf(input, level), copied?.copy)]));
-	const known = copied?.isKnown ? copied.copy : undefined;
-	const left = levels.filter((level) => level !== known);
-	const report = reportSteps(left, [...directs.values()], unseen, listener);
-	const lanes = openLanes(input.lanes);
-	const work: VariantWork = { input, report, listener, lanes };
-	const made = new Map<Level, Pixels>();
-	let copy = known && copying?.known;
-	if (known && copy) made.set(known, copy);
+	const { facts, exif } = input.picture;
+	const cached = input.intermediate?.cached;
+	const planned = input.intermediate && withIntermediate(input.levels, input.picture, cached);
+	const levels = planned?.levels ?? input.levels;
+	const headerAnalysers = analysersOf(input.recipe.analyse).filter((analyser) => !analyser.scaleFor(facts));
+	const singlePasses = new Map(
+		levels.map((level) => [level, findSinglePass(level, levels, inspectedPage(input, level), planned?.intermediate)]),
+	);
+	const cachedLevel = planned?.isCached ? planned.intermediate : undefined;
+	const remaining = levels.filter((level) => level !== cachedLevel);
+	const runStep = reportSteps(remaining, [...singlePasses.values()], headerAnalysers, listener);
+	const limit = limitConcurrency(input.concurrency);
+	const context: RenderContext = { input, runStep, listener, limit };
+	const rendered = new Map<PyramidLevel, Pixels>();
+	let intermediate = cachedLevel && cached;
+	if (cachedLevel && intermediate) rendered.set(cachedLevel, intermediate);
 	const analysis: Record<string, unknown> = {};
 	const analyse = (analyser: Analyser, subject: Subject) =>
-		lanes.start(async () => {
-			const found = await report(analyser.name, async () => analyser.run(subject));
+		limit.start(async () => {
+			const found = await runStep(analyser.name, async () => analyser.run(subject));
 			if (found !== undefined) analysis[analyser.name] = found;
 		});
-	const { exif } = input.picture;
-	for (const analyser of unseen) analyse(analyser, { exif });
+	for (const analyser of headerAnalysers) analyse(analyser, { exif });
 
-	for (const [index, level] of left.entries()) {
-		const direct = directs.get(level);
-		if (direct) {
-			const base = level.base && made.get(level.base);
-			lanes.start(() => makeDirectly(direct, { level, levels, base }, work));
+	for (const [index, level] of remaining.entries()) {
+		const singlePass = singlePasses.get(level);
+		if (singlePass) {
+			const base = level.base && rendered.get(level.base);
+			limit.start(() => renderSinglePass(singlePass, { level, levels, base }, context));
 			continue;
 		}
-		const pixels = await lanes.run(() => makeLevel(level, levels, made, work)).catch(() => undefined);
+		const pixels = await limit.run(() => renderLevel(level, levels, rendered, context)).catch(() => undefined);
 		if (!pixels) break;
-		made.set(level, pixels);
-		if (level === copied?.copy) copy = pixels;
-		// What nothing is made of any more is held by its own variants alone: one page of a scan at a time, and not all.
-		const further = left.slice(index + 1);
-		for (const one of made.keys()) if (!further.some(({ base }) => base === one)) made.delete(one);
-		for (const variant of level.variants) {
-			lanes.start(() => makeVariant(variant, pixels, work));
-		}
+		rendered.set(level, pixels);
+		if (level === planned?.intermediate) intermediate = pixels;
+		// Drop levels that no other level needs, so that a scan holds one page at a time; their variants hold the pixels as long as they run.
+		const further = remaining.slice(index + 1);
+		for (const one of rendered.keys()) if (!further.some(({ base }) => base === one)) rendered.delete(one);
+		for (const variant of level.variants) limit.start(() => renderVariant(variant, pixels, context));
 		const still = firstFrame(pixels);
 		for (const analyser of level.analyse) {
 			analyse(analyser, { exif, copy: { pixels: still, open: () => open(still) } });
 		}
 	}
-	await lanes.finish();
-	return { facts, analysis: analysisSchema.parse(analysis), copy };
+	await limit.finish();
+	return { facts, analysis: analysisSchema.parse(analysis), intermediate };
 }

@@ -156,8 +156,8 @@ describe('metadata of variants', () => {
 		['cut off', Buffer.from('II*\0\x08\0\0\0\x05\0\x0e\x01', 'latin1')],
 		['a circle', Buffer.from('II*\0\x08\0\0\0\x01\0\x69\x87\x04\0\x01\0\0\0\x08\0\0\0', 'latin1')],
 	])('leaves out what is damaged: %s', async (_what, exif) => {
-		const { metadataOf } = await import('../../../src/pipeline/metadata/metadata.ts');
-		const attach = metadataOf({ mode: 'keep', gps: true }, { exif, xmp: Buffer.from('<dc:rights><rdf:li>') });
+		const { metadataWriter } = await import('../../../src/pipeline/metadata/metadata.ts');
+		const attach = metadataWriter({ mode: 'keep', gps: true }, { exif, xmp: Buffer.from('<dc:rights><rdf:li>') });
 		expect(attach).toBeUndefined();
 	});
 });

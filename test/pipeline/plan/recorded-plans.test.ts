@@ -4,10 +4,10 @@ import { type NamedRecipe, type Recipe, renderName } from '../../../src/domain/r
 import { PicpipeError } from '../../../src/errors.ts';
 import type { Size } from '../../../src/operations/operation.ts';
 import { asStored, type Inspected } from '../../../src/pipeline/inspect/inspect.ts';
-import { withCopy } from '../../../src/pipeline/plan/copy.ts';
-import { directOf } from '../../../src/pipeline/plan/direct.ts';
-import { type Level, type LevelVariant, needsFrames } from '../../../src/pipeline/plan/levels.ts';
+import { withIntermediate } from '../../../src/pipeline/plan/intermediate.ts';
 import { openPages } from '../../../src/pipeline/plan/pages.ts';
+import { type LevelVariant, needsFrames, type PyramidLevel } from '../../../src/pipeline/plan/pyramid.ts';
+import { findSinglePass } from '../../../src/pipeline/plan/single-pass.ts';
 import { analysisDigest, parseRecipe, planVariants, variantDigest } from '../../../src/pipeline/recipe/plan.ts';
 import { loadRecipes } from '../../../src/pipeline/recipe/recipes.ts';
 import { limits } from '../make.ts';
@@ -119,7 +119,7 @@ function nameOf({ format = 'jpeg', orientation = 1, frames = 1, alpha, profile, 
 	return [text(size), format, ...more, alpha && 'alpha', profile && 'profile'].filter(Boolean).join(' ');
 }
 
-function describeVariant({ variant, passes, frames, chained, later }: LevelVariant): unknown {
+function describeVariant({ variant, passes, frames, chained, deferred }: LevelVariant): unknown {
 	const outputs = passes.map(({ operation, options, input }) => operation.predict(input, options).output);
 	const [atMost] = outputs.slice(-1);
 	const half = atMost && { width: Math.ceil(atMost.width / 2), height: Math.ceil(atMost.height / 2) };
@@ -130,14 +130,14 @@ function describeVariant({ variant, passes, frames, chained, later }: LevelVaria
 		),
 		frames: only(frames > 1, frames),
 		chained: only(chained.length > 0, chained.map(describeVariant)),
-		deferred: later && {
-			names: later.variants.map(({ name }) => name),
-			whenHalf: half && describeVariant(later.plan(half)),
+		deferred: deferred && {
+			names: deferred.variants.map(({ name }) => name),
+			whenHalf: half && describeVariant(deferred.plan(half)),
 		},
 	};
 }
 
-function describeLevels(levels: readonly Level[], picture: Inspected): readonly unknown[] {
+function describeLevels(levels: readonly PyramidLevel[], picture: Inspected): readonly unknown[] {
 	return levels.map((level) => ({
 		scaled: describeScaling(level, levels, picture),
 		analyse: only(
@@ -149,9 +149,14 @@ function describeLevels(levels: readonly Level[], picture: Inspected): readonly 
 }
 
 /** @param intermediate the level that further sizes are made of */
-function describeScaling(level: Level, levels: readonly Level[], picture: Inspected, intermediate?: Level): string {
+function describeScaling(
+	level: PyramidLevel,
+	levels: readonly PyramidLevel[],
+	picture: Inspected,
+	intermediate?: PyramidLevel,
+): string {
 	const { base, page, isUpright, colour, kernel } = level;
-	const single = directOf(level, levels, isUpright ? picture : asStored(picture), intermediate);
+	const single = findSinglePass(level, levels, isUpright ? picture : asStored(picture), intermediate);
 	return [
 		text(level),
 		base && `of ${text(base)}`,
@@ -187,13 +192,14 @@ const planOf = (recipe: Recipe, picture: Inspected) =>
 const renderOf = (recipe: Recipe, picture: Inspected) =>
 	orRefusal(async () => {
 		const { levels } = await openPages(Buffer.alloc(0), recipe, limits, picture);
-		const known = { width: 1632, height: 1224 };
-		const [leaving, reusing] = [withCopy(levels, picture), withCopy(levels, picture, known)].map((copied) =>
-			copied?.levels.map((level) => describeScaling(level, copied.levels, picture, copied.copy)),
+		const cached = { width: 1632, height: 1224 };
+		const [leaving, reusing] = [withIntermediate(levels, picture), withIntermediate(levels, picture, cached)].map(
+			(planned) =>
+				planned?.levels.map((level) => describeScaling(level, planned.levels, picture, planned.intermediate)),
 		);
-		const isKnown = withCopy(levels, picture, known)?.isKnown ?? false;
+		const isCached = withIntermediate(levels, picture, cached)?.isCached ?? false;
 		const alone = levels.map((level) => describeScaling(level, levels, picture));
-		return { alone, leaving, reusing: only(isKnown, reusing) };
+		return { alone, leaving, reusing: only(isCached, reusing) };
 	});
 
 const line = (row: object) => `${JSON.stringify(row)}\n`;

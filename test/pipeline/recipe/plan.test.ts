@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { operations } from '../../../src/operations/index.ts';
 import { encoders } from '../../../src/pipeline/encoders/index.ts';
-import { megapixelsMade, planLevels, variantsOf } from '../../../src/pipeline/plan/levels.ts';
+import { megapixelsMade, planPyramid, variantsOf } from '../../../src/pipeline/plan/pyramid.ts';
 import { parseRecipe, planVariants, variantDigest } from '../../../src/pipeline/recipe/plan.ts';
 import { loadRecipes } from '../../../src/pipeline/recipe/recipes.ts';
 
@@ -259,16 +259,16 @@ describe('from', () => {
 	});
 });
 
-describe('planLevels', () => {
+describe('planPyramid', () => {
 	const limits = { maxMegapixels: 50, maxOutputDimension: 30_000 };
 	const plan = (recipe: unknown, width: number, height: number) =>
-		planLevels(parseRecipe('r', recipe).definition, { width, height }, limits);
+		planPyramid(parseRecipe('r', recipe).definition, { width, height }, limits);
 	const shown = (levels: ReturnType<typeof plan>) =>
 		levels.map((level) => `${level.width}×${level.height} of ${level.base ? level.base.width : 'file'}`);
 
 	it('decodes once and chains what is halved', async () => {
 		const web = (await loadRecipes(undefined)).get('web');
-		const levels = planLevels(web?.definition ?? expect.fail(), { width: 4000, height: 3000 }, limits);
+		const levels = planPyramid(web?.definition ?? expect.fail(), { width: 4000, height: 3000 }, limits);
 		expect(shown(levels)).toEqual(['1600×1200 of file', '800×600 of 1600', '400×300 of 800', '100×75 of 400']);
 		// 300×300 is cut from 400×300: no scaling of its own.
 		expect(levels[2]?.variants.map(({ variant }) => variant.name)).toEqual(['small', 'thumb']);
@@ -297,13 +297,13 @@ describe('planLevels', () => {
 		[50, [{ trim: {} }, { resize: { width: 9000 } }], { width: 10, height: 10 }],
 	])('knows that %f million pixels are made at most by %j', (megapixels, steps, size) => {
 		const { definition } = parseRecipe('r', { variants: { only: { steps, encode: [{ webp: {} }] } } });
-		expect(megapixelsMade(planLevels(definition, size, limits), limits)).toBeCloseTo(megapixels, 2);
+		expect(megapixelsMade(planPyramid(definition, size, limits), limits)).toBeCloseTo(megapixels, 2);
 	});
 
 	it('counts every frame, and variants that stand on others', () => {
 		const large = { from: 'only', steps: [{ resize: { width: 1000 } }], encode: [{ webp: {} }] };
 		const { definition } = parseRecipe('r', { variants: { only: { encode: [{ png: {} }] }, large } });
-		const levels = planLevels(definition, { width: 10, height: 10, frames: 5 }, limits);
+		const levels = planPyramid(definition, { width: 10, height: 10, frames: 5 }, limits);
 		expect(megapixelsMade(levels, limits)).toBe(5);
 	});
 
@@ -334,7 +334,7 @@ describe('planLevels', () => {
 	it('lets no variant be wider or higher than allowed, and asks nothing of pixels on the way', () => {
 		const narrow = { maxMegapixels: 50, maxOutputDimension: 800 };
 		const planNarrow = (recipe: unknown, width: number, height: number) =>
-			planLevels(parseRecipe('r', recipe).definition, { width, height }, narrow);
+			planPyramid(parseRecipe('r', recipe).definition, { width, height }, narrow);
 		expect(planNarrow(card({ width: 800 }), 400, 300)).toHaveLength(1);
 		expect(() => planNarrow(card({ height: 801 }), 400, 300)).toThrow(
 			expect.objectContaining({

@@ -116,7 +116,7 @@ it('is its first frame where that is asked for, and in a variant that holds both
 
 describe('steps', () => {
 	const looksAtAll = new Set(
-		operations.filter(({ isOfAllFrames, repeat }) => isOfAllFrames || repeat).map(({ name }) => name),
+		operations.filter(({ needsAllFrames, repeat }) => needsAllFrames || repeat).map(({ name }) => name),
 	);
 	const plain = operations.filter(({ name, assets }) => !looksAtAll.has(name) && !assets);
 
@@ -142,7 +142,7 @@ describe('steps', () => {
 				b: { from: 'a', steps: steps.slice(2), encode: [lossless] },
 			},
 		};
-		const made = await make(await animate(await stills()), recipe, { lanes: 2 });
+		const made = await make(await animate(await stills()), recipe, { concurrency: 2 });
 		const { frames } = await framesOf(made.variant('b').data);
 		const expected = await separately(steps);
 		for (const [index, frame] of frames.entries()) expect(difference(frame, expected[index])).toBe(0);

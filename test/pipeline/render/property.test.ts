@@ -8,8 +8,8 @@ import { operations } from '../../../src/operations/index.ts';
 import type { Size } from '../../../src/operations/operation.ts';
 import { encoders, keepsAnimation } from '../../../src/pipeline/encoders/index.ts';
 import type { Inspected } from '../../../src/pipeline/inspect/inspect.ts';
-import { type LevelVariant, planLevels, type WorkLimits } from '../../../src/pipeline/plan/levels.ts';
 import { openPages } from '../../../src/pipeline/plan/pages.ts';
+import { type LevelVariant, planPyramid, type WorkLimits } from '../../../src/pipeline/plan/pyramid.ts';
 import { parseRecipe, planVariants } from '../../../src/pipeline/recipe/plan.ts';
 import type { KnownAsset } from '../../../src/pipeline/render/run.ts';
 import { writtenOf } from '../../helpers/arbitrary.ts';
@@ -123,10 +123,10 @@ async function predict(file: Buffer, recipe: Recipe): Promise<ReadonlyMap<string
 	try {
 		const { picture, further } = await openPages(file, recipe, limits);
 		const pages = new Map([...further].map(([page, one]) => [page, plannedOf(one)]));
-		const levels = planLevels(recipe, plannedOf(picture), limits satisfies WorkLimits, pages);
+		const levels = planPyramid(recipe, plannedOf(picture), limits satisfies WorkLimits, pages);
 		const predicted = new Map<string, Size | undefined>(planVariants(recipe).map(({ name }) => [name, undefined]));
-		const follow = ({ variant, passes, chained, later }: LevelVariant, input: Size): void => {
-			if (later) return;
+		const follow = ({ variant, passes, chained, deferred }: LevelVariant, input: Size): void => {
+			if (deferred) return;
 			const last = passes.at(-1);
 			const size = last ? last.operation.predict(last.input, last.options).output : input;
 			predicted.set(variant.name, size);
@@ -203,14 +203,14 @@ it('whatever validates makes what was predicted, or fails with an error that has
 			fc.constantFrom(...Object.keys(sources)),
 			fc.constantFrom(...sizes),
 			recipes,
-			fc.record({ lanes: fc.constantFrom(1, 2), copying: fc.constantFrom(undefined, {}) }),
-			async (kind, size, recipe, { lanes, copying }) => {
+			fc.record({ concurrency: fc.constantFrom(1, 2), intermediate: fc.constantFrom(undefined, {}) }),
+			async (kind, size, recipe, { concurrency, intermediate }) => {
 				const file = await fileOf(kind, size);
 				const { definition } = parseRecipe('test', recipe);
 				const predicted = await predict(file, definition);
 				let made: Made;
 				try {
-					made = await make(file, recipe, { ...limits, lanes, assets, ...(copying && { copying }) });
+					made = await make(file, recipe, { ...limits, concurrency, assets, ...(intermediate && { intermediate }) });
 				} catch (error) {
 					if (!(error instanceof PicpipeError)) throw error;
 					count(error.code);

@@ -134,7 +134,7 @@ describe('recipe web', () => {
 
 	it('makes the same bytes each time, side by side too', async () => {
 		const file = await photograph({ width: 2000, height: 1500 });
-		const made = await Promise.all([make(file), make(file), make(file, undefined, { lanes: 3 })]);
+		const made = await Promise.all([make(file), make(file), make(file, undefined, { concurrency: 3 })]);
 		const bytes = made.map(({ outputs }) =>
 			outputs.map(({ name, sha256, digest }) => `${name} ${sha256} ${digest}`).sort(),
 		);
@@ -239,7 +239,7 @@ describe('variants', () => {
 		expect(await similarity(made.variant('only').data, expected)).toBeGreaterThan(0.98);
 	});
 
-	it.each([1, 4])('takes a variant from the pixels of another, in %i lanes', async (lanes) => {
+	it.each([1, 4])('takes a variant from the pixels of another, %i steps at a time', async (concurrency) => {
 		const file = await photograph({ width: 800, height: 600 });
 		const square = { resize: { width: 300, height: 300, position: 'right' } };
 		const chained = {
@@ -254,7 +254,7 @@ describe('variants', () => {
 				same: { from: 'square', encode: [{ png: {} }] },
 			},
 		};
-		const made = await make(file, chained, { lanes });
+		const made = await make(file, chained, { concurrency });
 		expect(made.outputs.map(({ name, format }) => `${name}.${format}`).sort()).toEqual([
 			'dot.png',
 			'same.png',

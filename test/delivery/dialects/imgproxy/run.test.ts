@@ -2,7 +2,7 @@ import sharp, { type Sharp } from 'sharp';
 import { describe, expect, it } from 'vitest';
 import type { RenderFormat, SourceFacts } from '../../../../src/delivery/dialects/image-request.ts';
 import type { Pixels } from '../../../../src/pipeline/pixels/pixels.ts';
-import { similarityTo } from '../../../../src/pipeline/quality/ssim.ts';
+import { similarityTo } from '../../../../src/pipeline/pixels/similarity.ts';
 import { photograph } from '../../../helpers/pictures.ts';
 import { assetsFrom, logo } from '../../../operations/assets.ts';
 import { difference, pixelsOf } from '../../../operations/pixels.ts';

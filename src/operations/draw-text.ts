@@ -1,4 +1,4 @@
-import { escapeMarkup } from '../domain/markup.ts';
+import { escapeXml } from '../domain/escape-xml.ts';
 import { PicpipeError } from '../errors.ts';
 import type { Layer } from './layer.ts';
 import { loadSharp } from './load-sharp.ts';
@@ -6,7 +6,7 @@ import type { Size } from './operation.ts';
 import { opacityOf } from './options.ts';
 
 /** How letters look. */
-export interface Style {
+export interface TextStyle {
 	/** Family. */
 	readonly font: string;
 	readonly weight: 'normal' | 'bold';
@@ -30,7 +30,7 @@ const measuredSize = 8;
  *
  * @throws PicpipeError `no-fonts`
  */
-export async function write(text: string, style: Style, room: Size): Promise<Layer> {
+export async function drawText(text: string, style: TextStyle, room: Size): Promise<Layer> {
 	if (!(await hasFonts())) throw new PicpipeError('no-fonts');
 	const visible = text.trimEnd();
 	let size = await fittingSize(visible, style, room);
@@ -43,7 +43,7 @@ export async function write(text: string, style: Style, room: Size): Promise<Lay
 	return letters;
 }
 
-async function fittingSize(text: string, style: Style, room: Size): Promise<number> {
+async function fittingSize(text: string, style: TextStyle, room: Size): Promise<number> {
 	const fits = async (size: number) => {
 		const scale = measuredSize / size;
 		const width = Math.max(1, Math.round(room.width * scale));
@@ -61,7 +61,7 @@ async function fittingSize(text: string, style: Style, room: Size): Promise<numb
 }
 
 /** Text becomes Pango's markup here and nowhere else: every character that means something there is escaped. */
-async function render(text: string, style: Style, width: number): Promise<Layer> {
+async function render(text: string, style: TextStyle, width: number): Promise<Layer> {
 	const sharp = await loadSharp();
 	const { font, weight, italic, size, colour, align } = style;
 	// Pango counts opacity to 65535, and takes 0 for none given.
@@ -69,7 +69,7 @@ async function render(text: string, style: Style, width: number): Promise<Layer>
 	try {
 		const { data, info } = await sharp({
 			text: {
-				text: `<span foreground="${colour.slice(0, 7)}" alpha="${alpha}">${escapeMarkup(text)}</span>`,
+				text: `<span foreground="${colour.slice(0, 7)}" alpha="${alpha}">${escapeXml(text)}</span>`,
 				// The comma ends the family, so that no word of it is taken for a style.
 				font: `${font}, ${weight} ${italic ? 'italic' : ''} ${size}px`,
 				align,

@@ -1,9 +1,9 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { variantSchema } from '../../../src/domain/variant.ts';
+import { searchQuality } from '../../../src/pipeline/encoders/quality.ts';
 import type { Pixels } from '../../../src/pipeline/pixels/pixels.ts';
-import { searchQuality } from '../../../src/pipeline/quality/search.ts';
-import { similarityTo } from '../../../src/pipeline/quality/ssim.ts';
+import { similarityTo } from '../../../src/pipeline/pixels/similarity.ts';
 import { photograph } from '../../helpers/pictures.ts';
 import { make, one } from '../make.ts';
 

@@ -3,7 +3,7 @@ import type { Recipe } from '../../domain/recipe.ts';
 import { PicpipeError } from '../../errors.ts';
 import { area } from '../../operations/geometry.ts';
 import type { Scaling, Size } from '../../operations/operation.ts';
-import type { Analyser, Pictured } from '../analysis/analysis.ts';
+import type { Analyser, PictureShape } from '../analysis/analysis.ts';
 import { analysersOf } from '../analysis/index.ts';
 import { encodersOf, keepsAnimation } from '../encoders/index.ts';
 import { maximumSvgSide } from '../inspect/svg-size.ts';
@@ -11,24 +11,24 @@ import { storedSize } from '../pixels/orientation.ts';
 import { type PlannedStep, type PlannedVariant, planVariants } from '../recipe/plan.ts';
 
 /** A step as it will be done to this picture. */
-export interface Pass extends PlannedStep {
+export interface PlannedPass extends PlannedStep {
 	/** Size of the picture as it comes to this step, were it made from the whole original. */
 	readonly input: Size;
 }
 
 export interface LevelVariant {
 	readonly variant: PlannedVariant;
-	readonly passes: readonly Pass[];
+	readonly passes: readonly PlannedPass[];
 	/** Those of the picture where it is an animation, and so is what becomes of it here or in a variant that stands on this one; else 1. */
 	readonly frames: number;
 	/** Variants that begin with what the last pass makes. */
 	readonly chained: readonly LevelVariant[];
 	/** What can be planned only when it is known what size the last pass has made; absent where that is known from the start. */
-	readonly later?: Later;
+	readonly deferred?: DeferredSteps;
 }
 
 /** The rest of a variant after a step whose result has a size that only the pixels tell. */
-export interface Later {
+export interface DeferredSteps {
 	/** Those that stand on the variant. */
 	readonly variants: readonly PlannedVariant[];
 	/** @throws PicpipeError `output-too-large` */
@@ -40,9 +40,9 @@ export interface Later {
  * is decoded from the file, which lets JPEG and WebP shrink while they load; the others are made from it or from each
  * other. So a picture is decoded once, and nothing is encoded that isn't asked for.
  */
-export interface Level extends Scaling {
+export interface PyramidLevel extends Scaling {
 	/** The level it is made from; undefined for one decoded from the file. */
-	readonly base: Level | undefined;
+	readonly base: PyramidLevel | undefined;
 	/** Of the original, counted from 1. */
 	readonly page: number;
 	/** Turned as its EXIF says; true as well where that says nothing. */
@@ -56,13 +56,13 @@ export interface Level extends Scaling {
 }
 
 /** What has to be known of a picture, or of a page of it, to plan the work on it. */
-export interface Planned extends Pictured {
+export interface PlannedPicture extends PictureShape {
 	/** As EXIF counts them, 1 to 8; upright when absent. Width and height are those of the picture upright. */
 	readonly orientation?: number;
 	/** It has a profile of its own. */
 	readonly hasProfile?: boolean;
 	/** It has no pixels before it is drawn, at whatever size. */
-	readonly isDrawn?: boolean;
+	readonly isVector?: boolean;
 }
 
 /** Largest picture that may be made, as a variant or on the way. */
@@ -85,15 +85,19 @@ const leastReduction = 1.5;
  * @param further pages beside the first, at least those that the recipe names
  * @throws PicpipeError `output-too-large`, before a pixel is decoded; `invalid-recipe`
  */
-export function planLevels(
+export function planPyramid(
 	recipe: Recipe,
-	picture: Planned,
+	picture: PlannedPicture,
 	limits: WorkLimits,
-	further: ReadonlyMap<number, Planned> = new Map(),
-): readonly Level[] {
+	further: ReadonlyMap<number, PlannedPicture> = new Map(),
+): readonly PyramidLevel[] {
 	const needs = new Map<
 		string,
-		Pick<Level, 'page' | 'isUpright' | 'colour'> & { scaling: Scaling; variants: LevelVariant[]; analyse: Analyser[] }
+		Pick<PyramidLevel, 'page' | 'isUpright' | 'colour'> & {
+			scaling: Scaling;
+			variants: LevelVariant[];
+			analyse: Analyser[];
+		}
 	>();
 	const needAt = (scaling: Scaling, { page = 1, isUpright = true, colour = 'srgb' as ColourOption } = {}) => {
 		const key = `${scaling.width}×${scaling.height} ${scaling.kernel} ${colour} ${page} ${isUpright}`;
@@ -109,19 +113,19 @@ export function planLevels(
 		const { orientation = 1 } = upright;
 		const isUpright = variant.isUpright || orientation === 1;
 		const from = isUpright ? upright : { ...upright, ...storedSize(upright, orientation) };
-		const { width, height } = from.isDrawn ? drawnFor(variant, from, limits) : from;
+		const { width, height } = from.isVector ? rasterSizeFor(variant, from, limits) : from;
 		const chain = planChain(variant, { width, height }, { planned, picture: from, limits });
-		const enough = enoughFor(chain.passes);
+		const enough = sufficientScaleFor(chain.passes);
 		const colour = from.hasProfile ? variant.output.colour : 'srgb';
 		const scaling = enough ?? { width, height, kernel: 'lanczos3' };
 		needAt(scaling, { page, isUpright, ...(colour && { colour }) }).variants.push(chain);
 	}
 	for (const analyser of analysersOf(recipe.analyse)) {
-		const copy = analyser.copyOf(picture);
+		const copy = analyser.scaleFor(picture);
 		if (copy) needAt(copy).analyse.push(analyser);
 	}
 
-	const levels: Level[] = [];
+	const levels: PyramidLevel[] = [];
 	for (const need of [...needs.values()].sort((a, b) => area(b.scaling) - area(a.scaling))) {
 		const { scaling, ...rest } = need;
 		const alike = levels.filter((level) =>
@@ -133,25 +137,25 @@ export function planLevels(
 }
 
 /** The copy of a picture that is enough for these passes, where it is not the picture itself. */
-function enoughFor([first, ...rest]: readonly Pass[]): Scaling | undefined {
+function sufficientScaleFor([first, ...rest]: readonly PlannedPass[]): Scaling | undefined {
 	if (!first) return undefined;
 	const { operation, options, input } = first;
-	const { enough } = operation.predict(input, options);
-	if (enough || !operation.turnedFrom) return enough;
-	const wanted = enoughFor(rest);
-	return wanted && operation.turnedFrom(wanted, options);
+	const { sufficientScale } = operation.predict(input, options);
+	if (sufficientScale || !operation.inputScale) return sufficientScale;
+	const wanted = sufficientScaleFor(rest);
+	return wanted && operation.inputScale(wanted, options);
 }
 
 /** The size at which a picture without pixels of its own is drawn for a variant: its own, or what a first step would enlarge it to. */
-function drawnFor({ steps: [first] }: PlannedVariant, picture: Size, { maxMegapixels }: WorkLimits): Size {
-	const drawn = first?.operation.predict(picture, first.options).drawn;
+function rasterSizeFor({ steps: [first] }: PlannedVariant, picture: Size, { maxMegapixels }: WorkLimits): Size {
+	const drawn = first?.operation.predict(picture, first.options).rasterSize;
 	if (!drawn || area(drawn) > maxMegapixels * 1e6 || Math.max(drawn.width, drawn.height) > maximumSvgSide)
 		return picture;
 	return drawn;
 }
 
 /** The smallest level that is large enough, else the largest. */
-function baseFor(scaling: Scaling, levels: readonly Level[]): Level | undefined {
+function baseFor(scaling: Scaling, levels: readonly PyramidLevel[]): PyramidLevel | undefined {
 	const good = levels.findLast((level) => level.width >= scaling.width * leastReduction);
 	if (good) return good;
 	const [largest] = levels;
@@ -160,11 +164,11 @@ function baseFor(scaling: Scaling, levels: readonly Level[]): Level | undefined 
 }
 
 /** Every variant of these levels, chained ones too. */
-export function variantsOf(levels: readonly Level[]): readonly PlannedVariant[] {
-	const withChained = ({ variant, chained, later }: LevelVariant): PlannedVariant[] => [
+export function variantsOf(levels: readonly PyramidLevel[]): readonly PlannedVariant[] {
+	const withChained = ({ variant, chained, deferred }: LevelVariant): PlannedVariant[] => [
 		variant,
 		...chained.flatMap(withChained),
-		...(later?.variants ?? []),
+		...(deferred?.variants ?? []),
 	];
 	return levels.flatMap((level) => level.variants.flatMap(withChained));
 }
@@ -176,22 +180,22 @@ const mostGrowth = 1.5;
  * The largest picture, with all of its frames, that is made of these levels, in millions of pixels. Where its size is known only
  * when a step before it is done, what enlarges is counted as the largest that is allowed.
  */
-export function megapixelsMade(levels: readonly Level[], limits: WorkLimits): number {
+export function megapixelsMade(levels: readonly PyramidLevel[], limits: WorkLimits): number {
 	return Math.max(0, ...levels.flatMap(({ variants }) => variants.map((variant) => megapixelsOf(variant, limits))));
 }
 
-function megapixelsOf({ passes, frames, chained, later }: LevelVariant, limits: WorkLimits): number {
+function megapixelsOf({ passes, frames, chained, deferred }: LevelVariant, limits: WorkLimits): number {
 	const sizes = passes.map(({ operation, options, input }) => {
 		const { output, peak = output } = operation.predict(input, options);
 		return { output, pixels: area(peak) * frames };
 	});
 	const own = Math.max(0, ...sizes.map(({ pixels }) => pixels)) / 1e6;
 	const last = sizes.at(-1)?.output;
-	const rest = later && last ? [megapixelsLater(later, last, limits)] : [];
+	const rest = deferred && last ? [megapixelsLater(deferred, last, limits)] : [];
 	return Math.max(own, ...rest, ...chained.map((one) => megapixelsOf(one, limits)));
 }
 
-function megapixelsLater(later: Later, atMost: Size, limits: WorkLimits): number {
+function megapixelsLater(later: DeferredSteps, atMost: Size, limits: WorkLimits): number {
 	try {
 		const largest = later.plan(atMost);
 		const made = megapixelsOf(largest, limits);
@@ -204,7 +208,7 @@ function megapixelsLater(later: Later, atMost: Size, limits: WorkLimits): number
 }
 
 /** Are all frames of an animation needed on a level, for its variants or for a level that is made from it? */
-export function needsFrames(level: Level, levels: readonly Level[]): boolean {
+export function needsFrames(level: PyramidLevel, levels: readonly PyramidLevel[]): boolean {
 	if (level.variants.some(({ frames }) => frames > 1)) return true;
 	return levels.some((other) => other.base === level && needsFrames(other, levels));
 }
@@ -213,7 +217,7 @@ interface Whole {
 	/** Every variant of the recipe. */
 	readonly planned: readonly PlannedVariant[];
 	/** The original. */
-	readonly picture: Pictured;
+	readonly picture: PictureShape;
 	readonly limits: WorkLimits;
 }
 
@@ -224,7 +228,7 @@ function planChain(variant: PlannedVariant, input: Size, whole: Whole, steps = v
 	if (left) {
 		// Planned for the largest size that is possible, too much would be refused.
 		const plan = (made: Size) => planChain(variant, made, whole, left);
-		return { variant, passes, frames, chained: [], later: { variants: allStandingOn(variant, whole), plan } };
+		return { variant, passes, frames, chained: [], deferred: { variants: allStandingOn(variant, whole), plan } };
 	}
 	checkOutput(variant, output, whole.limits);
 	const chained = standingOn(variant, whole).map((one) => planChain(one, output, whole));
@@ -252,11 +256,11 @@ function planPasses(
 	steps: readonly PlannedStep[],
 	input: Size,
 	whole: Whole,
-): { passes: readonly Pass[]; output: Size; left?: readonly PlannedStep[] } {
+): { passes: readonly PlannedPass[]; output: Size; left?: readonly PlannedStep[] } {
 	const { picture, limits } = whole;
 	const frames = framesOf(variant, whole);
 	const most = Math.max(area(picture) * frames, limits.maxMegapixels * 1e6);
-	const passes: Pass[] = [];
+	const passes: PlannedPass[] = [];
 	let size = input;
 	for (const [index, { operation, options: written }] of steps.entries()) {
 		for (const options of operation.passes?.(size, written) ?? [written]) {

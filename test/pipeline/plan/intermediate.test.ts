@@ -4,8 +4,6 @@ import { cut, photograph, similarity } from '../../helpers/pictures.ts';
 import { thrownBy } from '../../helpers/thrown.ts';
 import { type Made, make, one } from '../make.ts';
 
-const copying = {};
-
 function stepsOf({ steps }: Made): readonly string[] {
 	return steps.map(({ step }) => step);
 }
@@ -14,7 +12,7 @@ function sizeOf(picture: { readonly width: number; readonly height: number } | u
 	return picture && [picture.width, picture.height];
 }
 
-describe('a copy', () => {
+describe('an intermediate', () => {
 	it.each([
 		// Of what the decoder scales by 8, by 4 and by 2, the largest that it still does.
 		['an eighth', { width: 200 }, [266, 200]],
@@ -23,10 +21,10 @@ describe('a copy', () => {
 		['all of it, up to three million pixels', { width: 1000 }, [2000, 1500]],
 	])('of a JPEG is as large as %s needs no more decoding for', async (_what, resize, size) => {
 		const file = await photograph({ width: 2400, height: 1800 });
-		const made = await make(file, one([{ resize }]), { copying });
+		const made = await make(file, one([{ resize }]), { intermediate: {} });
 		expect(stepsOf(made)).toEqual(['decode', 'scale and encode only.webp']);
 		expect(made.steps.at(-1)?.done).toBe(1);
-		expect(sizeOf(made.copy)).toEqual(size);
+		expect(sizeOf(made.intermediate)).toEqual(size);
 	});
 
 	it.each([
@@ -39,11 +37,11 @@ describe('a copy', () => {
 		for (const orientation of [1, 6]) {
 			const file = await photograph({ width: 1600, height: 1200, orientation });
 			const recipe = one([{ resize }], [{ jpeg: { quality: 90 } }]);
-			const { copy } = await make(file, one([{ resize: { width: 390 } }]), { copying });
+			const { intermediate } = await make(file, one([{ resize: { width: 390 } }]), { intermediate: {} });
 			const alone = (await make(file, recipe)).variant('only');
-			const made = await make(file, recipe, { copying: { known: copy } });
+			const made = await make(file, recipe, { intermediate: { cached: intermediate } });
 			expect(stepsOf(made)).toEqual(['scale and encode only.jpg']);
-			expect(made.copy).toBe(copy);
+			expect(made.intermediate).toBe(intermediate);
 			const copied = made.variant('only');
 			expect([copied.width, copied.height, copied.digest]).toEqual([alone.width, alone.height, alone.digest]);
 			expect(await similarity(copied.data, alone.data)).toBeGreaterThan(0.97);
@@ -52,10 +50,10 @@ describe('a copy', () => {
 
 	it('serves further steps and several encodings as well', async () => {
 		const file = await photograph({ width: 1600, height: 1200 });
-		const { copy } = await make(file, one([{ resize: { width: 500 } }]), { copying });
+		const { intermediate } = await make(file, one([{ resize: { width: 500 } }]), { intermediate: {} });
 		const recipe = one([{ resize: { width: 200 } }, { blur: { sigma: 2 } }], [{ webp: {} }, { jpeg: {} }]);
 		const alone = await make(file, recipe);
-		const made = await make(file, recipe, { copying: { known: copy } });
+		const made = await make(file, recipe, { intermediate: { cached: intermediate } });
 		expect(stepsOf(made)).toEqual(['scale to 200×150', 'encode only.webp', 'encode only.jpg']);
 		expect(made.steps.at(-1)?.done).toBe(1);
 		for (const format of ['webp', 'jpeg']) {
@@ -72,25 +70,27 @@ describe('a copy', () => {
 			.composite([{ input: await image.toBuffer(), left: 100, top: 100 }])
 			.png()
 			.toBuffer();
-		const { copy } = await make(file, one([{ resize: { width: 300 } }]), { copying });
-		expect([sizeOf(copy), copy?.channels]).toEqual([[800, 600], 4]);
+		const { intermediate } = await make(file, one([{ resize: { width: 300 } }]), { intermediate: {} });
+		expect([sizeOf(intermediate), intermediate?.channels]).toEqual([[800, 600], 4]);
 		for (const encode of [{ webp: { lossless: true } }, { jpeg: { quality: 95 } }]) {
 			const recipe = one([{ resize: { width: 200 } }], [encode]);
 			const alone = (await make(file, recipe)).variant('only');
-			const copied = (await make(file, recipe, { copying: { known: copy } })).variant('only');
+			const copied = (await make(file, recipe, { intermediate: { cached: intermediate } })).variant('only');
 			expect(await similarity(copied.data, alone.data)).toBeGreaterThan(0.97);
 		}
 	});
 
 	it('is the size itself where a larger one would hardly be larger, and is made anew where it is too small', async () => {
 		const file = await photograph({ width: 1600, height: 1200 });
-		const near = await make(file, one([{ resize: { width: 520 } }]), { copying });
+		const near = await make(file, one([{ resize: { width: 520 } }]), { intermediate: {} });
 		expect(stepsOf(near)).toEqual(['decode', 'encode only.webp']);
-		expect(sizeOf(near.copy)).toEqual([520, 390]);
-		const larger = await make(file, one([{ resize: { width: 500 } }]), { copying: { known: near.copy } });
+		expect(sizeOf(near.intermediate)).toEqual([520, 390]);
+		const larger = await make(file, one([{ resize: { width: 500 } }]), { intermediate: { cached: near.intermediate } });
 		expect(stepsOf(larger)).toEqual(['decode', 'encode only.webp']);
-		expect(sizeOf(larger.copy)).toEqual([500, 375]);
-		const smaller = await make(file, one([{ resize: { width: 470 } }]), { copying: { known: near.copy } });
+		expect(sizeOf(larger.intermediate)).toEqual([500, 375]);
+		const smaller = await make(file, one([{ resize: { width: 470 } }]), {
+			intermediate: { cached: near.intermediate },
+		});
 		expect(stepsOf(smaller)).toEqual(['scale and encode only.webp']);
 	});
 
@@ -101,15 +101,15 @@ describe('a copy', () => {
 		['it is too large', one([{ flip: {} }]), { width: 2400, height: 1800 }],
 	])('is not made where %s', async (_what, recipe, options) => {
 		const file = await photograph({ width: 1600, height: 1200, ...options });
-		const made = await make(file, recipe, { copying });
-		expect(made.copy).toBeUndefined();
+		const made = await make(file, recipe, { intermediate: {} });
+		expect(made.intermediate).toBeUndefined();
 		expect(stepsOf(made)).toEqual(stepsOf(await make(file, recipe)));
 	});
 
 	it('is not made of a file that ends early', async () => {
 		const file = await photograph({ width: 1600, height: 1200 });
 		for (const resize of [{ width: 300 }, { width: 300, height: 40, position: 'top' }]) {
-			const error = await thrownBy(() => make(cut(file, 60), one([{ resize }]), { copying }));
+			const error = await thrownBy(() => make(cut(file, 60), one([{ resize }]), { intermediate: {} }));
 			expect(error).toMatchObject({ class: 'corrupt', step: 'decode' });
 		}
 	});

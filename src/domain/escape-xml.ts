@@ -7,6 +7,6 @@ const entities: Readonly<Record<string, string>> = {
 };
 
 /** Text from outside as plain text of HTML, XML or Pango markup, in elements and in quoted attributes alike. */
-export function escapeMarkup(text: string): string {
+export function escapeXml(text: string): string {
 	return text.replaceAll(/[&<>"']/g, (character) => entities[character] ?? '');
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { Recipe } from '../../../src/domain/recipe.ts';
-import { analysisDigest, parseRecipe, planVariants, variantDigest } from '../../../src/pipeline/recipe/plan.ts';
-import { remainder } from '../../../src/pipeline/recipe/remainder.ts';
+import type { Recipe } from '../../src/domain/recipe.ts';
+import { missingRecipe } from '../../src/intake/missing-variants.ts';
+import { analysisDigest, parseRecipe, planVariants, variantDigest } from '../../src/pipeline/recipe/plan.ts';
 
 const recipe = parseRecipe('shop', {
 	analyse: ['thumbhash'],
@@ -15,7 +15,7 @@ const recipe = parseRecipe('shop', {
 
 /** What would be made: `card.webp` and so on, bases without an encoding as `large`. */
 function left(there: readonly string[], isAnalysed = true): string[] | undefined {
-	const rest = remainder(recipe, ({ name }, { encoder }) => there.includes(`${name}.${encoder.name}`), isAnalysed);
+	const rest = missingRecipe(recipe, ({ name }, { encoder }) => there.includes(`${name}.${encoder.name}`), isAnalysed);
 	return (
 		rest && [
 			...rest.analyse,
@@ -29,9 +29,9 @@ function left(there: readonly string[], isAnalysed = true): string[] | undefined
 const all = ['card.webp', 'card.jpeg', 'icon.png', 'large.webp', 'other.webp'];
 const allBut = (...names: string[]) => all.filter((name) => !names.includes(name));
 
-describe('remainder', () => {
+describe('missingRecipe', () => {
 	it('is the whole recipe where nothing is there, and nothing where all is', () => {
-		expect(remainder(recipe, () => false, false)).toEqual(recipe);
+		expect(missingRecipe(recipe, () => false, false)).toEqual(recipe);
 		expect(left(all)).toBeUndefined();
 	});
 
@@ -53,7 +53,7 @@ describe('remainder', () => {
 			planVariants(of).flatMap((variant) =>
 				variant.encodings.map((encoding) => `${variant.name} ${variantDigest('aa', variant, encoding)}`),
 			);
-		const rest = remainder(recipe, ({ name }) => name !== 'icon', true) ?? expect.fail();
+		const rest = missingRecipe(recipe, ({ name }) => name !== 'icon', true) ?? expect.fail();
 		expect(digests(rest)).toHaveLength(1);
 		expect(digests(recipe)).toEqual(expect.arrayContaining(digests(rest)));
 	});

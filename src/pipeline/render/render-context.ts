@@ -1,0 +1,54 @@
+import type { Recipe } from '../../domain/recipe.ts';
+import type { Asset } from '../../operations/operation.ts';
+import { asStored, type Inspected } from '../inspect/inspect.ts';
+import type { Pixels } from '../pixels/pixels.ts';
+import type { PyramidLevel } from '../plan/pyramid.ts';
+import type { ConcurrencyLimit } from './concurrency-limit.ts';
+import type { PipelineListener, RunStep } from './progress.ts';
+
+/** A picture that steps use, such as a logo, and the digest of its file. */
+export interface KnownAsset extends Asset {
+	readonly sha256: string;
+}
+
+export interface PipelineInput {
+	/** The original. */
+	readonly file: Buffer;
+	/** SHA-256 of the original. */
+	readonly sha256: string;
+	/** The first page, as `openPages` returned it. */
+	readonly picture: Inspected;
+	/** The other pages that the recipe uses, by number, as `openPages` returned them. */
+	readonly further?: ReadonlyMap<number, Inspected>;
+	/** A recipe that `parseRecipe` returned. */
+	readonly recipe: Recipe;
+	/** The work that `openPages` planned. */
+	readonly levels: readonly PyramidLevel[];
+	/** The other pictures that the recipe's steps name (`assetsOf`). */
+	readonly assets?: ReadonlyMap<string, KnownAsset>;
+	/** Asks for an intermediate, which further sizes can be made from. `cached` is the one that is in memory already. */
+	readonly intermediate?: { readonly cached?: Pixels | undefined };
+	/** Steps that may run at the same time; 1 is best when other pictures keep the cores busy. */
+	readonly concurrency: number;
+}
+
+/** Shared by all variants of a picture while they are rendered. */
+export interface RenderContext {
+	readonly input: PipelineInput;
+	readonly runStep: RunStep;
+	readonly listener: PipelineListener;
+	readonly limit: ConcurrencyLimit;
+}
+
+/** For recipes that name no other picture. */
+export const noAssets: ReadonlyMap<string, KnownAsset> = new Map();
+
+/** The page of the original that a level or variant is made from, upright or as stored. */
+export function inspectedPage(
+	{ picture, further }: PipelineInput,
+	{ page, isUpright }: Pick<PyramidLevel, 'page' | 'isUpright'>,
+): Inspected {
+	const found = page === picture.page ? picture : further?.get(page);
+	if (!found) throw new TypeError(`Expected to know page ${page}.`);
+	return isUpright ? found : asStored(found);
+}

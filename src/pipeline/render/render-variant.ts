@@ -1,0 +1,114 @@
+import { createHash } from 'node:crypto';
+import { profileFor } from '../colour/profile.ts';
+import { decode, decodeFrames, openPhotograph } from '../decode/decode.ts';
+import type { Encoder } from '../encoders/index.ts';
+import { metadataWriter } from '../metadata/metadata.ts';
+import { firstFrame, open, type Pixels, scaled } from '../pixels/pixels.ts';
+import { type LevelVariant, needsFrames, type PyramidLevel } from '../plan/pyramid.ts';
+import type { SinglePass } from '../plan/single-pass.ts';
+import { type PlannedEncoding, type PlannedVariant, variantDigest } from '../recipe/plan.ts';
+import { applySteps } from './apply-steps.ts';
+import { chooseEncoder, type EncodedVariant, encodeVariant, type FileExtras, runEncoder } from './encode-variant.ts';
+import { inspectedPage, noAssets, type RenderContext } from './render-context.ts';
+
+/** Renders a variant from the pixels of its level, and starts the variants that build on it. */
+export async function renderVariant(planned: LevelVariant, pixels: Pixels, context: RenderContext): Promise<void> {
+	const { runStep, limit } = context;
+	const { assets = noAssets } = context.input;
+	let started = performance.now();
+	const applied = await applySteps(planned, planned.frames > 1 ? pixels : firstFrame(pixels), assets);
+	const { variant, chained } = applied.planned;
+	const { pixels: shared } = applied;
+	const { metadata, colour } = variant.output;
+	const picture = inspectedPage(context.input, variant);
+	const extras: FileExtras = {
+		attach: metadataWriter(metadata, picture),
+		profile: await profileFor(colour, picture.profile),
+	};
+	if (shared) for (const next of chained) limit.start(() => renderVariant(next, shared, context));
+	for (const encoding of variant.encodings) {
+		const choice = await chooseEncoder(encoding, applied);
+		const step = `encode ${variant.name}.${choice.encoder.extension}`;
+		const encoded = await runStep(
+			step,
+			() => encodeVariant(applied, choice, extras, step),
+			({ data }) => data.length,
+		);
+		const milliseconds = performance.now() - started;
+		started = performance.now();
+		publishVariant(context, variant, encoding, choice.encoder, { ...encoded, milliseconds });
+	}
+}
+
+/** Renders a level in a single pass. On any error or warning it starts over the long way, which decides whether the picture is damaged. */
+export async function renderSinglePass(
+	{ variant, pass, encoding, encoder }: SinglePass,
+	from: { readonly level: PyramidLevel; readonly levels: readonly PyramidLevel[]; readonly base: Pixels | undefined },
+	context: RenderContext,
+): Promise<void> {
+	const { level, levels, base } = from;
+	const { options } = encoding;
+	const { input, runStep } = context;
+	const picture = inspectedPage(input, level);
+	const started = performance.now();
+	const step = `${base ? 'scale' : 'decode'} and encode ${variant.variant.name}.${encoder.extension}`;
+	const attach = metadataWriter(variant.variant.output.metadata, picture);
+	const opened = base ? open(base) : openPhotograph(input.file, picture);
+	const scaled = await pass.operation.apply(opened, pass.options, pass.input, noAssets);
+	const image = encoder.apply(attach ? attach(scaled) : scaled, options);
+	const encoded = await runStep(
+		step,
+		() => runEncoder(image),
+		({ data }) => data.length,
+	).catch(() => undefined);
+	if (!encoded) {
+		const rendered = new Map(level.base && base && [[level.base, base]]);
+		return renderVariant(variant, await renderLevel(level, levels, rendered, context), context);
+	}
+	const milliseconds = performance.now() - started;
+	publishVariant(context, variant.variant, encoding, encoder, { ...encoded, milliseconds });
+}
+
+function publishVariant(
+	{ input, listener }: RenderContext,
+	variant: PlannedVariant,
+	encoding: PlannedEncoding,
+	{ name, type, extension }: Encoder,
+	{ data, ...encoded }: EncodedVariant & { readonly milliseconds: number },
+): void {
+	listener.onVariant({
+		name: variant.name,
+		format: name,
+		type,
+		extension,
+		digest: variantDigest(input.sha256, variant, encoding, input.assets ?? noAssets),
+		sha256: createHash('sha256').update(data).digest('hex'),
+		data,
+		...encoded,
+	});
+}
+
+/** Decodes a level, or scales it from its base. @param rendered pixels of the levels that are still needed */
+export async function renderLevel(
+	level: PyramidLevel,
+	levels: readonly PyramidLevel[],
+	rendered: ReadonlyMap<PyramidLevel, Pixels>,
+	{ input, runStep }: RenderContext,
+): Promise<Pixels> {
+	const { file } = input;
+	const picture = inspectedPage(input, level);
+	const keepsFrames = needsFrames(level, levels);
+	const base = level.base && rendered.get(level.base);
+	if (!base) {
+		return runStep(
+			'decode',
+			() => (keepsFrames ? decodeFrames(file, picture, level) : decode(file, picture, level, level.colour)),
+			() => file.length,
+		);
+	}
+	return runStep(
+		`scale to ${level.width}×${level.height}`,
+		() => scaled(keepsFrames ? base : firstFrame(base), level),
+		(pixels) => pixels.data.length,
+	);
+}
