@@ -1,4 +1,5 @@
-import { maximumWebhookSecrets, settings } from '../../src/config/index.ts';
+import { settings } from '../../src/config/index.ts';
+import { maximumWebhookSecrets } from '../../src/config/webhooks.ts';
 import { maximumEndpoints } from '../../src/webhooks/endpoint.ts';
 import { bodyOf, eventDocs, pictureEvent } from '../../src/webhooks/event.ts';
 import { signedHeaders } from '../../src/webhooks/send.ts';

@@ -1,4 +1,5 @@
-import { ConfigError, longestAddressLife, readConfig } from '../config/index.ts';
+import { maximumUrlLifetime } from '../config/delivery.ts';
+import { ConfigError, readConfig } from '../config/index.ts';
 import { survivesBrokenOutput } from '../supervisor/output.ts';
 
 /** Flags of `picpipe sign`. */
@@ -24,8 +25,8 @@ export async function runSign(options: string, source: string, { format, expires
 
 function secondsOf(text: string): number {
 	const seconds = /^\d{1,9}$/.test(text) ? Number(text) : 0;
-	if (seconds >= 1 && seconds <= longestAddressLife) return seconds;
+	if (seconds >= 1 && seconds <= maximumUrlLifetime) return seconds;
 	throw new ConfigError([
-		`--expires: expected an integer from 1 to ${longestAddressLife} (seconds from now) but received "${text}"`,
+		`--expires: expected an integer from 1 to ${maximumUrlLifetime} (seconds from now) but received "${text}"`,
 	]);
 }

@@ -1,4 +1,4 @@
-import type { SigningPair } from '../config/index.ts';
+import type { SigningPair } from '../config/delivery.ts';
 import { PicpipeError } from '../errors.ts';
 import type { DialectOptions, ImageSource } from './dialects/image-request.ts';
 import { imgproxyPath, parseImgproxy } from './dialects/imgproxy.ts';

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import type { Room } from '../config/index.ts';
+import type { DiskSpace } from '../config/connections.ts';
 import { PicpipeError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
 import type { Queues } from '../queue/queues.ts';
@@ -21,7 +21,7 @@ export interface PressureOptions {
 	/** Waiting jobs at which nothing more is accepted; infinity for no limit. */
 	readonly maxQueue: number;
 	/** Room that has to be left in the storage. */
-	readonly minDiskFree: Room;
+	readonly minDiskFree: DiskSpace;
 	readonly log: Logger;
 }
 

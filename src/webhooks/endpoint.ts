@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { typeidUnboxed } from 'typeid-js';
 import * as z from 'zod';
-import { isWebhookSecret, maximumWebhookSecrets } from '../config/index.ts';
+import { isWebhookSecret, maximumWebhookSecrets } from '../config/webhooks.ts';
 import { stored, storedWord } from '../domain/stored.ts';
 import { eventTypes } from './event.ts';
 

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { Room } from '../../src/config/index.ts';
+import type { DiskSpace } from '../../src/config/connections.ts';
 import { openPressure } from '../../src/intake/pressure.ts';
 import { createLogger } from '../../src/observe/log.ts';
 import { openQueues, type Queues } from '../../src/queue/queues.ts';
@@ -14,7 +14,7 @@ import { thrownBy } from '../helpers/thrown.ts';
 interface Given {
 	readonly redis?: Redis;
 	readonly maxQueue?: number;
-	readonly minDiskFree?: Room;
+	readonly minDiskFree?: DiskSpace;
 	readonly storage?: Partial<Storage>;
 }
 
@@ -66,7 +66,7 @@ describe('back-pressure', () => {
 		await expect.poll(() => pressure.check(), { timeout: 3_000 }).toBeUndefined();
 	});
 
-	it.each<[Room, number, boolean]>([
+	it.each<[DiskSpace, number, boolean]>([
 		[{ bytes: 1_000 }, 1_000, true],
 		[{ bytes: 1_001 }, 1_000, false],
 		[{ percent: 10 }, 1_000, true],

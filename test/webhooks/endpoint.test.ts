@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { isWebhookSecret } from '../../src/config/index.ts';
+import { isWebhookSecret } from '../../src/config/webhooks.ts';
 import { makeEndpoint, newSecret, signingSecrets, withNewSecret } from '../../src/webhooks/endpoint.ts';
 import { secret } from '../helpers/sink.ts';
 

@@ -1,6 +1,7 @@
 import type { RequestHandler } from 'express';
 import * as z from 'zod';
-import { longestAddressLife, settings } from '../../config/index.ts';
+import { maximumUrlLifetime } from '../../config/delivery.ts';
+import { settings } from '../../config/index.ts';
 import { signedPath } from '../../delivery/sign.ts';
 import { below, maximumAddress } from '../../delivery/sign-path.ts';
 import { PicpipeError } from '../../errors.ts';
@@ -16,7 +17,7 @@ export const signBodySchema = z
 		id: z.string().optional().describe('Id of a picture.'),
 		url: z.string().optional().describe('Address of a picture elsewhere, instead of `id`.'),
 		format: z.string().optional().describe('Format of the result, such as `webp`; as `options` say when absent.'),
-		expires: z.int().min(1).max(longestAddressLife).optional().describe('Seconds after which the address is refused.'),
+		expires: z.int().min(1).max(maximumUrlLifetime).optional().describe('Seconds after which the address is refused.'),
 	})
 	.refine(({ id, url }) => (id === undefined) !== (url === undefined), {
 		path: ['id'],

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { isWebhookSecret } from '../../config/index.ts';
+import { isWebhookSecret } from '../../config/webhooks.ts';
 import { shownUrl } from '../../domain/picture.ts';
 import { knownPart } from '../../domain/stored.ts';
 import { type Disabled, type EndpointRecord, maximumDescription } from '../../webhooks/endpoint.ts';

@@ -1,0 +1,147 @@
+import { hostList, integer, listOf, matching, oneOf, optional, secret, secretList, setting, yesOrNo } from './kinds.ts';
+
+/** A key and a salt, as imgproxy has them: both hex, at least 16 bytes. */
+export interface SigningPair {
+	readonly key: Buffer;
+	readonly salt: Buffer;
+}
+
+/** Longest lifetime of a signed URL, seconds: ten years. */
+export const maximumUrlLifetime = 315_360_000;
+
+/** Maximum pairs tried for one signature: two during a rotation, and a few more. */
+const maximumPairs = 10;
+
+const pairList = listOf(
+	'pairs <key>:<salt> of hex digits, at least 32 each, separated by commas',
+	(item): SigningPair | undefined => {
+		const [, key, salt] = /^((?:[0-9a-f]{2}){16,}):((?:[0-9a-f]{2}){16,})$/i.exec(item) ?? [];
+		return key && salt ? { key: Buffer.from(key, 'hex'), salt: Buffer.from(salt, 'hex') } : undefined;
+	},
+	maximumPairs,
+);
+
+/** Images that are made for URLs. */
+export const delivery = {
+	title: 'Image URLs',
+	settings: {
+		deliveryKeys: secret(
+			optional(
+				'PICPIPE_DELIVERY_KEYS',
+				pairList,
+				'Keys and salts for URLs below `/img` and `/ipx`. The first pair signs; all pairs verify.',
+			),
+		),
+		deliveryUnsigned: setting(
+			'PICPIPE_DELIVERY_UNSIGNED',
+			oneOf('local', 'true', 'false'),
+			'local',
+			'Serves unsigned URLs. `local`: only while no API key exists, so that only this machine is served.',
+		),
+		deliveryHosts: optional(
+			'PICPIPE_DELIVERY_HOSTS',
+			hostList,
+			'Hosts whose pictures image URLs may name by URL, redirects included. Default: none.',
+		),
+		deliverySeconds: setting(
+			'PICPIPE_DELIVERY_SECONDS',
+			integer(0, 31_536_000, 'seconds'),
+			31_536_000,
+			'`Cache-Control: max-age` of images from signed URLs.',
+		),
+		deliveryUnsignedSeconds: setting(
+			'PICPIPE_DELIVERY_UNSIGNED_SECONDS',
+			integer(0, 31_536_000, 'seconds'),
+			3_600,
+			'`Cache-Control: max-age` of images from unsigned URLs.',
+		),
+		deliveryMegabytes: setting(
+			'PICPIPE_DELIVERY_MEGABYTES',
+			integer(0, 1_000_000, 'MB'),
+			64,
+			'Memory of each API process that caches small, frequently requested images.',
+		),
+		deliveryRemember: setting(
+			'PICPIPE_DELIVERY_REMEMBER_SECONDS',
+			integer(0, 3_600, 'seconds'),
+			5,
+			'How long an API process serves a cached image without checking that its picture still exists.',
+		),
+		accelRedirect: optional(
+			'PICPIPE_ACCEL_REDIRECT',
+			matching(/^\/[\w./-]*$/, 'a path such as /stored/'),
+			'Path of the `internal` nginx location that sends stored images (`X-Accel-Redirect`). Needs storage in a folder.',
+		),
+		deliveryFallback: optional(
+			'PICPIPE_DELIVERY_FALLBACK',
+			matching(/^pic_[0-7][0-9abcdefghjkmnpqrstvwxyz]{25}$/, 'the id of a picture'),
+			'Picture served instead of an image that cannot be made. Default: an error document.',
+		),
+		presetsOnly: setting(
+			'PICPIPE_PRESETS_ONLY',
+			yesOrNo,
+			'false',
+			'Image URLs may name presets of the recipes file and nothing else, in every dialect.',
+		),
+		ipx: setting('PICPIPE_IPX', yesOrNo, 'false', 'Serves image URLs in the syntax of IPX below `/ipx`.'),
+		cloudinary: setting(
+			'PICPIPE_CLOUDINARY',
+			yesOrNo,
+			'false',
+			'Serves image URLs in the syntax of Cloudinary below `/cld`.',
+		),
+		cloudinarySecrets: secret(
+			optional(
+				'PICPIPE_CLOUDINARY_SECRETS',
+				secretList('secrets'),
+				'Secrets that sign URLs below `/cld`, like the API secret of Cloudinary. All of them verify.',
+			),
+		),
+		renderSeconds: setting(
+			'PICPIPE_RENDER_SECONDS',
+			integer(0, 600, 'seconds'),
+			20,
+			'Maximum time a request waits for an image. After it the response is 202 with `Retry-After`.',
+		),
+		renderQueue: setting(
+			'PICPIPE_RENDER_QUEUE',
+			integer(1, 1_000_000, 'renders'),
+			500,
+			'Maximum waiting renders. Further requests get 503.',
+		),
+		renderFailureSeconds: setting(
+			'PICPIPE_RENDER_FAILURE_SECONDS',
+			integer(0, 86_400, 'seconds'),
+			60,
+			'Pause before a failed render, or a failed fetch from `PICPIPE_DELIVERY_HOSTS`, is tried again.',
+		),
+		renderAvif: setting(
+			'PICPIPE_RENDER_AVIF',
+			oneOf('later', 'now', 'never'),
+			'later',
+			'When clients that accept AVIF get it. `later` serves WebP until AVIF, which takes far longer to encode, is ready.',
+		),
+		renderFrom: setting(
+			'PICPIPE_RENDER_FROM',
+			oneOf('variants', 'original'),
+			'variants',
+			'Source of renders: a stored variant that is large enough, which takes a quarter less work, or always the original.',
+		),
+		renderMegabytes: setting(
+			'PICPIPE_RENDER_MEGABYTES',
+			integer(1, 1_000_000_000, 'MB'),
+			10_000,
+			'Storage for rendered images. The least recently used ones are deleted first.',
+		),
+	},
+	notes: [
+		`\`PICPIPE_DELIVERY_KEYS\` holds pairs \`<key>:<salt>\` in hex; \`openssl rand -hex 32\` makes a key, or a salt. To rotate, put the new pair
+before the old one, and remove the old pair once its URLs are gone. Anyone who can request any size can keep the workers busy, so sign URLs
+as soon as others can reach the API.`,
+		`Each picture of \`PICPIPE_DELIVERY_HOSTS\` is fetched once, by the rules of \`PICPIPE_FETCH_*\`, and stored as a picture.`,
+		`With \`PICPIPE_PRESETS_ONLY\`, URLs below \`/img\` have the form \`/<signature>/<preset>/<source>\`. They cannot be signed to expire, because
+expiry is an option of its own.`,
+		`With \`PICPIPE_RENDER_FROM=variants\`, a render uses the smallest stored variant that shows the whole picture at twice the size or more,
+unless the URL asks for a better quality than usual. The difference is smaller than anyone can see.`,
+	],
+} as const;

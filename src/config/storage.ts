@@ -1,0 +1,40 @@
+import { type Kind, matching, optional, secret, setting, text } from './kinds.ts';
+
+const redisUrl: Kind<string> = {
+	expected: 'a URL such as redis://user:password@host:6379/0, rediss://… or unix:///path/redis.sock',
+	parse: (value) => (/^(rediss?|unix):$/.test(URL.parse(value)?.protocol ?? '') ? value : undefined),
+};
+
+/** Where pictures, queues and the index live. */
+export const storage = {
+	title: 'Storage and Redis',
+	settings: {
+		dataFolder: setting(
+			'PICPIPE_DATA',
+			text('a folder'),
+			'./data',
+			'Folder for local data: the pictures, unless `PICPIPE_STORAGE` is set, and the data of the built-in Redis.',
+		),
+		storage: {
+			...optional(
+				'PICPIPE_STORAGE',
+				matching(/^file:.+/, 'a storage URL such as file:./data'),
+				'Where pictures are stored.',
+			),
+			defaultNote: '`file:` and the data folder',
+		},
+		redisUrl: secret(
+			optional(
+				'REDIS_URL',
+				redisUrl,
+				'Redis (6.2 or newer) or Valkey. Default: a private `redis-server` or `valkey-server` run by `picpipe start`.',
+			),
+		),
+		redisPrefix: setting(
+			'PICPIPE_REDIS_PREFIX',
+			matching(/^[A-Za-z0-9_-]{1,32}$/, '1 to 32 letters, digits, _ and -'),
+			'picpipe',
+			'Prefix of every key in Redis, so that several installations can share one server.',
+		),
+	},
+} as const;
