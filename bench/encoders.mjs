@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import sharp from 'sharp';
 import { tsImport } from 'tsx/esm/api';
 import { findEncoder } from '../dist/pipeline/encoders/index.js';
-import { prepareSharp } from '../dist/pipeline/inspect/header.js';
+import { prepareSharp } from '../dist/pipeline/inspect/sharp-input.js';
 import { open, toPixels } from '../dist/pipeline/pixels/pixels.js';
 import { similarityTo } from '../dist/pipeline/pixels/similarity.js';
 import { table } from './figures.mjs';

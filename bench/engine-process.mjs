@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import sharp from 'sharp';
-import { prepareSharp } from '../dist/pipeline/inspect/header.js';
-import { openPages } from '../dist/pipeline/plan/pages.js';
-import { parseRecipe } from '../dist/pipeline/recipe/plan.js';
+import { prepareSharp } from '../dist/pipeline/inspect/sharp-input.js';
+import { openPages } from '../dist/pipeline/plan/open-pages.js';
+import { parseRecipe } from '../dist/pipeline/recipe/parse-recipe.js';
 import { loadRecipes } from '../dist/pipeline/recipe/recipes.js';
 import { runPipeline } from '../dist/pipeline/render/run.js';
 import { jobs } from './engine-jobs.mjs';

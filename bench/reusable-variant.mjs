@@ -5,8 +5,8 @@ import sharp from 'sharp';
 import { tsImport } from 'tsx/esm/api';
 import { toPixels } from '../dist/pipeline/pixels/pixels.js';
 import { similarityTo } from '../dist/pipeline/pixels/similarity.js';
-import { openPages } from '../dist/pipeline/plan/pages.js';
-import { parseRecipe } from '../dist/pipeline/recipe/plan.js';
+import { openPages } from '../dist/pipeline/plan/open-pages.js';
+import { parseRecipe } from '../dist/pipeline/recipe/parse-recipe.js';
 import { runPipeline } from '../dist/pipeline/render/run.js';
 import { median, table } from './figures.mjs';
 

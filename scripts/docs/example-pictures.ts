@@ -6,8 +6,8 @@ import { decodeAsset } from '../../src/pipeline/decode/decode.ts';
 import { inspect } from '../../src/pipeline/inspect/inspect.ts';
 import { toPixels } from '../../src/pipeline/pixels/pixels.ts';
 import { similarityTo } from '../../src/pipeline/pixels/similarity.ts';
-import { openPages } from '../../src/pipeline/plan/pages.ts';
-import { parseRecipe } from '../../src/pipeline/recipe/plan.ts';
+import { openPages } from '../../src/pipeline/plan/open-pages.ts';
+import { parseRecipe } from '../../src/pipeline/recipe/parse-recipe.ts';
 import { runPipeline } from '../../src/pipeline/render/run.ts';
 import { logo, type SourceName, sources } from './scene.ts';
 

@@ -1,6 +1,7 @@
 import { manifestVersion, type Picture, pictureIdTime } from '../../src/domain/picture.ts';
 import { encodersOf } from '../../src/pipeline/encoders/index.ts';
-import { parseRecipe, planVariants, variantDigest } from '../../src/pipeline/recipe/plan.ts';
+import { parseRecipe, planVariants } from '../../src/pipeline/recipe/parse-recipe.ts';
+import { variantDigest } from '../../src/pipeline/recipe/variant-digest.ts';
 import { originalKey, pictureFolder, variantKey } from '../../src/storage/keys.ts';
 
 /** A finished picture of a small recipe, for the pages; digests and ids are made as the real ones are. */

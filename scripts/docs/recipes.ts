@@ -7,7 +7,7 @@ import { inlineRecipeName, maximumEncodings, type NamedRecipe } from '../../src/
 import { findOperation } from '../../src/operations/index.ts';
 import { encoders, findEncoder } from '../../src/pipeline/encoders/index.ts';
 import { inputFormats } from '../../src/pipeline/inspect/sniff.ts';
-import { parseRecipe } from '../../src/pipeline/recipe/plan.ts';
+import { parseRecipe } from '../../src/pipeline/recipe/parse-recipe.ts';
 import { loadRecipes } from '../../src/pipeline/recipe/recipes.ts';
 import { code, fence, page } from './markdown.ts';
 

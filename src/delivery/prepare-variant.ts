@@ -2,7 +2,7 @@ import type { ReceivedPicture } from '../domain/picture.ts';
 import { type Recipe, renderName } from '../domain/recipe.ts';
 import { PicpipeError } from '../errors.ts';
 import { type Encoder, encodersOf, isChooser } from '../pipeline/encoders/index.ts';
-import { type PlannedEncoding, type PlannedVariant, planVariants } from '../pipeline/recipe/plan.ts';
+import { type PlannedEncoding, type PlannedVariant, planVariants } from '../pipeline/recipe/parse-recipe.ts';
 import { unknownParts } from '../pipeline/recipe/unknown-parts.ts';
 import type { VariantTarget } from './dialects/image-request.ts';
 import { type FindAssets, type PreparedRender, prepare } from './prepare.ts';

@@ -3,8 +3,9 @@ import type { ReceivedPicture } from '../domain/picture.ts';
 import { type Recipe, type RecipeLimits, renderName } from '../domain/recipe.ts';
 import { PicpipeError } from '../errors.ts';
 import { type Encoder, findEncoder, isChooser } from '../pipeline/encoders/index.ts';
-import { assetsOf, type KnownAssets, parseRecipe, planVariants, variantDigest } from '../pipeline/recipe/plan.ts';
+import { parseRecipe, planVariants } from '../pipeline/recipe/parse-recipe.ts';
 import { unknownParts } from '../pipeline/recipe/unknown-parts.ts';
+import { assetsOf, type KnownAssets, variantDigest } from '../pipeline/recipe/variant-digest.ts';
 import { variantKey } from '../storage/keys.ts';
 import type { RenderFormat, RenderPlan } from './dialects/image-request.ts';
 

@@ -64,7 +64,7 @@ export const variantRecipeSchema = z.strictObject({
 });
 
 /**
- * The shape of a recipe; `pipeline/recipe/plan.ts` checks each step and encoding against its own schema and fills the defaults. How
+ * The shape of a recipe; `pipeline/recipe/parse-recipe.ts` checks each step and encoding against its own schema and fills the defaults. How
  * many variants and steps there may be is not part of it: a manifest outlives the limits that its recipe was accepted under.
  */
 export const recipeSchema = z.strictObject({

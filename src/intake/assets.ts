@@ -7,7 +7,7 @@ import { readManifest } from '../catalog/manifest.ts';
 import { isPictureId, isReceived } from '../domain/picture.ts';
 import type { Recipe } from '../domain/recipe.ts';
 import { PicpipeError } from '../errors.ts';
-import { assetsOf } from '../pipeline/recipe/plan.ts';
+import { assetsOf } from '../pipeline/recipe/variant-digest.ts';
 import type { Storage } from '../storage/storage.ts';
 
 /** Where a picture that a recipe's steps use is read from, and what it must be then. */

@@ -2,16 +2,9 @@ import { isReceived, type Picture, type ReceivedPicture } from '../domain/pictur
 import type { NamedRecipe, Recipe } from '../domain/recipe.ts';
 import type { Variant } from '../domain/variant.ts';
 import { PicpipeError } from '../errors.ts';
-import {
-	analysisDigest,
-	assetsOf,
-	type KnownAssets,
-	type PlannedEncoding,
-	type PlannedVariant,
-	planVariants,
-	variantDigest,
-} from '../pipeline/recipe/plan.ts';
+import { type PlannedEncoding, type PlannedVariant, planVariants } from '../pipeline/recipe/parse-recipe.ts';
 import { unknownParts } from '../pipeline/recipe/unknown-parts.ts';
+import { analysisDigest, assetsOf, type KnownAssets, variantDigest } from '../pipeline/recipe/variant-digest.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { AssetFinder } from './assets.ts';
 

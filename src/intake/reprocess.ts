@@ -4,7 +4,7 @@ import { isFinished, maximumPriority, type Picture, parsePicture } from '../doma
 import { inlineRecipeName, type NamedRecipe } from '../domain/recipe.ts';
 import { PicpipeError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
-import { parseRecipe } from '../pipeline/recipe/plan.ts';
+import { parseRecipe } from '../pipeline/recipe/parse-recipe.ts';
 import { unknownParts } from '../pipeline/recipe/unknown-parts.ts';
 import type { Queues } from '../queue/queues.ts';
 import { manifestId, manifestKey, picturesFolder } from '../storage/keys.ts';

@@ -9,7 +9,7 @@ import { PicpipeError } from '../errors.ts';
 import type { ImagingPool, VariantOutput } from '../imaging/scheduler.ts';
 import type { AssetFinder, AssetPlaces } from '../intake/assets.ts';
 import { findMissingVariants } from '../intake/missing-variants.ts';
-import { analysisDigest } from '../pipeline/recipe/plan.ts';
+import { analysisDigest } from '../pipeline/recipe/variant-digest.ts';
 import { processJobSchema } from '../queue/jobs.ts';
 import { variantKey } from '../storage/keys.ts';
 import { type AttemptContext, beginAttempt } from './attempt.ts';

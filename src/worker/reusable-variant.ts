@@ -9,9 +9,9 @@ import {
 	type PlannedStep,
 	type PlannedVariant,
 	planVariants,
-	variantDigest,
-} from '../pipeline/recipe/plan.ts';
+} from '../pipeline/recipe/parse-recipe.ts';
 import { unknownParts } from '../pipeline/recipe/unknown-parts.ts';
+import { variantDigest } from '../pipeline/recipe/variant-digest.ts';
 
 /** A stored variant that a render can be made of instead of the original, and the recipe that makes the same of it. */
 export interface ReusableVariant {

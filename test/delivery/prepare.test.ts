@@ -7,7 +7,7 @@ import { parseImgproxy } from '../../src/delivery/dialects/imgproxy.ts';
 import { prepareRender } from '../../src/delivery/prepare.ts';
 import { newPictureId } from '../../src/domain/picture.ts';
 import { openAssets } from '../../src/intake/assets.ts';
-import { parseRecipe } from '../../src/pipeline/recipe/plan.ts';
+import { parseRecipe } from '../../src/pipeline/recipe/parse-recipe.ts';
 import { temporaryFolder } from '../helpers/folder.ts';
 import { makePicture } from '../helpers/manifest.ts';
 import { watchedStorage } from '../helpers/storage.ts';

@@ -7,7 +7,7 @@ import {
 	type ReceivedPicture,
 } from '../../src/domain/picture.ts';
 import type { NamedRecipe } from '../../src/domain/recipe.ts';
-import { parseRecipe } from '../../src/pipeline/recipe/plan.ts';
+import { parseRecipe } from '../../src/pipeline/recipe/parse-recipe.ts';
 import { originalKey, pictureFolder } from '../../src/storage/keys.ts';
 
 /** A recipe of one variant. Another width is another recipe. */

@@ -13,7 +13,7 @@ import {
 	startImagingPool,
 	type VariantOutput,
 } from '../../src/imaging/scheduler.ts';
-import { parseRecipe } from '../../src/pipeline/recipe/plan.ts';
+import { parseRecipe } from '../../src/pipeline/recipe/parse-recipe.ts';
 import { openStorage } from '../../src/storage/index.ts';
 
 /** A pool over a storage in a temporary folder. */

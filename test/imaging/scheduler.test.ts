@@ -4,7 +4,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import sharp from 'sharp';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { ImagingTask } from '../../src/imaging/scheduler.ts';
-import { parseRecipe } from '../../src/pipeline/recipe/plan.ts';
+import { parseRecipe } from '../../src/pipeline/recipe/parse-recipe.ts';
 import { cut, photograph, similarity, withComment } from '../helpers/pictures.ts';
 import { type PoolFixture, slow, startPool } from './pool-fixture.ts';
 

@@ -6,7 +6,7 @@ import { writeManifest } from '../../src/catalog/manifest.ts';
 import { newPictureId } from '../../src/domain/picture.ts';
 import { openAssets } from '../../src/intake/assets.ts';
 import { isUpToDate } from '../../src/intake/missing-variants.ts';
-import { parseRecipe } from '../../src/pipeline/recipe/plan.ts';
+import { parseRecipe } from '../../src/pipeline/recipe/parse-recipe.ts';
 import { temporaryFolder } from '../helpers/folder.ts';
 import { makeAwaited, makePicture } from '../helpers/manifest.ts';
 import { watchedStorage } from '../helpers/storage.ts';

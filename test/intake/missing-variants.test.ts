@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Recipe } from '../../src/domain/recipe.ts';
 import { missingRecipe } from '../../src/intake/missing-variants.ts';
-import { analysisDigest, parseRecipe, planVariants, variantDigest } from '../../src/pipeline/recipe/plan.ts';
+import { parseRecipe, planVariants } from '../../src/pipeline/recipe/parse-recipe.ts';
+import { analysisDigest, variantDigest } from '../../src/pipeline/recipe/variant-digest.ts';
 
 const recipe = parseRecipe('shop', {
 	analyse: ['thumbhash'],

@@ -4,7 +4,7 @@ import { errorTable, PicpipeError } from '../../src/errors.ts';
 import { operations } from '../../src/operations/index.ts';
 import type { Size } from '../../src/operations/operation.ts';
 import { planPyramid } from '../../src/pipeline/plan/pyramid.ts';
-import { parseRecipe } from '../../src/pipeline/recipe/plan.ts';
+import { parseRecipe } from '../../src/pipeline/recipe/parse-recipe.ts';
 import { writtenOf } from '../helpers/arbitrary.ts';
 import { propertyRuns } from '../helpers/thoroughness.ts';
 import { limits, make, one } from '../pipeline/make.ts';

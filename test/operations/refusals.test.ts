@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { operations } from '../../src/operations/index.ts';
 import type { Operation } from '../../src/operations/operation.ts';
-import { parseRecipe } from '../../src/pipeline/recipe/plan.ts';
+import { parseRecipe } from '../../src/pipeline/recipe/parse-recipe.ts';
 
 /** What a recipe with this step is refused with. */
 function refusal(step: unknown): string {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { parseRecipe } from '../../src/pipeline/recipe/plan.ts';
+import { parseRecipe } from '../../src/pipeline/recipe/parse-recipe.ts';
 import { temporaryFolder } from '../helpers/folder.ts';
 import { one } from '../pipeline/make.ts';
 import { at, draw, type Rgba, stepped } from './pixels.ts';

@@ -1,7 +1,7 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { planPyramid } from '../../src/pipeline/plan/pyramid.ts';
-import { parseRecipe } from '../../src/pipeline/recipe/plan.ts';
+import { parseRecipe } from '../../src/pipeline/recipe/parse-recipe.ts';
 import { photograph, similarity } from '../helpers/pictures.ts';
 import { limits, make, one } from '../pipeline/make.ts';
 import { difference, pixelsOf } from './pixels.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseRecipe } from '../../src/pipeline/recipe/plan.ts';
+import { parseRecipe } from '../../src/pipeline/recipe/parse-recipe.ts';
 import { make, one } from '../pipeline/make.ts';
 import { assetsFrom } from './assets.ts';
 import { at, draw, pixelsOf, type Rgba } from './pixels.ts';

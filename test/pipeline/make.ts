@@ -3,9 +3,9 @@ import type { Analysis } from '../../src/domain/analysis.ts';
 import type { Facts } from '../../src/domain/picture.ts';
 import type { PictureLimits } from '../../src/pipeline/inspect/limits.ts';
 import type { Pixels } from '../../src/pipeline/pixels/pixels.ts';
-import { openPages } from '../../src/pipeline/plan/pages.ts';
+import { openPages } from '../../src/pipeline/plan/open-pages.ts';
 import type { WorkLimits } from '../../src/pipeline/plan/pyramid.ts';
-import { parseRecipe } from '../../src/pipeline/recipe/plan.ts';
+import { parseRecipe } from '../../src/pipeline/recipe/parse-recipe.ts';
 import { loadRecipes } from '../../src/pipeline/recipe/recipes.ts';
 import { type KnownAsset, runPipeline, type StepEvent, type VariantOutput } from '../../src/pipeline/render/run.ts';
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { renderName } from '../../src/domain/recipe.ts';
-import { parseRecipe } from '../../src/pipeline/recipe/plan.ts';
+import { parseRecipe } from '../../src/pipeline/recipe/parse-recipe.ts';
 import { findReusableVariant } from '../../src/worker/reusable-variant.ts';
 import { makePicture } from '../helpers/manifest.ts';
 import { photograph, similarity } from '../helpers/pictures.ts';

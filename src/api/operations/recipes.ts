@@ -1,6 +1,6 @@
 import type { RequestHandler } from 'express';
 import { PicpipeError } from '../../errors.ts';
-import { describeOperations, describeRecipe } from '../../pipeline/recipe/describe.ts';
+import { describeOperations, describeRecipe } from '../../pipeline/recipe/json-schema.ts';
 import type { ApiContext } from '../context.ts';
 
 /** `GET /v1/recipes` */

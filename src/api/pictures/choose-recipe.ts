@@ -2,7 +2,7 @@ import type { Picture } from '../../domain/picture.ts';
 import { inlineRecipeName, type NamedRecipe } from '../../domain/recipe.ts';
 import { PicpipeError } from '../../errors.ts';
 import { recipeAsOfNow } from '../../intake/reprocess.ts';
-import { parseRecipe } from '../../pipeline/recipe/plan.ts';
+import { parseRecipe } from '../../pipeline/recipe/parse-recipe.ts';
 import type { ApiContext } from '../context.ts';
 import { maximumInlineRecipe, type RecipeField } from '../contract.ts';
 

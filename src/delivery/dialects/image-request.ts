@@ -56,7 +56,7 @@ export interface SourceFacts {
 export const renderFormats = ['avif', 'webp', 'jpeg', 'png', 'gif', 'tiff'] as const;
 export type RenderFormat = (typeof renderFormats)[number];
 
-/** One variant of a recipe, in the words of recipes; `pipeline/recipe/plan.ts` checks it. */
+/** One variant of a recipe, in the words of recipes; `pipeline/recipe/parse-recipe.ts` checks it. */
 export interface RenderPlan {
 	/** Of a TIFF, or the frame of an animation as a still, counted from 1. */
 	readonly page?: number;

@@ -1,7 +1,7 @@
 import { type Analyser, copyOf, smallScale } from './analysis.ts';
 
 /** Longest data URI, characters: it stands in the markup of a page, perhaps a hundred times. */
-export const maximumPlaceholder = 600;
+const maximumPlaceholder = 600;
 /** Largest sides that are tried, pixels, until the result is short enough; the last one always is. */
 const sides = [24, 20, 16, 12, 8, 4];
 /** It is shown blurred, far larger than it is. */

@@ -1,4 +1,4 @@
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import type { ColourOption } from '../../domain/output.ts';
 
 /** Colours beyond sRGB: pixels whose numbers are meant in the RGB space of an ICC profile (ICC.1:2022). */
@@ -38,8 +38,14 @@ export async function profileFor(
 	return displayP3;
 }
 
-/** Pixels as numbers of some colour space. */
-interface Numbers {
+/** A pipeline that begins with pixels whose colours are those of a profile. @param bits of each channel */
+export function openWithProfile(pixels: RawPixels, profile: Buffer, bits: 8 | 16 = 8): Sharp {
+	const { width, height } = pixels;
+	return sharp(tiffWithProfile(pixels, profile, bits), { limitInputPixels: width * height });
+}
+
+/** Pixels in any RGB colour space. */
+interface RawPixels {
 	readonly data: Buffer;
 	readonly width: number;
 	readonly height: number;
@@ -52,7 +58,11 @@ interface Numbers {
  *
  * @param bits of each channel; 16 in the machine's order, which has to be little-endian
  */
-export function withProfile({ data, width, height, channels }: Numbers, profile: Buffer, bits: 8 | 16 = 8): Buffer {
+export function tiffWithProfile(
+	{ data, width, height, channels }: RawPixels,
+	profile: Buffer,
+	bits: 8 | 16 = 8,
+): Buffer {
 	const [short, long, undefinedBytes] = [3, 4, 7];
 	const count = channels === 4 ? 13 : 12;
 	const directoryEnd = 8 + 2 + count * 12 + 4;

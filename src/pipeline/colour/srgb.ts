@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import sharp from 'sharp';
 import { linearLight } from '../pixels/linear-light.ts';
 import { type Pixels, toPixels } from '../pixels/pixels.ts';
-import { withProfile } from './profile.ts';
+import { openWithProfile } from './profile.ts';
 
 /** What the numbers of a profile mean: colours of sRGB, of Display P3, or what only the profile says. */
 export type ColourMeaning = 'srgb' | 'display-p3' | 'other';
@@ -72,9 +71,7 @@ export async function toSrgb(pixels: Pixels, profile: Buffer, meaning: ColourMea
 }
 
 function byProfile(pixels: Pixels, profile: Buffer): Promise<Pixels> {
-	const { width, height } = pixels;
-	const image = sharp(withProfile(pixels, profile), { limitInputPixels: width * height });
-	return toPixels(image.toColourspace('srgb'));
+	return toPixels(openWithProfile(pixels, profile).toColourspace('srgb'));
 }
 
 /** A grid through all colours, and every number of grey, because curves differ first in the dark. */

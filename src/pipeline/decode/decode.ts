@@ -2,12 +2,12 @@ import sharp, { type Sharp } from 'sharp';
 import type { ColourOption } from '../../domain/output.ts';
 import { PicpipeError } from '../../errors.ts';
 import type { Asset, Scaling, Size } from '../../operations/operation.ts';
-import { withProfile } from '../colour/profile.ts';
+import { openWithProfile, tiffWithProfile } from '../colour/profile.ts';
 import { toSrgb } from '../colour/srgb.ts';
-import { classify } from '../inspect/classify.ts';
-import { inputOptions } from '../inspect/header.ts';
+import { classifyError } from '../inspect/classify-error.ts';
 import { decodeHeic } from '../inspect/heic.ts';
 import { type Inspected, pageOptions } from '../inspect/inspect.ts';
+import { inputOptions } from '../inspect/sharp-input.ts';
 import { svgOptions } from '../inspect/svg.ts';
 import { isOpaque, onFrames, open, type Pixels, scaled, toPixels } from '../pixels/pixels.ts';
 
@@ -56,7 +56,7 @@ async function decodeFromHeic(file: Buffer, picture: Inspected, scaling: Scaling
 	const { profile, meaning } = picture;
 	if (!profile) return scaled(pixels, scaling);
 	if (colour === 'srgb' && meaning) return toSrgb(await scaled(pixels, scaling), profile, meaning);
-	return decodeOnce(withProfile(pixels, profile), picture, scaling, { failOn: 'error', colour });
+	return decodeOnce(tiffWithProfile(pixels, profile), picture, scaling, { failOn: 'error', colour });
 }
 
 async function decodeOnce(
@@ -79,7 +79,7 @@ async function decodeOnce(
 		const pixels = await toPixels(image.toColourspace('srgb'));
 		return profile && meaning ? await toSrgb(pixels, profile, meaning) : pixels;
 	} catch (error) {
-		throw classify(error, 'decode', 'decode');
+		throw classifyError(error, 'decode', 'decode');
 	}
 }
 
@@ -112,8 +112,7 @@ async function inDisplayP3(image: Sharp, profile: Buffer): Promise<Pixels> {
 	const { data, info } = await deep.toBuffer({ resolveWithObject: true });
 	const channels = info.channels === 4 ? 4 : 3;
 	const { width, height } = info;
-	const file = withProfile({ data, width, height, channels }, profile, 16);
-	return toPixels(sharp(file, { limitInputPixels: width * height }).withIccProfile('p3'));
+	return toPixels(openWithProfile({ data, width, height, channels }, profile, 16).withIccProfile('p3'));
 }
 
 /**
@@ -136,7 +135,7 @@ export async function decodeFrames(file: Buffer, picture: Inspected, scaling: Sc
 		const isScaled = upright.width !== scaling.width || upright.height !== scaling.height;
 		return isScaled ? await scaled(upright, scaling) : upright;
 	} catch (error) {
-		throw classify(error, 'decode', 'decode');
+		throw classifyError(error, 'decode', 'decode');
 	}
 }
 

@@ -1,5 +1,5 @@
 import type { Pixels } from '../pixels/pixels.ts';
-import { classify, corrupt, endsEarly } from './classify.ts';
+import { classifyError, corrupt, endsEarly } from './classify-error.ts';
 
 /**
  * HEIC, as iPhones write it. libvips as sharp brings it reads the header, and so the limits, but has no decoder for HEVC. That is libheif in
@@ -48,7 +48,7 @@ export async function decodeHeic(
 			throw corrupt('The picture contradicts itself.', 'decode');
 		return { data: Buffer.from(data.buffer, data.byteOffset, data.byteLength), width, height, channels: 4 };
 	} catch (error) {
-		throw classify(error, 'decode', 'decode');
+		throw classifyError(error, 'decode', 'decode');
 	}
 }
 

@@ -5,11 +5,11 @@ import { rgbProfile } from '../colour/profile.ts';
 import { type ColourMeaning, meaningOf } from '../colour/srgb.ts';
 import { storedSize } from '../pixels/orientation.ts';
 import type { Animation } from '../pixels/pixels.ts';
-import { corrupt, endsEarly } from './classify.ts';
-import { readHeader } from './header.ts';
+import { corrupt, endsEarly } from './classify-error.ts';
 import { heicWeight, refuseCutHeic } from './heic.ts';
 import { type Header, readJpegHeader } from './jpeg-header.ts';
 import { checkLimits, type PictureLimits, svgSetting } from './limits.ts';
+import { readHeader } from './sharp-input.ts';
 import { type InputFormat, inputFormats, sniffFormat } from './sniff.ts';
 import { type Drawing, drawnSize, readSvg, svgOptions } from './svg.ts';
 

@@ -1,5 +1,5 @@
 import { PicpipeError } from '../../errors.ts';
-import { corrupt } from './classify.ts';
+import { corrupt } from './classify-error.ts';
 
 /** An SVG as text, which may be in any encoding that XML may have. */
 

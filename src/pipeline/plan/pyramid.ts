@@ -8,7 +8,7 @@ import { analysersOf } from '../analysis/index.ts';
 import { encodersOf, keepsAnimation } from '../encoders/index.ts';
 import { maximumSvgSide } from '../inspect/svg-size.ts';
 import { storedSize } from '../pixels/orientation.ts';
-import { type PlannedStep, type PlannedVariant, planVariants } from '../recipe/plan.ts';
+import { type PlannedStep, type PlannedVariant, planVariants } from '../recipe/parse-recipe.ts';
 
 /** A step as it will be done to this picture. */
 export interface PlannedPass extends PlannedStep {
@@ -171,40 +171,6 @@ export function variantsOf(levels: readonly PyramidLevel[]): readonly PlannedVar
 		...(deferred?.variants ?? []),
 	];
 	return levels.flatMap((level) => level.variants.flatMap(withChained));
-}
-
-/** The rest of a variant that grows by more than this from the largest size it can begin with enlarges; a frame or a shadow does not. */
-const mostGrowth = 1.5;
-
-/**
- * The largest picture, with all of its frames, that is made of these levels, in millions of pixels. Where its size is known only
- * when a step before it is done, what enlarges is counted as the largest that is allowed.
- */
-export function megapixelsMade(levels: readonly PyramidLevel[], limits: WorkLimits): number {
-	return Math.max(0, ...levels.flatMap(({ variants }) => variants.map((variant) => megapixelsOf(variant, limits))));
-}
-
-function megapixelsOf({ passes, frames, chained, deferred }: LevelVariant, limits: WorkLimits): number {
-	const sizes = passes.map(({ operation, options, input }) => {
-		const { output, peak = output } = operation.predict(input, options);
-		return { output, pixels: area(peak) * frames };
-	});
-	const own = Math.max(0, ...sizes.map(({ pixels }) => pixels)) / 1e6;
-	const last = sizes.at(-1)?.output;
-	const rest = deferred && last ? [megapixelsLater(deferred, last, limits)] : [];
-	return Math.max(own, ...rest, ...chained.map((one) => megapixelsOf(one, limits)));
-}
-
-function megapixelsLater(later: DeferredSteps, atMost: Size, limits: WorkLimits): number {
-	try {
-		const largest = later.plan(atMost);
-		const made = megapixelsOf(largest, limits);
-		return made * 1e6 > area(atMost) * largest.frames * mostGrowth ? limits.maxMegapixels : made;
-	} catch (error) {
-		// That of the largest size; what it turns out to be may be allowed.
-		if (error instanceof PicpipeError && error.code === 'output-too-large') return limits.maxMegapixels;
-		throw error;
-	}
 }
 
 /** Are all frames of an animation needed on a level, for its variants or for a level that is made from it? */

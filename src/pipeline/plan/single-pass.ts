@@ -1,7 +1,7 @@
 import { type Encoder, isChooser } from '../encoders/index.ts';
 import { targetOf } from '../encoders/quality.ts';
 import type { Inspected } from '../inspect/inspect.ts';
-import type { PlannedEncoding } from '../recipe/plan.ts';
+import type { PlannedEncoding } from '../recipe/parse-recipe.ts';
 import type { LevelVariant, PlannedPass, PyramidLevel } from './pyramid.ts';
 
 /** Work that decoder, scaler and encoder can do in one sharp pipeline. */

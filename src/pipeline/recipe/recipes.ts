@@ -5,7 +5,7 @@ import { describeProblems } from '../../domain/problems.ts';
 import { inlineRecipeName, type NamedRecipe, type RecipeLimits } from '../../domain/recipe.ts';
 import { PicpipeError } from '../../errors.ts';
 import { builtInRecipes } from './built-in.ts';
-import { listProblems, parseRecipe } from './plan.ts';
+import { listProblems, parseRecipe } from './parse-recipe.ts';
 
 /** Languages of addresses that have shorthands. */
 const dialects = ['imgproxy', 'ipx', 'cloudinary'] as const;

@@ -4,7 +4,7 @@ import { type Recipe, recipeSchema } from '../../domain/recipe.ts';
 import { PicpipeError } from '../../errors.ts';
 import { findOperation } from '../../operations/index.ts';
 import { findEncoder } from '../encoders/index.ts';
-import { planVariants } from './plan.ts';
+import { planVariants } from './parse-recipe.ts';
 
 /**
  * What this version does not know of a recipe that was accepted before, in words: `operation "blur_faces"`. A newer version has accepted

@@ -1,10 +1,10 @@
 import type { Sharp } from 'sharp';
 import type { Assets } from '../../operations/operation.ts';
 import { isChooser } from '../encoders/index.ts';
-import { classify } from '../inspect/classify.ts';
+import { classifyError } from '../inspect/classify-error.ts';
 import { firstFrame, onFrames, open, type Pixels, toPixels } from '../pixels/pixels.ts';
 import type { LevelVariant, PlannedPass } from '../plan/pyramid.ts';
-import type { PlannedVariant } from '../recipe/plan.ts';
+import type { PlannedVariant } from '../recipe/parse-recipe.ts';
 
 /** The result of a variant's steps. */
 export interface AppliedSteps {
@@ -53,7 +53,7 @@ async function applyPasses(planned: LevelVariant, pixels: Pixels, assets: Assets
 		const result = await toPixels(image);
 		return { planned, image: open(result), pixels: result };
 	} catch (error) {
-		throw classify(error, 'work', `steps of ${variant.name}`);
+		throw classifyError(error, 'work', `steps of ${variant.name}`);
 	}
 }
 

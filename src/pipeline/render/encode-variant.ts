@@ -1,13 +1,13 @@
-import sharp, { type Sharp } from 'sharp';
+import type { Sharp } from 'sharp';
 import { PicpipeError } from '../../errors.ts';
-import { withProfile } from '../colour/profile.ts';
+import { openWithProfile } from '../colour/profile.ts';
 import { type EncoderChoice, isChooser, keepsAnimation } from '../encoders/index.ts';
 import { type QualityAttempt, type QualityTarget, searchQuality, targetOf } from '../encoders/quality.ts';
 import type { Attach } from '../metadata/metadata.ts';
 import { contentOf } from '../pixels/content.ts';
 import { firstFrame, open, type Pixels, toPixels } from '../pixels/pixels.ts';
 import { similarityOfEncoded } from '../pixels/similarity.ts';
-import type { PlannedEncoding } from '../recipe/plan.ts';
+import type { PlannedEncoding } from '../recipe/parse-recipe.ts';
 import type { AppliedSteps } from './apply-steps.ts';
 
 /** A variant in a format. */
@@ -67,7 +67,9 @@ export async function encodeVariant(
 	const prepared = encoder.prepare?.(from, options) ?? from;
 	const target = targetOf(options);
 	if (target) return encodeForTarget(target, await toPixels(prepared, animation), { choice, extras, step });
-	const base = extras.profile ? profiled(await toPixels(prepared, animation), extras.profile) : prepared;
+	const base = extras.profile
+		? openWithProfile(await toPixels(prepared, animation), extras.profile).keepIccProfile()
+		: prepared;
 	return runEncoder(encoder.apply(attached(base, extras), options, animation));
 }
 
@@ -92,7 +94,10 @@ async function encodeForTarget(
 	const { encoder, options } = choice;
 	const similarity = similarityOfEncoded(pixels);
 	const attempt = async (quality: number): Promise<EncodedAttempt> => {
-		const image = attached(extras.profile ? profiled(pixels, extras.profile) : open(pixels), extras);
+		const image = attached(
+			extras.profile ? openWithProfile(pixels, extras.profile).keepIccProfile() : open(pixels),
+			extras,
+		);
 		const encoded = await runEncoder(encoder.apply(image, { ...(options as object), quality }, pixels.animation));
 		let score: Promise<number> | undefined;
 		return {
@@ -120,12 +125,6 @@ async function encodeForTarget(
 
 function attached(image: Sharp, { attach }: FileExtras): Sharp {
 	return attach ? attach(image) : image;
-}
-
-/** A pipeline that begins with pixels of another colour space and keeps their profile in the file. */
-function profiled(pixels: Pixels, profile: Buffer): Sharp {
-	const { width, height } = pixels;
-	return sharp(withProfile(pixels, profile), { limitInputPixels: width * height }).keepIccProfile();
 }
 
 /** Runs a pipeline that ends in an encoder. */

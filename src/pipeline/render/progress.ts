@@ -1,5 +1,5 @@
 import type { Analyser } from '../analysis/analysis.ts';
-import { classify } from '../inspect/classify.ts';
+import { classifyError } from '../inspect/classify-error.ts';
 import { type PyramidLevel, variantsOf } from '../plan/pyramid.ts';
 import type { SinglePass } from '../plan/single-pass.ts';
 import type { FoundQuality } from './encode-variant.ts';
@@ -69,7 +69,7 @@ export function reportSteps(
 			listener.onStep({ step, startedAt, milliseconds, bytes: bytes?.(result), done: Math.min(1, ++done / total) });
 			return result;
 		} catch (error) {
-			throw classify(error, 'work', step);
+			throw classifyError(error, 'work', step);
 		}
 	};
 }

@@ -33,7 +33,7 @@ export interface PipelineInput {
 }
 
 /** Shared by all variants of a picture while they are rendered. */
-export interface RenderContext {
+export interface PipelineContext {
 	readonly input: PipelineInput;
 	readonly runStep: RunStep;
 	readonly listener: PipelineListener;

@@ -6,13 +6,14 @@ import { metadataWriter } from '../metadata/metadata.ts';
 import { firstFrame, open, type Pixels, scaled } from '../pixels/pixels.ts';
 import { type LevelVariant, needsFrames, type PyramidLevel } from '../plan/pyramid.ts';
 import type { SinglePass } from '../plan/single-pass.ts';
-import { type PlannedEncoding, type PlannedVariant, variantDigest } from '../recipe/plan.ts';
+import type { PlannedEncoding, PlannedVariant } from '../recipe/parse-recipe.ts';
+import { variantDigest } from '../recipe/variant-digest.ts';
 import { applySteps } from './apply-steps.ts';
 import { chooseEncoder, type EncodedVariant, encodeVariant, type FileExtras, runEncoder } from './encode-variant.ts';
-import { inspectedPage, noAssets, type RenderContext } from './render-context.ts';
+import { inspectedPage, noAssets, type PipelineContext } from './render-context.ts';
 
 /** Renders a variant from the pixels of its level, and starts the variants that build on it. */
-export async function renderVariant(planned: LevelVariant, pixels: Pixels, context: RenderContext): Promise<void> {
+export async function renderVariant(planned: LevelVariant, pixels: Pixels, context: PipelineContext): Promise<void> {
 	const { runStep, limit } = context;
 	const { assets = noAssets } = context.input;
 	let started = performance.now();
@@ -44,7 +45,7 @@ export async function renderVariant(planned: LevelVariant, pixels: Pixels, conte
 export async function renderSinglePass(
 	{ variant, pass, encoding, encoder }: SinglePass,
 	from: { readonly level: PyramidLevel; readonly levels: readonly PyramidLevel[]; readonly base: Pixels | undefined },
-	context: RenderContext,
+	context: PipelineContext,
 ): Promise<void> {
 	const { level, levels, base } = from;
 	const { options } = encoding;
@@ -70,7 +71,7 @@ export async function renderSinglePass(
 }
 
 function publishVariant(
-	{ input, listener }: RenderContext,
+	{ input, listener }: PipelineContext,
 	variant: PlannedVariant,
 	encoding: PlannedEncoding,
 	{ name, type, extension }: Encoder,
@@ -93,7 +94,7 @@ export async function renderLevel(
 	level: PyramidLevel,
 	levels: readonly PyramidLevel[],
 	rendered: ReadonlyMap<PyramidLevel, Pixels>,
-	{ input, runStep }: RenderContext,
+	{ input, runStep }: PipelineContext,
 ): Promise<Pixels> {
 	const { file } = input;
 	const picture = inspectedPage(input, level);

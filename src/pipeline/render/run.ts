@@ -8,7 +8,7 @@ import type { PyramidLevel } from '../plan/pyramid.ts';
 import { findSinglePass } from '../plan/single-pass.ts';
 import { limitConcurrency } from './concurrency-limit.ts';
 import { type PipelineListener, reportSteps } from './progress.ts';
-import { inspectedPage, type PipelineInput, type RenderContext } from './render-context.ts';
+import { inspectedPage, type PipelineContext, type PipelineInput } from './render-context.ts';
 import { renderLevel, renderSinglePass, renderVariant } from './render-variant.ts';
 
 export type { PipelineListener, StepEvent, VariantOutput } from './progress.ts';
@@ -39,7 +39,7 @@ export async function runPipeline(input: PipelineInput, listener: PipelineListen
 	const remaining = levels.filter((level) => level !== cachedLevel);
 	const runStep = reportSteps(remaining, [...singlePasses.values()], headerAnalysers, listener);
 	const limit = limitConcurrency(input.concurrency);
-	const context: RenderContext = { input, runStep, listener, limit };
+	const context: PipelineContext = { input, runStep, listener, limit };
 	const rendered = new Map<PyramidLevel, Pixels>();
 	let intermediate = cachedLevel && cached;
 	if (cachedLevel && intermediate) rendered.set(cachedLevel, intermediate);

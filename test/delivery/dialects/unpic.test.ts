@@ -2,7 +2,7 @@ import { parseUrl, transformUrl } from 'unpic';
 import { describe, expect, it } from 'vitest';
 import type { RenderPlan } from '../../../src/delivery/dialects/image-request.ts';
 import { parseIpx } from '../../../src/delivery/dialects/ipx.ts';
-import { planVariants } from '../../../src/pipeline/recipe/plan.ts';
+import { planVariants } from '../../../src/pipeline/recipe/parse-recipe.ts';
 import { id, photographFacts, plainOptions, planOfPath, recipeOf } from './cloudinary/plans.ts';
 
 const cloudinary = 'https://res.cloudinary.com';

@@ -3,7 +3,7 @@ import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { analysisKinds, measuredKinds } from '../../../src/domain/analysis.ts';
 import { analysers } from '../../../src/pipeline/analysis/index.ts';
-import { describeOperations } from '../../../src/pipeline/recipe/describe.ts';
+import { describeOperations } from '../../../src/pipeline/recipe/json-schema.ts';
 import { photograph } from '../../helpers/pictures.ts';
 import { make } from '../make.ts';
 import { analyse, boxes, solidBoxes } from './subjects.ts';

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { withProfile } from '../../../src/pipeline/colour/profile.ts';
+import { tiffWithProfile } from '../../../src/pipeline/colour/profile.ts';
 import { colourDifference, extraTitle, photograph, profileOf, sharedPictures } from '../../helpers/pictures.ts';
 import { make } from '../make.ts';
 
@@ -12,7 +12,7 @@ const numbers = [0, 255, 0, 255, 0, 0, 60, 80, 200, 120, 110, 100];
 async function wide(profile: Buffer, alpha?: number): Promise<Buffer> {
 	const channels = alpha === undefined ? 3 : 4;
 	const pixels = [0, 3, 6, 9].flatMap((at) => [...numbers.slice(at, at + 3), ...(alpha === undefined ? [] : [alpha])]);
-	const tiff = withProfile({ data: Buffer.from(pixels), width: 4, height: 1, channels }, profile);
+	const tiff = tiffWithProfile({ data: Buffer.from(pixels), width: 4, height: 1, channels }, profile);
 	return sharp(tiff).keepIccProfile().png().toBuffer();
 }
 
@@ -98,7 +98,7 @@ describe('colours of variants', () => {
 	it('16 bits a channel with a profile end with 8, in the right space', async () => {
 		const profile = await profileOf('p3');
 		const deep = Buffer.from(Uint16Array.from(numbers, (value) => value * 257).buffer);
-		const tiff = withProfile({ data: deep, width: 4, height: 1, channels: 3 }, profile, 16);
+		const tiff = tiffWithProfile({ data: deep, width: 4, height: 1, channels: 3 }, profile, 16);
 		const file = await sharp(tiff).keepIccProfile().toColourspace('rgb16').png().toBuffer();
 		expect((await sharp(file).metadata()).depth).toBe('ushort');
 		near((await made(file, 'keep')).numbers, numbers);
@@ -110,7 +110,7 @@ describe('colours of variants', () => {
 		const photo = await sharp(await photograph({ width: 200, height: 150 }))
 			.raw()
 			.toBuffer();
-		const tiff = withProfile({ data: photo, width: 200, height: 150, channels: 3 }, profile);
+		const tiff = tiffWithProfile({ data: photo, width: 200, height: 150, channels: 3 }, profile);
 		const file = await sharp(tiff).keepIccProfile().png().toBuffer();
 		const outputs = await make(file, {
 			variants: { a: { colour: 'keep', encode: [{ webp: { quality: { ssim: 0.97 } } }] } },

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { withProfile } from '../../../src/pipeline/colour/profile.ts';
+import { tiffWithProfile } from '../../../src/pipeline/colour/profile.ts';
 import { type ColourMeaning, meaningOf, toSrgb } from '../../../src/pipeline/colour/srgb.ts';
 import { inspect } from '../../../src/pipeline/inspect/inspect.ts';
 import { photograph, profileOf, sharedPictures, similarity } from '../../helpers/pictures.ts';
@@ -29,7 +29,7 @@ function grid(profile: Buffer) {
 		);
 	}
 	const pixels = { data, width: side ** 2, height: side, channels: 3 as const };
-	return { data: Buffer.from(data), pixels, file: withProfile(pixels, profile) };
+	return { data: Buffer.from(data), pixels, file: tiffWithProfile(pixels, profile) };
 }
 
 function mostDifferent(one: Buffer, other: Buffer): number {
@@ -102,7 +102,7 @@ describe.each(others)('numbers of %s', (_name, meaning, profileOfIt) => {
 		const plain = await sharp(await photograph({ width: 640, height: 480, format: 'png' }))
 			.raw()
 			.toBuffer();
-		const tiff = withProfile({ data: plain, width: 640, height: 480, channels: 3 }, await profileOfIt());
+		const tiff = tiffWithProfile({ data: plain, width: 640, height: 480, channels: 3 }, await profileOfIt());
 		for (const format of ['jpeg', 'png', 'webp', 'tiff'] as const) {
 			const file = await sharp(tiff).keepIccProfile().toFormat(format, { quality: 95 }).toBuffer();
 			expect(await inspect(file, limits)).toMatchObject({ meaning });
@@ -128,7 +128,7 @@ it('a picture in Display P3 stays as it is where a variant asks for that', async
 	const plain = await sharp(await photograph({ width: 60, height: 40, format: 'png' }))
 		.raw()
 		.toBuffer();
-	const tiff = withProfile({ data: plain, width: 60, height: 40, channels: 3 }, await profileOf('p3'));
+	const tiff = tiffWithProfile({ data: plain, width: 60, height: 40, channels: 3 }, await profileOf('p3'));
 	const made = await make(tiff, { variants: { only: { colour: 'p3', encode: [{ png: {} }] } } });
 	const { data } = made.variant('only');
 	expect(mostDifferent(await sharp(data, { ignoreIcc: true }).raw().toBuffer(), plain)).toBe(0);
@@ -176,7 +176,7 @@ describe('a picture whose profile means sRGB', () => {
 	it('is converted where the profile is another one', async () => {
 		const plain = await photograph({ width: 60, height: 40, format: 'png' });
 		const data = await sharp(plain).raw().toBuffer();
-		const tiff = withProfile({ data, width: 60, height: 40, channels: 3 }, await withGamma(1.8));
+		const tiff = tiffWithProfile({ data, width: 60, height: 40, channels: 3 }, await withGamma(1.8));
 		expect(await inspect(tiff, limits)).toMatchObject({ meaning: 'other' });
 		const made = await make(tiff, { variants: { only: { encode: [{ png: {} }] } } });
 		expect(mostDifferent(await sharp(made.variant('only').data).raw().toBuffer(), data)).toBeGreaterThan(5);

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { contentOf } from '../../../src/pipeline/pixels/content.ts';
-import { parseRecipe } from '../../../src/pipeline/recipe/plan.ts';
+import { parseRecipe } from '../../../src/pipeline/recipe/parse-recipe.ts';
 import { extraTitle, photograph, sharedPictures } from '../../helpers/pictures.ts';
 import { make, one } from '../make.ts';
 

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { parseRecipe, planVariants, variantDigest } from '../../../src/pipeline/recipe/plan.ts';
+import { parseRecipe, planVariants } from '../../../src/pipeline/recipe/parse-recipe.ts';
+import { variantDigest } from '../../../src/pipeline/recipe/variant-digest.ts';
 import { extraTitle, photograph, sharedPictures } from '../../helpers/pictures.ts';
 import { make } from '../make.ts';
 

@@ -5,11 +5,12 @@ import { PicpipeError } from '../../../src/errors.ts';
 import type { Size } from '../../../src/operations/operation.ts';
 import { asStored, type Inspected } from '../../../src/pipeline/inspect/inspect.ts';
 import { withIntermediate } from '../../../src/pipeline/plan/intermediate.ts';
-import { openPages } from '../../../src/pipeline/plan/pages.ts';
+import { openPages } from '../../../src/pipeline/plan/open-pages.ts';
 import { type LevelVariant, needsFrames, type PyramidLevel } from '../../../src/pipeline/plan/pyramid.ts';
 import { findSinglePass } from '../../../src/pipeline/plan/single-pass.ts';
-import { analysisDigest, parseRecipe, planVariants, variantDigest } from '../../../src/pipeline/recipe/plan.ts';
+import { parseRecipe, planVariants } from '../../../src/pipeline/recipe/parse-recipe.ts';
 import { loadRecipes } from '../../../src/pipeline/recipe/recipes.ts';
+import { analysisDigest, variantDigest } from '../../../src/pipeline/recipe/variant-digest.ts';
 import { limits } from '../make.ts';
 
 /*

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { storedRecipeSchema } from '../../../src/domain/recipe.ts';
 import { builtInRecipes } from '../../../src/pipeline/recipe/built-in.ts';
-import { parseRecipe } from '../../../src/pipeline/recipe/plan.ts';
+import { parseRecipe } from '../../../src/pipeline/recipe/parse-recipe.ts';
 import { unknownParts } from '../../../src/pipeline/recipe/unknown-parts.ts';
 
 const { definition } = parseRecipe('small', {

@@ -1,6 +1,7 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { parseRecipe, planVariants, variantDigest } from '../../../src/pipeline/recipe/plan.ts';
+import { parseRecipe, planVariants } from '../../../src/pipeline/recipe/parse-recipe.ts';
+import { variantDigest } from '../../../src/pipeline/recipe/variant-digest.ts';
 import { photograph, similarity } from '../../helpers/pictures.ts';
 import { make } from '../make.ts';
 

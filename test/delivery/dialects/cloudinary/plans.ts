@@ -5,7 +5,7 @@ import type {
 	RenderPlan,
 	SourceFacts,
 } from '../../../../src/delivery/dialects/image-request.ts';
-import { parseRecipe } from '../../../../src/pipeline/recipe/plan.ts';
+import { parseRecipe } from '../../../../src/pipeline/recipe/parse-recipe.ts';
 
 /** Plans of the Cloudinary dialect, each of which has to be a recipe that is accepted. */
 

@@ -7,7 +7,7 @@ import type {
 } from '../../../../src/delivery/dialects/image-request.ts';
 import { renderFormats } from '../../../../src/delivery/dialects/image-request.ts';
 import { parseImgproxy } from '../../../../src/delivery/dialects/imgproxy.ts';
-import { parseRecipe } from '../../../../src/pipeline/recipe/plan.ts';
+import { parseRecipe } from '../../../../src/pipeline/recipe/parse-recipe.ts';
 
 export const id = 'pic_01jzkwp9nbe0tvahm2q4c8s6rd';
 /** The pair of imgproxy's own examples. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { SourceFacts } from '../../../../src/delivery/dialects/image-request.ts';
-import { parseRecipe } from '../../../../src/pipeline/recipe/plan.ts';
+import { parseRecipe } from '../../../../src/pipeline/recipe/parse-recipe.ts';
 import { planOf, recipeOf } from './beside.ts';
 
 /** Modifiers, and the steps that they are for an opaque JPEG of 640×480. */

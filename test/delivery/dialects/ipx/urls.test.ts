@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { DialectOptions, RenderPlan, SourceFacts } from '../../../../src/delivery/dialects/image-request.ts';
 import { ipxPath, parseIpx } from '../../../../src/delivery/dialects/ipx.ts';
 import { PicpipeError } from '../../../../src/errors.ts';
-import { parseRecipe } from '../../../../src/pipeline/recipe/plan.ts';
+import { parseRecipe } from '../../../../src/pipeline/recipe/parse-recipe.ts';
 import { propertyRuns } from '../../../helpers/thoroughness.ts';
 import { id, recipeOf } from './beside.ts';
 

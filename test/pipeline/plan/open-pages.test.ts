@@ -1,6 +1,7 @@
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { parseRecipe, planVariants, variantDigest } from '../../../src/pipeline/recipe/plan.ts';
+import { parseRecipe, planVariants } from '../../../src/pipeline/recipe/parse-recipe.ts';
+import { variantDigest } from '../../../src/pipeline/recipe/variant-digest.ts';
 import { photograph } from '../../helpers/pictures.ts';
 import { thrownBy } from '../../helpers/thrown.ts';
 import { tiff } from '../../helpers/tiff.ts';

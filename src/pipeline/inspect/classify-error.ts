@@ -63,7 +63,7 @@ const endsEarlyWords =
  * The one place that turns an error of sharp into ours. What no rule knows is the picture's fault while it is being
  * decoded, because nothing else can go wrong there, and ours afterwards.
  */
-export function classify(error: unknown, stage: Stage, step: string): PicpipeError {
+export function classifyError(error: unknown, stage: Stage, step: string): PicpipeError {
 	if (error instanceof PicpipeError) return error;
 	const message = error instanceof Error ? error.message : String(error);
 	const rule = rules.find(({ pattern }) => pattern.test(message));

@@ -1,5 +1,5 @@
 import sharp, { type Metadata, type SharpOptions } from 'sharp';
-import { classify } from './classify.ts';
+import { classifyError } from './classify-error.ts';
 
 /** How sharp is told to open what strangers send: one place for every limit of its own, set on purpose. */
 
@@ -55,6 +55,6 @@ export async function readHeader(file: Buffer, more: SharpOptions = {}): Promise
 		// No limit on pixels: our own limits say it better.
 		return await sharp(file, { ...inputOptions('error', 0), ...more }).metadata();
 	} catch (error) {
-		throw classify(error, 'inspect', 'inspect');
+		throw classifyError(error, 'inspect', 'inspect');
 	}
 }

@@ -31,10 +31,11 @@ export interface PlannedEncoding {
 	readonly definition: Readonly<Record<string, unknown>>;
 }
 
-type WrittenSteps = Recipe['variants'][string]['steps'];
+/** Steps as recipes write them, each an operation's name with its options. */
+export type WrittenSteps = Recipe['variants'][string]['steps'];
 
 /** What files hold beside pixels, and in which colours those are; what is as always is left out. */
-export interface OutputOptions {
+interface OutputOptions {
 	readonly metadata?: MetadataOption;
 	/** Of the variant whose pixels the steps begin with, if it begins with one. */
 	readonly colour?: ColourOption;
@@ -156,53 +157,6 @@ function plan(recipe: Recipe): readonly PlannedVariant[] {
 			definition: [...before, ...definition],
 		};
 	});
-}
-
-/**
- * Digest of source, steps, encoding and engine: the same picture always gets the same one. The steps count from the original,
- * so a variant that stands on another has the digest of one in which all those steps are written out; it is the same picture.
- *
- * @param assets at least those that the variant's steps name
- */
-export function variantDigest(
-	sourceSha256: string,
-	variant: PlannedVariant,
-	encoding: PlannedEncoding,
-	assets: KnownAssets = new Map(),
-): string {
-	const used = assetsOfSteps(variant.definition).map((name) => {
-		const asset = assets.get(name);
-		if (!asset) throw new TypeError(`Expected to know ${name}.`);
-		return asset.sha256;
-	});
-	// Only what is there counts, so that variants which have nothing of it keep the digest that they had before there was such.
-	const more = {
-		...variant.output,
-		...(variant.page > 1 && { page: variant.page }),
-		...(!variant.isUpright && { orient: false }),
-		...(used.length > 0 && { assets: used }),
-	};
-	const others = Object.keys(more).length > 0 ? [more] : [];
-	return digest12(sourceSha256, variant.definition, encoding.definition, engineVersion, ...others);
-}
-
-/** Digests of the other pictures that steps name: a logo that is replaced makes another variant. */
-export type KnownAssets = ReadonlyMap<string, { readonly sha256: string }>;
-
-/** Names of the other pictures that a recipe's steps need, each once. @throws PicpipeError `invalid-recipe` */
-export function assetsOf(recipe: Recipe): readonly string[] {
-	return [...new Set(planVariants(recipe).flatMap(({ definition }) => assetsOfSteps(definition)))];
-}
-
-function assetsOfSteps(steps: WrittenSteps): readonly string[] {
-	return steps.flatMap((step) =>
-		Object.entries(step).flatMap(([name, options]) => findOperation(name)?.assets?.(options) ?? []),
-	);
-}
-
-/** Digest of source, analysis asked for and engine: what was found out stays true as long as it is the same. */
-export function analysisDigest(sourceSha256: string, recipe: Recipe): string {
-	return digest12(sourceSha256, recipe.analyse, engineVersion);
 }
 
 function refused(problems: readonly string[]): PicpipeError {

@@ -5,9 +5,11 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { operations } from '../../../src/operations/index.ts';
 import { encoders } from '../../../src/pipeline/encoders/index.ts';
-import { megapixelsMade, planPyramid, variantsOf } from '../../../src/pipeline/plan/pyramid.ts';
-import { parseRecipe, planVariants, variantDigest } from '../../../src/pipeline/recipe/plan.ts';
+import { megapixelsMade } from '../../../src/pipeline/plan/open-pages.ts';
+import { planPyramid, variantsOf } from '../../../src/pipeline/plan/pyramid.ts';
+import { parseRecipe, planVariants } from '../../../src/pipeline/recipe/parse-recipe.ts';
 import { loadRecipes } from '../../../src/pipeline/recipe/recipes.ts';
+import { variantDigest } from '../../../src/pipeline/recipe/variant-digest.ts';
 
 const known = operations.map(({ name }) => name).join(', ');
 
