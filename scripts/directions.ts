@@ -25,14 +25,18 @@ const pipelineSteps = [
 	['render'],
 ];
 
-/** The folders of `api/` with the handlers of one kind of thing; they share the files at the top of `api/`. */
+/**
+ * The folders of `api/`: handlers for each kind of thing, which import none of another kind, above what they share, which is the files at the
+ * top of `api/`, the middleware and the way of an upload.
+ */
 const apiFolders = {
 	middleware: [],
-	pictures: ['api/middleware'],
-	tus: ['api/pictures', 'api/middleware'],
-	images: ['api/pictures', 'api/middleware'],
+	upload: ['api/middleware'],
+	pictures: ['api/upload'],
+	tus: ['api/upload', 'api/middleware'],
+	images: ['api/upload', 'api/middleware'],
 	webhooks: [],
-	operations: ['api/pictures'],
+	operations: ['api/upload'],
 };
 
 /**

@@ -1,8 +1,8 @@
 import { scopeDocs, scopes } from '../../src/access/scope.ts';
 import { maximumWait, pictureView } from '../../src/api/contract.ts';
-import { maximumIdempotencyKey } from '../../src/api/pictures/idempotency-key.ts';
 import { type Route, routes } from '../../src/api/routes.ts';
 import { offsetType, tusVersion } from '../../src/api/tus/tus-headers.ts';
+import { maximumIdempotencyKey } from '../../src/api/upload/idempotency-key.ts';
 import { settings } from '../../src/config/index.ts';
 import { maximumParts } from '../../src/intake/upload-parts.ts';
 import { metricTable } from '../../src/observe/metrics.ts';

@@ -26,7 +26,7 @@ import { getMetrics } from './operations/metrics.ts';
 import { dashboard, dashboardAsset, dashboardSettings } from './operations/page.ts';
 import { getRecipe, listOperations, listRecipes } from './operations/recipes.ts';
 import { createUploadToken } from './operations/upload-tokens.ts';
-import { createPictures } from './pictures/create.ts';
+import { createPicturesHandler } from './pictures/create.ts';
 import {
 	deletePicture,
 	getOriginal,
@@ -85,7 +85,7 @@ export const routes: readonly Route[] = [
 		path: '/v1/pictures',
 		scope: 'upload',
 		intake: true,
-		handler: createPictures,
+		handler: createPicturesHandler,
 		doc: 'Uploads one picture as the body, many as a form, or pictures by their addresses as JSON.',
 		query: rawUploadFieldsSchema,
 		form: uploadFieldsSchema,

@@ -55,25 +55,25 @@ export async function admit(deps: Admission, received: Received, fields: AdmitFi
  * original, so that a deletion at any moment is seen by whoever writes the manifest (see `purgePicture`).
  *
  * @param url as `checkUrl` returned it
- * @param berth the picture's id where it was chosen before, and the hosts where it has to lie
+ * @param reserved the picture's id where it was chosen before, and the hosts where it has to lie
  */
 export async function admitUrl(
 	deps: Admission,
 	url: URL,
 	fields: AdmitFields,
 	log: Logger,
-	berth: Omit<Received, 'source'> & Pick<AwaitedSource, 'hosts'> = { id: newPictureId() },
+	reserved: Omit<Received, 'source'> & Pick<AwaitedSource, 'hosts'> = { id: newPictureId() },
 ): Promise<Picture> {
-	const { id, hosts } = berth;
+	const { id, hosts } = reserved;
 	const key = originalKey(folderOf(id), 'url');
 	const filename = cleanFilename(filenameOfUrl(url));
 	try {
 		await markPending(deps.storage, id);
 		await deps.storage.put(key, Buffer.from(`${url.href}\n`));
 		const source = { key, url: url.href, ...(filename && { filename }), ...(hosts && { hosts }) };
-		return await begin(deps, { ...berth, source }, fields, log);
+		return await begin(deps, { ...reserved, source }, fields, log);
 	} catch (error) {
-		await discardUnlessShared(deps.storage, berth);
+		await discardUnlessShared(deps.storage, reserved);
 		throw error;
 	}
 }

@@ -6,7 +6,7 @@ import { type ErrorCode, errorTable } from '../errors.ts';
 import { earliestNow } from '../observe/clock.ts';
 import { idempotencyFolders, idempotencyKey } from '../storage/keys.ts';
 import { readObject, type Storage } from '../storage/storage.ts';
-import { candidateSchema } from './candidate.ts';
+import { reservationSchema } from './reservation.ts';
 
 /**
  * What becomes of a request with an idempotency key, in the storage, because it has to outlive the api and Redis. The record is created
@@ -44,7 +44,7 @@ const recordSchema = stored({
 	createdAt: z.iso.datetime(),
 	fingerprint: fingerprintSchema,
 	/** One for each file or address; null for one that was refused. */
-	candidates: z.array(candidateSchema.nullable()),
+	candidates: z.array(reservationSchema.nullable()),
 	/** There once the request was answered. */
 	results: z.array(resultSchema).optional(),
 });

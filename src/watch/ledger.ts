@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { digest } from '../domain/digest.ts';
 import { stored } from '../domain/stored.ts';
-import { candidateSchema } from '../intake/candidate.ts';
+import { reservationSchema } from '../intake/reservation.ts';
 import { watchedFolder, watchedKey } from '../storage/keys.ts';
 import { readObject, type Storage } from '../storage/storage.ts';
 
@@ -20,7 +20,7 @@ const entrySchema = stored({
 	state: stored({ inode: z.number(), bytes: z.number(), modifiedAt: z.number() }),
 	sha256: z.string(),
 	/** The picture, or the one that is to be. */
-	picture: candidateSchema,
+	picture: reservationSchema,
 	/** The picture has ended, and nothing is left to be done about the file. */
 	isOver: z.literal(true).optional(),
 });

@@ -5,9 +5,9 @@ import type { Picture } from '../domain/picture.ts';
 import type { NamedRecipe } from '../domain/recipe.ts';
 import type { PicpipeError } from '../errors.ts';
 import type { Admission } from '../intake/admit.ts';
-import { findCandidate } from '../intake/candidate.ts';
 import { admitUnlessThere, type DuplicatePolicy } from '../intake/duplicates.ts';
 import { discard, type Received, type ReceiveLimits, receive, tooLarge } from '../intake/receive.ts';
+import { findReservation } from '../intake/reservation.ts';
 import type { Logger } from '../observe/log.ts';
 import { isMissing, isSameState, stateAt, stateOf, tagsOf, type WatchedFile } from './files.ts';
 import type { Ledger, LedgerEntry } from './ledger.ts';
@@ -46,7 +46,7 @@ export async function takeFile(context: TakeContext, file: WatchedFile): Promise
 	const earlier = await ledger.read(file.path);
 	if (earlier && isSameState(earlier.state, file.state)) {
 		if (earlier.isOver) return { entry: earlier, isNew: false };
-		const found = await findCandidate(storage, earlier.picture, context.abandonedSeconds);
+		const found = await findReservation(storage, earlier.picture, context.abandonedSeconds);
 		if (found?.picture) return { entry: earlier, isNew: false };
 		if (found?.source) return accept(context, earlier, { ...found, source: found.source });
 	}
@@ -71,7 +71,7 @@ export async function takeFile(context: TakeContext, file: WatchedFile): Promise
 }
 
 async function isAccepted(context: TakeContext, entry: LedgerEntry): Promise<boolean> {
-	return (await findCandidate(context.storage, entry.picture, context.abandonedSeconds))?.picture !== undefined;
+	return (await findReservation(context.storage, entry.picture, context.abandonedSeconds))?.picture !== undefined;
 }
 
 async function accept(context: TakeContext, entry: LedgerEntry, received: Received): Promise<Taken> {

@@ -10,7 +10,7 @@ import { type ReceivedPicture, shownUrl } from '../../domain/picture.ts';
 import { PicpipeError } from '../../errors.ts';
 import type { ApiContext } from '../context.ts';
 import { exposedByDelivery } from '../middleware/delivery-cors.ts';
-import { leavingOf } from '../pictures/wait-for-end.ts';
+import { leavingOf } from '../upload/wait-for-end.ts';
 import { pathBelow, type ReadImageUrl, readCloudinary, readImgproxy, readIpx } from './read-url.ts';
 import { type AllowedSource, checkSource, findSource } from './source.ts';
 

@@ -17,8 +17,8 @@ import type { Logger } from '../../observe/log.ts';
 import { sourceRecordKey } from '../../storage/keys.ts';
 import { readObject } from '../../storage/storage.ts';
 import type { ApiContext } from '../context.ts';
-import { chooseRecipe } from '../pictures/choose-recipe.ts';
-import { waitForEnd } from '../pictures/wait-for-end.ts';
+import { chooseRecipe } from '../upload/choose-recipe.ts';
+import { waitForEnd } from '../upload/wait-for-end.ts';
 
 /** How a picture that an address names is found. */
 export interface Finding {

@@ -7,12 +7,12 @@ import { PicpipeError } from '../../errors.ts';
 import { finishBatch } from '../../webhooks/finish-batch.ts';
 import { type ApiContext, callerOf } from '../context.ts';
 import { parse, preferredWait } from '../contract.ts';
-import { takeAddresses } from '../pictures/from-url.ts';
-import { once } from '../pictures/idempotency.ts';
-import { parseIdempotencyKey } from '../pictures/idempotency-key.ts';
-import { refusalsOf } from '../pictures/response.ts';
-import { checkWebhook } from '../pictures/webhook-field.ts';
 import { viewOf } from '../resolve.ts';
+import { receiveUrls } from '../upload/from-url.ts';
+import { runIdempotent } from '../upload/idempotency.ts';
+import { parseIdempotencyKey } from '../upload/idempotency-key.ts';
+import { refusalsOf } from '../upload/response.ts';
+import { checkWebhook } from '../upload/upload-policy.ts';
 import { batchView, createBatchSchema } from './batch-contract.ts';
 
 /** `POST /v1/batches`: a batch, perhaps with its first pictures. With an `Idempotency-Key` it is made once. */
@@ -35,10 +35,10 @@ export function createBatchHandler(context: ApiContext): RequestHandler {
 			requestId,
 		};
 		// Checked before anything is made.
-		const take = urls && takeAddresses(context, response, { urls, ...fields, batch: batch.id, body: request.body });
+		const upload = urls && receiveUrls(context, response, { urls, ...fields, batch: batch.id, body: request.body });
 		const isNew = await createBatch(context.storage, batch);
 		if (isNew) log.info({ batchId: batch.id }, 'batch made');
-		const results = take ? (await once(context, request, response, () => take)).results : [];
+		const results = upload ? (await runIdempotent(context, request, response, () => upload)).results : [];
 		if (close) await closeBatch(context.storage, batch.id, 'asked');
 		if (close) await finishBatch(endsOf(context), batch.id);
 		const pictures = results.flatMap(({ picture }) => picture ?? []);

@@ -5,7 +5,7 @@ import { requireOpenBatch } from '../../catalog/batch.ts';
 import { PicpipeError } from '../../errors.ts';
 import { type ApiContext, callerOf } from '../context.ts';
 import { defaultTokenSeconds, parse, uploadTokenBodySchema } from '../contract.ts';
-import { chooseRecipe } from '../pictures/choose-recipe.ts';
+import { chooseRecipe } from '../upload/choose-recipe.ts';
 
 /** `POST /v1/upload-tokens` */
 export function createUploadToken(context: ApiContext): RequestHandler {

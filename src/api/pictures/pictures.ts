@@ -13,8 +13,8 @@ import { finishBatch } from '../../webhooks/finish-batch.ts';
 import { type ApiContext, callerOf } from '../context.ts';
 import { listQuerySchema, parse, processBodySchema } from '../contract.ts';
 import { viewOf, withManifest, withPicture } from '../resolve.ts';
-import { chooseRecipe, recipeOf } from './choose-recipe.ts';
-import { leavingOf } from './wait-for-end.ts';
+import { chooseRecipe, recipeOf } from '../upload/choose-recipe.ts';
+import { leavingOf } from '../upload/wait-for-end.ts';
 
 /** A variant's address stays when the picture is made again, so a cache has to ask; the ETag makes that cheap. */
 const variantCaching = 'private, no-cache';

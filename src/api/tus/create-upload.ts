@@ -8,7 +8,7 @@ import { progressOf } from '../../intake/upload-parts.ts';
 import { createUpload, readUpload, removeUpload, type Upload, type UploadWishes } from '../../intake/upload-record.ts';
 import { type ApiContext, callerOf } from '../context.ts';
 import { uploadMetadataSchema } from '../contract.ts';
-import { fieldsOf, limitsOf } from '../pictures/upload-policy.ts';
+import { fieldsOf, limitsOf } from '../upload/upload-policy.ts';
 import { currentProgress, findOwnUpload, finishIfComplete, pictureOf } from './find-upload.ts';
 import { takeBytes } from './take-bytes.ts';
 import { concatOf, firstLengthOf, metadataOf, offsetType, requireTus } from './tus-headers.ts';

@@ -10,10 +10,10 @@ import {
 	type UploadWishes,
 	writeUpload,
 } from '../../intake/upload-record.ts';
-import { type ApiContext, callerOf } from '../context.ts';
-import { admitBerth } from '../pictures/create.ts';
-import { attempt } from '../pictures/idempotency.ts';
-import { limitsOf } from '../pictures/upload-policy.ts';
+import type { ApiContext } from '../context.ts';
+import { createOnce } from '../upload/idempotency.ts';
+import { uploaderOf } from '../upload/upload.ts';
+import { limitsOf } from '../upload/upload-policy.ts';
 
 /**
  * Makes a picture of a resumable upload whose bytes are all there. Whatever dies on the way, the next request about the upload does it again and
@@ -47,19 +47,23 @@ async function becomePicture(
 	parts: readonly Part[],
 ): Promise<UploadOutcome> {
 	const { filename, ...fields } = wishes;
-	const limits = limitsOf(context, callerOf(response));
-	const records = { ...context, idempotency: context.uploads.outcomes };
-	const { results } = await attempt(records, digest('upload', id), async (storage) => {
-		const received = await receive(storage, bytesOf(context.storage, parts), filename, limits);
-		return {
-			fingerprint: { request: digest('upload', id), files: [received.source.sha256] },
-			berths: [received],
-			async admit([berth = received]) {
-				return [{ filename, ...(await admitBerth(context, response, berth, fields)) }];
-			},
-		};
-	});
+	const by = uploaderOf(response);
+	const name = digest('upload', id);
+	const { results } = await createOnce(
+		context,
+		by,
+		{ records: context.uploads.outcomes, digest: name },
+		async (storage) => {
+			const received = await receive(storage, bytesOf(context.storage, parts), filename, limitsOf(context, by.caller));
+			return {
+				fingerprint: { request: name, files: [received.source.sha256] },
+				items: [{ filename, received }],
+				fields,
+			};
+		},
+	);
 	const [result] = results;
+	if (result?.refused) throw result.refused;
 	if (!result?.picture) throw new PicpipeError('internal', 'An upload ended without a picture and without an error.');
 	return { picture: result.picture.id, isNew: result.isNew !== false };
 }

@@ -33,7 +33,7 @@ interface Holder {
 /**
  * A client whose connection was lost comes back before we have noticed, so within a process the newer request wins. Other apis are told by a
  * lease in Redis, and theirs is not cut off. While Redis is away two apis may work on an upload at once, and it does no harm: parts are named by
- * their offsets, and what becomes of the upload is decided by who creates its record (see `once.ts`).
+ * their offsets, and what becomes of the upload is decided by who creates its record (see `upload/idempotency.ts`).
  */
 export function openUploadLocks(leases: Leases): UploadLocks {
 	const holders = new Map<string, Holder>();

@@ -3,7 +3,7 @@ import { PicpipeError } from '../../errors.ts';
 import { tooLarge } from '../../intake/receive.ts';
 import { removeUpload, type Upload, writeUpload } from '../../intake/upload-record.ts';
 import { type ApiContext, callerOf } from '../context.ts';
-import { limitsOf } from '../pictures/upload-policy.ts';
+import { limitsOf } from '../upload/upload-policy.ts';
 import { currentProgress, finishIfComplete, pictureOf, withOwnUpload, withUpload } from './find-upload.ts';
 import { takeBytes } from './take-bytes.ts';
 import { checksumAlgorithms, lengthOf, offsetOf, offsetType, tusExtensions, tusVersion } from './tus-headers.ts';

@@ -220,7 +220,7 @@ describe('POST /v1/pictures with JSON refuses', () => {
 			['a bad tag', { url: 'http://1.1.1.1/', tags: ['../etc'] }, 400, 'invalid-field', /tag/],
 			['a bad priority', { url: 'http://1.1.1.1/', priority: 1_001 }, 400, 'invalid-field', /0 to 1000/],
 			['an unknown recipe', { url: 'http://1.1.1.1/', recipe: 'none' }, 400, 'unknown-recipe', /none/],
-			['many', { urls: Array(3).fill('http://1.1.1.1/') }, 413, 'too-many-files', /at most 2 addresses/],
+			['many', { urls: Array(3).fill('http://1.1.1.1/') }, 413, 'too-many-files', /at most 2 URLs/],
 			['S3', { url: 's3://bucket/key' }, 422, 'url-unsupported', /storage driver for S3/],
 			['credentials', { url: 'http://me:secret@1.1.1.1/' }, 422, 'url-not-allowed', /without name and password/],
 			['a port', { url: 'http://1.1.1.1:22/' }, 422, 'url-not-allowed', /port 80 or 443/],

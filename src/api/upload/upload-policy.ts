@@ -2,15 +2,12 @@ import type { z } from 'zod';
 import { type Caller, requireRecipe } from '../../access/caller.ts';
 import type { NamedRecipe } from '../../domain/recipe.ts';
 import { PicpipeError } from '../../errors.ts';
-import { type Admitted, admitUnlessThere } from '../../intake/duplicates.ts';
-import { discardUnlessShared, type Received } from '../../intake/receive.ts';
-import type { Logger } from '../../observe/log.ts';
+import { checkUrl } from '../../http/guard.ts';
+import type { ReceiveLimits } from '../../intake/receive.ts';
 import { svgLimitsOf } from '../../pipeline/inspect/limits.ts';
 import type { ApiContext } from '../context.ts';
 import { parse, type UploadFields } from '../contract.ts';
 import { chooseRecipe } from './choose-recipe.ts';
-import type { UploadLimits } from './multipart.ts';
-import { checkWebhook } from './webhook-field.ts';
 
 /** What a caller may ask for when bringing pictures in: with a key what its list of recipes allows, with an upload token what stands in that. */
 
@@ -53,6 +50,13 @@ function fixedBy(
 	};
 }
 
+/** Limits of the files of one upload. */
+export interface UploadLimits extends ReceiveLimits {
+	readonly maxFiles: number;
+	/** Told of the bytes of files as they come. */
+	readonly onBytes?: ((bytes: number) => void) | undefined;
+}
+
 /** How large the caller's files may be, and how many in one upload. */
 export function limitsOf({ config, metrics }: ApiContext, { grant }: Caller): UploadLimits {
 	return {
@@ -64,28 +68,19 @@ export function limitsOf({ config, metrics }: ApiContext, { grant }: Caller): Up
 }
 
 /**
- * Admits what was received if the caller may bring in another picture. What is not admitted is not counted, and discarded.
+ * The address that an upload wants to be told of its picture, as it will be asked. It is signed with the secrets of the settings, because whoever
+ * receives it has to be able to tell that it comes from here; without any it is refused.
  *
- * @throws PicpipeError `quota-exceeded`, and what `admitUnlessThere` throws
+ * @throws PicpipeError `webhook-unsigned`, and what `checkUrl` throws
  */
-export async function admitFor(
-	context: ApiContext,
-	caller: Caller,
-	received: Received,
-	fields: Parameters<typeof admitUnlessThere>[2],
-	log: Logger,
-): Promise<Admitted> {
-	const giveBack = await context.limiter.chargePicture(caller).catch(async (error) => {
-		await discardUnlessShared(context.storage, received);
-		throw error;
-	});
-	try {
-		const admitted = await admitUnlessThere(context, received, fields, log);
-		if (!admitted.isNew) await giveBack();
-		return admitted;
-	} catch (error) {
-		await discardUnlessShared(context.storage, received);
-		await giveBack();
-		throw error;
+export function checkWebhook({ webhooks }: ApiContext, url: string | undefined): string | undefined {
+	if (url === undefined) return undefined;
+	const { secrets, rules } = webhooks.settings;
+	if (secrets.length === 0) {
+		throw new PicpipeError(
+			'webhook-unsigned',
+			'Expected PICPIPE_WEBHOOK_SECRETS to be set for an upload with a webhook but there are none.',
+		);
 	}
+	return checkUrl(url, rules).href;
 }

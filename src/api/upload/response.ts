@@ -1,39 +1,22 @@
 import type { Request, Response } from 'express';
-import { isFinished, type Picture } from '../../domain/picture.ts';
-import { PicpipeError } from '../../errors.ts';
+import { isFinished } from '../../domain/picture.ts';
 import type { ApiContext } from '../context.ts';
 import { preferredWait } from '../contract.ts';
 import { problemOf, sendProblem } from '../middleware/problem.ts';
 import { viewOf } from '../resolve.ts';
+import type { UploadOutcome } from './idempotency.ts';
+import type { UploadResult } from './upload.ts';
 import { waitForEnds } from './wait-for-end.ts';
 
-/** What became of one file or address of a request. */
-export interface Result {
-	readonly filename?: string | undefined;
-	readonly url?: string | undefined;
-	readonly picture?: Picture | undefined;
-	/** False for one that was there already. */
-	readonly isNew?: boolean | undefined;
-	readonly refused?: PicpipeError;
-}
-
-/** What is there already, one too many for a day, or too late for its batch, is refused by itself, like a file that is no picture. */
-export function asRefusal(error: unknown): { refused: PicpipeError } {
-	if (error instanceof PicpipeError && /^(duplicate-picture|quota-exceeded|batch-closed)$/.test(error.code))
-		return { refused: error };
-	throw error;
-}
-
 /**
- * One file or address: the picture or the problem. Several: what became of each, in order; 202 when at least one was accepted.
- * With `Prefer: wait`, 201 once everything accepted is finished. 200 when nothing is new: all that came was there already.
+ * Answers one file or URL with its picture or problem, and several with a list, in order: 202 when at least one was accepted. With
+ * `Prefer: wait`, 201 once every accepted picture is finished. 200 when every picture existed before.
  */
 export async function answer(
 	context: ApiContext,
 	request: Request,
 	response: Response,
-	results: readonly Result[],
-	isList = results.length > 1,
+	{ results, isList = results.length > 1 }: Pick<UploadOutcome, 'results' | 'isList'>,
 ): Promise<void> {
 	const seconds = preferredWait(request.get('prefer'));
 	const accepted = results.flatMap(({ picture }) => picture ?? []);
@@ -54,8 +37,8 @@ export async function answer(
 	else response.json({ pictures: latest.map(view), refused: refusals, ...(linked.length > 0 && { linked }) });
 }
 
-/** What was refused, with its problem. It is counted with the answer. */
-export function refusalsOf(results: readonly Result[], { locals }: Response) {
+/** The refused items with their problems. They are counted with the answer. */
+export function refusalsOf(results: readonly UploadResult[], { locals }: Response) {
 	const codes = results.flatMap(({ refused }) => refused?.code ?? []);
 	if (codes.length > 0) locals.refused = codes;
 	return results.flatMap(({ filename, url, refused }) =>

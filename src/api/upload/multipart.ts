@@ -3,9 +3,11 @@ import type { Readable, Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import busboy from 'busboy';
 import { type ErrorCode, PicpipeError, toPicpipeError } from '../../errors.ts';
-import { discard, type Received, type ReceiveLimits, receive, tooLarge } from '../../intake/receive.ts';
+import { discard, type Received, receive, tooLarge } from '../../intake/receive.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { maximumInlineRecipe } from '../contract.ts';
+import type { UploadedFile } from './upload.ts';
+import type { UploadLimits } from './upload-policy.ts';
 
 /** Bounds of a multipart body beside its files. */
 const formLimits = {
@@ -19,21 +21,8 @@ const formLimits = {
 	headerPairs: 20,
 };
 
-export interface UploadLimits extends ReceiveLimits {
-	readonly maxFiles: number;
-	/** Told of the bytes of files as they come. */
-	readonly onBytes?: ((bytes: number) => void) | undefined;
-}
-
-/** One file of a body: safe in storage, or refused. */
-export interface UploadedFile {
-	readonly filename: string | undefined;
-	readonly received?: Received;
-	readonly refused?: PicpipeError;
-}
-
-/** What a body brought, in its order. */
-export interface Upload {
+/** The fields and files of a form, in its order. */
+interface ReceivedForm {
 	readonly fields: Readonly<Record<string, string>>;
 	readonly files: readonly UploadedFile[];
 }
@@ -60,7 +49,11 @@ export async function receiveRaw(
  *
  * @throws PicpipeError `malformed-multipart`, `too-many-files`, `invalid-field`, `upload-aborted`, `no-file`
  */
-export async function receiveForm(storage: Storage, request: IncomingMessage, limits: UploadLimits): Promise<Upload> {
+export async function receiveForm(
+	storage: Storage,
+	request: IncomingMessage,
+	limits: UploadLimits,
+): Promise<ReceivedForm> {
 	const parser = openParser(request, limits);
 	const fields: Record<string, string> = Object.create(null);
 	const files: Promise<UploadedFile>[] = [];

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { maximumIdempotencyKey, parseIdempotencyKey } from '../../../src/api/pictures/idempotency-key.ts';
+import { maximumIdempotencyKey, parseIdempotencyKey } from '../../../src/api/upload/idempotency-key.ts';
 
 describe('parseIdempotencyKey', () => {
 	it.each([

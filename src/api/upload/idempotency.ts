@@ -1,0 +1,232 @@
+import type { Request, Response } from 'express';
+import { digest } from '../../domain/digest.ts';
+import { PicpipeError } from '../../errors.ts';
+import {
+	type Fingerprint,
+	type IdempotencyRecord,
+	type IdempotencyRecords,
+	isSameRequest,
+	type RecordedResult,
+} from '../../intake/idempotency.ts';
+import { discard } from '../../intake/receive.ts';
+import { findReservation, type Reservation } from '../../intake/reservation.ts';
+import { openNowhere } from '../../storage/nowhere.ts';
+import type { Storage } from '../../storage/storage.ts';
+import { type ApiContext, callerOf } from '../context.ts';
+import { parseIdempotencyKey } from './idempotency-key.ts';
+import {
+	createPictures,
+	type ReceivedUpload,
+	reservationOf,
+	type Uploader,
+	type UploadResult,
+	uploaderOf,
+} from './upload.ts';
+
+/** Receives what a request brings. @param storage receives the files */
+export type Receive = (storage: Storage) => ReceivedUpload | Promise<ReceivedUpload>;
+
+/** The outcome of an upload, item by item. */
+export interface UploadOutcome extends Pick<ReceivedUpload, 'isList'> {
+	readonly results: readonly UploadResult[];
+	/** The results are those of an earlier attempt. */
+	readonly isReplayed: boolean;
+}
+
+/** Where the outcome of an upload is recorded. */
+export interface RecordPlace {
+	readonly records: IdempotencyRecords;
+	readonly digest: string;
+}
+
+/** Seconds after which a client may retry a request that is still in progress. */
+const retryAfter = 1;
+
+/**
+ * Runs an upload once for each `Idempotency-Key`: a repeated request gets the first answer, or finishes what a killed api has left. A lease
+ * keeps two requests with the same key apart, in Redis for all apis, in memory while Redis is away; the record in storage alone guarantees
+ * that there is one picture (see `intake/idempotency.ts`).
+ *
+ * Only answers that accepted a picture are recorded. A refused request may be repeated with the same key.
+ *
+ * @throws PicpipeError `invalid-idempotency-key`, `idempotency-key-in-use`, `idempotency-key-reused`; what `receive` throws
+ */
+export async function runIdempotent(
+	context: ApiContext,
+	request: Request,
+	response: Response,
+	receive: Receive,
+): Promise<UploadOutcome> {
+	const by = uploaderOf(response);
+	const header = request.get('idempotency-key');
+	if (header === undefined) return createOnce(context, by, undefined, receive);
+	const { id, grant } = callerOf(response);
+	const name = digest(id, grant?.id, request.method, request.path, parseIdempotencyKey(header));
+	const { release } = await context.underWay.take(name, 1);
+	if (!release) {
+		throw new PicpipeError(
+			'idempotency-key-in-use',
+			'Expected no other request with this Idempotency-Key at the same time but one is in progress.',
+			{ retryAfter },
+		);
+	}
+	try {
+		const outcome = await createOnce(context, by, { records: context.idempotency, digest: name }, receive);
+		if (outcome.isReplayed) response.set('Idempotency-Replayed', 'true');
+		return outcome;
+	} finally {
+		release();
+	}
+}
+
+/**
+ * The way of every upload, whether its bytes come as a body, a form or a resumable upload, or are fetched from URLs: receive, reserve ids,
+ * create the pictures, record the outcome. Whatever dies in between, the next attempt with the same record finds the same pictures.
+ *
+ * @param place of the record; undefined for an upload that nobody can repeat
+ */
+export async function createOnce(
+	context: ApiContext,
+	by: Uploader,
+	place: RecordPlace | undefined,
+	receive: Receive,
+): Promise<UploadOutcome> {
+	const earlier = await place?.records.read(place.digest);
+	if (earlier?.results) {
+		// The repeated files are compared, not kept.
+		const { isList, fingerprint } = await receive(openNowhere());
+		requireSame(earlier, fingerprint);
+		return replay(earlier.results, isList);
+	}
+
+	const upload = await receive(context.storage);
+	const { isList, items } = upload;
+
+	const { record, reservations } = place
+		? await reserve(context, place, earlier, upload)
+		: { record: undefined, reservations: items.map(reservationOf) };
+	if (record?.results) return replay(record.results, isList);
+
+	const results = await createPictures(context, by, upload, reservations);
+
+	if (place && record && results.some(({ picture }) => picture)) {
+		// If it fails, the next attempt finds the pictures by their manifests.
+		await place.records
+			.replace(place.digest, {
+				...record,
+				candidates: toRecords(reservations, record),
+				results: results.map(toRecord),
+			})
+			.catch((err) => context.log.warn({ err }, 'could not record the answer for its idempotency key'));
+	}
+	return { ...(isList !== undefined && { isList }), results, isReplayed: false };
+}
+
+function replay(results: readonly RecordedResult[], isList: boolean | undefined): UploadOutcome {
+	return { ...(isList !== undefined && { isList }), results: results.map(fromRecord), isReplayed: true };
+}
+
+/** @throws PicpipeError `idempotency-key-reused` */
+function requireSame(record: IdempotencyRecord, fingerprint: Fingerprint): void {
+	if (isSameRequest(record.fingerprint, fingerprint)) return;
+	throw new PicpipeError(
+		'idempotency-key-reused',
+		`Expected the request that first used this Idempotency-Key, at ${record.createdAt}, but received another one.`,
+	);
+}
+
+interface Reserved {
+	/** Undefined for an upload that was refused as a whole: its key can be used again. */
+	readonly record: IdempotencyRecord | undefined;
+	readonly reservations: readonly (Reservation | undefined)[];
+}
+
+/**
+ * Reserves the ids of the pictures in the record, or finds those that an earlier attempt has reserved. The record has results when another
+ * attempt was answered meanwhile.
+ */
+async function reserve(
+	context: ApiContext,
+	{ records, digest: name }: RecordPlace,
+	earlier: IdempotencyRecord | undefined,
+	{ fingerprint, items }: ReceivedUpload,
+): Promise<Reserved> {
+	const own = items.map(reservationOf);
+	if (!earlier && !own.some(Boolean)) return { record: undefined, reservations: own };
+	const commit = () => records.commit(name, { fingerprint, candidates: own.map(toReservationRecord) });
+	const record =
+		earlier ??
+		(await commit().catch(async (error) => {
+			await discardAll(context.storage, own);
+			throw error;
+		}));
+	if (!isSameRequest(record.fingerprint, fingerprint) || record.results) {
+		await discardAll(context.storage, own);
+		requireSame(record, fingerprint);
+		return { record, reservations: [] };
+	}
+	const reservations = await settle(context, record, own);
+	const isChanged = reservations.some((one, at) => one?.id !== record.candidates[at]?.id);
+	if (isChanged) await records.replace(name, { ...record, candidates: toRecords(reservations, record) });
+	return { record, reservations };
+}
+
+/**
+ * The ids of the record win, so that no attempt creates other pictures. Only where nothing is left of an earlier attempt the new file takes
+ * its place, after the record was told.
+ */
+async function settle(
+	{ storage, config }: ApiContext,
+	record: IdempotencyRecord,
+	own: readonly (Reservation | undefined)[],
+): Promise<(Reservation | undefined)[]> {
+	const settled = await Promise.all(
+		own.map(async (reservation, at) => {
+			const recorded = record.candidates[at];
+			if (!recorded || recorded.id === reservation?.id) return reservation && { ...reservation, isShared: true };
+			const found = await findReservation(storage, recorded, config.abandonedSeconds);
+			return found ?? (reservation && { ...reservation, isShared: true });
+		}),
+	);
+	const unused = own.filter((reservation, at) => reservation && settled[at]?.id !== reservation.id);
+	await discardAll(storage, unused);
+	return settled;
+}
+
+type ReservationRecord = IdempotencyRecord['candidates'][number];
+
+function toReservationRecord(reservation: Reservation | undefined): ReservationRecord {
+	return reservation ? { id: reservation.id, ...(reservation.source && { source: reservation.source }) } : null;
+}
+
+/** Reservations as they are recorded, with the fields that a newer version has written about those that stay. */
+function toRecords(
+	reservations: readonly (Reservation | undefined)[],
+	{ candidates }: IdempotencyRecord,
+): ReservationRecord[] {
+	return reservations.map((reservation, at) => {
+		const before = candidates[at];
+		const after = toReservationRecord(reservation);
+		return after && before?.id === after.id ? { ...before, ...after } : after;
+	});
+}
+
+async function discardAll(storage: Storage, reservations: readonly (Reservation | undefined)[]): Promise<void> {
+	// The reservation of a URL has nothing in storage yet.
+	for (const reservation of reservations) if (reservation?.source) await discard(storage, reservation.id);
+}
+
+function toRecord({ refused, ...result }: UploadResult): RecordedResult {
+	if (!refused) return result;
+	const { code, message, pictureId, violatedPolicies } = refused;
+	return {
+		...result,
+		refused: { code, message, pictureId, violatedPolicies: violatedPolicies && [...violatedPolicies] },
+	};
+}
+
+function fromRecord({ refused, ...result }: RecordedResult): UploadResult {
+	if (!refused) return result;
+	const { code, message, pictureId, violatedPolicies } = refused;
+	return { ...result, refused: new PicpipeError(code, message, { pictureId, violatedPolicies }) };
+}
