@@ -23,7 +23,7 @@ curl -H 'content-type: application/json' -d '{"url":"https://example.org/photo.j
 \`\`\`
 
 With JSON the picture is fetched later, by a job on the queue \`fetches\`; \`urls\` takes many. Until it is there, \`source\` has a \`url\` and nothing about bytes, and
-there is no \`links.original\`. Which addresses may be asked is [set](configuration.md#pictures-fetched-from-addresses): by default \`https\` and \`http\` on their own ports, of
+there is no \`links.original\`. Which addresses may be asked is [set](configuration.md#fetching-pictures-by-url): by default \`https\` and \`http\` on their own ports, of
 any public host. Schemes, ports, hosts and literal addresses are looked at before the answer, names and redirects by the job, which fails with the same codes. What may
 pass (5xx, 429, time-outs, lost connections) is tried again, no sooner than \`Retry-After\` says. Addresses are shown without their query, which may
 hold a signature.
