@@ -68,7 +68,7 @@ export async function startApi(config: Config, log: Logger): Promise<Running> {
 		{ openAttempts },
 		{ openMetrics },
 		{ openRenders },
-		{ openResultMemory },
+		{ openMemoryCache },
 		{ openRenderUse },
 	] = await Promise.all([
 		import('./api/server.ts'),
@@ -141,7 +141,7 @@ export async function startApi(config: Config, log: Logger): Promise<Running> {
 				onUse: renderUse.touch,
 			},
 			renderUse,
-			memory: openResultMemory({ megabytes: config.deliveryMegabytes, seconds: config.deliveryRemember }),
+			memory: openMemoryCache({ megabytes: config.deliveryMegabytes, seconds: config.deliveryRemember }),
 		},
 		...access,
 	});

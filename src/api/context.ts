@@ -8,7 +8,7 @@ import type { RenderUse } from '../catalog/render-use.ts';
 import type { Config } from '../config/index.ts';
 import type { ImageUrl } from '../delivery/dialects/image-request.ts';
 import type { DeliveryParts } from '../delivery/find-or-make.ts';
-import type { ResultMemory } from '../delivery/memory-cache.ts';
+import type { MemoryCache } from '../delivery/memory-cache.ts';
 import { type ErrorCode, PicpipeError } from '../errors.ts';
 import type { Admission } from '../intake/admit.ts';
 import type { IdempotencyRecords } from '../intake/idempotency.ts';
@@ -32,7 +32,7 @@ export interface ApiContext extends Admission {
 	/** What pictures are made of on demand, and what was a moment ago. */
 	readonly delivery: {
 		readonly parts: DeliveryParts;
-		readonly memory: ResultMemory<ImageUrl>;
+		readonly memory: MemoryCache<ImageUrl>;
 		readonly renderUse: Pick<RenderUse, 'forget'>;
 	};
 	/** What this process counts about itself. */

@@ -15,7 +15,7 @@ import {
 	uploadMetadataSchema,
 	uploadTokenBodySchema,
 } from './contract.ts';
-import { deliverCloudinary, deliverImgproxy, deliverIpx } from './images/serve.ts';
+import { serveCloudinary, serveImgproxy, serveIpx } from './images/serve.ts';
 import { sign, signBodySchema } from './images/sign.ts';
 import { createBatchSchema } from './operations/batch-contract.ts';
 import { closeBatchHandler, createBatchHandler, getBatch } from './operations/batches.ts';
@@ -385,21 +385,21 @@ export const routes: readonly Route[] = [
 	{
 		method: 'GET',
 		path: '/img/*path',
-		handler: deliverImgproxy,
+		handler: serveImgproxy,
 		doc: 'A picture made on demand, in the address language of imgproxy: `/img/<signature>/<options>/plain/<id>@<ext>`.',
 		scope: 'open',
 	},
 	{
 		method: 'GET',
 		path: '/ipx/*path',
-		handler: deliverIpx,
+		handler: serveIpx,
 		doc: 'The same in that of IPX, where `PICPIPE_IPX` says so: `/ipx/<modifiers>/<id>`.',
 		scope: 'open',
 	},
 	{
 		method: 'GET',
 		path: '/cld/*path',
-		handler: deliverCloudinary,
+		handler: serveCloudinary,
 		doc: 'The same in that of Cloudinary, where `PICPIPE_CLOUDINARY` says so: `/cld/<account>/image/upload/<transformations>/<id>`.',
 		scope: 'open',
 	},

@@ -6,7 +6,7 @@ import { sameSiteOnly } from '../http/same-site.ts';
 import { requireThisMachine } from '../http/this-machine.ts';
 import type { ApiContext } from './context.ts';
 import { openGuard } from './guard.ts';
-import { hotPath, isDelivery } from './images/cached-response.ts';
+import { cachedResponses, isDelivery } from './images/cached-response.ts';
 import { allowOrigins } from './middleware/cors.ts';
 import { answerPreflight } from './middleware/delivery-cors.ts';
 import { measure } from './middleware/measure.ts';
@@ -58,7 +58,7 @@ export function buildApi(context: ApiContext): RequestListener {
 	}
 	app.use(notFound);
 	app.use(problems);
-	return hotPath(context, app);
+	return cachedResponses(context, app);
 }
 
 /** What pages of other sites may use: what there is, and what tus needs. */

@@ -4,38 +4,39 @@ import { PicpipeError } from '../errors.ts';
 import { renderJob } from '../queue/jobs.ts';
 import { readObject, type Storage, type StoredObject } from '../storage/storage.ts';
 import type { ImageTarget, RenderFormat, RenderPlan, VariantTarget } from './dialects/image-request.ts';
-import { maximumKept, type Result } from './memory-cache.ts';
+import { maximumCached, type Result } from './memory-cache.ts';
 import { type Accepted, formatsFor, sourceFormat } from './negotiate.ts';
 import { type FindAssets, type PreparedRender, prepareRender } from './prepare.ts';
 import { prepareVariant } from './prepare-variant.ts';
 import type { Renders } from './single-flight.ts';
 
-/** What finding or making a result takes. */
+/** The parts that find and make images. */
 export interface DeliveryParts {
 	readonly storage: Storage;
 	readonly renders: Renders;
 	readonly limits: RecipeLimits;
 	readonly findAssets: FindAssets;
-	/** Told which renders are asked for. */
+	/** Called with the key of each render that is served. */
 	readonly onUse: (key: string) => void;
 	readonly avif: 'later' | 'now' | 'never';
 }
 
-export interface Ask {
-	/** Formats that can be shown; decides where the address leaves it open. */
+/** How an image is requested. */
+export interface DeliveryRequest {
+	/** Formats that the client shows; they decide where the URL leaves the format open. */
 	readonly accepted: Accepted;
-	/** Longest to wait for it to be made. */
+	/** Longest wait until the image is made. */
 	readonly milliseconds: number;
-	/** Aborts when nobody waits any more. */
+	/** Aborts when the client has left. */
 	readonly signal: AbortSignal;
 	readonly requestId?: string;
 }
 
-/** What became of it: undefined when it is being made. */
-export type Delivered = Result | undefined;
+/** Undefined while the image is being made. */
+type Delivered = Result | undefined;
 
 /**
- * Finds what an address asks for, or has it made.
+ * Finds the image of a URL, or has it made.
  *
  * @param picture a finished one
  * @throws PicpipeError why it can't be made, `variant-not-found`, and what the plan throws
@@ -43,14 +44,14 @@ export type Delivered = Result | undefined;
 export async function deliver(
 	parts: DeliveryParts,
 	{ picture, target }: { readonly picture: ReceivedPicture; readonly target: ImageTarget },
-	ask: Ask,
+	wait: DeliveryRequest,
 ): Promise<Delivered> {
 	if (target.kind === 'original') return original(parts.storage, picture);
-	if (target.kind === 'variant') return variant(parts, picture, target, ask);
+	if (target.kind === 'variant') return variant(parts, picture, target, wait);
 	const source = factsOf(picture);
 	const plan = target.plan(source);
 	if (plan.isUnneeded) return original(parts.storage, picture);
-	const made = await render(parts, picture, plan, ask);
+	const made = await render(parts, picture, plan, wait);
 	return made && plan.format === 'auto' ? { ...made, isNegotiated: true } : made;
 }
 
@@ -65,7 +66,7 @@ async function variant(
 	parts: DeliveryParts,
 	picture: ReceivedPicture,
 	target: VariantTarget,
-	ask: Ask,
+	wait: DeliveryRequest,
 ): Promise<Delivered> {
 	const { name, format } = target;
 	const made = picture.variants.find((one) => one.name === name && (format === undefined || one.format === format));
@@ -74,7 +75,7 @@ async function variant(
 		if (found) return keep(parts.storage, { ...found, key: made.key, type: made.type, etag: `"${made.sha256}"` });
 	}
 	const prepared = await prepareVariant(picture, target, parts.findAssets);
-	return (await find(parts, picture, prepared)) ?? make(parts, picture, prepared, ask);
+	return (await find(parts, picture, prepared)) ?? make(parts, picture, prepared, wait);
 }
 
 /** Something is known of every picture that was ever worked on with success. */
@@ -83,20 +84,25 @@ function factsOf({ facts, state }: Picture) {
 	return facts;
 }
 
-async function render(parts: DeliveryParts, picture: ReceivedPicture, plan: RenderPlan, ask: Ask): Promise<Delivered> {
-	const [wanted, ...others] = formatsOf(plan, factsOf(picture), ask.accepted, parts.avif);
+async function render(
+	parts: DeliveryParts,
+	picture: ReceivedPicture,
+	plan: RenderPlan,
+	wait: DeliveryRequest,
+): Promise<Delivered> {
+	const [wanted, ...others] = formatsOf(plan, factsOf(picture), wait.accepted, parts.avif);
 	const prepare = (format: RenderFormat) => prepareRender(picture, plan, format, parts);
 	if (wanted === undefined) throw new PicpipeError('internal', 'No format is left.');
 	const best = await prepare(wanted);
 	const known = await find(parts, picture, best);
 	if (known) return known;
 	const [instead] = others;
-	if (instead === undefined) return make(parts, picture, best, ask);
+	if (instead === undefined) return make(parts, picture, best, wait);
 
 	// It is asked for when the one that is shown until then is there, so that nobody waits behind it.
 	const standIn = await prepare(instead);
-	const shown = (await find(parts, picture, standIn)) ?? (await make(parts, picture, standIn, ask));
-	await parts.renders.ask(jobOf(picture, best, ask), 'later').catch((error) => {
+	const shown = (await find(parts, picture, standIn)) ?? (await make(parts, picture, standIn, wait));
+	await parts.renders.request(jobOf(picture, best, wait), 'later').catch((error) => {
 		// There is something to show, whatever becomes of the other.
 		if (!(error instanceof PicpipeError)) throw error;
 	});
@@ -146,7 +152,7 @@ function renderTag(digest: string, { bytes, modifiedAt }: StoredObject): string 
 }
 
 async function keep(storage: Storage, result: Result): Promise<Result> {
-	if (result.bytes > maximumKept) return result;
+	if (result.bytes > maximumCached) return result;
 	const data = await readObject(storage, result.key);
 	return data?.length === result.bytes ? { ...result, data } : result;
 }
@@ -155,12 +161,12 @@ async function make(
 	parts: DeliveryParts,
 	picture: ReceivedPicture,
 	prepared: PreparedRender,
-	ask: Ask,
+	wait: DeliveryRequest,
 ): Promise<Delivered> {
-	const made = await parts.renders.make(jobOf(picture, prepared, ask), ask);
+	const made = await parts.renders.make(jobOf(picture, prepared, wait), wait);
 	return made && rendered(parts, prepared, made);
 }
 
-function jobOf(picture: ReceivedPicture, { recipe, digest, key }: PreparedRender, { requestId }: Ask) {
+function jobOf(picture: ReceivedPicture, { recipe, digest, key }: PreparedRender, { requestId }: DeliveryRequest) {
 	return renderJob({ pictureId: picture.id, recipe, digest, key, ...(requestId !== undefined && { requestId }) });
 }

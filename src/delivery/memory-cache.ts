@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 
-/** A stored result, ready to go out. */
+/** A stored image, ready to be sent. */
 export interface Result {
 	readonly key: string;
 	/** Media type. */
@@ -9,58 +9,58 @@ export interface Result {
 	readonly etag: string;
 	readonly modifiedAt: Date;
 	readonly bytes: number;
-	/** Kept where it is small and asked for often. */
+	/** The bytes, where they fit into memory. */
 	readonly data?: Buffer;
-	/** What the one who asks can show has decided what it is. */
+	/** The `Accept` field of the request has decided the format. */
 	readonly isNegotiated?: boolean;
-	/** It stands in for a better one that is being made: caches should ask again soon. */
+	/** A stand-in for a better image that is being made: caches should ask again soon. */
 	readonly isStandIn?: boolean;
 }
 
-/** A result, and the address as it was read, which need not be checked again. */
-export interface Remembered<Address> {
-	readonly address: Address;
+/** A result, and its URL as it was read, which need not be checked again. */
+export interface CachedResult<Url> {
+	readonly url: Url;
 	readonly result: Result;
 }
 
-/** What addresses gave a moment ago, so that what is asked for often costs no look at the storage. */
-export interface ResultMemory<Address> {
-	/** @param question the address and what of the request has decided */
-	recall(question: string): Remembered<Address> | undefined;
-	remember(question: string, pictureId: string, remembered: Remembered<Address>): void;
-	/** Forgets a picture that was deleted here. */
+/** Results of recent requests, so that frequent requests need no look at the storage. */
+export interface MemoryCache<Url> {
+	/** @param key the URL, and what else of the request decides the result */
+	get(key: string): CachedResult<Url> | undefined;
+	set(key: string, pictureId: string, cached: CachedResult<Url>): void;
+	/** Removes all results of a picture that was deleted here. */
 	forget(pictureId: string): void;
 }
 
-/** Larger results are streamed from storage each time, bytes. */
-export const maximumKept = 1_000_000;
-/** What an entry takes beside its bytes, roughly. */
+/** Largest result in memory, bytes; larger ones are streamed from storage each time. */
+export const maximumCached = 1_000_000;
+/** Size of an entry beside its image, roughly, bytes. */
 const entryBytes = 1_000;
 
 /**
- * @param options.megabytes bound of all that is kept
- * @param options.seconds how long an answer is given without looking again
+ * @param options.megabytes limit of all results together
+ * @param options.seconds how long a result is served without looking at the storage again
  */
-export function openResultMemory<Address>({
+export function openMemoryCache<Url>({
 	megabytes,
 	seconds,
 }: {
 	readonly megabytes: number;
 	readonly seconds: number;
-}): ResultMemory<Address> {
-	if (megabytes === 0 || seconds === 0) return { recall: () => undefined, remember() {}, forget() {} };
-	const kept = new LRUCache<string, { readonly pictureId: string; readonly remembered: Remembered<Address> }>({
+}): MemoryCache<Url> {
+	if (megabytes === 0 || seconds === 0) return { get: () => undefined, set() {}, forget() {} };
+	const entries = new LRUCache<string, { readonly pictureId: string; readonly cached: CachedResult<Url> }>({
 		maxSize: megabytes * 1e6,
-		sizeCalculation: ({ remembered: { result } }) => (result.data?.length ?? 0) + entryBytes,
+		sizeCalculation: ({ cached: { result } }) => (result.data?.length ?? 0) + entryBytes,
 		ttl: seconds * 1_000,
 	});
 	return {
-		recall: (question) => kept.get(question)?.remembered,
-		remember(question, pictureId, remembered) {
-			kept.set(question, { pictureId, remembered });
+		get: (key) => entries.get(key)?.cached,
+		set(key, pictureId, cached) {
+			entries.set(key, { pictureId, cached });
 		},
 		forget(pictureId) {
-			for (const [question, entry] of kept.entries()) if (entry.pictureId === pictureId) kept.delete(question);
+			for (const [key, entry] of entries.entries()) if (entry.pictureId === pictureId) entries.delete(key);
 		},
 	};
 }

@@ -2,7 +2,7 @@ import { PicpipeError } from '../errors.ts';
 import { type KeyPair, signImgproxy } from './dialects/imgproxy/sign.ts';
 
 /** Longest address that is served, characters, `/img` and the signature included. */
-export const maximumAddress = 4_096;
+export const maximumUrlLength = 4_096;
 /** What stands where the signature does in an address that has none. */
 const unsigned = 'unsafe';
 
@@ -27,10 +27,10 @@ export function signPath(path: string, pair: KeyPair | undefined): string {
 		);
 	}
 	const signed = `/img/${pair ? signImgproxy(path, pair) : unsigned}${path}`;
-	if (signed.length > maximumAddress) {
+	if (signed.length > maximumUrlLength) {
 		throw new PicpipeError(
 			'invalid-delivery-url',
-			`Expected an address of at most ${maximumAddress} characters but it would have ${signed.length}.`,
+			`Expected an address of at most ${maximumUrlLength} characters but it would have ${signed.length}.`,
 		);
 	}
 	return signed;

@@ -5,59 +5,59 @@ import type { EndedRender, Queues, Urgency } from '../queue/queues.ts';
 import { errorOfJob } from '../queue/retry.ts';
 import type { Storage, StoredObject } from '../storage/storage.ts';
 
-/** Has renders made, each once however many ask for it. */
+/** Has renders made, each once however many requests wait for it. */
 export interface Renders {
 	/**
 	 * Waits until a render is stored.
 	 *
-	 * @returns undefined when it is not there yet after the time, or when the signal aborts
-	 * @throws PicpipeError why it failed, now or a short time ago; `render-queue-full`, `queue-unavailable`
+	 * @returns undefined when it is not stored within the time, or when the signal aborts
+	 * @throws PicpipeError the failure, of now or of a short time ago; `render-queue-full`, `queue-unavailable`
 	 */
 	make(
 		job: RenderJob,
 		wait: { readonly milliseconds: number; readonly signal: AbortSignal },
 	): Promise<StoredObject | undefined>;
-	/** Asks for a render that nobody waits for. @throws PicpipeError as `make` */
-	ask(job: RenderJob, urgency: Urgency): Promise<void>;
+	/** Queues a render that nobody waits for. @throws PicpipeError as `make` */
+	request(job: RenderJob, urgency: Urgency): Promise<void>;
 }
 
 export interface RendersOptions {
 	readonly storage: Storage;
 	readonly queues: Queues;
 	readonly endings: Endings;
-	/** How long a failed one is not tried again, seconds. */
+	/** How long a failed render is not retried, seconds. */
 	readonly failureSeconds: number;
-	/** Most that are waited for here at once. */
+	/** Most renders that requests wait for here at once. */
 	readonly most: number;
 }
 
-/** Why nobody listens any more. Made once: an `abort()` without a reason makes an error, with the stack that led there, each time. */
-const heard = 'heard';
+/** The reason of every abort. One for all: `abort()` without a reason makes an error with a stack each time. */
+const settled = 'settled';
 
-/** A job that ends unheard, because Redis was restarted, is looked for so often, milliseconds. */
+/** How often storage is checked for a job whose completion was missed, because Redis was restarted, milliseconds. */
 const lookInterval = 2_000;
 
 export function openRenders({ storage, queues, endings, failureSeconds, most }: RendersOptions): Renders {
-	/** Under way in this process, by job: whoever asks for the same shares one question to Redis and one answer. */
-	const flights = new Map<string, Flight>();
+	/** Renders in progress in this process, by job id: requests for the same render share one job and one wait. */
+	const inFlight = new Map<string, SharedRender>();
 
-	/** @throws the failure that is remembered */
+	/** Whether a job that has ended is to be queued again. @throws the failure of a recent job */
 	const isWanted = (job: RenderJob) => async (ended: EndedRender) => {
 		if (ended.failedReason !== undefined) {
 			if (Date.now() - ended.at < failureSeconds * 1_000) throw errorOfJob(ended.failedReason);
 			return true;
 		}
-		// Made a moment ago, or thrown away since.
+		// Stored a moment ago, or deleted since.
 		return (await storage.stat(job.key)) === undefined;
 	};
 
-	const fly = async (job: RenderJob, signal: AbortSignal): Promise<StoredObject | undefined> => {
+	const waitUntilStored = async (job: RenderJob, signal: AbortSignal): Promise<StoredObject | undefined> => {
 		const id = renderJobId(job);
 		while (!signal.aborted) {
-			// Heard from before it is asked for, so that no end falls between the two.
+			// Subscribe before enqueueing, so that a completion cannot be missed.
 			const ended = endings.ended(id, lookInterval, signal);
 			if (await queues.enqueueRender(job, 'now', isWanted(job))) await ended;
-			// Otherwise it has failed, or nothing was heard of it: asking for it again tells.
+			// Otherwise it has failed, or its completion was missed: enqueueing it again tells.
 			const stored = await storage.stat(job.key);
 			if (stored) return stored;
 		}
@@ -71,39 +71,39 @@ export function openRenders({ storage, queues, endings, failureSeconds, most }: 
 				return storage.stat(job.key);
 			}
 			const id = renderJobId(job);
-			let flight = flights.get(id);
-			if (!flight) {
-				if (flights.size >= most) {
+			let render = inFlight.get(id);
+			if (!render) {
+				if (inFlight.size >= most) {
 					throw new PicpipeError(
 						'render-queue-full',
-						`Expected fewer than ${most} renders to be waited for (PICPIPE_RENDER_QUEUE).`,
+						`Expected fewer than ${most} renders in progress (PICPIPE_RENDER_QUEUE) but there are as many already.`,
 					);
 				}
-				const begun = beginFlight((end) => fly(job, end));
-				flight = begun;
-				flights.set(id, begun);
-				void begun.over.finally(() => flights.delete(id));
+				const begun = shareRender((end) => waitUntilStored(job, end));
+				render = begun;
+				inFlight.set(id, begun);
+				void begun.over.finally(() => inFlight.delete(id));
 			}
-			return flight.join(milliseconds, signal);
+			return render.join(milliseconds, signal);
 		},
-		async ask(job, urgency) {
+		async request(job, urgency) {
 			await queues.enqueueRender(job, urgency, isWanted(job));
 		},
 	};
 }
 
-/** One render that several wait for. When the last has left, nobody looks after it any more; its job goes on. */
-interface Flight {
+/** A render that several requests wait for. When the last one has left, the wait ends; the job goes on. */
+interface SharedRender {
 	readonly over: Promise<void>;
 	join(milliseconds: number, signal: AbortSignal): Promise<StoredObject | undefined>;
 }
 
-function beginFlight(work: (end: AbortSignal) => Promise<StoredObject | undefined>): Flight {
+function shareRender(work: (end: AbortSignal) => Promise<StoredObject | undefined>): SharedRender {
 	const end = new AbortController();
 	let waiting = 0;
 	const result = work(end.signal);
-	const land = () => end.abort(heard);
-	const over = result.then(land, land);
+	const settle = () => end.abort(settled);
+	const over = result.then(settle, settle);
 	return {
 		over,
 		async join(milliseconds, signal) {
@@ -124,7 +124,7 @@ function beginFlight(work: (end: AbortSignal) => Promise<StoredObject | undefine
 			} finally {
 				leave();
 				waiting -= 1;
-				if (waiting === 0) end.abort(heard);
+				if (waiting === 0) settle();
 			}
 		},
 	};

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { openResultMemory, type Result } from '../../src/delivery/memory-cache.ts';
+import { openMemoryCache, type Result } from '../../src/delivery/memory-cache.ts';
 
 const resultOf = (bytes: number, data?: Buffer): Result => ({
 	key: 'pictures/2026/01/02/pic_01jzkwp9nbe0tvahm2q4c8s6rd/render-000000000001.webp',
@@ -12,44 +12,40 @@ const resultOf = (bytes: number, data?: Buffer): Result => ({
 
 describe('results in memory', () => {
 	it('take no more than they may, and those that nobody has asked for the longest go first', () => {
-		const memory = openResultMemory<string>({ megabytes: 1, seconds: 60 });
-		const remember = (question: string, bytes: number) =>
-			memory.remember(question, 'one', { address: question, result: resultOf(bytes, Buffer.alloc(bytes)) });
-		remember('a', 400_000);
-		remember('b', 400_000);
-		expect(memory.recall('a')?.address).toBe('a');
-		remember('c', 400_000);
-		expect(['a', 'b', 'c'].filter((question) => memory.recall(question))).toEqual(['a', 'c']);
+		const cache = openMemoryCache<string>({ megabytes: 1, seconds: 60 });
+		const set = (key: string, bytes: number) =>
+			cache.set(key, 'one', { url: key, result: resultOf(bytes, Buffer.alloc(bytes)) });
+		set('a', 400_000);
+		set('b', 400_000);
+		expect(cache.get('a')?.url).toBe('a');
+		set('c', 400_000);
+		expect(['a', 'b', 'c'].filter((key) => cache.get(key))).toEqual(['a', 'c']);
 		// One that is larger than all of it is not kept, nor does it push out others.
-		remember('d', 1_000_001);
-		expect(['a', 'c', 'd'].filter((question) => memory.recall(question))).toEqual(['a', 'c']);
+		set('d', 1_000_001);
+		expect(['a', 'c', 'd'].filter((key) => cache.get(key))).toEqual(['a', 'c']);
 	});
 
 	it('are bounded in number too, where their bytes are not kept', () => {
-		const memory = openResultMemory<number>({ megabytes: 1, seconds: 60 });
-		for (let at = 0; at < 5_000; at++)
-			memory.remember(String(at), 'one', { address: at, result: resultOf(50_000_000) });
-		const kept = Array.from({ length: 5_000 }, (_, at) => at).filter((at) => memory.recall(String(at)));
+		const cache = openMemoryCache<number>({ megabytes: 1, seconds: 60 });
+		for (let at = 0; at < 5_000; at++) cache.set(String(at), 'one', { url: at, result: resultOf(50_000_000) });
+		const kept = Array.from({ length: 5_000 }, (_, at) => at).filter((at) => cache.get(String(at)));
 		expect(kept).toHaveLength(1_000);
 		expect(kept[0]).toBe(4_000);
 	});
 
 	it('go with their picture, and none is kept where there is no room or no time', () => {
-		const remembered = { address: 'a', result: resultOf(10, Buffer.alloc(10)) };
-		const memory = openResultMemory<string>({ megabytes: 1, seconds: 60 });
-		for (const id of ['one', 'two']) for (const width of [1, 2]) memory.remember(`${id} ${width}`, id, remembered);
-		memory.forget('one');
-		expect(['one 1', 'one 2', 'two 1', 'two 2'].filter((question) => memory.recall(question))).toEqual([
-			'two 1',
-			'two 2',
-		]);
+		const cached = { url: 'a', result: resultOf(10, Buffer.alloc(10)) };
+		const cache = openMemoryCache<string>({ megabytes: 1, seconds: 60 });
+		for (const id of ['one', 'two']) for (const width of [1, 2]) cache.set(`${id} ${width}`, id, cached);
+		cache.forget('one');
+		expect(['one 1', 'one 2', 'two 1', 'two 2'].filter((key) => cache.get(key))).toEqual(['two 1', 'two 2']);
 		for (const none of [
 			{ megabytes: 0, seconds: 60 },
 			{ megabytes: 1, seconds: 0 },
 		]) {
-			const off = openResultMemory<string>(none);
-			off.remember('a', 'one', remembered);
-			expect(off.recall('a')).toBeUndefined();
+			const off = openMemoryCache<string>(none);
+			off.set('a', 'one', cached);
+			expect(off.get('a')).toBeUndefined();
 		}
 	});
 });

@@ -269,7 +269,7 @@ describe('a render that a newer version has asked for', () => {
 	it('ends when nobody could make it for ten minutes, so that it takes no place for ever', async () => {
 		const to = await openRender();
 		await to.queues.byName.renders.pause();
-		await to.renders.ask(to.job, 'now');
+		await to.renders.request(to.job, 'now');
 		const since = new Date(Date.now() - 11 * 60_000).toISOString();
 		await (await to.find())?.updateProgress({ percent: 0, step: '', left: { since, times: 30 } });
 		await to.queues.byName.renders.resume();

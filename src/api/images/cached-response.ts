@@ -1,23 +1,25 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Express } from 'express';
+import { type Accepted, acceptedBy } from '../../delivery/negotiate.ts';
+import { fieldsOf } from '../../delivery/send-object.ts';
 import { requireThisMachine } from '../../http/this-machine.ts';
 import type { ApiContext } from '../context.ts';
-import { hotAnswer } from './serve.ts';
+import { crossOriginFields, isPast, outgoingOf } from './cache-headers.ts';
 
-/** Where pictures are served, and the patterns of the routes, which requests are counted by. */
+/** Paths that serve images, and the patterns of their routes, by which requests are counted. */
 const routes: Readonly<Record<string, string>> = {
 	'/img/': '/img/*path',
 	'/ipx/': '/ipx/*path',
 	'/cld/': '/cld/*path',
 };
 
-/** Is it the pattern of a route that serves pictures to whoever looks at them? Such routes set their own headers. */
+/** Whether this is the pattern of a route that serves images. Such routes set their own headers. */
 export function isDelivery({ path }: { readonly path: string }): boolean {
 	return Object.values(routes).includes(path);
 }
 
-/** What makes a request more than a plain question for the whole: all of it is Express's. */
+/** Fields that make a request more than a plain request for the whole image: Express answers all of those. */
 const furtherFields = [
 	'range',
 	'if-none-match',
@@ -27,26 +29,32 @@ const furtherFields = [
 	'transfer-encoding',
 ];
 
+/** The key of a result in the memory cache. @param signature in the query, as IPX has it */
+export function cacheKeyOf(path: string, { avif, webp }: Accepted, signature: unknown = ''): string {
+	return `${path} ${signature} ${avif} ${webp}`;
+}
+
 /**
- * Answers what was answered a moment ago and is in memory before Express sees it, which costs half; everything else is Express's. The same is said
- * with the same fields, counted and logged alike.
+ * Answers plain requests for images in the memory cache before Express sees them, which costs half; Express answers all others. Headers,
+ * counts and log lines are the same either way.
  */
-export function hotPath(context: ApiContext, app: Express): RequestListener {
+export function cachedResponses(context: ApiContext, app: Express): RequestListener {
 	return (request, response) => {
-		if (!answerFromMemory(context, request, response)) app(request, response);
+		if (!respondFromCache(context, request, response)) app(request, response);
 	};
 }
 
-function answerFromMemory(context: ApiContext, request: IncomingMessage, response: ServerResponse): boolean {
+/** @returns false where Express has to answer */
+function respondFromCache(context: ApiContext, request: IncomingMessage, response: ServerResponse): boolean {
 	const { method, url = '', headers } = request;
 	const route = routes[url.slice(0, 5)];
 	if (method !== 'GET' || route === undefined || url.includes('?')) return false;
 	if (furtherFields.some((name) => headers[name] !== undefined) || !isAllowed(context, request)) return false;
 	const started = performance.now();
-	const answer = hotAnswer(context, url, headers.accept);
-	if (!answer) return false;
+	const cached = findCached(context, url, headers.accept);
+	if (!cached) return false;
 	const requestId = randomUUID();
-	response.writeHead(200, { ...answer.fields, 'X-Request-Id': requestId }).end(answer.data);
+	response.writeHead(200, { ...cached.fields, 'X-Request-Id': requestId }).end(cached.data);
 	response.once('close', () => {
 		const seconds = (performance.now() - started) / 1_000;
 		context.metrics.request({ method, route, status: '200', seconds });
@@ -56,7 +64,36 @@ function answerFromMemory(context: ApiContext, request: IncomingMessage, respons
 	return true;
 }
 
-/** Without keys this machine alone is served; Express says why nobody else is. */
+/** The bytes of a cached image, and all header fields of the answer but those of the connection. */
+interface CachedResponse {
+	readonly data: Buffer;
+	readonly fields: Record<string, string>;
+}
+
+/** @returns undefined unless the whole answer is in memory */
+function findCached(
+	{ config, delivery }: ApiContext,
+	path: string,
+	accept: string | undefined,
+): CachedResponse | undefined {
+	const cached = delivery.memory.get(cacheKeyOf(path, acceptedBy(accept)));
+	if (!cached || config.accelRedirect !== undefined) return undefined;
+	const { url, result } = cached;
+	const { data } = result;
+	if (!data) return undefined;
+	if (isPast(url.image.expiresAt)) return undefined;
+	return {
+		data,
+		fields: {
+			...crossOriginFields,
+			...fieldsOf(result, outgoingOf(config, url, result)),
+			...(result.isNegotiated && { Vary: 'Accept' }),
+			'Content-Length': String(data.length),
+		},
+	};
+}
+
+/** Without API keys only this machine is served; Express explains that to all others. */
 function isAllowed({ keys }: ApiContext, request: IncomingMessage): boolean {
 	if (keys.wasNeeded !== false) return true;
 	try {

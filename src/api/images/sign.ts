@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { maximumUrlLifetime } from '../../config/delivery.ts';
 import { settings } from '../../config/index.ts';
 import { signedPath } from '../../delivery/sign.ts';
-import { below, maximumAddress } from '../../delivery/sign-path.ts';
+import { below, maximumUrlLength } from '../../delivery/sign-path.ts';
 import { PicpipeError } from '../../errors.ts';
 import type { ApiContext } from '../context.ts';
 import { parse } from '../contract.ts';
@@ -12,7 +12,7 @@ export const signBodySchema = z
 	.strictObject({
 		options: z
 			.string()
-			.max(maximumAddress, `expected at most ${maximumAddress} characters`)
+			.max(maximumUrlLength, `expected at most ${maximumUrlLength} characters`)
 			.describe('What is to be made, in the words of imgproxy, such as `rs:fit:300:200/q:80`.'),
 		id: z.string().optional().describe('Id of a picture.'),
 		url: z.string().optional().describe('Address of a picture elsewhere, instead of `id`.'),

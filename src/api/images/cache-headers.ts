@@ -1,0 +1,42 @@
+import { posix } from 'node:path';
+import type { Config } from '../../config/index.ts';
+import type { ImageUrl } from '../../delivery/dialects/image-request.ts';
+import type { Result } from '../../delivery/memory-cache.ts';
+import type { Outgoing } from '../../delivery/send-object.ts';
+import { exposedByDelivery } from '../middleware/delivery-cors.ts';
+
+/** Longest time that caches keep a stand-in, for a better image or for a failed one, seconds. */
+const standInSeconds = 30;
+
+/** Images are shown on other sites; their URLs are made for that. */
+export const crossOriginFields = {
+	'Access-Control-Allow-Origin': '*',
+	'Access-Control-Expose-Headers': exposedByDelivery.join(', '),
+	'Cross-Origin-Resource-Policy': 'cross-origin',
+	'Timing-Allow-Origin': '*',
+	'X-Content-Type-Options': 'nosniff',
+};
+
+/** How the image of a URL is sent: its name, and how long caches keep it. */
+export function outgoingOf(config: Config, { image, isSigned }: ImageUrl, result: Result): Outgoing {
+	const cacheControl = cacheControlOf(config, { image, isSigned }, result);
+	// Whatever the URL calls it, the extension is that of the bytes.
+	const filename = image.filename && image.filename + posix.extname(result.key);
+	const { isAttachment } = image;
+	const { accelRedirect } = config;
+	return { type: result.type, cacheControl, filename, isAttachment, accelRedirect };
+}
+
+/** No cache may keep an image longer than its URL is valid: whoever signed the URL meant it to expire. */
+function cacheControlOf(config: Config, { image, isSigned }: ImageUrl, { isStandIn }: Result): string {
+	const seconds = isSigned ? config.deliverySeconds : config.deliveryUnsignedSeconds;
+	const { expiresAt = Number.POSITIVE_INFINITY } = image;
+	const left = Math.max(0, Math.floor(expiresAt - Date.now() / 1_000));
+	const longest = Math.min(seconds, left, isStandIn ? standInSeconds : Number.POSITIVE_INFINITY);
+	return `public, max-age=${longest}${isSigned && longest === seconds && !isStandIn ? ', immutable' : ''}`;
+}
+
+/** @param expiresAt seconds since 1970; never when absent */
+export function isPast(expiresAt: number | undefined): expiresAt is number {
+	return expiresAt !== undefined && Date.now() / 1_000 >= expiresAt;
+}
