@@ -3,8 +3,8 @@ import { lstat, opendir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { maximumTags, tagPattern } from '../domain/picture.ts';
 
-/** Where a watched folder's files go, below it. Its name begins with a dot, so nothing in it is ever taken in. */
-export const asideFolder = '.picpipe';
+/** Folder inside the watched folder that imported and refused files are moved to. The leading dot keeps it out of the scan. */
+export const movedFolder = '.picpipe';
 
 /** What tells one content of a file from the next, as far as that can be told without reading it. */
 export interface FileState {
@@ -53,7 +53,7 @@ export function isPassedOver(name: string): boolean {
 
 /**
  * The files of a folder and of those below it, one after the other, in no promised order. Links are not followed, to files or to folders: they
- * could lead anywhere. What vanishes meanwhile is passed over.
+ * could lead anywhere. What vanishes whileWaiting is passed over.
  *
  * @throws what the system says about the folder itself
  */

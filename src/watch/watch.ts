@@ -1,249 +1,255 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type PicpipeError, toPicpipeError } from '../errors.ts';
 import type { Pressure } from '../intake/pressure.ts';
+import { BackPressure } from './back-pressure.ts';
 import { type FileState, isSameState, type WatchedFile, watchedFiles } from './files.ts';
-import { type Finisher, openFinisher, type Whereabouts } from './finish.ts';
-import { Room } from './room.ts';
-import { isFilesFault, type TakeContext, takeFile } from './take.ts';
+import { type FileOutcome, type FollowUp, openFollowUp } from './follow-up.ts';
+import { type ImportContext, importFile, isFileError } from './import-file.ts';
 
 export interface WatchOptions {
-	/** How often the folder is looked through, seconds. */
+	/** Interval between two scans of the folder, in seconds. */
 	readonly seconds: number;
-	/** How long a file has to stay as it is before it is taken in, seconds. */
+	/** How long a file must stay unchanged before it is imported, in seconds. */
 	readonly settleSeconds: number;
-	/** Files taken in at the same time. */
+	/** Files imported in parallel. */
 	readonly concurrency: number;
 	/**
 	 * Files that wait at the same time, 10,000 when not given. The others have their turn later, so that a folder of a million does not
 	 * fill the memory.
 	 */
 	readonly maximumWaiting?: number;
-	/** Take what is there and end. */
+	/** Import what is there, then stop. */
 	readonly isOnce: boolean;
 	readonly pressure: Pressure;
-	/** Ends it, after the files that are under way. */
+	/** Stops the watch after the imports in progress. */
 	readonly stopping: AbortSignal;
 }
 
-/** Files by what became of them. */
+/** Number of files by outcome. */
 export interface WatchCounts {
-	/** A new picture each. */
+	/** Imported as new pictures. */
 	taken: number;
-	/** Were taken in before, or have the bytes of a picture that was to be linked. */
+	/** Imported before, or linked to a picture with the same bytes. */
 	known: number;
-	/** Set aside with a note. */
+	/** Moved to `.picpipe/refused` with a note. */
 	refused: number;
-	/** Not taken in: they can't be read, or go on changing. */
+	/** Not imported: unreadable, or still changing. */
 	left: number;
 }
 
-/** What is known about a file that lies there. */
-interface Look {
+/** What is known about a file in the folder. */
+interface SeenFile {
 	state: FileState;
-	/** When it was first seen in this state, by the clock of `performance`. */
+	/** When this state was first seen, by the clock of `performance`. */
 	since: number;
-	/** How often it was another one when it was looked at again. */
+	/** How often the file had changed at the next scan. */
 	changes: number;
-	/** The round in which it was last seen. */
+	/** The last scan that saw the file. */
 	round: number;
-	status: 'waits' | 'under way' | 'done' | 'unreadable';
+	status: 'waiting' | 'importing' | 'done' | 'unreadable';
 }
 
 const defaultMaximumWaiting = 10_000;
-/** A file without bytes is most likely one that has not been begun; it gets this long, milliseconds. */
+/** An empty file has most likely not been written yet; it gets this long, in milliseconds. */
 const emptyPatience = 60_000;
-/** Changes after which a file that is still being written is left, where the folder is looked through only once. */
+/** With `isOnce`: a file that has changed this often is skipped. */
 const maximumChanges = 15;
-/** How long a file that can't be read is left alone, milliseconds. */
+/** Pause before an unreadable file is tried again, in milliseconds. */
 const unreadablePause = 60_000;
-/** Looking takes no more than this share of the time, however large the folder is. */
-const lookingShare = 0.1;
+/** Scanning takes at most this share of the time, however large the folder is. */
+const scanShare = 0.1;
 
 /**
- * Takes in every picture that comes to lie in a folder, until it is told to stop. It looks through the folder again and again rather than
- * have the system tell it of changes: such events get lost, and network folders have none.
+ * Imports every picture dropped into a folder exactly once, until stopped. It scans the folder repeatedly instead of relying on file system
+ * events: events get lost, and network folders have none.
  */
-export async function watchFolder(context: TakeContext, options: WatchOptions): Promise<WatchCounts> {
+export async function watchFolder(context: ImportContext, options: WatchOptions): Promise<WatchCounts> {
 	return new FolderWatch(context, options).run();
 }
 
 class FolderWatch {
-	readonly #context: TakeContext;
+	readonly #context: ImportContext;
 	readonly #options: WatchOptions;
-	readonly #finisher: Finisher;
-	readonly #room: Room;
+	readonly #followUp: FollowUp;
+	readonly #backPressure: BackPressure;
 	readonly #counts: WatchCounts = { taken: 0, known: 0, refused: 0, left: 0 };
-	readonly #files = new Map<string, Look>();
-	readonly #underWay = new Set<Promise<void>>();
+	readonly #files = new Map<string, SeenFile>();
+	readonly #inProgress = new Set<Promise<void>>();
 	#round = 0;
-	/** There was no room for all that waits. */
-	#hasMore = false;
-	/** Milliseconds of this round in which nothing was looked at, because others had to finish first. */
-	#stood = 0;
-	/** Files that the last summary has told of. */
-	#told = 0;
+	/** More files are waiting than fit in memory. */
+	#hasOverflow = false;
+	/** Milliseconds of this scan spent waiting for imports in progress. */
+	#blockedMs = 0;
+	/** Number of files in the last summary. */
+	#reported = 0;
 
-	constructor(context: TakeContext, options: WatchOptions) {
+	constructor(context: ImportContext, options: WatchOptions) {
 		this.#context = context;
 		this.#options = options;
-		this.#finisher = openFinisher(context);
-		this.#room = new Room({ ...options, log: context.log, meanwhile: () => this.#finisher.follow() });
+		this.#followUp = openFollowUp(context);
+		this.#backPressure = new BackPressure({
+			...options,
+			log: context.log,
+			whileWaiting: () => this.#followUp.follow(),
+		});
 	}
 
 	async run(): Promise<WatchCounts> {
 		const { isOnce, seconds, settleSeconds, stopping } = this.#options;
 		const { log } = this.#context;
-		const resuming = this.#finisher.resume().catch((err) => log.warn({ err }, 'earlier files could not be listed'));
+		const resuming = this.#followUp
+			.resume()
+			.catch((err) => log.warn({ err }, 'files of an earlier run could not be listed'));
 		while (!stopping.aborted) {
 			const began = performance.now();
-			this.#stood = 0;
-			const isAll = await this.#lookThrough();
-			await this.#finisher.follow();
+			this.#blockedMs = 0;
+			const isAll = await this.#scan();
+			await this.#followUp.follow();
 			const isIdle = isAll && this.#isIdle();
-			if (isIdle) this.#tell();
+			if (isIdle) this.#report();
 			if (isIdle && isOnce) break;
-			const took = performance.now() - began - this.#stood;
+			const took = performance.now() - began - this.#blockedMs;
 			const pause = (isOnce ? Math.min(seconds, settleSeconds) : seconds) * 1_000;
-			await this.#wait(Math.max(pause, took / lookingShare - took));
+			await this.#wait(Math.max(pause, took / scanShare - took));
 		}
-		await Promise.all([resuming, ...this.#underWay]);
-		if (isOnce) await this.#finisher.follow(this.#finisher.waiting);
+		await Promise.all([resuming, ...this.#inProgress]);
+		if (isOnce) await this.#followUp.follow(this.#followUp.waiting);
 		this.#counts.left = this.#left().length;
-		this.#tell();
+		this.#report();
 		return this.#counts;
 	}
 
-	/** Looks at every file once and begins those that are ready. @returns false when it could not get through */
-	async #lookThrough(): Promise<boolean> {
+	/** Checks every file once and imports those that are ready. @returns false when the scan was incomplete */
+	async #scan(): Promise<boolean> {
 		this.#round++;
-		this.#hasMore = false;
-		let waiting = this.#withStatus('waits').length;
+		this.#hasOverflow = false;
+		let waiting = this.#withStatus('waiting').length;
 		try {
 			for await (const file of watchedFiles(this.#context.folder)) {
 				if (this.#options.stopping.aborted) return false;
-				const look = this.#files.get(file.path);
-				if (look) look.round = this.#round;
-				else if (waiting >= (this.#options.maximumWaiting ?? defaultMaximumWaiting)) this.#hasMore = true;
+				const seen = this.#files.get(file.path);
+				if (seen) seen.round = this.#round;
+				else if (waiting >= (this.#options.maximumWaiting ?? defaultMaximumWaiting)) this.#hasOverflow = true;
 				else waiting++;
-				if (look || !this.#hasMore) await this.#lookAt(file, look);
+				if (seen || !this.#hasOverflow) await this.#check(file, seen);
 			}
 		} catch (err) {
-			this.#room.tell('folder', () => this.#context.log.error({ err }, 'The folder cannot be looked through'));
+			this.#backPressure.logOnce('folder', () => this.#context.log.error({ err }, 'The watched folder cannot be read'));
 			return false;
 		}
-		this.#room.isOver('folder');
+		this.#backPressure.clear('folder');
 		for (const [path, { round, status }] of this.#files) {
-			if (round !== this.#round && status !== 'under way') this.#files.delete(path);
+			if (round !== this.#round && status !== 'importing') this.#files.delete(path);
 		}
 		return true;
 	}
 
-	async #lookAt(file: WatchedFile, look: Look | undefined): Promise<void> {
+	async #check(file: WatchedFile, seen: SeenFile | undefined): Promise<void> {
 		const now = performance.now();
-		if (look?.status === 'under way') return;
-		if (!look || !isSameState(look.state, file.state)) {
-			const changes = look ? look.changes + 1 : 0;
-			this.#files.set(file.path, { state: file.state, since: now, changes, round: this.#round, status: 'waits' });
+		if (seen?.status === 'importing') return;
+		if (!seen || !isSameState(seen.state, file.state)) {
+			const changes = seen ? seen.changes + 1 : 0;
+			this.#files.set(file.path, { state: file.state, since: now, changes, round: this.#round, status: 'waiting' });
 			return;
 		}
-		if (look.status === 'done' || now - look.since < this.#patience(look)) return;
-		await this.#begin(file, look);
+		if (seen.status === 'done' || now - seen.since < this.#patience(seen)) return;
+		await this.#begin(file, seen);
 	}
 
-	/** How long a file has to stay as it is, milliseconds. */
-	#patience({ state, status }: Look): number {
+	/** How long a file must stay unchanged, in milliseconds. */
+	#patience({ state, status }: SeenFile): number {
 		const { settleSeconds, isOnce } = this.#options;
 		if (status === 'unreadable') return unreadablePause;
 		return state.bytes === 0 && !isOnce ? emptyPatience : settleSeconds * 1_000;
 	}
 
-	async #begin(file: WatchedFile, look: Look): Promise<void> {
+	async #begin(file: WatchedFile, seen: SeenFile): Promise<void> {
 		const began = performance.now();
-		while (this.#underWay.size >= this.#options.concurrency) await Promise.race(this.#underWay);
-		const hasRoom = await this.#room.isThere();
-		this.#stood += performance.now() - began;
+		while (this.#inProgress.size >= this.#options.concurrency) await Promise.race(this.#inProgress);
+		const hasRoom = await this.#backPressure.wait();
+		this.#blockedMs += performance.now() - began;
 		if (!hasRoom) return;
-		look.status = 'under way';
-		const work = this.#take(file, look).finally(() => this.#underWay.delete(work));
-		this.#underWay.add(work);
+		seen.status = 'importing';
+		const work = this.#take(file, seen).finally(() => this.#inProgress.delete(work));
+		this.#inProgress.add(work);
 	}
 
-	async #take(file: WatchedFile, look: Look): Promise<void> {
+	async #take(file: WatchedFile, seen: SeenFile): Promise<void> {
 		const { log } = this.#context;
 		const began = performance.now();
-		const again = () => Object.assign(look, { status: 'waits', since: performance.now(), changes: look.changes + 1 });
+		const again = () => Object.assign(seen, { status: 'waiting', since: performance.now(), changes: seen.changes + 1 });
 		try {
-			const taken = await takeFile(this.#context, file);
+			const taken = await importFile(this.#context, file);
 			if (!taken) return void again();
 			const { entry, isNew } = taken;
 			if (isNew) {
 				const milliseconds = Math.round(performance.now() - began);
 				const line = { file: file.path, pictureId: entry.picture.id, bytes: file.state.bytes, milliseconds };
-				log.info(line, `${file.path} is taken in`);
+				log.info(line, `Imported ${file.path}`);
 			}
 			this.#counts[isNew ? 'taken' : 'known']++;
-			this.#room.isOver();
-			this.#settle(file, look, await this.#finisher.accepted(entry));
+			this.#backPressure.clear();
+			this.#settle(file, seen, await this.#followUp.accepted(entry));
 		} catch (thrown) {
 			const error = toPicpipeError(thrown);
-			if (isFilesFault(error)) await this.#refuse(file, look, error);
+			if (isFileError(error)) await this.#refuse(file, seen, error);
 			else if (error.class === 'transient') {
-				look.status = 'waits';
-				this.#room.isMissing(error);
+				seen.status = 'waiting';
+				this.#backPressure.report(error);
 			} else {
-				log.warn({ err: error, file: file.path }, `${file.path} cannot be taken in; trying again later`);
-				Object.assign(look, { status: 'unreadable', since: performance.now() });
+				log.warn({ err: error, file: file.path }, `${file.path} could not be imported; trying again later`);
+				Object.assign(seen, { status: 'unreadable', since: performance.now() });
 			}
 		}
 	}
 
-	async #refuse(file: WatchedFile, look: Look, error: PicpipeError): Promise<void> {
+	async #refuse(file: WatchedFile, seen: SeenFile, error: PicpipeError): Promise<void> {
 		const { log } = this.#context;
-		const now = await this.#finisher.refused(file, error).catch((err): Whereabouts => {
-			log.warn({ err, file: file.path }, 'a file could not be set aside');
+		const now = await this.#followUp.refused(file, error).catch((err): FileOutcome => {
+			log.warn({ err, file: file.path }, 'a refused file could not be moved');
 			return 'there';
 		});
 		if (now !== 'replaced') {
-			const where = now === 'away' ? 'set aside' : 'passed over';
-			log.warn({ file: file.path, code: error.code }, `${file.path} is ${where}: ${error.message}`);
+			const where = now === 'away' ? 'refused and moved' : 'refused';
+			log.warn({ file: file.path, code: error.code }, `${file.path} was ${where}: ${error.message}`);
 			this.#counts.refused++;
 		}
-		this.#settle(file, look, now);
+		this.#settle(file, seen, now);
 	}
 
-	#settle({ path, state }: WatchedFile, look: Look, now: Whereabouts): void {
-		if (now === 'there') Object.assign(look, { status: 'done', state });
+	#settle({ path, state }: WatchedFile, seen: SeenFile, now: FileOutcome): void {
+		if (now === 'there') Object.assign(seen, { status: 'done', state });
 		else this.#files.delete(path);
 	}
 
-	#withStatus(status: Look['status']): Look[] {
-		return [...this.#files.values()].filter((look) => look.status === status);
+	#withStatus(status: SeenFile['status']): SeenFile[] {
+		return [...this.#files.values()].filter((seen) => seen.status === status);
 	}
 
-	/** Files that are not waited for any more. */
-	#left(): Look[] {
+	/** Files given up. */
+	#left(): SeenFile[] {
 		const { isOnce, stopping } = this.#options;
-		const isLeft = ({ changes }: Look) => stopping.aborted || (isOnce && changes > maximumChanges);
-		return [...this.#withStatus('unreadable'), ...this.#withStatus('waits').filter(isLeft)];
+		const isLeft = ({ changes }: SeenFile) => stopping.aborted || (isOnce && changes > maximumChanges);
+		return [...this.#withStatus('unreadable'), ...this.#withStatus('waiting').filter(isLeft)];
 	}
 
 	#isIdle(): boolean {
-		const waits = this.#withStatus('waits').length + this.#withStatus('unreadable').length - this.#left().length;
-		return !this.#hasMore && this.#underWay.size === 0 && waits === 0;
+		const waits = this.#withStatus('waiting').length + this.#withStatus('unreadable').length - this.#left().length;
+		return !this.#hasOverflow && this.#inProgress.size === 0 && waits === 0;
 	}
 
-	/** A summary, when there is anything new to tell. */
-	#tell(): void {
+	/** Logs a summary when something changed. */
+	#report(): void {
 		const { taken, known, refused } = this.#counts;
-		if (taken + refused === this.#told) return;
-		this.#told = taken + refused;
+		if (taken + refused === this.#reported) return;
+		this.#reported = taken + refused;
 		this.#context.log.info(
-			{ ...this.#counts, unfinished: this.#finisher.waiting },
-			`So far: taken in ${taken}, set aside ${refused}, known already ${known}`,
+			{ ...this.#counts, unfinished: this.#followUp.waiting },
+			`So far: ${taken} imported, ${refused} refused, ${known} already known`,
 		);
 	}
 
-	/** Ends early when it is told to stop. */
+	/** Returns early when stopped. */
 	async #wait(milliseconds: number): Promise<void> {
 		await sleep(milliseconds, undefined, { signal: this.#options.stopping }).catch(() => {});
 	}

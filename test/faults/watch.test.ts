@@ -128,7 +128,7 @@ describe('picpipe watch', () => {
 		const options = { folder: data, command: 'watch', environment: pace } as const;
 		const first = await runPicpipe({ ...options, arguments: [inbox, '--once', '--keep', '--recipe', 'avatar'] });
 		expect(first.code).toBe(0);
-		expect(first.lines.find(({ msg }) => msg === 'x/a.jpg is taken in')).toMatchObject({ bytes: expect.any(Number) });
+		expect(first.lines.find(({ msg }) => msg === 'Imported x/a.jpg')).toMatchObject({ bytes: expect.any(Number) });
 		const [picture] = await picturesIn(data);
 		expect(picture).toMatchObject({ tags: ['x'], recipe: { name: 'avatar' }, state: 'queued' });
 		await put(inbox, 'notes.txt', Buffer.from('no picture'));
@@ -150,12 +150,12 @@ describe('picpipe watch', () => {
 		await other.waitFor(({ msg }) => /^Another process watches this folder/.test(msg ?? ''));
 		await put(inbox, 'a.jpg', await photograph({ width: 64, height: 48 }));
 		await until('it is taken in', async () => (await filesIn(inbox)).includes('.picpipe/done/a.jpg'));
-		expect(other.lines.some(({ msg }) => msg === 'a.jpg is taken in')).toBe(false);
+		expect(other.lines.some(({ msg }) => msg === 'Imported a.jpg')).toBe(false);
 		// So that it is not started again.
 		process.kill(picpipe.pidOf('watch'), 'SIGSTOP');
 		await other.waitFor(({ msg }) => msg === `Watching ${inbox}`);
 		await put(inbox, 'b.jpg', await photograph({ width: 64, height: 48, seed: 2 }));
-		await other.waitFor(({ msg }) => msg === 'b.jpg is taken in');
+		await other.waitFor(({ msg }) => msg === 'Imported b.jpg');
 		expect((await other.stop()).code).toBe(0);
 		process.kill(picpipe.pidOf('watch'), 'SIGKILL');
 		expect(await picturesIn(data)).toHaveLength(2);

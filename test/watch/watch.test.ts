@@ -9,8 +9,8 @@ import { PicpipeError } from '../../src/errors.ts';
 import { createLogger } from '../../src/observe/log.ts';
 import { openQueues } from '../../src/queue/queues.ts';
 import { manifestId, manifestKey } from '../../src/storage/keys.ts';
+import type { ImportContext } from '../../src/watch/import-file.ts';
 import { openLedger } from '../../src/watch/ledger.ts';
-import type { TakeContext } from '../../src/watch/take.ts';
 import { type WatchCounts, type WatchOptions, watchFolder } from '../../src/watch/watch.ts';
 import { listed } from '../contract/storage.ts';
 import { connected } from '../helpers/connection.ts';
@@ -25,14 +25,14 @@ const picture = (seed = 1) => photograph({ width: 64, height: 48, seed });
 /** Quick, so that nobody waits long. */
 const pace = { seconds: 0.05, settleSeconds: 0.2, concurrency: 2 };
 
-async function open(change: Partial<TakeContext> = {}) {
+async function open(change: Partial<ImportContext> = {}) {
 	const redis = await connected();
 	const prefix = freshPrefix();
 	const storage = change.storage ?? (await watchedStorage());
 	const folder = change.folder ?? (await temporaryFolder());
 	const catalog = openCatalog(redis, prefix);
 	await catalog.markComplete();
-	const context: TakeContext = {
+	const context: ImportContext = {
 		storage,
 		catalog,
 		queues: openQueues(redis, { prefix, attempts: 1, retryDelay: 1 }),
@@ -70,13 +70,13 @@ async function open(change: Partial<TakeContext> = {}) {
 	};
 }
 
-function run(context: TakeContext, options: Partial<WatchOptions>): Promise<WatchCounts> {
+function run(context: ImportContext, options: Partial<WatchOptions>): Promise<WatchCounts> {
 	const whole = { ...pace, isOnce: false, pressure: { check: async () => {} }, stopping: new AbortController().signal };
 	return watchFolder(context, { ...whole, ...options });
 }
 
 /** Watches until the test has finished. */
-function keepWatching(context: TakeContext, options: Partial<WatchOptions> = {}) {
+function keepWatching(context: ImportContext, options: Partial<WatchOptions> = {}) {
 	const stopping = new AbortController();
 	const ended = run(context, { ...options, stopping: stopping.signal });
 	onTestFinished(async () => {

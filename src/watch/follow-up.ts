@@ -4,11 +4,11 @@ import { type Failure, isFinished, type Picture } from '../domain/picture.ts';
 import type { PicpipeError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
 import type { Storage } from '../storage/storage.ts';
-import { moveAside, noteOf } from './aside.ts';
-import { asideFolder, stateAt, type WatchedFile } from './files.ts';
+import { movedFolder, stateAt, type WatchedFile } from './files.ts';
 import type { Ledger, LedgerEntry } from './ledger.ts';
+import { moveAway, noteOf } from './move.ts';
 
-export interface FinishContext {
+export interface FollowUpContext {
 	readonly storage: Storage;
 	/** The watched folder. */
 	readonly folder: string;
@@ -18,63 +18,63 @@ export interface FinishContext {
 	readonly log: Logger;
 }
 
-/** Pictures looked at each time. */
-const looksPerRound = 100;
+/** Pictures checked per round. */
+const picturesPerRound = 100;
 
-/** Where a file is now: moved away, still there and done with, or another one has taken its place, which is to be looked at. */
-export type Whereabouts = 'away' | 'there' | 'replaced';
+/** Where the file is now: moved away, still there and finished, or replaced by another file that needs its own import. */
+export type FileOutcome = 'away' | 'there' | 'replaced';
 
-/** Sees to files whose pictures were accepted: moves them, and sets those aside whose pictures turn out to be broken. */
-export interface Finisher {
-	/** Moves the file of a picture that was just accepted, unless files are kept. */
-	accepted(entry: LedgerEntry): Promise<Whereabouts>;
-	/** Sets a file aside that is no picture. */
-	refused(file: WatchedFile, error: PicpipeError): Promise<Whereabouts>;
-	/** Goes on with what an earlier process has left. */
+/** Follows up on imported files: moves them away, and moves those to `refused` whose pictures turn out to be broken. */
+export interface FollowUp {
+	/** Moves the file of an accepted picture, unless files are kept. */
+	accepted(entry: LedgerEntry): Promise<FileOutcome>;
+	/** Moves a refused file away. */
+	refused(file: WatchedFile, error: PicpipeError): Promise<FileOutcome>;
+	/** Resumes what an earlier process left unfinished. */
 	resume(): Promise<void>;
-	/** Looks which pictures have ended. @param most how many are looked at */
+	/** Checks which pictures have finished. @param most maximum number to check */
 	follow(most?: number): Promise<void>;
-	/** Pictures that have not ended yet. */
+	/** Number of unfinished pictures. */
 	readonly waiting: number;
 }
 
-export function openFinisher(context: FinishContext): Finisher {
+export function openFollowUp(context: FollowUpContext): FollowUp {
 	const { storage, folder, ledger, isKept, log } = context;
-	/** Pictures that have not ended, those that were looked at longest ago first. */
+	/** Unfinished pictures, the one checked longest ago first. */
 	const open: LedgerEntry[] = [];
 
-	/** Where the file may not be moved it stays, and the ledger alone knows what became of it. */
+	/** A file that cannot be moved stays where it is; the ledger records its outcome. */
 	const tryToMove = async (path: string, move: () => Promise<string | undefined>): Promise<string | undefined> => {
 		try {
 			return await move();
 		} catch (err) {
-			log.warn({ err, file: path }, 'a file could not be moved and stays where it is');
+			log.warn({ err, file: path }, 'a file could not be moved');
 			return path;
 		}
 	};
 
-	const over = async (entry: LedgerEntry): Promise<void> => {
+	const markOver = async (entry: LedgerEntry): Promise<void> => {
 		const now = await ledger.read(entry.path);
-		// By now the path may be another file's.
+		// The path may belong to another file by now.
 		if (now?.picture.id !== entry.picture.id) return;
 		if (entry.origin !== undefined || !(await stateAt(join(folder, entry.path)))) await ledger.forget(entry.path);
 		else await ledger.replace({ ...now, isOver: true });
 	};
 
-	const setAside = async (entry: LedgerEntry, failure: Failure): Promise<void> => {
+	const refuse = async (entry: LedgerEntry, failure: Failure): Promise<void> => {
 		const { path, state, origin = path, picture } = entry;
 		const file = { folder, path, state, origin };
-		const to = await tryToMove(path, () => moveAside(file, 'refused', noteOf(failure, picture.id)));
+		const to = await tryToMove(path, () => moveAway(file, 'refused', noteOf(failure, picture.id)));
 		if (to !== undefined) {
 			const line = { file: origin, pictureId: picture.id, code: failure.code };
-			log.warn(line, `${origin} turned out to be broken: ${failure.message}`);
+			log.warn(line, `${origin} could not be processed: ${failure.message}`);
 		}
 	};
 
-	const end = async (entry: LedgerEntry, picture: Picture | undefined): Promise<void> => {
+	const finish = async (entry: LedgerEntry, picture: Picture | undefined): Promise<void> => {
 		const failure = picture?.state === 'failed' ? picture.failure : undefined;
-		if (failure && /^(corrupt|unsupported|limit)$/.test(failure.class)) await setAside(entry, failure);
-		await over(entry);
+		if (failure && /^(corrupt|unsupported|limit)$/.test(failure.class)) await refuse(entry, failure);
+		await markOver(entry);
 	};
 
 	return {
@@ -88,7 +88,7 @@ export function openFinisher(context: FinishContext): Finisher {
 				return 'there';
 			}
 			const { path, state } = entry;
-			const to = await tryToMove(path, () => moveAside({ folder, path, state, origin: path }, 'done'));
+			const to = await tryToMove(path, () => moveAway({ folder, path, state, origin: path }, 'done'));
 			if (to === undefined) return 'replaced';
 			if (to === path) {
 				open.push(entry);
@@ -103,7 +103,7 @@ export function openFinisher(context: FinishContext): Finisher {
 
 		async refused({ path, state }, error) {
 			const file = { folder, path, state, origin: path };
-			const to = await tryToMove(path, () => moveAside(file, 'refused', noteOf(error)));
+			const to = await tryToMove(path, () => moveAway(file, 'refused', noteOf(error)));
 			if (to === undefined) return 'replaced';
 			await ledger.forget(path);
 			return to === path ? 'there' : 'away';
@@ -112,20 +112,23 @@ export function openFinisher(context: FinishContext): Finisher {
 		async resume() {
 			for await (const entry of ledger.entries()) {
 				if (entry.isOver) continue;
-				// The rest is met when the folder is looked through.
-				const isMoved = entry.path.startsWith(`${asideFolder}/`) || !(await stateAt(join(folder, entry.path)));
+				// The next scan finds the rest.
+				const isMoved = entry.path.startsWith(`${movedFolder}/`) || !(await stateAt(join(folder, entry.path)));
 				if (isMoved) open.push(entry);
 			}
 		},
 
-		async follow(most = looksPerRound) {
+		async follow(most = picturesPerRound) {
 			for (const entry of open.splice(0, most)) {
 				try {
 					const picture = await readManifest(storage, entry.picture.id);
 					if (picture && !isFinished(picture.state)) open.push(entry);
-					else await end(entry, picture);
+					else await finish(entry, picture);
 				} catch (err) {
-					log.warn({ err, file: entry.path, pictureId: entry.picture.id }, 'a file could not be seen to; trying again');
+					log.warn(
+						{ err, file: entry.path, pictureId: entry.picture.id },
+						'the follow-up of a file failed; trying again',
+					);
 					open.push(entry);
 				}
 			}

@@ -1,8 +1,8 @@
 import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { moveAside, noteOf } from '../../src/watch/aside.ts';
 import { type FileState, stateAt } from '../../src/watch/files.ts';
+import { moveAway, noteOf } from '../../src/watch/move.ts';
 import { temporaryFolder } from '../helpers/folder.ts';
 
 async function put(folder: string, path: string, content: string): Promise<FileState> {
@@ -13,7 +13,7 @@ async function put(folder: string, path: string, content: string): Promise<FileS
 
 const read = (folder: string, path: string) => readFile(join(folder, path), 'utf8');
 
-describe('moveAside', () => {
+describe('moveAway', () => {
 	it('moves a file with its sub-folder, and never over another one', async () => {
 		const folder = await temporaryFolder();
 		for (const [content, expected] of [
@@ -22,7 +22,7 @@ describe('moveAside', () => {
 			['three', '.picpipe/done/a/b/x-3.jpg'],
 		] as const) {
 			const state = await put(folder, 'a/b/x.jpg', content);
-			expect(await moveAside({ folder, path: 'a/b/x.jpg', state, origin: 'a/b/x.jpg' }, 'done')).toBe(expected);
+			expect(await moveAway({ folder, path: 'a/b/x.jpg', state, origin: 'a/b/x.jpg' }, 'done')).toBe(expected);
 			expect(await read(folder, expected)).toBe(content);
 			expect(await readdir(join(folder, 'a/b'))).toEqual([]);
 		}
@@ -33,7 +33,7 @@ describe('moveAside', () => {
 		const folder = await temporaryFolder();
 		const move = async (path: string, content: string) => {
 			const state = await put(folder, path, content);
-			return moveAside({ folder, path, state, origin: path }, 'refused', `why ${content}`);
+			return moveAway({ folder, path, state, origin: path }, 'refused', `why ${content}`);
 		};
 		// A file that is called like another one's note.
 		expect(await move('x.jpg.txt', 'first')).toBe('.picpipe/refused/x.jpg.txt');
@@ -50,11 +50,11 @@ describe('moveAside', () => {
 		const folder = await temporaryFolder();
 		const state = await put(folder, 'x.jpg', 'taken in');
 		await put(folder, 'x.jpg', 'another one');
-		expect(await moveAside({ folder, path: 'x.jpg', state, origin: 'x.jpg' }, 'done')).toBeUndefined();
+		expect(await moveAway({ folder, path: 'x.jpg', state, origin: 'x.jpg' }, 'done')).toBeUndefined();
 		expect(await read(folder, 'x.jpg')).toBe('another one');
 		expect(await readdir(join(folder, '.picpipe/done'))).toEqual([]);
 		const gone = { folder, path: 'gone.jpg', state, origin: 'gone.jpg' };
-		expect(await moveAside(gone, 'done')).toBeUndefined();
+		expect(await moveAway(gone, 'done')).toBeUndefined();
 	});
 
 	it('does not move through a link that leads away', async () => {
@@ -62,7 +62,7 @@ describe('moveAside', () => {
 		const outside = await temporaryFolder();
 		await symlink(outside, join(folder, '.picpipe'));
 		const state = await put(folder, 'x.jpg', 'x');
-		await expect(moveAside({ folder, path: 'x.jpg', state, origin: 'x.jpg' }, 'done')).rejects.toThrow('is none');
+		await expect(moveAway({ folder, path: 'x.jpg', state, origin: 'x.jpg' }, 'done')).rejects.toThrow('is none');
 		expect(await readdir(outside)).toEqual([]);
 		expect(await read(folder, 'x.jpg')).toBe('x');
 	});

@@ -12,7 +12,7 @@ import type { Logger } from '../observe/log.ts';
 import { isMissing, isSameState, stateAt, stateOf, tagsOf, type WatchedFile } from './files.ts';
 import type { Ledger, LedgerEntry } from './ledger.ts';
 
-export interface TakeContext extends Admission {
+export interface ImportContext extends Admission {
 	/** The watched folder. */
 	readonly folder: string;
 	readonly ledger: Ledger;
@@ -27,21 +27,21 @@ export interface TakeContext extends Admission {
 	readonly log: Logger;
 }
 
-/** What became of a file. */
-export interface Taken {
+/** An imported file. */
+export interface Imported {
 	readonly entry: LedgerEntry;
-	/** Its picture is another one's, or was made in an earlier attempt. */
+	/** False when the picture existed already, or an earlier attempt created it. */
 	readonly isNew: boolean;
 }
 
 /**
- * Makes a picture of a file, once: when this returns, the picture is accepted and the ledger names it. Killed at any point it can be done again,
- * and finishes what it had begun.
+ * Imports a file exactly once: when this returns, the picture is accepted and the ledger names it. After a kill at any point the call can be
+ * repeated, and finishes what it began.
  *
- * @returns undefined when the file was changed meanwhile
- * @throws PicpipeError what is wrong with the file (its class says so), or what stands in the way
+ * @returns undefined when the file changed during the import
+ * @throws PicpipeError for a bad file (its class says so), or for whatever prevents the import
  */
-export async function takeFile(context: TakeContext, file: WatchedFile): Promise<Taken | undefined> {
+export async function importFile(context: ImportContext, file: WatchedFile): Promise<Imported | undefined> {
 	const { ledger, storage } = context;
 	const earlier = await ledger.read(file.path);
 	if (earlier && isSameState(earlier.state, file.state)) {
@@ -70,11 +70,11 @@ export async function takeFile(context: TakeContext, file: WatchedFile): Promise
 	return accept(context, entry, { ...received, isShared: true });
 }
 
-async function isAccepted(context: TakeContext, entry: LedgerEntry): Promise<boolean> {
+async function isAccepted(context: ImportContext, entry: LedgerEntry): Promise<boolean> {
 	return (await findReservation(context.storage, entry.picture, context.abandonedSeconds))?.picture !== undefined;
 }
 
-async function accept(context: TakeContext, entry: LedgerEntry, received: Received): Promise<Taken> {
+async function accept(context: ImportContext, entry: LedgerEntry, received: Received): Promise<Imported> {
 	const fields = {
 		recipe: context.recipe(),
 		tags: tagsOf(entry.path),
@@ -86,7 +86,7 @@ async function accept(context: TakeContext, entry: LedgerEntry, received: Receiv
 }
 
 /** The entry, with the picture that was there already if it is that one. */
-async function named({ ledger }: TakeContext, entry: LedgerEntry, { id }: Picture): Promise<LedgerEntry> {
+async function named({ ledger }: ImportContext, entry: LedgerEntry, { id }: Picture): Promise<LedgerEntry> {
 	if (entry.picture.id === id) return entry;
 	const renamed = { ...entry, picture: { id } };
 	await ledger.replace(renamed);
@@ -94,7 +94,7 @@ async function named({ ledger }: TakeContext, entry: LedgerEntry, { id }: Pictur
 }
 
 /** Copies a file into the storage. @returns undefined when it isn't the one it was, before or after */
-async function receiveFile(context: TakeContext, { path, state }: WatchedFile): Promise<Received | undefined> {
+async function receiveFile(context: ImportContext, { path, state }: WatchedFile): Promise<Received | undefined> {
 	const { folder, storage, limits } = context;
 	if (state.bytes > limits.maxBytes) throw tooLarge(limits.maxBytes);
 	const absolute = join(folder, path);
@@ -120,7 +120,7 @@ async function receiveFile(context: TakeContext, { path, state }: WatchedFile): 
 /** Bytes read at a time. */
 const readBytes = 512 * 1024;
 
-/** Is the file to blame, and not what it was to be taken into? */
-export function isFilesFault(error: PicpipeError): boolean {
+/** Whether the file itself is at fault, not the storage or queue. */
+export function isFileError(error: PicpipeError): boolean {
 	return /^(corrupt|unsupported|limit|request)$/.test(error.class);
 }

@@ -1,42 +1,41 @@
 import { type FileHandle, lstat, mkdir, open, rename, writeFile } from 'node:fs/promises';
 import { dirname, join, parse } from 'node:path';
 import type { PicpipeError } from '../errors.ts';
-import { asideFolder, type FileState, isMissing, isSameState, stateAt } from './files.ts';
+import { type FileState, isMissing, isSameState, movedFolder, stateAt } from './files.ts';
 
-/** Why a file is moved: its picture was accepted, or it will never be one. */
-export type Reason = 'done' | 'refused';
+/** Why a file is moved: its picture was accepted, or the file was refused. */
+type MoveReason = 'done' | 'refused';
 
-/** Most files of one name in one folder. */
-const maximumNamesakes = 10_000;
+/** Maximum number of files with the same name in one folder. */
+const maximumSameName = 10_000;
 
-export interface Moving {
+interface FileToMove {
 	/** The watched folder. */
 	readonly folder: string;
-	/** Where the file is, relative to it. */
+	/** Current path, relative to the folder. */
 	readonly path: string;
-	/** What has to be there; anything else is left alone. */
+	/** Expected state; a file in any other state is not touched. */
 	readonly state: FileState;
-	/** What it was called when it came, relative to the folder. */
+	/** Original path, relative to the folder. */
 	readonly origin: string;
 }
 
 /**
- * Moves a file out of the way, to `.picpipe/done/` or `.picpipe/refused/`, never over another one. When this returns, the move would survive a
- * power cut.
+ * Moves a file to `.picpipe/done/` or `.picpipe/refused/`, never over another file. When this returns, the move survives a power cut.
  *
- * @param note goes beside it as `<name>.txt`
- * @returns where it is now, relative to the folder; undefined when another file has taken its place, which stays
+ * @param note written next to it as `<name>.txt`
+ * @returns the new path, relative to the folder; undefined when another file has taken its place, which stays
  */
-export async function moveAside(file: Moving, reason: Reason, note?: string): Promise<string | undefined> {
+export async function moveAway(file: FileToMove, reason: MoveReason, note?: string): Promise<string | undefined> {
 	const { folder, path, state, origin } = file;
-	const below = join(asideFolder, reason, dirname(origin));
+	const below = join(movedFolder, reason, dirname(origin));
 	await makeFolders(folder, below);
 	const from = join(folder, path);
-	if (!isThere(await stateAt(from), state)) return undefined;
+	if (!hasState(await stateAt(from), state)) return undefined;
 	const to = await freeName(folder, below, parse(origin).base, note !== undefined);
 	if (note !== undefined) await writeFile(join(folder, `${to}.txt`), note, { flag: 'wx' });
 	await rename(from, join(folder, to));
-	if (!isThere(await stateAt(join(folder, to)), state)) {
+	if (!hasState(await stateAt(join(folder, to)), state)) {
 		await putBack(folder, to, path);
 		return undefined;
 	}
@@ -44,16 +43,16 @@ export async function moveAside(file: Moving, reason: Reason, note?: string): Pr
 	return to;
 }
 
-/** What a note says about a file that was set aside. */
+/** The note next to a refused file. */
 export function noteOf(error: Pick<PicpipeError, 'code' | 'message'>, pictureId?: string): string {
 	return `${error.code}: ${error.message}\n${pictureId === undefined ? '' : `Picture: ${pictureId}\n`}`;
 }
 
-function isThere(found: FileState | undefined, wanted: FileState): boolean {
+function hasState(found: FileState | undefined, wanted: FileState): boolean {
 	return found !== undefined && isSameState(found, wanted);
 }
 
-/** Another file has come under the name in the very moment before the move: it goes back to where it will be taken in. */
+/** A different file took the name just before the move: it is moved back, to be imported. */
 async function putBack(folder: string, to: string, path: string): Promise<void> {
 	const { dir, base } = parse(path);
 	await rename(join(folder, to), join(folder, await freeName(folder, dir, base, false)));
@@ -77,12 +76,12 @@ async function makeFolders(folder: string, below: string): Promise<void> {
 /** `a.jpg`, or `a-2.jpg` where that is taken, and so on. */
 async function freeName(folder: string, below: string, base: string, hasNote: boolean): Promise<string> {
 	const { name, ext } = parse(base);
-	for (let number = 1; number <= maximumNamesakes; number++) {
+	for (let number = 1; number <= maximumSameName; number++) {
 		const path = join(below, number === 1 ? base : `${name}-${number}${ext}`);
 		const isFree = !(await isTaken(join(folder, path))) && !(hasNote && (await isTaken(join(folder, `${path}.txt`))));
 		if (isFree) return path;
 	}
-	throw new Error(`Expected at most ${maximumNamesakes} files called ${base} in ${join(folder, below)}.`);
+	throw new Error(`Expected at most ${maximumSameName} files called ${base} in ${join(folder, below)}.`);
 }
 
 async function isTaken(path: string): Promise<boolean> {
