@@ -1,8 +1,9 @@
+import type { BatchPublisher } from '../catalog/finish-batch.ts';
 import type { Logger } from '../observe/log.ts';
 import { deliverJob } from '../queue/jobs.ts';
 import type { Queues } from '../queue/queues.ts';
 import type { Storage } from '../storage/storage.ts';
-import type { WebhookEvent } from './event.ts';
+import { batchEvent, type WebhookEvent } from './event.ts';
 import { type Message, messageTo, putMessage } from './outbox.ts';
 import type { WebhookSettings } from './settings.ts';
 import type { Targets } from './targets.ts';
@@ -17,7 +18,7 @@ export interface PublishDeps {
 }
 
 /** Notifies every endpoint that subscribes to an event. */
-export interface Publisher {
+export interface Publisher extends BatchPublisher {
 	/** When this returns, delivery is guaranteed whatever dies: the outbox in storage holds a message for each subscriber. */
 	publish(event: WebhookEvent): Promise<void>;
 	/** The same in two steps, for an event about to happen: the next sweep delivers it at the latest. @returns queues the delivery now */
@@ -40,12 +41,14 @@ export function openPublisher(deps: PublishDeps): Publisher {
 			}
 		};
 	};
+	const publish = async (event: WebhookEvent) => {
+		const queue = await prepare(event);
+		await queue();
+	};
 	return {
 		prepare,
-		async publish(event) {
-			const queue = await prepare(event);
-			await queue();
-		},
+		publish,
+		publishBatchEnd: (batch, finished) => publish(batchEvent(batch, finished)),
 	};
 }
 

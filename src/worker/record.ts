@@ -1,4 +1,5 @@
 import type { Catalog } from '../catalog/catalog.ts';
+import { finishBatch } from '../catalog/finish-batch.ts';
 import {
 	folderOf,
 	markPending,
@@ -16,7 +17,6 @@ import type { Logger } from '../observe/log.ts';
 import { isRenderKey, manifestKey, pendingKey } from '../storage/keys.ts';
 import type { Storage } from '../storage/storage.ts';
 import { pictureEvent } from '../webhooks/event.ts';
-import { finishBatch } from '../webhooks/finish-batch.ts';
 import type { Publisher } from '../webhooks/publish.ts';
 
 export interface Records {

@@ -1,4 +1,5 @@
 import type { Job } from 'bullmq';
+import { sweepBatches } from '../catalog/finish-batch.ts';
 import { pendingIds, purgePicture, readManifest } from '../catalog/manifest.ts';
 import { reindex } from '../catalog/reindex.ts';
 import type { RenderUse } from '../catalog/render-use.ts';
@@ -12,7 +13,6 @@ import { jobOf } from '../queue/jobs.ts';
 import type { Queues } from '../queue/queues.ts';
 import { keysFolder, openBatchesFolder, pendingFolder, pendingKey, webhooksFolder } from '../storage/keys.ts';
 import type { Storage } from '../storage/storage.ts';
-import { sweepBatches } from '../webhooks/finish-batch.ts';
 import { forgetFailed, restoreLog, sweepOutbox } from '../webhooks/sweep.ts';
 import type { Webhooks } from '../webhooks/webhooks.ts';
 import type { FirstSeen } from './first-seen.ts';

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Request, RequestHandler, Response } from 'express';
 import { closeBatch, createBatch, readBatch, readClosed, readFinished } from '../../catalog/batch.ts';
+import { finishBatch } from '../../catalog/finish-batch.ts';
 import { type Batch, batchIdOf, newBatchId } from '../../domain/batch.ts';
 import { digest } from '../../domain/digest.ts';
 import { PicpipeError } from '../../errors.ts';
-import { finishBatch } from '../../webhooks/finish-batch.ts';
 import { type ApiContext, callerOf } from '../context.ts';
 import { parse, preferredWait } from '../contract.ts';
 import { viewOf } from '../resolve.ts';

@@ -1,5 +1,6 @@
 import type { Request, RequestHandler } from 'express';
 import { requireRecipe } from '../../access/caller.ts';
+import { finishBatch } from '../../catalog/finish-batch.ts';
 import { purgePicture } from '../../catalog/manifest.ts';
 import { deliver } from '../../delivery/find-or-make.ts';
 import { acceptedBy } from '../../delivery/negotiate.ts';
@@ -9,7 +10,6 @@ import { PicpipeError } from '../../errors.ts';
 import { admitAgain } from '../../intake/admit.ts';
 import { isUpToDate } from '../../intake/missing-variants.ts';
 import { deletedEvent } from '../../webhooks/event.ts';
-import { finishBatch } from '../../webhooks/finish-batch.ts';
 import { type ApiContext, callerOf } from '../context.ts';
 import { listQuerySchema, parse, processBodySchema } from '../contract.ts';
 import { viewOf, withManifest, withPicture } from '../resolve.ts';

@@ -1,3 +1,9 @@
+import type { Batch, FinishedBatch } from '../domain/batch.ts';
+import { isFinished } from '../domain/picture.ts';
+import { earliestNow } from '../observe/clock.ts';
+import type { Logger } from '../observe/log.ts';
+import { openBatchKey, pendingKey } from '../storage/keys.ts';
+import type { Storage } from '../storage/storage.ts';
 import {
 	closeBatch,
 	closeIfComplete,
@@ -8,21 +14,19 @@ import {
 	readBatch,
 	readClosed,
 	readFinished,
-} from '../catalog/batch.ts';
-import { readManifest } from '../catalog/manifest.ts';
-import type { Batch, FinishedBatch } from '../domain/batch.ts';
-import { isFinished } from '../domain/picture.ts';
-import { earliestNow } from '../observe/clock.ts';
-import type { Logger } from '../observe/log.ts';
-import { openBatchKey, pendingKey } from '../storage/keys.ts';
-import type { Storage } from '../storage/storage.ts';
-import { batchEvent } from './event.ts';
-import type { Publisher } from './publish.ts';
+} from './batch.ts';
+import { readManifest } from './manifest.ts';
 
-/** What it takes to see that a batch has come to its end, and to tell it. */
+/** Notifies the subscribers of a batch. */
+export interface BatchPublisher {
+	/** When this returns, delivery is guaranteed whatever dies. */
+	publishBatchEnd(batch: Batch, finished: FinishedBatch): Promise<void>;
+}
+
+/** What finishing a batch needs. */
 export interface BatchEnds {
 	readonly storage: Storage;
-	readonly publisher?: Publisher | undefined;
+	readonly publisher?: BatchPublisher | undefined;
 	readonly log?: Logger | undefined;
 }
 
@@ -30,8 +34,8 @@ export interface BatchEnds {
 const parallel = 8;
 
 /**
- * Sees whether a closed batch has come to its end, by the manifests of its pictures, and tells it. Of any number who see it at once one says so; if that
- * one dies before it was told, the next sweep tells it.
+ * Finishes a closed batch once all its pictures have ended, by their manifests, and notifies its subscribers. Of any number of callers at the
+ * same time one does it; if that one dies before it has notified them, the next sweep does.
  *
  * @returns whether it is finished
  */
@@ -44,14 +48,14 @@ export async function finishBatch(deps: BatchEnds, id: string): Promise<boolean>
 	const counts = await countEnds(storage, id);
 	if (!counts) return false;
 	const finished: FinishedBatch = { version: 1, at: new Date().toISOString(), ...counts };
-	if (await createFinished(storage, id, finished)) await tellEnd(deps, batch, finished);
+	if (await createFinished(storage, id, finished)) await publishEnd(deps, batch, finished);
 	return true;
 }
 
-/** Undefined while there is one that has not ended, or may still be accepted. */
+/** Undefined while a picture has not ended, or may still be accepted. */
 async function countEnds(storage: Storage, id: string): Promise<Pick<FinishedBatch, 'ready' | 'failed'> | undefined> {
 	const counts = { ready: 0, failed: 0 };
-	// Those that came last are most likely still under way.
+	// The latest are most likely still in progress.
 	const members = await membersOf(storage, id);
 	for (let at = 0; at < members.length; at += parallel) {
 		const states = await Promise.all(members.slice(at, at + parallel).map((member) => stateOf(storage, member)));
@@ -63,7 +67,7 @@ async function countEnds(storage: Storage, id: string): Promise<Pick<FinishedBat
 	return counts;
 }
 
-/** One that has neither manifest nor marker was deleted, or never accepted. */
+/** A picture with neither manifest nor marker was deleted, or never accepted. */
 async function stateOf(storage: Storage, pictureId: string): Promise<'ready' | 'failed' | 'open' | 'gone'> {
 	// In this order: a picture has its marker before its manifest.
 	const isPending = (await storage.stat(pendingKey(pictureId))) !== undefined;
@@ -72,9 +76,13 @@ async function stateOf(storage: Storage, pictureId: string): Promise<'ready' | '
 	return isFinished(picture.state) ? (picture.state as 'ready' | 'failed') : 'open';
 }
 
-/** The marker goes last: while it is there nobody can say that the end was told. */
-async function tellEnd({ storage, publisher, log }: BatchEnds, batch: Batch, finished: FinishedBatch): Promise<void> {
-	await publisher?.publish(batchEvent(batch, finished));
+/** The marker goes last: while it is there, the subscribers may not have been notified. */
+async function publishEnd(
+	{ storage, publisher, log }: BatchEnds,
+	batch: Batch,
+	finished: FinishedBatch,
+): Promise<void> {
+	await publisher?.publishBatchEnd(batch, finished);
 	await forgetMembers(storage, batch.id);
 	await storage.delete(openBatchKey(batch.id));
 	const { ready, failed } = finished;
@@ -84,12 +92,13 @@ async function tellEnd({ storage, publisher, log }: BatchEnds, batch: Batch, fin
 export interface SweepBatches extends BatchEnds {
 	/** How long a batch may be open, seconds. */
 	readonly batchSeconds: number;
-	/** Age at which a marker without a batch counts as left behind, seconds. */
+	/** Age at which a marker without a batch counts as abandoned, seconds. */
 	readonly abandonedSeconds: number;
 }
 
 /**
- * Looks at every batch whose end is still to be told: whatever a dead process has left undone is done, and one that was open for too long is closed.
+ * Looks at every batch whose subscribers are not notified yet: completes what a dead process has left undone, and closes batches that were open for
+ * too long.
  *
  * @param now milliseconds since 1970
  * @returns how many ended
@@ -100,7 +109,7 @@ export async function sweepBatches(context: SweepBatches, now = earliestNow()): 
 		try {
 			if (await sweepBatch(context, id, now)) ended++;
 		} catch (err) {
-			context.log?.error({ err, batchId: id }, 'could not look after a batch; the next sweep tries again');
+			context.log?.error({ err, batchId: id }, 'batch not finished; the next sweep retries it');
 		}
 	}
 	return ended;
@@ -117,7 +126,7 @@ async function sweepBatch(context: SweepBatches, id: string, now: number): Promi
 	}
 	const finished = await readFinished(storage, id);
 	if (finished) {
-		await tellEnd(context, batch, finished);
+		await publishEnd(context, batch, finished);
 		return true;
 	}
 	if (Date.parse(batch.createdAt) < now - batchSeconds * 1_000) await closeBatch(storage, id, 'age');
