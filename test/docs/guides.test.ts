@@ -10,6 +10,7 @@ import { promisify } from 'node:util';
 import sharp from 'sharp';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { errorTable } from '../../src/errors.ts';
 import { form, json, startTestApi, untilFinished } from '../helpers/api.ts';
 import { openBrowser, watchPage } from '../helpers/browser.ts';
 import { bytesOf } from '../helpers/delivery.ts';
@@ -484,6 +485,16 @@ describe('uploads from a browser', () => {
 			expect(errors).toEqual([]);
 			expect(foreign.length).toBeGreaterThan(2);
 			expect(foreign.filter((url) => !url.startsWith(`${api}/v1/uploads`))).toEqual([]);
+
+			// Dropped, and no picture: the page shows why picpipe refuses it.
+			const dataTransfer = await page.evaluateHandle(`(() => {
+				const transfer = new DataTransfer();
+				transfer.items.add(new File(['just words, and enough of them to tell'], 'words.png', { type: 'image/png' }));
+				return transfer;
+			})()`);
+			await page.dispatchEvent('#drop', 'drop', { dataTransfer });
+			const refused = page.locator('li').filter({ hasText: 'words.png' });
+			await refused.getByText(errorTable['unsupported-type'].title).waitFor({ timeout: 30_000 });
 		} finally {
 			await browser.close();
 		}
