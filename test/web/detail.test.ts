@@ -1,5 +1,8 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { folderOf } from '../../src/catalog/manifest.ts';
+import { manifestKey } from '../../src/storage/keys.ts';
+import { readObject } from '../../src/storage/storage.ts';
 import { form, json, untilFinished } from '../helpers/api.ts';
 import { openBrowser } from '../helpers/browser.ts';
 import { photograph } from '../helpers/pictures.ts';
@@ -112,6 +115,22 @@ describe('a ready picture', () => {
 		await tile('photo.jpg').waitFor({ state: 'detached' });
 		expect(await page.getByRole('dialog').isVisible()).toBe(false);
 		expect(await api.keys()).toEqual([]);
+	});
+});
+
+describe('a picture whose recipe no worker knows', () => {
+	it('says in its dialog what it waits for', async () => {
+		const { api, page, choose, tile, untilTile } = await openPage(browser);
+		await choose(['photo.jpg', await photograph({ width: 64, height: 48 })]);
+		await untilTile('photo.jpg', 'queued');
+		const { pictures } = await json(await fetch(`${api.url}/v1/pictures`));
+		const key = manifestKey(folderOf(pictures[0].id));
+		const manifest = JSON.parse(String(await readObject(api.storage, key)));
+		manifest.recipe.definition.variants.large.steps.push({ blur_faces: {} });
+		await api.storage.put(key, Buffer.from(JSON.stringify(manifest)));
+		await api.startWorker();
+		await tile('photo.jpg').locator('a').click();
+		await eventually(async () => (await factsIn(page)).Waiting).toMatch(/operation "blur_faces".* Since .+\.$/);
 	});
 });
 

@@ -76,7 +76,7 @@ export function failureBox({ message, class: failureClass, code, step, attempt, 
 
 /** What the original is, and what became of it. @param {Picture} picture */
 export function factList(picture) {
-	const { source, facts, recipe, tags, priority, state, createdAt, updatedAt, revision, variants } = picture;
+	const { source, facts, recipe, tags, priority, state, waiting, createdAt, updatedAt, revision, variants } = picture;
 	const made = variants.reduce((sum, variant) => sum + variant.milliseconds, 0);
 	const took = Date.parse(updatedAt) - Date.parse(createdAt);
 	return definitions([
@@ -91,6 +91,7 @@ export function factList(picture) {
 		['Recipe', el('span', {}, `${recipe.name} `, el('code', {}, recipe.digest))],
 		['Tags', tags.length > 0 && el('span', { class: 'tags' }, ...tags.map((tag) => el('span', {}, tag)))],
 		['Priority', priority > 0 && String(priority)],
+		['Waiting', waiting && `${waiting.reason} Since ${formatTime(waiting.since)}.`],
 		['Received', formatTime(createdAt)],
 		// From the third revision on it was processed again, and the time since its receipt says nothing.
 		[
@@ -123,7 +124,7 @@ function definitions(rows) {
 				? [
 						el(
 							'div',
-							{ class: /^(SHA-256|.*etched from)$/.test(name) && 'long' },
+							{ class: /^(SHA-256|Fetch(ed|ing) from|Waiting)$/.test(name) && 'long' },
 							el('dt', {}, name),
 							el('dd', {}, value),
 						),
