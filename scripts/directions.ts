@@ -89,7 +89,7 @@ export const directions: Readonly<Record<string, readonly string[]>> = {
 	files: ['imaging', 'domain', 'pipeline', 'errors.ts'],
 	client: ['files', 'http', 'errors.ts'],
 	supervisor: ['queue', 'programs.ts', ...leaves],
-	cli: ['supervisor', 'access', 'delivery/sign-address.ts', 'files/summary.ts', ...leaves],
+	cli: ['supervisor', 'access', 'delivery/sign.ts', 'files/summary.ts', ...leaves],
 	// Other programs load it.
 	'url.ts': ['delivery/sign-path.ts', 'errors.ts'],
 	'app.ts': [

@@ -1,5 +1,6 @@
 import { scopeDocs, scopes } from '../../src/access/scope.ts';
-import { maximumWait, pictureView } from '../../src/api/contract.ts';
+import { maximumWait } from '../../src/api/contract.ts';
+import { pictureView } from '../../src/api/picture-view.ts';
 import { type Route, routes } from '../../src/api/routes.ts';
 import { offsetType, tusVersion } from '../../src/api/tus/tus-headers.ts';
 import { maximumIdempotencyKey } from '../../src/api/upload/idempotency-key.ts';

@@ -2,12 +2,10 @@ import * as z from 'zod';
 import { shortestToken } from '../access/upload-token.ts';
 import { maximumDistance } from '../catalog/similar.ts';
 import { isBatchId } from '../domain/batch.ts';
-import { maximumPriority, maximumTags, type Picture, pictureStates, tagPattern } from '../domain/picture.ts';
+import { maximumPriority, maximumTags, pictureStates, tagPattern } from '../domain/picture.ts';
 import { namePattern } from '../domain/recipe.ts';
-import { showPicture } from '../domain/show.ts';
 import { type ErrorCode, errorTable, failureClasses, PicpipeError } from '../errors.ts';
 import { duplicatePolicies } from '../intake/duplicates.ts';
-import { elementOf } from './pictures/element.ts';
 
 /** What the API takes and gives, in one place; the reference pages are generated from it. */
 
@@ -237,20 +235,4 @@ export function parse<T>(schema: z.ZodType<T>, input: Record<string, unknown>): 
 	const name = String(issue?.path[0] ?? 'body');
 	const received = JSON.stringify(input[name])?.slice(0, 100);
 	throw new PicpipeError('invalid-field', `${name}: ${issue?.message}, received ${received}.`);
-}
-
-export interface ViewOptions {
-	/** Where Arena shows the picture's job. */
-	readonly jobUrl: string;
-}
-
-/** A picture as the API shows it: as to the outside, with its `<picture>` element and where Arena shows its job. */
-export function pictureView(picture: Picture, options: ViewOptions) {
-	const shown = showPicture(picture);
-	const element = elementOf(picture, shown.variants);
-	return {
-		...shown,
-		analysis: { ...shown.analysis, ...(element && { element }) },
-		links: { ...shown.links, job: options.jobUrl },
-	};
 }

@@ -1,27 +1,30 @@
-import express, { type RequestHandler } from 'express';
+import express, { type Request, type RequestHandler } from 'express';
+import { type Caller, localCaller, requireScope } from '../access/caller.ts';
+import type { KeyRing } from '../access/key-ring.ts';
+import type { Limiter, PolicyState } from '../access/limiter.ts';
 import type { Scope } from '../access/scope.ts';
+import { isUploadToken, readUploadToken } from '../access/upload-token.ts';
 import { PicpipeError } from '../errors.ts';
-import type { ApiContext } from './context.ts';
-import { authentication } from './middleware/authenticate.ts';
-import { limit } from './middleware/limit.ts';
+import { requireThisMachine } from '../http/this-machine.ts';
+import { type ApiContext, callerOf } from './context.ts';
 
 /** Largest JSON body, bytes: room for a hundred signed addresses. Only uploads are larger, and they are no JSON. */
 const maximumJson = 512 * 1024;
 
-/** What a route asks of whoever calls it. */
+/** What a route requires of its callers. */
 export interface Needs {
 	readonly method: string;
 	/** What the caller's key has to allow; `open` needs no key. */
 	readonly scope: Scope | 'open';
-	/** Brings pictures in: upload tokens are taken too, and nothing while the queue or the disk is full. */
+	/** Brings in pictures: accepts upload tokens too, and refuses while the queue or the disk is full. */
 	readonly intake?: boolean | undefined;
-	/** Goes on with an upload: upload tokens are taken too, even when they have ended meanwhile. */
-	readonly goesOn?: boolean | undefined;
+	/** Resumes an upload: accepts upload tokens too, expired ones among them. */
+	readonly resumable?: boolean | undefined;
 }
 
 /**
- * Makes what stands before a route's handler, in this order: who is it, may they, is it not too much, is there room. Not a byte of the body is read
- * before all of that is answered.
+ * Makes the middleware before a route's handler, in this order: authentication, scope, limits of the key, room for more work. No byte of the body
+ * is read before all of them have passed.
  */
 export function openGuard(context: ApiContext): (needs: Needs) => RequestHandler[] {
 	const authenticate = authentication(context.keys);
@@ -30,19 +33,101 @@ export function openGuard(context: ApiContext): (needs: Needs) => RequestHandler
 		next();
 	};
 	const json = express.json({ limit: maximumJson });
-	return ({ method, scope, intake = false, goesOn = false }) => {
-		// Nothing that anybody may ask for takes a body, but for what is posted.
+	return ({ method, scope, intake = false, resumable = false }) => {
+		// Of open routes only those with POST take a body.
 		if (scope === 'open') return method === 'GET' ? [] : [takeBody, json];
-		const tokens = goesOn ? 'go-on' : intake ? 'begin' : 'none';
-		const access = [authenticate(scope, tokens), limit(context.limiter, intake)];
+		const tokens = resumable ? 'resume' : intake ? 'begin' : 'none';
+		const access = [authenticate(scope, tokens), limitOf(context.limiter, intake)];
 		return [...access, ...(intake ? [roomLeft] : []), takeBody, json];
 	};
 }
 
-/** From here on the body is wanted: a client that has asked first (`Expect: 100-continue`) is told to send it. */
+/** The body is read from here on: a client that sent `Expect: 100-continue` is told to send it. */
 const takeBody: RequestHandler = (request, response, next) => {
-	// It was not read while others were asked, and so nobody has seen the client leave.
+	// The request was not read until now, so nobody has noticed that the client left.
 	if (request.destroyed && !request.readableEnded) throw new PicpipeError('upload-aborted');
 	if (/^100-continue$/i.test(request.get('expect') ?? '')) response.writeContinue();
 	next();
 };
+
+/** Use of upload tokens on a route: none, to begin an upload, or to resume one, expired tokens among them. */
+type TokenUse = 'none' | 'begin' | 'resume';
+
+/**
+ * Makes the middleware that identifies the caller and checks the scope: by a key or an upload token as the bearer token (RFC 6750), or as this
+ * machine while there is no key. It sets `response.locals.caller`.
+ */
+function authentication(keys: KeyRing): (scope: Scope, tokens: TokenUse) => RequestHandler {
+	const local = localCaller();
+	const callerOf = async (id: string) =>
+		(await keys.isNeeded()) ? keys.byId(id) : id === local.id ? local : undefined;
+
+	return (scope, tokens) => async (request, response, next) => {
+		const text = bearerOf(request) ?? (tokens === 'none' ? undefined : tokenOf(request));
+		let caller: Caller | undefined;
+		if (text !== undefined && isUploadToken(text)) {
+			if (tokens === 'none')
+				throw new PicpipeError(
+					'insufficient-scope',
+					'Expected an API key but received an upload token, which is valid for uploads only.',
+					{ scope },
+				);
+			const { grant, caller: signer } = await readUploadToken(text, callerOf, tokens === 'resume');
+			caller = { ...signer, grant };
+		} else if (await keys.isNeeded()) {
+			caller = text === undefined ? undefined : await keys.find(text);
+		} else {
+			requireThisMachine(request);
+			caller = local;
+		}
+		if (!caller) {
+			throw new PicpipeError(
+				'unauthorized',
+				'Expected the header "Authorization: Bearer <key>" with a key of `picpipe keys add` or of PICPIPE_API_KEYS.',
+			);
+		}
+		response.locals.caller = caller;
+		requireScope(caller, scope);
+		next();
+	};
+}
+
+function bearerOf(request: Request): string | undefined {
+	return /^Bearer +(\S+) *$/i.exec(request.get('authorization') ?? '')?.[1];
+}
+
+/** An upload token in the query, for forms that cannot set a header. A key in the query is never accepted: URLs end up in logs. */
+function tokenOf(request: Request): string | undefined {
+	const { token } = request.query;
+	return typeof token === 'string' && isUploadToken(token) ? token : undefined;
+}
+
+/** Enforces the limits of the caller's key, and reports what is left: draft-ietf-httpapi-ratelimit-headers-11. */
+function limitOf(limiter: Limiter, uploads: boolean): RequestHandler {
+	return async (_request, response, next) => {
+		const { policies, refusal, leave } = await limiter.enter(callerOf(response), uploads);
+		response.once('close', leave);
+		// The client may have left meanwhile, and then no event follows.
+		if (response.closed) leave();
+		if (policies.length > 0) response.set(rateLimitHeaders(policies));
+		if (refusal) throw refusal;
+		next();
+	};
+}
+
+/** Both fields are lists of structured fields (RFC 9651): strings with parameters. */
+function rateLimitHeaders(policies: readonly PolicyState[]): Record<string, string> {
+	const policy = policies.map(({ name, quota, unit, window }) => item(name, { q: quota, w: window, qu: unit }));
+	const states = policies
+		.filter(({ remaining }) => remaining !== undefined)
+		.map(({ name, remaining, resetsIn }) => item(name, { r: remaining, t: resetsIn }));
+	return { 'RateLimit-Policy': policy.join(', '), ...(states.length > 0 && { RateLimit: states.join(', ') }) };
+}
+
+function item(name: string, parameters: Readonly<Record<string, number | string | undefined>>): string {
+	const given = Object.entries(parameters).filter(([, value]) => value !== undefined);
+	return [
+		`"${name}"`,
+		...given.map(([key, value]) => `${key}=${typeof value === 'string' ? `"${value}"` : value}`),
+	].join(';');
+}

@@ -3,12 +3,10 @@ import type { Request, RequestHandler, Response } from 'express';
 import { readManifest } from '../catalog/manifest.ts';
 import { type Picture, parsePictureId } from '../domain/picture.ts';
 import { PicpipeError } from '../errors.ts';
-import { arenaJobPath } from '../queue/arena-link.ts';
-import { jobOf, type QueueName, queueNames } from '../queue/jobs.ts';
+import { type QueueName, queueNames } from '../queue/jobs.ts';
 import type { ApiContext } from './context.ts';
-import { pictureView } from './contract.ts';
 
-/** Resolves what an address names, or answers 404, so that handlers begin with the thing itself. */
+/** Resolves the thing that a URL names, or answers 404, so that handlers begin with the thing itself. */
 
 type Handler<T> = (found: T, request: Request, response: Response) => Promise<void> | void;
 
@@ -47,23 +45,5 @@ export function withQueue(context: ApiContext, handler: Handler<Queue>): Request
 			throw new PicpipeError('queue-not-found', `Expected one of ${queueNames.join(', ')} but received "${name}".`);
 		}
 		await handler(context.queues.byName[name as QueueName], request, response);
-	};
-}
-
-/** Where the sender of this request finds Arena, without a slash at the end. */
-export function arenaOf(context: ApiContext, request: Request): string {
-	const { arenaHost, arenaPort, arenaUrl } = context.config;
-	if (arenaUrl !== undefined) return arenaUrl.replace(/\/+$/, '');
-	// Arena may listen on every address of its machine; then the name that this request was sent to is the best guess.
-	const host = /^(0\.0\.0\.0|::)$/.test(arenaHost) ? request.hostname : arenaHost;
-	return `http://${host.includes(':') ? `[${host}]` : host}:${arenaPort}`;
-}
-
-/** Shows pictures to the sender of this request. */
-export function viewOf(context: ApiContext, request: Request) {
-	const arena = arenaOf(context, request);
-	return (picture: Picture) => {
-		const { queue, id } = jobOf(picture);
-		return pictureView(picture, { jobUrl: arena + arenaJobPath(queue, id) });
 	};
 }

@@ -20,9 +20,8 @@ import { sign, signBodySchema } from './images/sign.ts';
 import { createBatchSchema } from './operations/batch-contract.ts';
 import { closeBatchHandler, createBatchHandler, getBatch } from './operations/batches.ts';
 import { listFailures, listQuarantine, retryAllFailures } from './operations/failures.ts';
-import { healthz, readyz } from './operations/health.ts';
 import { cleanQueue, drainQueue, listQueues, pauseQueue, resumeQueue, retryFailedJobs } from './operations/jobs.ts';
-import { getMetrics } from './operations/metrics.ts';
+import { getMetrics, healthz, readyz } from './operations/monitoring.ts';
 import { dashboard, dashboardAsset, dashboardSettings } from './operations/page.ts';
 import { getRecipe, listOperations, listRecipes } from './operations/recipes.ts';
 import { createUploadToken } from './operations/upload-tokens.ts';
@@ -31,12 +30,12 @@ import {
 	deletePicture,
 	getOriginal,
 	getPicture,
+	getSimilar,
 	getVariant,
 	listPictures,
 	processAgain,
 	retryPicture,
 } from './pictures/pictures.ts';
-import { getSimilar } from './pictures/similar.ts';
 import { createUploadHandler } from './tus/create-upload.ts';
 import { appendToUpload, deleteUpload, getUpload, headUpload, tusOptions } from './tus/uploads.ts';
 import { getDelivery, listDeliveries, replayDeliveries, replayDelivery } from './webhooks/deliveries.ts';
@@ -64,10 +63,10 @@ export interface Route {
 	readonly doc: string;
 	/** What a caller's key has to allow; `open` needs no key. */
 	readonly scope: Scope | 'open';
-	/** Brings pictures in: upload tokens are taken too, and nothing while the queue or the disk is full. */
+	/** Brings in pictures: accepts upload tokens too, and refuses while the queue or the disk is full. */
 	readonly intake?: boolean;
-	/** Goes on with an upload: upload tokens are taken too, even when they have ended meanwhile. */
-	readonly goesOn?: boolean;
+	/** Resumes an upload: accepts upload tokens too, expired ones among them. */
+	readonly resumable?: boolean;
 	/** Query parameters. Like the two below it is for the reference page; the handler checks with the same schema. */
 	readonly query?: z.ZodType;
 	/** Fields of a `multipart/form-data` body, beside its files. */
@@ -164,7 +163,7 @@ export const routes: readonly Route[] = [
 		method: 'HEAD',
 		path: '/v1/uploads/:id',
 		scope: 'upload',
-		goesOn: true,
+		resumable: true,
 		handler: headUpload,
 		doc: 'How far a resumable upload has come.',
 	},
@@ -172,7 +171,7 @@ export const routes: readonly Route[] = [
 		method: 'GET',
 		path: '/v1/uploads/:id',
 		scope: 'upload',
-		goesOn: true,
+		resumable: true,
 		handler: getUpload,
 		doc: 'The same as JSON, with the picture that it has become, or why it was refused.',
 	},
@@ -181,7 +180,7 @@ export const routes: readonly Route[] = [
 		path: '/v1/uploads/:id',
 		scope: 'upload',
 		intake: true,
-		goesOn: true,
+		resumable: true,
 		handler: appendToUpload,
 		doc: 'Goes on with a resumable upload; with its last byte it becomes a picture.',
 	},
@@ -189,7 +188,7 @@ export const routes: readonly Route[] = [
 		method: 'DELETE',
 		path: '/v1/uploads/:id',
 		scope: 'upload',
-		goesOn: true,
+		resumable: true,
 		handler: deleteUpload,
 		doc: 'Ends a resumable upload and deletes its bytes. A picture that it has become stays.',
 	},

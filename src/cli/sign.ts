@@ -19,8 +19,8 @@ export async function runSign(options: string, source: string, { format, expires
 	survivesBrokenOutput();
 	const config = readConfig(process.env);
 	const expiresAt = expires === undefined ? undefined : Math.floor(Date.now() / 1_000) + secondsOf(expires);
-	const { signAddress } = await import('../delivery/sign-address.ts');
-	process.stdout.write(`${await signAddress(config, { options, source, extension: format, expiresAt })}\n`);
+	const { signUrl } = await import('../delivery/sign.ts');
+	process.stdout.write(`${await signUrl(config, { options, source, extension: format, expiresAt })}\n`);
 }
 
 function secondsOf(text: string): number {

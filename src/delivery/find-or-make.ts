@@ -4,7 +4,7 @@ import { PicpipeError } from '../errors.ts';
 import { renderJob } from '../queue/jobs.ts';
 import { readObject, type Storage, type StoredObject } from '../storage/storage.ts';
 import type { ImageTarget, RenderFormat, RenderPlan, VariantTarget } from './dialects/image-request.ts';
-import { maximumCached, type Result } from './memory-cache.ts';
+import { type ImageResult, maximumCached } from './memory-cache.ts';
 import { type Accepted, formatsFor, sourceFormat } from './negotiate.ts';
 import { type FindAssets, type PreparedRender, prepareRender } from './prepare.ts';
 import { prepareVariant } from './prepare-variant.ts';
@@ -33,7 +33,7 @@ export interface DeliveryRequest {
 }
 
 /** Undefined while the image is being made. */
-type Delivered = Result | undefined;
+type Delivered = ImageResult | undefined;
 
 /**
  * Finds the image of a URL, or has it made.
@@ -41,7 +41,7 @@ type Delivered = Result | undefined;
  * @param picture a finished one
  * @throws PicpipeError why it can't be made, `variant-not-found`, and what the plan throws
  */
-export async function deliver(
+export async function findOrMake(
 	parts: DeliveryParts,
 	{ picture, target }: { readonly picture: ReceivedPicture; readonly target: ImageTarget },
 	wait: DeliveryRequest,
@@ -55,7 +55,7 @@ export async function deliver(
 	return made && plan.format === 'auto' ? { ...made, isNegotiated: true } : made;
 }
 
-async function original(storage: Storage, { source }: ReceivedPicture): Promise<Result> {
+async function original(storage: Storage, { source }: ReceivedPicture): Promise<ImageResult> {
 	const found = await storage.stat(source.key);
 	if (!found) throw new PicpipeError('original-missing');
 	return { ...found, key: source.key, type: source.type, etag: `"${source.sha256}"` };
@@ -126,7 +126,11 @@ function formatsOf(
 }
 
 /** A render that is stored, or a variant of the same digest that a recipe made. */
-async function find(parts: DeliveryParts, picture: Picture, prepared: PreparedRender): Promise<Result | undefined> {
+async function find(
+	parts: DeliveryParts,
+	picture: Picture,
+	prepared: PreparedRender,
+): Promise<ImageResult | undefined> {
 	const { storage } = parts;
 	const { digest, type, key } = prepared;
 	const variant = picture.variants.find((one) => one.digest === digest);
@@ -141,7 +145,7 @@ async function rendered(
 	{ storage, onUse }: DeliveryParts,
 	{ digest, type, key }: PreparedRender,
 	found: StoredObject,
-): Promise<Result> {
+): Promise<ImageResult> {
 	onUse(key);
 	return keep(storage, { ...found, key, type, etag: renderTag(digest, found) });
 }
@@ -151,7 +155,7 @@ function renderTag(digest: string, { bytes, modifiedAt }: StoredObject): string 
 	return `"${digest}-${bytes.toString(36)}-${Math.round(modifiedAt.getTime()).toString(36)}"`;
 }
 
-async function keep(storage: Storage, result: Result): Promise<Result> {
+async function keep(storage: Storage, result: ImageResult): Promise<ImageResult> {
 	if (result.bytes > maximumCached) return result;
 	const data = await readObject(storage, result.key);
 	return data?.length === result.bytes ? { ...result, data } : result;

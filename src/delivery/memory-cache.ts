@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 
 /** A stored image, ready to be sent. */
-export interface Result {
+export interface ImageResult {
 	readonly key: string;
 	/** Media type. */
 	readonly type: string;
@@ -20,7 +20,7 @@ export interface Result {
 /** A result, and its URL as it was read, which need not be checked again. */
 export interface CachedResult<Url> {
 	readonly url: Url;
-	readonly result: Result;
+	readonly result: ImageResult;
 }
 
 /** Results of recent requests, so that frequent requests need no look at the storage. */

@@ -5,7 +5,7 @@ import { create as disposition } from 'content-disposition';
 import type { Request, Response } from 'express';
 import { PicpipeError } from '../errors.ts';
 import type { ByteRange, Storage } from '../storage/storage.ts';
-import type { Result } from './memory-cache.ts';
+import type { ImageResult } from './memory-cache.ts';
 
 /** How a stored object goes out. */
 export interface Outgoing {
@@ -48,7 +48,7 @@ export async function serveObject(storage: Storage, served: Served, request: Req
 }
 
 /** The header fields of a result, but for those that depend on how much of it is sent. */
-export function fieldsOf({ key, etag, modifiedAt }: Result, outgoing: Outgoing): Record<string, string> {
+export function headersOf({ key, etag, modifiedAt }: ImageResult, outgoing: Outgoing): Record<string, string> {
 	const isShown = shownInPlace.has(outgoing.type) && outgoing.isAttachment !== true;
 	const filename = outgoing.filename ?? (isShown ? undefined : posix.basename(key));
 	return {
@@ -69,14 +69,14 @@ export function fieldsOf({ key, etag, modifiedAt }: Result, outgoing: Outgoing):
 /** Sends what is known of already, from memory where it is kept there. @throws as `serveObject` */
 export async function serveResult(
 	storage: Storage,
-	result: Result,
+	result: ImageResult,
 	outgoing: Outgoing,
 	request: Request,
 	response: Response,
 ): Promise<void> {
 	const { key, etag, modifiedAt, bytes, data } = result;
 	const modified = modifiedAt.toUTCString();
-	response.set(fieldsOf(result, outgoing));
+	response.set(headersOf(result, outgoing));
 	if (request.fresh) return void response.status(304).end();
 	if (outgoing.accelRedirect !== undefined) {
 		// It answers ranges itself, and knows the length.

@@ -1,25 +1,25 @@
 import { PicpipeError } from '../errors.ts';
 import { type KeyPair, signImgproxy } from './dialects/imgproxy/sign.ts';
 
-/** Longest address that is served, characters, `/img` and the signature included. */
+/** Longest path of a URL that is served, characters, with `/img` and the signature. */
 export const maximumUrlLength = 4_096;
-/** What stands where the signature does in an address that has none. */
+/** The word in place of the signature in an unsigned URL. */
 const unsigned = 'unsafe';
 
-/** The path at the place where the api is reached. */
+/** The URL of a path at the base URL of the api. */
 export function below(base: string, path: string): string {
 	return base.replace(/\/+$/, '') + path;
 }
 
 /**
- * The path of an address: `/img`, the signature and what is signed. Loads little, so that other programs can use it too.
+ * The path of a URL: `/img`, the signature and the signed part. Loads little, so that other programs can use it too.
  *
- * @param path what is signed, its first slash too
- * @param pair none for an address without a signature
+ * @param path the part that is signed, with its leading slash
+ * @param pair none for an unsigned URL
  * @throws PicpipeError `invalid-delivery-url` for a path that would not arrive as it was signed
  */
 export function signPath(path: string, pair: KeyPair | undefined): string {
-	// What clients rewrite or cut off, such as a space, "?", or "..", would be asked for under another path than the signed one.
+	// Clients rewrite or cut off a space, "?" or "..", and would request another path than the signed one.
 	if (URL.parse(path, 'http://localhost')?.href !== `http://localhost${path}` || /[?#]/.test(path)) {
 		throw new PicpipeError(
 			'invalid-delivery-url',
@@ -30,7 +30,7 @@ export function signPath(path: string, pair: KeyPair | undefined): string {
 	if (signed.length > maximumUrlLength) {
 		throw new PicpipeError(
 			'invalid-delivery-url',
-			`Expected an address of at most ${maximumUrlLength} characters but it would have ${signed.length}.`,
+			`Expected a URL path of at most ${maximumUrlLength} characters but it would have ${signed.length}.`,
 		);
 	}
 	return signed;

@@ -1,39 +1,42 @@
 import type { SigningPair } from '../config/delivery.ts';
+import { type Config, ConfigError, settings } from '../config/index.ts';
 import { PicpipeError } from '../errors.ts';
+import { loadRecipesFile } from '../pipeline/recipe/recipes.ts';
+import { problemsOfPresets } from './check-presets.ts';
 import type { DialectOptions, ImageSource } from './dialects/image-request.ts';
 import { imgproxyPath, parseImgproxy } from './dialects/imgproxy.ts';
-import { signPath } from './sign-path.ts';
+import { below, signPath } from './sign-path.ts';
 
-/** What an address is to ask for, in the language of imgproxy. */
+/** A URL to sign, in the dialect of imgproxy. */
 export interface Signable {
 	/** Such as `rs:fit:300:200/q:80`. */
 	readonly options: string;
 	readonly source: ImageSource;
-	/** Format of the result, such as `webp`; what the options say when absent. */
+	/** Format of the image, such as `webp`; decided by the options when absent. */
 	readonly extension?: string | undefined;
-	/** From when on the address is refused, seconds since 1970. */
+	/** When the URL expires, seconds since 1970. */
 	readonly expiresAt?: number | undefined;
 }
 
 /**
- * The path of an address that was read before it is signed, so that nothing is signed that would be refused.
+ * The signed path of a URL. It is read before it is signed, so that no URL is signed that would be refused.
  *
- * @param pair none for an address without a signature
+ * @param pair none for an unsigned URL
  * @throws PicpipeError `invalid-delivery-url`, `option-unsupported`
  * @example signedPath({ options: 'rs:fit:300:200', source: { id }, extension: 'webp' }, config.deliveryKeys?.[0], { presets })
  */
-export function signedPath(wanted: Signable, pair: SigningPair | undefined, dialect: DialectOptions): string {
-	const { options, source, extension, expiresAt } = wanted;
+export function signedPath(image: Signable, pair: SigningPair | undefined, dialect: DialectOptions): string {
+	const { options, source, extension, expiresAt } = image;
 	if (dialect.presetsOnly && expiresAt !== undefined) {
 		throw new PicpipeError(
 			'option-unsupported',
-			'Expected no expiry, because addresses name presets and nothing else here (PICPIPE_PRESETS_ONLY), and it would be an option.',
+			'Expected no expiry, because it is an option and PICPIPE_PRESETS_ONLY allows only presets in URLs.',
 		);
 	}
 	const written = expiresAt === undefined ? options : `${options.replace(/\/+$/, '')}/exp:${expiresAt}`;
 	const path = imgproxyPath(written, source, extension);
 	const read = parseImgproxy(path, dialect);
-	// Options with a part that is none would be read as the beginning of a source.
+	// A part that is no option would be read as the beginning of the source.
 	if (!isSame(read.source, source)) {
 		throw new PicpipeError(
 			'invalid-delivery-url',
@@ -48,7 +51,44 @@ function isSame(one: ImageSource, other: ImageSource): boolean {
 	return 'url' in other && one.url === URL.parse(other.url)?.href;
 }
 
-/** What people and programs name a picture by: its id, or a URL of http or https. */
+/** Reads a source as people and programs write it: an id, or a URL of http or https. */
 export function sourceOf(text: string): ImageSource {
 	return /^https?:\/\//i.test(text) ? { url: text } : { id: text };
+}
+
+/**
+ * Signs a URL with the settings and the recipes file of this machine, without a server.
+ *
+ * @param image its source is an id or a URL
+ * @throws ConfigError where a person has to act: no key, an invalid recipes file, unknown options
+ */
+export async function signUrl(
+	config: Config,
+	image: Omit<Signable, 'source'> & { readonly source: string },
+): Promise<string> {
+	const { variable } = settings.deliveryKeys;
+	const pair = config.deliveryKeys?.[0];
+	if (!pair) {
+		throw new ConfigError([
+			`${variable}: expected <key>:<salt>, such as ${variable}=$(openssl rand -hex 32):$(openssl rand -hex 32), the same here and at the api, but received none`,
+		]);
+	}
+	const { presets } = await loadRecipesFile(config.recipesFile, config, problemsOfPresets).catch(
+		blame(settings.recipesFile.variable),
+	);
+	const { presetsOnly } = config;
+	try {
+		const source = sourceOf(image.source);
+		const path = signedPath({ ...image, source }, pair, { presets: presets.imgproxy, presetsOnly });
+		return below(config.publicUrl ?? config.apiUrl, path);
+	} catch (error) {
+		return blame('sign')(error);
+	}
+}
+
+function blame(name: string): (error: unknown) => never {
+	return (error) => {
+		if (!(error instanceof PicpipeError)) throw error;
+		throw new ConfigError([`${name}: ${error.message}`]);
+	};
 }

@@ -3,7 +3,7 @@ import { parse as parseDisposition } from 'content-disposition';
 import type { Config } from '../config/index.ts';
 import { shownUrl } from '../domain/picture.ts';
 import { PicpipeError } from '../errors.ts';
-import { type Answer, get } from '../http/ask.ts';
+import { get, type RemoteResponse } from '../http/client.ts';
 import { checkUrl, type OutgoingRules, type Resolve } from '../http/guard.ts';
 import { secondsOf } from '../http/retry-after.ts';
 import { tooLarge } from './receive.ts';
@@ -96,14 +96,14 @@ export async function openRemoteFile(address: string, limits: FetchLimits, optio
 }
 
 /** Where an answer leads on to (RFC 9110, 15.4). */
-function redirectOf({ status, headers: { location } }: Answer, url: URL): URL | undefined {
+function redirectOf({ status, headers: { location } }: RemoteResponse, url: URL): URL | undefined {
 	if (![301, 302, 303, 307, 308].includes(status)) return undefined;
 	const next = location === undefined ? null : URL.parse(location, url.href);
 	if (next) return next;
 	throw new PicpipeError('remote-refused', `Expected a URL behind the ${status} of ${url.host} but there is none.`);
 }
 
-function fileOf(answer: Answer, url: URL, { maxBytes }: FetchLimits): RemoteFile {
+function fileOf(answer: RemoteResponse, url: URL, { maxBytes }: FetchLimits): RemoteFile {
 	const { status, headers: given, body } = answer;
 	if (status !== 200 && status !== 203) throw refusal(answer, url);
 	const encoding = given['content-encoding'] ?? 'identity';
@@ -121,7 +121,7 @@ function fileOf(answer: Answer, url: URL, { maxBytes }: FetchLimits): RemoteFile
 /** Statuses that ask to try again (RFC 9110, 15.5.9; RFC 8470, 5.2; RFC 6585, 4), beside all of the server's own fault. */
 const passing = [408, 425, 429];
 
-function refusal({ status, headers: given }: Answer, url: URL): PicpipeError {
+function refusal({ status, headers: given }: RemoteResponse, url: URL): PicpipeError {
 	const said = `Expected a picture at ${shownUrl(url.href)} but the server answered ${status}.`;
 	if (status === 404 || status === 410) return new PicpipeError('remote-missing', said);
 	if (status < 500 && !passing.includes(status)) return new PicpipeError('remote-refused', said);

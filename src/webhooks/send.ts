@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { PicpipeError } from '../errors.ts';
-import { type Answer, post } from '../http/ask.ts';
+import { post, type RemoteResponse } from '../http/client.ts';
 import { checkUrl, type Resolve } from '../http/guard.ts';
 import { secondsOf } from '../http/retry-after.ts';
 import type { Message } from './outbox.ts';
@@ -55,7 +55,7 @@ export async function send(
 	}
 }
 
-async function receiptOf(url: URL, answer: Answer): Promise<Receipt> {
+async function receiptOf(url: URL, answer: RemoteResponse): Promise<Receipt> {
 	const { status, headers } = answer;
 	if (status >= 200 && status < 300) {
 		answer.discard();
@@ -75,7 +75,7 @@ async function receiptOf(url: URL, answer: Answer): Promise<Receipt> {
 }
 
 /** What it says helps people; how much, and how slowly, is not for the receiver to decide. */
-async function beginningOf(answer: Answer): Promise<string> {
+async function beginningOf(answer: RemoteResponse): Promise<string> {
 	const chunks: Buffer[] = [];
 	let bytes = 0;
 	try {

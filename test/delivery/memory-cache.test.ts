@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { openMemoryCache, type Result } from '../../src/delivery/memory-cache.ts';
+import { type ImageResult, openMemoryCache } from '../../src/delivery/memory-cache.ts';
 
-const resultOf = (bytes: number, data?: Buffer): Result => ({
+const resultOf = (bytes: number, data?: Buffer): ImageResult => ({
 	key: 'pictures/2026/01/02/pic_01jzkwp9nbe0tvahm2q4c8s6rd/render-000000000001.webp',
 	type: 'image/webp',
 	etag: '"1"',

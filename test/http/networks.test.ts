@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { whyNotPublic } from '../../src/http/networks.ts';
+import { whyNotPublic } from '../../src/http/guard.ts';
 
 describe('an address is not public', () => {
 	it.each([

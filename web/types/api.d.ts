@@ -1,4 +1,4 @@
-import type { pictureView } from '../../src/api/contract.ts';
+import type { pictureView } from '../../src/api/picture-view.ts';
 
 /** What the API answers, as far as the page reads it. */
 export type Picture = ReturnType<typeof pictureView>;

@@ -1,9 +1,9 @@
 import { posix } from 'node:path';
 import type { Config } from '../../config/index.ts';
 import type { ImageUrl } from '../../delivery/dialects/image-request.ts';
-import type { Result } from '../../delivery/memory-cache.ts';
+import type { ImageResult } from '../../delivery/memory-cache.ts';
 import type { Outgoing } from '../../delivery/send-object.ts';
-import { exposedByDelivery } from '../middleware/delivery-cors.ts';
+import { exposedByDelivery } from '../middleware/cors.ts';
 
 /** Longest time that caches keep a stand-in, for a better image or for a failed one, seconds. */
 const standInSeconds = 30;
@@ -18,7 +18,7 @@ export const crossOriginFields = {
 };
 
 /** How the image of a URL is sent: its name, and how long caches keep it. */
-export function outgoingOf(config: Config, { image, isSigned }: ImageUrl, result: Result): Outgoing {
+export function outgoingOf(config: Config, { image, isSigned }: ImageUrl, result: ImageResult): Outgoing {
 	const cacheControl = cacheControlOf(config, { image, isSigned }, result);
 	// Whatever the URL calls it, the extension is that of the bytes.
 	const filename = image.filename && image.filename + posix.extname(result.key);
@@ -28,7 +28,7 @@ export function outgoingOf(config: Config, { image, isSigned }: ImageUrl, result
 }
 
 /** No cache may keep an image longer than its URL is valid: whoever signed the URL meant it to expire. */
-function cacheControlOf(config: Config, { image, isSigned }: ImageUrl, { isStandIn }: Result): string {
+function cacheControlOf(config: Config, { image, isSigned }: ImageUrl, { isStandIn }: ImageResult): string {
 	const seconds = isSigned ? config.deliverySeconds : config.deliveryUnsignedSeconds;
 	const { expiresAt = Number.POSITIVE_INFINITY } = image;
 	const left = Math.max(0, Math.floor(expiresAt - Date.now() / 1_000));

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Express } from 'express';
 import { type Accepted, acceptedBy } from '../../delivery/negotiate.ts';
-import { fieldsOf } from '../../delivery/send-object.ts';
+import { headersOf } from '../../delivery/send-object.ts';
 import { requireThisMachine } from '../../http/this-machine.ts';
 import type { ApiContext } from '../context.ts';
 import { crossOriginFields, isPast, outgoingOf } from './cache-headers.ts';
@@ -86,7 +86,7 @@ function findCached(
 		data,
 		fields: {
 			...crossOriginFields,
-			...fieldsOf(result, outgoingOf(config, url, result)),
+			...headersOf(result, outgoingOf(config, url, result)),
 			...(result.isNegotiated && { Vary: 'Accept' }),
 			'Content-Length': String(data.length),
 		},

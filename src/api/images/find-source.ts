@@ -4,7 +4,7 @@ import type { ReceivedPicture } from '../../domain/picture.ts';
 import { PicpipeError } from '../../errors.ts';
 import { checkFetched, fetchLimitsOf } from '../../intake/fetch.ts';
 import type { ApiContext } from '../context.ts';
-import { waitForEnd } from '../upload/wait-for-end.ts';
+import { waitForPicture } from '../upload/wait-for-pictures.ts';
 import { admitRemote, type Finding, isKnown } from './admit-remote.ts';
 
 /** A source that may be requested. */
@@ -40,7 +40,7 @@ export async function findSource(
 	if (!found) throw new PicpipeError('picture-not-found');
 	if (found === 'begins') return undefined;
 	const left = Math.max(0, end - performance.now());
-	const picture = isKnown(found) ? found : await waitForEnd(context, found, left, finding.signal);
+	const picture = isKnown(found) ? found : await waitForPicture(context, found, left, finding.signal);
 	if (isKnown(picture)) return picture;
 	if (picture.failure)
 		throw new PicpipeError(picture.failure.code, picture.failure.message, { step: picture.failure.step });

@@ -1,14 +1,14 @@
 import type { Request, RequestHandler, Response } from 'express';
 import type { ImageRequest, ImageUrl } from '../../delivery/dialects/image-request.ts';
-import { type DeliveryRequest, deliver } from '../../delivery/find-or-make.ts';
-import type { Result } from '../../delivery/memory-cache.ts';
+import { type DeliveryRequest, findOrMake } from '../../delivery/find-or-make.ts';
+import type { ImageResult } from '../../delivery/memory-cache.ts';
 import { type Accepted, acceptedBy } from '../../delivery/negotiate.ts';
 import { placeholderOf } from '../../delivery/placeholder.ts';
 import { serveResult } from '../../delivery/send-object.ts';
 import { type ReceivedPicture, shownUrl } from '../../domain/picture.ts';
 import { PicpipeError } from '../../errors.ts';
 import type { ApiContext } from '../context.ts';
-import { leavingOf } from '../upload/wait-for-end.ts';
+import { leavingOf } from '../upload/wait-for-pictures.ts';
 import { crossOriginFields, isPast, outgoingOf } from './cache-headers.ts';
 import { cacheKeyOf } from './cached-response.ts';
 import { type AllowedSource, checkSource, findSource } from './find-source.ts';
@@ -51,7 +51,7 @@ function serveAs(context: ApiContext, root: string, read: ReadImageUrl): Request
 			throw new PicpipeError('url-expired', `Expected a request before ${new Date(expiresAt * 1_000).toISOString()}.`);
 		}
 		if (cached) return send(context, url, cached.result, request, response);
-		await findOrMake(context, { url, accepted, cacheKey }, request, response);
+		await serveImage(context, { url, accepted, cacheKey }, request, response);
 	};
 }
 
@@ -62,7 +62,7 @@ interface Task {
 	readonly cacheKey: string;
 }
 
-async function findOrMake(
+async function serveImage(
 	context: ApiContext,
 	{ url, accepted, cacheKey }: Task,
 	request: Request,
@@ -80,7 +80,7 @@ async function findOrMake(
 	try {
 		const picture = await findSource(context, source, { ...wait(), log });
 		if (!picture) return respondAsync(request, response);
-		const result = await deliver(parts, { picture, target: image.target }, wait());
+		const result = await findOrMake(parts, { picture, target: image.target }, wait());
 		if (!result) return respondAsync(request, response, picture);
 		memory.set(cacheKey, picture.id, { url, result });
 		await send(context, url, result, request, response);
@@ -100,7 +100,7 @@ function loggedSource(source: AllowedSource): object {
 async function send(
 	{ config, storage }: ApiContext,
 	url: ImageUrl,
-	result: Result,
+	result: ImageResult,
 	request: Request,
 	response: Response,
 ): Promise<void> {
@@ -135,13 +135,13 @@ async function findFallback(
 	{ target }: ImageRequest,
 	error: unknown,
 	wait: DeliveryRequest,
-): Promise<Result | undefined> {
+): Promise<ImageResult | undefined> {
 	const id = context.config.deliveryFallback;
 	if (id === undefined || !(error instanceof PicpipeError) || error.class === 'request') return undefined;
 	try {
 		const finding = { ...wait, log: context.log };
 		const picture = await findSource(context, { id }, { ...finding, requestId: wait.requestId ?? '' });
-		return picture && (await deliver(context.delivery.parts, { picture, target }, wait));
+		return picture && (await findOrMake(context.delivery.parts, { picture, target }, wait));
 	} catch (err) {
 		context.log.warn({ err, pictureId: id }, 'the fallback picture (PICPIPE_DELIVERY_FALLBACK) cannot be served');
 		return undefined;

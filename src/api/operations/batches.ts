@@ -7,7 +7,7 @@ import { digest } from '../../domain/digest.ts';
 import { PicpipeError } from '../../errors.ts';
 import { type ApiContext, callerOf } from '../context.ts';
 import { parse, preferredWait } from '../contract.ts';
-import { viewOf } from '../resolve.ts';
+import { viewOf } from '../picture-view.ts';
 import { receiveUrls } from '../upload/from-url.ts';
 import { runIdempotent } from '../upload/idempotency.ts';
 import { parseIdempotencyKey } from '../upload/idempotency-key.ts';

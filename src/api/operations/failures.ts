@@ -4,7 +4,7 @@ import { type ErrorCode, errorTable, isRetryable } from '../../errors.ts';
 import { retryFailures } from '../../intake/retry-failures.ts';
 import type { ApiContext } from '../context.ts';
 import { pageQuerySchema, parse, retryFailuresSchema } from '../contract.ts';
-import { viewOf } from '../resolve.ts';
+import { viewOf } from '../picture-view.ts';
 
 /** `GET /v1/failures`: what failed, by why */
 export function listFailures(context: ApiContext): RequestHandler {

@@ -5,7 +5,8 @@ import type { QueueName } from '../../queue/jobs.ts';
 import { askRedis } from '../../queue/redis.ts';
 import type { ApiContext } from '../context.ts';
 import { cleanBodySchema, parse } from '../contract.ts';
-import { arenaOf, withQueue } from '../resolve.ts';
+import { arenaOf } from '../picture-view.ts';
+import { withQueue } from '../resolve.ts';
 
 /** `GET /v1/queues` */
 export function listQueues(context: ApiContext): RequestHandler {

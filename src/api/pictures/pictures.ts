@@ -2,7 +2,7 @@ import type { Request, RequestHandler } from 'express';
 import { requireRecipe } from '../../access/caller.ts';
 import { finishBatch } from '../../catalog/finish-batch.ts';
 import { purgePicture } from '../../catalog/manifest.ts';
-import { deliver } from '../../delivery/find-or-make.ts';
+import { findOrMake } from '../../delivery/find-or-make.ts';
 import { acceptedBy } from '../../delivery/negotiate.ts';
 import { serveObject, serveResult } from '../../delivery/send-object.ts';
 import { isFinished, isReceived, type Picture, parsePictureId } from '../../domain/picture.ts';
@@ -11,10 +11,11 @@ import { admitAgain } from '../../intake/admit.ts';
 import { isUpToDate } from '../../intake/missing-variants.ts';
 import { deletedEvent } from '../../webhooks/event.ts';
 import { type ApiContext, callerOf } from '../context.ts';
-import { listQuerySchema, parse, processBodySchema } from '../contract.ts';
-import { viewOf, withManifest, withPicture } from '../resolve.ts';
+import { listQuerySchema, parse, processBodySchema, similarQuerySchema } from '../contract.ts';
+import { viewOf } from '../picture-view.ts';
+import { withManifest, withPicture } from '../resolve.ts';
 import { chooseRecipe, recipeOf } from '../upload/choose-recipe.ts';
-import { leavingOf } from '../upload/wait-for-end.ts';
+import { leavingOf } from '../upload/wait-for-pictures.ts';
 
 /** A variant's address stays when the picture is made again, so a cache has to ask; the ETag makes that cheap. */
 const variantCaching = 'private, no-cache';
@@ -66,7 +67,7 @@ export function getVariant(context: ApiContext): RequestHandler {
 			return serveResult(context.storage, made, { type, cacheControl: variantCaching }, request, response);
 		}
 		if (!isReceived(picture) || !isFinished(picture.state) || !picture.facts) throw noSuchVariant(picture, request);
-		const result = await deliver(
+		const result = await findOrMake(
 			context.delivery.parts,
 			{ picture, target: { kind: 'variant', name, ...(format !== undefined && { format }) } },
 			{
@@ -90,6 +91,26 @@ function noSuchVariant({ variants, state }: Picture, { params }: Request): Picpi
 			? `Expected one of ${made} but received "${params.variant}".`
 			: `The picture is ${state} and has no variants yet.`,
 	);
+}
+
+/** `GET /v1/pictures/{id}/similar` */
+export function getSimilar(context: ApiContext): RequestHandler {
+	return withPicture(context, async (picture, request, response) => {
+		const query = parse(similarQuerySchema, request.query);
+		const { phash } = picture.analysis;
+		if (phash === undefined) {
+			throw new PicpipeError(
+				'not-hashed',
+				'Expected a picture with a perceptual hash: process it with a recipe that has `analyse: [phash]`.',
+			);
+		}
+		const view = viewOf(context, request);
+		const { pictures, isComplete } = await context.catalog.similar({ ...query, phash, except: picture.id });
+		response.json({
+			pictures: pictures.map(({ picture, distance }) => ({ distance, picture: view(picture) })),
+			complete: isComplete,
+		});
+	});
 }
 
 /** `POST /v1/pictures/{id}/retry` */

@@ -27,7 +27,7 @@ import {
 export type Receive = (storage: Storage) => ReceivedUpload | Promise<ReceivedUpload>;
 
 /** The outcome of an upload, item by item. */
-export interface UploadOutcome extends Pick<ReceivedUpload, 'isList'> {
+export interface IdempotentOutcome extends Pick<ReceivedUpload, 'isList'> {
 	readonly results: readonly UploadResult[];
 	/** The results are those of an earlier attempt. */
 	readonly isReplayed: boolean;
@@ -56,7 +56,7 @@ export async function runIdempotent(
 	request: Request,
 	response: Response,
 	receive: Receive,
-): Promise<UploadOutcome> {
+): Promise<IdempotentOutcome> {
 	const by = uploaderOf(response);
 	const header = request.get('idempotency-key');
 	if (header === undefined) return createOnce(context, by, undefined, receive);
@@ -90,7 +90,7 @@ export async function createOnce(
 	by: Uploader,
 	place: RecordPlace | undefined,
 	receive: Receive,
-): Promise<UploadOutcome> {
+): Promise<IdempotentOutcome> {
 	const earlier = await place?.records.read(place.digest);
 	if (earlier?.results) {
 		// The repeated files are compared, not kept.
@@ -122,7 +122,7 @@ export async function createOnce(
 	return { ...(isList !== undefined && { isList }), results, isReplayed: false };
 }
 
-function replay(results: readonly RecordedResult[], isList: boolean | undefined): UploadOutcome {
+function replay(results: readonly RecordedResult[], isList: boolean | undefined): IdempotentOutcome {
 	return { ...(isList !== undefined && { isList }), results: results.map(fromRecord), isReplayed: true };
 }
 

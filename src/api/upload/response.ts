@@ -3,10 +3,10 @@ import { isFinished } from '../../domain/picture.ts';
 import type { ApiContext } from '../context.ts';
 import { preferredWait } from '../contract.ts';
 import { problemOf, sendProblem } from '../middleware/problem.ts';
-import { viewOf } from '../resolve.ts';
-import type { UploadOutcome } from './idempotency.ts';
+import { viewOf } from '../picture-view.ts';
+import type { IdempotentOutcome } from './idempotency.ts';
 import type { UploadResult } from './upload.ts';
-import { waitForEnds } from './wait-for-end.ts';
+import { waitForPictures } from './wait-for-pictures.ts';
 
 /**
  * Answers one file or URL with its picture or problem, and several with a list, in order: 202 when at least one was accepted. With
@@ -16,7 +16,7 @@ export async function answer(
 	context: ApiContext,
 	request: Request,
 	response: Response,
-	{ results, isList = results.length > 1 }: Pick<UploadOutcome, 'results' | 'isList'>,
+	{ results, isList = results.length > 1 }: Pick<IdempotentOutcome, 'results' | 'isList'>,
 ): Promise<void> {
 	const seconds = preferredWait(request.get('prefer'));
 	const accepted = results.flatMap(({ picture }) => picture ?? []);
@@ -26,7 +26,7 @@ export async function answer(
 	if (accepted.length === 0 && refused[0]) {
 		return sendProblem(response, refused[0], isList ? { refused: refusals } : {});
 	}
-	const latest = seconds > 0 ? await waitForEnds(context, response, accepted, seconds * 1_000) : accepted;
+	const latest = seconds > 0 ? await waitForPictures(context, response, accepted, seconds * 1_000) : accepted;
 	if (response.destroyed) return;
 	if (seconds > 0) response.set('Preference-Applied', `wait=${seconds}`);
 	const linked = results.flatMap(({ picture, isNew }) => (picture && isNew === false ? picture.id : []));

@@ -9,7 +9,7 @@ import type { Delivery } from '../../webhooks/log.ts';
 import { findDelivered, replay, replayFailed } from '../../webhooks/replay.ts';
 import type { ApiContext } from '../context.ts';
 import { parse } from '../contract.ts';
-import { arenaOf } from '../resolve.ts';
+import { arenaOf } from '../picture-view.ts';
 import { deliveriesQuerySchema, deliveryView, replayBodySchema } from './webhook-contract.ts';
 
 /** `GET /v1/webhooks/{id}/deliveries` */

@@ -144,7 +144,7 @@ describe('an upload token', () => {
 	it('is good for uploads and for nothing else', async () => {
 		const { api, token } = await open();
 		const { body } = await token();
-		const elsewhere = routes.filter(({ scope, intake, goesOn }) => scope !== 'open' && !intake && !goesOn);
+		const elsewhere = routes.filter(({ scope, intake, resumable }) => scope !== 'open' && !intake && !resumable);
 		expect(elsewhere.length).toBeGreaterThan(15);
 		for (const { method, path } of elsewhere) {
 			const address = path.replaceAll(/[:{*]\w+\}?/g, 'nothing');

@@ -5,7 +5,7 @@ import { PicpipeError } from '../errors.ts';
 import { guardedAgent, type OutgoingRules, type Resolve } from './guard.ts';
 
 /** How another server is asked, whatever for. */
-export interface AskOptions {
+export interface RequestOptions {
 	readonly rules: OutgoingRules;
 	readonly headers: Readonly<Record<string, string>>;
 	/** Longest time until there is a connection, seconds; finding the name's addresses and the handshake of TLS count. */
@@ -19,7 +19,7 @@ export interface AskOptions {
 }
 
 /** The answer of another server. */
-export interface Answer {
+export interface RemoteResponse {
 	readonly status: number;
 	readonly headers: IncomingHttpHeaders;
 	/** The body as it comes. Throws PicpipeError `remote-unavailable`, `remote-timeout`, or what the signal says. */
@@ -28,15 +28,15 @@ export interface Answer {
 	discard(): void;
 }
 
-/** Asks another server for something. See `ask`. */
-export function get(url: URL, options: AskOptions): Promise<Answer> {
-	return ask(url, 'GET', options);
+/** Asks another server for something. See `send`. */
+export function get(url: URL, options: RequestOptions): Promise<RemoteResponse> {
+	return send(url, 'GET', options);
 }
 
-/** Sends something to another server. See `ask`. */
-export function post(url: URL, body: Buffer, options: AskOptions): Promise<Answer> {
+/** Sends something to another server. See `send`. */
+export function post(url: URL, body: Buffer, options: RequestOptions): Promise<RemoteResponse> {
 	const headers = { ...options.headers, 'content-length': String(body.length) };
-	return ask(url, 'POST', { ...options, headers }, body);
+	return send(url, 'POST', { ...options, headers }, body);
 }
 
 /**
@@ -46,7 +46,7 @@ export function post(url: URL, body: Buffer, options: AskOptions): Promise<Answe
  * @param url as `checkUrl` returned it
  * @throws PicpipeError what `guardedAgent` throws; `remote-unavailable`, `remote-timeout`, `remote-untrusted`; what the signal says
  */
-async function ask(url: URL, method: 'GET' | 'POST', options: AskOptions, body?: Buffer): Promise<Answer> {
+async function send(url: URL, method: 'GET' | 'POST', options: RequestOptions, body?: Buffer): Promise<RemoteResponse> {
 	const { signal, connectSeconds, idleSeconds } = options;
 	const control = new AbortController();
 	const ended = AbortSignal.any([signal, control.signal]);
@@ -56,8 +56,8 @@ async function ask(url: URL, method: 'GET' | 'POST', options: AskOptions, body?:
 	try {
 		ended.throwIfAborted();
 		const agent = await orAborted(guardedAgent(url, options.rules, options.resolve), ended);
-		const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
-		const request = send(url, { method, agent, headers: options.headers, signal: ended });
+		const start = url.protocol === 'https:' ? httpsRequest : httpRequest;
+		const request = start(url, { method, agent, headers: options.headers, signal: ended });
 		// It may fail once more after it was given up, when nobody listens any more.
 		request.on('error', () => {});
 		request.once('socket', (socket) => {
@@ -84,7 +84,7 @@ async function ask(url: URL, method: 'GET' | 'POST', options: AskOptions, body?:
 async function* bodyOf(
 	url: URL,
 	response: IncomingMessage,
-	{ signal, idleSeconds }: AskOptions,
+	{ signal, idleSeconds }: RequestOptions,
 ): AsyncIterable<Buffer> {
 	const chunks = response[Symbol.asyncIterator]();
 	// Its errors are told to whoever reads; when nobody does, none of them may end the process.

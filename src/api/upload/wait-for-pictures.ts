@@ -10,14 +10,14 @@ const lookAgain = 2_000;
 const closed = 'closed';
 
 /** The pictures as they are when all have ended, the time is up, or the client has left. */
-export async function waitForEnds(
+export async function waitForPictures(
 	context: ApiContext,
 	response: Response,
 	pictures: readonly Picture[],
 	milliseconds: number,
 ): Promise<Picture[]> {
 	const { signal } = leavingOf(response);
-	return Promise.all(pictures.map((picture) => waitForEnd(context, picture, milliseconds, signal)));
+	return Promise.all(pictures.map((picture) => waitForPicture(context, picture, milliseconds, signal)));
 }
 
 /** Aborts when the client has left, or was answered. */
@@ -28,7 +28,7 @@ export function leavingOf(response: Response): AbortController {
 }
 
 /** The same for one. */
-export async function waitForEnd(
+export async function waitForPicture(
 	context: ApiContext,
 	picture: Picture,
 	milliseconds: number,

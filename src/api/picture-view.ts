@@ -1,0 +1,55 @@
+import { parse } from 'node:path';
+import type { Request } from 'express';
+import type { Picture } from '../domain/picture.ts';
+import { showPicture } from '../domain/show.ts';
+import { type ElementVariant, pictureElement } from '../pipeline/analysis/element.ts';
+import { arenaJobPath } from '../queue/arena-link.ts';
+import { jobOf } from '../queue/jobs.ts';
+import type { ApiContext } from './context.ts';
+
+/** Where the sender of this request finds Arena, without a slash at the end. */
+export function arenaOf(context: ApiContext, request: Request): string {
+	const { arenaHost, arenaPort, arenaUrl } = context.config;
+	if (arenaUrl !== undefined) return arenaUrl.replace(/\/+$/, '');
+	// Arena may listen on every address of its machine; then the name that this request was sent to is the best guess.
+	const host = /^(0\.0\.0\.0|::)$/.test(arenaHost) ? request.hostname : arenaHost;
+	return `http://${host.includes(':') ? `[${host}]` : host}:${arenaPort}`;
+}
+
+/** Shows pictures to the sender of this request. */
+export function viewOf(context: ApiContext, request: Request) {
+	const arena = arenaOf(context, request);
+	return (picture: Picture) => {
+		const { queue, id } = jobOf(picture);
+		return pictureView(picture, { jobUrl: arena + arenaJobPath(queue, id) });
+	};
+}
+
+export interface ViewOptions {
+	/** Where Arena shows the picture's job. */
+	readonly jobUrl: string;
+}
+
+/** A picture as the API shows it: as to the outside, with its `<picture>` element and where Arena shows its job. */
+export function pictureView(picture: Picture, options: ViewOptions) {
+	const shown = showPicture(picture);
+	const element = elementOf(picture, shown.variants);
+	return {
+		...shown,
+		analysis: { ...shown.analysis, ...(element && { element }) },
+		links: { ...shown.links, job: options.jobUrl },
+	};
+}
+
+/** The `<picture>` element of a picture whose recipe asks for one, as soon as it has variants. */
+function elementOf(picture: Picture, variants: readonly ElementVariant[]): string | undefined {
+	if (!picture.recipe.definition.analyse.includes('element')) return undefined;
+	const { placeholder, opaque } = picture.analysis;
+	// Behind what stays transparent it would be seen for ever.
+	const isOpaque = opaque ?? picture.facts?.alpha === false;
+	return pictureElement({
+		variants,
+		alt: parse(picture.source.filename ?? '').name,
+		placeholder: isOpaque ? placeholder : undefined,
+	});
+}
