@@ -37,7 +37,7 @@ hold a signature.
 | the same as before, \`Idempotency-Replayed: true\` | The same request with the same \`Idempotency-Key\`: nothing was made again. |
 | 409 \`idempotency-key-in-use\` | A request with this \`Idempotency-Key\` is under way; \`Retry-After\` says when to ask again. |
 | 422 \`idempotency-key-reused\` | Another request had this \`Idempotency-Key\`. |
-| 200 | With \`duplicates=link\` and nothing new: the picture that has these bytes, as it is, whatever recipe and tags were asked for; with \`dedupe\` one of the same recipe. In an answer of several, \`linked\` has the ids of those that were there. |
+| 200 | With \`duplicates=link\` or \`dedupe\`, if nothing is new: the stored picture, unchanged. An answer for several files lists the ids of stored ones in \`linked\`. |
 | 409 \`duplicate-picture\` | With \`duplicates=refuse\`; \`pictureId\` is the picture that has these bytes. |
 | another problem | Nothing was accepted and nothing is kept. |
 
@@ -58,7 +58,7 @@ each upload. It is known for \`PICPIPE_IDEMPOTENCY_SECONDS\`, ${settings.idempot
 other upload tokens, are other keys. The same request means the same fields, file names and bytes. Only answers that accepted something are kept: whoever was refused may try
 again with the same key. \`Prefer: wait\` counts anew each time. It works without Redis, and after a loss of all of Redis's data.
 
-\`duplicates=refuse\`, \`link\` and \`dedupe\` need the index: without Redis, or before the index is whole, the answer is 503. Of equal uploads at the same
+\`link\` answers with any picture that has the same bytes, whatever its recipe and tags; \`dedupe\` only with one of the same recipe. \`refuse\`, \`link\` and \`dedupe\` need the index: without Redis, or before the index is whole, the answer is 503. Of equal uploads at the same
 moment, one is accepted. Only bytes count; \`similar\` finds what merely looks the same.`,
 	'GET /v1/pictures':
 		'Answers `{ pictures, next }`. `next` is there when there is more: pass it as `cursor`. A page can be shorter than `limit`, even empty, and still have a `next`.',

@@ -68,7 +68,7 @@ export const uploadFieldsSchema = z.strictObject({
 		.enum(duplicatePolicies)
 		.default('accept')
 		.describe(
-			'What becomes of bytes that are there already: `accept` makes another picture of them, `refuse` answers `duplicate-picture`, `link` answers with the picture that is there, `dedupe` does so if it was made with the same recipe.',
+			'What happens to bytes that are already stored: `accept` makes another picture, `refuse` answers `duplicate-picture`, `link` and `dedupe` give the stored one.',
 		),
 	webhook: webhookUrl.optional().describe(webhookDoc),
 	batch: batch.optional().describe(batchDoc),
