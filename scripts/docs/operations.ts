@@ -13,10 +13,10 @@ export function operationsPage(): string {
 	return page(
 		'Operations, encoders and analysis',
 		'src/operations and src/pipeline/encoders',
-		`A variant of a [recipe](recipes.md) is made by \`steps\`, each of which is one operation, one after the other, and then written by each
-encoder in \`encode\`. An unknown option is refused. A picture that comes to its first step is upright, in sRGB and without metadata.
+		`A variant of a [recipe](recipes.md) takes the picture through its \`steps\`, one operation after the other. Each encoder in \`encode\` then writes
+the result to a file. Unknown options are refused. Before the first step the picture is upright, in sRGB and without metadata.
 
-The pictures show what each example makes of one of ${size(sceneSize)} pixels.`,
+The pictures show the result of each example for a picture of ${size(sceneSize)} pixels.`,
 		'## Operations',
 		...operations.map(operationText),
 		'## Encoders',
@@ -27,19 +27,35 @@ ${one.doc}${fileText(one)}
 
 ${fieldsTable(one.schema)}`,
 		),
+		qualityTargets,
 		'## Analysis',
-		'What a recipe can ask for with `analyse`. It is made from copies of the pixels that are decoded anyway, as small as is enough, and stands in `analysis` of the picture. Of an animation the first frame is looked at.',
+		`A recipe requests these with \`analyse\`; the results are in \`analysis\` of the picture. They use scaled copies of pixels that are decoded anyway. Of an
+animation they use the first frame.`,
 		table(
-			['Name', 'What it is'],
+			['Name', 'Meaning'],
 			[...analysers, element].map(({ name, doc }) => [code(name), doc]),
 		),
+		elementText,
 	);
 }
 
+const qualityTargets = `### Quality targets
+
+Instead of a number, the \`quality\` of a lossy encoder may be a target, which the encoder searches the quality for:
+
+- \`{ ssim: 0.98 }\` takes the lowest quality whose result is at least this similar to the encoded pixels.
+- \`{ maxBytes: 60000 }\` takes the highest quality whose file is at most this large. If not even the lowest one fits, the picture fails. With
+  \`orSmallest: true\` it takes the smallest file instead.
+
+\`min\` and \`max\` limit the search.`;
+
+const elementText = `The \`<picture>\` of \`element\` has a source for each format with \`srcset\` and \`sizes\`, an \`img\` with \`width\` and \`height\`, and the file name as
+\`alt\`, which the author of a page should replace. The \`placeholder\` is included if the picture is opaque.`;
+
 function fileText(encoder: Encoder | Chooser): string {
-	if (isChooser(encoder)) return ' The variant says which one it was.';
+	if (isChooser(encoder)) return ' The variant in the response names the chosen format.';
 	const { type, extension, maximumSide } = encoder;
-	return ` Written as ${code(type)} with the extension ${code(`.${extension}`)}; at most ${maximumSide} pixels of width and height.`;
+	return ` Media type ${code(type)}, extension ${code(`.${extension}`)}, at most ${maximumSide} pixels of width and height.`;
 }
 
 function operationText(operation: Operation): string {
@@ -49,8 +65,8 @@ function operationText(operation: Operation): string {
 	const schema = operation.schema as z.ZodObject;
 	return [
 		`### ${operation.name}`,
-		`${operation.doc}${rule ? ` Needs ${rule.message.replace(/^expected /, '')}.` : ''}`,
-		Object.keys(schema.shape).length > 0 ? fieldsTable(schema) : 'It has no options.',
+		`${operation.doc}${rule ? ` Requires ${rule.message.replace(/^expected /, '')}.` : ''}`,
+		Object.keys(schema.shape).length > 0 ? fieldsTable(schema) : 'No options.',
 		fence('yaml', step),
 		sizeText(operation.predict(sceneSize, options)),
 		beforeAndAfter(operation),
@@ -64,9 +80,9 @@ function beforeAndAfter(operation: Operation): string {
 }
 
 function sizeText({ output, isAtMost }: Prediction): string {
-	if (isAtMost) return `makes at most ${size(output)} of ${size(sceneSize)} pixels.`;
+	if (isAtMost) return `The result is at most ${size(output)} pixels.`;
 	const isSame = output.width === sceneSize.width && output.height === sceneSize.height;
-	return isSame ? 'keeps the size.' : `makes ${size(output)} of ${size(sceneSize)} pixels.`;
+	return isSame ? 'The size stays the same.' : `The result is ${size(output)} pixels.`;
 }
 
 function size({ width, height }: { width: number; height: number }): string {

@@ -16,39 +16,40 @@ export async function recipesPage(): Promise<string> {
 	return page(
 		'Recipes',
 		'src/pipeline/recipe/built-in.ts and src/domain/recipe.ts',
-		`A recipe names the variants that are made of a picture. \`PICPIPE_RECIPES\` is the name of a YAML or JSON file with recipes; they are
-added to the built-in ones below and replace those of the same name. An upload that names no recipe gets \`PICPIPE_DEFAULT_RECIPE\`.`,
+		`A recipe defines the variants to make of a picture. \`PICPIPE_RECIPES\` names a YAML or JSON file with recipes. They are added to the
+built-in ones below and replace those of the same name. Uploads that name no recipe use \`PICPIPE_DEFAULT_RECIPE\`.`,
 		`## The file
 
-It holds \`recipes\`, by name. The API watches it: a change is taken over about a second after the last write, without a restart, when
-all of it is valid. When it is not, the recipes stay as they were, the log says what is wrong, and so does \`problem\` in
-[\`GET /v1/recipes\`](http.md#get-v1recipes). A file that is not valid at the start ends the API with code 2. A picture keeps the recipe
+The file holds \`recipes\` by name. The API watches it and applies a valid change about a second after the last write, without a restart.
+If any part is invalid, all recipes stay as they were, and the problem is logged and reported as \`problem\` of
+[\`GET /v1/recipes\`](http.md#get-v1recipes). A file that is invalid at the start ends the API with code 2. A picture keeps the recipe
 that it was accepted with.`,
-		`## What a recipe holds
+		`## Contents of a recipe
 
-- \`variants\`: up to \`${settings.maxVariants.variable}\` (${settings.maxVariants.default}) of them by name; names are 1 to 32 of
-  \`a\`-\`z\`, \`0\`-\`9\` and \`_\`. Each has
-  - \`from\`: the variant whose pixels it begins with: the result of all its steps, before it is encoded. The original when absent,
-  - \`page\`: the page of a TIFF that it begins with, counted from 1; the first when absent. Of an animation from 2 on that frame, as a still. A picture without it
-    fails as \`no-such-page\`,
-  - \`steps\`: up to \`${settings.maxSteps.variable}\` (${settings.maxSteps.default}) [operations](operations.md#operations), in their order; none at all keeps the pixels as they are,
-  - \`metadata\`: what its files say beside the pixels ([below](#metadata)); nothing when absent,
+- \`variants\`: up to \`${settings.maxVariants.variable}\` (${settings.maxVariants.default}) variants by name. Names are 1 to 32 characters of
+  \`a\`-\`z\`, \`0\`-\`9\` and \`_\`. Each variant has
+  - \`from\`: the variant to begin with: the result of all its steps, before it is encoded. The original when absent,
+  - \`page\`: the page of a TIFF to begin with, counted from 1; the first when absent. From 2 on it also selects a frame of an animation, as a still picture. A
+    picture without this page fails as \`no-such-page\`,
+  - \`steps\`: up to \`${settings.maxSteps.variable}\` (${settings.maxSteps.default}) [operations](operations.md#operations) in the order they are applied; without steps the pixels stay as they are,
+  - \`metadata\`: metadata of its files ([below](#metadata)); none when absent,
   - \`colour\`: \`srgb\`, \`p3\` or \`keep\` ([below](#colours)); \`srgb\` when absent,
-  - \`encode\`: 1 to ${maximumEncodings} [encoders](operations.md#encoders), each format at most once, also among those that \`auto\` may choose. The first is what
-    \`GET /v1/pictures/{id}/variants/{name}\` answers with; \`{name}.{format}\` chooses.
-- \`analyse\`: what else to find out, of ${analysisKinds.map(code).join(', ')}.
-- \`doc\`: a line about it, for people.
+  - \`encode\`: 1 to ${maximumEncodings} [encoders](operations.md#encoders), each format at most once, including those that \`auto\` may choose.
+    \`GET /v1/pictures/{id}/variants/{name}\` returns the first one; \`{name}.{format}\` selects another.
+- \`analyse\`: [kinds of analysis](operations.md#analysis) to run: ${analysisKinds.map(code).join(', ')}.
+- \`doc\`: a one-line description.
 
-The formats are ${encoders.map(({ name }) => code(name)).join(', ')}. Variants are always upright, and in sRGB and without metadata unless a recipe says otherwise.`,
-		`## What comes in
+The formats are ${encoders.map(({ name }) => code(name)).join(', ')}. Variants are upright, in sRGB and without metadata, unless a recipe says otherwise.`,
+		`## Input formats
 
-${inputFormats.map(code).join(', ')}, and \`svg\` where \`${settings.svg.variable}\` is \`true\`. The bytes decide which it is.
+${inputFormats.map(code).join(', ')}, and \`svg\` if \`${settings.svg.variable}\` is \`true\`. The bytes decide the format, not the file name.
 
-- Animated GIF and WebP stay animated where a variant is written as one of the two; APNG, and collections in AVIF and HEIC, count as their first picture.
-- A TIFF has \`facts.frames\` pages. Each has a size of its own; \`page\` chooses, and facts and analysis are about the first.
-- An SVG is drawn with the fonts of the machine. It may refer to its own parts, and to PNGs and JPEGs that it holds as base64; anything else that would
-  be drawn, and entities of its own, are refused as \`unsupported-feature\`. Its size is what browsers take (the view box where width and height are
-  missing), or as much of it as the limits allow. A first step \`resize\` that enlarges gets a drawing of that size. The original is only served to be saved.`,
+- Animated GIFs and WebPs stay animated in variants of these two formats. Of APNGs and of collections in AVIF and HEIC the first picture is used.
+- A TIFF has \`facts.frames\` pages, each with its own size. \`page\` selects one; facts and analysis describe the first.
+- An SVG is rasterised with the fonts of the machine. It may refer to its own parts and to embedded base64 PNGs and JPEGs. Other references that
+  would be drawn, and entity declarations, are refused as \`unsupported-feature\`. Its size is the one that browsers use (the view box if width or
+  height are missing), reduced to the limits. If the first step is a \`resize\` that enlarges, the SVG is rasterised at that size. The original is
+  served only as a download.`,
 		`## Metadata
 
 \`\`\`yaml
@@ -56,35 +57,35 @@ metadata: copyright                 # strip, copyright or keep
 metadata: { mode: keep, gps: true, set: { copyright: © 2026 Ann Example } }
 \`\`\`
 
-- \`strip\`: nothing, which is the default.
-- \`copyright\`: who made the picture and who holds which rights, as the EXIF or XMP of the original says it.
-- \`keep\`: also the description, camera, lens, exposure and times of its EXIF. Never kept are the orientation (it was applied), thumbnails (they show what a
-  crop was to hide), notes of the camera's maker, other properties of XMP, and IPTC.
-- \`gps: true\`, with \`keep\` alone: also where it was taken. Nothing else brings a place into a variant.
-- \`set\`: \`artist\`, \`copyright\` and \`description\` in every variant, whatever the original says.
+- \`strip\`: no metadata. The default.
+- \`copyright\`: artist and copyright from the EXIF or XMP of the original.
+- \`keep\`: also description, camera, lens, exposure and times from its EXIF. Orientation (it was applied), thumbnails (they would reveal cropped
+  parts), maker notes, other XMP properties and IPTC are never kept.
+- \`gps: true\`, only with \`keep\`: also the location. No other option writes a location to a variant.
+- \`set\`: \`artist\`, \`copyright\` and \`description\` for every variant, which replace those of the original.
 
-Words are written as EXIF, which is ASCII (\`©\` becomes \`(C)\`, and what has no likeness is left out), and as XMP, which has every letter. A TIFF has XMP alone, a GIF nothing.`,
+Texts are written as EXIF, which is ASCII (\`©\` becomes \`(C)\`, and characters without an equivalent are omitted), and as XMP, which supports every character. A TIFF gets XMP only, a GIF no metadata.`,
 		`## Colours
 
-- \`srgb\`: colours are converted, and look alike everywhere. The default.
-- \`p3\`: Display P3 for an original with an RGB profile of its own, so that a phone's greens stay as green as they were; it is converted with 16 bits a
-  channel. Others become sRGB, of which P3 would show nothing more.
-- \`keep\`: the numbers and the RGB profile of the original; sRGB where it has none, or one of grey or of inks.
+- \`srgb\`: colours are converted to sRGB and look the same everywhere. The default.
+- \`p3\`: Display P3 if the original has its own RGB profile, which preserves the vivid colours of phone photographs. The conversion uses 16 bits per
+  channel. Other originals become sRGB, since P3 would add nothing.
+- \`keep\`: the pixel values and the RGB profile of the original; sRGB if it has no profile or one for grey or CMYK.
 
-The profile is part of the file. Colours that steps name, and pictures and text that they lay over it, are taken as numbers in that space. Animations are always
-sRGB. A variant that begins with another has its colours.`,
+The profile is part of the file. Colours in steps, watermarks and text are interpreted in this colour space. Animations are always sRGB. A variant that begins
+with another one has its colour space.`,
 		`## Changing a recipe
 
-A variant's file is named after a digest of the original, the steps and the encoding, so two recipes that ask for the same get the same
-file, and defaults count as if they were written out. Steps count from the original, through every \`from\`.
+The name of a variant's file contains a digest of the original, the steps and the encoding. So two recipes with the same steps share one file,
+and a default is the same as its explicit value. The digest includes all steps from the original on, through every \`from\`.
 
-Pictures are not made again by themselves when the file changes. \`POST /v1/pictures/{id}/process\` does it for one picture, and
-\`picpipe reprocess\` for all of them or those of one recipe. Both make only the variants whose digest has changed or whose file is
-gone, keep the others, and delete what is no longer named; until then the old variants are served.`,
-		`## A recipe of a request
+A change of the file does not reprocess existing pictures. \`POST /v1/pictures/{id}/process\` reprocesses one picture, and
+\`picpipe reprocess\` all of them or those of one recipe. Both render only variants whose digest has changed or whose file is missing, keep the
+others, and delete variants that the recipe no longer has. Until then the old variants are served.`,
+		`## A recipe in a request
 
-Where \`PICPIPE_INLINE_RECIPES\` is \`true\`, the field \`recipe\` of an upload, and of \`POST /v1/pictures/{id}/process\`, may hold a whole recipe as
-JSON, at most ${maximumInlineRecipe} bytes, within the same limits. Its name is \`${inlineRecipeName}\`.
+If \`PICPIPE_INLINE_RECIPES\` is \`true\`, the field \`recipe\` of an upload and of \`POST /v1/pictures/{id}/process\` may hold a whole recipe as
+JSON of at most ${maximumInlineRecipe} bytes. The same limits apply. Its name is \`${inlineRecipeName}\`.
 
 \`\`\`sh
 curl -F file=@photo.jpg -F 'recipe={"variants":{"icon":{"steps":[{"resize":{"width":64}}],"encode":[{"webp":{}}]}}}' http://127.0.0.1:3000/v1/pictures

@@ -7,15 +7,15 @@ import { stored, storedWord } from './stored.ts';
 export const namePattern = /^[a-z0-9][a-z0-9_]{0,31}$/;
 const name = z.string().regex(namePattern, 'expected 1 to 32 of a-z, 0-9 and _');
 
-/** One operation with its arguments, such as `{ resize: { width: 400 } }`; what it may hold is the operation's business. */
+/** One operation with its arguments, such as `{ resize: { width: 400 } }`; the operation checks them. */
 const stepSchema = z.record(z.string(), z.unknown());
 /** One encoder with its options, such as `{ webp: { quality: 80 } }`. */
 const encodingSchema = z.record(z.string(), z.unknown());
 
-/** Each format at most once, and a few more than there are. */
+/** Each format at most once, with some room for further formats. */
 export const maximumEncodings = 8;
 
-/** How much a recipe of this installation may ask for. */
+/** Limits on the recipes of this installation. */
 export interface RecipeLimits {
 	/** Steps of one variant. */
 	readonly maxSteps: number;
@@ -31,10 +31,10 @@ const pageError = `expected an integer from 1 to ${maximumPage}`;
 /** Longest `doc` of a recipe, characters: it is one line. */
 const maximumDoc = 300;
 
-/** The name of a recipe that came with an upload; no recipe of the installation may have it. */
+/** The name of recipes that come with an upload, reserved for them. */
 export const inlineRecipeName = 'inline';
 
-/** The name of what is made on demand; no variant of a recipe may have it. */
+/** The name of variants that are rendered on demand, reserved for them. */
 export const renderName = 'render';
 
 export const variantRecipeSchema = z.strictObject({
@@ -44,23 +44,23 @@ export const variantRecipeSchema = z.strictObject({
 		.max(maximumPage, { error: pageError })
 		.optional()
 		.describe(
-			'The page of a TIFF that the steps begin with, counted from 1; the first when absent. Of an animation from 2 on the frame, as a still.',
+			'Page of a TIFF to begin with, counted from 1; the first when absent. From 2 on also the frame of an animation, as a still picture.',
 		),
 	orient: z
 		.boolean()
 		.optional()
 		.describe(
-			'Whether the picture is turned as its EXIF says before the first step; true when absent. With `false` it stays as it lies in the file. Of HEIC the file’s own boxes decide, always.',
+			'Whether the picture is rotated by its EXIF orientation before the first step. Default `true`. HEIC is always rotated by its own boxes.',
 		),
-	from: z.string().optional().describe('The variant whose pixels the steps begin with; the original when absent.'),
-	steps: z.array(stepSchema).default([]).describe('Operations, one after the other.'),
+	from: z.string().optional().describe('Variant whose result the steps begin with; the original when absent.'),
+	steps: z.array(stepSchema).default([]).describe('Operations in the order they are applied.'),
 	metadata: metadataSchema.optional(),
 	colour: colourSchema.optional(),
 	encode: z
 		.array(encodingSchema)
 		.min(1, 'expected at least one encoder')
 		.max(maximumEncodings, `expected at most ${maximumEncodings} encoders`)
-		.describe('The formats that the variant is written in.'),
+		.describe('Formats to write the variant in.'),
 });
 
 /**
@@ -68,11 +68,11 @@ export const variantRecipeSchema = z.strictObject({
  * many variants and steps there may be is not part of it: a manifest outlives the limits that its recipe was accepted under.
  */
 export const recipeSchema = z.strictObject({
-	analyse: z.array(z.enum(analysisKinds)).default([]).describe('What else to find out about the picture.'),
+	analyse: z.array(z.enum(analysisKinds)).default([]).describe('Kinds of analysis to run on the picture.'),
 	variants: z
 		.record(name, variantRecipeSchema)
 		.refine((variants) => Object.keys(variants).length >= 1, 'expected at least one variant')
-		.describe('What is made of the picture, by name.'),
+		.describe('Variants to make of the picture, by name.'),
 });
 /** A recipe with every default filled in. */
 export type Recipe = z.infer<typeof recipeSchema>;
@@ -95,13 +95,13 @@ export const writtenRecipeSchema = recipeSchema.extend({
 		.string()
 		.max(maximumDoc, `expected at most ${maximumDoc} characters`)
 		.optional()
-		.describe('A line about the recipe, for people.'),
+		.describe('One-line description of the recipe.'),
 });
 
 /** A recipe with a name and the digest of its canonical form. */
 export interface NamedRecipe {
 	readonly name: string;
-	/** A line about it, for people; no part of the digest. */
+	/** One-line description; not part of the digest. */
 	readonly doc?: string;
 	/** Digest of the canonical definition and the engine version, 12 hex digits. */
 	readonly digest: string;

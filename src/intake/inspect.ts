@@ -38,7 +38,7 @@ function typeOfSvg(isTaken: boolean): FileType {
 	if (isTaken) return { type: 'image/svg+xml', extension: 'svg' };
 	throw new PicpipeError(
 		'unsupported-type',
-		`Expected a picture (${inputFormats.join(', ')}) but the bytes are image/svg+xml, which is taken where ${svgSetting} is true.`,
+		`Expected a picture (${inputFormats.join(', ')}) but the bytes are image/svg+xml, which requires ${svgSetting} to be true.`,
 	);
 }
 

@@ -3,7 +3,7 @@ import type { Operation } from './operation.ts';
 import { number } from './options.ts';
 
 const schema = z.strictObject({
-	sigma: number(0.3, 250).default(5).describe('Sigma of the Gaussian, pixels: details of that size are gone.'),
+	sigma: number(0.3, 250).default(5).describe('Sigma of the Gaussian in pixels. Details of about this size disappear.'),
 });
 type BlurOptions = z.infer<typeof schema>;
 
@@ -14,7 +14,7 @@ type BlurOptions = z.infer<typeof schema>;
  */
 export const blur: Operation<BlurOptions> = {
 	name: 'blur',
-	doc: 'Blurs the picture; the more, the longer it takes.',
+	doc: 'Blurs the picture. A larger sigma takes longer.',
 	schema: schema as z.ZodType<BlurOptions>,
 	example: { sigma: 8 },
 	predict: (input) => ({ output: input }),

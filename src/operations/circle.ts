@@ -7,7 +7,7 @@ import { place } from './options.ts';
 const schema = z.strictObject({
 	position: place()
 		.default('centre')
-		.describe('Which square is kept of a picture that is none: a side, a corner or the centre.'),
+		.describe('Which square of a wide or tall picture is kept: a side, a corner or the centre.'),
 });
 type CircleOptions = z.infer<typeof schema>;
 
@@ -17,13 +17,13 @@ function squareIn({ width, height }: Size): Size {
 }
 
 /**
- * The largest circle in the picture; outside of it everything is transparent.
+ * Cuts out the largest circle; everything outside of it becomes transparent.
  *
  * @example { circle: {} }
  */
 export const circle: Operation<CircleOptions> = {
 	name: 'circle',
-	doc: 'Keeps the largest circle; outside of it the square around it is transparent.',
+	doc: 'Cuts out the largest circle. The corners of the square around it are transparent.',
 	schema: schema as z.ZodType<CircleOptions>,
 	example: { position: 'right' },
 

@@ -5,16 +5,16 @@ import { integer } from './options.ts';
 const side = (name: string) =>
 	integer(1, 1_024)
 		.default(64)
-		.describe(`Pixels that the window around each pixel is ${name}; at most the whole picture.`);
+		.describe(`${name} of the window around each pixel in pixels, at most that of the picture.`);
 
 const schema = z.strictObject({
-	width: side('wide'),
-	height: side('high'),
+	width: side('Width'),
+	height: side('Height'),
 	maxSlope: integer(0, 100)
-		// sharp's own default of 3 changes nothing that could be seen unless the window is a few pixels large.
+		// sharp's own default of 3 has no visible effect unless the window is a few pixels large.
 		.default(20)
 		.describe(
-			'How many pixels of one value in the window count at most: fewer for less contrast and noise, more in a larger window; 0 is no limit.',
+			'Limit of the contrast: lower values give less contrast and noise, larger windows need higher values. 0 means no limit.',
 		),
 });
 type ClaheOptions = z.infer<typeof schema>;
@@ -26,13 +26,13 @@ type ClaheOptions = z.infer<typeof schema>;
  */
 export const clahe: Operation<ClaheOptions> = {
 	name: 'clahe',
-	doc: 'Brings out details of dark and light places by what is around them; slow, so best after a resize.',
+	doc: 'Enhances local contrast, which reveals details in dark and light areas. It is slow, so use it after a resize.',
 	schema: schema as z.ZodType<ClaheOptions>,
 	example: { width: 100, height: 100, maxSlope: 40 },
 	coloursOnly: true,
 	predict: (input) => ({ output: input }),
 
 	apply: (image, { width, height, maxSlope }, input) =>
-		// libvips fails where the window is larger than the picture.
+		// libvips fails if the window is larger than the picture.
 		image.clahe({ width: Math.min(width, input.width), height: Math.min(height, input.height), maxSlope }),
 };

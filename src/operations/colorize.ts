@@ -3,25 +3,23 @@ import type { Operation } from './operation.ts';
 import { channelsOf, number, opaqueColour } from './options.ts';
 
 const schema = z.strictObject({
-	colour: opaqueColour().default('#000000').describe('Colour to lay over the picture.'),
-	opacity: number(0, 1)
-		.default(0.5)
-		.describe('How much of it covers the picture: 0 is nothing, 1 leaves nothing else.'),
+	colour: opaqueColour().default('#000000').describe('Colour of the overlay.'),
+	opacity: number(0, 1).default(0.5).describe('Opacity of the overlay: 0 is invisible, 1 hides the picture.'),
 	keepTransparency: z
 		.boolean()
 		.default(false)
-		.describe('What is transparent stays so; otherwise the colour lies there, too.'),
+		.describe('Keep transparent areas transparent instead of filling them with the colour.'),
 });
 type ColorizeOptions = z.infer<typeof schema>;
 
 /**
- * One colour over all of the picture, which shows through.
+ * Lays a translucent colour over the whole picture.
  *
  * @example { colorize: { colour: '#001a66', opacity: 0.4 } }
  */
 export const colorize: Operation<ColorizeOptions> = {
 	name: 'colorize',
-	doc: 'Lays one colour over the picture, which shows through.',
+	doc: 'Lays a translucent colour over the whole picture.',
 	schema: schema as z.ZodType<ColorizeOptions>,
 	example: { colour: '#8a1c1c', opacity: 0.4 },
 	predict: (input) => ({ output: input }),

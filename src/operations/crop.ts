@@ -4,26 +4,30 @@ import type { Operation, Size } from './operation.ts';
 import { integer, isStrategy, moves, type Place, pixelsOf, point, position, ratio, ratioOf, side } from './options.ts';
 
 const pixel = integer(0, 65_535);
-const keeps = 'to keep: pixels, or a share such as `50%`; all when absent or when there are fewer.';
+const keeps = 'of the result: pixels, or a share such as `50%`. Never more than the picture has.';
 
 const schema = z
 	.strictObject({
 		width: side('width').optional().describe(`Width ${keeps}`),
 		height: side('height').optional().describe(`Height ${keeps}`),
-		ratio: ratio().optional().describe('Shape to keep as much as possible of, within a width and a height if given.'),
+		ratio: ratio()
+			.optional()
+			.describe('Aspect ratio of the result, as large as the picture (or the given width and height) allows.'),
 		position: position()
 			.default('centre')
-			.describe('What is kept: a side or corner, what draws the eye (`attention`) or what is busiest (`entropy`).'),
+			.describe('Part to keep: a side, a corner, the most eye-catching part (`attention`) or the busiest (`entropy`).'),
 		...moves,
 		focus: point()
 			.optional()
 			.describe(
-				'The point that is kept as near to the middle as possible, as shares of the width and height: `{ x: 0, y: 0 }` is the left top. Instead of a position.',
+				'Point to keep as close to the middle as possible, in shares of width and height: `{ x: 0, y: 0 }` is the top left. Replaces `position`.',
 			),
 		left: pixel
 			.optional()
-			.describe('Pixels left of what is kept, instead of a position. Fewer where the picture ends.'),
-		top: pixel.optional().describe('Pixels above what is kept, instead of a position. Fewer where the picture ends.'),
+			.describe('Pixels to cut on the left, at most as many as the picture allows. Replaces `position`.'),
+		top: pixel
+			.optional()
+			.describe('Pixels to cut at the top, at most as many as the picture allows. Replaces `position`.'),
 	})
 	.refine(({ width, height, ratio }) => width !== undefined || height !== undefined || ratio !== undefined, {
 		error: 'expected a width, a height, a ratio, or several of them',
@@ -59,19 +63,19 @@ function keptSize(input: Size, { width = '100%', height = '100%', ratio }: CropO
 function keptFrom(input: Size, kept: Size, options: CropOptions): Offset {
 	const { position, focus, left, top } = options;
 	if (focus !== undefined) return aroundPoint(input, kept, focus);
-	// A picture may be smaller than those for which the numbers were written.
+	// The picture may be smaller than the numbers assume.
 	if (left !== undefined || top !== undefined) return clampOffset(input, kept, { left: left ?? 0, top: top ?? 0 });
 	return movedIn(input, kept, position as Place, options);
 }
 
 /**
- * Keeps a part of the picture as it is.
+ * Keeps a part of the picture without scaling it.
  *
  * @example { crop: { ratio: '1:1', focus: { x: 0.7, y: 0.4 } } }
  */
 export const crop: Operation<CropOptions> = {
 	name: 'crop',
-	doc: 'Keeps a part of the picture, of a size or of a shape; nothing is scaled. To crop and scale, `resize` with a width and a height is quicker, because it needs no more of the picture than what it makes.',
+	doc: 'Crops the picture to a size or an aspect ratio without scaling. To crop and scale, use `resize` with a width and a height, which is faster.',
 	schema: schema as z.ZodType<CropOptions>,
 	example: { ratio: '4:5', position: 'attention' },
 
@@ -80,7 +84,7 @@ export const crop: Operation<CropOptions> = {
 	apply(image, options, input) {
 		const kept = keptSize(input, options);
 		const { position } = options;
-		// Without the last option sharp would scale the picture down to what is kept before it looks for it.
+		// Without `withoutReduction` sharp would scale the picture down to the result before it looks for the part to keep.
 		if (isStrategy(position)) return image.resize({ ...kept, fit: 'cover', position, withoutReduction: true });
 		return image.extract({ ...kept, ...keptFrom(input, kept, options) });
 	},

@@ -5,9 +5,9 @@ import { loadSharp } from './load-sharp.ts';
 import type { Size } from './operation.ts';
 import { opacityOf } from './options.ts';
 
-/** How letters look. */
+/** Appearance of the letters. */
 export interface TextStyle {
-	/** Family. */
+	/** Font family. */
 	readonly font: string;
 	readonly weight: 'normal' | 'bold';
 	readonly italic: boolean;
@@ -17,16 +17,16 @@ export interface TextStyle {
 	readonly align: 'left' | 'centre' | 'right';
 }
 
-/** Smallest size that is tried, pixels; nobody reads less. */
+/** Smallest font size in pixels; smaller text is illegible. */
 const smallestSize = 4;
 /**
- * Size at which text is measured, pixels. Text is laid out the same at every size, and at this one the worst of it (each of the
- * most characters that are allowed on a line of its own) is a picture of a few thousand rows.
+ * Font size at which text is measured, in pixels. The layout is the same at every size, and at this one even the worst text (as many lines
+ * as characters are allowed) is a picture of a few thousand rows.
  */
 const measuredSize = 8;
 
 /**
- * Letters on nothing, in lines no wider than there is room: at the size asked for, or at the largest that fits.
+ * Draws letters on a transparent background, wrapped to the available width: at the requested size, or at the largest that fits.
  *
  * @throws PicpipeError `no-fonts`
  */
@@ -35,7 +35,7 @@ export async function drawText(text: string, style: TextStyle, room: Size): Prom
 	const visible = text.trimEnd();
 	let size = await fittingSize(visible, style, room);
 	let letters = await render(visible, { ...style, size }, room.width);
-	// What was measured small can be a pixel more or a line longer in truth.
+	// The real text can be a pixel wider or a line longer than the measured one.
 	while (size > smallestSize && (letters.width > room.width || letters.height > room.height)) {
 		size = Math.max(smallestSize, Math.floor(size * 0.97));
 		letters = await render(visible, { ...style, size }, room.width);
@@ -60,17 +60,17 @@ async function fittingSize(text: string, style: TextStyle, room: Size): Promise<
 	return low;
 }
 
-/** Text becomes Pango's markup here and nowhere else: every character that means something there is escaped. */
+/** The only place that writes Pango markup: every character with a meaning there is escaped. */
 async function render(text: string, style: TextStyle, width: number): Promise<Layer> {
 	const sharp = await loadSharp();
 	const { font, weight, italic, size, colour, align } = style;
-	// Pango counts opacity to 65535, and takes 0 for none given.
+	// Pango's opacity ranges to 65535, and it reads 0 as not given.
 	const alpha = Math.max(1, Math.round(opacityOf(colour) * 65_535));
 	try {
 		const { data, info } = await sharp({
 			text: {
 				text: `<span foreground="${colour.slice(0, 7)}" alpha="${alpha}">${escapeXml(text)}</span>`,
-				// The comma ends the family, so that no word of it is taken for a style.
+				// The comma ends the family, so that no word of it is read as a style.
 				font: `${font}, ${weight} ${italic ? 'italic' : ''} ${size}px`,
 				align,
 				width,
@@ -82,7 +82,7 @@ async function render(text: string, style: TextStyle, width: number): Promise<La
 			.toBuffer({ resolveWithObject: true });
 		return { data, width: info.width, height: info.height };
 	} catch (error) {
-		// Characters that have no shape at all, such as spaces of no width.
+		// Characters without a shape, such as zero-width spaces.
 		if (/no text to render/.test(String(error))) return { data: Buffer.alloc(4), width: 1, height: 1 };
 		throw error;
 	}
@@ -95,7 +95,7 @@ function hasFonts(): Promise<boolean> {
 	return foundFonts;
 }
 
-/** Without any font Pango draws small boxes with numbers, of one size whatever size is asked for, and reports nothing. */
+/** Without fonts Pango draws small boxes with numbers, whose size never changes, and reports no error. */
 async function lookForFonts(): Promise<boolean> {
 	const sharp = await loadSharp();
 	const height = async (size: number) =>

@@ -3,25 +3,25 @@ import type { Operation } from './operation.ts';
 import { channelsOf, number, opaqueColour } from './options.ts';
 
 const schema = z.strictObject({
-	dark: opaqueColour().describe('Colour that black becomes.'),
-	light: opaqueColour().describe('Colour that white becomes.'),
+	dark: opaqueColour().describe('Colour that replaces black.'),
+	light: opaqueColour().describe('Colour that replaces white.'),
 	intensity: number(0, 1)
 		.optional()
-		.describe('How much of the two colours there is, mixed with those of the picture; nothing else when absent.'),
+		.describe('Strength of the effect: 0 keeps the original colours, 1 replaces them. Default 1.'),
 });
 type DuotoneOptions = z.infer<typeof schema>;
 
-/** Shares of red, green and blue in how light a colour is (ITU-R BT.709). */
+/** Shares of red, green and blue in luminance (ITU-R BT.709). */
 const weights = [0.2126, 0.7152, 0.0722] as const;
 
 /**
- * Two colours in place of black and white, and what is between them in place of the greys.
+ * Maps black and white to two colours, and greys to the shades between them.
  *
  * @example { duotone: { dark: '#1b1464', light: '#ffd166' } }
  */
 export const duotone: Operation<DuotoneOptions> = {
 	name: 'duotone',
-	doc: 'Turns black into one colour, white into another, and all else into what is between them.',
+	doc: 'Maps black to one colour, white to another, and everything else to shades between them.',
 	schema: schema as z.ZodType<DuotoneOptions>,
 	example: { dark: '#1b1464', light: '#ffd166' },
 	predict: (input) => ({ output: input }),
@@ -35,7 +35,7 @@ export const duotone: Operation<DuotoneOptions> = {
 		};
 		return image.recomb([row(0), row(1), row(2)]).linear(
 			[1, 1, 1],
-			// Half a step more, because libvips cuts fractions off.
+			// Half a step more, because libvips truncates fractions.
 			dark.map((value) => intensity * value + 0.5),
 		);
 	},

@@ -14,13 +14,13 @@ import {
 	ratioOf,
 } from './options.ts';
 
-/** What is put there, as sharp names it. */
+/** How the added space is filled, as sharp names it. */
 const materials = ['background', 'mirror', 'copy', 'repeat'] as const;
 
 const room = (name: string, side: 'width' | 'height') =>
 	length(0, `the picture's ${side}`, { least: 0.01, most: 1_000 })
 		.default(0)
-		.describe(`What to add ${name}: pixels, or a share of the ${side} such as \`5%\`.`);
+		.describe(`Space to add ${name}: pixels, or a share of the ${side} such as \`5%\`.`);
 
 const schema = z
 	.strictObject({
@@ -28,29 +28,23 @@ const schema = z
 		right: room('on the right', 'width'),
 		bottom: room('below', 'height'),
 		left: room('on the left', 'width'),
-		width: integer(1, maximumSide)
-			.optional()
-			.describe('Pixels that the picture shall be wide at least, instead of sides.'),
-		height: integer(1, maximumSide)
-			.optional()
-			.describe('Pixels that the picture shall be high at least, instead of sides.'),
+		width: integer(1, maximumSide).optional().describe('Minimum width of the result in pixels. Replaces the sides.'),
+		height: integer(1, maximumSide).optional().describe('Minimum height of the result in pixels. Replaces the sides.'),
 		ratio: ratio()
 			.optional()
-			.describe('Shape that the picture shall have, instead of sides; with a width or a height at least of that size.'),
-		position: place()
-			.default('centre')
-			.describe('Where the picture stands in the larger one that has the size or shape.'),
+			.describe('Aspect ratio of the result, at least as large as `width` and `height` if given. Replaces the sides.'),
+		position: place().default('centre').describe('Where the picture is placed in the result.'),
 		x: moves.x.describe(
-			'How far from the side that the position names towards the middle; from the centre to the right. Pixels, or a share of the width of the larger one.',
+			'Horizontal distance from the side that `position` names; from the centre to the right. Pixels, or a share of the width of the result.',
 		),
-		y: moves.y.describe('The same from the top or the bottom; from the centre downwards.'),
+		y: moves.y.describe('Vertical distance from the top or bottom; from the centre downwards.'),
 		with: z
 			.enum(materials)
 			.default('background')
 			.describe(
-				'What is added: a colour (`background`), the picture in a mirror (`mirror`), its outermost pixels (`copy`) or the picture again (`repeat`).',
+				'Fill of the added space: a colour (`background`), the mirrored picture (`mirror`), its edge pixels (`copy`) or the picture again (`repeat`).',
 			),
-		background: colour().default('#000000').describe('Colour that is added.'),
+		background: colour().default('#000000').describe('Colour of the added space.'),
 	})
 	.refine(
 		({ top, right, bottom, left, width, height, ratio }) =>
@@ -85,13 +79,13 @@ function sidesFor(input: Size, options: ExtendOptions): Sides {
 }
 
 /**
- * Adds room around the picture: so much a side, or what a size or shape lacks.
+ * Adds space around the picture: per side, or as much as a size or aspect ratio requires.
  *
  * @example { extend: { ratio: '1:1', background: '#ffffff' } }
  */
 export const extend: Operation<ExtendOptions> = {
 	name: 'extend',
-	doc: 'Adds room around the picture: so much on each side, or what it lacks of a size or shape.',
+	doc: 'Adds space around the picture: per side, or as much as a size or aspect ratio requires.',
 	schema: schema as z.ZodType<ExtendOptions>,
 	example: { ratio: '2:1', with: 'mirror' },
 

@@ -3,18 +3,18 @@ import type { Operation } from './operation.ts';
 import { opaqueColour } from './options.ts';
 
 const schema = z.strictObject({
-	background: opaqueColour().default('#ffffff').describe('Colour to put behind the picture.'),
+	background: opaqueColour().default('#ffffff').describe('Colour behind the picture.'),
 });
 type FlattenOptions = z.infer<typeof schema>;
 
 /**
- * Puts a colour behind whatever is transparent.
+ * Replaces transparency with a colour.
  *
  * @example { flatten: { background: '#ffffff' } }
  */
 export const flatten: Operation<FlattenOptions> = {
 	name: 'flatten',
-	doc: 'Puts a colour behind a transparent picture, which is opaque from then on.',
+	doc: 'Puts a colour behind a transparent picture, which makes it opaque.',
 	schema: schema as z.ZodType<FlattenOptions>,
 	example: { background: '#ffe9c7' },
 	predict: (input) => ({ output: input }),

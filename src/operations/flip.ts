@@ -5,13 +5,13 @@ const schema = z.strictObject({});
 type FlipOptions = z.infer<typeof schema>;
 
 /**
- * Top and bottom change places, as sharp names it.
+ * Mirrors top and bottom; the name is sharp's.
  *
  * @example { flip: {} }
  */
 export const flip: Operation<FlipOptions> = {
 	name: 'flip',
-	doc: 'Mirrors the picture so that top and bottom change places.',
+	doc: 'Mirrors the picture vertically: top and bottom change places.',
 	schema: schema as z.ZodType<FlipOptions>,
 	example: {},
 	predict: (input) => ({ output: input }),

@@ -5,13 +5,13 @@ const schema = z.strictObject({});
 type FlopOptions = z.infer<typeof schema>;
 
 /**
- * Left and right change places, as sharp names it.
+ * Mirrors left and right; the name is sharp's.
  *
  * @example { flop: {} }
  */
 export const flop: Operation<FlopOptions> = {
 	name: 'flop',
-	doc: 'Mirrors the picture so that left and right change places.',
+	doc: 'Mirrors the picture horizontally: left and right change places.',
 	schema: schema as z.ZodType<FlopOptions>,
 	example: {},
 	predict: (input) => ({ output: input }),

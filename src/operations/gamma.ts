@@ -3,8 +3,8 @@ import type { Operation } from './operation.ts';
 import { number } from './options.ts';
 
 const schema = z.strictObject({
-	// sharp takes 1 to 3 in each direction.
-	value: number(0.35, 3).describe('Above 1 the shades in between become lighter, below 1 darker.'),
+	// sharp accepts 1 to 3 in each direction.
+	value: number(0.35, 3).describe('Gamma: above 1 makes midtones lighter, below 1 darker.'),
 });
 type GammaOptions = z.infer<typeof schema>;
 
@@ -15,10 +15,10 @@ type GammaOptions = z.infer<typeof schema>;
  */
 export const gamma: Operation<GammaOptions> = {
 	name: 'gamma',
-	doc: 'Makes the shades between black and white lighter or darker; black and white stay.',
+	doc: 'Makes midtones lighter or darker; black and white stay.',
 	schema: schema as z.ZodType<GammaOptions>,
 	example: { value: 1.8 },
 	predict: (input) => ({ output: input }),
-	// sharp's `gamma` darkens for a resize by the first number and lightens afterwards by the second.
+	// The first number of sharp's `gamma` darkens before a resize, the second lightens afterwards.
 	apply: (image, { value }) => (value < 1 ? image.gamma(1 / value, 1) : image.gamma(1, value)),
 };

@@ -6,22 +6,18 @@ const towards = ['bottom', 'top', 'left', 'right'] as const;
 
 const schema = z
 	.strictObject({
-		colour: opaqueColour().default('#000000').describe('Colour that the picture fades into.'),
-		opacity: number(0, 1).default(1).describe('How much of the colour there is where there is most of it.'),
-		towards: z.enum(towards).default('bottom').describe('Side at which there is most of it.'),
+		colour: opaqueColour().default('#000000').describe('Colour of the gradient.'),
+		opacity: number(0, 1).default(1).describe('Opacity of the colour at its strongest.'),
+		towards: z.enum(towards).default('bottom').describe('Side at which the colour is strongest.'),
 		angle: number(0, 360)
 			.optional()
 			.describe(
-				'Where there is most of it instead of at a side: degrees from the top, clockwise, as CSS counts them; 135 is the right bottom of a square.',
+				'Direction instead of a side, in degrees clockwise from the top as in CSS; 135 is the bottom right of a square. Replaces `towards`.',
 			),
-		start: number(0, 1)
-			.default(0)
-			.describe('Where it begins: a share of the way to that side, before which the picture is as it was.'),
-		stop: number(0, 1)
-			.default(1)
-			.describe('Where there is most of it: a share of the way, at least that of the start.'),
+		start: number(0, 1).default(0).describe('Where the gradient begins, as a share of the way to that side.'),
+		stop: number(0, 1).default(1).describe('Where the colour is strongest, as a share of the way; at least `start`.'),
 	})
-	.refine(({ start, stop }) => start <= stop, { error: 'expected at least what start is', path: ['stop'] })
+	.refine(({ start, stop }) => start <= stop, { error: 'expected at least the value of start', path: ['stop'] })
 	.refine(({ angle, towards }) => angle === undefined || towards === 'bottom', {
 		error: 'expected no such key because an angle is given',
 		path: ['towards'],
@@ -29,13 +25,13 @@ const schema = z
 type GradientOptions = z.infer<typeof schema>;
 
 /**
- * A colour that grows towards one side, so that text can be read there.
+ * Fades into a colour towards one side, so that text is legible there.
  *
  * @example { gradient: { colour: '#000000', opacity: 0.7, towards: 'bottom', start: 0.5 } }
  */
 export const gradient: Operation<GradientOptions> = {
 	name: 'gradient',
-	doc: 'Lets the picture fade into a colour towards one side or at an angle, so that text can be read there.',
+	doc: 'Fades the picture into a colour towards one side or at an angle, so that text is legible there.',
 	schema: schema as z.ZodType<GradientOptions>,
 	example: { opacity: 0.8, start: 0.3 },
 	predict: (input) => ({ output: input }),
@@ -50,7 +46,7 @@ export const gradient: Operation<GradientOptions> = {
 		const length = isUpright ? height : width;
 		return image.composite([
 			{
-				// One line, again and again.
+				// A single line, tiled.
 				input: line(options, length),
 				raw: { width: isUpright ? 1 : length, height: isUpright ? length : 1, channels: 4 },
 				tile: true,
@@ -72,7 +68,7 @@ function line(options: GradientOptions, length: number): Buffer {
 	return pixels;
 }
 
-/** All pixels: of the corners one has nothing of it and the one across from it most, as CSS has its gradients. */
+/** All pixels of a gradient at an angle. As in CSS, it begins in one corner and ends in the opposite one. */
 function slope(options: GradientOptions, angle: number, { width, height }: Size): Buffer {
 	const [right, up] = [Math.sin((angle * Math.PI) / 180), Math.cos((angle * Math.PI) / 180)];
 	const length = Math.abs(width * right) + Math.abs(height * up);
@@ -86,9 +82,9 @@ function slope(options: GradientOptions, angle: number, { width, height }: Size)
 	return pixels;
 }
 
-/** @param way a share of the way to where there is most of it */
+/** @param way share of the way to the strongest point */
 function alphaAt(way: number, { opacity, start, stop }: GradientOptions): number {
-	// All at once where it has no room to grow.
+	// A hard edge when start and stop are equal.
 	const share = stop > start ? Math.max(0, Math.min(1, (way - start) / (stop - start))) : Number(way >= start);
 	return Math.round(opacity * share * 255);
 }

@@ -5,19 +5,19 @@ import type { Operation } from './operation.ts';
 const schema = z.strictObject({});
 type GrayscaleOptions = z.infer<typeof schema>;
 
-/** What sharp's `grayscale` makes, but still with three channels, and with alpha: as pixels it would give the first alone. */
+/** The result of sharp's `grayscale`, with three channels and alpha; sharp would return a single channel as pixels. */
 export function toGreys(image: Sharp): Sharp {
 	return image.tint('#ffffff');
 }
 
 /**
- * Greys of the same luminance.
+ * Replaces colours with greys of the same luminance.
  *
  * @example { grayscale: {} }
  */
 export const grayscale: Operation<GrayscaleOptions> = {
 	name: 'grayscale',
-	doc: 'Turns colours into greys that are as light.',
+	doc: 'Turns the picture into greys of the same lightness.',
 	schema: schema as z.ZodType<GrayscaleOptions>,
 	example: {},
 	predict: (input) => ({ output: input }),

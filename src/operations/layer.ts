@@ -3,12 +3,12 @@ import { placeIn } from './geometry.ts';
 import type { Size } from './operation.ts';
 import { type Length, length, maximumSide, type Place, pixelsOf } from './options.ts';
 
-/** A picture that is laid over another: 8 bits a channel, four channels with unpremultiplied alpha. */
+/** A picture to lay over another: 8 bits per channel, four channels with unpremultiplied alpha. */
 export interface Layer extends Size {
 	readonly data: Buffer;
 }
 
-/** Ways to mix a layer with what lies below, as sharp names them: those that leave a picture opaque which was. */
+/** Blend modes as sharp names them, limited to those that keep an opaque picture opaque. */
 export const blendModes = [
 	'over',
 	'multiply',
@@ -25,16 +25,16 @@ export const blendModes = [
 	'add',
 ] as const;
 
-/** Options that say where a layer goes. */
+/** Options for the place of a layer. */
 export const whereOptions = {
 	x: length(-maximumSide, "the picture's width")
 		.default(0)
 		.describe(
-			'How far from that side towards the middle; from the centre to the right. Pixels, or a share such as `3%`.',
+			'Horizontal distance from the side that `position` names; from the centre to the right. Pixels, or a share such as `3%`.',
 		),
 	y: length(-maximumSide, "the picture's height")
 		.default(0)
-		.describe('The same from the top or the bottom; from the centre downwards.'),
+		.describe('Vertical distance from the top or bottom; from the centre downwards.'),
 };
 
 export interface Where {
@@ -49,7 +49,7 @@ export interface LayerPart extends Size {
 	readonly top: number;
 }
 
-/** What of a layer lies within the picture, and where that goes. Undefined when nothing of it does. */
+/** The part of a layer that lies within the picture, and its place there. Undefined if no part does. */
 export function visiblePart(
 	layer: Size,
 	picture: Size,
@@ -65,7 +65,7 @@ export function visiblePart(
 	return { part: { ...from, width, height }, left: Math.max(0, left), top: Math.max(0, top) };
 }
 
-/** The layer where it belongs; what would stick out is cut off. Undefined when nothing of it is left. */
+/** The layer at its place, cropped to the picture. Undefined if no part is visible. */
 export function placed(layer: Layer, picture: Size, where: Where): OverlayOptions | undefined {
 	const visible = visiblePart(layer, picture, where);
 	if (!visible) return undefined;

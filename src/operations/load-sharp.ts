@@ -1,6 +1,6 @@
 /**
- * sharp, for operations that make pictures of their own. Loaded when one is applied and not before: whoever only checks recipes,
- * as the API does, can do without it.
+ * sharp, for operations that create pictures of their own. It loads when one is applied, so that the API can check recipes
+ * without it.
  */
 export async function loadSharp() {
 	return (await import('sharp')).default;

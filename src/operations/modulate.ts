@@ -3,19 +3,19 @@ import type { Operation } from './operation.ts';
 import { integer, number } from './options.ts';
 
 const schema = z.strictObject({
-	brightness: number(0, 10).default(1).describe('Factor of the lightness.'),
-	saturation: number(0, 10).default(1).describe('Factor of the saturation: 0 leaves greys.'),
+	brightness: number(0, 10).default(1).describe('Brightness factor.'),
+	saturation: number(0, 10).default(1).describe('Saturation factor; 0 gives greys.'),
 	hue: integer(-360, 360)
-		// Two spellings of one turn would have two digests.
+		// Two spellings of one rotation would have two digests.
 		.overwrite((degrees) => (degrees + 360) % 360)
 		.default(0)
-		.describe('Degrees by which colours are turned.'),
-	lightness: number(-100, 100).default(0).describe('Added to the lightness, which goes from 0 to 100.'),
+		.describe('Hue rotation in degrees.'),
+	lightness: number(-100, 100).default(0).describe('Value added to the lightness, which ranges from 0 to 100.'),
 });
 type ModulateOptions = z.infer<typeof schema>;
 
 /**
- * Changes brightness, saturation, hue and lightness in the colour space LCh, where they are what the eye takes them for.
+ * Changes brightness, saturation, hue and lightness in the LCh colour space, which matches how the eye perceives them.
  *
  * @example { modulate: { brightness: 1.1, saturation: 1.2 } }
  */

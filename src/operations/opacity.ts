@@ -3,12 +3,12 @@ import type { Operation } from './operation.ts';
 import { number } from './options.ts';
 
 const schema = z.strictObject({
-	value: number(0, 1).describe('Factor: 0 is invisible, 1 leaves the picture as it is.'),
+	value: number(0, 1).describe('Opacity factor: 0 is invisible, 1 changes nothing.'),
 });
 type OpacityOptions = z.infer<typeof schema>;
 
 /**
- * Makes the picture more transparent than it is.
+ * Makes the picture more transparent.
  *
  * @example { opacity: { value: 0.5 } }
  */
@@ -19,7 +19,7 @@ export const opacity: Operation<OpacityOptions> = {
 	example: { value: 0.5 },
 	predict: (input) => ({ output: input, addsAlpha: true }),
 
-	// Keeps of the picture as much as a layer over all of it covers; it works with and without alpha.
+	// A layer over the whole picture with `dest-in` works with and without alpha.
 	apply: (image, { value }) =>
 		image.composite([
 			{

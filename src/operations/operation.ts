@@ -20,46 +20,46 @@ export const kernels = [
 ] as const;
 export type Kernel = (typeof kernels)[number];
 
-/** A copy of a picture, scaled as a whole: nothing cropped, nothing added. */
+/** A size to which a whole picture is scaled, without cropping or padding, and the kernel for it. */
 export interface Scaling extends Size {
 	readonly kernel: Kernel;
 }
 
-/** What an operation will do to a picture of a given size; known before a pixel is decoded. */
+/** The effect of an operation on a picture of a given size, known before a pixel is decoded. */
 export interface Prediction {
 	/** Size of the result. */
 	readonly output: Size;
 	/**
-	 * What is in the picture decides how large the result is: anything from 1 × 1 to `output`. What comes after is planned,
-	 * and checked against the limits, when the size is known.
+	 * The content decides the size of the result: anything from 1 × 1 to `output`. Later steps are planned, and checked against
+	 * the limits, once the size is known.
 	 */
 	readonly isAtMost?: boolean;
-	/** The result may be transparent where the input is not. */
+	/** The result may be transparent even if the input is opaque. */
 	readonly addsAlpha?: boolean;
-	/** Largest picture made on the way, where that is larger than input and output. */
+	/** Largest intermediate picture, if it is larger than input and output. */
 	readonly peak?: Size;
 	/**
-	 * The scaled-down copy of the input that serves as well as the input itself. It is what allows decoders to shrink on
-	 * load and variants to share work. Absent when every pixel counts.
+	 * The size to which the input can be scaled down without changing the result. It lets decoders shrink on load and variants
+	 * share work. Absent when every pixel counts.
 	 */
 	readonly sufficientScale?: Scaling;
-	/** Size to which the input is enlarged on the way. What has no pixels before it is drawn is drawn at this size instead. */
+	/** Size to which the input is enlarged. A vector picture is rasterised at this size instead. */
 	readonly rasterSize?: Size;
 }
 
-/** Another picture that an operation needs, such as a logo: 8 bits a channel, sRGB, four channels with unpremultiplied alpha. */
+/** Another picture that an operation needs, such as a logo: 8 bits per channel, sRGB, four channels with unpremultiplied alpha. */
 export interface Asset extends Size {
 	readonly data: Buffer;
 }
 
-/** By the name that options give. */
+/** Assets by the names that options use. */
 export type Assets = ReadonlyMap<string, Asset>;
 
 /**
- * One kind of step in a recipe, as a value. Pure: it never reads, writes or waits, and it never looks at the bytes.
+ * One kind of step in a recipe, as a value. It is pure: it does no input or output and never looks at encoded bytes.
  *
- * Adding an operation is writing its file and adding a line to `operations/index.ts`; validation, planning, reference
- * pages and the test that runs every example follow from the value.
+ * A new operation takes its file and a line in `operations/index.ts`. Validation, planning, reference pages and the test that
+ * runs every example follow from the value.
  */
 export interface Operation<Options = unknown> {
 	/** As written in a recipe: `{ <name>: { ...options } }`. */
@@ -68,42 +68,42 @@ export interface Operation<Options = unknown> {
 	readonly doc: string;
 	/** Options with their defaults; strict, every one with a description. */
 	readonly schema: z.ZodType<Options>;
-	/** Options that show the operation at work; the reference and the tests run them. */
+	/** Options for an example, which the reference pages and the tests run. */
 	readonly example: Readonly<Record<string, unknown>>;
-	/** It would take opacity for a colour: pixels come to it without, and get theirs back afterwards. */
+	/** It would treat opacity as a colour, so it gets pixels without alpha, which is restored afterwards. */
 	readonly coloursOnly?: boolean;
 	/**
-	 * Splits the step into several of the same operation, each with a sharp pipeline of its own, where one pipeline can't do
-	 * it or would take too much.
+	 * Splits the step into several steps of the same operation, each with its own sharp pipeline, if a single pipeline cannot do
+	 * it or would cost too much.
 	 */
 	passes?(input: Size, options: Options): readonly Options[];
-	/** Names of the other pictures that it needs: whoever runs the step has to bring them along. */
+	/** Names of the other pictures that it needs; the caller of `apply` provides them. */
 	assets?(options: Options): readonly string[];
-	/** @param input size of the picture as it comes to this step */
+	/** @param input size of the picture before this step */
 	predict(input: Size, options: Options): Prediction;
 	/**
-	 * Where it only turns or mirrors, a scaled copy of the picture becomes a scaled copy of the result, and a step further on for which
-	 * such a copy is enough takes that.
+	 * An operation that only rotates or mirrors gives the scaled result from a scaled input, so a later step can take the input
+	 * scaled down.
 	 *
-	 * @param wanted a copy of the result
-	 * @returns the copy of the input that gives it; undefined where it is not so
+	 * @param outputScale scale of the result that is sufficient
+	 * @returns the scale of the input that gives it; undefined if there is none
 	 */
-	inputScale?(wanted: Scaling, options: Options): Scaling | undefined;
+	inputScale?(outputScale: Scaling, options: Options): Scaling | undefined;
 	/**
-	 * Adds the work to a sharp pipeline that holds nothing else yet: sharp runs its operations in an order of its own, so
-	 * each step gets a pipeline to itself.
+	 * Adds the operation to an empty sharp pipeline. sharp runs operations in an order of its own, so each step gets its own
+	 * pipeline.
 	 *
-	 * @param input the size given to `predict`; the image itself may already have been scaled to `enough`
-	 * @param assets at least those that the operation has asked for
+	 * @param input the size given to `predict`; the image may already be scaled to `sufficientScale`
+	 * @param assets at least those that `assets` named
 	 */
 	apply(image: Sharp, options: Options, input: Size, assets: Assets): Sharp | Promise<Sharp>;
 	/**
-	 * In an animation each frame is a picture of its own. Where the picture decides what is done to it, the first frame decides
-	 * for all: this does to any of them what was done to the first.
+	 * Repeats on any frame of an animation what was done to the first one. If the content decides the effect, the first frame
+	 * decides for all.
 	 *
-	 * @param first what sharp said about the first
-	 * @param frame the first as it was, where that is not enough
-	 * @returns undefined when nothing was left to the picture
+	 * @param first sharp's information about the first result
+	 * @param frame the first frame before the step
+	 * @returns undefined if the content decided nothing
 	 */
 	repeat?(
 		options: Options,
@@ -111,6 +111,6 @@ export interface Operation<Options = unknown> {
 		first: OutputInfo,
 		frame: Sharp,
 	): ((image: Sharp) => Sharp) | undefined | Promise<((image: Sharp) => Sharp) | undefined>;
-	/** It looks at the whole picture to change colours, and of an animation at all frames at once. */
+	/** It changes colours depending on the whole picture, so it gets all frames of an animation at once. */
 	readonly needsAllFrames?: boolean;
 }

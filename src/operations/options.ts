@@ -1,6 +1,6 @@
 import * as z from 'zod';
 
-/** Building blocks for options, so that every rejected value says what was expected. */
+/** Building blocks for options. Every rejected value reports the expected one. */
 
 /** An integer in a range, both ends allowed. */
 export function integer(minimum: number, maximum: number) {
@@ -14,7 +14,7 @@ export function number(minimum: number, maximum: number) {
 	return z.number({ error }).min(minimum, { error }).max(maximum, { error });
 }
 
-/** A colour with or without opacity: `#rgb`, `#rrggbb` or `#rrggbbaa`; the same colour is written the same from then on. */
+/** A colour with or without opacity: `#rgb`, `#rrggbb` or `#rrggbbaa`, normalised to one spelling. */
 export function colour() {
 	const error = 'expected a colour such as #ffffff or #00000080';
 	return z
@@ -23,7 +23,7 @@ export function colour() {
 		.overwrite((text) => longColour(text.toLowerCase()));
 }
 
-/** A colour where opacity would have no meaning: `#rgb` or `#rrggbb`. */
+/** A colour without opacity: `#rgb` or `#rrggbb`. */
 export function opaqueColour() {
 	const error = 'expected a colour such as #ffffff';
 	return z
@@ -37,18 +37,18 @@ function longColour(text: string): string {
 	return long.length === 9 && long.endsWith('ff') ? long.slice(0, 7) : long;
 }
 
-/** Does a colour that `colour()` accepted let something show through? */
+/** Is a colour that `colour()` accepted translucent? */
 export function isTranslucent(text: string): boolean {
 	return text.length === 9;
 }
 
-/** Red, green and blue of a colour that was accepted, 0 to 255. */
+/** Red, green and blue of an accepted colour, 0 to 255. */
 export function channelsOf(text: string): readonly [number, number, number] {
 	const at = (index: number) => Number.parseInt(text.slice(index, index + 2), 16);
 	return [at(1), at(3), at(5)];
 }
 
-/** Opacity of a colour that was accepted, 0 to 1. */
+/** Opacity of an accepted colour, 0 to 1. */
 export function opacityOf(text: string): number {
 	return isTranslucent(text) ? Number.parseInt(text.slice(7), 16) / 255 : 1;
 }
@@ -62,13 +62,13 @@ export function ratio() {
 		.refine((text) => ratioOf(text) >= 0.01 && ratioOf(text) <= 100, { error });
 }
 
-/** The number that a ratio stands for: width / height. */
+/** The value of a ratio: width / height. */
 export function ratioOf(text: string): number {
 	const [width, height] = text.split(':').map(Number) as [number, number];
 	return width / height;
 }
 
-/** Where a crop is taken from or a picture is placed. */
+/** Places that a crop is taken from or a picture is put at. */
 const places = [
 	'centre',
 	'top',
@@ -81,7 +81,7 @@ const places = [
 	'left top',
 ] as const;
 
-/** Where a crop is taken from, decided by what is in the picture. */
+/** Ways to place a crop by the content of the picture. */
 const strategies = ['attention', 'entropy'] as const;
 type Strategy = (typeof strategies)[number];
 
@@ -95,7 +95,7 @@ export function place() {
 }
 export type Place = z.infer<ReturnType<typeof place>>;
 
-/** A side, a corner, the centre, or what is in the picture decides. */
+/** A side, a corner, the centre, or a strategy that looks at the content. */
 export function position() {
 	return z.enum([...places, 'center', ...strategies]).overwrite(oneSpelling);
 }
@@ -105,13 +105,13 @@ function oneSpelling<Value extends string>(value: Value): Value {
 	return (value === 'center' ? 'centre' : value) as Value;
 }
 
-/** A point of the picture, as shares of its width and height: `{ x: 0, y: 0 }` is the left top. */
+/** A point of the picture in shares of its width and height: `{ x: 0, y: 0 }` is the top left. */
 export function point() {
 	return z.strictObject({ x: number(0, 1), y: number(0, 1) });
 }
 export type Point = z.infer<ReturnType<typeof point>>;
 
-/** Largest width or height that an operation may be asked for, pixels: what AVIF and, less one, WebP can hold. */
+/** Largest width or height that an option accepts, in pixels: the limit of AVIF and, less one, of WebP. */
 export const maximumSide = 16_384;
 
 /** A length: pixels, or a share of a side of the picture. */
@@ -121,7 +121,7 @@ export type Length = number | `${number}%`;
 const sharePattern = /^-?(0|[1-9]\d{0,4})(\.\d{1,4})?%$/;
 
 /**
- * A length in a range; the same share is written the same from then on.
+ * A length in a range, with shares normalised to one spelling.
  *
  * @param minimum pixels; the share goes from 1 % or, where pixels may be negative, from -100 %, unless `shares` says otherwise
  */
@@ -146,27 +146,27 @@ export function length(
 	) as z.ZodType<Length>;
 }
 
-/** @param whole what a share is of, pixels */
+/** @param whole the length that a share refers to, in pixels */
 export function pixelsOf(length: Length, whole: number): number {
 	return typeof length === 'number' ? length : Math.round((whole * Number.parseFloat(length)) / 100);
 }
 
-/** Part of the picture that is kept, or less; small enough for a pixel of any. */
+/** Range of shares of a side; the smallest is below a pixel of any picture. */
 const shareOfSide = { least: 0.01, most: 100 };
 
-/** Pixels of a side, or a share of the same side of the picture. @param shares instead of a part of it */
+/** Pixels, or a share of the same side of the picture. @param shares range of the share */
 export function side(name: 'width' | 'height', shares = shareOfSide) {
 	return length(1, `the picture's ${name}`, shares);
 }
 
-/** How far something is moved from where its position has it; absent for not at all, so that no recipe changes. */
+/** Offsets from the place that `position` names. They have no default, so that digests of recipes without them stay the same. */
 export const moves = {
 	x: length(-maximumSide, "the picture's width")
 		.optional()
 		.describe(
-			'How far from the side that the position names towards the middle; from the centre to the right. Pixels, or a share such as `3%`. It never leaves the picture.',
+			'Horizontal distance from the side that `position` names; from the centre to the right. Pixels, or a share such as `3%`.',
 		),
 	y: length(-maximumSide, "the picture's height")
 		.optional()
-		.describe('The same from the top or the bottom; from the centre downwards.'),
+		.describe('Vertical distance from the top or bottom; from the centre downwards.'),
 };

@@ -2,9 +2,9 @@ import type { Layer } from './layer.ts';
 import { channelsOf, opacityOf } from './options.ts';
 
 /**
- * What is opaque in a layer made thicker on all sides, round, in one colour.
+ * Draws the outline of a layer: its opaque parts, thickened on all sides with round corners, in one colour.
  *
- * @param width how much thicker, pixels; the layer needs as much empty room at its sides
+ * @param width width of the outline in pixels; the layer needs as much empty space at its sides
  */
 export function outlineOf(layer: Layer, width: number, colour: string): Layer {
 	const covered = thicken(layer, width);
@@ -27,7 +27,7 @@ function thicken({ data, width, height }: Layer, radius: number): Uint8Array {
 	for (let half = 0; half <= radius; half++) {
 		if (half > 0) row = widened(row, width);
 		for (let distance = 0; distance <= radius; distance++) {
-			// Half a pixel more makes small circles round.
+			// Half a pixel more rounds small circles.
 			if (Math.floor(Math.sqrt((radius + 0.5) ** 2 - distance ** 2)) !== half) continue;
 			stack(result, row, distance * width);
 			if (distance > 0) stack(result, row, -distance * width);
@@ -36,7 +36,7 @@ function thicken({ data, width, height }: Layer, radius: number): Uint8Array {
 	return result;
 }
 
-/** Each pixel as opaque as the most opaque of itself and its neighbours on the left and on the right. */
+/** Gives each pixel the highest opacity of itself and its left and right neighbours. */
 function widened(alpha: Uint8Array, width: number): Uint8Array {
 	const result = new Uint8Array(alpha.length);
 	for (let pixel = 0; pixel < alpha.length; pixel++) {
@@ -48,7 +48,7 @@ function widened(alpha: Uint8Array, width: number): Uint8Array {
 	return result;
 }
 
-/** @param shift how far the rows are moved, values */
+/** @param shift distance in values by which the rows are moved */
 function stack(onto: Uint8Array, alpha: Uint8Array, shift: number): void {
 	const start = Math.max(0, shift);
 	const end = Math.min(onto.length, onto.length + shift);

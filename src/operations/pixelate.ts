@@ -6,19 +6,19 @@ import { integer } from './options.ts';
 const schema = z.strictObject({
 	size: integer(2, 1_024)
 		.default(16)
-		.describe('Side of the blocks, pixels; a little more or less, so that they fill the picture evenly.'),
+		.describe('Side of the blocks in pixels, adjusted slightly so that they fill the picture evenly.'),
 });
-/** A pass scales to the number of blocks, or from there to the size of the picture. */
+/** The first pass scales down to one pixel per block, the last scales up to the size of the picture. */
 type PixelateOptions = z.infer<typeof schema> & { readonly to?: Size; readonly isLast?: boolean };
 
 /**
- * Blocks of one colour each.
+ * Divides the picture into blocks of one colour each.
  *
  * @example { pixelate: { size: 24 } }
  */
 export const pixelate: Operation<PixelateOptions> = {
 	name: 'pixelate',
-	doc: 'Turns the picture into blocks of one colour each.',
+	doc: 'Divides the picture into blocks of one colour each.',
 	schema: schema as z.ZodType<PixelateOptions>,
 	example: { size: 24 },
 

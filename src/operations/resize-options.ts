@@ -4,61 +4,63 @@ import { colour, integer, isStrategy, maximumSide, moves, number, point, positio
 
 const fits = ['cover', 'contain', 'fill', 'inside', 'outside', 'auto'] as const;
 
-/** Of the picture's own size: it may be enlarged as well, as far as pictures go at all. */
+/** Shares of the picture's own size; more than 100 % enlarges it. */
 const shares = { least: 0.01, most: 10_000 };
 
-/** Options of `resize`, with words of sharp where it has any. */
+/** Options of `resize`, named as in sharp where it has them. */
 export const schema = z
 	.strictObject({
 		width: side('width', shares)
 			.optional()
-			.describe('Pixels, or a share of its own width such as `50%`; follows from the height when absent.'),
+			.describe(
+				"Width: pixels, or a share of the picture's own width such as `50%`. Follows from the height when absent.",
+			),
 		height: side('height', shares)
 			.optional()
-			.describe('Pixels, or a share of its own height such as `50%`; follows from the width when absent.'),
+			.describe(
+				"Height: pixels, or a share of the picture's own height such as `50%`. Follows from the width when absent.",
+			),
 		minWidth: integer(1, maximumSide)
 			.optional()
 			.describe(
-				'Pixels that the picture becomes wide at least, whatever else is said; it keeps its shape. Not where it is cut or something is added.',
+				'Minimum width of the result in pixels; the aspect ratio is kept. Not for a `fit` that crops or adds a background.',
 			),
-		minHeight: integer(1, maximumSide).optional().describe('The same of its height.'),
+		minHeight: integer(1, maximumSide).optional().describe('Minimum height of the result in pixels, like `minWidth`.'),
 		dpr: number(0.1, 8)
 			.optional()
-			.describe('Pixels of the device for each of the page: pixels of all sides are multiplied by it. 1 when absent.'),
+			.describe('Device pixel ratio: all lengths in pixels are multiplied by it. Default 1.'),
 		minDpr: number(0.1, 8)
 			.optional()
-			.describe(
-				'Where the picture has too few pixels for `dpr`: as many for each of the page as it has, and this at least.',
-			),
+			.describe('Smallest device pixel ratio to fall back to when the picture has too few pixels for `dpr`.'),
 		fit: z
 			.enum(fits)
 			.default('cover')
 			.describe(
-				'How a picture of another shape fills width × height: `cover` crops, `contain` adds background, `fill` distorts, `inside` and `outside` keep the shape and at most or at least fill it; `auto` is `cover` where both lie or both stand, `inside` elsewhere.',
+				'How the picture fits width × height: `cover` crops, `contain` pads, `fill` stretches, `inside` and `outside` keep the ratio, `auto` depends on orientation.',
 			),
 		position: position()
 			.default('centre')
 			.describe(
-				'What `cover` keeps or where `contain` places: a side or corner, or for `cover` what draws the eye (`attention`) or is busiest (`entropy`).',
+				'Part that `cover` keeps or place for `contain`: a side, a corner; for `cover` also the eye-catching (`attention`) or busiest part (`entropy`).',
 			),
 		x: moves.x.describe(
-			'For `cover`: how far from the side that the position names towards the middle; from the centre to the right. Pixels, or a share of the width of the picture once it is scaled.',
+			'For `cover`: horizontal distance from the side that `position` names; from the centre to the right. Pixels, or a share of the scaled width.',
 		),
-		y: moves.y.describe('The same from the top or the bottom; from the centre downwards.'),
+		y: moves.y.describe('For `cover`: vertical distance from the top or bottom; from the centre downwards.'),
 		focus: point()
 			.optional()
 			.describe(
-				'For `cover`: the point that is kept as near to the middle as possible, as shares of the width and height. Instead of a position.',
+				'For `cover`: point to keep as close to the middle as possible, in shares of width and height. Replaces `position`.',
 			),
-		kernel: z.enum(kernels).default('lanczos3').describe('How pixels are combined when scaling down.'),
-		withoutEnlargement: z.boolean().default(false).describe('Never scale up: a smaller picture stays as it is.'),
+		kernel: z.enum(kernels).default('lanczos3').describe('Interpolation kernel for scaling down.'),
+		withoutEnlargement: z.boolean().default(false).describe('Never enlarge: a smaller picture keeps its size.'),
 		orSmaller: z
 			.boolean()
 			.optional()
 			.describe(
-				'For `cover` and `fill`: never scale up, and of a picture that is too small make the largest size of the same shape.',
+				'For `cover` and `fill`: never enlarge. A picture that is too small becomes the largest size of the same aspect ratio.',
 			),
-		background: colour().default('#000000').describe('Colour that `contain` adds.'),
+		background: colour().default('#000000').describe('Background colour for `contain`.'),
 	})
 	.refine(({ width, height, minWidth, minHeight }) => [width, height, minWidth, minHeight].some(isGiven), {
 		error: 'expected a width, a height, a minWidth, a minHeight, or several of them',
@@ -71,26 +73,29 @@ export const schema = z
 		error: `expected width and height to be at most ${maximumSide} pixels when multiplied by dpr`,
 		path: ['dpr'],
 	})
-	.refine(({ dpr = 1, minDpr = dpr }) => minDpr <= dpr, { error: 'expected at most what dpr is', path: ['minDpr'] })
+	.refine(({ dpr = 1, minDpr = dpr }) => minDpr <= dpr, {
+		error: 'expected at most the value of dpr',
+		path: ['minDpr'],
+	})
 	.refine((options) => !options.orSmaller || options.fit === 'cover' || options.fit === 'fill', {
 		error: 'expected no such key because fit is neither cover nor fill',
 		path: ['orSmaller'],
 	})
 	.refine(({ minWidth, minHeight, ...rest }) => !(isGiven(minWidth) || isGiven(minHeight)) || !isFramed(rest), {
-		error: 'expected no minWidth and minHeight because fit cuts or adds something',
+		error: 'expected no minWidth and minHeight because fit crops or adds a background',
 		path: ['minWidth'],
 	})
 	.refine((options) => !isPlaced(options) || (isCut(options) && !isStrategy(options.position)), {
-		error: 'expected no x, y and focus because nothing is cut, or the position is found in the picture',
+		error: 'expected no x, y and focus because nothing is cropped, or the content decides the position',
 		path: ['x'],
 	})
 	.refine(({ focus, position, x, y }) => !focus || !(position !== 'centre' || isGiven(x) || isGiven(y)), {
-		error: 'expected no focus because another place is given',
+		error: 'expected no focus because position, x or y is given',
 		path: ['focus'],
 	});
 export type ResizeOptions = z.infer<typeof schema>;
 
-/** Said by itself, or the type of the schema would depend on what it asks here. */
+/** Declared on its own, because the type of the schema would otherwise depend on the refinements that use it. */
 interface Written {
 	readonly width?: unknown;
 	readonly height?: unknown;
@@ -107,7 +112,7 @@ export function isGiven(value: unknown): boolean {
 	return value !== undefined;
 }
 
-/** More pixels of the device than operations make. */
+/** Are there more device pixels than operations make? */
 function isTooLarge({ width, height, minWidth, minHeight, dpr = 1 }: Written): boolean {
 	const sides = [width, height, minWidth, minHeight].filter((side) => typeof side === 'number');
 	return Math.max(1, ...sides) * dpr > maximumSide;
@@ -121,7 +126,7 @@ function isFramed(asked: Written): boolean {
 	return isCut(asked) || asked.fit === 'contain';
 }
 
-/** At a place that sharp has no word for. */
+/** Is the crop placed in a way that sharp has no option for? */
 export function isPlaced({ x, y, focus }: Written): boolean {
 	return [x, y, focus].some(isGiven);
 }

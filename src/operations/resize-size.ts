@@ -3,27 +3,27 @@ import type { Size } from './operation.ts';
 import type { Length } from './options.ts';
 import type { ResizeOptions } from './resize-options.ts';
 
-/** What `resize` is asked for becomes numbers for a picture of a known size. */
+/** Resolves the options of `resize` to numbers for a picture of a known size. */
 
 type Fit = Exclude<ResizeOptions['fit'], 'auto'>;
 
-/** Everything in pixels of the result, and nothing left that depends on the picture. */
+/** Options in pixels of the result, independent of the picture. */
 export interface Sized extends Omit<ResizeOptions, 'width' | 'height' | 'fit' | 'dpr' | 'minDpr' | 'orSmaller'> {
 	readonly width?: number | undefined;
 	readonly height?: number | undefined;
 	readonly fit: Fit;
 }
 
-/** What a picture can do of what is asked. Of what it returns it makes the same again. */
+/** Resolves options for a picture. Resolving the result again changes nothing. */
 export function sizedFor(input: Size, asked: ResizeOptions): Sized {
 	const { dpr = 1, minDpr = dpr, orSmaller = false, ...options } = asked;
 	const page: Partial<Size> = { ...sideOf('width', input, options.width), ...sideOf('height', input, options.height) };
 	const fit = options.fit === 'auto' ? automatic(input, page) : options.fit;
 	const density = minDpr < dpr ? densityFor(input, page, fit, { dpr, minDpr }) : dpr;
-	// What was sized before may be no whole number.
+	// Options that were resolved before may be fractions.
 	const times = (pixels: number | undefined) =>
 		pixels && (density === 1 ? pixels : Math.max(1, Math.round(pixels * density)));
-	// A share is one of the picture, whatever the pixels of a page are. By itself it says how much the picture is scaled, and is not rounded.
+	// A share refers to the picture, not to the page. A single share is a scale and is not rounded.
 	const isScale = (page.width === undefined || page.height === undefined) && fit !== 'contain';
 	const whole = (pixels: number | undefined) => pixels && (isScale ? pixels : Math.max(1, Math.round(pixels)));
 	const side = (name: 'width' | 'height') => (isShare(options[name]) ? whole(page[name]) : times(page[name]));
@@ -50,12 +50,12 @@ function sideOf(name: 'width' | 'height', input: Size, length: Length | undefine
 	return { [name]: typeof length === 'number' ? length : (input[name] * Number.parseFloat(length)) / 100 };
 }
 
-/** Both lie or both stand: covered. A side that is not given is that of the picture. */
+/** Both landscape or both portrait: cover. A missing side is that of the picture. */
 function automatic(input: Size, { width = input.width, height = input.height }: Partial<Size>): Fit {
 	return input.width >= input.height === width >= height ? 'cover' : 'inside';
 }
 
-/** As much density as the picture has pixels for, between the least and the most. */
+/** The highest density that the picture has enough pixels for, between `minDpr` and `dpr`. */
 function densityFor(
 	input: Size,
 	page: Partial<Size>,
@@ -69,20 +69,20 @@ function densityFor(
 	return Math.max(minDpr, Math.min(dpr, most));
 }
 
-/** A smaller size of the same shape, where the picture has too few pixels. */
+/** A smaller size of the same aspect ratio, if the picture has too few pixels. */
 function smaller(input: Size, options: Sized): Sized {
 	const isWhole = options.fit === 'fill';
 	const width = options.width ?? (isWhole ? input.width : undefined);
 	const height = options.height ?? (isWhole ? input.height : undefined);
 	const share = Math.min(1, input.width / (width ?? 1), input.height / (height ?? 1));
-	// What is enlarged to the least sides afterwards keeps its shape, however few pixels it has before.
+	// A result that is enlarged to its minimum sides keeps its aspect ratio, however small it is before.
 	const isEnlarged = options.minWidth !== undefined || options.minHeight !== undefined;
 	const pixelsFor = (pixels: number) => (isEnlarged ? pixels * share : Math.max(1, Math.round(pixels * share)));
 	const side = (pixels: number | undefined) => pixels && pixelsFor(pixels);
 	return { ...options, width: side(width), height: side(height), withoutEnlargement: true };
 }
 
-/** Size to which the whole picture is scaled, before `cover` crops and `contain` adds. Rounds as libvips does. */
+/** Size of the whole scaled picture, before `cover` crops and `contain` pads. Rounds like libvips. */
 export function scaledSize(input: Size, options: Sized): Size {
 	let [horizontal, vertical] = scales(input, options);
 	if (options.withoutEnlargement) [horizontal, vertical] = [Math.min(1, horizontal), Math.min(1, vertical)];
@@ -106,7 +106,7 @@ export function scales(input: Size, { width, height, fit }: Sized): [number, num
 	return [scale, scale];
 }
 
-/** Size of a crop or frame, or undefined where the scaled picture is the result. */
+/** Size after cropping or padding; undefined when the scaled picture is the result. */
 export function frameOf(scaled: Size, { width, height, fit }: Sized): Size | undefined {
 	if (fit === 'contain') return { width: width ?? scaled.width, height: height ?? scaled.height };
 	if (width === undefined || height === undefined) return undefined;

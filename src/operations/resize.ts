@@ -11,13 +11,13 @@ function keptFrom(scaled: Size, framed: Size, options: Sized): Offset {
 }
 
 /**
- * Scales, and crops or adds background where the shape asks for it; words and results are those of sharp's `resize`.
+ * Scales a picture, and crops or pads it if the aspect ratio requires it. Names and results are those of sharp's `resize`.
  *
  * @example { resize: { width: 640, height: 480, fit: 'cover', position: 'attention' } }
  */
 export const resize: Operation<ResizeOptions> = {
 	name: 'resize',
-	doc: 'Scales a picture to a width, a height or both.',
+	doc: 'Scales a picture to a width, a height or both. `fit: auto` crops like `cover` if the picture and width × height are both landscape or both portrait, and otherwise fits like `inside`.',
 	schema: schema as z.ZodType<ResizeOptions>,
 	example: { width: 640, height: 480, fit: 'cover', position: 'attention' },
 
@@ -27,7 +27,7 @@ export const resize: Operation<ResizeOptions> = {
 		if (fit !== 'cover' || width === undefined || height === undefined || withoutEnlargement) return [options];
 		const [scale] = scales(input, options);
 		if (scale <= 1) return [options];
-		// Crop first: of a line of 1 × 3,000 pixels, enlarged to be 300 wide, all but a spot would be thrown away.
+		// Crop first: a line of 1 × 3,000 pixels, enlarged to a width of 300, would be cropped to a tiny part.
 		const crop = {
 			width: Math.min(input.width, Math.max(1, Math.round(width / scale))),
 			height: Math.min(input.height, Math.max(1, Math.round(height / scale))),
@@ -44,7 +44,7 @@ export const resize: Operation<ResizeOptions> = {
 		const scaled = scaledSize(input, options);
 		const output = frameOf(scaled, options) ?? scaled;
 		const copy = options.fit === 'fill' ? coverIn(input, scaled) : scaled;
-		// `nearest` picks pixels; from a scaled copy it would pick others.
+		// `nearest` picks pixels; from a scaled picture it would pick others.
 		const isEnough = copy.width <= input.width && copy.height <= input.height && options.kernel !== 'nearest';
 		return {
 			output,
@@ -60,7 +60,7 @@ export const resize: Operation<ResizeOptions> = {
 		const scaled = scaledSize(input, options);
 		const framed = frameOf(scaled, options);
 		const { fit, position, kernel, withoutEnlargement, background } = options;
-		// An exact size and `fill`: rounding must not depend on which copy of the picture this starts from.
+		// An exact size with `fill`: rounding must not depend on the level that this starts from.
 		if (!framed) return image.resize({ ...scaled, fit: 'fill', kernel });
 		if (isPlaced(options)) {
 			const kept = { ...framed, ...keptFrom(scaled, framed, options) };

@@ -4,15 +4,17 @@ import { colour, isTranslucent, number } from './options.ts';
 
 const schema = z.strictObject({
 	angle: number(-360, 360)
-		// Two spellings of one turn would have two digests.
+		// Two spellings of one rotation would have two digests.
 		.overwrite((angle) => (angle + 360) % 360)
-		.describe('Degrees clockwise; negative ones turn the other way.'),
-	background: colour().default('#000000').describe('Colour of the corners that an angle between right ones leaves.'),
+		.describe('Angle in degrees clockwise; negative values rotate counter-clockwise.'),
+	background: colour()
+		.default('#000000')
+		.describe('Colour of the corners that appear unless the angle is a multiple of 90.'),
 });
 type RotateOptions = z.infer<typeof schema>;
 
-/** Size of the box around the turned picture, rounded as libvips does. */
-function turnedSize({ width, height }: Size, angle: number): Size {
+/** Size of the box around the rotated picture, rounded like libvips. */
+function rotatedSize({ width, height }: Size, angle: number): Size {
 	if (angle % 180 === 0) return { width, height };
 	if (angle % 90 === 0) return { width: height, height: width };
 	const radians = (angle * Math.PI) / 180;
@@ -26,18 +28,18 @@ function turnedSize({ width, height }: Size, angle: number): Size {
 }
 
 /**
- * Turns the picture; all of it stays to be seen.
+ * Rotates the picture; all of it stays visible.
  *
  * @example { rotate: { angle: 90 } }
  */
 export const rotate: Operation<RotateOptions> = {
 	name: 'rotate',
-	doc: 'Turns the picture clockwise; all of it stays to be seen.',
+	doc: 'Rotates the picture clockwise; all of it stays visible.',
 	schema: schema as z.ZodType<RotateOptions>,
 	example: { angle: -8, background: '#f4f1ea' },
 
 	predict: (input, { angle, background }) => ({
-		output: turnedSize(input, angle),
+		output: rotatedSize(input, angle),
 		...(angle % 90 !== 0 && isTranslucent(background) && { addsAlpha: true }),
 	}),
 

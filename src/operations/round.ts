@@ -14,7 +14,7 @@ const schema = z.strictObject({
 			],
 			{ error },
 		)
-		.describe('Radius of the corners; more than half of the shorter side counts as half.'),
+		.describe('Radius of the corners: pixels, or a share of the shorter side; at most half of it.'),
 });
 type RoundOptions = z.infer<typeof schema>;
 
@@ -25,13 +25,13 @@ function pixels({ width, height }: Size, radius: number | string): number {
 }
 
 /**
- * Rounds the corners: outside of them the picture is transparent.
+ * Rounds the corners; the cut-off area becomes transparent.
  *
  * @example { round: { radius: '10%' } }
  */
 export const round: Operation<RoundOptions> = {
 	name: 'round',
-	doc: 'Rounds the corners; outside of them the picture is transparent.',
+	doc: 'Rounds the corners; the cut-off area becomes transparent.',
 	schema: schema as z.ZodType<RoundOptions>,
 	example: { radius: '12%' },
 	predict: (input) => ({ output: input, addsAlpha: true }),

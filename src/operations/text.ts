@@ -6,9 +6,9 @@ import type { Operation, Size } from './operation.ts';
 import { channelsOf, colour, integer, length, opacityOf, pixelsOf, place } from './options.ts';
 import { outlineOf } from './outline.ts';
 
-/** Longest text, characters: it is a line or a paragraph, not a page. */
+/** Longest text in characters: a line or a paragraph, not a page. */
 const maximumCharacters = 500;
-const textError = `expected 1 to ${maximumCharacters} characters of text that can be seen`;
+const textError = `expected 1 to ${maximumCharacters} characters of visible text`;
 const fontError = 'expected the name of a font family such as sans, serif, monospace or DejaVu Sans';
 
 const schema = z.strictObject({
@@ -16,53 +16,47 @@ const schema = z.strictObject({
 		.string({ error: textError })
 		.max(maximumCharacters, { error: textError })
 		.regex(/\S/u, { error: textError })
-		// Line breaks and tabs are text; what else controls something is not.
+		// Line breaks and tabs are text; other control characters are not.
 		.regex(/^[^\p{Cc}\p{Cs}\p{Co}\p{Cn}]*(?:[\n\t][^\p{Cc}\p{Cs}\p{Co}\p{Cn}]*)*$/u, { error: textError })
-		.describe(
-			'What is written; no markup, every character stands for itself. Line breaks are kept, long lines are wrapped.',
-		),
+		.describe('Text to write, without markup. Line breaks are kept and long lines are wrapped.'),
 	font: z
 		.string({ error: fontError })
 		.regex(/^[\p{L}\p{N}][\p{L}\p{N} _.-]{0,62}$/u, { error: fontError })
 		.default('sans')
 		.describe(
-			'Font family, of those on the machine (`fc-list : family`). One that is not there is replaced by the nearest.',
+			'Font family that is installed on the machine (`fc-list : family`). A missing one is replaced by the closest match.',
 		),
-	weight: z.enum(['normal', 'bold']).default('normal').describe('How thick.'),
-	italic: z.boolean().default(false).describe('Slanted.'),
+	weight: z.enum(['normal', 'bold']).default('normal').describe('Font weight.'),
+	italic: z.boolean().default(false).describe('Italic letters.'),
 	size: length(4, "the picture's height")
 		.default('6%')
-		.describe(
-			'Size of the font: pixels, or a share such as `6%`. Smaller where the text would not fit into its box otherwise.',
-		),
-	colour: colour().default('#ffffff').describe('Colour of the letters.'),
-	align: z.enum(['left', 'centre', 'right']).default('left').describe('Of lines within the box.'),
-	width: length(1, "the picture's width").optional().describe('Width of the box; as wide as the text when not given.'),
-	height: length(1, "the picture's height")
-		.optional()
-		.describe('Height of the box; as high as the text when not given.'),
-	padding: length(0, "the picture's height").default(0).describe('Room between the text and the edge of its box.'),
-	background: colour().optional().describe('Colour of the box; nothing when not given.'),
+		.describe('Font size: pixels, or a share such as `6%`. Reduced if the text does not fit into its box.'),
+	colour: colour().default('#ffffff').describe('Text colour.'),
+	align: z.enum(['left', 'centre', 'right']).default('left').describe('Alignment of the lines within the box.'),
+	width: length(1, "the picture's width").optional().describe('Width of the box; that of the text when absent.'),
+	height: length(1, "the picture's height").optional().describe('Height of the box; that of the text when absent.'),
+	padding: length(0, "the picture's height").default(0).describe('Space between the text and the edge of its box.'),
+	background: colour().optional().describe('Background colour of the box; none when absent.'),
 	outline: z
 		.strictObject({
-			width: integer(1, 20).describe('How thick, pixels.'),
-			colour: colour().default('#000000').describe('Its colour.'),
+			width: integer(1, 20).describe('Width of the outline in pixels.'),
+			colour: colour().default('#000000').describe('Colour of the outline.'),
 		})
 		.optional()
-		.describe('A line around the letters, so that they can be read on any picture.'),
-	position: place().default('bottom').describe('Where the box stands.'),
+		.describe('Outline of the letters, which keeps them legible on any picture.'),
+	position: place().default('bottom').describe('Where the box is placed.'),
 	...whereOptions,
 });
 type TextOptions = z.infer<typeof schema>;
 
 /**
- * Writes on the picture.
+ * Writes text on the picture.
  *
  * @example { text: { text: '© Ann Example', size: '5%', position: 'right bottom', padding: 12, background: '#00000080' } }
  */
 export const text: Operation<TextOptions> = {
 	name: 'text',
-	doc: 'Writes on the picture, in a box or without, with a font of the machine.',
+	doc: 'Writes text on the picture, with or without a box, in a font that is installed on the machine.',
 	schema: schema as z.ZodType<TextOptions>,
 	example: {
 		text: 'Fish & <chips>',
@@ -81,9 +75,9 @@ export const text: Operation<TextOptions> = {
 	},
 };
 
-/** The box with the text in it. */
+/** The box with its text. */
 async function box(input: Size, options: TextOptions): Promise<Layer> {
-	// The room that letters must leave around them; never so much that the box would outgrow the picture.
+	// Space around the letters, limited so that the box does not outgrow the picture.
 	const wanted = pixelsOf(options.padding, input.height) + (options.outline?.width ?? 0);
 	const edge = Math.min(wanted, Math.floor((Math.min(input.width, input.height) - 1) / 2));
 	const inside = (length: TextOptions['width'], side: number) =>
@@ -101,7 +95,7 @@ async function box(input: Size, options: TextOptions): Promise<Layer> {
 	return { ...size, data: await flat(layers, size, options.background) };
 }
 
-/** A layer of a size of its own with another in it. */
+/** Places a layer in a larger transparent one. */
 async function spread(layer: Layer, size: Size, where: Parameters<typeof placed>[2]): Promise<Layer> {
 	const overlay = placed(layer, size, where);
 	return { ...size, data: await flat(overlay ? [overlay] : [], size) };
@@ -109,7 +103,7 @@ async function spread(layer: Layer, size: Size, where: Parameters<typeof placed>
 
 type Part = Layer | NonNullable<ReturnType<typeof placed>>;
 
-/** Layers in one, over a colour. */
+/** Merges layers over a colour. */
 async function flat(parts: readonly Part[], size: Size, background = '#00000000'): Promise<Buffer> {
 	const sharp = await loadSharp();
 	const [r, g, b] = channelsOf(background);

@@ -3,24 +3,24 @@ import type { Operation } from './operation.ts';
 import { number, opaqueColour } from './options.ts';
 
 const schema = z.strictObject({
-	colour: opaqueColour().describe('Colour that the shades in between take on; its own lightness does not matter.'),
+	colour: opaqueColour().describe('Colour of the midtones; its own lightness has no effect.'),
 	intensity: number(0, 1)
 		.optional()
-		.describe('How much of it there is, mixed with the colours of the picture; nothing else when absent.'),
+		.describe('Strength of the effect: 0 keeps the original colours, 1 replaces them. Default 1.'),
 });
 type TintOptions = z.infer<typeof schema>;
 
 /**
- * One colour in all lightnesses: an old photograph in sepia.
+ * Recolours the picture in shades of one colour, such as sepia.
  *
  * @example { tint: { colour: '#ffb45a' } }
  */
 export const tint: Operation<TintOptions> = {
 	name: 'tint',
-	doc: 'Turns colours into shades of one colour; black and white stay.',
+	doc: 'Recolours the picture in shades of one colour; black and white stay.',
 	schema: schema as z.ZodType<TintOptions>,
 	example: { colour: '#c08040' },
-	// What is laid over the colours must not add to opacity.
+	// The overlay must not change the opacity.
 	coloursOnly: true,
 	predict: (input) => ({ output: input }),
 

@@ -4,37 +4,37 @@ import type { Operation, Size } from './operation.ts';
 import { colour, integer, maximumSide, number } from './options.ts';
 
 const schema = z.strictObject({
-	background: colour().optional().describe('Colour to remove; that of the left top pixel when absent.'),
-	threshold: number(0, 255).default(10).describe('How far a pixel may differ from that colour and still be removed.'),
-	margin: integer(0, maximumSide).default(0).describe('Pixels of it that stay on each side.'),
+	background: colour().optional().describe('Colour to remove; that of the top left pixel when absent.'),
+	threshold: number(0, 255).default(10).describe('How much a removed pixel may differ from that colour.'),
+	margin: integer(0, maximumSide).default(0).describe('Pixels of the border to keep on each side.'),
 	lineArt: z
 		.boolean()
 		.default(false)
-		.describe('Keep even single pixels, as drawings have them; otherwise they count as noise.'),
+		.describe('Keep single pixels, which drawings have; otherwise they count as noise.'),
 	equal: z
 		.enum(['horizontal', 'vertical', 'both'])
 		.optional()
 		.describe(
-			'Remove as much on the left as on the right (`horizontal`), above as below (`vertical`), or `both`: as much as on the side with less.',
+			'Trim the same amount on opposite sides: left and right (`horizontal`), top and bottom (`vertical`) or `both`.',
 		),
 });
 type TrimOptions = z.infer<typeof schema>;
 
 /**
- * Removes borders of one colour. A picture of nothing else stays whole.
+ * Removes borders of one colour. A picture of a single colour stays as it is.
  *
  * @example { trim: { background: '#ffffff', threshold: 20, margin: 10 } }
  */
 export const trim: Operation<TrimOptions> = {
 	name: 'trim',
-	doc: 'Removes borders of one colour or of transparency; a picture of nothing else stays whole.',
+	doc: 'Removes borders of one colour or of transparency. A picture of a single colour stays as it is.',
 	schema: schema as z.ZodType<TrimOptions>,
 	example: { threshold: 40, margin: 10 },
 
 	predict: (input) => ({ output: input, isAtMost: true }),
 
 	async apply(image, options, input) {
-		// Noise is told by the eight pixels around; sharp refuses, and libvips fails, where there is no room for them.
+		// The eight neighbours decide what is noise; sharp refuses and libvips fails if there is no space for them.
 		if (input.width < 3 && input.height < 3) return image;
 		return options.equal ? image.extract(await equalBox(image, options, input)) : trimmed(image, options, input);
 	},
@@ -55,7 +55,7 @@ function boxOf({ width, height, trimOffsetLeft = 0, trimOffsetTop = 0 }: OutputI
 	return { left: -trimOffsetLeft, top: -trimOffsetTop, width, height };
 }
 
-/** What stays where both sides of a pair lose what one of them loses less of. */
+/** The box that remains when both sides of a pair lose the smaller of their two borders. */
 async function equalBox(image: Sharp, options: TrimOptions, input: Size): Promise<Region> {
 	const { info } = await trimmed(image.clone(), options, input).raw().toBuffer({ resolveWithObject: true });
 	const { left, top, width, height } = boxOf(info);

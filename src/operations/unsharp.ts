@@ -5,19 +5,19 @@ import { number } from './options.ts';
 const schema = z.strictObject({
 	amount: number(0.001, 10)
 		.default(0.0417)
-		.describe('How much of what tells a pixel from each of its eight neighbours is added to it.'),
+		.describe("Share of a pixel's difference from its eight neighbours that is added to it."),
 });
 type UnsharpOptions = z.infer<typeof schema>;
 
 /**
- * Unsharp masking with a mask of 3 × 3 pixels, as thumbnails are often finished: the default is that of libvips' own thumbnailer (`vipsthumbnail`,
+ * Unsharp masking with a mask of 3 × 3 pixels, a common finish for thumbnails. The default is that of libvips' own thumbnailer (`vipsthumbnail`,
  * whose mask is 32 in the middle and -1 around it, divided by 24).
  *
  * @example { unsharp: { amount: 0.05 } }
  */
 export const unsharp: Operation<UnsharpOptions> = {
 	name: 'unsharp',
-	doc: 'Brings out fine detail, as a finish after scaling down; cheaper than `sharpen`, and of colours as well.',
+	doc: 'Sharpens fine detail after scaling down. It is cheaper than `sharpen` and includes the colours.',
 	schema: schema as z.ZodType<UnsharpOptions>,
 	example: { amount: 0.1 },
 	coloursOnly: true,

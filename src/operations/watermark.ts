@@ -12,34 +12,37 @@ const side = integer(1, maximumSide);
 const schema = z.strictObject({
 	picture: z
 		.string({ error: pictureError })
-		// No path, no hidden file, nothing that a file system takes for something else.
+		// No path, no hidden file, no name that a file system reads differently.
 		.regex(/^[\p{L}\p{N}_](?:[\p{L}\p{N}_. -]{0,98}[\p{L}\p{N}_-])?$/u, { error: pictureError })
-		.describe(
-			'A file in the folder `PICPIPE_ASSETS`, by its plain name, or the id of a stored picture, whose original is taken.',
-		),
-	position: place().default('right bottom').describe('Where it stands; with `tile`, where the first one stands.'),
+		.describe('Name of a file in the folder `PICPIPE_ASSETS`, or id of a stored picture, whose original is used.'),
+	position: place()
+		.default('right bottom')
+		.describe('Where the watermark is placed; with `tile`, where the first one is placed.'),
 	...whereOptions,
 	scale: z
 		.union([number(0.01, 1), z.literal('own')], { error: 'expected a number from 0.01 to 1, or "own"' })
 		.default(0.25)
 		.describe(
-			'How large it is at most: a share of the width and of the height of the picture; `own` for as large as it is. Its shape stays.',
+			'Maximum size as a share of the width and height of the picture, or `own` for its own size. The aspect ratio is kept.',
 		),
-	width: side.optional().describe('Instead of `scale`: its width, pixels; with `height` too it fits into both.'),
-	height: side.optional().describe('Instead of `scale`: its height, pixels.'),
-	opacity: number(0, 1).default(1).describe('Factor: 0 is invisible, 1 leaves it as it is.'),
-	blend: z.enum(blendModes).default('over').describe('How it is mixed with the picture; `over` covers it.'),
-	tile: z.boolean().default(false).describe('Again and again, over all of the picture; `x` and `y` mean nothing then.'),
+	width: side.optional().describe('Width in pixels; with `height`, the watermark fits into both. Replaces `scale`.'),
+	height: side.optional().describe('Height in pixels. Replaces `scale`.'),
+	opacity: number(0, 1).default(1).describe('Opacity factor: 0 is invisible, 1 changes nothing.'),
+	blend: z.enum(blendModes).default('over').describe('Blend mode; `over` covers the picture.'),
+	tile: z
+		.boolean()
+		.default(false)
+		.describe('Repeat the watermark over the whole picture; `x` and `y` have no effect then.'),
 	gap: length(0, 'the watermark')
 		.default(0)
-		.describe('With `tile`: room between one and the next, pixels or a share of its own size.'),
+		.describe('With `tile`: space between watermarks, in pixels or as a share of their own size.'),
 	gapBelow: length(0, "the watermark's height")
 		.optional()
-		.describe('With `tile`: room between one and the next below it; the same as `gap` when absent.'),
+		.describe('With `tile`: vertical space between watermarks; that of `gap` when absent.'),
 });
 type WatermarkOptions = z.infer<typeof schema>;
 
-/** What sharp calls the places. */
+/** Positions as sharp names them. */
 const gravities: Readonly<Record<WatermarkOptions['position'], string>> = {
 	centre: 'centre',
 	center: 'centre',
@@ -54,13 +57,13 @@ const gravities: Readonly<Record<WatermarkOptions['position'], string>> = {
 };
 
 /**
- * Lays another picture over the picture: a logo in a corner, or one that repeats all over it.
+ * Lays another picture over the picture: a logo in a corner, or one that repeats.
  *
  * @example { watermark: { picture: 'logo.png', position: 'right bottom', x: '3%', y: '3%', scale: 0.2, opacity: 0.7 } }
  */
 export const watermark: Operation<WatermarkOptions> = {
 	name: 'watermark',
-	doc: 'Lays another picture over the picture: a file of the folder `PICPIPE_ASSETS` or a stored picture, once or all over.',
+	doc: 'Lays another picture over the picture, once or repeated: a file in the folder `PICPIPE_ASSETS` or a stored picture.',
 	schema: schema as z.ZodType<WatermarkOptions>,
 	example: { picture: 'logo.png', x: '3%', y: '3%', scale: 0.3, opacity: 0.8 },
 
@@ -76,7 +79,7 @@ export const watermark: Operation<WatermarkOptions> = {
 	},
 };
 
-/** How large the whole watermark is. */
+/** Size of the whole watermark. */
 function sizeOf(asset: Asset, input: Size, { scale, width, height }: WatermarkOptions): Size {
 	const isSized = width !== undefined || height !== undefined;
 	const share = scale === 'own' ? 1 : scale;
@@ -103,7 +106,7 @@ async function once(
 	return { input: data, raw: { width, height, channels: 4 }, left: visible.left, top: visible.top };
 }
 
-/** A part of the scaled watermark: what sticks out of the picture is never there, however large it would be. */
+/** The visible part of the scaled watermark; the rest is never rendered, however large it would be. */
 async function drawn(
 	asset: Asset,
 	{ width, height }: Size,
@@ -114,16 +117,16 @@ async function drawn(
 	const data = await opened
 		.resize({ width, height, fit: 'fill' })
 		.extract(part)
-		// Half a step more, because libvips cuts fractions off.
+		// Half a step more, because libvips truncates fractions.
 		.linear([1, 1, 1, opacity], [0, 0, 0, opacity < 1 ? 0.5 : 0])
 		.raw()
 		.toBuffer();
 	return { data, width: part.width, height: part.height };
 }
 
-/** With room to the right and below, which is what lies between one and the next. */
+/** Adds space on the right and at the bottom, which separates one watermark from the next. */
 async function withGap(layer: Layer, input: Size, gap: Length, gapBelow: Length): Promise<Layer> {
-	// More would put the next one outside of the picture all the same.
+	// With a larger gap the next one would be outside of the picture anyway.
 	const right = Math.min(pixelsOf(gap, layer.width), input.width);
 	const bottom = Math.min(pixelsOf(gapBelow, layer.height), input.height);
 	if (right === 0 && bottom === 0) return layer;

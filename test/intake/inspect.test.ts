@@ -56,7 +56,7 @@ describe('inspectHead', () => {
 		[
 			'an SVG',
 			Buffer.from('<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>'),
-			'image/svg+xml, which is taken where PICPIPE_SVG is true',
+			'image/svg+xml, which requires PICPIPE_SVG to be true',
 		],
 		['other XML', Buffer.from('<?xml version="1.0"?><page/>'), 'application/xml'],
 		['a PDF', Buffer.from('%PDF-1.7\n%\xe2\xe3\xcf\xd3\n', 'latin1'), 'application/pdf'],

@@ -114,11 +114,11 @@ const refused: readonly (readonly [step: unknown, message: string])[] = [
 	],
 	[{ resize: { minWidth: 0 } }, 'resize.minWidth: expected an integer from 1 to 16384, received 0'],
 	[{ resize: { minHeight: 9_000, dpr: 2 } }, 'resize.dpr: expected width and height to be at most 16384 pixels'],
-	[{ resize: { width: 5, dpr: 1.5, minDpr: 2 } }, 'resize.minDpr: expected at most what dpr is, received 2'],
-	[{ resize: { width: 5, minDpr: 2 } }, 'resize.minDpr: expected at most what dpr is, received 2'],
+	[{ resize: { width: 5, dpr: 1.5, minDpr: 2 } }, 'resize.minDpr: expected at most the value of dpr, received 2'],
+	[{ resize: { width: 5, minDpr: 2 } }, 'resize.minDpr: expected at most the value of dpr, received 2'],
 	[
 		{ resize: { width: 5, height: 5, minWidth: 9 } },
-		'resize.minWidth: expected no minWidth and minHeight because fit cuts',
+		'resize.minWidth: expected no minWidth and minHeight because fit crops',
 	],
 	[
 		{ resize: { width: 5, fit: 'contain', minHeight: 9 } },
@@ -126,11 +126,11 @@ const refused: readonly (readonly [step: unknown, message: string])[] = [
 	],
 	[
 		{ resize: { width: 5, x: 1 } },
-		'resize.x: expected no x, y and focus because nothing is cut, or the position is found',
+		'resize.x: expected no x, y and focus because nothing is cropped, or the content decides',
 	],
 	[
 		{ resize: { width: 5, height: 5, fit: 'inside', y: 1 } },
-		'resize.x: expected no x, y and focus because nothing is cut',
+		'resize.x: expected no x, y and focus because nothing is cropped',
 	],
 	[
 		{ resize: { width: 5, height: 5, position: 'entropy', x: 1 } },
@@ -138,7 +138,7 @@ const refused: readonly (readonly [step: unknown, message: string])[] = [
 	],
 	[
 		{ resize: { width: 5, height: 5, position: 'left', focus: { x: 0, y: 0 } } },
-		'resize.focus: expected no focus because another place is given',
+		'resize.focus: expected no focus because position, x or y is given',
 	],
 	[{ extend: { top: 1, position: 'attention' } }, 'extend.position: expected one of centre, top, right top,'],
 	[{ extend: { top: 1, with: 'glue' } }, 'extend.with: expected one of background, mirror, copy, repeat'],

@@ -75,13 +75,13 @@ describe('looks as sharp makes it', () => {
 	});
 });
 
-it('knows which smaller copy is enough, and how large the picture grows on the way', () => {
+it('knows which scale is sufficient, and how large the picture grows on the way', () => {
 	const predict = (written: unknown) => resize.predict(input, resize.schema.parse(written));
 	expect(predict({ width: 300 }).sufficientScale).toEqual({ width: 300, height: 200, kernel: 'lanczos3' });
 	expect(predict({ width: 300, height: 300 })).toEqual({
 		output: { width: 300, height: 300 },
 		peak: { width: 450, height: 300 },
-		enough: { width: 450, height: 300, kernel: 'lanczos3' },
+		sufficientScale: { width: 450, height: 300, kernel: 'lanczos3' },
 	});
 	expect(predict({ width: 300, height: 100, fit: 'fill' }).sufficientScale).toMatchObject({ width: 300, height: 200 });
 	expect(predict({ width: 1800 }).sufficientScale).toBeUndefined();

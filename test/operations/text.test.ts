@@ -148,8 +148,8 @@ describe('text', () => {
 	});
 
 	it.each([
-		[{}, 'text.text: expected 1 to 500 characters of text that can be seen'],
-		[{ text: ' \n ' }, 'text.text: expected 1 to 500 characters of text that can be seen'],
+		[{}, 'text.text: expected 1 to 500 characters of visible text'],
+		[{ text: ' \n ' }, 'text.text: expected 1 to 500 characters of visible text'],
 		[{ text: 'x'.repeat(501) }, 'text.text: expected 1 to 500 characters'],
 		[{ text: 'a\u0000b' }, 'text.text: expected 1 to 500 characters'],
 		[{ text: 'a\u001bb' }, 'text.text: expected 1 to 500 characters'],
@@ -166,9 +166,9 @@ describe('text', () => {
 		await writeFile(join(folder, 'fonts.conf'), '<?xml version="1.0"?><fontconfig><dir>/nowhere</dir></fontconfig>');
 		const source = fileURLToPath(new URL('../../src/operations/draw-text.ts', import.meta.url));
 		const program = `
-			const { write } = await import(${JSON.stringify(source)});
+			const { drawText } = await import(${JSON.stringify(source)});
 			const style = { font: 'sans', weight: 'normal', italic: false, size: 20, colour: '#ffffff', align: 'left' };
-			await write('text', style, { width: 100, height: 100 }).catch((error) => console.log(error.code, error.class));
+			await drawText('text', style, { width: 100, height: 100 }).catch((error) => console.log(error.code, error.class));
 		`;
 		const { stdout } = await promisify(execFile)(
 			process.execPath,

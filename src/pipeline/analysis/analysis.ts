@@ -3,11 +3,11 @@ import type { Analysis, MeasuredKind } from '../../domain/analysis.ts';
 import type { Scaling, Size } from '../../operations/operation.ts';
 import type { Pixels } from '../pixels/pixels.ts';
 
-/** What is known of a picture before it is decoded. */
+/** Properties of a picture that its header tells. */
 export interface PictureShape extends Size {
-	/** Frames of an animation; a single one when absent. */
+	/** Frames of an animation; 1 when absent. */
 	readonly frames?: number;
-	/** It has an alpha channel, whatever is in it. */
+	/** It has an alpha channel, even if every pixel is opaque. */
 	readonly alpha?: boolean;
 }
 
@@ -18,39 +18,39 @@ export interface ScaledCopy {
 	open(): Sharp;
 }
 
-/** What an analysis is made from. */
+/** Input of an analysis. */
 export interface Subject {
-	/** The copy that was asked for; absent when none was. */
+	/** The picture at the requested scale; absent if `scaleFor` returned none. */
 	readonly copy?: ScaledCopy;
-	/** The EXIF block of the original, as it stood in the file: whatever somebody wrote there. */
+	/** The EXIF block of the original as stored in the file; its content is untrusted. */
 	readonly exif?: Buffer | undefined;
 }
 
 /**
- * One kind of analysis, as a value. Like an operation it reads no file and waits for nobody.
+ * One kind of analysis, as a value. Like an operation it does no input or output.
  *
- * Adding a kind is writing its file, its shape in `domain/analysis.ts` and a line in `analysis/index.ts`.
+ * A new kind takes its file, its shape in `domain/analysis.ts` and a line in `analysis/index.ts`.
  */
 export interface Analyser<Kind extends MeasuredKind = MeasuredKind> {
 	/** As written in a recipe: `analyse: [<name>]`. */
 	readonly name: Kind;
 	/** One line for the reference. */
 	readonly doc: string;
-	/** The copy of the picture that is enough; undefined when it takes no pixels. */
+	/** The scale that is sufficient; undefined if no pixels are needed. */
 	scaleFor(picture: PictureShape): Scaling | undefined;
-	/** @returns undefined when the picture has nothing of the kind */
+	/** @returns undefined if the picture has no such property */
 	run(subject: Subject): Promise<Analysis[Kind]> | Analysis[Kind];
 }
 
-/** Largest side of the small copy, pixels: what a ThumbHash takes (evanw.github.io/thumbhash), and enough for most kinds. */
+/** Largest side of the small scale in pixels: the limit of ThumbHash (evanw.github.io/thumbhash), and enough for most kinds. */
 const smallSide = 100;
 
-/** The small copy, which most kinds share. */
+/** The small scale that most kinds share. */
 export function smallScale(picture: Size): Scaling {
 	return scaleWithin(picture, smallSide);
 }
 
-/** A copy that is no larger than this on either side, and never enlarged. */
+/** A scale whose sides are at most this long; it never enlarges. */
 export function scaleWithin({ width, height }: Size, side: number): Scaling {
 	const scale = Math.min(1, side / Math.max(width, height));
 	return {
@@ -60,18 +60,18 @@ export function scaleWithin({ width, height }: Size, side: number): Scaling {
 	};
 }
 
-/** The copy of a kind that asks for one. */
+/** The scaled copy, for kinds that request one. */
 export function copyOf({ copy }: Subject): ScaledCopy {
-	if (!copy) throw new Error('The copy of the picture that was asked for is missing.');
+	if (!copy) throw new Error('Expected a scaled copy of the picture.');
 	return copy;
 }
 
-/** A pipeline in which white stands behind whatever is transparent, as on most pages. */
+/** A pipeline with a white background, as on most pages. */
 export function onWhite(copy: ScaledCopy): Sharp {
 	return copy.open().flatten({ background: '#ffffff' });
 }
 
-/** One byte for each pixel. */
+/** Grey values, one byte per pixel. */
 export async function greysOf(image: Sharp): Promise<Buffer> {
 	return image.toColourspace('b-w').raw().toBuffer();
 }

@@ -1,14 +1,14 @@
 import { encode } from 'blurhash';
 import { type Analyser, copyOf, onWhite, smallScale } from './analysis.ts';
 
-/** Largest side of what is encoded, pixels: a few waves are all that a BlurHash keeps, and its time grows with the pixels. */
+/** Largest side of the encoded picture in pixels: a BlurHash keeps only a few waves, and its time grows with the pixels. */
 const side = 32;
-/** Waves along the longer and along the shorter side, as its authors advise for photographs. */
+/** Waves along the longer and the shorter side, as its authors recommend for photographs. */
 const waves = { long: 4, short: 3 };
 
 export const blurhash: Analyser<'blurhash'> = {
 	name: 'blurhash',
-	doc: 'A [BlurHash](https://blurha.sh) of about 30 characters. It knows no transparency: white stands behind the picture.',
+	doc: 'A [BlurHash](https://blurha.sh) of about 30 characters, on a white background because it has no transparency.',
 	scaleFor: smallScale,
 	async run(subject) {
 		const { data, info } = await onWhite(copyOf(subject))

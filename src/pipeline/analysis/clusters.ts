@@ -1,9 +1,9 @@
 import { linearLight } from '../pixels/linear-light.ts';
 
-/** Groups of colours that a person would call the same, for a palette. */
+/** Groups colours that look the same, for a palette. */
 
 export interface Cluster {
-	/** The colour that is most often in it: 0xrrggbb. */
+	/** Its most frequent colour: 0xrrggbb. */
 	readonly colour: number;
 	/** Of all pixels, 0 to 1. */
 	readonly share: number;
@@ -11,7 +11,7 @@ export interface Cluster {
 
 type Point = readonly [number, number, number];
 
-/** Pixels whose colours are the same but for their lowest three bits. */
+/** Pixels whose colours differ in the lowest three bits at most. */
 interface Bin {
 	/** Mean colour. */
 	readonly colour: number;
@@ -20,18 +20,18 @@ interface Bin {
 	readonly count: number;
 }
 
-/** Distance in OKLab below which two colours are told apart only side by side. */
+/** Distance in OKLab below which two colours can only be told apart side by side. */
 const barelyDifferent = 0.04;
-/** Rounds in which bins move to the nearest cluster; it settles after a few. */
+/** Rounds of moving bins to the nearest cluster; they settle after a few. */
 const rounds = 8;
 
 /**
- * Median cut in a perceptual colour space, then k-means: the group with the largest spread is split where its mean is, until there
+ * Median cut in a perceptual colour space, then k-means: the group with the largest spread is split at its mean until there
  * are enough (Heckbert, "Color Image Quantization for Frame Buffer Display", 1982, with Wu's choice of group and place, 1991),
- * and then every colour goes to the nearest mean (Lloyd, 1982). No chance is involved: the same pixels give the same groups.
+ * and then every colour moves to the nearest mean (Lloyd, 1982). It is deterministic: the same pixels give the same groups.
  *
  * @param pixels 0xrrggbb each
- * @returns at most so many, the largest first
+ * @returns at most `most` clusters, the largest first
  */
 export function clusterColours(pixels: readonly number[], most: number): Cluster[] {
 	const bins = binsOf(pixels);
@@ -64,7 +64,7 @@ function binsOf(pixels: readonly number[]): Bin[] {
 	});
 }
 
-/** Where a group is widest. */
+/** The axis along which a group has the largest spread. */
 function spreadOf(group: readonly Bin[]): { axis: 0 | 1 | 2; mean: number; spread: number } {
 	const means = meanOf(group);
 	const spreads = ([0, 1, 2] as const).map((axis) =>
@@ -112,7 +112,7 @@ function distance(a: Point, b: Point): number {
 	return Math.hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]);
 }
 
-/** sRGB to OKLab, where equal distances look equally different (Ottosson, bottosson.github.io/posts/oklab, 2020). */
+/** sRGB to OKLab, in which equal distances look equally different (Ottosson, bottosson.github.io/posts/oklab, 2020). */
 function oklab(rgb: Point): Point {
 	const [red, green, blue] = rgb.map(linearLight) as [number, number, number];
 	const long = Math.cbrt(0.4122214708 * red + 0.5363325363 * green + 0.0514459929 * blue);

@@ -1,6 +1,6 @@
 import { escapeXml } from '../../domain/escape-xml.ts';
 
-/** What the element shows: one stored encoding of a variant. */
+/** A stored encoding of a variant that the element may show. */
 export interface ElementVariant {
 	readonly name: string;
 	/** Encoder: `webp`, `jpeg`, ... */
@@ -14,25 +14,25 @@ export interface ElementVariant {
 
 export interface ElementOptions {
 	readonly variants: readonly ElementVariant[];
-	/** What stands for the picture where it is not seen; the writer of the page knows better. */
+	/** Alternative text; the author of the page can write a better one. */
 	readonly alt: string;
-	/** A data URI to show until the picture is there. */
+	/** A data URI to show until the picture is loaded. */
 	readonly placeholder?: string | undefined;
 }
 
-/** The kind of analysis that is no measurement: it is written anew for each answer. */
+/** The only kind that is not measured: it is generated for each response. */
 export const element = {
 	name: 'element',
-	doc: 'A ready `<picture>` element of the variants that show the whole of what the largest one shows: sources by format, `srcset`, `sizes`, `width`, `height`, the file name as a stand-in for `alt`, and the `placeholder` where that is asked for too and nothing is transparent.',
+	doc: 'HTML of a `<picture>` element with the variants that have the aspect ratio of the largest one, and the `placeholder` if requested.',
 } as const;
 
-/** Formats as a browser should try them; the last one that there is goes into the `img`, for browsers that know no other. */
+/** Formats in the order that a browser should try them. The last available one goes into the `img`, for browsers that support no other. */
 const preference = ['jxl', 'avif', 'webp', 'gif', 'png', 'jpeg'];
 
 /**
  * A `<picture>` element, every value escaped.
  *
- * @returns undefined when no variant is of a format that browsers show
+ * @returns undefined if no variant has a format that browsers show
  */
 export function pictureElement({ variants, alt, placeholder }: ElementOptions): string | undefined {
 	const shown = sameShapeAsLargest(variants.filter(({ format }) => preference.includes(format)));
@@ -59,11 +59,11 @@ export function pictureElement({ variants, alt, placeholder }: ElementOptions): 
 	return `<picture>${[...sources, image].join('')}</picture>`;
 }
 
-/** A square thumbnail is no smaller version of a wide picture: a browser must not choose between them by width. */
+/** A square thumbnail is not a smaller version of a wide picture, so a browser must not choose between them by width. */
 function sameShapeAsLargest(variants: readonly ElementVariant[]): readonly ElementVariant[] {
 	const largest = bySize(variants).at(-1);
 	if (!largest) return [];
-	// Half a pixel of the smaller one is what rounding makes of the same shape.
+	// Rounding changes the same aspect ratio by half a pixel of the smaller one.
 	return variants.filter(
 		({ width, height }) =>
 			Math.abs(height - (width * largest.height) / largest.width) <= 1 ||

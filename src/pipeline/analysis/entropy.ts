@@ -2,7 +2,7 @@ import { type Analyser, copyOf, greysOf, onWhite, smallScale } from './analysis.
 
 export const entropy: Analyser<'entropy'> = {
 	name: 'entropy',
-	doc: 'How evenly the greys are spread (Shannon): 0 for a picture of one colour, up to 8 bits for one that has all of them.',
+	doc: 'Shannon entropy of the greys: 0 for a single colour, at most 8 bits.',
 	scaleFor: smallScale,
 	async run(subject) {
 		const greys = await greysOf(onWhite(copyOf(subject)));

@@ -16,12 +16,12 @@ const tags = {
 	lens: 0xa434,
 };
 
-/** No exposure, lens or film has larger numbers. */
+/** No exposure, lens or film has a larger value. */
 const largest = 1e7;
 
 export const exif: Analyser<'exif'> = {
 	name: 'exif',
-	doc: 'Of the EXIF block in the original: `make`, `model`, `lens`, `exposureTime` (seconds), `aperture`, `iso`, `focalLength`, `focalLength35` (millimetres), `takenAt`. Never a place, a person or a serial number.',
+	doc: 'Camera data from EXIF: `make`, `model`, `lens`, `exposureTime` (s), `aperture`, `iso`, `focalLength`, `focalLength35` (mm), `takenAt`. No location or names.',
 	scaleFor: () => undefined,
 	run(subject) {
 		const block = subject.exif && readExifBlock(subject.exif);
@@ -46,19 +46,19 @@ function has<Name extends string, Value>(name: Name, value: Value | undefined): 
 	return value === undefined ? {} : ({ [name]: value } as Record<Name, Value>);
 }
 
-/** 0 means that the camera did not know. */
+/** 0 means unknown. */
 function positive(directory: Directory, tag: number): number | undefined {
 	const value = directory.number(tag);
 	if (value === undefined || value <= 0 || value > largest) return undefined;
 	return Number(value.toPrecision(6));
 }
 
-/** `2026:05:01 18:30:00`, the camera's own time, and since EXIF 2.31 perhaps its distance from UTC. */
+/** `2026:05:01 18:30:00`, the camera's local time, and since EXIF 2.31 perhaps its offset from UTC. */
 function time(photo: Directory): string | undefined {
 	const written = photo.text(tags.takenAt) ?? '';
 	if (!/^\d{4}:\d\d:\d\d \d\d:\d\d:\d\d$/.test(written)) return undefined;
 	const local = written.replace(':', '-').replace(':', '-').replace(' ', 'T');
-	// A camera whose clock was never set writes zeros; and the 31st of June is no day.
+	// A camera whose clock was never set writes zeros, and some dates do not exist.
 	const parsed = new Date(`${local}Z`);
 	if (Number.isNaN(parsed.getTime()) || !parsed.toISOString().startsWith(local)) return undefined;
 	const offset = photo.text(tags.takenAtOffset) ?? '';

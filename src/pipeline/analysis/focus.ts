@@ -4,13 +4,13 @@ const middle = { x: 0.5, y: 0.5 };
 
 export const focus: Analyser<'focus'> = {
 	name: 'focus',
-	doc: 'The point that draws the eye, as shares of width and height; `crop` takes it as its `focus`. The same measure as `position: attention`: edges, strong colours, skin.',
+	doc: 'The most eye-catching point (edges, strong colours, skin) in shares of width and height, for `focus` of `crop`. Same measure as `attention`.',
 	scaleFor: smallScale,
 	async run(subject) {
 		const copy = copyOf(subject);
 		const { width, height } = copy.pixels;
 		if (isFlat(copy.pixels.data, copy.pixels.channels)) return middle;
-		// libvips says where it looked when it crops; half of each side leaves it room to choose in both directions.
+		// libvips reports the point when it crops; half of each side leaves space to choose in both directions.
 		const { info } = await onWhite(copy)
 			.resize({
 				width: Math.ceil(width / 2),
@@ -27,7 +27,7 @@ export const focus: Analyser<'focus'> = {
 	},
 };
 
-/** Where nothing draws the eye libvips would say the left top. */
+/** For a picture of a single colour libvips would report the top left. */
 function isFlat(data: Buffer, channels: number): boolean {
 	for (let at = channels; at < data.length; at++) if (data[at] !== data[at - channels]) return false;
 	return true;

@@ -4,12 +4,12 @@ import type { Analyser } from './analysis.ts';
 /** Tags of EXIF 2.32, 4.6.6. */
 const tags = { latitudeRef: 1, latitude: 2, longitudeRef: 3, longitude: 4, altitudeRef: 5, altitude: 6 };
 
-/** Metres; higher is space, and deeper than the sea. */
+/** Metres; anything above is space, and anything below is deeper than the sea. */
 const highest = 100_000;
 
 export const gps: Analyser<'gps'> = {
 	name: 'gps',
-	doc: 'Where it was taken, of the EXIF block in the original: `latitude`, `longitude` and perhaps `altitude`. It can be somebody’s home; ask for it only where that is what you want.',
+	doc: 'Location from EXIF: `latitude`, `longitude` and, if present, `altitude`. It may be a private home, so request it only if you need it.',
 	scaleFor: () => undefined,
 	run(subject) {
 		const block = subject.exif && readExifBlock(subject.exif);
@@ -22,7 +22,7 @@ export const gps: Analyser<'gps'> = {
 	},
 };
 
-/** Degrees, minutes and seconds, and the half of the world. */
+/** Degrees, minutes and seconds, and the hemisphere. */
 function degrees(
 	directory: Directory,
 	tag: number,

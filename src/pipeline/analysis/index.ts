@@ -12,7 +12,7 @@ import { placeholder } from './placeholder.ts';
 import { sharpness } from './sharpness.ts';
 import { thumbhash } from './thumbhash.ts';
 
-/** Every kind of analysis that the worker does, in the order that reference pages show them. */
+/** Every kind of analysis that the worker does, in the order of the reference pages. */
 export const analysers: readonly Analyser[] = [
 	thumbhash,
 	blurhash,
@@ -30,7 +30,7 @@ export const analysers: readonly Analyser[] = [
 
 const byName = new Map<AnalysisKind, Analyser>(analysers.map((analyser) => [analyser.name, analyser]));
 
-/** Those of the kinds that the worker finds out. */
+/** The analysers of these kinds; `element` has none. */
 export function analysersOf(kinds: readonly AnalysisKind[]): readonly Analyser[] {
 	return kinds.flatMap((kind) => byName.get(kind) ?? []);
 }

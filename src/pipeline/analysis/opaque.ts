@@ -2,7 +2,7 @@ import { type Analyser, copyOf } from './analysis.ts';
 
 export const opaque: Analyser<'opaque'> = {
 	name: 'opaque',
-	doc: 'Whether no pixel is transparent, also where the file has an alpha channel. Then, and only then, it looks at every pixel at full size.',
+	doc: 'Whether every pixel is opaque. Pictures with an alpha channel are checked at full size.',
 	scaleFor: ({ width, height, alpha }) => (alpha ? { width, height, kernel: 'lanczos3' } : undefined),
 	run(subject) {
 		if (!subject.copy) return true;

@@ -3,14 +3,14 @@ import { type Analyser, copyOf, type ScaledCopy, smallScale } from './analysis.t
 import { clusterColours } from './clusters.ts';
 
 const colours = 5;
-/** Smaller shares are the soft edges between two colours. */
+/** Smaller shares are soft edges between two colours. */
 const smallestShare = 0.01;
-/** A pixel counts from here on; 255 is opaque. */
+/** Smallest alpha of a pixel that counts; 255 is opaque. */
 const leastAlpha = 128;
 
 type Palette = NonNullable<Analysis['palette']>;
 
-/** The dominant colour is one of the palette, and often both are asked for. */
+/** The dominant colour is part of the palette, and recipes often request both. */
 const known = new WeakMap<ScaledCopy['pixels'], Promise<Palette>>();
 
 function paletteOf(copy: ScaledCopy): Promise<Palette> {
@@ -35,14 +35,14 @@ async function findPalette(copy: ScaledCopy): Promise<Palette> {
 
 export const palette: Analyser<'palette'> = {
 	name: 'palette',
-	doc: `Up to ${colours} colours with their shares of what is not transparent, the largest first; each is a colour that is in the picture.`,
+	doc: `Up to ${colours} colours of the picture with their shares of the visible area, largest first.`,
 	scaleFor: smallScale,
 	run: (subject) => paletteOf(copyOf(subject)),
 };
 
 export const dominant: Analyser<'dominant'> = {
 	name: 'dominant',
-	doc: 'The first colour of the palette, such as `#336699`; absent when everything is transparent.',
+	doc: 'The first colour of the palette, such as `#336699`; absent if the whole picture is transparent.',
 	scaleFor: smallScale,
 	run: async (subject) => (await paletteOf(copyOf(subject)))[0]?.colour,
 };

@@ -1,12 +1,12 @@
 import { type Analyser, copyOf, greysOf, onWhite, smallScale } from './analysis.ts';
 
-/** Side of the square that is transformed, and waves in each direction that are kept. */
+/** Side of the transformed square, and number of waves to keep in each direction. */
 const side = 32;
 const waves = 8;
-/** What only rounding to whole greys would decide: coefficients this near to the median are 0. */
+/** Coefficients this close to the median become 0, because rounding to whole greys would decide them. */
 const noise = 1;
 
-/** `cosines[u - 1][x]` for the waves 1 to 8; wave 0 is brightness, which says nothing. */
+/** `cosines[u - 1][x]` for the waves 1 to 8; wave 0 is the brightness, which tells nothing. */
 const cosines = Array.from({ length: waves }, (_, wave) =>
 	Float64Array.from({ length: side }, (_, at) => Math.cos(((2 * at + 1) * (wave + 1) * Math.PI) / (2 * side))),
 );
@@ -17,7 +17,7 @@ const cosines = Array.from({ length: waves }, (_, wave) =>
  */
 export const phash: Analyser<'phash'> = {
 	name: 'phash',
-	doc: 'A perceptual hash of 64 bits in hex: near-duplicates differ in few bits. It sees shapes, not colours. With it, `GET /v1/pictures/{id}/similar` finds the picture.',
+	doc: 'Perceptual hash of shapes, 64 bits in hex: near-duplicates differ in few bits. Required for `GET /v1/pictures/{id}/similar`.',
 	scaleFor: smallScale,
 	async run(subject) {
 		const greys = await greysOf(onWhite(copyOf(subject)).resize({ width: side, height: side, fit: 'fill' }));
@@ -29,7 +29,7 @@ export const phash: Analyser<'phash'> = {
 	},
 };
 
-/** The discrete cosine transform (type 2, orthonormal), only those coefficients that are used. */
+/** The discrete cosine transform (type 2, orthonormal), limited to the coefficients that are used. */
 function lowFrequencies(greys: Buffer): number[] {
 	const rows = cosines.map((cosine) =>
 		Float64Array.from({ length: side }, (_, y) => {

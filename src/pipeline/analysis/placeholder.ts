@@ -1,15 +1,15 @@
 import { type Analyser, copyOf, smallScale } from './analysis.ts';
 
-/** Longest data URI, characters: it stands in the markup of a page, perhaps a hundred times. */
+/** Longest data URI in characters: a page may contain a hundred of them. */
 const maximumPlaceholder = 600;
-/** Largest sides that are tried, pixels, until the result is short enough; the last one always is. */
+/** Sides to try in pixels, until the result is short enough; the last one always is. */
 const sides = [24, 20, 16, 12, 8, 4];
-/** It is shown blurred, far larger than it is. */
+/** Pages show it enlarged and blurred. */
 const quality = 40;
 
 export const placeholder: Analyser<'placeholder'> = {
 	name: 'placeholder',
-	doc: `A tiny WebP as a data URI of at most ${maximumPlaceholder} characters, for the background of what is still loading; transparent where the picture is.`,
+	doc: `Tiny WebP as a data URI of at most ${maximumPlaceholder} characters, to show while the picture loads; keeps transparency.`,
 	scaleFor: smallScale,
 	async run(subject) {
 		const copy = copyOf(subject);

@@ -1,15 +1,15 @@
 import { type Analyser, copyOf, greysOf, onWhite, scaleWithin } from './analysis.ts';
 
-/** Largest side of what is measured, pixels: the size of a screen. A common size makes pictures comparable. */
+/** Largest side of the measured picture in pixels: the size of a screen. A common size makes pictures comparable. */
 const side = 1_000;
 
 /**
- * The variance of the Laplacian: edges that are sharp differ much from their surroundings (Pech-Pacheco and others, "Diatom
+ * The variance of the Laplacian: sharp edges differ strongly from their surroundings (Pech-Pacheco and others, "Diatom
  * autofocusing in brightfield microscopy: a comparative study", 2000).
  */
 export const sharpness: Analyser<'sharpness'> = {
 	name: 'sharpness',
-	doc: `How sharp it looks at ${side} pixels: the variance of the Laplacian of its greys. 0 is flat, and more is sharper; noise and fine texture count as sharp too, so compare pictures of the same kind.`,
+	doc: `Variance of the Laplacian of the greys at ${side} pixels: higher is sharper. Noise and texture count too, so compare similar pictures.`,
 	scaleFor: (picture) => scaleWithin(picture, side),
 	async run(subject) {
 		const copy = copyOf(subject);

@@ -3,7 +3,7 @@ import { type Analyser, copyOf, smallScale } from './analysis.ts';
 
 export const thumbhash: Analyser<'thumbhash'> = {
 	name: 'thumbhash',
-	doc: 'A [ThumbHash](https://evanw.github.io/thumbhash/) in base64, about 25 bytes: average colour, coarse shapes, transparency and proportions.',
+	doc: '[ThumbHash](https://evanw.github.io/thumbhash/) of about 25 bytes in base64: average colour, coarse shapes, transparency, aspect ratio.',
 	scaleFor: smallScale,
 	async run(subject) {
 		const { pixels, open } = copyOf(subject);

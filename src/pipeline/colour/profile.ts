@@ -1,12 +1,12 @@
 import sharp, { type Sharp } from 'sharp';
 import type { ColourOption } from '../../domain/output.ts';
 
-/** Colours beyond sRGB: pixels whose numbers are meant in the RGB space of an ICC profile (ICC.1:2022). */
+/** Colours beyond sRGB: pixels in the RGB space of an ICC profile (ICC.1:2022). */
 
-/** Largest profile that is looked at and passed on, bytes; those of printers with large tables are half of it. */
+/** Largest accepted profile in bytes; printer profiles with large tables are half of that. */
 const maximumBytes = 1024 * 1024;
 
-/** A picture's own profile, if its numbers are red, green and blue. */
+/** A picture's own profile, if its channels are red, green and blue. */
 export function rgbProfile(icc: Buffer | undefined, space: string): Buffer | undefined {
 	if (!icc || icc.length < 128 || icc.length > maximumBytes || !/^(srgb|rgb|rgb16)$/.test(space)) return undefined;
 	// ICC.1:2022, 7.2.8: the data colour space.
@@ -15,7 +15,7 @@ export function rgbProfile(icc: Buffer | undefined, space: string): Buffer | und
 
 let displayP3: Promise<Buffer> | undefined;
 
-/** Display P3, as libvips has it: 480 bytes. */
+/** The Display P3 profile of libvips, 480 bytes. */
 async function displayP3Profile(): Promise<Buffer> {
 	const dot = sharp({ create: { width: 1, height: 1, channels: 3, background: '#000000' } });
 	const { icc } = await sharp(await dot.withIccProfile('p3').png().toBuffer()).metadata();
@@ -26,7 +26,7 @@ async function displayP3Profile(): Promise<Buffer> {
 /**
  * The profile that a variant's files carry; undefined for sRGB, which needs none.
  *
- * @param own that of the original
+ * @param own the profile of the original
  */
 export async function profileFor(
 	colour: ColourOption | undefined,
@@ -53,10 +53,10 @@ interface RawPixels {
 }
 
 /**
- * Pixels with a profile that says what their numbers mean: an uncompressed TIFF (TIFF 6.0), because sharp takes no profile for
- * bare pixels and would convert what it takes for sRGB.
+ * Wraps pixels with their profile in an uncompressed TIFF (TIFF 6.0), because sharp accepts no profile for raw pixels and would treat
+ * them as sRGB.
  *
- * @param bits of each channel; 16 in the machine's order, which has to be little-endian
+ * @param bits bits per channel; 16 in the byte order of the machine, which has to be little-endian
  */
 export function tiffWithProfile(
 	{ data, width, height, channels }: RawPixels,
@@ -86,7 +86,7 @@ export function tiffWithProfile(
 		[279, long, 1, data.length],
 		// Channels side by side.
 		[284, short, 1, 1],
-		// Alpha that colours were not multiplied with.
+		// Unpremultiplied alpha.
 		...(channels === 4 ? [[338, short, 1, 2] as const] : []),
 		[34675, undefinedBytes, profile.length, profileAt],
 	];

@@ -4,33 +4,33 @@ import { linearLight } from '../pixels/linear-light.ts';
 import { type Pixels, toPixels } from '../pixels/pixels.ts';
 import { openWithProfile } from './profile.ts';
 
-/** What the numbers of a profile mean: colours of sRGB, of Display P3, or what only the profile says. */
+/** The colour space of a profile, whatever its name: sRGB, Display P3, or another one. */
 export type ColourMeaning = 'srgb' | 'display-p3' | 'other';
 
-/** Profiles whose answer is remembered: cameras and programs write the same few again and again. */
+/** Number of cached profiles; cameras and programs write the same few again and again. */
 const maximumKnown = 256;
 const known = new LRUCache<string, Promise<ColourMeaning>>({ max: maximumKnown });
 
-/** How far numbers may be from those of another conversion to count as the same. */
+/** Largest difference between two conversions that count as equal. */
 interface Tolerance {
 	readonly most: number;
 	readonly onAverage: number;
 }
-/** That is how lcms rounds where nothing changes. */
+/** Rounding of lcms where nothing changes. */
 const rounding: Tolerance = { most: 1, onAverage: 1 };
-/** Where it computes, it is off by up to five in the darkest numbers of saturated colours, and by a fifteenth on average; a curve of gamma 2.2 makes that more than one. */
+/** Deviation of lcms where it computes: up to five in the darkest values of saturated colours, and a fifteenth on average. A curve of gamma 2.2 deviates by more than one. */
 const computing: Tolerance = { most: 6, onAverage: 0.2 };
 
-/** Between the numbers that are tried on each axis of the cube of colours; a divisor of 255. */
+/** Distance between sampled values on each axis of the colour cube; a divisor of 255. */
 const cubeStep = 15;
 
 /**
- * Would converting to sRGB from this profile leave every number as it is, or do to it what Display P3 does? Most files with a profile have one of
- * those two, and converting by the profile takes more than half of all time that decoding takes (docs/decisions/0055-profiles-of-srgb.md).
+ * Finds out whether a profile is equivalent to sRGB or Display P3. Most files with a profile have one of these two, and converting with the
+ * profile takes more than half of the decoding time (docs/decisions/0055-profiles-of-srgb.md).
  *
- * It is found out by converting a few thousand colours, in some milliseconds, once for each profile.
+ * It converts a few thousand colours, which takes some milliseconds, once per profile.
  *
- * @param profile of RGB numbers; a broken one counts as sRGB, because sharp passes over it
+ * @param profile an RGB profile; an invalid one counts as sRGB, because sharp ignores it
  */
 export function meaningOf(profile: Buffer): Promise<ColourMeaning> {
 	const key = createHash('sha256').update(profile).digest('base64');
@@ -60,9 +60,9 @@ function isSame(one: Buffer, other: Buffer, { most, onAverage }: Tolerance): boo
 }
 
 /**
- * Converts to sRGB. Best when pixels have the size that they shall have: there are more before they are scaled.
+ * Converts pixels to sRGB. Call it after scaling, when there are fewer pixels.
  *
- * @param pixels whose numbers are still those of the profile; their memory may be taken for the result
+ * @param pixels values in the colour space of the profile; their memory may be reused for the result
  */
 export async function toSrgb(pixels: Pixels, profile: Buffer, meaning: ColourMeaning): Promise<Pixels> {
 	if (meaning === 'other') return byProfile(pixels, profile);
@@ -74,7 +74,7 @@ function byProfile(pixels: Pixels, profile: Buffer): Promise<Pixels> {
 	return toPixels(openWithProfile(pixels, profile).toColourspace('srgb'));
 }
 
-/** A grid through all colours, and every number of grey, because curves differ first in the dark. */
+/** A grid through all colours, and every grey, because curves differ most in dark tones. */
 function colours(): Buffer {
 	const side = 255 / cubeStep + 1;
 	const cube = side ** 3;
@@ -89,8 +89,8 @@ function colours(): Buffer {
 }
 
 /**
- * Display P3, in which phones take pictures: the curve of sRGB and wider primaries. So a 3 × 3 matrix between linear numbers is all that
- * a conversion takes (IEC 61966-2-1; SMPTE EG 432-1 for the primaries; the matrix as in CSS Color 4, 17).
+ * Display P3, the colour space of phone photographs: the curve of sRGB and wider primaries. So a conversion takes only a 3 × 3 matrix of
+ * linear values (IEC 61966-2-1; SMPTE EG 432-1 for the primaries; the matrix as in CSS Color 4, 17).
  */
 const matrix = [
 	[1.224940176, -0.224940176, 0],
@@ -98,17 +98,17 @@ const matrix = [
 	[-0.019637555, -0.078636046, 1.0982736],
 ] as const;
 
-/** Linear light of each of the 256 numbers. */
+/** Linear light of each of the 256 values. */
 const linear = Float32Array.from({ length: 256 }, (_, number) => linearLight(number));
 
-/** Steps of linear light for which a number is looked up: the steepest part of the curve has five to a number. */
+/** Steps of linear light in the lookup table: the steepest part of the curve has five steps per value. */
 const steps = 2 ** 14;
 const numbers = Uint8Array.from({ length: steps + 1 }, (_, step) => {
 	const value = step / steps;
 	return Math.round(255 * (value <= 0.0031308 ? value * 12.92 : 1.055 * value ** (1 / 2.4) - 0.055));
 });
 
-/** The number of this much linear light; colours that sRGB does not have end at its edge. */
+/** The value of an amount of linear light; colours outside of sRGB are clipped. */
 function numberOf(light: number): number {
 	if (light <= 0) return 0;
 	return light >= 1 ? 255 : (numbers[(light * steps + 0.5) | 0] as number);

@@ -12,24 +12,24 @@ import { svgOptions } from '../inspect/svg.ts';
 import { isOpaque, onFrames, open, type Pixels, scaled, toPixels } from '../pixels/pixels.ts';
 
 /*
- * Damaged pictures are decided here and nowhere else. The rule: a picture is refused when data is missing or contradicts
- * itself, and accepted when only something beside the pixels is odd.
+ * The only place that decides whether a picture is damaged. A picture is refused if data is missing or contradictory, and accepted if
+ * only data beside the pixels is odd.
  *
- * - `failOn: 'error'` refuses whatever ends early, and PNGs and GIFs whose checks fail. It lets pass what libraries only
- *   warn about, such as a useless colour profile or a wrong checksum on a text chunk.
- * - For JPEG it isn't enough: libjpeg repairs a hole in the data by guessing and calls it a warning. So JPEGs are decoded
- *   with `failOn: 'warning'`, and once more with `'error'` when the warning was one of those that cameras and phones are
- *   known to cause in pictures that are whole.
- * - Damage that leaves valid codes behind (a few flipped bits in a JPEG or WebP) can't be seen by any decoder.
+ * - `failOn: 'error'` refuses files that end early, and PNGs and GIFs whose checks fail. It accepts what libraries only
+ *   warn about, such as an invalid colour profile or a wrong checksum of a text chunk.
+ * - That is not enough for JPEG: libjpeg fills a hole in the data by guessing and only warns. So JPEGs are decoded with
+ *   `failOn: 'warning'`, and once more with `'error'` if the warning is one that cameras and phones are known to cause in intact
+ *   pictures.
+ * - Damage that leaves valid codes behind (a few flipped bits in a JPEG or WebP) cannot be detected by any decoder.
  */
 const harmlessJpegWarnings =
 	/extraneous bytes before marker|Invalid SOS parameters|Inconsistent progression sequence|Unknown Adobe color transform|JFIF major revision|bad ICC marker|Invalid (Exif|crop)/i;
 
 /**
- * Decodes the whole picture, scaled to a size: upright, in sRGB, without metadata. Decoders that can shrink while they
- * load do so. Of an animation it is the first frame.
+ * Decodes the whole picture, scaled to a size: upright, in sRGB, without metadata. Decoders shrink on load if they can. Of an
+ * animation it decodes the first frame.
  *
- * @param colour the colours that the pixels' numbers shall mean, if the picture has a profile of its own
+ * @param colour colour space of the result, if the picture has its own profile
  * @throws PicpipeError of class `corrupt`, `unsupported` or `limit`
  */
 export async function decode(
@@ -74,7 +74,7 @@ async function decodeOnce(
 			const isThere = colour === 'keep' || meaning === 'display-p3';
 			return isThere ? await toPixels(image) : await inDisplayP3(image, profile);
 		}
-		// sharp leaves the pixels of such pictures in P3 unless it is told where they shall end.
+		// sharp leaves such pictures in P3 unless an output profile is given.
 		if (picture.isDeepWithProfile) image = image.withIccProfile('srgb');
 		const pixels = await toPixels(image.toColourspace('srgb'));
 		return profile && meaning ? await toSrgb(pixels, profile, meaning) : pixels;
@@ -95,18 +95,18 @@ function openOriginal(
 		ignoreIcc,
 		...(drawing ? svgOptions : pageOptions(page)),
 	};
-	// A drawing is not scaled: it is drawn at the size asked for.
+	// A drawing is not scaled but rasterised at the requested size.
 	return sharp(drawing?.document ?? file, options);
 }
 
-/** A pipeline that begins with a photograph whose numbers are those of sRGB, and ends wherever the caller wants; whatever is odd about the file fails it. */
+/** A pipeline that begins with a photograph in sRGB, for the caller to continue. Any irregularity of the file makes it fail. */
 export function openPhotograph(file: Buffer, picture: Inspected): Sharp {
 	return openOriginal(file, picture, { failOn: 'warning', ignoreIcc: picture.meaning === 'srgb' }).toColourspace(
 		'srgb',
 	);
 }
 
-/** From the original's own numbers, with 16 bits on the way: through sRGB, colours beyond it would be lost. */
+/** Converts the original's own values with 16 bits per channel; a detour through sRGB would lose colours. */
 async function inDisplayP3(image: Sharp, profile: Buffer): Promise<Pixels> {
 	const deep = image.toColourspace('rgb16').raw({ depth: 'ushort' });
 	const { data, info } = await deep.toBuffer({ resolveWithObject: true });
@@ -125,13 +125,13 @@ export async function decodeFrames(file: Buffer, picture: Inspected, scaling: Sc
 	if (!animation) return decode(file, picture, scaling);
 	try {
 		const options = inputOptions('error', facts.width * facts.height * animation.delay.length);
-		// sharp turns no picture of several pages, so each frame is turned by itself.
+		// sharp does not rotate pictures of several pages, so each frame is rotated separately.
 		const image = sharp(file, { ...options, pages: -1, autoOrient: false }).toColourspace('srgb');
 		const decoded = await toPixels(image, animation);
-		// Decoders of animations always give alpha, which steps would carry along.
+		// Decoders of animations always return alpha, which every step would have to process.
 		const frames = isOpaque(decoded) ? await toPixels(open(decoded).removeAlpha(), animation) : decoded;
 		const upright =
-			facts.orientation === 1 ? frames : await onFrames(frames, (frame) => turn(frame, facts.orientation));
+			facts.orientation === 1 ? frames : await onFrames(frames, (frame) => rotate(frame, facts.orientation));
 		const isScaled = upright.width !== scaling.width || upright.height !== scaling.height;
 		return isScaled ? await scaled(upright, scaling) : upright;
 	} catch (error) {
@@ -139,8 +139,8 @@ export async function decodeFrames(file: Buffer, picture: Inspected, scaling: Sc
 	}
 }
 
-/** What has to be done to pixels of each EXIF orientation (EXIF 2.32, 4.6.4.A); sharp mirrors before it rotates. */
-const turns: Readonly<Record<number, { readonly isMirrored: boolean; readonly angle: number }>> = {
+/** Mirroring and rotation for each EXIF orientation (EXIF 2.32, 4.6.4.A); sharp mirrors before it rotates. */
+const rotations: Readonly<Record<number, { readonly isMirrored: boolean; readonly angle: number }>> = {
 	2: { isMirrored: true, angle: 0 },
 	3: { isMirrored: false, angle: 180 },
 	4: { isMirrored: true, angle: 180 },
@@ -150,28 +150,28 @@ const turns: Readonly<Record<number, { readonly isMirrored: boolean; readonly an
 	8: { isMirrored: false, angle: 270 },
 };
 
-async function turn(frame: Pixels, orientation: number): Promise<Pixels> {
-	const { isMirrored = false, angle = 0 } = turns[orientation] ?? {};
+async function rotate(frame: Pixels, orientation: number): Promise<Pixels> {
+	const { isMirrored = false, angle = 0 } = rotations[orientation] ?? {};
 	return toPixels(open(frame).flop(isMirrored).rotate(angle));
 }
 
-/** Side at which a drawn logo is drawn, pixels: a quarter of a picture of 4,000 pixels, in 4 MB. */
-const drawnSide = 1_024;
+/** Larger side in pixels at which a vector logo is rasterised: a quarter of a picture of 4,000 pixels, in 4 MB. */
+const rasterSide = 1_024;
 
-/** A drawing has no size of its own, and operations scale it anyway. */
-function drawnAsset({ width, height }: Size): Size {
-	const scale = drawnSide / Math.max(width, height);
+/** The raster size of a vector logo, which operations scale anyway. */
+function rasterisedAsset({ width, height }: Size): Size {
+	const scale = rasterSide / Math.max(width, height);
 	return { width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale)) };
 }
 
 /**
- * Decodes a picture that operations lay over others, such as a logo. It is decoded like an original: whole, upright, in sRGB.
+ * Decodes a picture that operations lay over others, such as a logo. The whole picture is decoded like an original: upright and in sRGB.
  *
- * @param picture what `inspect` said about it, within the limits
+ * @param picture the result of `inspect`, within the limits
  * @throws PicpipeError of class `corrupt`, `unsupported` or `limit`
  */
 export async function decodeAsset(file: Buffer, picture: Inspected): Promise<Asset> {
-	const { width, height } = picture.drawing ? drawnAsset(picture.facts) : picture.facts;
+	const { width, height } = picture.drawing ? rasterisedAsset(picture.facts) : picture.facts;
 	const pixels = await decode(file, picture, { width, height, kernel: 'lanczos3' });
 	if (pixels.channels === 4) return { data: pixels.data, width, height };
 	return { data: await open(pixels).ensureAlpha().raw().toBuffer(), width, height };

@@ -10,7 +10,7 @@ import { webp } from './webp.ts';
 
 const names = ['avif', 'webp', 'jpeg', 'png', 'gif'] as const;
 type Name = (typeof names)[number];
-/** Those that can hold all of 8 bits a channel. GIF has no more than 256 colours. */
+/** Formats that hold all 8 bits per channel; GIF has at most 256 colours. */
 const losslessNames = ['png', 'webp'] as const satisfies readonly Name[];
 const byName: Readonly<Record<Name, Encoder>> = {
 	avif: avif as Encoder,
@@ -26,23 +26,21 @@ const schema = z
 			.array(z.enum(names))
 			.min(1, 'expected at least one format')
 			.default(['avif', 'webp', 'jpeg', 'png'])
-			// A set has one spelling, and so one digest.
+			// A set has one spelling and so one digest.
 			.overwrite((formats) => names.filter((name) => formats.includes(name)))
-			.describe(
-				'Formats that may be chosen: those that all who will see the picture can show. Their order has no meaning.',
-			),
+			.describe('Formats to choose from: those that every viewer supports. Their order has no effect.'),
 		ssim: ssimTarget
 			.optional()
 			.describe(
-				'For formats that lose something: take the lowest quality that is so similar to what was encoded, instead of the default of the format.',
+				'Similarity target for lossy formats: the lowest quality that reaches it replaces the default quality of the format.',
 			),
 		lossless: z
 			.literal(true)
 			.optional()
-			.describe('Lose nothing: animations become WebP, everything else PNG, or WebP where PNG is not allowed.'),
+			.describe('Lossless only: animations become WebP, everything else PNG, or WebP if PNG is not in `formats`.'),
 	})
 	.refine(({ formats, lossless }) => !lossless || losslessNames.some((name) => formats.includes(name)), {
-		error: 'expected png or webp among them because lossless is true',
+		error: 'expected png or webp among the formats because lossless is true',
 		path: ['formats'],
 	})
 	.refine(({ ssim, lossless }) => !lossless || ssim === undefined, {
@@ -60,7 +58,7 @@ interface Preference {
 	readonly options?: Readonly<Record<string, unknown>>;
 }
 
-/** Sharp edges and flat areas: without loss they are smaller than with it, and where loss can't be helped, colours stay whole. */
+/** Drawings have sharp edges and flat areas: lossless files are smaller than lossy ones, and lossy ones keep the full colour resolution. */
 const forDrawings: readonly Preference[] = [
 	{ name: 'webp', options: { lossless: true } },
 	{ name: 'png', options: { compressionLevel: 9 } },
@@ -68,7 +66,7 @@ const forDrawings: readonly Preference[] = [
 	{ name: 'jpeg', options: { quality: 90, chromaSubsampling: '4:4:4' } },
 	{ name: 'gif' },
 ];
-/** The smallest first. */
+/** Smallest files first. */
 const forPhotographs: readonly Preference[] = [
 	{ name: 'avif' },
 	{ name: 'webp' },
@@ -78,13 +76,13 @@ const forPhotographs: readonly Preference[] = [
 ];
 const forAnimations: readonly Preference[] = [{ name: 'webp' }, { name: 'gif' }];
 
-/** Every program reads PNG; it has no animation. */
+/** Every program reads PNG, which has no animation. */
 const forLossless: readonly Preference[] = [
 	{ name: 'png', options: { compressionLevel: 9 } },
 	{ name: 'webp', options: { lossless: true } },
 ];
 
-/** Best first; what can't hold the picture only when nothing else is allowed. */
+/** Best first. Formats that cannot hold the picture come last. */
 function preferences({ isAnimated, isDrawing, isTransparent }: Content): readonly Preference[] {
 	const still = isDrawing ? forDrawings : forPhotographs;
 	const opaque = still.filter(({ name }) => name !== 'jpeg');
@@ -108,19 +106,19 @@ function candidate({ name, options = {} }: Preference, ssim: number | undefined)
 
 export const auto: Chooser<AutoOptions> = {
 	name: 'auto',
-	doc: 'One of several formats, chosen by what is in the picture. Animations become WebP or GIF. Drawings, screenshots and text become lossless WebP or PNG, photographs AVIF, WebP or JPEG, in this order; what is transparent never becomes JPEG, unless nothing else is allowed.',
+	doc: 'Chooses a format by the content of the picture. Animations become WebP or GIF. Drawings, screenshots and text become lossless WebP or PNG. Photographs become AVIF, WebP or JPEG, in this order. Transparent pictures become JPEG only if `formats` allows nothing else.',
 	schema: schema as z.ZodType<AutoOptions>,
 
 	encoders: (options) => allowedBy(options).map((name) => byName[name]),
 
-	// Those among the animated formats that are allowed.
+	// An animated format has to be allowed.
 	keepsAnimation: (options) => forAnimations.some(({ name }) => allowedBy(options).includes(name)),
 
 	choose({ formats, ssim, lossless }, content) {
 		const all = lossless ? losslessPreferences(content) : preferences(content);
 		const allowed = all.filter(({ name }) => formats.includes(name));
 		const best = allowed.find(({ name }) => holds(byName[name], content)) ?? allowed[0];
-		// The schema asks for a format, and each is among the preferences.
+		// The schema requires a format, and each of them is among the preferences.
 		if (!best) throw new TypeError('Expected at least one format.');
 		return candidate(best, ssim);
 	},

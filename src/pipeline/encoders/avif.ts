@@ -10,7 +10,7 @@ const schema = z
 		effort: integer(0, 9)
 			.default(3)
 			.describe(
-				'CPU time spent on a smaller file: 0 takes a seventh of the time for a tenth more bytes, 4 takes four times as long for a twentieth less.',
+				'CPU time spent on a smaller file: 0 takes a seventh of the time for 10% more bytes, 4 takes four times as long for 5% fewer.',
 			),
 		lossless: losslessOption,
 		chromaSubsampling,
@@ -20,7 +20,7 @@ type AvifOptions = z.infer<typeof schema>;
 
 export const avif: Encoder<AvifOptions> = {
 	name: 'avif',
-	doc: 'AVIF: about half of WebP in bytes, with transparency; about four times the CPU time.',
+	doc: 'AVIF: half the bytes of WebP at about four times the CPU time; supports transparency.',
 	type: 'image/avif',
 	extension: 'avif',
 	maximumSide: 16_384,

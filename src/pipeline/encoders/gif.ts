@@ -4,8 +4,8 @@ import type { Encoder } from './encoder.ts';
 import { animated, colours, dither, timingOf } from './options.ts';
 
 const schema = z.strictObject({
-	colours: colours.describe('Most colours, full transparency is one of them.'),
-	effort: integer(1, 10).default(7).describe('CPU time spent on better colours: 1 is fastest.'),
+	colours: colours.describe('Maximum number of colours, including transparency.'),
+	effort: integer(1, 10).default(7).describe('CPU time spent on better colours; 1 is fastest.'),
 	dither,
 	animated,
 });
@@ -13,7 +13,7 @@ type GifOptions = z.infer<typeof schema>;
 
 export const gif: Encoder<GifOptions> = {
 	name: 'gif',
-	doc: 'GIF: animation, at most 256 colours, a pixel is transparent or not; large. Shown by everything, mail programs too.',
+	doc: 'GIF: animation, at most 256 colours, and pixels that are either opaque or transparent. Large files that every program shows, mail clients included.',
 	type: 'image/gif',
 	extension: 'gif',
 	maximumSide: 65_535,

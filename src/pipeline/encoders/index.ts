@@ -9,7 +9,7 @@ import { webp } from './webp.ts';
 
 export type { Chooser, Encoder, EncoderChoice } from './encoder.ts';
 
-/** Every encoder that a recipe may name, in the order that reference pages show them. */
+/** Every encoder that a recipe may name, in the order of the reference pages. */
 export const encoders: readonly (Encoder | Chooser)[] = [webp, avif, jpeg, png, gif, tiff, auto];
 
 const byName = new Map(encoders.map((encoder) => [encoder.name, encoder]));
@@ -18,17 +18,17 @@ export function findEncoder(name: string): Encoder | Chooser | undefined {
 	return byName.get(name);
 }
 
-/** Does it choose an encoder, instead of being one? */
+/** Does it choose an encoder instead of being one? */
 export function isChooser(encoder: Encoder | Chooser): encoder is Chooser {
 	return 'choose' in encoder;
 }
 
-/** Whether an animation stays one. */
+/** Whether the result stays animated. */
 export function keepsAnimation(encoder: Encoder | Chooser, options: unknown): boolean {
 	return encoder.keepsAnimation?.(options) ?? false;
 }
 
-/** The encoders that may come into it. */
+/** The encoders that may write the file. */
 export function encodersOf(encoder: Encoder | Chooser, options: unknown): readonly Encoder[] {
 	return isChooser(encoder) ? encoder.encoders(options) : [encoder];
 }

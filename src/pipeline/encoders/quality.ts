@@ -1,26 +1,26 @@
 import * as z from 'zod';
 import { integer, number } from '../../operations/options.ts';
 
-/** What a quality is for, similar enough or small enough, and between which it is looked for: 1 and 100 unless they are given. */
+/** A goal for the quality, a similarity or a size, and the range to search: 1 to 100 by default. */
 export type QualityTarget = (
 	| { readonly ssim: number }
 	| {
 			readonly maxBytes: number;
-			/** Where nothing fits the smallest is taken, and nothing refused. */
+			/** Take the smallest file instead of failing if none fits. */
 			readonly orSmallest?: boolean | undefined;
 	  }
 ) & {
 	readonly min?: number | undefined;
 	readonly max?: number | undefined;
 };
-/** A number from 1 to 100, or a target for which the number is looked for. */
+/** A number from 1 to 100, or a target that the number is searched for. */
 export type Quality = number | QualityTarget;
 
-/** Below a half a picture can't be recognised, and from here to 1 no lossy encoder comes. */
+/** Below one half a picture is unrecognisable, and no lossy encoder gets closer to 1 than this. */
 export const ssimTarget = number(0.5, 0.9999);
 
 const error =
-	'expected an integer from 1 to 100, { ssim: 0.5 to 0.9999 } or { maxBytes: 100 to 1000000000 }, both perhaps with min and max from 1 to 100, the latter with orSmallest: true or false';
+	'expected an integer from 1 to 100, { ssim: 0.5 to 0.9999 } or { maxBytes: 100 to 1000000000 }, optionally with min, max and orSmallest';
 
 const bounds = { min: integer(1, 100).optional(), max: integer(1, 100).optional() };
 
@@ -28,7 +28,7 @@ function isInOrder(quality: Quality): boolean {
 	return typeof quality === 'number' || (quality.min ?? 1) <= (quality.max ?? 100);
 }
 
-/** The option `quality` of an encoder that can lose something. */
+/** The option `quality` of lossy encoders. */
 export function quality(fallback: number) {
 	return z
 		.union(
@@ -42,44 +42,44 @@ export function quality(fallback: number) {
 		.refine(isInOrder, { error })
 		.default(fallback)
 		.describe(
-			'1 is smallest, 100 is best. Or what it is for: `{ ssim: 0.98 }` takes the lowest that is so similar to what was encoded, `{ maxBytes: 60000 }` the highest that fits; with `min` and `max` none beyond those. Where not even the lowest fits, the picture fails, or with `orSmallest: true` is that one.',
+			'From 1 (smallest) to 100 (best), or a target: `{ ssim: 0.98 }` or `{ maxBytes: 60000 }`, with `min`, `max` and `orSmallest`.',
 		);
 }
 
-/** The target among an encoder's options; undefined when the quality is a number, or there is none. */
+/** The target among the options of an encoder; undefined if the quality is a number or absent. */
 export function targetOf(options: unknown): QualityTarget | undefined {
 	const { quality } = options as { readonly quality?: Quality };
 	return typeof quality === 'object' ? quality : undefined;
 }
 
-/** For encoders: a target has become a number before they are asked. */
+/** The quality as a number, for encoders: the search replaces a target before they run. */
 export function fixed(quality: Quality): number {
 	if (typeof quality !== 'number') throw new TypeError('Expected a quality that has been found.');
 	return quality;
 }
 
-/** A rule for schemas: without loss there is nothing to look for. */
+/** A rule for schemas: a lossless file has no quality to search for. */
 export function isSearchable({ quality, lossless }: { quality: Quality; lossless: boolean }): boolean {
 	return typeof quality === 'number' || !lossless;
 }
 export const notSearchable = { error: 'expected a number because lossless is true', path: ['quality'] };
 
-/** One try at a quality. */
+/** The result of encoding at one quality. */
 export interface QualityAttempt {
 	/** 1 to 100. */
 	readonly quality: number;
 	readonly bytes: number;
-	/** Similarity to what was encoded. */
+	/** Similarity to the pixels that were encoded. */
 	ssim(): Promise<number>;
 }
 
 /**
- * Looks for the quality that fulfils a target: the lowest that is similar enough, or the highest that is small enough. Both grow
- * with the quality, nearly always, so the range is halved with each try and 7 tries decide among 100; where an encoder breaks the
- * rule, the result fulfils the target all the same and is only not the best. With `orSmallest` the highest quality is tried
- * first, which makes it 8 at most: whoever takes the smallest has a limit and no aim, and mostly it is far away.
+ * Searches for the quality that meets a target: the lowest that is similar enough, or the highest that is small enough. Similarity and
+ * size nearly always grow with the quality, so a binary search takes 7 tries. If an encoder breaks this rule, the result still meets
+ * the target but may not be the best. With `orSmallest` the highest quality is tried first, because such a limit is usually far
+ * away; that makes 8 tries at most.
  *
- * @returns the best attempt that fulfils the target, or else `isMet: false` and the nearest: the one of the highest or the lowest quality
+ * @returns the best attempt that meets the target; otherwise `isMet: false` and the closest one, of the highest or lowest quality
  */
 export async function searchQuality<A extends QualityAttempt>(
 	target: QualityTarget,

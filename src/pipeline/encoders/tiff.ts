@@ -5,20 +5,18 @@ const schema = z.strictObject({
 	compression: z
 		.enum(['lzw', 'deflate', 'none'])
 		.default('lzw')
-		.describe(
-			'None of them loses anything: `lzw` is read by every program, `deflate` is 7 percent smaller for twice the time.',
-		),
+		.describe('Lossless compression: every program reads `lzw`; `deflate` is 7% smaller at twice the time.'),
 });
 type TiffOptions = z.infer<typeof schema>;
 
 export const tiff: Encoder<TiffOptions> = {
 	name: 'tiff',
-	doc: 'TIFF: every pixel as it is, with transparency, for print and archives. Few browsers show it.',
+	doc: 'TIFF: lossless, with transparency, for print and archives. Few browsers show it.',
 	type: 'image/tiff',
 	extension: 'tiff',
-	// Far below the format's 32 bits: as for PNG.
+	// Far below the format's 32 bits, as for PNG.
 	maximumSide: 1_000_000,
 	schema: schema as z.ZodType<TiffOptions>,
-	// Differences of neighbours pack better than colours.
+	// Differences between neighbours compress better than colours.
 	apply: (image, { compression }) => image.tiff({ compression, predictor: 'horizontal' }),
 };

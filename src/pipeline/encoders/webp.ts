@@ -7,13 +7,13 @@ import { fixed, isSearchable, notSearchable, quality } from './quality.ts';
 const schema = z
 	.strictObject({
 		quality: quality(80),
-		effort: integer(0, 6).default(4).describe('CPU time spent on a smaller file: 0 is fastest.'),
+		effort: integer(0, 6).default(4).describe('CPU time spent on a smaller file; 0 is fastest.'),
 		lossless: losslessOption,
 		nearLossless: z
 			.boolean()
 			.default(false)
 			.describe(
-				'Lossless after pixels were changed a little so that they pack better, the more the lower the quality. For drawings and screenshots.',
+				'Adjust pixels slightly before lossless compression, more so at a lower `quality`. For drawings and screenshots.',
 			),
 		animated,
 		smartSubsample: z.boolean().default(false).describe('Keep sharp edges between colours; slower.'),
@@ -27,7 +27,7 @@ type WebpOptions = z.infer<typeof schema>;
 
 export const webp: Encoder<WebpOptions> = {
 	name: 'webp',
-	doc: 'WebP: small, with transparency and animation, shown by every browser since 2020.',
+	doc: 'WebP: small, with transparency and animation; supported by every browser since 2020.',
 	type: 'image/webp',
 	extension: 'webp',
 	maximumSide: 16_383,

@@ -1,21 +1,21 @@
 import { type ErrorCode, PicpipeError } from '../../errors.ts';
 
-/** Where sharp was when it threw: reading the original's header or pixels, or working on pixels already decoded. */
+/** The stage at which sharp failed: reading the header of the original, decoding it, or working on decoded pixels. */
 export type Stage = 'inspect' | 'decode' | 'work';
 
 interface Rule {
-	/** Found in the message of sharp, libvips or the codec library. */
+	/** Matches the message of sharp, libvips or the codec library. */
 	readonly pattern: RegExp;
 	readonly code: ErrorCode;
 	readonly sentence: string;
 }
 
-/** The first rule that matches decides. Seen in sharp 0.35 with libvips 8.18. */
+/** The first matching rule decides. Messages of sharp 0.35 with libvips 8.18. */
 const rules: readonly Rule[] = [
 	{
 		pattern: /too large for the (\w+) format|parameter width not set|image too wide or (high|tall)/i,
 		code: 'output-too-large',
-		sentence: 'A variant would be larger than its format allows.',
+		sentence: 'A variant would exceed the size limit of its format.',
 	},
 	{
 		pattern:
@@ -26,13 +26,13 @@ const rules: readonly Rule[] = [
 	{
 		pattern: /out of memory|cannot allocate|unable to allocate|std::bad_alloc|insufficient memory/i,
 		code: 'internal',
-		sentence: 'There was not enough memory for the picture.',
+		sentence: 'There is not enough memory for the picture.',
 	},
 	{
-		// glib and libvips, where a thread or a file can't be had.
+		// glib and libvips, if no thread or file can be opened.
 		pattern: /creating thread|create thread|temporarily unavailable|too many open files/i,
 		code: 'internal',
-		sentence: 'The system had no room for another thread or file.',
+		sentence: 'The system cannot open another thread or file.',
 	},
 	{
 		pattern: /bad dimensions|zero-sized image/i,
@@ -48,20 +48,20 @@ const rules: readonly Rule[] = [
 		pattern:
 			/unsupported (jpeg process|marker|codec|feature|compression|image type|bit depth|color|photometric)|not (been )?configured|no decoding plugin|compression scheme .* not|arithmetic coding|not implemented/i,
 		code: 'unsupported-feature',
-		sentence: 'The picture is compressed or laid out in a way that is not supported.',
+		sentence: 'The compression or layout of the picture is not supported.',
 	},
 ];
 
-/** What to say about a file that stops too early. */
-export const endsEarly = 'The picture ends too early: a part of the file is missing.';
+/** The detail for a file that ends too early. */
+export const endsEarly = 'The picture ends too early: part of the file is missing.';
 
-/** Words of the codec libraries for a file that stops too early. */
+/** Messages of the codec libraries for a file that ends too early. */
 const endsEarlyWords =
 	/premature end|unexpected end|not enough data|end of (file|data|stream)|bad seek|too short|read error/i;
 
 /**
- * The one place that turns an error of sharp into ours. What no rule knows is the picture's fault while it is being
- * decoded, because nothing else can go wrong there, and ours afterwards.
+ * The only place that converts errors of sharp. An error without a rule is the picture's fault while it is decoded, because nothing
+ * else can go wrong there, and an internal error afterwards.
  */
 export function classifyError(error: unknown, stage: Stage, step: string): PicpipeError {
 	if (error instanceof PicpipeError) return error;
@@ -76,6 +76,7 @@ export function classifyError(error: unknown, stage: Stage, step: string): Picpi
 	);
 }
 
+/** An error about a damaged picture. */
 export function corrupt(sentence: string, step: string, cause?: unknown): PicpipeError {
 	return new PicpipeError('corrupt-picture', sentence, { cause, step });
 }

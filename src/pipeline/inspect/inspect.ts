@@ -13,36 +13,36 @@ import { readHeader } from './sharp-input.ts';
 import { type InputFormat, inputFormats, sniffFormat } from './sniff.ts';
 import { type Drawing, drawnSize, readSvg, svgOptions } from './svg.ts';
 
-/** A picture whose header was read and is within the limits. */
+/** A picture whose header is within the limits. */
 export interface Inspected {
 	readonly facts: Facts;
-	/** Pixels that will be decoded, in millions: what it costs in memory. */
+	/** Pixels to decode, in millions: the cost in memory. */
 	readonly megapixels: number;
 	readonly format: InputFormat;
-	/** The page that all of this is about, counted from 1. */
+	/** The page that this describes, counted from 1. */
 	readonly page: number;
-	/** Pages that a recipe can choose from; 1 where the format has none. */
+	/** Pages that a recipe can choose from; 1 if the format has none. */
 	readonly pages: number;
-	/** 16 bits a channel and an embedded colour profile: sharp converts those through P3. */
+	/** 16 bits per channel and an embedded colour profile: sharp converts these through P3. */
 	readonly isDeepWithProfile: boolean;
-	/** Absent for what has a single frame, and for collections, of which the first picture is taken. */
+	/** Absent for a single frame, and for collections, of which the first picture is used. */
 	readonly animation?: Animation | undefined;
-	/** The EXIF block as it stands in the file. */
+	/** The EXIF block as stored in the file. */
 	readonly exif?: Buffer | undefined;
-	/** The XMP packet as it stands in the file. */
+	/** The XMP packet as stored in the file. */
 	readonly xmp?: Buffer | undefined;
-	/** Its own RGB profile; the colours of animations are always converted. */
+	/** The picture's own RGB profile; animations are always converted. */
 	readonly profile?: Buffer | undefined;
-	/** What the profile's numbers mean, whatever it is called, where they have 8 bits a channel. */
+	/** The colour space that the profile is equivalent to, for 8 bits per channel. */
 	readonly meaning?: ColourMeaning | undefined;
-	/** It is not to be turned as its EXIF says, and all of this is about how it lies in the file. */
+	/** The picture stays as stored, without rotation by EXIF, and all properties describe it that way. */
 	readonly isAsStored?: boolean;
-	/** Of an SVG: what may be drawn of it, instead of the file. */
+	/** The checked SVG, which is drawn instead of the file. */
 	readonly drawing?: Drawing | undefined;
 }
 
 /**
- * Reads the header and checks it. Milliseconds and next to no memory, whatever the header declares.
+ * Reads and checks the header, in milliseconds and with little memory, whatever the header declares.
  *
  * @throws PicpipeError of class `unsupported`, `corrupt` or `limit`
  */
@@ -50,7 +50,7 @@ export async function inspect(file: Buffer, limits: PictureLimits): Promise<Insp
 	const format = sniffFormat(file);
 	if (format === 'svg' && limits.svg) return inspectSvg(file, { ...limits, svg: limits.svg });
 	if (!format || format === 'svg') {
-		const received = format ? `an SVG, which is taken where ${svgSetting} is true` : 'something else';
+		const received = format ? `an SVG, which requires ${svgSetting} to be true` : 'something else';
 		throw new PicpipeError(
 			'unsupported-type',
 			`Expected a picture of type ${inputFormats.join(', ')} but received ${received}.`,
@@ -64,7 +64,7 @@ export async function inspect(file: Buffer, limits: PictureLimits): Promise<Insp
 }
 
 /**
- * Another page of a picture that has pages. Each has a size and colours of its own.
+ * Inspects another page of a picture. Each page has its own size and colours.
  *
  * @param page counted from 1
  * @throws PicpipeError `no-such-page`; otherwise as `inspect`
@@ -86,7 +86,7 @@ export async function inspectFurther(
 
 async function inspectPage(file: Buffer, format: InputFormat, page: number, limits: PictureLimits): Promise<Inspected> {
 	const metadata = (format === 'jpeg' && readJpegHeader(file)) || (await readHeader(file, pageOptions(page)));
-	// The decoder of HEIC turns pictures as the file's own boxes say, and so does the header; EXIF has no say (ISO 23008-12, 6.5.10).
+	// HEIC is rotated by the file's own boxes, in the header and in the decoder; EXIF does not count (ISO 23008-12, 6.5.10).
 	const { width, height } = format === 'heic' ? metadata : metadata.autoOrient;
 	const frames = metadata.pages ?? 1;
 	if (!width || !height) throw corrupt('The picture has no width or no height.', 'inspect');
@@ -117,13 +117,13 @@ async function inspectPage(file: Buffer, format: InputFormat, page: number, limi
 	};
 }
 
-/** The same picture as it lies in the file, whatever its EXIF says. */
+/** The same picture as stored in the file, without rotation by EXIF. */
 export function asStored(picture: Inspected): Inspected {
 	const { facts } = picture;
 	return { ...picture, isAsStored: true, facts: { ...facts, ...storedSize(facts, facts.orientation), orientation: 1 } };
 }
 
-/** How sharp, which counts from 0, is told of a page. */
+/** sharp's options for a page; sharp counts from 0. */
 export function pageOptions(page: number): SharpOptions {
 	return page > 1 ? { page: page - 1 } : {};
 }
@@ -147,17 +147,17 @@ async function inspectSvg(
 	};
 }
 
-/** libpng calls sizes near 2³¹ an error without saying which; the header's place is fixed (PNG 1.2, 4.1.1). */
+/** libpng reports sizes near 2³¹ as an unspecific error, so they are checked here; the place of the header is fixed (PNG 1.2, 4.1.1). */
 function refuseHugePng(file: Buffer, limits: PictureLimits): void {
 	if (file.length < 24) return;
 	const [width, height] = [file.readUInt32BE(16), file.readUInt32BE(20)];
 	if (file.toString('latin1', 12, 16) === 'IHDR') checkLimits({ width, height, frames: 1, decoded: 1 }, limits);
 }
 
-/** Milliseconds that a frame is shown of which the file doesn't say it: what browsers take. */
+/** Duration in milliseconds of frames without one, as in browsers. */
 const usualDelay = 100;
 
-/** The pages of a TIFF and the pictures of an AVIF are no animation: only the first is decoded. */
+/** Pages of a TIFF and pictures of an AVIF are no animation: only the first is decoded. */
 function animationOf(format: InputFormat, { pages = 1, delay, loop = 0 }: Header): Animation | undefined {
 	if (pages < 2 || (format !== 'gif' && format !== 'webp')) return undefined;
 	return { delay: Array.from({ length: pages }, (_, index) => delay?.[index] ?? usualDelay), loop };
@@ -168,8 +168,8 @@ const gifExtension = 0x21;
 const gifImage = 0x2c;
 
 /**
- * Does a GIF end within one of its blocks? libnsgif takes the frames that it finds up to there, so that of a file which was cut an
- * animation with a broken or missing end is left. A missing trailer alone is no damage, and neither is what follows it.
+ * Does a GIF end within one of its blocks? libnsgif accepts the frames before that, which would turn a truncated file into an
+ * animation with a broken or missing end. A missing trailer or data after it is no damage.
  */
 function endsWithinGifBlock(file: Buffer): boolean {
 	if (file.length < 13) return true;
@@ -178,10 +178,10 @@ function endsWithinGifBlock(file: Buffer): boolean {
 		if (at > file.length) return true;
 		const marker = file[at];
 		if (marker === gifExtension) at += 2;
-		// A descriptor of 10 bytes, colours of its own, and a byte before the data.
+		// A descriptor of 10 bytes, a local colour table, and a byte before the data.
 		else if (marker === gifImage) at += 11 + colourTable(file[at + 9] ?? 0);
 		else return false;
-		// Data in pieces, each with its length before it; one of no length ends it.
+		// Data in sub-blocks, each preceded by its length; an empty one ends it.
 		for (let length = file[at]; length !== 0; length = file[at]) {
 			if (length === undefined) return true;
 			at += 1 + length;
@@ -190,7 +190,7 @@ function endsWithinGifBlock(file: Buffer): boolean {
 	}
 }
 
-/** Bytes of a table of colours that follows these flags. */
+/** Bytes of the colour table that these flags announce. */
 function colourTable(flags: number): number {
 	return flags & 0x80 ? 3 * 2 ** ((flags & 7) + 1) : 0;
 }

@@ -1,7 +1,7 @@
 import type { Metadata } from 'sharp';
 import { readExifBlock } from '../metadata/exif-block.ts';
 
-/** What is asked of a header. */
+/** The properties of a header that are used. */
 export type Header = Pick<
 	Metadata,
 	'width' | 'height' | 'autoOrient' | 'pages' | 'hasAlpha' | 'orientation' | 'space' | 'depth' | 'hasProfile'
@@ -9,32 +9,32 @@ export type Header = Pick<
 	Partial<Pick<Metadata, 'exif' | 'xmp' | 'icc' | 'delay' | 'loop'>>;
 
 /*
- * Markers of JPEG (ITU-T T.81, table B.1), and what is told apart by the names that segments begin with: EXIF (EXIF 2.32, 4.7.2), XMP (its
+ * Markers of JPEG (ITU-T T.81, table B.1), and the names at the start of segments: EXIF (EXIF 2.32, 4.7.2), XMP (its
  * specification part 3, 1.1.3), ICC profiles (ICC.1:2022, annex B.4), JFIF, and Adobe's.
  */
 const startOfImage = 0xffd8;
 const startOfScan = 0xda;
 /** Baseline, extended and progressive, each with Huffman codes: what libjpeg reads. */
 const frames = [0xc0, 0xc1, 0xc2];
-/** Further kinds of frames, and what has no length: in a header none is usual. */
+/** Other kinds of frames, and markers without a length, which are unusual in a header. */
 const unusual = [0xc3, 0xc5, 0xc6, 0xc7, 0xc8, 0xc9, 0xca, 0xcb, 0xcd, 0xce, 0xcf, 0x01, 0xff, 0x00];
 const [jfif, app1, app2, adobe] = [0xe0, 0xe1, 0xe2, 0xee];
 const exifName = 'Exif\0\0';
 const xmpName = 'http://ns.adobe.com/xap/1.0/\0';
 const iccName = 'ICC_PROFILE\0';
-/** Of the number of a piece of a profile, and of how many there are. */
+/** Bytes for the number of a profile chunk and the count of chunks. */
 const iccCounts = 2;
 const orientationTag = 0x0112;
 const orientations = [1, 2, 3, 4, 5, 6, 7, 8];
-/** In Adobe's segment: how colours were turned into other ones. */
+/** Place of the colour transform in Adobe's segment. */
 const adobeTransformAt = 11;
 const yCbCr = 1;
 
 /**
- * What a JPEG as cameras and programs write it says about itself: the same as sharp says, in a fiftieth of the time, which for a thumb is one part in
- * fifty of all (docs/benchmarks.md).
+ * Reads the header of a JPEG as cameras and programs write it. The result is the same as sharp's in a fiftieth of the time, which saves two percent of
+ * the time of a thumbnail (docs/benchmarks.md).
  *
- * @returns undefined where anything is out of the ordinary: then the decoder's own word counts
+ * @returns undefined if anything is unusual; then sharp reads the header
  */
 export function readJpegHeader(file: Buffer): Header | undefined {
 	if (file.length < 4 || file.readUInt16BE(0) !== startOfImage) return undefined;
@@ -65,7 +65,7 @@ export function readJpegHeader(file: Buffer): Header | undefined {
 			else if (isNamed(segment, xmpName) && !xmp) xmp = segment.subarray(xmpName.length);
 			else return undefined;
 		} else if (marker === app2) {
-			// Anything else belongs to several pictures in one file, such as those with a gain map.
+			// Other segments belong to files of several pictures, such as those with a gain map.
 			if (!isNamed(segment, iccName) || segment[iccName.length] !== profile.length + 1) return undefined;
 			profile.push(segment);
 		} else if (marker === adobe) {
@@ -78,7 +78,7 @@ export function readJpegHeader(file: Buffer): Header | undefined {
 	const block = exif && readExifBlock(exif);
 	const orientation = block?.image.number(orientationTag);
 	if (!space || (exif && !block)) return undefined;
-	// libexif reads numbers of more types than are read here.
+	// libexif reads more number types than this file does.
 	if (orientation === undefined ? block?.image.has(orientationTag) : !orientations.includes(orientation))
 		return undefined;
 	const [height, width] = [frame.readUInt16BE(1), frame.readUInt16BE(3)];
@@ -105,7 +105,7 @@ function isNamed(segment: Buffer, name: string): boolean {
 	return segment.toString('latin1', 0, name.length) === name;
 }
 
-/** 8 bits, and grey or what libjpeg takes for YCbCr; undefined for anything else. */
+/** The colour space for 8 bits, grey or YCbCr as libjpeg detects it; undefined otherwise. */
 function spaceOf(frame: Buffer, isJfif: boolean, transform: number | undefined): 'b-w' | 'srgb' | undefined {
 	const [bits, components] = [frame[0], frame[5]];
 	if (bits !== 8 || components === undefined || frame.length !== 6 + 3 * components) return undefined;

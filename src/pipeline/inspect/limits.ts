@@ -1,6 +1,6 @@
 import { PicpipeError } from '../../errors.ts';
 
-/** What a picture may be; checked against its header before a pixel is decoded. */
+/** Limits on pictures, checked against the header before a pixel is decoded. */
 export interface PictureLimits {
 	/** Million pixels: width × height × frames. */
 	readonly maxMegapixels: number;
@@ -8,17 +8,17 @@ export interface PictureLimits {
 	readonly maxDimension: number;
 	/** Frames or pages. */
 	readonly maxFrames: number;
-	/** Absent where SVG is not taken. */
+	/** Absent if SVG is not accepted. */
 	readonly svg?: SvgLimits | undefined;
 }
 
-/** What a picture says that it is. */
+/** Size that a header declares. */
 export interface Declared {
 	readonly width: number;
 	readonly height: number;
 	/** Frames or pages in the file. */
 	readonly frames: number;
-	/** Of which so many are decoded. */
+	/** Frames or pages to decode. */
 	readonly decoded: number;
 }
 
@@ -42,17 +42,17 @@ export function checkLimits({ width, height, frames, decoded }: Declared, limits
 	}
 }
 
-/** How much an SVG may hold. */
+/** Limits on SVGs. */
 export interface SvgLimits {
 	/** Bytes. */
 	readonly maxBytes: number;
 	readonly maxElements: number;
 }
 
-/** The setting without which no SVG is taken, for sentences. */
+/** The setting that enables SVG, for messages. */
 export const svgSetting = 'PICPIPE_SVG';
 
-/** The limits of an installation; undefined where it takes no SVG. */
+/** The limits from the settings; undefined if SVG is not accepted. */
 export function svgLimitsOf(settings: {
 	readonly svg: boolean;
 	readonly maxSvgBytes: number;

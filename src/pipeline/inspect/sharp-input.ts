@@ -1,9 +1,9 @@
 import sharp, { type Metadata, type SharpOptions } from 'sharp';
 import { classifyError } from './classify-error.ts';
 
-/** How sharp is told to open what strangers send: one place for every limit of its own, set on purpose. */
+/** How sharp opens untrusted files: the only place that sets its limits. */
 
-/** Loaders of libvips that may run; all from memory, so that no picture can open a file. */
+/** Loaders of libvips that may run. All of them read from memory, so that no picture can open a file. */
 const allowedLoaders = [
 	'VipsForeignLoadJpegBuffer',
 	'VipsForeignLoadPngBuffer',
@@ -12,30 +12,30 @@ const allowedLoaders = [
 	'VipsForeignLoadNsgifBuffer',
 	'VipsForeignLoadTiffBuffer',
 ];
-/** Counts as untrusted for libvips, as `VIPS_BLOCK_UNTRUSTED` means it; what is asked for by name runs all the same. */
+/** libvips counts it as untrusted (`VIPS_BLOCK_UNTRUSTED`), but runs loaders that are named explicitly. */
 const svgLoader = 'VipsForeignLoadSvgBuffer';
 
 /**
- * Prepares sharp for a process that does nothing but imaging: one place for everything global.
+ * Prepares sharp for an imaging process: the only place for global settings.
  *
- * @param threads of libvips for each picture
+ * @param threads threads of libvips per picture
  */
 export function prepareSharp({ threads, takesSvg }: { readonly threads: number; readonly takesSvg: boolean }): void {
 	sharp.concurrency(threads);
-	// No picture comes twice, so the cache would only hold memory.
+	// No picture is processed twice, so the cache would only use memory.
 	sharp.cache(false);
 	sharp.block({ operation: ['VipsForeignLoad'] });
 	sharp.unblock({ operation: takesSvg ? [...allowedLoaders, svgLoader] : allowedLoaders });
 }
 
-/** Every limit of sharp, on purpose. Pixels are limited by us, from the header, in words that a person understands. */
+/** All limits of sharp, set explicitly. The number of pixels is checked against the header, with a clear message. */
 export function inputOptions(failOn: 'error' | 'warning', limitInputPixels: number): SharpOptions {
 	return {
 		failOn,
 		limitInputPixels,
-		// Five: cyan, magenta, yellow, black and alpha.
+		// Cyan, magenta, yellow, black and alpha.
 		limitInputChannels: 5,
-		// Keeps the libraries' own limits: scans of a progressive JPEG, chunks of a PNG, tiles of an AVIF.
+		// Keeps the limits of the libraries: scans of a progressive JPEG, chunks of a PNG, tiles of an AVIF.
 		unlimited: false,
 		pages: 1,
 		sequentialRead: true,
@@ -45,14 +45,14 @@ export function inputOptions(failOn: 'error' | 'warning', limitInputPixels: numb
 }
 
 /**
- * What a file says about itself; nothing is decoded.
+ * Reads the header of a file without decoding it.
  *
- * @param more where it is not the first page, or a drawing
+ * @param more options for another page or for a drawing
  * @throws PicpipeError of class `unsupported`, `corrupt` or `limit`
  */
 export async function readHeader(file: Buffer, more: SharpOptions = {}): Promise<Metadata> {
 	try {
-		// No limit on pixels: our own limits say it better.
+		// No limit on pixels: `checkLimits` gives a better message.
 		return await sharp(file, { ...inputOptions('error', 0), ...more }).metadata();
 	} catch (error) {
 		throw classifyError(error, 'inspect', 'inspect');

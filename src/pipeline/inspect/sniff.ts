@@ -1,14 +1,14 @@
 import { isSvg } from './svg-text.ts';
 
 /**
- * Which format a file means to be, from its first bytes. It decides between `unsupported` (never meant to be a picture
- * that we take) and `corrupt` (meant to be one, but damaged), and nothing that isn't on this list reaches a decoder.
+ * Input formats, told apart by the first bytes of a file. They decide between `unsupported` (not a supported picture at all) and
+ * `corrupt` (a damaged one). No other format reaches a decoder.
  */
 export const inputFormats = ['jpeg', 'png', 'webp', 'avif', 'heic', 'gif', 'tiff'] as const;
-/** SVG is taken only where a setting allows it. */
+/** SVG is accepted only if a setting allows it. */
 export type InputFormat = (typeof inputFormats)[number] | 'svg';
 
-/** Bytes in which a signature is looked for: an AVIF's list of brands is the longest. */
+/** Bytes to search for a signature; an AVIF's list of brands is the longest. */
 const sniffedBytes = 256;
 
 export function sniffFormat(file: Buffer): InputFormat | undefined {
@@ -27,12 +27,12 @@ const signatures: Readonly<Record<(typeof inputFormats)[number], (head: Buffer) 
 };
 
 const pngSignature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
-/** Wrong or lost bytes in the signature that still let us say: a damaged PNG. */
+/** Wrong or lost bytes in the signature of a file that still counts as a damaged PNG. */
 const damagedBytes = 2;
 
 /**
- * A PNG's signature is made to show damage by transfers that strip a bit or change line ends (PNG 1.2, 12.12): a file with
- * such damage is a corrupt PNG, known by the `IHDR` that follows, and not an unknown file.
+ * The signature of PNG reveals damage by transfers that strip a bit or change line ends (PNG 1.2, 12.12). A file with such damage
+ * is a corrupt PNG, recognised by its `IHDR`, and not an unknown file.
  */
 function isPng(head: Buffer): boolean {
 	if (pngSignature.equals(head.subarray(0, 8))) return true;
@@ -47,7 +47,7 @@ function isTiff(head: Buffer): boolean {
 	return isSigned && ascii(head, 8, 10) !== 'CR';
 }
 
-/** Brands of pictures and sequences in HEVC (ISO 23008-12, 10), among which the first says what the file mainly is. */
+/** Brands of HEVC pictures and sequences (ISO 23008-12, 10). The first brand tells the main type of the file. */
 const heicBrands = ['heic', 'heix', 'hevc', 'hevx'];
 
 function isHeic([major = '', ...others]: readonly string[]): boolean {

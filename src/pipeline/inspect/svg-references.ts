@@ -2,33 +2,33 @@ import type { SaxesTagNS } from 'saxes';
 import { PicpipeError } from '../../errors.ts';
 
 /**
- * What an SVG may refer to: its own parts, and PNGs and JPEGs that it holds itself. The renderer opens nothing else either, but
- * it leaves such places empty and says nothing, and a picture with holes is no good.
+ * References that an SVG may have: its own parts, and embedded PNGs and JPEGs. The renderer opens nothing else either, but it leaves
+ * such places empty without an error, and a picture with holes is useless.
  */
 
 const svgNamespace = 'http://www.w3.org/2000/svg';
 const linkNamespace = 'http://www.w3.org/1999/xlink';
 const includeNamespace = 'http://www.w3.org/2001/XInclude';
 
-/** The two that the renderer draws, as they are written there. */
+/** The two embedded formats that the renderer draws. */
 const embedded = /^data:image\/(png|jpe?g)\s*(?:;[^,;]*)*;base64\s*,/i;
 
-/** Longest part of a reference that is repeated, characters. */
+/** Longest part of a reference in messages, in characters. */
 const shownCharacters = 60;
 
-/** A picture within an SVG. */
+/** A picture embedded in an SVG. */
 export interface Embedded {
 	readonly format: 'png' | 'jpeg';
 	readonly data: Buffer;
 }
 
-/** Is it an element that the renderer looks at? It takes those without a namespace for SVG. */
+/** Does the renderer draw this element? It treats elements without a namespace as SVG. */
 export function isSvgElement({ uri }: Pick<SaxesTagNS, 'uri'>): boolean {
 	return uri === svgNamespace || uri === '';
 }
 
 /**
- * The picture that an element holds, if it does.
+ * Returns the picture embedded in an element, if there is one.
  *
  * @throws PicpipeError `unsupported-feature` for a reference to anything outside
  */
@@ -39,22 +39,22 @@ export function checkElement(tag: SaxesTagNS): Embedded | undefined {
 	for (const { local, uri, value } of Object.values(tag.attributes)) {
 		if (uri === '') checkCss(tag.name, value);
 		if (local !== 'href' || (uri !== '' && uri !== linkNamespace)) continue;
-		// A link is for people to follow; scripts never run.
+		// People follow links; scripts never run.
 		if (tag.local !== 'a' && tag.local !== 'script') found = checkReference(tag.name, value) ?? found;
 	}
 	return found;
 }
 
 /**
- * What a style sheet or an attribute refers to.
+ * Checks the references in a style sheet or an attribute.
  *
- * @param where the element, for the sentence
+ * @param where the element, for the message
  * @throws PicpipeError `unsupported-feature`
  */
 export function checkCss(where: string, text: string): void {
 	if (!/url|@|\\/i.test(text)) return;
 	const css = text
-		// A character may be written as its number (CSS Syntax 3, 4.3.7).
+		// Characters may be escaped (CSS Syntax 3, 4.3.7).
 		.replace(/\\([0-9a-f]{1,6})\s?/gi, (_, code: string) =>
 			String.fromCodePoint(Math.min(0x10_ffff, Number(`0x${code}`))),
 		)
@@ -75,12 +75,12 @@ function checkReference(where: string, written: string): Embedded | undefined {
 	};
 }
 
-/** What goes beyond the SVG. @param where the element that does */
+/** An error about a reference outside of the SVG. @param where the element with the reference */
 export function forbiddenReference(where: string, reference: string): PicpipeError {
 	const shown = reference.length > shownCharacters ? `${reference.slice(0, shownCharacters)}…` : reference;
 	return new PicpipeError(
 		'unsupported-feature',
-		`Expected an SVG that refers to nothing but its own parts and to PNGs and JPEGs that it holds as base64, but <${where}> refers to ${JSON.stringify(shown)}.`,
+		`Expected an SVG that refers only to its own parts and to embedded base64 PNGs and JPEGs, but <${where}> refers to ${JSON.stringify(shown)}.`,
 		{ step: 'inspect' },
 	);
 }

@@ -1,11 +1,11 @@
 import type { PictureLimits } from './limits.ts';
 
-/** How large an SVG is before anybody says how large it should be, as browsers take it (CSS Images 3, 5; SVG 2, 8.2). */
+/** The natural size of an SVG, computed like in browsers (CSS Images 3, 5; SVG 2, 8.2). */
 
-/** Largest side that the renderer draws, pixels. */
+/** Largest side that the renderer supports, in pixels. */
 export const maximumSvgSide = 32_767;
 
-/** CSS pixels of each unit (CSS Values 4, 6): 96 to an inch, 16 to the height of a font that nobody chose. */
+/** CSS pixels of each unit (CSS Values 4, 6): 96 to an inch, 16 for the default font size. */
 const pixelsPerUnit: Readonly<Record<string, number>> = {
 	'': 1,
 	px: 1,
@@ -29,17 +29,16 @@ interface Lengths {
 	readonly height: number;
 }
 
-/** What the root says, where it says it. */
+/** Lengths that the root element specifies. */
 interface Written {
 	readonly width: number | undefined;
 	readonly height: number | undefined;
 }
 
 /**
- * The root's size and view box as numbers that the renderer can work with: what is larger than the limits is drawn as large as they
- * allow, and what is smaller than a pixel so that it has one.
+ * The size and view box of the root element as numbers for the renderer, reduced to the limits and at least one pixel.
  *
- * @returns undefined where the root doesn't say how large it is; then it is as large as what is drawn in it
+ * @returns undefined if the root element has no size; then the SVG is as large as its content
  */
 export function fitSize(root: Attributes, limits: PictureLimits): Record<string, string> | undefined {
 	const box = viewBoxOf(root.viewBox);
@@ -49,7 +48,7 @@ export function fitSize(root: Attributes, limits: PictureLimits): Record<string,
 	const { width, height } = natural;
 	const side = Math.min(limits.maxDimension, maximumSvgSide);
 	const most = Math.min(1, side / Math.max(width, height), Math.sqrt((limits.maxMegapixels * 1e6) / (width * height)));
-	// Rounding must not lead over the limit again.
+	// Rounding must not exceed the limit again.
 	const scale = most < 1 ? most * (1 - 1e-4) : Math.max(1, 1 / Math.min(width, height));
 	const fitted = (length: number) => String(Math.min(side, Math.max(1, length * scale)));
 	return {
@@ -67,7 +66,7 @@ function naturalSize({ width, height }: Written, box: Lengths | undefined): Leng
 	return box;
 }
 
-/** CSS pixels; undefined for nothing, for a share of what is not known, and for what is no length. */
+/** A length in CSS pixels; undefined if it is missing, invalid or a percentage. */
 function lengthOf(text: string | undefined): number | undefined {
 	const [, digits, unit = ''] = /^\s*([+]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,3})?)([a-z]*)\s*$/i.exec(text ?? '') ?? [];
 	const pixels = Number(digits) * (pixelsPerUnit[unit.toLowerCase()] ?? Number.NaN);

@@ -1,20 +1,20 @@
 import { PicpipeError } from '../../errors.ts';
 import { corrupt } from './classify-error.ts';
 
-/** An SVG as text, which may be in any encoding that XML may have. */
+/** Decodes an SVG to text, from any encoding that XML allows. */
 
-/** Bytes in which the root element has to begin, behind whatever a program likes to write before it. */
+/** Bytes in which the root element has to begin, after declarations and comments. */
 const sniffedBytes = 4_096;
 
-/** What may stand before the root element: white space, processing instructions (the XML declaration is like one), comments. */
+/** Content before the root element: white space, processing instructions (the XML declaration is like one), comments. */
 const misc = /^(?:\s+|<\?[\s\S]*?\?>|<!--[\s\S]*?-->)/;
 /** The root element, with or without a prefix, or a document type that names it. */
 const root = /^<(?:!DOCTYPE\s+)?(?:[\w.-]+:)?svg[\s>/]/;
 
-/** Does a file begin as an SVG? Decides nothing about what is in it, and takes none that is compressed. */
+/** Does a file begin like an SVG? The content is not checked, and compressed files are not recognised. */
 export function isSvg(file: Buffer): boolean {
 	const head = file.subarray(0, sniffedBytes);
-	// Quick, because this is asked of every file that is none of the other formats.
+	// A quick check first, because this runs for every file of no other format.
 	if (!/^(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)?[\s\0]*</.test(head.toString('latin1'))) return false;
 	const label = unicodeOf(head) ?? 'latin1';
 	let text = new TextDecoder(label).decode(head);
@@ -22,7 +22,7 @@ export function isSvg(file: Buffer): boolean {
 	return root.test(text);
 }
 
-/** By the mark of order, or by the zeros beside the first `<` (XML 1.0, appendix F). */
+/** Detected by the byte order mark, or by the zeros beside the first `<` (XML 1.0, appendix F). */
 function unicodeOf(head: Buffer): 'utf-8' | 'utf-16le' | 'utf-16be' | undefined {
 	const [first, second, third] = head;
 	if (first === 0xef && second === 0xbb && third === 0xbf) return 'utf-8';
@@ -32,9 +32,9 @@ function unicodeOf(head: Buffer): 'utf-8' | 'utf-16le' | 'utf-16be' | undefined 
 }
 
 /**
- * The text, so that whoever looks at it and whoever draws it read the same characters.
+ * Decodes the text once, so that the checks and the renderer read the same characters.
  *
- * @throws PicpipeError `unsupported-feature` for an encoding that is not known, `corrupt-picture` for bytes that it doesn't have
+ * @throws PicpipeError `unsupported-feature` for an unknown encoding, `corrupt-picture` for bytes that are invalid in it
  */
 export function decodeText(file: Buffer): string {
 	const label = unicodeOf(file) ?? declaredEncoding(file) ?? 'utf-8';
@@ -50,15 +50,15 @@ function decoderFor(label: string) {
 	try {
 		return new TextDecoder(label, { fatal: true });
 	} catch (cause) {
-		const message = `Expected an SVG in an encoding such as UTF-8 but it says ${JSON.stringify(label)}.`;
+		const message = `Expected an SVG in an encoding such as UTF-8 but received ${JSON.stringify(label)}.`;
 		throw new PicpipeError('unsupported-feature', message, { cause, step: 'inspect' });
 	}
 }
 
-/** Of the XML declaration, which is ASCII where no mark says otherwise (XML 1.0, 4.3.3). */
+/** The encoding in the XML declaration, which is ASCII unless there is a byte order mark (XML 1.0, 4.3.3). */
 function declaredEncoding(file: Buffer): string | undefined {
 	const declaration = file.toString('latin1', 0, 200);
 	const [, name] = /^<\?xml\s[^>]*?\bencoding\s*=\s*["']([\w.:-]{1,40})["']/.exec(declaration) ?? [];
-	// Where it can be read at all it is not UTF-16: a program has changed the encoding and not the declaration.
+	// A readable declaration is not in UTF-16: a program changed the encoding but not the declaration.
 	return name && !/^utf-16/i.test(name) ? name.toLowerCase() : undefined;
 }

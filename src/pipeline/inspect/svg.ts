@@ -11,42 +11,42 @@ import { fitSize } from './svg-size.ts';
 import { decodeText } from './svg-text.ts';
 
 /**
- * SVG is a program in a language of its own, so it is read before it is drawn: what it refers to, how much it holds, how large it
- * is. What is handed to the renderer (librsvg) is what was read here: its root element, in UTF-8, without anything before it.
+ * SVG is a language, so a file is parsed before it is drawn: its references, its number of elements and its size are checked. The
+ * renderer (librsvg) gets what was parsed here: the root element in UTF-8, without anything before it.
  */
 
-/** What is drawn of an SVG. */
+/** A checked SVG. */
 export interface Drawing {
-	/** The SVG as it goes to the renderer. */
+	/** The SVG for the renderer. */
 	readonly document: Buffer;
-	/** What it costs in memory beside the pixels of the result, as pixels, in millions. */
+	/** Cost in memory beside the pixels of the result, in millions of pixels. */
 	readonly megapixels: number;
 }
 
-/** Levels of elements within elements that libxml2 reads. */
+/** Nesting depth that libxml2 accepts. */
 const maximumDepth = 256;
 
 /**
- * Memory of an element in the renderer against that of a pixel in work (16 bytes): 900,000 elements took 1.2 GB with librsvg 2.63.
+ * Memory of an element in the renderer relative to a pixel (16 bytes): 900,000 elements took 1.2 GB with librsvg 2.63.
  */
 const pixelsPerElement = 85;
 
-/** CSS has 96 pixels to an inch, which decides how large a millimetre is beside a pixel. */
+/** CSS pixels per inch, which define the size of a millimetre in pixels. */
 const density = 96;
-/** What libvips calls one to one. */
+/** Density at which libvips draws one to one. */
 const plainDensity = 72;
 
-/** How sharp opens a drawing: it has as many pixels as it is asked for, so they are no measure. */
+/** sharp's options for an SVG. It has as many pixels as requested, so their number is not limited here. */
 export const svgOptions: SharpOptions = { density, limitInputPixels: 0 };
 
-/** The size that an SVG has by itself, pixels. */
+/** The natural size of an SVG in pixels. */
 export function drawnSize({ width, height }: Pick<Metadata, 'width' | 'height'>): { width: number; height: number } {
 	const plain = (pixels: number) => Math.max(1, Math.round((pixels * plainDensity) / density));
 	return { width: plain(width), height: plain(height) };
 }
 
 /**
- * Reads an SVG and refuses what would not be drawn as it is meant, or would take more than is allowed.
+ * Parses an SVG and refuses one that would not be drawn as intended or exceeds the limits.
  *
  * @throws PicpipeError of class `unsupported`, `corrupt` or `limit`
  */
@@ -65,7 +65,7 @@ export async function readSvg(
 	};
 }
 
-/** libvips takes for an SVG what begins with 24 characters of ASCII and has these four soon after; a root may have a prefix. */
+/** libvips recognises an SVG by 24 ASCII characters and `<svg` soon after; a root element may have a prefix. */
 const preamble = '<?xml version="1.0" encoding="UTF-8"?><!-- <svg -->\n';
 
 interface Elements {
@@ -80,7 +80,7 @@ function readElements(text: string, { maxElements }: SvgLimits): Elements {
 	let root: Elements['root'] | undefined;
 	let elements = 0;
 	let depth = 0;
-	/** Text of the style sheet that is being read. */
+	/** Text of the current style sheet. */
 	let sheet: string[] | undefined;
 
 	parser.on('error', (error) => {
@@ -88,7 +88,7 @@ function readElements(text: string, { maxElements }: SvgLimits): Elements {
 	});
 	parser.on('doctype', (type) => {
 		if (/<!ENTITY/i.test(type))
-			throw unsupported('Expected an SVG without entities of its own but its document type declares some.');
+			throw unsupported('Expected an SVG without entity declarations but its document type has some.');
 	});
 	parser.on('processinginstruction', ({ target, body }) => {
 		if (target === 'xml-stylesheet') throw forbiddenReference(`?${target}?`, body);
@@ -97,7 +97,7 @@ function readElements(text: string, { maxElements }: SvgLimits): Elements {
 		root ??= { tag, end: parser.position };
 		if (++elements > maxElements) throw tooManyElements(maxElements);
 		if (++depth > maximumDepth)
-			throw unsupported(`Expected an SVG of at most ${maximumDepth} levels of elements but received more.`);
+			throw unsupported(`Expected at most ${maximumDepth} levels of nested elements in an SVG but received more.`);
 		const found = checkElement(tag);
 		if (found) embedded.push(found);
 		if (tag.local === 'style' && isSvgElement(tag)) sheet = [];
@@ -113,11 +113,11 @@ function readElements(text: string, { maxElements }: SvgLimits): Elements {
 	});
 	parser.write(text).close();
 	if (root?.tag.local !== 'svg' || !isSvgElement(root.tag))
-		throw corrupt('The SVG has no root element of SVG.', 'inspect');
+		throw corrupt('The SVG has no svg root element.', 'inspect');
 	return { root, elements, embedded };
 }
 
-/** The root element's start as it was, but of a size that can be drawn. */
+/** The original start tag of the root element with a size that can be drawn. */
 function startTag(tag: SaxesTagNS, limits: PictureLimits): string {
 	const written = Object.fromEntries(
 		Object.entries<SaxesAttributeNS>(tag.attributes).map(([name, { value }]) => [name, value]),
@@ -127,16 +127,16 @@ function startTag(tag: SaxesTagNS, limits: PictureLimits): string {
 	return `<${tag.name}${list}${tag.isSelfClosing ? '/' : ''}>`;
 }
 
-/** Pixels of the pictures within, which the renderer decodes whole, however small they are drawn. */
+/** Pixels of the embedded pictures, which the renderer decodes in full, however small they are drawn. */
 async function pixelsWithin(embedded: readonly Embedded[], limits: PictureLimits): Promise<number> {
 	let pixels = 0;
 	for (const { format, data } of embedded) {
-		if (sniffFormat(data) !== format) throw corrupt(`A picture within the SVG is no ${format}.`, 'inspect');
+		if (sniffFormat(data) !== format) throw corrupt(`A picture embedded in the SVG is not a ${format}.`, 'inspect');
 		const { width, height } = await readHeader(data);
 		checkLimits({ width, height, frames: 1, decoded: 1 }, limits);
 		pixels += width * height;
 		if (pixels > limits.maxMegapixels * 1e6) {
-			const message = `Expected at most ${limits.maxMegapixels} million pixels in the pictures within an SVG but received more.`;
+			const message = `Expected at most ${limits.maxMegapixels} million pixels in the pictures embedded in an SVG but received more.`;
 			throw new PicpipeError('too-many-pixels', message, { step: 'inspect' });
 		}
 	}

@@ -1,47 +1,47 @@
 /**
- * Reads single values out of an EXIF block (EXIF 2.32, which is a TIFF 6.0 of tags). Whatever the block claims, nothing outside of
- * it is read, nothing is followed twice, and no more is taken than the value that was asked for.
+ * Reads single values from an EXIF block (EXIF 2.32, a TIFF 6.0 of tags). Whatever the block claims, nothing outside of it is read,
+ * no pointer is followed twice, and only the requested value is returned.
  */
 
 /** A list of tags. */
 export interface Directory {
-	/** Is it there, readable or not? */
+	/** Is the tag present, readable or not? */
 	has(tag: number): boolean;
-	/** Printable text. @param maximum characters; 100 when not given */
+	/** Printable text. @param maximum characters; default 100 */
 	text(tag: number, maximum?: number): string | undefined;
-	/** A finite number, or one of several. */
+	/** A finite number. @param index which one of several */
 	number(tag: number, index?: number): number | undefined;
 }
 
 export interface ExifBlock {
-	/** About the file and the camera. */
+	/** Tags about the file and the camera. */
 	readonly image: Directory;
-	/** About the exposure. */
+	/** Tags about the exposure. */
 	readonly photo: Directory;
 	readonly gps: Directory;
 }
 
-/** Entries of a directory that are looked at; cameras write fewer than a hundred. */
+/** Most entries of a directory to read; cameras write fewer than a hundred. */
 const maximumEntries = 1_000;
-/** Longest text, characters. */
+/** Longest text in characters. */
 const maximumText = 100;
-/** Longest character of UTF-8. */
+/** Bytes of the longest UTF-8 character. */
 const bytesPerCharacter = 4;
 const entryBytes = 12;
 
-/** Tags that lead to the two other directories. */
+/** Tags that point to the two other directories. */
 const photoPointer = 0x8769;
 const gpsPointer = 0x8825;
 
-/** Bytes of a value, by the type's number (TIFF 6.0, page 15, and EXIF 2.32, 4.6.2). */
+/** Bytes per value by type number (TIFF 6.0, page 15, and EXIF 2.32, 4.6.2). */
 const typeBytes: Readonly<Record<number, number>> = { 1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 7: 1, 9: 4, 10: 8 };
 const asciiType = 2;
 
 const nothing: Directory = { has: () => false, text: () => undefined, number: () => undefined };
 
-/** @returns undefined for what is no EXIF block */
+/** @returns undefined if it is not an EXIF block */
 export function readExifBlock(exif: Buffer): ExifBlock | undefined {
-	// JPEG puts a name before it, other formats may.
+	// JPEG puts a name before the block; other formats may.
 	const tiff = exif.subarray(exif.toString('latin1', 0, 6) === 'Exif\0\0' ? 6 : 0);
 	const order = tiff.toString('latin1', 0, 4);
 	if (order !== 'II*\0' && order !== 'MM\0*') return undefined;
@@ -54,7 +54,7 @@ export function readExifBlock(exif: Buffer): ExifBlock | undefined {
 	};
 }
 
-/** Numbers at a place; undefined outside of the block. */
+/** Reads numbers at an offset; undefined outside of the block. */
 interface Reader {
 	uint16(at: number): number | undefined;
 	uint32(at: number): number | undefined;
@@ -62,7 +62,7 @@ interface Reader {
 }
 
 function readerOf(tiff: Buffer, isLittle: boolean): Reader {
-	// A fraction where a pointer is due leads nowhere.
+	// A pointer must not be a fraction.
 	const within = (at: number, bytes: number) => Number.isInteger(at) && at >= 0 && at + bytes <= tiff.length;
 	return {
 		uint16: (at) => (within(at, 2) ? (isLittle ? tiff.readUInt16LE(at) : tiff.readUInt16BE(at)) : undefined),
@@ -71,7 +71,7 @@ function readerOf(tiff: Buffer, isLittle: boolean): Reader {
 	};
 }
 
-/** Where a tag's values stand. */
+/** Place of a tag's values. */
 interface Found {
 	readonly type: number;
 	readonly count: number;
@@ -95,7 +95,7 @@ function directoryAt(tiff: Buffer, read: Reader, start: number | undefined): Dir
 		const [type, count] = [read.uint16(at + 2), read.uint32(at + 4)];
 		const bytes = type === undefined ? undefined : typeBytes[type];
 		if (type === undefined || count === undefined || bytes === undefined) return undefined;
-		// Values of up to four bytes stand in the entry itself.
+		// Values of up to four bytes are in the entry itself.
 		const place = bytes * count <= 4 ? at + 8 : read.uint32(at + 8);
 		return place === undefined ? undefined : { type, count, at: place };
 	};
@@ -138,7 +138,7 @@ function numberAt(tiff: Buffer, read: Reader, type: number, at: number): number 
 	}
 }
 
-/** Up to its end mark, without control and direction characters; some cameras write UTF-8 where ASCII is due. */
+/** Text up to its terminator, without control and direction characters; some cameras write UTF-8 instead of ASCII. */
 function cleanText(bytes: Buffer, maximum: number): string | undefined {
 	const [text = ''] = bytes.toString('utf8').split('\0');
 	const clean = text.replace(/[\p{C}\p{Zl}\p{Zp}\uFFFD]/gu, '').trim();

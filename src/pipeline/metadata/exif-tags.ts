@@ -1,9 +1,9 @@
 import type { Directory } from './exif-block.ts';
 
 /**
- * The tags of EXIF 2.32 that a variant may keep, by the names that sharp (libexif) has for them. What is not listed stays behind:
- * pointers and sizes that would be wrong, the thumbnail (it shows what a crop was to hide), notes of makers (they hold anything,
- * places and faces too) and comments of unknown encoding.
+ * The EXIF 2.32 tags that a variant may keep, by the names of sharp (libexif). All others are dropped: pointers and sizes that would be
+ * wrong, the thumbnail (it would reveal cropped parts), maker notes (they may contain locations and faces) and comments of unknown
+ * encoding.
  */
 
 type Kind = 'text' | 'integers' | 'ratios';
@@ -75,12 +75,12 @@ export const gpsTags: Tags = {
 	GPSDateStamp: [29, 'text'],
 };
 
-/** Most numbers of one tag: those of a lens are four. */
+/** Most numbers of one tag: a lens has four. */
 const maximumNumbers = 4;
-/** Longest text that is kept, characters. */
+/** Longest text to keep, in characters. */
 export const maximumText = 2_000;
 
-/** The tags that are there, as sharp takes them. */
+/** The tags that are present, in the form that sharp expects. */
 export function readTags(directory: Directory, tags: Tags): Record<string, string> {
 	const found = Object.entries(tags).flatMap(([name, [tag, kind]]) => {
 		const value = kind === 'text' ? directory.text(tag, maximumText) : numbers(directory, tag, kind);
@@ -99,7 +99,7 @@ function numbers(directory: Directory, tag: number, kind: Kind): string | undefi
 	return values.length > 0 ? values.join(' ') : undefined;
 }
 
-/** As two integers of 32 bits: 1/125 for exposures, four places for the rest. */
+/** A ratio of two 32-bit integers: 1/125 for exposures, four decimals for the rest. */
 function ratio(value: number): string {
 	const inverse = 1 / value;
 	if (value > 0 && value < 1 && Math.abs(inverse - Math.round(inverse)) < 1e-4 * inverse)

@@ -3,27 +3,27 @@ import type { MetadataOption } from '../../domain/output.ts';
 import { readExifBlock } from './exif-block.ts';
 import { gpsTags, imageTags, maximumText, photoTags, readTags } from './exif-tags.ts';
 
-/** Metadata as it stands in an original. */
+/** Metadata as stored in an original. */
 export interface FoundMetadata {
 	readonly exif?: Buffer | undefined;
 	readonly xmp?: Buffer | undefined;
 }
 
-/** What people say about a picture. */
+/** Texts about a picture. */
 interface Words {
 	readonly artist?: string | undefined;
 	readonly copyright?: string | undefined;
 	readonly description?: string | undefined;
 }
 
-/** Puts metadata into what an encoder writes. */
+/** Adds metadata to the output of a pipeline. */
 export type Attach = (image: Sharp) => Sharp;
 
 /**
- * What a variant's files say beside their pixels: nothing, or what is listed in `exif-tags.ts` and no more. The block of the
- * original is never copied, so whatever hides in it stays behind.
+ * Writes the metadata of a variant's files: none, or tags that are listed in `exif-tags.ts`. The block of the original is never copied,
+ * so hidden data in it is dropped.
  *
- * Words stand in EXIF, which is ASCII (`©` becomes `(C)`), and in XMP, which has every letter.
+ * Texts are written as EXIF, which is ASCII (`©` becomes `(C)`), and as XMP, which supports every character.
  */
 export function metadataWriter(wanted: MetadataOption | undefined, original: FoundMetadata): Attach | undefined {
 	const { mode, gps = false, set = {} } = typeof wanted === 'object' ? wanted : { mode: wanted ?? 'strip' };
@@ -58,7 +58,7 @@ function wordsOf(image: Readonly<Record<string, string>>, xmp: Buffer | undefine
 	};
 }
 
-/** What ASCII can say, at least without the accents; what would be question marks is left to XMP. */
+/** Text that ASCII can represent, at least without accents; other text would become question marks and is written as XMP only. */
 const almostAscii = /^[\u0020-\u007e\u00a0-\u024f\u2010-\u201f\u2026]*$/;
 
 function exifWords({ artist, copyright, description }: Words): Record<string, string> {
@@ -68,7 +68,7 @@ function exifWords({ artist, copyright, description }: Words): Record<string, st
 	);
 }
 
-/** libvips takes brackets at the end for a remark of its own and cuts them off; so it gets one. */
+/** libvips treats a bracketed suffix as its own remark and removes it, so one is added. */
 function forSharp(tags: Readonly<Record<string, string>>): Record<string, string> {
 	return mapValues(tags, (value) => (value.endsWith(')') ? `${value} (text)` : value));
 }
@@ -77,7 +77,7 @@ function mapValues<From, To>(from: Readonly<Record<string, From>>, make: (value:
 	return Object.fromEntries(Object.entries(from).map(([key, value]) => [key, make(value)]));
 }
 
-/** How much of an XMP packet is looked at, bytes. */
+/** Bytes of an XMP packet to read. */
 const maximumXmp = 256 * 1024;
 
 /** The first text of a property of Dublin Core (XMP specification, part 1, 8.3), in whichever language comes first. */

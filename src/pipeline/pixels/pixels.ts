@@ -1,27 +1,27 @@
 import sharp, { type Sharp } from 'sharp';
 import type { Scaling } from '../../operations/operation.ts';
 
-/** How an animation runs. */
+/** Timing of an animation. */
 export interface Animation {
-	/** Milliseconds that each frame is shown; as many as there are frames. */
+	/** Duration of each frame in milliseconds. */
 	readonly delay: readonly number[];
-	/** Times that it runs; 0 is for ever. */
+	/** Number of runs; 0 is endless. */
 	readonly loop: number;
 }
 
-/** Decoded pixels: 8 bits a channel, sRGB, three channels or four with unpremultiplied alpha, upright. */
+/** Decoded pixels: 8 bits per channel, sRGB, three channels or four with unpremultiplied alpha, upright. */
 export interface Pixels {
-	/** Of an animation, frame after frame. */
+	/** All frames of an animation, one after the other. */
 	readonly data: Buffer;
 	readonly width: number;
-	/** Of one frame. */
+	/** Height of one frame. */
 	readonly height: number;
 	readonly channels: 3 | 4;
-	/** Absent when there is a single frame. */
+	/** Absent for a single frame. */
 	readonly animation?: Animation;
 }
 
-/** A pipeline that begins with these pixels; an encoder makes an animation of one. */
+/** A pipeline that begins with these pixels. Encoders write an animation if the pixels have frames. */
 export function open({ data, width, height, channels, animation }: Pixels): Sharp {
 	if (!animation) return sharp(data, { raw: { width, height, channels }, limitInputPixels: width * height });
 	const whole = height * animation.delay.length;
@@ -31,7 +31,7 @@ export function open({ data, width, height, channels, animation }: Pixels): Shar
 	});
 }
 
-/** Runs a pipeline. @param animation of an image that has frames */
+/** Runs a pipeline. @param animation timing, if the image has frames */
 export async function toPixels(image: Sharp, animation?: Animation): Promise<Pixels> {
 	const { data, info } = await image.raw().toBuffer({ resolveWithObject: true });
 	const channels = info.channels === 4 ? 4 : 3;
@@ -39,14 +39,14 @@ export async function toPixels(image: Sharp, animation?: Animation): Promise<Pix
 	return { data, width: info.width, height: info.height / animation.delay.length, channels, animation };
 }
 
-/** Nothing shows through, with or without an alpha channel. */
+/** Is every pixel opaque, with or without an alpha channel? */
 export function isOpaque({ data, channels }: Pixels): boolean {
 	if (channels === 3) return true;
 	for (let at = 3; at < data.length; at += 4) if (data[at] !== 255) return false;
 	return true;
 }
 
-/** The frames, each a picture of its own that shares the memory. */
+/** The frames as separate pictures, which share the memory. */
 export function framesOf(pixels: Pixels): readonly Pixels[] {
 	const { data, width, height, channels, animation } = pixels;
 	if (!animation) return [pixels];
@@ -59,12 +59,12 @@ export function framesOf(pixels: Pixels): readonly Pixels[] {
 	}));
 }
 
-/** What a format without animation shows. */
+/** The first frame, which formats without animation show. */
 export function firstFrame(pixels: Pixels): Pixels {
 	return framesOf(pixels)[0] ?? pixels;
 }
 
-/** Does the same to each frame. */
+/** Applies a function to each frame. */
 export async function onFrames(pixels: Pixels, work: (frame: Pixels) => Promise<Pixels>): Promise<Pixels> {
 	const { animation } = pixels;
 	const made: Pixels[] = [];
@@ -74,7 +74,7 @@ export async function onFrames(pixels: Pixels, work: (frame: Pixels) => Promise<
 	return { ...first, data: Buffer.concat(made.map(({ data }) => data)), animation };
 }
 
-/** A scaled copy. Frame by frame, because a kernel must not mix the edge of one with that of the next. */
+/** Scales pixels frame by frame, because a kernel must not mix the edges of two frames. */
 export async function scaled(pixels: Pixels, { width, height, kernel }: Scaling): Promise<Pixels> {
 	return onFrames(pixels, (frame) => toPixels(open(frame).resize({ width, height, fit: 'fill', kernel })));
 }

@@ -2,8 +2,8 @@ import sharp, { type Sharp } from 'sharp';
 import { framesOf, type Pixels, toPixels } from './pixels.ts';
 
 /**
- * Measures how alike encoded files are to the pixels that they were made from. An animation is as alike as the frame
- * that is least alike.
+ * Measures the similarity of encoded files to the pixels that they were made from. The similarity of an animation is that of its
+ * least similar frame.
  */
 export function similarityOfEncoded(pixels: Pixels): (file: Buffer) => Promise<number> {
 	const similarities = framesOf(pixels).map(similarityTo);
@@ -11,7 +11,7 @@ export function similarityOfEncoded(pixels: Pixels): (file: Buffer) => Promise<n
 	return async (file) => {
 		const { frames, starts: shownFrom } = await decodeAgain(file, pixels);
 		const scores = similarities.map((similarity, index) => {
-			// Encoders show frames that are the same as one, for so much longer.
+			// Encoders merge equal frames into one of longer duration.
 			const at = shownFrom.findLastIndex((start) => start <= (starts[index] ?? 0));
 			const shown = frames[at] ?? frames[0];
 			if (!shown) throw new TypeError('Expected a file with a frame.');
@@ -21,11 +21,11 @@ export function similarityOfEncoded(pixels: Pixels): (file: Buffer) => Promise<n
 	};
 }
 
-/** Milliseconds that libvips shows a frame which asks for 10 or less, as browsers do (`webp2vips.c`, `vips2webp.c`). */
+/** Duration in milliseconds that libvips uses for frames of 10 or less, as browsers do (`webp2vips.c`, `vips2webp.c`). */
 const leastDelay = 10;
 const usualDelay = 100;
 
-/** When each frame is shown first, milliseconds from the start. */
+/** Start of each frame in milliseconds. */
 function startsOf(delays: readonly number[]): readonly number[] {
 	let start = 0;
 	return delays.map((delay) => {
@@ -35,9 +35,9 @@ function startsOf(delays: readonly number[]): readonly number[] {
 	});
 }
 
-/** What a viewer will see, with the channels of what it was made from. */
+/** Decodes a file as a viewer does, with the channels of the original pixels. */
 async function decodeAgain(file: Buffer, { width, height, channels, animation }: Pixels) {
-	// Numbers are compared with numbers, whatever they mean.
+	// Values are compared as stored, whatever their colour space.
 	const frames = animation?.delay.length ?? 1;
 	const options = { limitInputPixels: width * height * frames, ignoreIcc: true };
 	if (!animation) {
@@ -45,7 +45,7 @@ async function decodeAgain(file: Buffer, { width, height, channels, animation }:
 		return { frames: [shown], starts: [0] };
 	}
 	const image = sharp(file, { ...options, pages: -1 });
-	// One whose frames have all become the same has none any more.
+	// A file whose frames are all equal has a single one.
 	const { delay = [usualDelay] } = await image.metadata();
 	const { data } = await toPixels(withChannels(image, channels));
 	const shown = { data, width, height, channels, animation: { ...animation, delay } };
@@ -63,11 +63,11 @@ function withChannels(image: Sharp, channels: Pixels['channels']): Sharp {
  * of the paper. As in x264 and in ffmpeg's filter `ssim`, the windows are squares of 8 × 8 pixels, 4 apart, in which every pixel
  * counts alike, instead of the paper's Gaussian ones of 11 × 11: nearly the same numbers at a small part of the time.
  *
- * It looks at the luma alone (BT.601, 8 bits), to which eyes are far more sensitive than to colours. What is transparent lies on a
+ * It looks at the luma alone (BT.601, 8 bits), to which eyes are far more sensitive than to colours. Transparent pixels lie on a
  * middle grey.
  */
 
-/** Pixels between windows, and side of the cells whose sums are shared by the windows that they lie in. */
+/** Distance between windows in pixels, and side of the cells whose sums overlapping windows share. */
 const cell = 4;
 /** A window is two by two cells. */
 const pixelsOfWindow = (2 * cell) ** 2;
@@ -86,9 +86,9 @@ interface Luma {
 }
 
 /**
- * Measures how alike pictures are to this one: 1 for the same, from about 0.98 on hardly anybody sees a difference.
+ * Measures the similarity of pictures to this one: 1 for identical ones; above about 0.98 hardly anybody sees a difference.
  *
- * @throws RangeError when a picture has another size
+ * @throws RangeError if the sizes differ
  */
 export function similarityTo(reference: Pixels): (other: Pixels) => number {
 	const one = lumaOf(reference);
@@ -112,7 +112,7 @@ function heightOf({ data, width, channels }: Pixels): number {
 	return data.length / width / channels;
 }
 
-/** What goes beyond the last whole cell is left out; a picture smaller than a window is continued with its last pixels. */
+/** Pixels beyond the last whole cell are ignored; a picture smaller than a window is continued with its last pixels. */
 function lumaOf(pixels: Pixels): Luma {
 	const { data, width, channels } = pixels;
 	const height = heightOf(pixels);
@@ -148,7 +148,7 @@ function sumsOfRow(one: Luma, other: Luma, row: number): Int32Array {
 	return cells;
 }
 
-/** Of the window that ends with this column and the later of two rows of cells. */
+/** Similarity of the window that ends with this column and the second of two rows of cells. */
 function windowSimilarity(above: Int32Array, below: Int32Array, column: number): number {
 	const at = column * sums;
 	const mean = (which: number) => {

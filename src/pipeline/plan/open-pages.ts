@@ -14,21 +14,21 @@ import {
 	type WorkLimits,
 } from './pyramid.ts';
 
-/** A picture, those of its pages that a recipe takes, and what is to be made of them. */
+/** A picture, the pages of it that a recipe uses, and the work that is planned for them. */
 export interface OpenedPages {
-	/** The first page, which facts and analysis are about. */
+	/** The first page, which facts and analysis describe. */
 	readonly picture: Inspected;
-	/** The others, by number. */
+	/** The other pages, by number. */
 	readonly further: ReadonlyMap<number, Inspected>;
 	readonly levels: readonly PyramidLevel[];
-	/** Pixels that will be decoded, or those of the largest picture that will be made, whichever are more, in millions: what it costs in memory. */
+	/** Cost in memory, in millions of pixels: the pixels to decode, or those of the largest picture to make, whichever are more. */
 	readonly megapixels: number;
 }
 
 /**
- * Reads the headers of a picture and of the pages that a recipe takes, checks them and plans the work.
+ * Reads the headers of a picture and of the pages that a recipe uses, checks them and plans the work.
  *
- * @param known what is known already of the first page
+ * @param known the first page, if it was inspected before
  * @throws PicpipeError of class `unsupported`, `corrupt` or `limit`; `no-such-page`, `invalid-recipe`
  */
 export async function openPages(
@@ -58,7 +58,7 @@ function plannedPicture({ facts, animation, profile, drawing }: Inspected): Plan
 	};
 }
 
-/** A frame of an animation as a picture of its own: as large as all of them, and within the limits that all of them are. Undefined where there is none. */
+/** A frame of an animation as a picture of its own, which needs no further checks. Undefined if the picture is no animation. */
 function frameAsPage({ animation, ...picture }: Inspected, page: number): Inspected | undefined {
 	if (!animation) return undefined;
 	const { facts, format } = picture;
@@ -71,12 +71,12 @@ function frameAsPage({ animation, ...picture }: Inspected, page: number): Inspec
 	return { ...picture, page, megapixels: (facts.width * facts.height) / 1e6 };
 }
 
-/** The rest of a variant that grows by more than this from the largest size it can begin with enlarges; a frame or a shadow does not. */
-const mostGrowth = 1.5;
+/** Deferred steps whose result is larger than their largest input by more than this factor enlarge; a border or a shadow does not. */
+const maximumGrowth = 1.5;
 
 /**
- * The largest picture, with all of its frames, that is made of these levels, in millions of pixels. Where its size is known only
- * when a step before it is done, what enlarges is counted as the largest that is allowed.
+ * Size of the largest picture that is made from these levels, with all of its frames, in millions of pixels. Deferred steps that enlarge
+ * count as the largest picture that is allowed.
  */
 export function megapixelsMade(levels: readonly PyramidLevel[], limits: WorkLimits): number {
 	return Math.max(0, ...levels.flatMap(({ variants }) => variants.map((variant) => megapixelsOf(variant, limits))));
@@ -89,17 +89,17 @@ function megapixelsOf({ passes, frames, chained, deferred }: LevelVariant, limit
 	});
 	const own = Math.max(0, ...sizes.map(({ pixels }) => pixels)) / 1e6;
 	const last = sizes.at(-1)?.output;
-	const rest = deferred && last ? [megapixelsLater(deferred, last, limits)] : [];
+	const rest = deferred && last ? [deferredMegapixels(deferred, last, limits)] : [];
 	return Math.max(own, ...rest, ...chained.map((one) => megapixelsOf(one, limits)));
 }
 
-function megapixelsLater(later: DeferredSteps, atMost: Size, limits: WorkLimits): number {
+function deferredMegapixels(later: DeferredSteps, atMost: Size, limits: WorkLimits): number {
 	try {
 		const largest = later.plan(atMost);
 		const made = megapixelsOf(largest, limits);
-		return made * 1e6 > area(atMost) * largest.frames * mostGrowth ? limits.maxMegapixels : made;
+		return made * 1e6 > area(atMost) * largest.frames * maximumGrowth ? limits.maxMegapixels : made;
 	} catch (error) {
-		// That of the largest size; what it turns out to be may be allowed.
+		// This concerns the largest possible size; the actual one may be allowed.
 		if (error instanceof PicpipeError && error.code === 'output-too-large') return limits.maxMegapixels;
 		throw error;
 	}

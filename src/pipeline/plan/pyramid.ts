@@ -10,79 +10,80 @@ import { maximumSvgSide } from '../inspect/svg-size.ts';
 import { storedSize } from '../pixels/orientation.ts';
 import { type PlannedStep, type PlannedVariant, planVariants } from '../recipe/parse-recipe.ts';
 
-/** A step as it will be done to this picture. */
+/** A step as it will be applied to this picture. */
 export interface PlannedPass extends PlannedStep {
-	/** Size of the picture as it comes to this step, were it made from the whole original. */
+	/** Size of the picture before this step, if it begins with the whole original. */
 	readonly input: Size;
 }
 
+/** A variant as it is made from a level. */
 export interface LevelVariant {
 	readonly variant: PlannedVariant;
 	readonly passes: readonly PlannedPass[];
-	/** Those of the picture where it is an animation, and so is what becomes of it here or in a variant that stands on this one; else 1. */
+	/** Frames to process: those of an animation if this variant or one that builds on it keeps them; otherwise 1. */
 	readonly frames: number;
-	/** Variants that begin with what the last pass makes. */
+	/** Variants that begin with the result of the last pass. */
 	readonly chained: readonly LevelVariant[];
-	/** What can be planned only when it is known what size the last pass has made; absent where that is known from the start. */
+	/** Steps that are planned once the size of the last pass is known; absent if all sizes are known in advance. */
 	readonly deferred?: DeferredSteps;
 }
 
-/** The rest of a variant after a step whose result has a size that only the pixels tell. */
+/** The rest of a variant after a step whose result has a size that depends on the pixels. */
 export interface DeferredSteps {
-	/** Those that stand on the variant. */
+	/** Variants that build on this one. */
 	readonly variants: readonly PlannedVariant[];
 	/** @throws PicpipeError `output-too-large` */
-	plan(made: Size): LevelVariant;
+	plan(size: Size): LevelVariant;
 }
 
 /**
- * The least work for one picture. A level is the whole picture scaled to a size at which some variant begins. The largest
- * is decoded from the file, which lets JPEG and WebP shrink while they load; the others are made from it or from each
- * other. So a picture is decoded once, and nothing is encoded that isn't asked for.
+ * One level of the pyramid: the whole picture, scaled to a size at which some variant begins. The largest level is decoded from the
+ * file, at which JPEG and WebP can shrink on load; the others are made from it or from each other. So a picture is decoded once, and
+ * nothing is encoded unless it was requested.
  */
 export interface PyramidLevel extends Scaling {
-	/** The level it is made from; undefined for one decoded from the file. */
+	/** The level that it is made from; undefined if it is decoded from the file. */
 	readonly base: PyramidLevel | undefined;
-	/** Of the original, counted from 1. */
+	/** Page of the original, counted from 1. */
 	readonly page: number;
-	/** Turned as its EXIF says; true as well where that says nothing. */
+	/** Rotated by its EXIF orientation; also true if there is none. */
 	readonly isUpright: boolean;
-	/** What its numbers mean, where the picture has a profile of its own. */
+	/** Colour space of the pixels, if the picture has its own profile. */
 	readonly colour: ColourOption;
 	/** Variants whose first step begins here. */
 	readonly variants: readonly LevelVariant[];
-	/** Analysis that looks at this level. */
+	/** Kinds of analysis that use this level. */
 	readonly analyse: readonly Analyser[];
 }
 
-/** What has to be known of a picture, or of a page of it, to plan the work on it. */
+/** Properties of a picture, or of one of its pages, that planning needs. */
 export interface PlannedPicture extends PictureShape {
-	/** As EXIF counts them, 1 to 8; upright when absent. Width and height are those of the picture upright. */
+	/** EXIF orientation, 1 to 8; upright when absent. Width and height are those of the upright picture. */
 	readonly orientation?: number;
-	/** It has a profile of its own. */
+	/** It has its own colour profile. */
 	readonly hasProfile?: boolean;
-	/** It has no pixels before it is drawn, at whatever size. */
+	/** It is a vector picture, which can be rasterised at any size. */
 	readonly isVector?: boolean;
 }
 
-/** Largest picture that may be made, as a variant or on the way. */
+/** Limits on variants and on intermediate results. */
 export interface WorkLimits {
 	/** Million pixels. */
 	readonly maxMegapixels: number;
-	/** Width and height of a variant, pixels. */
+	/** Width and height of a variant in pixels. */
 	readonly maxOutputDimension: number;
 }
 
 /**
- * A level is made from a smaller one than the largest only when that one is larger by this factor. Scaled down twice by
- * little, a picture turns soft; by half each time it is as good as in one step (see docs/benchmarks.md).
+ * A level is made from another than the largest only if that one is larger by this factor. A picture that is scaled down slightly
+ * twice turns soft; halved each time, it is as good as in one step (docs/benchmarks.md).
  */
 const leastReduction = 1.5;
 
 /**
- * Decides which levels a recipe needs for a picture of this size, largest first.
+ * Plans the levels that a recipe needs for a picture of this size, largest first.
  *
- * @param further pages beside the first, at least those that the recipe names
+ * @param further the other pages, at least those that the recipe names
  * @throws PicpipeError `output-too-large`, before a pixel is decoded; `invalid-recipe`
  */
 export function planPyramid(
@@ -115,14 +116,14 @@ export function planPyramid(
 		const from = isUpright ? upright : { ...upright, ...storedSize(upright, orientation) };
 		const { width, height } = from.isVector ? rasterSizeFor(variant, from, limits) : from;
 		const chain = planChain(variant, { width, height }, { planned, picture: from, limits });
-		const enough = sufficientScaleFor(chain.passes);
+		const sufficient = sufficientScaleFor(chain.passes);
 		const colour = from.hasProfile ? variant.output.colour : 'srgb';
-		const scaling = enough ?? { width, height, kernel: 'lanczos3' };
+		const scaling = sufficient ?? { width, height, kernel: 'lanczos3' };
 		needAt(scaling, { page, isUpright, ...(colour && { colour }) }).variants.push(chain);
 	}
 	for (const analyser of analysersOf(recipe.analyse)) {
-		const copy = analyser.scaleFor(picture);
-		if (copy) needAt(copy).analyse.push(analyser);
+		const scale = analyser.scaleFor(picture);
+		if (scale) needAt(scale).analyse.push(analyser);
 	}
 
 	const levels: PyramidLevel[] = [];
@@ -136,34 +137,34 @@ export function planPyramid(
 	return levels;
 }
 
-/** The copy of a picture that is enough for these passes, where it is not the picture itself. */
+/** The scale that is sufficient for these passes; undefined if they need the whole picture. */
 function sufficientScaleFor([first, ...rest]: readonly PlannedPass[]): Scaling | undefined {
 	if (!first) return undefined;
 	const { operation, options, input } = first;
 	const { sufficientScale } = operation.predict(input, options);
 	if (sufficientScale || !operation.inputScale) return sufficientScale;
-	const wanted = sufficientScaleFor(rest);
-	return wanted && operation.inputScale(wanted, options);
+	const outputScale = sufficientScaleFor(rest);
+	return outputScale && operation.inputScale(outputScale, options);
 }
 
-/** The size at which a picture without pixels of its own is drawn for a variant: its own, or what a first step would enlarge it to. */
+/** The size at which a vector picture is rasterised for a variant: its own, or the one that the first step enlarges it to. */
 function rasterSizeFor({ steps: [first] }: PlannedVariant, picture: Size, { maxMegapixels }: WorkLimits): Size {
-	const drawn = first?.operation.predict(picture, first.options).rasterSize;
-	if (!drawn || area(drawn) > maxMegapixels * 1e6 || Math.max(drawn.width, drawn.height) > maximumSvgSide)
+	const raster = first?.operation.predict(picture, first.options).rasterSize;
+	if (!raster || area(raster) > maxMegapixels * 1e6 || Math.max(raster.width, raster.height) > maximumSvgSide)
 		return picture;
-	return drawn;
+	return raster;
 }
 
-/** The smallest level that is large enough, else the largest. */
+/** The smallest level that is large enough, or else the largest. */
 function baseFor(scaling: Scaling, levels: readonly PyramidLevel[]): PyramidLevel | undefined {
 	const good = levels.findLast((level) => level.width >= scaling.width * leastReduction);
 	if (good) return good;
 	const [largest] = levels;
-	// One of the same size was made with another kernel.
+	// A level of the same size uses another kernel.
 	return largest && largest.width > scaling.width ? largest : undefined;
 }
 
-/** Every variant of these levels, chained ones too. */
+/** Every variant of these levels, including those that build on others. */
 export function variantsOf(levels: readonly PyramidLevel[]): readonly PlannedVariant[] {
 	const withChained = ({ variant, chained, deferred }: LevelVariant): PlannedVariant[] => [
 		variant,
@@ -173,13 +174,13 @@ export function variantsOf(levels: readonly PyramidLevel[]): readonly PlannedVar
 	return levels.flatMap((level) => level.variants.flatMap(withChained));
 }
 
-/** Are all frames of an animation needed on a level, for its variants or for a level that is made from it? */
+/** Does a level need all frames of an animation, for its variants or for a level that is made from it? */
 export function needsFrames(level: PyramidLevel, levels: readonly PyramidLevel[]): boolean {
 	if (level.variants.some(({ frames }) => frames > 1)) return true;
 	return levels.some((other) => other.base === level && needsFrames(other, levels));
 }
 
-interface Whole {
+interface PlanContext {
 	/** Every variant of the recipe. */
 	readonly planned: readonly PlannedVariant[];
 	/** The original. */
@@ -187,44 +188,44 @@ interface Whole {
 	readonly limits: WorkLimits;
 }
 
-/** A variant whose steps, or those that are left of them, begin with pixels of this size, and all that stand on it. */
-function planChain(variant: PlannedVariant, input: Size, whole: Whole, steps = variant.steps): LevelVariant {
-	const { passes, output, left } = planPasses(variant, steps, input, whole);
-	const frames = framesOf(variant, whole);
-	if (left) {
-		// Planned for the largest size that is possible, too much would be refused.
-		const plan = (made: Size) => planChain(variant, made, whole, left);
-		return { variant, passes, frames, chained: [], deferred: { variants: allStandingOn(variant, whole), plan } };
+/** Plans a variant, whose steps begin with pixels of this size, and all variants that build on it. */
+function planChain(variant: PlannedVariant, input: Size, context: PlanContext, steps = variant.steps): LevelVariant {
+	const { passes, output, remaining } = planPasses(variant, steps, input, context);
+	const frames = framesOf(variant, context);
+	if (remaining) {
+		// Planning for the largest possible size would refuse too much.
+		const plan = (size: Size) => planChain(variant, size, context, remaining);
+		return { variant, passes, frames, chained: [], deferred: { variants: allVariantsFrom(variant, context), plan } };
 	}
-	checkOutput(variant, output, whole.limits);
-	const chained = standingOn(variant, whole).map((one) => planChain(one, output, whole));
+	checkOutput(variant, output, context.limits);
+	const chained = variantsFrom(variant, context).map((one) => planChain(one, output, context));
 	return { variant, passes, frames, chained };
 }
 
-function standingOn({ name }: PlannedVariant, { planned }: Whole): readonly PlannedVariant[] {
+function variantsFrom({ name }: PlannedVariant, { planned }: PlanContext): readonly PlannedVariant[] {
 	return planned.filter(({ from }) => from === name);
 }
 
-function allStandingOn(variant: PlannedVariant, whole: Whole): readonly PlannedVariant[] {
-	return standingOn(variant, whole).flatMap((one) => [one, ...allStandingOn(one, whole)]);
+function allVariantsFrom(variant: PlannedVariant, context: PlanContext): readonly PlannedVariant[] {
+	return variantsFrom(variant, context).flatMap((one) => [one, ...allVariantsFrom(one, context)]);
 }
 
-/** Frames of which a variant, or one that stands on it, is made. */
-function framesOf(variant: PlannedVariant, whole: Whole): number {
-	const encodings = [variant, ...allStandingOn(variant, whole)].flatMap((one) => one.encodings);
+/** Frames that a variant, or one that builds on it, is made from. */
+function framesOf(variant: PlannedVariant, context: PlanContext): number {
+	const encodings = [variant, ...allVariantsFrom(variant, context)].flatMap((one) => one.encodings);
 	const isKept = encodings.some(({ encoder, options }) => keepsAnimation(encoder, options));
-	return isKept ? (whole.picture.frames ?? 1) : 1;
+	return isKept ? (context.picture.frames ?? 1) : 1;
 }
 
-/** Steps for pixels of this size, up to the first after which the size is not known, checked against the limit of pixels. */
+/** Plans steps for pixels of this size, up to the first one whose result has an unknown size, and checks the limit of pixels. */
 function planPasses(
 	variant: PlannedVariant,
 	steps: readonly PlannedStep[],
 	input: Size,
-	whole: Whole,
-): { passes: readonly PlannedPass[]; output: Size; left?: readonly PlannedStep[] } {
-	const { picture, limits } = whole;
-	const frames = framesOf(variant, whole);
+	context: PlanContext,
+): { passes: readonly PlannedPass[]; output: Size; remaining?: readonly PlannedStep[] } {
+	const { picture, limits } = context;
+	const frames = framesOf(variant, context);
 	const most = Math.max(area(picture) * frames, limits.maxMegapixels * 1e6);
 	const passes: PlannedPass[] = [];
 	let size = input;
@@ -237,13 +238,13 @@ function planPasses(
 			}
 			passes.push({ operation, options, input: size });
 			size = output;
-			if (isAtMost) return { passes, output, left: steps.slice(index + 1) };
+			if (isAtMost) return { passes, output, remaining: steps.slice(index + 1) };
 		}
 	}
 	return { passes, output: size };
 }
 
-/** Is what the last step makes small enough for the limits and for each encoder? */
+/** Checks the result of the last step against the limits and against each encoder. */
 function checkOutput(variant: PlannedVariant, size: Size, limits: WorkLimits): void {
 	const { maxOutputDimension } = limits;
 	if (variant.encodings.length > 0 && Math.max(size.width, size.height) > maxOutputDimension) {

@@ -1,15 +1,15 @@
 /**
- * The recipes that every installation has, as a person would write them. A recipes file may replace them. All of them ask for `phash`, so
- * that near-duplicates are found whichever of them a picture came with.
+ * The recipes that every installation has, as a person would write them. A recipes file may replace them. All of them request `phash`, so
+ * that near-duplicates are found whichever recipe a picture has.
  */
 
 const webp = [{ webp: {} }];
 const jpeg = [{ jpeg: { quality: 85 } }];
 const wide = (width: number) => ({ steps: [{ resize: { width, withoutEnlargement: true } }], encode: webp });
 
-/** Cut to a shape around what draws the eye. */
+/** Cropped to an aspect ratio around the most eye-catching part. */
 const cut = (width: number, height: number) => ({ resize: { width, height, position: 'attention' } });
-/** The same cut at another size: two variants of one picture must not show different parts of it. */
+/** The same crop at another size: two variants of one picture must not show different parts of it. */
 const smaller = (from: string, width: number, encode: unknown = webp) => ({
 	from,
 	steps: [{ resize: { width } }],
@@ -18,7 +18,7 @@ const smaller = (from: string, width: number, encode: unknown = webp) => ({
 
 export const builtInRecipes: Readonly<Record<string, unknown>> = {
 	web: {
-		doc: 'Three widths for a page, never enlarged, and a square thumbnail cut to what draws the eye.',
+		doc: 'Three widths for a page, never enlarged, and a square thumbnail of the most eye-catching part.',
 		analyse: ['thumbhash', 'phash'],
 		variants: {
 			large: wide(1600),
@@ -28,7 +28,7 @@ export const builtInRecipes: Readonly<Record<string, unknown>> = {
 		},
 	},
 	avatar: {
-		doc: 'A square around what draws the eye, in three sizes that all show the same part of the picture.',
+		doc: 'A square of the most eye-catching part in three sizes, which all show the same part of the picture.',
 		analyse: ['thumbhash', 'phash'],
 		variants: {
 			large: { steps: [cut(512, 512)], encode: webp },
@@ -37,7 +37,7 @@ export const builtInRecipes: Readonly<Record<string, unknown>> = {
 		},
 	},
 	product: {
-		doc: 'The whole article, never cut and never enlarged, in the middle of a white square; and larger as it is, to zoom in.',
+		doc: 'The whole product on a white square, never cropped and never enlarged, and a larger version to zoom in.',
 		analyse: ['thumbhash', 'phash'],
 		variants: {
 			zoom: {
@@ -50,7 +50,7 @@ export const builtInRecipes: Readonly<Record<string, unknown>> = {
 						resize: { width: 1000, height: 1000, fit: 'contain', withoutEnlargement: true, background: '#ffffff' },
 					},
 				],
-				// Market places and mail want JPEG.
+				// Marketplaces and mail require JPEG.
 				encode: [{ webp: {} }, ...jpeg],
 			},
 			card: smaller('main', 480),
@@ -58,7 +58,7 @@ export const builtInRecipes: Readonly<Record<string, unknown>> = {
 		},
 	},
 	social: {
-		doc: 'The shapes that social networks show, as JPEG, which all of them take: Open Graph (1200 × 630), square (1080 × 1080) and story (1080 × 1920).',
+		doc: 'JPEGs for social networks: Open Graph (1200 × 630), square (1080 × 1080) and story (1080 × 1920).',
 		analyse: ['phash'],
 		variants: {
 			og: { steps: [cut(1200, 630)], encode: jpeg },
@@ -67,7 +67,7 @@ export const builtInRecipes: Readonly<Record<string, unknown>> = {
 		},
 	},
 	archive: {
-		doc: 'One copy that loses nothing of what is seen: full size, upright, in its own colours, 8 bits a channel; as the smallest PNG, an animation as lossless WebP.',
+		doc: 'A visually lossless copy: full size, upright, original colours, 8 bits per channel; PNG at best compression, animations as lossless WebP.',
 		analyse: ['phash'],
 		variants: { lossless: { colour: 'keep', encode: [{ auto: { formats: ['png', 'webp'], lossless: true } }] } },
 	},

@@ -7,14 +7,14 @@ import { element } from '../analysis/element.ts';
 import { analysers } from '../analysis/index.ts';
 import { type Chooser, type Encoder, encoders, isChooser } from '../encoders/index.ts';
 
-/** What a recipe may hold, for programs: JSON Schema (draft 2020-12) from the schemas that recipes are checked with. */
+/** Describes recipes for programs: JSON Schema (draft 2020-12) from the schemas that recipes are checked with. */
 
-/** JSON Schema of what a person writes; the text says what a schema of ours can't. */
+/** JSON Schema of the written form; descriptions cover rules that it cannot express. */
 function toJsonSchema(schema: z.ZodType) {
 	return z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
 }
 
-/** The same within a larger answer, which says once which JSON Schema it speaks. */
+/** A schema within a larger document, which names the JSON Schema dialect once. */
 function partSchema(schema: z.ZodType) {
 	const { $schema: _dialect, ...part } = toJsonSchema(schema);
 	return part;
@@ -36,7 +36,7 @@ export function describeOperations() {
 				doc,
 				...(!isChooser(encoder) && fileOf(encoder)),
 				schema: partSchema(schema),
-				// No option is needed; the defaults say what there is.
+				// No option is required; the defaults show all of them.
 				example: { [name]: schema.parse({}) },
 			};
 		}),

@@ -15,8 +15,8 @@ import type { Operation } from '../../operations/operation.ts';
 import { type Chooser, type Encoder, encoders, encodersOf, findEncoder } from '../encoders/index.ts';
 
 /**
- * From a recipe as somebody wrote it to one that is known to be good. Everything here is pure and free of sharp, so that
- * the API can check recipes without loading it.
+ * Checks a recipe as it was written and completes it. Everything here is pure and free of sharp, so that the API can check recipes
+ * without loading it.
  */
 
 export interface PlannedStep {
@@ -34,36 +34,36 @@ export interface PlannedEncoding {
 /** Steps as recipes write them, each an operation's name with its options. */
 export type WrittenSteps = Recipe['variants'][string]['steps'];
 
-/** What files hold beside pixels, and in which colours those are; what is as always is left out. */
+/** Metadata and colour space of the files, without defaults. */
 interface OutputOptions {
 	readonly metadata?: MetadataOption;
-	/** Of the variant whose pixels the steps begin with, if it begins with one. */
+	/** That of the variant it builds on, if there is one. */
 	readonly colour?: ColourOption;
 }
 
 export interface PlannedVariant {
 	readonly name: string;
-	/** The variant whose pixels the steps begin with; undefined when that is the original, as it is or under the name of one without steps. */
+	/** The variant whose result the steps begin with; undefined for the original and for variants without steps, which are equal to it. */
 	readonly from: string | undefined;
-	/** The page of the original that it is made of in the end, counted from 1. */
+	/** The page of the original that it is made from, counted from 1. */
 	readonly page: number;
-	/** The original is turned as its EXIF says before anything else. */
+	/** The original is rotated by its EXIF orientation first. */
 	readonly isUpright: boolean;
 	readonly steps: readonly PlannedStep[];
 	readonly output: OutputOptions;
 	readonly encodings: readonly PlannedEncoding[];
-	/** All steps that lead here from the original, those of the variants it stands on first, as recipes write them, defaults filled in. */
+	/** All steps from the original on, including those of the variants it builds on, as recipes write them, with defaults. */
 	readonly definition: WrittenSteps;
 }
 
-/** More would not help anybody to find the first mistake. */
+/** Longer lists do not help to find the first mistake. */
 const maximumProblemsShown = 8;
 
 /**
- * Checks a recipe's shape and each of its steps and encodings, and fills in every default.
+ * Checks the shape of a recipe and each of its steps and encodings, and fills in every default.
  *
- * @param limits left out for recipes that were accepted before
- * @throws PicpipeError `invalid-recipe`, its message lists every problem; `recipe-too-large` when that is all that is wrong
+ * @param limits absent for recipes that were accepted before
+ * @throws PicpipeError `invalid-recipe`, whose message lists every problem; `recipe-too-large` if that is the only problem
  */
 export function parseRecipe(name: string, input: unknown, limits?: RecipeLimits): NamedRecipe {
 	const problems = namePattern.test(name) ? [] : [problem(['name'], 'expected 1 to 32 of a-z, 0-9 and _', name)];
@@ -95,7 +95,7 @@ export function parseRecipe(name: string, input: unknown, limits?: RecipeLimits)
 
 const reservedVariant = problem(
 	['variants', renderName],
-	'expected another name, because this one is that of what is made on demand',
+	'expected another name, because this one is reserved for variants that are rendered on demand',
 );
 
 function beyondLimits({ variants }: Recipe, { maxSteps, maxVariants }: RecipeLimits): string[] {
@@ -111,14 +111,14 @@ function beyondLimits({ variants }: Recipe, { maxSteps, maxVariants }: RecipeLim
 	return problems;
 }
 
-/** Problems as one sentence, the first few of many. */
+/** Problems as one sentence, limited to the first few. */
 export function listProblems(problems: readonly string[]): string {
 	const shown = problems.slice(0, maximumProblemsShown).join('; ');
 	const hidden = problems.length - maximumProblemsShown;
 	return hidden > 0 ? `${shown}; and ${hidden} more` : shown;
 }
 
-/** What was planned; a recipe is never changed, and several ask for the plan of the same one. */
+/** Cached plans: recipes never change, and several callers plan the same one. */
 const plans = new WeakMap<Recipe, readonly PlannedVariant[]>();
 
 /** The variants of a recipe with their operations and encoders looked up. @throws PicpipeError `invalid-recipe` */
@@ -137,7 +137,7 @@ function plan(recipe: Recipe): readonly PlannedVariant[] {
 		const variant = name === undefined ? undefined : byName.get(name);
 		return variant ? [...stepsTo(variant.from), ...variant.definition] : [];
 	};
-	/** The variant that begins with the original: what it says about that counts for all that stand on it. */
+	/** The variant that begins with the original: its options about the original apply to all variants that build on it. */
 	const rootOf = (variant: CheckedVariant): CheckedVariant => {
 		const base = variant.from === undefined ? undefined : byName.get(variant.from);
 		return base ? rootOf(base) : variant;
@@ -152,7 +152,7 @@ function plan(recipe: Recipe): readonly PlannedVariant[] {
 			page,
 			isUpright,
 			output: { ...variant.output, ...(colour && { colour }) },
-			// Nothing was done to the picture before: it is the original, which a first step may take scaled down.
+			// Without earlier steps it is the original, which a first step may take scaled down.
 			from: before.length > 0 ? variant.from : undefined,
 			definition: [...before, ...definition],
 		};
@@ -163,10 +163,10 @@ function refused(problems: readonly string[]): PicpipeError {
 	return new PicpipeError('invalid-recipe', listProblems(problems));
 }
 
-/** A variant by itself: `from`, `page` and `isUpright` as they are written, and of the definition its own steps alone. */
+/** A variant on its own: `from`, `page` and `isUpright` as written, and a definition with its own steps only. */
 type CheckedVariant = PlannedVariant;
 
-/** What only a variant that begins with the original can say about it. */
+/** Options that only a variant that begins with the original may have. */
 const keysOfOriginals = [
 	['colour', 'the colours are those'],
 	['page', 'the page is that'],
@@ -205,7 +205,7 @@ function checkVariants(recipe: Recipe, problems: string[]): CheckedVariant[] {
 	});
 }
 
-/** A variant may stand on any other one that doesn't stand on it. */
+/** A variant may build on any other one, without cycles. */
 function checkFrom(name: string, { variants }: Recipe, problems: string[]): void {
 	const byName = new Map(Object.entries(variants));
 	const path = ['variants', name, 'from'];
@@ -220,7 +220,7 @@ function checkFrom(name: string, { variants }: Recipe, problems: string[]): void
 	const way = [name];
 	for (let at: string | undefined = from; at !== undefined && byName.has(at); at = byName.get(at)?.from) {
 		if (way.includes(at)) {
-			// A circle further up is told at its own variants.
+			// A cycle further up is reported at its own variants.
 			if (at === name) problems.push(problem(path, `expected no circle, but ${[...way, at].join(' → ')}`));
 			return;
 		}
@@ -234,7 +234,7 @@ interface Named<Value> {
 	readonly definition: Record<string, unknown>;
 }
 
-/** `{ resize: { width: 400 } }` against the schema of what it names. */
+/** `{ resize: { width: 400 } }` against the schema of the operation or encoder. */
 function checkNamed<Value extends Operation | Encoder | Chooser>(
 	written: Readonly<Record<string, unknown>>,
 	path: readonly PropertyKey[],

@@ -3,13 +3,13 @@ import type { NamedRecipe, RecipeLimits } from '../../domain/recipe.ts';
 import { PicpipeError } from '../../errors.ts';
 import { type CheckPresets, type DialectPresets, type LoadedRecipes, loadRecipesFile } from './recipes.ts';
 
-/** The recipes of an installation as they are now. */
+/** The current recipes of an installation. */
 export interface RecipeBook {
-	/** By name. A reload puts another map here, so whoever needs several of one state holds on to it. */
+	/** By name. A reload replaces the map, so callers that need several recipes of one state should keep a reference to it. */
 	readonly recipes: ReadonlyMap<string, NamedRecipe>;
-	/** Shorthands of addresses, likewise. */
+	/** Presets of URLs by dialect; a reload replaces them, too. */
 	readonly presets: DialectPresets;
-	/** Why the recipes file as it is now was refused; then `recipes` are those of before. */
+	/** Why the current recipes file was refused; `recipes` are the previous ones then. */
 	readonly problem: string | undefined;
 	/** Stops watching the file. */
 	close(): void;
@@ -19,34 +19,34 @@ export interface RecipeBookOptions {
 	/** YAML or JSON; only the built-in recipes without one. */
 	readonly file: string | undefined;
 	readonly limits: RecipeLimits;
-	/** A change that takes this one away is refused; that it is there at the start is for the caller to see. */
+	/** A change that removes this recipe is refused; the caller checks that it exists at the start. */
 	readonly defaultRecipe: string;
 	readonly checkPresets?: CheckPresets;
-	/** Told after each change of the file: what came of it, or why it was refused. */
+	/** Called after each change of the file with its effect, or with the reason why it was refused. */
 	onChange(change: RecipeChange): void;
 }
 
 export type RecipeChange =
 	| {
-			/** Names of recipes that are new or mean something else now. */
+			/** Names of new and changed recipes. */
 			readonly changed: readonly string[];
-			/** Names of recipes that are no more. */
+			/** Names of removed recipes. */
 			readonly removed: readonly string[];
 	  }
 	| { readonly problem: string };
 
 /**
- * Milliseconds between two looks at the file. Looking beats being told here: it follows a rename over the file (editors) and
- * a link that is turned to another folder (Kubernetes), works on network file systems, and costs one `stat`.
+ * Milliseconds between two checks of the file. Polling follows a rename over the file (editors) and a symbolic link to another folder
+ * (Kubernetes), works on network file systems, and costs one `stat`.
  */
-const lookInterval = 500;
-/** Milliseconds without another change after which a file counts as written; long enough for one more look. */
+const checkInterval = 500;
+/** Milliseconds without a change after which a file counts as complete; long enough for one more check. */
 const quietTime = 700;
 
 /**
- * Reads the recipes and keeps them up to date with their file: a change is taken over when the whole file is valid.
+ * Reads the recipes and keeps them up to date with their file: a change applies if the whole file is valid.
  *
- * @throws PicpipeError `invalid-recipe` when the file is not valid to begin with
+ * @throws PicpipeError `invalid-recipe` if the file is invalid at the start
  */
 export async function openRecipeBook(options: RecipeBookOptions): Promise<RecipeBook> {
 	const { file, limits, defaultRecipe, checkPresets, onChange } = options;
@@ -65,7 +65,7 @@ export async function openRecipeBook(options: RecipeBookOptions): Promise<Recipe
 	const reload = async () => {
 		const turn = ++reloads;
 		const outcome = await loadAgain().catch((error: Error) => error);
-		// Another one began meanwhile, and knows better.
+		// A newer reload has begun meanwhile.
 		if (turn !== reloads) return;
 		if (outcome instanceof Error) {
 			problem = outcome.message;
@@ -76,17 +76,17 @@ export async function openRecipeBook(options: RecipeBookOptions): Promise<Recipe
 		problem = undefined;
 		onChange(change);
 	};
-	const look = () => {
+	const scheduleReload = () => {
 		clearTimeout(timer);
 		timer = setTimeout(() => void reload(), quietTime).unref();
 	};
 
-	// Watched before it is read, so that no change falls between the two.
-	if (file !== undefined) watchFile(file, { interval: lookInterval, persistent: false }, look);
+	// Watch before reading, so that no change is missed.
+	if (file !== undefined) watchFile(file, { interval: checkInterval, persistent: false }, scheduleReload);
 	const close = () => {
 		reloads++;
 		clearTimeout(timer);
-		if (file !== undefined) unwatchFile(file, look);
+		if (file !== undefined) unwatchFile(file, scheduleReload);
 	};
 	let current: LoadedRecipes;
 	try {

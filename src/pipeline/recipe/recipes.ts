@@ -7,7 +7,7 @@ import { PicpipeError } from '../../errors.ts';
 import { builtInRecipes } from './built-in.ts';
 import { listProblems, parseRecipe } from './parse-recipe.ts';
 
-/** Languages of addresses that have shorthands. */
+/** URL dialects that have presets. */
 const dialects = ['imgproxy', 'ipx', 'cloudinary'] as const;
 const presetsSchema = z.record(
 	z.string().regex(/^[\w-]{1,64}$/, 'expected 1 to 64 letters, digits, _ and -'),
@@ -18,20 +18,20 @@ const fileSchema = z.strictObject({
 	presets: z.partialRecord(z.enum(dialects), presetsSchema).default({}),
 });
 
-/** Shorthands that addresses may use, by the language that they are written in: a name, and what it stands for. */
+/** Presets of URLs by dialect: a name and the options that it stands for. */
 export type DialectPresets = Readonly<Record<(typeof dialects)[number], ReadonlyMap<string, string>>>;
 
-/** What a recipes file says, the built-in recipes included. */
+/** The content of a recipes file, and the built-in recipes. */
 export interface LoadedRecipes {
 	readonly recipes: ReadonlyMap<string, NamedRecipe>;
 	readonly presets: DialectPresets;
 }
 
 /**
- * The built-in recipes, and over them those of a YAML or JSON file.
+ * Loads the built-in recipes and those of a YAML or JSON file, which take precedence.
  *
- * @param limits on the recipes of the file
- * @throws PicpipeError `invalid-recipe` when the file can't be read or understood; its message lists every problem
+ * @param limits limits on the recipes of the file
+ * @throws PicpipeError `invalid-recipe` if the file cannot be read or is invalid; its message lists every problem
  */
 export async function loadRecipes(
 	file: string | undefined,
@@ -40,10 +40,10 @@ export async function loadRecipes(
 	return (await loadRecipesFile(file, limits)).recipes;
 }
 
-/** Says what is wrong with shorthands, a line each; what they mean is for the languages to know. */
+/** Returns the problems of presets, which only the dialects understand. */
 export type CheckPresets = (presets: DialectPresets) => readonly string[];
 
-/** The same with the shorthands of addresses. @throws as `loadRecipes` */
+/** Like `loadRecipes`, with the presets of URLs. @throws as `loadRecipes` */
 export async function loadRecipesFile(
 	file: string | undefined,
 	limits?: RecipeLimits,
@@ -79,7 +79,7 @@ function parseAll(
 	return recipes;
 }
 
-const reservedName = `name: expected another one, because ${inlineRecipeName} is that of recipes that come with a request`;
+const reservedName = `name: expected another one, because ${inlineRecipeName} is reserved for recipes that come with a request`;
 
 async function readRecipesFile(file: string): Promise<z.infer<typeof fileSchema>> {
 	let content: unknown;

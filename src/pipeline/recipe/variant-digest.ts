@@ -4,8 +4,8 @@ import { findOperation } from '../../operations/index.ts';
 import { type PlannedEncoding, type PlannedVariant, planVariants, type WrittenSteps } from './parse-recipe.ts';
 
 /**
- * Digest of source, steps, encoding and engine: the same picture always gets the same one. The steps count from the original,
- * so a variant that stands on another has the digest of one in which all those steps are written out; it is the same picture.
+ * Digest of source, steps, encoding and engine: the same picture always has the same one. It includes all steps from the original
+ * on, so a variant that builds on another has the digest of a variant with all those steps, which is the same picture.
  *
  * @param assets at least those that the variant's steps name
  */
@@ -20,7 +20,7 @@ export function variantDigest(
 		if (!asset) throw new TypeError(`Expected to know ${name}.`);
 		return asset.sha256;
 	});
-	// Only what is there counts, so that variants which have nothing of it keep the digest that they had before there was such.
+	// Defaults are left out, so that variants without these options keep the digests from before the options existed.
 	const more = {
 		...variant.output,
 		...(variant.page > 1 && { page: variant.page }),
@@ -31,7 +31,7 @@ export function variantDigest(
 	return digest12(sourceSha256, variant.definition, encoding.definition, engineVersion, ...others);
 }
 
-/** Digests of the other pictures that steps name: a logo that is replaced makes another variant. */
+/** Digests of the other pictures that steps name: a replaced logo makes another variant. */
 export type KnownAssets = ReadonlyMap<string, { readonly sha256: string }>;
 
 /** Names of the other pictures that a recipe's steps need, each once. @throws PicpipeError `invalid-recipe` */
@@ -45,7 +45,7 @@ function assetsOfSteps(steps: WrittenSteps): readonly string[] {
 	);
 }
 
-/** Digest of source, analysis asked for and engine: what was found out stays true as long as it is the same. */
+/** Digest of source, requested analysis and engine: the results are valid as long as it stays the same. */
 export function analysisDigest(sourceSha256: string, recipe: Recipe): string {
 	return digest12(sourceSha256, recipe.analyse, engineVersion);
 }

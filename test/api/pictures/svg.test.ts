@@ -24,7 +24,7 @@ describe('an SVG', () => {
 			code: 'unsupported-type',
 			class: 'unsupported',
 			detail:
-				'Expected a picture (jpeg, png, webp, avif, heic, gif, tiff) but the bytes are image/svg+xml, which is taken where PICPIPE_SVG is true.',
+				'Expected a picture (jpeg, png, webp, avif, heic, gif, tiff) but the bytes are image/svg+xml, which requires PICPIPE_SVG to be true.',
 		});
 		expect(await api.keys()).toEqual([]);
 	});

@@ -60,7 +60,7 @@ describe('auto', () => {
 	it.each([
 		[
 			{ formats: ['jpeg', 'avif'], lossless: true },
-			'formats: expected png or webp among them because lossless is true',
+			'formats: expected png or webp among the formats because lossless is true',
 		],
 		[{ lossless: true, ssim: 0.9 }, 'ssim: expected no such key because lossless is true'],
 		[{ lossless: false }, 'lossless: expected true'],

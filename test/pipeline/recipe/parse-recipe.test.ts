@@ -129,7 +129,7 @@ describe('parseRecipe', () => {
 		],
 		[
 			card({ width: 1 }, [{ avif: { quality: { ssim: 0.98, maxBytes: 1000 } } }]),
-			'variants.card.encode[0].avif.quality: expected an integer from 1 to 100, { ssim: 0.5 to 0.9999 } or { maxBytes: 100 to 1000000000 }, both perhaps with min and max from 1 to 100, the latter with orSmallest: true or false, received {"ssim":0.98,"maxBytes":1000}',
+			'variants.card.encode[0].avif.quality: expected an integer from 1 to 100, { ssim: 0.5 to 0.9999 } or { maxBytes: 100 to 1000000000 }, optionally with min, max and orSmallest, received {"ssim":0.98,"maxBytes":1000}',
 		],
 		[
 			card({ width: 1 }, [{ avif: { quality: { ssim: 0.98 }, lossless: true } }]),
