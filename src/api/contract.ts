@@ -7,7 +7,7 @@ import { namePattern } from '../domain/recipe.ts';
 import { type ErrorCode, errorTable, failureClasses, PicpipeError } from '../errors.ts';
 import { duplicatePolicies } from '../intake/duplicates.ts';
 
-/** What the API takes and gives, in one place; the reference pages are generated from it. */
+/** Fields of requests, in one place; the reference pages are generated from it. */
 
 const tag = z
 	.string()
@@ -19,7 +19,7 @@ const recipeName = z.string().regex(namePattern, 'expected the name of a recipe'
 const recipeText = z
 	.string()
 	.regex(/^([a-z0-9][a-z0-9_]{0,31}$|\s*\{)/, 'expected the name of a recipe, or a recipe as JSON');
-const recipeDoc = 'Name of the recipe, or, where `PICPIPE_INLINE_RECIPES` allows it, a recipe as JSON';
+const recipeDoc = 'Recipe name, or a recipe as JSON if `PICPIPE_INLINE_RECIPES` is set';
 
 /** A whole number written as text. */
 export const wholeNumber = (minimum: number, maximum: number) =>
@@ -29,7 +29,7 @@ export const wholeNumber = (minimum: number, maximum: number) =>
 		.transform(Number)
 		.refine((value) => value >= minimum && value <= maximum, `expected an integer from ${minimum} to ${maximum}`);
 
-/** Longest address of a webhook, characters. */
+/** Longest URL of a webhook, characters. */
 const maximumWebhookUrl = 2_048;
 export const webhookUrl = z
 	.string('expected a URL')
@@ -38,10 +38,10 @@ export const webhookUrl = z
 /** Where the next page begins, of what is counted and not named. */
 export const cursorOfNumber = wholeNumber(0, 999_999_999);
 const webhookDoc =
-	'Address that is told of this picture, beside the endpoints of all; signed with `PICPIPE_WEBHOOK_SECRETS`, and refused where there are none.';
+	'URL notified about this picture, in addition to the endpoints. Signed with `PICPIPE_WEBHOOK_SECRETS`; refused without secrets.';
 
 const batch = z.string().refine(isBatchId, 'expected the id of a batch');
-const batchDoc = 'Batch that the picture is to belong to; it has to be open.';
+const batchDoc = 'Id of an open batch that the picture joins.';
 
 /** Fields of an upload: form fields of a multipart body, or query parameters of a raw one. */
 export const uploadFieldsSchema = z.strictObject({
@@ -60,10 +60,10 @@ export const uploadFieldsSchema = z.strictObject({
 			),
 		])
 		.pipe(z.array(tag).max(maximumTags, `expected at most ${maximumTags} tags`))
-		.describe('Tags, separated by commas; the field may also be repeated.'),
+		.describe('Tags, separated by commas. The field can be repeated.'),
 	priority: wholeNumber(0, maximumPriority)
 		.default(0)
-		.describe('0 (first come, first served) or 1 (most urgent of the rest) to 1000 (least).'),
+		.describe('0 (first come, first served), or 1 (most urgent of the rest) to 1000 (least).'),
 	duplicates: z
 		.enum(duplicatePolicies)
 		.default('accept')
@@ -77,52 +77,52 @@ export type UploadFields = z.output<typeof uploadFieldsSchema>;
 
 /** A raw body has no part headers, so its file name comes as a parameter. */
 export const rawUploadFieldsSchema = uploadFieldsSchema.extend({
-	filename: z.string().optional().describe('Name of the file, for display.'),
+	filename: z.string().optional().describe('File name, for display.'),
 	token: z
 		.string()
 		.optional()
 		.describe(
-			'An upload token, where it cannot be sent as `Authorization: Bearer <token>`. Of a form too it stands in the address.',
+			'Upload token, if it cannot be sent as `Authorization: Bearer <token>`. Always a query parameter, with a form too.',
 		),
 });
 
 /** Fields of a resumable upload, in `Upload-Metadata`. */
 export const uploadMetadataSchema = uploadFieldsSchema.extend({ filename: rawUploadFieldsSchema.shape.filename });
 
-/** Seconds that an upload token lives when nothing else is asked for. */
+/** Lifetime of an upload token when the request names none, seconds. */
 export const defaultTokenSeconds = 900;
 
 export const uploadTokenBodySchema = z.strictObject({
-	recipe: recipeName.optional().describe('Recipe of what is uploaded with it; the default recipe when absent.'),
+	recipe: recipeName.optional().describe('Recipe of the uploads; the default recipe when absent.'),
 	tags: uploadFieldsSchema.shape.tags,
-	priority: z.int().min(0).max(maximumPriority).default(0).describe('Priority of what is uploaded with it.'),
-	batch: batch.optional().describe('Batch of what is uploaded with it; it has to be open then.'),
-	maxBytes: z.int().min(1).optional().describe('Largest file, bytes; `PICPIPE_MAX_BYTES` when absent, and at most.'),
+	priority: z.int().min(0).max(maximumPriority).default(0).describe('Priority of the uploads.'),
+	batch: batch.optional().describe('Id of the batch that the uploads join. It must be open when the token is created.'),
+	maxBytes: z.int().min(1).optional().describe('Largest file in bytes; `PICPIPE_MAX_BYTES` at most and when absent.'),
 	maxPictures: z
 		.int()
 		.min(1)
 		.max(10_000)
 		.optional()
-		.describe('Pictures that may be uploaded with it, in all; `PICPIPE_MAX_FILES` when absent.'),
+		.describe('Total number of pictures; `PICPIPE_MAX_FILES` when absent.'),
 	expiresIn: z
 		.int()
 		.min(shortestToken)
 		.optional()
 		.describe(
-			`Seconds until uploads may no longer begin; ${defaultTokenSeconds} when absent, and at most \`PICPIPE_UPLOAD_TOKEN_SECONDS\`.`,
+			`Seconds in which uploads can begin; ${defaultTokenSeconds} when absent, \`PICPIPE_UPLOAD_TOKEN_SECONDS\` at most.`,
 		),
 });
 
-/** Longest address that a picture is fetched from, characters: a signed one of a cloud's storage has up to 2,500. */
+/** Longest URL to fetch a picture from, characters: signed URLs of cloud storage have up to 2,500. */
 const maximumUrl = 4_096;
-const address = z
+const remoteUrl = z
 	.string('expected a URL')
 	.min(1, 'expected a URL')
 	.max(maximumUrl, `expected a URL of at most ${maximumUrl} characters`);
 
-/** Fields about pictures that are fetched, wherever they are asked for. */
+/** Fields of pictures that are fetched, shared by the requests that have them. */
 export const fetchFields = {
-	address,
+	remoteUrl,
 	recipe: z
 		.union([recipeText, z.record(z.string(), z.unknown())], 'expected the name of a recipe, or a recipe')
 		.optional()
@@ -133,18 +133,18 @@ export const fetchFields = {
 		.min(0, `expected an integer from 0 to ${maximumPriority}`)
 		.max(maximumPriority, `expected an integer from 0 to ${maximumPriority}`)
 		.default(0)
-		.describe('0 (first come, first served) or 1 (most urgent of the rest) to 1000 (least).'),
+		.describe('0 (first come, first served), or 1 (most urgent of the rest) to 1000 (least).'),
 };
 
-/** An upload by address: JSON, because there is no file. */
+/** An upload by URL: JSON, because there is no file. */
 export const fetchBodySchema = z
 	.strictObject({
-		url: address.optional().describe('Address of a picture: `https` or `http`.'),
+		url: remoteUrl.optional().describe('URL of a picture, `https` or `http`.'),
 		urls: z
-			.array(address)
+			.array(remoteUrl)
 			.min(1, 'expected at least one URL')
 			.optional()
-			.describe('Addresses of several pictures, instead of `url`; `PICPIPE_MAX_FILES` at most.'),
+			.describe('URLs of several pictures, instead of `url`; `PICPIPE_MAX_FILES` at most.'),
 		recipe: fetchFields.recipe,
 		tags: fetchFields.tags,
 		priority: fetchFields.priority,
@@ -162,8 +162,8 @@ const errorCode = z
 	.transform((text) => text as ErrorCode);
 
 export const pageQuerySchema = z.strictObject({
-	limit: wholeNumber(1, 200).default(50).describe('Most pictures on one page.'),
-	cursor: z.string().optional().describe('`next` of the page before.'),
+	limit: wholeNumber(1, 200).default(50).describe('Number of pictures per page.'),
+	cursor: z.string().optional().describe('`next` of the previous page.'),
 });
 
 export const listQuerySchema = z.strictObject({
@@ -171,43 +171,43 @@ export const listQuerySchema = z.strictObject({
 	tag: tag.optional().describe('Only pictures with this tag.'),
 	recipe: recipeName.optional().describe('Only pictures of this recipe.'),
 	batch: batch.optional().describe('Only pictures of this batch.'),
-	class: z.enum(failureClasses).optional().describe('Only failed pictures whose failure has this class.'),
-	code: errorCode.optional().describe('Only failed pictures whose failure has this [code](errors.md#codes).'),
+	class: z.enum(failureClasses).optional().describe('Only failed pictures with this failure class.'),
+	code: errorCode.optional().describe('Only failed pictures with this [code](errors.md#codes).'),
 	...pageQuerySchema.shape,
 });
 
 export const retryFailuresSchema = z.strictObject({
-	class: z.enum(failureClasses).optional().describe('Only pictures whose failure has this class.'),
-	code: errorCode.optional().describe('Only pictures whose failure has this [code](errors.md#codes).'),
-	limit: z.int().min(1).max(10_000).default(1_000).describe('Most pictures that are queued by one call.'),
+	class: z.enum(failureClasses).optional().describe('Only pictures with this failure class.'),
+	code: errorCode.optional().describe('Only pictures with this [code](errors.md#codes).'),
+	limit: z.int().min(1).max(10_000).default(1_000).describe('Number of pictures queued by one call.'),
 });
 
 export const similarQuerySchema = z.strictObject({
 	distance: wholeNumber(0, maximumDistance)
 		.default(10)
 		.describe(
-			'Bits of the perceptual hash that may differ: 0 to 3 is the same picture, up to about 10 a near-duplicate.',
+			'Bits of the perceptual hash that may differ: 0 to 3 for the same picture, up to about 10 for near-duplicates.',
 		),
-	limit: wholeNumber(1, 100).default(20).describe('Most pictures in the answer.'),
+	limit: wholeNumber(1, 100).default(20).describe('Number of pictures in the answer.'),
 });
 
 export const processBodySchema = z.strictObject({
 	recipe: z
 		.union([recipeText, z.record(z.string(), z.unknown())], 'expected the name of a recipe, or a recipe')
 		.optional()
-		.describe(`${recipeDoc} or as an object; the picture's own as it is now when absent.`),
+		.describe(`${recipeDoc} or as an object; the current version of the picture's recipe when absent.`),
 	force: z
 		.boolean('expected true or false')
 		.default(false)
-		.describe('Make every variant again, also those that are there and are what the recipe asks for.'),
+		.describe('Make every variant again, even those that are up to date.'),
 });
-/** How a request says which recipe it wants. */
+/** The recipe that a request names. */
 export type RecipeField = NonNullable<z.output<typeof processBodySchema>['recipe']>;
 
 export const cleanBodySchema = z.strictObject({
-	state: z.enum(['completed', 'failed']).default('completed').describe('How the jobs ended.'),
-	olderThan: z.int().min(0).default(0).describe('Seconds since the job ended.'),
-	limit: z.int().min(1).max(100_000).default(1_000).describe('Most jobs removed by one call.'),
+	state: z.enum(['completed', 'failed']).default('completed').describe('State of the jobs to remove.'),
+	olderThan: z.int().min(0).default(0).describe('Minimum age: seconds since the job ended.'),
+	limit: z.int().min(1).max(100_000).default(1_000).describe('Number of jobs removed by one call.'),
 });
 
 /** Longest wait that `Prefer: wait=N` gets, seconds. */
@@ -220,7 +220,7 @@ export function preferredWait(prefer: string | undefined): number {
 }
 
 /**
- * Checks what came in against a schema.
+ * Checks the input of a request against a schema.
  *
  * @throws PicpipeError `unknown-field` or `invalid-field`, naming the field, what was expected and what came
  */

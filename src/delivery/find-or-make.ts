@@ -80,7 +80,7 @@ async function variant(
 
 /** Something is known of every picture that was ever worked on with success. */
 function factsOf({ facts, state }: Picture) {
-	if (!facts) throw new PicpipeError('not-processed', `The picture is ${state}, and nothing is known of it yet.`);
+	if (!facts) throw new PicpipeError('not-processed', `The picture is ${state} and has not been processed yet.`);
 	return facts;
 }
 

@@ -71,7 +71,7 @@ function notFound(
 	return new PicpipeError(
 		'variant-not-found',
 		isUnchosen
-			? `Expected a variant in a format that was chosen before but "${asked}" was not made yet, or in another format.`
+			? `Expected a variant in the format that its encoder chose but "${asked}" was not made yet, or in another format.`
 			: `Expected a variant of ${known.join(', ')} but received "${asked}".`,
 	);
 }

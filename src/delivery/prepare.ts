@@ -83,7 +83,7 @@ function recipeOf(plan: RenderPlan, format: RenderFormat, { maxSteps }: RecipeLi
 	if (steps.length > maxSteps) {
 		throw new PicpipeError(
 			'invalid-delivery-url',
-			`Expected at most ${maxSteps} steps (PICPIPE_MAX_STEPS) but the address asks for ${steps.length}.`,
+			`Expected at most ${maxSteps} steps (PICPIPE_MAX_STEPS) but the URL asks for ${steps.length}.`,
 		);
 	}
 	const variant = {
@@ -99,7 +99,7 @@ function recipeOf(plan: RenderPlan, format: RenderFormat, { maxSteps }: RecipeLi
 	} catch (error) {
 		if (!(error instanceof PicpipeError) || error.code !== 'invalid-recipe') throw error;
 		const told = error.message.replaceAll(`variants.${renderName}.`, '');
-		throw new PicpipeError('invalid-delivery-url', `What the address asks for cannot be made: ${told}`, {
+		throw new PicpipeError('invalid-delivery-url', `The requested image cannot be made: ${told}`, {
 			cause: error,
 		});
 	}

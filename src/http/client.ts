@@ -4,44 +4,44 @@ import { request as httpsRequest } from 'node:https';
 import { PicpipeError } from '../errors.ts';
 import { guardedAgent, type OutgoingRules, type Resolve } from './guard.ts';
 
-/** How another server is asked, whatever for. */
+/** Options of a request to another server. */
 export interface RequestOptions {
 	readonly rules: OutgoingRules;
 	readonly headers: Readonly<Record<string, string>>;
-	/** Longest time until there is a connection, seconds; finding the name's addresses and the handshake of TLS count. */
+	/** Longest time until there is a connection, seconds, with DNS and the TLS handshake. */
 	readonly connectSeconds: number;
 	/** Longest time without a byte from the server while one is waited for, seconds. */
 	readonly idleSeconds: number;
 	/** Ends the request, or what is left of its body, with its reason. */
 	readonly signal: AbortSignal;
-	/** Finds the addresses of a name; as the system does when not given. */
+	/** Resolves names; by the system when absent. */
 	readonly resolve?: Resolve | undefined;
 }
 
-/** The answer of another server. */
+/** The response of another server. */
 export interface RemoteResponse {
 	readonly status: number;
 	readonly headers: IncomingHttpHeaders;
 	/** The body as it comes. Throws PicpipeError `remote-unavailable`, `remote-timeout`, or what the signal says. */
 	readonly body: AsyncIterable<Buffer>;
-	/** Ends the connection, for whoever does not want the body or the rest of it. */
+	/** Closes the connection, when the body or the rest of it is not needed. */
 	discard(): void;
 }
 
-/** Asks another server for something. See `send`. */
+/** Sends a GET request. See `send`. */
 export function get(url: URL, options: RequestOptions): Promise<RemoteResponse> {
 	return send(url, 'GET', options);
 }
 
-/** Sends something to another server. See `send`. */
+/** Sends a POST request. See `send`. */
 export function post(url: URL, body: Buffer, options: RequestOptions): Promise<RemoteResponse> {
 	const headers = { ...options.headers, 'content-length': String(body.length) };
 	return send(url, 'POST', { ...options, headers }, body);
 }
 
 /**
- * Asks another server, once: redirects are for the caller to follow, who has to check each address with `checkUrl`. No cookies, no
- * kept connections, no proxies from the environment.
+ * Sends one request to another server. Redirects are left to the caller, who checks each URL with `checkUrl`. No cookies, no keep-alive, no
+ * proxies from the environment.
  *
  * @param url as `checkUrl` returned it
  * @throws PicpipeError what `guardedAgent` throws; `remote-unavailable`, `remote-timeout`, `remote-untrusted`; what the signal says
@@ -63,7 +63,7 @@ async function send(url: URL, method: 'GET' | 'POST', options: RequestOptions, b
 		request.once('socket', (socket) => {
 			socket.once(url.protocol === 'https:' ? 'secureConnect' : 'connect', () => {
 				clearTimeout(timer);
-				timer = waitFor('an answer', idleSeconds);
+				timer = waitFor('a response', idleSeconds);
 			});
 		});
 		request.end(body);
@@ -105,7 +105,10 @@ async function* bodyOf(
 }
 
 function tooLong(url: URL, what: string, seconds: number): PicpipeError {
-	return new PicpipeError('remote-timeout', `Expected ${what} of ${url.host} within ${seconds} s but there was none.`);
+	return new PicpipeError(
+		'remote-timeout',
+		`Expected ${what} from ${url.host} within ${seconds} s but there was none.`,
+	);
 }
 
 /** @throws the signal's reason when it comes first; the work may go on, and nobody hears of it */
@@ -127,7 +130,7 @@ function remoteError(url: URL, error: unknown): PicpipeError {
 	if (certificateCodes.test(code)) {
 		return new PicpipeError(
 			'remote-untrusted',
-			`Expected a valid certificate of ${url.host} but it is none (${code}).`,
+			`Expected a valid certificate from ${url.host} but it is invalid (${code}).`,
 			{
 				cause: error,
 			},
@@ -135,7 +138,7 @@ function remoteError(url: URL, error: unknown): PicpipeError {
 	}
 	return new PicpipeError(
 		'remote-unavailable',
-		`Expected an answer of ${url.host} but the connection failed (${code}).`,
+		`Expected a response from ${url.host} but the connection failed (${code}).`,
 		{
 			cause: error,
 		},

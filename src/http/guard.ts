@@ -6,7 +6,7 @@ import ipaddr from 'ipaddr.js';
 import { RequestFilteringHttpAgent, RequestFilteringHttpsAgent } from 'request-filtering-agent';
 import { PicpipeError } from '../errors.ts';
 
-/** What requests to other servers may go to. */
+/** Limits of requests to other servers. */
 export interface OutgoingRules {
 	readonly schemes: readonly ('http' | 'https')[];
 	/** Names in lower case; `*.example.org` is every name below that one. */
@@ -14,7 +14,7 @@ export interface OutgoingRules {
 	readonly ports: '*' | readonly number[];
 	/** Networks that may be reached although they are not public, such as `10.1.0.0/16`. */
 	readonly networks: readonly string[];
-	/** What the names of the settings behind these begin with, for sentences: `PICPIPE_FETCH`. */
+	/** Prefix of the settings behind these rules, for errors: `PICPIPE_FETCH`. */
 	readonly settings: string;
 }
 
@@ -24,8 +24,8 @@ export type Resolve = (host: string) => Promise<readonly LookupAddress[]>;
 const resolveAsSystem: Resolve = (host) => systemLookup(host, { all: true });
 
 /**
- * Reads an address that somebody gave, as far as that goes without asking anybody: scheme, credentials, port, host, and the network where
- * the host is a literal address. The part behind `#` is for browsers, and left out.
+ * Checks a URL from outside as far as possible without a connection: scheme, credentials, port, host, and the network of a literal IP
+ * address. The fragment is for browsers, and dropped.
  *
  * @throws PicpipeError `url-unsupported`, `url-not-allowed`, `address-not-allowed`
  */
@@ -36,7 +36,7 @@ export function checkUrl(text: string | URL, rules: OutgoingRules): URL {
 	if (url.username !== '' || url.password !== '') {
 		throw new PicpipeError(
 			'url-not-allowed',
-			`Expected a URL without name and password but that of ${url.host} has them.`,
+			`Expected a URL without name and password but the URL of ${url.host} has them.`,
 		);
 	}
 	const port = Number(url.port || { 'http:': 80, 'https:': 443 }[url.protocol]);
@@ -63,7 +63,7 @@ function checkScheme(url: URL, { schemes, settings }: OutgoingRules): void {
 	if (scheme === 's3') {
 		throw new PicpipeError(
 			'url-unsupported',
-			`Expected a URL of ${schemes.join(' or ')} but received one of s3, which needs a storage driver for S3 and its credentials; there is none in this version. A signed https URL of the object works.`,
+			`Expected a URL of ${schemes.join(' or ')} but received one of s3. It needs a storage driver for S3, which this version does not have; use a signed https URL of the object.`,
 		);
 	}
 	const expected =
@@ -110,7 +110,7 @@ async function resolveName(host: string, resolve: Resolve): Promise<readonly Loo
 	const unresolved = (cause?: unknown) =>
 		new PicpipeError(
 			'remote-unavailable',
-			`Expected an address for the name ${host} but there is none at the moment.`,
+			`Expected an IP address for the name ${host} but there is none at the moment.`,
 			{ cause },
 		);
 	const addresses = await resolve(host).catch((cause) => {
@@ -128,7 +128,7 @@ function checkAddresses(url: URL, addresses: readonly string[], { networks, sett
 		// A name's address is for the log alone: it would tell strangers how names resolve in here.
 		throw new PicpipeError(
 			'address-not-allowed',
-			`Expected a host in a public network, or in one of ${settings}_NETWORKS, but ${url.hostname} leads to another (${why}).`,
+			`Expected a host in a public network, or in one of ${settings}_NETWORKS, but ${url.hostname} is in another (${why}).`,
 			{ cause: new Error(`${url.hostname} is ${address}`) },
 		);
 	}

@@ -26,7 +26,7 @@ export function requireThisMachine(request: IncomingMessage): void {
 	if (proxy !== undefined) {
 		throw new PicpipeError(
 			'unauthorized',
-			`Expected a request of this machine but received one through a proxy (${proxy}). ${hint}`,
+			`Expected a request from this machine but received one through a proxy (${proxy}). ${hint}`,
 		);
 	}
 	// An IPv4 address on a socket of both families (RFC 4291, 2.5.5.2).
@@ -34,7 +34,7 @@ export function requireThisMachine(request: IncomingMessage): void {
 	if (!isLoopback(address)) {
 		throw new PicpipeError(
 			'unauthorized',
-			`Expected a request of this machine but received one of ${quote(address)}. ${hint}`,
+			`Expected a request from this machine but received one from ${quote(address)}. ${hint}`,
 		);
 	}
 }

@@ -13,11 +13,11 @@ export const signBodySchema = z
 		options: z
 			.string()
 			.max(maximumUrlLength, `expected at most ${maximumUrlLength} characters`)
-			.describe('What is to be made, in the words of imgproxy, such as `rs:fit:300:200/q:80`.'),
-		id: z.string().optional().describe('Id of a picture.'),
-		url: z.string().optional().describe('Address of a picture elsewhere, instead of `id`.'),
-		format: z.string().optional().describe('Format of the result, such as `webp`; as `options` say when absent.'),
-		expires: z.int().min(1).max(maximumUrlLifetime).optional().describe('Seconds after which the address is refused.'),
+			.describe('Options of imgproxy, such as `rs:fit:300:200/q:80`.'),
+		id: z.string().optional().describe('Id of the picture.'),
+		url: z.string().optional().describe('URL of a remote picture, instead of `id`.'),
+		format: z.string().optional().describe('Format of the image, such as `webp`; decided by `options` when absent.'),
+		expires: z.int().min(1).max(maximumUrlLifetime).optional().describe('Seconds after which the URL expires.'),
 	})
 	.refine(({ id, url }) => (id === undefined) !== (url === undefined), {
 		path: ['id'],
@@ -33,7 +33,7 @@ export function sign(context: ApiContext): RequestHandler {
 		if (!pair) {
 			throw new PicpipeError(
 				'delivery-keys-missing',
-				`Expected a key and a salt in ${settings.deliveryKeys.variable} to sign with but there are none.`,
+				`Expected a key and a salt in ${settings.deliveryKeys.variable} for signing but there are none.`,
 			);
 		}
 		const expiresAt = expires === undefined ? undefined : Math.floor(Date.now() / 1_000) + expires;

@@ -73,7 +73,7 @@ const expressErrors: Readonly<Record<string, ErrorCode>> = {
 
 function fromExpress(thrown: unknown): PicpipeError | undefined {
 	const { type, message } = (thrown ?? {}) as { type?: unknown; message?: string };
-	if (thrown instanceof URIError) return new PicpipeError('malformed-request', 'The address is not validly encoded.');
+	if (thrown instanceof URIError) return new PicpipeError('malformed-request', 'The URL is not validly encoded.');
 	const code = typeof type === 'string' ? expressErrors[type] : undefined;
 	return code && new PicpipeError(code, message && `${message}.`, { cause: thrown });
 }

@@ -10,33 +10,38 @@ import {
 import { shownUrl } from '../../domain/picture.ts';
 import { fetchFields, webhookUrl } from '../contract.ts';
 
-/** What the calls about batches take and give. */
+/** Requests and answers about batches. */
 
 export const createBatchSchema = z
 	.strictObject({
-		name: z.string().max(maximumBatchName).optional().describe('For people.'),
+		name: z.string().max(maximumBatchName).optional().describe('A name to recognise the batch by.'),
 		expect: z
 			.int()
 			.min(1)
 			.max(maximumExpected)
 			.optional()
-			.describe('It is closed when so many pictures are in it. Without it somebody has to close it.'),
-		close: z.boolean('expected true or false').default(false).describe('Close it at once, behind the `urls`.'),
+			.describe('Number of pictures after which the batch closes by itself. Without it, close the batch yourself.'),
+		close: z
+			.boolean('expected true or false')
+			.default(false)
+			.describe('Close the batch at once, with the `urls` in it.'),
 		webhook: webhookUrl
 			.optional()
-			.describe('Address that is told of its end, beside the endpoints of all, as the `webhook` of an upload.'),
+			.describe(
+				'URL notified when the batch finishes, in addition to the endpoints; signed as the `webhook` of an upload is.',
+			),
 		urls: z
-			.array(fetchFields.address)
+			.array(fetchFields.remoteUrl)
 			.min(1, 'expected at least one URL')
 			.optional()
-			.describe('Addresses of its first pictures.'),
+			.describe('URLs of the first pictures.'),
 		recipe: fetchFields.recipe,
 		tags: fetchFields.tags,
 		priority: fetchFields.priority,
 	})
 	.refine(({ urls, recipe, close }) => urls !== undefined || (recipe === undefined && !close), {
 		path: ['urls'],
-		message: 'expected addresses, because recipe and close are about them',
+		message: 'expected URLs, because recipe and close apply to them',
 	});
 
 /** A batch as the API shows it. @param counts undefined where nobody can tell */

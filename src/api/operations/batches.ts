@@ -15,12 +15,14 @@ import { refusalsOf } from '../upload/response.ts';
 import { checkWebhook } from '../upload/upload-policy.ts';
 import { batchView, createBatchSchema } from './batch-contract.ts';
 
-/** `POST /v1/batches`: a batch, perhaps with its first pictures. With an `Idempotency-Key` it is made once. */
+/** `POST /v1/batches`: a batch, perhaps with its first pictures. With an `Idempotency-Key` it is created once. */
 export function createBatchHandler(context: ApiContext): RequestHandler {
 	return async (request, response) => {
 		const caller = callerOf(response);
 		if (caller.grant) {
-			throw new PicpipeError('insufficient-scope', 'Expected a key but received an upload token.', { scope: 'upload' });
+			throw new PicpipeError('insufficient-scope', 'Expected an API key but received an upload token.', {
+				scope: 'upload',
+			});
 		}
 		const { urls, close, name, expect, webhook, ...fields } = parse(createBatchSchema, request.body ?? {});
 		const { requestId, log } = response.locals;
@@ -37,7 +39,7 @@ export function createBatchHandler(context: ApiContext): RequestHandler {
 		// Checked before anything is made.
 		const upload = urls && receiveUrls(context, response, { urls, ...fields, batch: batch.id, body: request.body });
 		const isNew = await createBatch(context.storage, batch);
-		if (isNew) log.info({ batchId: batch.id }, 'batch made');
+		if (isNew) log.info({ batchId: batch.id }, 'batch created');
 		const results = upload ? (await runIdempotent(context, request, response, () => upload)).results : [];
 		if (close) await closeBatch(context.storage, batch.id, 'asked');
 		if (close) await finishBatch(endsOf(context), batch.id);
@@ -52,7 +54,7 @@ export function createBatchHandler(context: ApiContext): RequestHandler {
 	};
 }
 
-/** Milliseconds between two looks at a batch whose end is waited for. */
+/** How often a batch is checked while a request waits for it, milliseconds. */
 const lookAgain = 250;
 
 /** `GET /v1/batches/{id}`, with `Prefer: wait=N` when it is finished or the time is up */

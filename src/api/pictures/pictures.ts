@@ -154,13 +154,15 @@ export function deletePicture(context: ApiContext): RequestHandler {
 		const { storage, webhooks, delivery, log } = context;
 		delivery.memory.forget(picture.id);
 		// What is not forgotten is counted until nobody has asked for it for long.
-		await delivery.renderUse.forget(picture.id).catch((err) => log.warn({ err }, 'renders that are gone are counted'));
+		await delivery.renderUse
+			.forget(picture.id)
+			.catch((err) => log.warn({ err }, 'deleted renders are still counted until they expire'));
 		await tell();
 		// It may have been the one that its batch waited for; else the sweep sees that.
 		const { batch } = picture;
 		if (batch !== undefined) {
 			await finishBatch({ storage, publisher: webhooks.publisher, log }, batch).catch((err) =>
-				log.warn({ err, batchId: batch }, 'whether a batch is finished is left to the sweep'),
+				log.warn({ err, batchId: batch }, 'batch not checked; the sweep checks it'),
 			);
 		}
 		response.locals.log.info({ pictureId: picture.id }, 'picture deleted');

@@ -22,7 +22,7 @@ export function createUploadHandler(context: ApiContext): RequestHandler {
 		if (misplaced.length > 0) {
 			throw new PicpipeError(
 				'unknown-field',
-				`Expected every field in Upload-Metadata but received ${misplaced.join(', ')} in the address.`,
+				`Expected every field in Upload-Metadata but received ${misplaced.join(', ')} in the query.`,
 			);
 		}
 		const concat = concatOf(request);
@@ -67,7 +67,10 @@ function emptyUpload(id: string, request: Request, caller: Caller): Upload {
 function wishesOf(context: ApiContext, caller: Caller, request: Request): UploadWishes {
 	const fields = withoutHabits(metadataOf(request.get('upload-metadata')));
 	if ('token' in fields) {
-		throw new PicpipeError('unknown-field', 'Expected an upload token as a header or in the address, not as metadata.');
+		throw new PicpipeError(
+			'unknown-field',
+			'Expected the upload token as a header or a query parameter, not as metadata.',
+		);
 	}
 	const { recipe, ...wishes } = fieldsOf(context, caller, uploadMetadataSchema, fields);
 	const { name, digest, definition } = recipe;
@@ -123,7 +126,7 @@ async function concatenate(
 	if (request.get('upload-length') !== undefined || request.get('upload-defer-length') !== undefined) {
 		throw new PicpipeError(
 			'invalid-upload-header',
-			'Expected no Upload-Length for an upload that is made of partial ones, because theirs decide, but received one.',
+			'Expected no Upload-Length for an upload that joins partial uploads, because their lengths decide, but received one.',
 		);
 	}
 	if (!ids.every(isUploadId)) throw new PicpipeError('upload-not-found');

@@ -93,7 +93,7 @@ export function concatOf(request: Request): 'partial' | { readonly ids: readonly
 	const urls = /^final;\s*(\S.*)$/.exec(given)?.[1]?.trim().split(/\s+/);
 	const ids = urls?.map((url) => /(?:^|\/)v1\/uploads\/([a-z0-9_]+)\/?(?:\?.*)?$/.exec(url)?.[1]);
 	if (!ids?.every((id) => id !== undefined)) {
-		throw invalid('Upload-Concat', 'partial, or final; and the addresses of partial uploads', given);
+		throw invalid('Upload-Concat', 'partial, or final; and the URLs of partial uploads', given);
 	}
 	return { ids };
 }

@@ -26,7 +26,7 @@ export function appendToUpload(context: ApiContext): RequestHandler {
 		if (offset !== progress.offset) {
 			throw new PicpipeError(
 				'wrong-offset',
-				`Expected ${progress.offset} for Upload-Offset, which is how far the upload has come, but received ${offset}.`,
+				`Expected ${progress.offset} for Upload-Offset, the current offset, but received ${offset}.`,
 			);
 		}
 		const upload = await withLength(context, before, request, { offset, maxBytes });

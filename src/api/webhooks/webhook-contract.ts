@@ -7,22 +7,22 @@ import { eventTypes } from '../../webhooks/event.ts';
 import { attemptSchema, type Delivery, deliveryStates } from '../../webhooks/log.ts';
 import { cursorOfNumber, webhookUrl, wholeNumber } from '../contract.ts';
 
-/** What the calls about webhooks take and give. */
+/** Requests and answers about webhooks. */
 
 const secret = z
 	.string()
 	.refine(isWebhookSecret, 'expected whsec_ and 24 to 64 bytes in base64')
 	.optional()
-	.describe('Secret that signs, `whsec_` and 24 to 64 bytes in base64; one is made when absent.');
+	.describe('Signing secret, `whsec_` and 24 to 64 bytes in base64; generated when absent.');
 
 export const createWebhookSchema = z.strictObject({
-	url: webhookUrl.describe('Address that is told, within what `PICPIPE_WEBHOOK_*` allow.'),
-	events: z.array(z.enum(eventTypes)).min(1).optional().describe('What it is told of; everything when absent.'),
-	description: z.string().max(maximumDescription).optional().describe('For people.'),
+	url: webhookUrl.describe('URL of the endpoint. The `PICPIPE_WEBHOOK_*` settings limit the allowed URLs.'),
+	events: z.array(z.enum(eventTypes)).min(1).optional().describe('Event types to subscribe to; all when absent.'),
+	description: z.string().max(maximumDescription).optional().describe('A description to recognise the endpoint by.'),
 	secret,
 });
 
-/** Longest time that an old secret goes on signing, seconds. */
+/** Longest time that an old secret keeps signing, seconds. */
 const longestOverlap = 30 * 24 * 60 * 60;
 
 export const rotateSecretSchema = z.strictObject({
@@ -32,20 +32,20 @@ export const rotateSecretSchema = z.strictObject({
 		.min(0)
 		.max(longestOverlap)
 		.default(24 * 60 * 60)
-		.describe('Seconds for which the secrets so far go on signing beside the new one.'),
+		.describe('Seconds for which the old secrets keep signing beside the new one.'),
 });
 
 export const deliveriesQuerySchema = z.strictObject({
 	state: z.enum(deliveryStates).optional().describe('Only deliveries in this state.'),
-	limit: wholeNumber(1, 200).default(50).describe('Most deliveries on one page.'),
-	cursor: cursorOfNumber.optional().describe('`next` of the page before.'),
+	limit: wholeNumber(1, 200).default(50).describe('Number of deliveries per page.'),
+	cursor: cursorOfNumber.optional().describe('`next` of the previous page.'),
 });
 
 export const replayBodySchema = z.strictObject({
-	limit: z.int().min(1).max(10_000).default(1_000).describe('Most messages that are delivered again by one call.'),
+	limit: z.int().min(1).max(10_000).default(1_000).describe('Number of messages delivered again by one call.'),
 });
 
-/** An endpoint as the API shows it: without its secrets, and its address without what may be one. */
+/** An endpoint as the API shows it: without its secrets, and its URL without parts that may be secret. */
 export function endpointView(
 	record: Pick<EndpointRecord, 'id' | 'url'> & Partial<EndpointRecord>,
 	{ disabled, failingSince }: { readonly disabled?: Disabled | undefined; readonly failingSince?: number | undefined },

@@ -39,7 +39,7 @@ export function createWebhook(context: ApiContext): RequestHandler {
 		}
 		const record = makeEndpoint({ url: href, ...wishes }, secret);
 		await writeEndpoint(context.storage, record);
-		response.locals.log.info({ endpoint: record.id }, 'endpoint of webhooks made');
+		response.locals.log.info({ endpoint: record.id }, 'webhook endpoint created');
 		response.status(201).location(`/v1/webhooks/${record.id}`).set('Cache-Control', 'no-store');
 		response.json({ ...(await viewOf(context, record)), secret: record.secrets[0]?.secret });
 	};
@@ -64,8 +64,10 @@ export function getWebhook(context: ApiContext): RequestHandler {
 export function deleteWebhook(context: ApiContext): RequestHandler {
 	return withRecord(context, async ({ id }, _request, response) => {
 		await removeEndpoint(context.storage, id);
-		await context.webhooks.deliveries.forget(id).catch((err) => context.log.debug({ err }, 'a log ends by itself'));
-		response.locals.log.info({ endpoint: id }, 'endpoint of webhooks deleted');
+		await context.webhooks.deliveries
+			.forget(id)
+			.catch((err) => context.log.debug({ err }, 'delivery log not deleted; it expires'));
+		response.locals.log.info({ endpoint: id }, 'webhook endpoint deleted');
 		response.status(204).end();
 	});
 }
@@ -76,7 +78,7 @@ export function rotateWebhookSecret(context: ApiContext): RequestHandler {
 		const { secret = newSecret(), keepOldFor } = parse(rotateSecretSchema, request.body ?? {});
 		const rotated = withNewSecret(record, secret, keepOldFor);
 		await writeEndpoint(context.storage, rotated);
-		response.locals.log.info({ endpoint: record.id, keepOldFor }, 'secret of an endpoint of webhooks changed');
+		response.locals.log.info({ endpoint: record.id, keepOldFor }, 'webhook secret rotated');
 		response.set('Cache-Control', 'no-store').json({ ...(await viewOf(context, rotated)), secret });
 	});
 }
@@ -85,7 +87,7 @@ export function rotateWebhookSecret(context: ApiContext): RequestHandler {
 export function enableWebhook(context: ApiContext): RequestHandler {
 	return withEndpoint(context, async (endpoint, _request, response) => {
 		await enableEndpoint(context.storage, endpoint.id);
-		response.locals.log.info({ endpoint: endpoint.id }, 'endpoint of webhooks enabled');
+		response.locals.log.info({ endpoint: endpoint.id }, 'webhook endpoint enabled');
 		response.json(await viewOf(context, endpoint));
 	});
 }
@@ -96,7 +98,7 @@ export function disableWebhook(context: ApiContext): RequestHandler {
 		const { id, url } = endpoint;
 		if (!(await readDisabled(context.storage, id)))
 			await disableEndpoint(context.storage, id, { at: new Date().toISOString(), reason: 'asked', url });
-		response.locals.log.info({ endpoint: id }, 'endpoint of webhooks disabled');
+		response.locals.log.info({ endpoint: id }, 'webhook endpoint disabled');
 		response.json(await viewOf(context, endpoint));
 	});
 }
@@ -121,7 +123,7 @@ function withRecord(context: ApiContext, handler: Handler<EndpointRecord>): Requ
 		if (id === settingEndpoint || id === pictureEndpoint) {
 			throw new PicpipeError(
 				'webhook-fixed',
-				'Expected an endpoint that was made with POST /v1/webhooks; PICPIPE_WEBHOOK_URL and PICPIPE_WEBHOOK_SECRETS decide this one.',
+				'Expected an endpoint created with POST /v1/webhooks; PICPIPE_WEBHOOK_URL and PICPIPE_WEBHOOK_SECRETS define this one.',
 			);
 		}
 		const record = await readEndpoint(context.storage, id);
@@ -136,7 +138,7 @@ function settingOf({ webhooks }: ApiContext): Endpoint[] {
 }
 
 function allEndpoints({ storage, log }: ApiContext): Promise<EndpointRecord[]> {
-	return listEndpoints(storage, (key, err) => log.error({ err, key }, 'an endpoint of webhooks cannot be read'));
+	return listEndpoints(storage, (key, err) => log.error({ err, key }, 'webhook endpoint cannot be read'));
 }
 
 async function viewOf(context: ApiContext, endpoint: Endpoint) {
