@@ -16,7 +16,7 @@ import {
 	type ToImaging,
 	unpackError,
 } from './protocol.ts';
-import { keptFor } from './source-cache.ts';
+import { cachedFor } from './source-cache.ts';
 
 /** The worker's end of one imaging process. */
 export interface ImagingChild {
@@ -29,8 +29,8 @@ export interface ImagingChild {
 	readonly residentBytes: number;
 	/** Pictures that it was given. */
 	readonly pictures: number;
-	/** Has it worked on the same a moment ago, and kept what that takes? */
-	isAheadWith(original: Pick<ImagingTask, 'sha256'>): boolean;
+	/** Has it processed this original recently, and cached it? */
+	hasCached(original: Pick<ImagingTask, 'sha256'>): boolean;
 	/** Works on one picture; the next only after this one ended. @throws PicpipeError */
 	run(task: ImagingTask, work: WorkOptions): Promise<ImagingResult>;
 	/** Ends it at once; the picture it is at fails with this error. */
@@ -44,8 +44,8 @@ export interface WorkOptions extends PipelineListener {
 	admit(megapixels: number): Promise<{ readonly release: Release; readonly concurrency: number }>;
 }
 
-/** Pictures that a process is remembered to have kept. */
-const maximumKeptKnown = 64;
+/** Most pictures that a process is known to have cached. */
+const maximumCachedKnown = 64;
 
 /** Longest line that is copied from a process's output to the log, characters. */
 const maximumLogLine = 2_000;
@@ -86,7 +86,7 @@ export function startImagingChild(imagingSettings: ImagingSettings, log: Logger)
 	let residentBytes = 0;
 	let pictures = 0;
 	// What it has let go since for want of room is done anew: nothing but time is lost.
-	const kept = new LRUCache<string, true>({ max: maximumKeptKnown, ttl: keptFor });
+	const cached = new LRUCache<string, true>({ max: maximumCachedKnown, ttl: cachedFor });
 	let killReason: PicpipeError | undefined;
 	// Of the picture that is worked on; replaced with each, so that nothing of earlier ones is held.
 	let onMessage: (message: FromImaging) => void = () => {};
@@ -133,7 +133,7 @@ export function startImagingChild(imagingSettings: ImagingSettings, log: Logger)
 			return pictures;
 		},
 		kill,
-		isAheadWith: ({ sha256 }) => kept.has(sha256),
+		hasCached: ({ sha256 }) => cached.has(sha256),
 		async run(task, { seconds, admit, onStep, onVariant }) {
 			pictures++;
 			let timer: NodeJS.Timeout | undefined;
@@ -172,7 +172,7 @@ export function startImagingChild(imagingSettings: ImagingSettings, log: Logger)
 								return onVariant(message.output);
 							case 'done':
 								residentBytes = message.residentBytes;
-								if (task.isKept && imagingSettings.keptMegabytes > 0) kept.set(task.sha256, true);
+								if (task.isCached && imagingSettings.keptMegabytes > 0) cached.set(task.sha256, true);
 								return resolve(message.result);
 							case 'failed':
 								residentBytes = message.residentBytes;

@@ -17,7 +17,7 @@ import {
 	packError,
 	type ToImaging,
 } from './protocol.ts';
-import { openKeptPictures } from './source-cache.ts';
+import { openSourceCache } from './source-cache.ts';
 
 /**
  * The program of an imaging process: the only place where pixels of strangers are decoded. It works on one picture at a
@@ -27,7 +27,7 @@ import { openKeptPictures } from './source-cache.ts';
 let settings: ImagingSettings | undefined;
 let storage: Storage | undefined;
 let assetCache: AssetCache | undefined;
-let keptPictures: ReturnType<typeof openKeptPictures>;
+let sourceCache: ReturnType<typeof openSourceCache>;
 let go: ((concurrency: number) => void) | undefined;
 
 process.on('message', (message: ToImaging) => {
@@ -35,7 +35,7 @@ process.on('message', (message: ToImaging) => {
 		case 'settings':
 			settings = message.settings;
 			storage = openStorage(settings.storage);
-			keptPictures = openKeptPictures(settings.keptMegabytes);
+			sourceCache = openSourceCache(settings.keptMegabytes);
 			assetCache = openAssetCache(readAsset, settings.limits);
 			prepareSharp({ threads: settings.sharpThreads, takesSvg: settings.limits.svg !== undefined });
 			send({ kind: 'ready' });
@@ -81,8 +81,8 @@ async function image(task: ImagingTask) {
 	const { sha256, recipe } = task;
 	if (!settings || !storage || !assetCache) throw new Error('A task came before the settings.');
 	const { limits } = settings;
-	const kept = task.isKept ? keptPictures : undefined;
-	const known = kept?.get(sha256);
+	const cache = task.isCached ? sourceCache : undefined;
+	const known = cache?.get(sha256);
 	const file = known?.file ?? (await readOriginal(storage, task));
 	send({ kind: 'read' });
 	const { picture, further, levels, megapixels } = await openPages(file, recipe, limits, known?.picture);
@@ -93,15 +93,15 @@ async function image(task: ImagingTask) {
 	send({ kind: 'inspected', megapixels: megapixels + opened.megapixels });
 	const concurrency = await admitted;
 	const assets = await opened.decode();
-	const wanted = kept && { intermediate: { cached: known?.copy } };
-	const { intermediate = known?.copy, ...result } = await runPipeline(
+	const wanted = cache && { intermediate: { cached: known?.intermediate } };
+	const { intermediate = known?.intermediate, ...result } = await runPipeline(
 		{ file, sha256, picture, further, recipe, levels, assets, concurrency, ...wanted },
 		{
 			onStep: (event) => send({ kind: 'step', event }),
 			onVariant: (output) => send({ kind: 'variant', output }),
 		},
 	);
-	kept?.set(sha256, { file, picture, copy: intermediate });
+	cache?.set(sha256, { file, picture, intermediate });
 	return result;
 }
 

@@ -21,8 +21,8 @@ export type ImagingTask = OriginalPlace & {
 	readonly recipe: Recipe;
 	/** The other pictures that the recipe uses. */
 	readonly assets?: AssetPlaces;
-	/** More is likely to be made of the original soon: the process keeps it for a while, and a copy that other sizes can be made of. */
-	readonly isKept?: boolean;
+	/** More requests for the original are likely soon: the process caches it for a while, and an intermediate that further sizes can be made from. */
+	readonly isCached?: boolean;
 };
 
 /** The same for every picture of a process. */

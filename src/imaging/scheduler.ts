@@ -26,7 +26,7 @@ export interface ImagingPoolOptions extends ImagingSettings {
 export interface RunOptions {
 	/**
 	 * Somebody waits for it. Urgent pictures go first, but where others wait too, every second turn is theirs. Among urgent ones the
-	 * lightest goes first; one that a process has kept is lighter for that one.
+	 * lightest goes first; a picture that a process has cached is lighter for that process.
 	 */
 	readonly isUrgent?: boolean;
 }
@@ -40,8 +40,8 @@ export interface ImagingPool {
 	 * @throws PicpipeError; `imaging-process-died` when the picture took its process with it
 	 */
 	run(task: ImagingTask, listener: PipelineListener, options?: RunOptions): Promise<ImagingResult>;
-	/** Has a process kept this original, and a copy of it? */
-	hasKept(original: Pick<ImagingTask, 'sha256'>): boolean;
+	/** Has a process cached this original and an intermediate of it? */
+	hasCached(original: Pick<ImagingTask, 'sha256'>): boolean;
 	/** Ids of the processes that are alive. */
 	pids(): readonly number[];
 	/** Ends all processes at once; pictures still under way fail as `stopping`. */
@@ -52,8 +52,8 @@ export interface ImagingPool {
 const mostPassedBy = 2;
 /** And only those of less than this share of its bytes: to let pass what takes about as long makes one wait and saves the other nothing. */
 const lightShare = 0.5;
-/** What a process has kept it needn't decode, which is more than half of the work, as if it had this share of its bytes. */
-const keptShare = 0.25;
+/** A cached picture needs no decoding, which is more than half of the work, so it counts as this share of its bytes. */
+const cachedShare = 0.25;
 
 interface Waiting {
 	readonly task: ImagingTask;
@@ -84,7 +84,7 @@ export function startImagingPool(options: ImagingPoolOptions): ImagingPool {
 			const isUrgentsTurn = urgent.length > 0 && (waiting.length === 0 || !wasUrgent);
 			wasUrgent = isUrgentsTurn;
 			const next = isUrgentsTurn ? takeLightest(urgent, children.free) : waiting.shift();
-			const child = next && (children.free.find((one) => one.isAheadWith(next.task)) ?? children.free[0]);
+			const child = next && (children.free.find((one) => one.hasCached(next.task)) ?? children.free[0]);
 			if (!child) return;
 			void work(child, next);
 		}
@@ -134,7 +134,7 @@ export function startImagingPool(options: ImagingPoolOptions): ImagingPool {
 				dispatch();
 			});
 		},
-		hasKept: (original) => [...children.alive].some((child) => child.isAheadWith(original)),
+		hasCached: (original) => [...children.alive].some((child) => child.hasCached(original)),
 		pids: () => [...children.alive].flatMap((child) => child.pid || []),
 		async stop() {
 			isStopping = true;
@@ -155,7 +155,7 @@ function takeLightest(urgent: Waiting[], idle: readonly ImagingChild[]): Waiting
 	const [oldest] = urgent;
 	if (!oldest || oldest.passedBy >= mostPassedBy) return urgent.shift();
 	const weightOf = ({ task }: Waiting) =>
-		idle.some((child) => child.isAheadWith(task)) ? task.bytes * keptShare : task.bytes;
+		idle.some((child) => child.hasCached(task)) ? task.bytes * cachedShare : task.bytes;
 	const lightest = urgent.reduce((least, one) => (weightOf(one) < weightOf(least) ? one : least));
 	if (weightOf(lightest) >= weightOf(oldest) * lightShare) return urgent.shift();
 	oldest.passedBy++;

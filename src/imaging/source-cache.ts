@@ -2,27 +2,32 @@ import { LRUCache } from 'lru-cache';
 import type { Inspected } from '../pipeline/inspect/inspect.ts';
 import type { Pixels } from '../pipeline/pixels/pixels.ts';
 
-/** What is known of a picture that was worked on a moment ago. */
-export interface KeptPicture {
-	/** The original, found to be what its SHA-256 says. */
+/** A picture that was processed recently. */
+export interface CachedSource {
+	/** The original, verified against its SHA-256. */
 	readonly file: Buffer;
-	/** What its header says. */
+	/** The inspected header. */
 	readonly picture: Inspected;
-	/** Other sizes are made of it. */
-	readonly copy?: Pixels | undefined;
+	/** Further sizes are made from it. */
+	readonly intermediate?: Pixels | undefined;
 }
 
-/** Sizes of one picture are asked for together, when a page with it is shown first; a deleted picture shall not stay for long, milliseconds. */
-export const keptFor = 30_000;
+/** Milliseconds in the cache: when a page is shown first, its sizes of one picture are requested together; deleted pictures must not stay for long. */
+export const cachedFor = 30_000;
 
-/** @param megabytes room for all of them; one that is larger is read and decoded each time. @returns pictures by their SHA-256; undefined when there is no room */
-export function openKeptPictures(megabytes: number): LRUCache<string, KeptPicture> | undefined {
+/**
+ * Opens a cache of originals and their intermediates, by SHA-256.
+ *
+ * @param megabytes size of the cache; a larger picture is read and decoded each time
+ * @returns undefined for a size of 0
+ */
+export function openSourceCache(megabytes: number): LRUCache<string, CachedSource> | undefined {
 	if (megabytes === 0) return undefined;
-	return new LRUCache<string, KeptPicture>({
+	return new LRUCache<string, CachedSource>({
 		maxSize: megabytes * 1e6,
-		sizeCalculation: ({ file, copy }) => file.length + (copy?.data.length ?? 0),
-		ttl: keptFor,
-		// Otherwise what nobody asks for again would stay.
+		sizeCalculation: ({ file, intermediate }) => file.length + (intermediate?.data.length ?? 0),
+		ttl: cachedFor,
+		// Otherwise pictures that nobody requests again would stay.
 		ttlAutopurge: true,
 	});
 }

@@ -77,7 +77,7 @@ async function make(
 	report: ReturnType<typeof beginAttempt>['report'],
 ): Promise<VariantOutput> {
 	// A copy of the original that is in memory is better than any variant, and nearer.
-	const takesVariants = context.renderFrom === 'variants' && !context.pool.hasKept(picture.source);
+	const takesVariants = context.renderFrom === 'variants' && !context.pool.hasCached(picture.source);
 	const reusable = takesVariants ? findReusableVariant(picture, recipe) : undefined;
 	if (reusable) {
 		try {
@@ -101,7 +101,7 @@ async function run(
 	const assets = await context.assets.find(recipe);
 	const made: VariantOutput[] = [];
 	await context.pool.run(
-		{ key, sha256, bytes, recipe, assets, isKept: true },
+		{ key, sha256, bytes, recipe, assets, isCached: true },
 		{ onStep: (event) => report.made(event), onVariant: (output) => made.push(output) },
 		{ isUrgent: true },
 	);

@@ -99,7 +99,7 @@ describe('imaging pool', () => {
 		expect(again.steps.map(({ step }) => step)).toEqual(['scale and encode only.webp']);
 	});
 
-	it('gives a picture to the process that has kept it', async () => {
+	it('gives a picture to the process that has cached it', async () => {
 		const { task, run } = await open({ processes: 2 });
 		const kept = { ...(await task(await photograph({ width: 800, height: 600 }), wide(300))), isKept: true };
 		await run(kept).result;
@@ -111,17 +111,17 @@ describe('imaging pool', () => {
 		}
 	});
 
-	it('lets urgent pictures that the process has kept pass others of their size', async () => {
+	it('lets urgent pictures that the process has cached pass others of their size', async () => {
 		const { task, pool } = await open({ processes: 1 });
 		const pictures = await Promise.all(
 			[1, 2, 3].map(async (seed) => task(await photograph({ width: 320, height: 240, seed }), wide(100))),
 		);
 		const order: number[] = [];
-		const run = (at: number, isKept = false) => {
+		const run = (at: number, isCached = false) => {
 			const picture = pictures[at];
 			if (!picture) throw new Error('No picture is left.');
 			const listener = { onStep() {}, onVariant() {} };
-			return pool.run({ ...picture, isKept }, listener, { isUrgent: true }).then(() => order.push(at));
+			return pool.run({ ...picture, isCached }, listener, { isUrgent: true }).then(() => order.push(at));
 		};
 		await run(0, true);
 		// The process is busy with the first of them.
