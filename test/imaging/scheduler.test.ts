@@ -90,7 +90,7 @@ describe('imaging pool', () => {
 	it('reads and decodes an original once where more is made of it soon', async () => {
 		const { task, run, storage } = await open({ processes: 1 });
 		const read = await task(await photograph({ width: 400, height: 300 }));
-		const kept = { ...(await task(await photograph({ width: 800, height: 600 }), wide(300))), isKept: true };
+		const kept = { ...(await task(await photograph({ width: 800, height: 600 }), wide(300))), isCached: true };
 		for (const one of [read, kept]) await run(one).result;
 		for (const { key } of [read, kept]) await storage.delete(key);
 		await expect(run(read).result).rejects.toMatchObject({ code: 'original-missing' });
@@ -101,7 +101,7 @@ describe('imaging pool', () => {
 
 	it('gives a picture to the process that has cached it', async () => {
 		const { task, run } = await open({ processes: 2 });
-		const kept = { ...(await task(await photograph({ width: 800, height: 600 }), wide(300))), isKept: true };
+		const kept = { ...(await task(await photograph({ width: 800, height: 600 }), wide(300))), isCached: true };
 		await run(kept).result;
 		for (const width of [200, 100]) {
 			// The process that has not worked for longer is the other one.
