@@ -21,7 +21,7 @@ import type { Endings } from '../queue/events.ts';
 import type { Webhooks } from '../webhooks/webhooks.ts';
 import type { UploadLocks } from './tus/upload-locks.ts';
 
-/** What the handlers work with; `app.ts` puts it together. */
+/** The parts that the handlers work with; the composition root of the role puts them together. */
 export interface ApiContext extends Admission {
 	readonly config: Config;
 	readonly redis: Redis;
@@ -29,28 +29,28 @@ export interface ApiContext extends Admission {
 	readonly webhooks: Webhooks;
 	readonly recipeBook: RecipeBook;
 	readonly log: Logger;
-	/** What pictures are made of on demand, and what was a moment ago. */
+	/** The parts that make images on demand, and the images in memory. */
 	readonly delivery: {
 		readonly parts: DeliveryParts;
 		readonly memory: MemoryCache<ImageUrl>;
 		readonly renderUse: Pick<RenderUse, 'forget'>;
 	};
-	/** What this process counts about itself. */
+	/** Counters of this process. */
 	readonly metrics: Metrics;
-	/** What all workers count. */
+	/** Counters of all workers. */
 	readonly attemptCounts: Attempts;
-	/** Aborted when the process was told to stop. */
+	/** Aborts when the process is told to stop. */
 	readonly stopping: AbortSignal;
 	readonly keys: KeyRing;
 	readonly limiter: Limiter;
 	readonly pressure: Pressure;
-	/** What became of requests with an idempotency key. */
+	/** Outcomes of requests with an idempotency key. */
 	readonly idempotency: IdempotencyRecords;
-	/** Which of those are under way, over all apis. */
+	/** Leases of requests in progress, over all apis. */
 	readonly underWay: Leases;
 	readonly uploads: {
 		readonly locks: UploadLocks;
-		/** What became of uploads that are complete; kept for as long as the uploads are. */
+		/** Outcomes of complete uploads, kept for as long as the uploads. */
 		readonly outcomes: IdempotencyRecords;
 	};
 }
@@ -64,16 +64,16 @@ export function callerOf({ locals }: Response): Caller {
 declare global {
 	namespace Express {
 		interface Locals {
-			/** Stands in every answer and log line of a request. */
+			/** Part of every answer and log line of the request. */
 			requestId: string;
 			log: Logger;
-			/** Who it is, once the guard of a route has found out; undefined on routes that need no key. */
+			/** Set by the guard of the route; undefined on routes that need no key. */
 			caller?: Caller;
-			/** The code of the problem that was the answer. */
+			/** Code of the problem that was answered. */
 			problem?: ErrorCode;
-			/** Of each file or address that was refused by itself. */
+			/** Codes of the files and URLs that were refused by themselves. */
 			refused?: readonly ErrorCode[];
-			/** Comes from a page of another web site that may call. */
+			/** The request comes from a page of another web site that is allowed to call. */
 			isForeignAllowed?: boolean;
 		}
 	}

@@ -7,11 +7,11 @@ import { arenaJobPath } from '../queue/arena-link.ts';
 import { jobOf } from '../queue/jobs.ts';
 import type { ApiContext } from './context.ts';
 
-/** Where the sender of this request finds Arena, without a slash at the end. */
+/** The URL of Arena for the sender of this request, without a trailing slash. */
 export function arenaOf(context: ApiContext, request: Request): string {
 	const { arenaHost, arenaPort, arenaUrl } = context.config;
 	if (arenaUrl !== undefined) return arenaUrl.replace(/\/+$/, '');
-	// Arena may listen on every address of its machine; then the name that this request was sent to is the best guess.
+	// If Arena listens on every interface of its machine, the host of this request is the best guess.
 	const host = /^(0\.0\.0\.0|::)$/.test(arenaHost) ? request.hostname : arenaHost;
 	return `http://${host.includes(':') ? `[${host}]` : host}:${arenaPort}`;
 }
@@ -26,11 +26,11 @@ export function viewOf(context: ApiContext, request: Request) {
 }
 
 export interface ViewOptions {
-	/** Where Arena shows the picture's job. */
+	/** URL of the picture's job in Arena. */
 	readonly jobUrl: string;
 }
 
-/** A picture as the API shows it: as to the outside, with its `<picture>` element and where Arena shows its job. */
+/** A picture as the API shows it: the public view, with its `<picture>` element and the URL of its job in Arena. */
 export function pictureView(picture: Picture, options: ViewOptions) {
 	const shown = showPicture(picture);
 	const element = elementOf(picture, shown.variants);
@@ -45,7 +45,7 @@ export function pictureView(picture: Picture, options: ViewOptions) {
 function elementOf(picture: Picture, variants: readonly ElementVariant[]): string | undefined {
 	if (!picture.recipe.definition.analyse.includes('element')) return undefined;
 	const { placeholder, opaque } = picture.analysis;
-	// Behind what stays transparent it would be seen for ever.
+	// Behind transparent pixels the placeholder would stay visible.
 	const isOpaque = opaque ?? picture.facts?.alpha === false;
 	return pictureElement({
 		variants,

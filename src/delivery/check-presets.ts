@@ -6,7 +6,7 @@ import type { Presets } from './dialects/image-request.ts';
 import { parseImgproxy } from './dialects/imgproxy.ts';
 import { parseIpx } from './dialects/ipx.ts';
 
-/** An address that uses a preset and says nothing else, read in each language. */
+/** Reads a URL with nothing but a preset, in each dialect. */
 const readers: Readonly<Record<keyof DialectPresets, (preset: string, id: string, presets: Presets) => unknown>> = {
 	imgproxy: (preset, id, presets) => parseImgproxy(`/preset:${preset}/plain/${id}`, { presets }),
 	ipx: (preset, id, presets) => parseIpx(`/preset_${preset}/${id}`, { presets }),
@@ -14,7 +14,7 @@ const readers: Readonly<Record<keyof DialectPresets, (preset: string, id: string
 };
 
 /**
- * Presets that mean nothing, found when they are written down and not when the first address uses them.
+ * Finds invalid presets when the recipes file is loaded, and not when the first URL uses them.
  *
  * @returns a line for each, which says where it stands and what was expected
  */

@@ -61,7 +61,7 @@ async function original(storage: Storage, { source }: ReceivedPicture): Promise<
 	return { ...found, key: source.key, type: source.type, etag: `"${source.sha256}"` };
 }
 
-/** What a recipe made; made again when it is not there any more. */
+/** A variant of a recipe; made again when its file is missing. */
 async function variant(
 	parts: DeliveryParts,
 	picture: ReceivedPicture,
@@ -78,7 +78,7 @@ async function variant(
 	return (await find(parts, picture, prepared)) ?? make(parts, picture, prepared, wait);
 }
 
-/** Something is known of every picture that was ever worked on with success. */
+/** Every picture that was processed once has facts. */
 function factsOf({ facts, state }: Picture) {
 	if (!facts) throw new PicpipeError('not-processed', `The picture is ${state} and has not been processed yet.`);
 	return facts;
@@ -99,17 +99,17 @@ async function render(
 	const [instead] = others;
 	if (instead === undefined) return make(parts, picture, best, wait);
 
-	// It is asked for when the one that is shown until then is there, so that nobody waits behind it.
+	// The better format is queued after its stand-in is made, so that no request waits behind it.
 	const standIn = await prepare(instead);
 	const shown = (await find(parts, picture, standIn)) ?? (await make(parts, picture, standIn, wait));
 	await parts.renders.request(jobOf(picture, best, wait), 'later').catch((error) => {
-		// There is something to show, whatever becomes of the other.
+		// The stand-in is served, whatever happens to the better format.
 		if (!(error instanceof PicpipeError)) throw error;
 	});
 	return shown && { ...shown, isStandIn: true };
 }
 
-/** What to write, best first. A format that the address names is the only one. */
+/** Formats to write, best first. A format in the URL is the only one. */
 function formatsOf(
 	plan: RenderPlan,
 	facts: ReturnType<typeof factsOf>,
@@ -118,7 +118,7 @@ function formatsOf(
 ): readonly RenderFormat[] {
 	if (plan.format === 'source') return [sourceFormat(facts)];
 	if (plan.format !== 'auto') return [plan.format];
-	// Of an animation that shall not move, one picture is left.
+	// A still of an animation has one frame.
 	const isStill = plan.encode?.('webp').animated === false;
 	const taken = { ...accepted, avif: accepted.avif && avif !== 'never' };
 	const formats = formatsFor(isStill ? { ...facts, frames: 1 } : facts, taken);
@@ -150,7 +150,7 @@ async function rendered(
 	return keep(storage, { ...found, key, type, etag: renderTag(digest, found) });
 }
 
-/** Its bytes are those of its digest, but for an encoder that was replaced since: then they were written at another time. */
+/** The digest decides the bytes, except after an encoder was replaced: size and time tell those files apart. */
 function renderTag(digest: string, { bytes, modifiedAt }: StoredObject): string {
 	return `"${digest}-${bytes.toString(36)}-${Math.round(modifiedAt.getTime()).toString(36)}"`;
 }

@@ -1,13 +1,13 @@
 import type { RenderFormat, SourceFacts } from './dialects/image-request.ts';
 
-/** Formats that some who ask can show and others can't. */
+/** Formats that some clients show and others do not. */
 export interface Accepted {
 	readonly avif: boolean;
 	readonly webp: boolean;
 }
 
 /**
- * Which of the newer formats an `Accept` field names (RFC 9110, 12.5.1). By name only: browsers that can't show AVIF send wildcards too.
+ * Which of the newer formats an `Accept` field names (RFC 9110, 12.5.1). By name only: browsers without AVIF send wildcards too.
  *
  * @example
  * acceptedBy('image/avif,image/webp,*\/*;q=0.8'); // { avif: true, webp: true }
@@ -21,7 +21,7 @@ export function acceptedBy(accept: string | undefined): Accepted {
 	return { avif: named.has('image/avif'), webp: named.has('image/webp') };
 }
 
-/** What is written for a picture, best first: the first is wanted, the next is shown until that is there. */
+/** Formats for a picture, best first: the second is the stand-in until the first is made. */
 export function formatsFor(source: SourceFacts, accepted: Accepted): readonly RenderFormat[] {
 	// There is no AVIF of several frames here.
 	if (source.frames > 1 && isAnimatable(source.format)) return [accepted.webp ? 'webp' : 'gif'];

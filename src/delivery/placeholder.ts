@@ -4,27 +4,27 @@ import { rgbaToDataURL, thumbHashToDataURL } from 'thumbhash';
 import type { Analysis } from '../domain/analysis.ts';
 import type { Facts } from '../domain/picture.ts';
 
-/** What is shown until a picture is made. */
+/** An image that stands in until the requested one is made. */
 export interface Placeholder {
 	/** Media type. */
 	readonly type: string;
 	readonly data: Buffer;
 }
 
-/** What of the picture can be told from: nothing at all when it is still to be fetched. */
+/** What is known of the picture: nothing while it is still to be fetched. */
 interface Known {
 	readonly analysis?: Analysis | undefined;
 	readonly facts?: Pick<Facts, 'width' | 'height'> | undefined;
 }
 
-/** Light grey, which is near to nothing on a page of either kind. */
+/** Light grey, inconspicuous on light and dark pages. */
 const neutral = '#cccccc';
-/** Longest side of what is drawn here, pixels: of a blur nothing is lost by it, and of a single colour it gives the shape. */
+/** Longest sides of placeholders, pixels: a blur loses nothing when small, and a single colour only gives the shape. */
 const blurredSide = 32;
 const plainSide = 500;
 
 /**
- * The best that is known of how a picture looks, in its shape: an `<img>` that is answered with anything else is shown as broken.
+ * The best known preview of a picture, in its shape: an `<img>` with any other answer is shown as broken.
  *
  * @returns a tiny picture of it, a blur, its dominant colour, or grey
  */

@@ -9,7 +9,7 @@ import { assetsOf, type KnownAssets, variantDigest } from '../pipeline/recipe/va
 import { variantKey } from '../storage/keys.ts';
 import type { RenderFormat, RenderPlan } from './dialects/image-request.ts';
 
-/** A render that is known to be possible, and where it lies once it is made. */
+/** A render that is known to be possible, and its key in storage. */
 export interface PreparedRender {
 	readonly recipe: Recipe;
 	readonly digest: string;
@@ -19,12 +19,12 @@ export interface PreparedRender {
 	readonly format: RenderFormat;
 }
 
-/** What digests need of the pictures that steps name; asked for only where there are any. */
+/** Finds the pictures that steps name, for the digest; called only if there are any. */
 export type FindAssets = (recipe: Recipe) => Promise<KnownAssets>;
 
 /**
- * A plan in one format as a recipe of one variant. The same work always has the same digest, in whatever language it was asked for, and a recipe's
- * variant of the same steps has it too.
+ * A plan in one format as a recipe of one variant. The same work always has the same digest, in every dialect, and a recipe's variant of the same
+ * steps has it too.
  *
  * @throws PicpipeError `invalid-delivery-url` when the steps are none that recipes take, `layer-not-found`; `asset-missing` of what the picture's own recipe uses
  */
@@ -61,7 +61,7 @@ export async function prepare(
 	return { recipe, digest, key, type: encoder.type, format: encoder.name as RenderFormat };
 }
 
-/** What the address itself names is the fault of whoever made it, unlike what the picture's recipe uses. */
+/** A missing file that the URL names is an error of the request; one that the picture's recipe names is not. */
 async function findFor(picture: ReceivedPicture, recipe: Recipe, findAssets: FindAssets): Promise<KnownAssets> {
 	try {
 		return await findAssets(recipe);
@@ -69,7 +69,7 @@ async function findFor(picture: ReceivedPicture, recipe: Recipe, findAssets: Fin
 		if (!(error instanceof PicpipeError) || error.code !== 'asset-missing' || error.asset === undefined) throw error;
 		const { definition } = picture.recipe;
 		if (unknownParts(definition).length === 0 && assetsOf(definition).includes(error.asset)) throw error;
-		// Where the files are is nobody's business outside.
+		// The answer must not reveal where the files are.
 		throw new PicpipeError(
 			'layer-not-found',
 			`Expected a file of PICPIPE_ASSETS or the id of a picture for a layer but there is no ${JSON.stringify(error.asset)}.`,

@@ -7,20 +7,20 @@ import { PicpipeError } from '../errors.ts';
 import type { ByteRange, Storage } from '../storage/storage.ts';
 import type { ImageResult } from './memory-cache.ts';
 
-/** How a stored object goes out. */
+/** How a stored object is sent. */
 export interface Outgoing {
 	/** Media type. */
 	readonly type: string;
 	readonly cacheControl: string;
-	/** Name to save it under; without one it is shown in place, if it may be. */
+	/** Name for saving; without a name, browsers show the object in place if its type allows. */
 	readonly filename?: string | undefined;
-	/** To be saved, not shown. What no browser may show is saved anyway. */
+	/** Browsers save the object and do not show it. Types that browsers must not show are always saved. */
 	readonly isAttachment?: boolean | undefined;
 	/** Path below which nginx sends stored objects itself. */
 	readonly accelRedirect?: string | undefined;
 }
 
-/** A stored object and how it goes out. */
+/** A stored object and how it is sent. */
 export interface Served extends Outgoing {
 	readonly key: string;
 	/** SHA-256 of the bytes, which makes a strong ETag. */
@@ -28,8 +28,8 @@ export interface Served extends Outgoing {
 }
 
 /**
- * Types that a browser shows as a picture and as nothing else. Any other is only saved: an SVG that is opened as a page is a program
- * of whoever sent it.
+ * Types that browsers show as a picture and as nothing else. All others are saved: an SVG opened as a page can run the scripts of its
+ * uploader.
  */
 const shownInPlace = new Set(['jpeg', 'png', 'webp', 'avif', 'heic', 'gif', 'tiff'].map((format) => `image/${format}`));
 
@@ -47,7 +47,7 @@ export async function serveObject(storage: Storage, served: Served, request: Req
 	await serveResult(storage, { ...found, key, type, etag: `"${sha256}"` }, outgoing, request, response);
 }
 
-/** The header fields of a result, but for those that depend on how much of it is sent. */
+/** The header fields of an image, except those that depend on the range that is sent. */
 export function headersOf({ key, etag, modifiedAt }: ImageResult, outgoing: Outgoing): Record<string, string> {
 	const isShown = shownInPlace.has(outgoing.type) && outgoing.isAttachment !== true;
 	const filename = outgoing.filename ?? (isShown ? undefined : posix.basename(key));
@@ -79,7 +79,7 @@ export async function serveResult(
 	response.set(headersOf(result, outgoing));
 	if (request.fresh) return void response.status(304).end();
 	if (outgoing.accelRedirect !== undefined) {
-		// It answers ranges itself, and knows the length.
+		// nginx answers ranges itself, and knows the length.
 		return void response.set('X-Accel-Redirect', outgoing.accelRedirect + key).end();
 	}
 
@@ -99,7 +99,7 @@ async function send(stream: Readable, response: Response): Promise<void> {
 	try {
 		await pipeline(stream, response);
 	} catch (error) {
-		// The client left; nobody is there to be told.
+		// The client has left.
 		if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
 	}
 }

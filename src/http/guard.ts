@@ -12,13 +12,13 @@ export interface OutgoingRules {
 	/** Names in lower case; `*.example.org` is every name below that one. */
 	readonly hosts: '*' | readonly string[];
 	readonly ports: '*' | readonly number[];
-	/** Networks that may be reached although they are not public, such as `10.1.0.0/16`. */
+	/** Private networks that requests may reach, such as `10.1.0.0/16`. */
 	readonly networks: readonly string[];
 	/** Prefix of the settings behind these rules, for errors: `PICPIPE_FETCH`. */
 	readonly settings: string;
 }
 
-/** All addresses of a name. */
+/** Finds all IP addresses of a name. */
 export type Resolve = (host: string) => Promise<readonly LookupAddress[]>;
 
 const resolveAsSystem: Resolve = (host) => systemLookup(host, { all: true });
@@ -76,9 +76,8 @@ function checkScheme(url: URL, { schemes, settings }: OutgoingRules): void {
 }
 
 /**
- * Makes the agent for one request: it connects to nothing but the addresses that the host has now, and only if all of them may be reached.
- * Names are resolved once, so what was checked is what is connected to. request-filtering-agent looks again at each connection, with
- * rules of its own.
+ * Makes the agent for one request. It connects only to the current IP addresses of the host, and only if all of them are allowed. Names are
+ * resolved once, so the checked IP address is the one connected to. request-filtering-agent checks each connection again, with its own rules.
  *
  * @param url as `checkUrl` returned it
  * @throws PicpipeError `address-not-allowed`, `remote-unavailable` for a name without addresses
@@ -120,12 +119,12 @@ async function resolveName(host: string, resolve: Resolve): Promise<readonly Loo
 	return addresses;
 }
 
-/** One that may not be reached among several is enough: which of them would be taken is for others to decide. */
+/** One forbidden IP address among several is enough for a refusal: the choice between them is not ours. */
 function checkAddresses(url: URL, addresses: readonly string[], { networks, settings }: OutgoingRules): void {
 	for (const address of addresses) {
 		const why = whyNotPublic(address, networks);
 		if (why === undefined) continue;
-		// A name's address is for the log alone: it would tell strangers how names resolve in here.
+		// The IP address is for the log alone: it would reveal how names resolve here.
 		throw new PicpipeError(
 			'address-not-allowed',
 			`Expected a host in a public network, or in one of ${settings}_NETWORKS, but ${url.hostname} is in another (${why}).`,

@@ -11,17 +11,17 @@ import { ConfigError } from '../config/index.ts';
 
 export interface ListenOptions {
 	readonly host: string;
-	/** 0 takes a free one. */
+	/** 0 for any free port. */
 	readonly port: number;
-	/** The setting that the port comes from, such as `PICPIPE_PORT`; the host's is of the same name. */
+	/** The setting of the port, such as `PICPIPE_PORT`; that of the host has the same prefix. */
 	readonly variable: `${string}_PORT`;
 }
 
-/** How long connections may take. Node's own limits where it is not given. */
+/** Time limits of connections; those of Node when absent. */
 export interface Patience {
 	/** Until the headers of a request are there, seconds. */
 	readonly headersSeconds: number;
-	/** Until the whole of a request is there, seconds. */
+	/** Until the whole request is there, seconds. */
 	readonly uploadSeconds: number;
 	/** For which a connection without a request is kept, seconds. */
 	readonly keepAliveSeconds: number;
@@ -31,14 +31,14 @@ export interface Patience {
 	readonly asksForBodies: boolean;
 }
 
-/** How often connections are looked at that take too long, milliseconds; so much longer they may live. */
+/** How often connections are checked against the limits, milliseconds; they can live that much longer. */
 const lookEvery = 1_000;
 
 export interface Listening {
 	readonly server: Server;
-	/** Where it can be reached, such as `http://127.0.0.1:3000`, without a slash at the end. */
+	/** URL of the server, such as `http://127.0.0.1:3000`, without a trailing slash. */
 	readonly address: string;
-	/** Takes no more connections and answers what was asked before. Resolves when all connections are closed. */
+	/** Accepts no more connections and answers the requests in progress. Resolves when all connections are closed. */
 	close(): Promise<void>;
 }
 

@@ -1,4 +1,4 @@
-/** Seconds that `Retry-After` (RFC 9110, 10.2.3) asks for: given as seconds, or as a date. Undefined without one, and for one that is past. */
+/** Seconds of a `Retry-After` field (RFC 9110, 10.2.3), given as seconds or as a date. Undefined when absent or past. */
 export function secondsOf(retryAfter: string | undefined): number | undefined {
 	if (retryAfter === undefined) return undefined;
 	if (/^\d{1,9}$/.test(retryAfter)) return Number(retryAfter);

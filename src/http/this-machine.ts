@@ -7,10 +7,10 @@ import { hostName, isLoopbackName, quote } from './same-site.ts';
 const proxyHeaders = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip', 'via'];
 
 /**
- * Lets through what comes from this machine and from nowhere else, for a server that nothing but that protects. Nothing that a request says
- * can make it come from here: the address is that of the connection.
+ * Passes only requests from this machine, for a server without other protection. No header can fake it: the IP address is that of the
+ * connection.
  *
- * - A web site whose name is made to resolve to 127.0.0.1 ("DNS rebinding") is of the same origin to the browser; only `Host` tells it apart.
+ * - A web site whose name resolves to 127.0.0.1 ("DNS rebinding") has the same origin to the browser; only `Host` tells it apart.
  * - A proxy on this machine connects from loopback for everybody; it is told by the headers that proxies add.
  *
  * @throws PicpipeError `cross-site` for a name that is not loopback's, `unauthorized` for an address that is not, or a proxy

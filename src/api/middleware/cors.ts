@@ -2,7 +2,7 @@ import cors from 'cors';
 import type { RequestHandler } from 'express';
 import type { KeyRing } from '../../access/key-ring.ts';
 
-/** What pages of other sites may send, beyond what every page may. Those of tus among them. */
+/** Request headers that pages of other sites may send beyond the safelisted ones, with those of tus. */
 const allowedHeaders = [
 	'Authorization',
 	'Content-Type',
@@ -24,7 +24,7 @@ const allowedHeaders = [
 	'X-HTTP-Method-Override',
 ];
 
-/** What they may read of an answer, beyond what every page may. */
+/** Response headers that they may read beyond the safelisted ones. */
 const exposedHeaders = [
 	'Content-Disposition',
 	'Content-Range',
@@ -57,7 +57,7 @@ const maxAge = 600;
 
 /**
  * Lets pages of other sites call the API (https://fetch.spec.whatwg.org/#http-cors-protocol). Never with credentials: there are no cookies
- * here, and whoever calls has to show a key or a token themselves.
+ * here, and every caller sends an API key or an upload token.
  *
  * @param origins as browsers send them, or any: that only where a key is needed, since without one every web site could look into this machine
  */
@@ -74,13 +74,13 @@ export function allowOrigins(
 		if (!isOpen) return next();
 		response.locals.isForeignAllowed = origin !== undefined && (origins === '*' || origins.includes(origin));
 		const isPreflight = request.method === 'OPTIONS' && request.headers['access-control-request-method'] !== undefined;
-		// Any other OPTIONS asks what there is at the address.
+		// Any other OPTIONS is a request of its own.
 		if (request.method === 'OPTIONS' && !isPreflight) return next();
 		handler(request, response, next);
 	};
 }
 
-/** What scripts on pages of other sites may read of a picture's answer, beyond what every page may: when and where to ask again, and what it is a part of. */
+/** Response headers of images that scripts of other sites may read beyond the safelisted ones: ranges, validators, and when to ask again. */
 export const exposedByDelivery = [
 	'Accept-Ranges',
 	'Content-Disposition',
@@ -96,16 +96,16 @@ const allowedFields = {
 	'Access-Control-Allow-Origin': '*',
 	'Access-Control-Allow-Methods': 'GET, HEAD',
 	'Access-Control-Allow-Headers': 'Prefer, Range, If-None-Match, If-Modified-Since',
-	// Seconds, the longest that any browser takes.
+	// Seconds, the longest time that any browser accepts.
 	'Access-Control-Max-Age': '86400',
 };
 
 /**
- * Answers what a browser asks before a script of another site may ask for a picture in other ways than an `<img>` does
- * (https://fetch.spec.whatwg.org/#http-cors-protocol). Any site may: pictures are shown on others, and nobody shows a key for them.
+ * Answers the preflight of a script on another site that requests an image with further headers
+ * (https://fetch.spec.whatwg.org/#http-cors-protocol). Every site is allowed: images are shown on other sites, and need no key.
  */
 export const answerPreflight: RequestHandler = (request, response, next) => {
-	// Any other OPTIONS asks what there is at the address.
+	// Any other OPTIONS is a request of its own.
 	if (request.headers['access-control-request-method'] === undefined) return next();
 	response.set(allowedFields).status(204).set('Content-Length', '0').end();
 };

@@ -6,7 +6,7 @@ import type { Metrics } from '../../observe/metrics.ts';
 /** A proxy's id is kept when it is harmless in logs and headers. */
 const acceptable = /^[A-Za-z0-9._-]{8,64}$/;
 
-/** Gives each request an id and a logger that names it, and logs how it ended. */
+/** Gives each request an id and a logger with that id, and logs its end. */
 export function requestId(log: Logger): RequestHandler {
 	return (request, response, next) => {
 		const given = request.get('x-request-id');
@@ -25,7 +25,7 @@ export function requestId(log: Logger): RequestHandler {
 				...(response.locals.caller && { caller: response.locals.caller.id }),
 				...(!response.writableFinished && { aborted: true }),
 			};
-			// Probes and open dashboards read every second; where all went well it says nothing new.
+			// Probes and open dashboards read every second; their successes are not worth a line.
 			if (/^(GET|HEAD)$/.test(method) && response.statusCode < 400) response.locals.log.debug(line, 'request');
 			else response.locals.log.info(line, 'request');
 		});
@@ -33,18 +33,18 @@ export function requestId(log: Logger): RequestHandler {
 	};
 }
 
-/** Methods that are told apart; a client may send any other. */
+/** Methods with a label of their own; a client may send any other. */
 const knownMethods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
 /**
- * Counts every request when it is over, and what was refused of those that bring pictures in.
+ * Counts every request when it is over, and the refusals of requests that bring in pictures.
  *
  * @param isIntake whether a route brings pictures in
  */
 export function measure(metrics: Metrics, isIntake: (method: string, route: string) => boolean): RequestHandler {
 	return (request, response, next) => {
 		const started = performance.now();
-		// All the others and a file that is sent take the ten that Node thinks enough.
+		// The other listeners and a streamed file use up the ten that Node allows by default.
 		response.setMaxListeners(response.getMaxListeners() + 1);
 		response.once('close', () => {
 			const method = knownMethods.has(request.method) ? request.method : 'other';
@@ -53,14 +53,14 @@ export function measure(metrics: Metrics, isIntake: (method: string, route: stri
 			metrics.request({ method, route, status, seconds: (performance.now() - started) / 1_000 });
 			if (!isIntake(method, route)) return;
 			const { refused, problem } = response.locals;
-			// Where each file was refused by itself the problem says it of the first once more.
+			// If each file was refused by itself, the problem repeats the first refusal.
 			for (const code of refused ?? (problem ? [problem] : [])) metrics.refused(code);
 		});
 		next();
 	};
 }
 
-/** The pattern of the route that took the request: what was asked for could be anything, and each new value would be kept for ever. */
+/** The pattern of the matched route. The path itself could be anything, and each new value would be kept for ever. */
 function routeOf({ route }: Request): string {
 	const path: unknown = (route as { path?: unknown } | undefined)?.path;
 	return typeof path === 'string' ? path : 'none';

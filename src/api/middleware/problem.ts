@@ -8,7 +8,7 @@ export function problemOf(error: PicpipeError, requestId: string) {
 		type: `urn:picpipe:error:${error.code}`,
 		title: error.title,
 		status: error.status,
-		// Of what went wrong inside, the log knows more than a stranger should.
+		// Details of internal errors belong in the log, not in the answer.
 		detail: error.status === 500 ? error.title : error.message,
 		code: error.code,
 		class: error.class,
@@ -19,14 +19,14 @@ export function problemOf(error: PicpipeError, requestId: string) {
 	};
 }
 
-/** Seconds after which a client may try again, for errors that pass and don't say it themselves. */
+/** Seconds after which a client may retry, for temporary errors that name no time. */
 const defaultRetryAfter = 5;
 
 export function sendProblem(response: Response, error: PicpipeError, extra: object = {}): void {
 	const passes = error.status === 503 || error.code === 'picture-busy';
 	const retryAfter = error.retryAfter ?? (passes ? defaultRetryAfter : undefined);
 	if (retryAfter !== undefined) response.set('Retry-After', String(retryAfter));
-	// A cache may keep a 404 as it likes unless it is told (RFC 9110, 15.1), and what is not there may be a moment later.
+	// Caches may keep a 404 by default (RFC 9110, 15.1), and the picture may exist a moment later.
 	response.set('Cache-Control', 'no-store');
 	const challenge = challengeOf(error);
 	if (challenge) response.set('WWW-Authenticate', challenge);
@@ -38,19 +38,19 @@ export function sendProblem(response: Response, error: PicpipeError, extra: obje
 		.send(JSON.stringify({ ...problemOf(error, response.locals.requestId), ...extra }));
 }
 
-/** What a client has to show, or to show more of (RFC 6750, 3). */
+/** The `WWW-Authenticate` challenge (RFC 6750, 3). */
 function challengeOf(error: PicpipeError): string | undefined {
 	if (error.code === 'invalid-upload-token') return 'Bearer error="invalid_token"';
 	if (error.code === 'insufficient-scope') return `Bearer error="insufficient_scope", scope="${error.scope ?? ''}"`;
 	return error.status === 401 ? 'Bearer' : undefined;
 }
 
-/** No route took the request. */
+/** No route matched the request. */
 export const notFound: RequestHandler = (request) => {
 	throw new PicpipeError('not-found', `There is nothing at ${request.method} ${request.path}.`);
 };
 
-/** Turns whatever a handler threw into a problem document; stack traces stay in the log. */
+/** Turns the error of a handler into a problem document; stack traces stay in the log. */
 export const problems: ErrorRequestHandler = (thrown, _request, response, next) => {
 	const error = fromExpress(thrown) ?? toPicpipeError(thrown);
 	if (error.status >= 500) response.locals.log.error({ err: error, code: error.code }, 'request failed');

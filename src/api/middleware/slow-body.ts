@@ -4,15 +4,15 @@ import { sendProblem } from './problem.ts';
 import { hasBody } from './unread-body.ts';
 
 export interface SpeedLimit {
-	/** Slowest that a body may come, bytes a second; 0 for no limit. */
+	/** Minimum speed of a body, bytes per second; 0 for no limit. */
 	readonly minUploadSpeed: number;
-	/** Span over which that is measured, seconds. */
+	/** Time span of the measurement, seconds. */
 	readonly slowSeconds: number;
 }
 
 /**
- * Ends a body that drips or stands still: such a client would hold a connection, and whatever was received of it, for as long as a whole
- * upload may take. Only spans count in which we have waited for the client all the time; it is not its fault when storage is slow.
+ * Ends a body that drips or stalls: such a client would hold a connection and its received bytes for as long as a whole upload may take.
+ * Only spans count in which the api has waited for the client all the time; slow storage is not the client's fault.
  */
 export function endSlowBody({ minUploadSpeed, slowSeconds }: SpeedLimit): RequestHandler {
 	return (request, response, next) => {
@@ -32,7 +32,7 @@ export function endSlowBody({ minUploadSpeed, slowSeconds }: SpeedLimit): Reques
 			const error = new PicpipeError('upload-too-slow', detail);
 			response.locals.log.info({ code: error.code }, 'a slow upload was ended');
 			if (response.headersSent) return void request.destroy();
-			// With the answer out, whoever reads the body is told that no more will come.
+			// Once the answer is sent, the reader of the body is told that no more bytes follow.
 			response.once('finish', () => setImmediate(() => request.destroy()));
 			sendProblem(response, error);
 		}, slowSeconds * 1_000);
@@ -44,7 +44,7 @@ export function endSlowBody({ minUploadSpeed, slowSeconds }: SpeedLimit): Reques
 	};
 }
 
-/** Would we take more if it came? What nobody has read yet lies in the buffer, and the socket is not read while that is full. */
+/** Whether the request waits for bytes of the client: the socket is not read while the buffer is full. */
 function isWaiting(request: Request): boolean {
 	return request.readableLength < request.readableHighWaterMark;
 }

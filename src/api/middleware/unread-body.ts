@@ -1,12 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { RequestHandler } from 'express';
 
-/** Time for a client to read a refusal while it is still sending, milliseconds. */
+/** Time for a client that is still sending to read a refusal, milliseconds. */
 const patience = 10_000;
 
 /**
- * A request may be answered before its body was read. The rest is read and thrown away, so that the client gets to see the answer
- * rather than a reset connection, but not for ever.
+ * A request may be answered before its body was read. The rest is read and discarded for a while, so that the client sees the answer and
+ * not a reset connection.
  */
 export const endUnreadBody: RequestHandler = (request, response, next) => {
 	response.once('finish', () => {
@@ -21,26 +21,26 @@ export const endUnreadBody: RequestHandler = (request, response, next) => {
 };
 
 /**
- * To be called before a refusal is sent: `Connection: close` tells a client that is still sending to stop (RFC 9112, 9.6). Our side is
- * closed at once, the client's when it has stopped: closed with unread bytes, the connection would be reset, and the answer lost with it.
+ * Call before a refusal is sent: `Connection: close` tells a client that is still sending to stop (RFC 9112, 9.6). The server's side closes
+ * at once, the client's when it has stopped: closed with unread bytes, the connection would be reset and the answer lost.
  */
 export function closeBehindAnswer(request: IncomingMessage, response: ServerResponse): void {
 	if (!isUnread(request) || response.headersSent) return;
 	const { socket } = request;
 	response.setHeader('Connection', 'close');
-	// Node calls this when an answer with `Connection: close` is out; its own would destroy the socket.
+	// Node calls this after an answer with `Connection: close`; its own function would destroy the socket.
 	socket.destroySoon = () => {
 		socket.end();
 		request.once('end', () => socket.destroy());
 	};
 }
 
-/** Is there a body of which something has not come yet? (`complete` is also false in the first moment of a request that has none.) */
+/** Whether a part of the body is still to come. (`complete` is also false in the first moment of a request without a body.) */
 function isUnread(request: IncomingMessage): boolean {
 	return !request.complete && hasBody(request);
 }
 
-/** Does the request say that it has a body (RFC 9112, 6.3)? */
+/** Whether the request announces a body (RFC 9112, 6.3). */
 export function hasBody({ headers }: IncomingMessage): boolean {
 	return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }

@@ -17,9 +17,9 @@ import { withManifest, withPicture } from '../resolve.ts';
 import { chooseRecipe, recipeOf } from '../upload/choose-recipe.ts';
 import { leavingOf } from '../upload/wait-for-pictures.ts';
 
-/** A variant's address stays when the picture is made again, so a cache has to ask; the ETag makes that cheap. */
+/** A variant keeps its URL when the picture is processed again, so caches have to revalidate; the ETag makes that cheap. */
 const variantCaching = 'private, no-cache';
-/** An original holds all its metadata, perhaps where it was taken; it stays out of shared caches. */
+/** An original has all its metadata, perhaps the place of a photograph; it stays out of shared caches. */
 const originalCaching = 'private, no-cache';
 
 /** `GET /v1/pictures` */
@@ -53,7 +53,7 @@ export function getOriginal(context: ApiContext): RequestHandler {
 	});
 }
 
-/** `GET /v1/pictures/{id}/variants/{name}`: the first encoding of the variant, or `{name}.{format}`; one of its recipe that is missing is made */
+/** `GET /v1/pictures/{id}/variants/{name}`: the first encoding of the variant, or `{name}.{format}`. A missing variant of its recipe is made */
 export function getVariant(context: ApiContext): RequestHandler {
 	return withPicture(context, async (picture, request, response) => {
 		const [name = '', format] = String(request.params.variant).split('.');
@@ -125,7 +125,7 @@ export function retryPicture(context: ApiContext): RequestHandler {
 	});
 }
 
-/** `POST /v1/pictures/{id}/process`: 200 when there is nothing to do */
+/** `POST /v1/pictures/{id}/process`: 200 when the picture is up to date */
 export function processAgain(context: ApiContext): RequestHandler {
 	return withManifest(context, async (picture, request, response) => {
 		const { recipe: asked, force } = parse(processBodySchema, request.body ?? {});
@@ -142,8 +142,8 @@ export function processAgain(context: ApiContext): RequestHandler {
 
 /**
  * `DELETE /v1/pictures/{id}`: every object, the index entry and a waiting job. Index and job go first: they need Redis, and
- * without it nothing should be half deleted. A worker that is at it finds no manifest at its end and cleans up. That it will be told is durable
- * before it is done, and it is told when it is done.
+ * without it nothing should be half deleted. A worker that is processing it finds no manifest at its end and cleans up. The notification is
+ * durable before the deletion, and is sent after it.
  */
 export function deletePicture(context: ApiContext): RequestHandler {
 	return withPicture(context, async (picture, _request, response) => {

@@ -14,7 +14,7 @@ import { takeBytes } from './take-bytes.ts';
 import { concatOf, firstLengthOf, metadataOf, offsetType, requireTus } from './tus-headers.ts';
 import { showUpload, uploadHeaders } from './upload-view.ts';
 
-/** `POST /v1/uploads`: begins an upload, or makes one of partial ones. */
+/** `POST /v1/uploads`: creates an upload, or joins partial uploads. */
 export function createUploadHandler(context: ApiContext): RequestHandler {
 	return async (request, response) => {
 		requireTus(request, response);
@@ -30,7 +30,7 @@ export function createUploadHandler(context: ApiContext): RequestHandler {
 		const upload = newUpload(context, request, callerOf(response), concat === 'partial');
 		if (upload.wishes?.batch !== undefined) await requireOpenBatch(context.storage, upload.wishes.batch);
 		await createUpload(context.storage, upload);
-		// Nobody knows of it before it is answered, so whatever goes wrong leaves nothing.
+		// The client learns its URL with the answer, so an error before that removes it.
 		await begin(context, request, response, upload).catch(async (error) => {
 			await removeUpload(context.storage, upload.id);
 			throw error;
@@ -77,13 +77,13 @@ function wishesOf(context: ApiContext, caller: Caller, request: Request): Upload
 	return { ...wishes, recipe: { name, digest, definition } };
 }
 
-/** What clients of tus send along unasked, Uppy above all. The type is decided from the bytes, and the name has two names. */
+/** Without the fields that tus clients add by themselves, such as Uppy. The bytes decide the type, and `name` means `filename`. */
 function withoutHabits(metadata: Record<string, string>): Record<string, string> {
 	const { filetype: _filetype, type: _type, relativePath: _path, name, ...fields } = metadata;
 	return name === undefined || fields.filename !== undefined ? fields : { ...fields, filename: name };
 }
 
-/** Takes the bytes that came along, if any did, and answers. */
+/** Appends the bytes of the request, if it has any, and answers. */
 async function begin(context: ApiContext, request: Request, response: Response, upload: Upload): Promise<void> {
 	const { storage } = context;
 	const { maxBytes } = limitsOf(context, callerOf(response));
@@ -114,7 +114,7 @@ function answerCreated(
 		.json(showUpload(upload, progress, config, response));
 }
 
-/** Makes one upload, and a picture, of partial ones. Asked for again, because the answer was lost, it is the same one. */
+/** Joins partial uploads into one, and creates its picture. A repeated request, after a lost answer, finds the same upload. */
 async function concatenate(
 	context: ApiContext,
 	request: Request,

@@ -12,7 +12,7 @@ import { finishUpload } from './finish-upload.ts';
 import { requireTus } from './tus-headers.ts';
 import type { Hold } from './upload-locks.ts';
 
-/** An upload of the caller's, held by this request alone. */
+/** An upload of the caller, held by this request alone. */
 export interface HeldUpload {
 	readonly upload: Upload;
 	readonly progress: Progress;
@@ -22,8 +22,8 @@ export interface HeldUpload {
 type Handler = (held: HeldUpload, request: Request, response: Response) => Promise<void>;
 
 /**
- * Finds the upload that the address names, and holds it for the handler. One that is complete and has no outcome is finished first: its last
- * request was not answered, or the answer was that it may work later.
+ * Finds the upload of the URL, and holds it for the handler. A complete upload without an outcome is finished first: its last request was not
+ * answered, or failed for a temporary reason.
  *
  * @throws PicpipeError `upload-not-found` also when it is somebody else's; `upload-expired`, `upload-locked`; what `finishUpload` throws
  */
@@ -36,12 +36,12 @@ export function withUpload(context: ApiContext, handler: Handler): RequestHandle
 	});
 }
 
-/** The same for one that may have expired, or is not to be finished any more. */
+/** The same for an upload that may have expired, or is not to be finished. */
 export function withOwnUpload(context: ApiContext, handler: Handler): RequestHandler {
 	return async (request, response) => {
 		requireTus(request, response);
 		const id = String(request.params.id);
-		// Strangers must not even get as far as to cut off whoever is uploading.
+		// Checked before the hold: a stranger must not interrupt the upload.
 		await findOwnUpload(context.storage, callerOf(response), id);
 		await context.uploads.locks.hold(id, request, async (hold) => {
 			const upload = await findOwnUpload(context.storage, callerOf(response), id);
@@ -57,7 +57,7 @@ export async function findOwnUpload(storage: Storage, { id: caller, grant }: Cal
 	throw new PicpipeError('upload-not-found');
 }
 
-/** How far it has come. Of one that has ended the bytes are gone, and of one that was put together they lie with its parts. */
+/** The offset and the parts. A finished upload has no bytes any more; the bytes of a joined upload belong to its parts. */
 export async function currentProgress(storage: Storage, upload: Upload): Promise<Progress> {
 	if (upload.outcome) return { offset: upload.length ?? 0, parts: [], lastAt: undefined };
 	if (!upload.parts) return progressOf(storage, upload.id);

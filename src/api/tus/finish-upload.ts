@@ -16,8 +16,8 @@ import { uploaderOf } from '../upload/upload.ts';
 import { limitsOf } from '../upload/upload-policy.ts';
 
 /**
- * Makes a picture of a resumable upload whose bytes are all there. Whatever dies on the way, the next request about the upload does it again and
- * finds the same picture. First the outcome is durable, then the bytes go.
+ * Creates the picture of a resumable upload whose bytes are complete. Whatever dies on the way, the next request about the upload repeats it and
+ * finds the same picture. The outcome is durable before the bytes are deleted.
  *
  * @returns the upload with its outcome: a picture, or a refusal that no further attempt would change
  * @throws PicpipeError for what may pass, such as `quota-exceeded` and `storage-full`; the bytes stay
@@ -36,7 +36,7 @@ export async function finishUpload(
 		await dropParts(storage, upload.id);
 		for (const id of upload.parts ?? []) await removeUpload(storage, id);
 	};
-	await drop().catch((err) => response.locals.log.warn({ err, uploadId: upload.id }, 'bytes stay until they expire'));
+	await drop().catch((err) => response.locals.log.warn({ err, uploadId: upload.id }, 'bytes not deleted; they expire'));
 	return ended;
 }
 
@@ -68,7 +68,7 @@ async function becomePicture(
 	return { picture: result.picture.id, isNew: result.isNew !== false };
 }
 
-/** What would be refused again is told, and told again; what may pass is thrown. */
+/** A permanent refusal becomes the outcome; a temporary error is thrown. */
 function lastingRefusal(error: unknown): UploadOutcome {
 	const isLasting = error instanceof PicpipeError && error.status < 500 && error.status !== 429;
 	if (!isLasting) throw error;

@@ -9,17 +9,17 @@ import type { Hold } from './upload-locks.ts';
 export interface Taking {
 	readonly storage: Storage;
 	readonly upload: Upload;
-	/** How far the upload has come, which is where the body begins. */
+	/** The current offset of the upload, where the body begins. */
 	readonly progress: Pick<Progress, 'offset' | 'parts'>;
 	/** Largest file, bytes. */
 	readonly maxBytes: number;
 	readonly hold: Hold;
-	/** Told of the bytes as they come. */
+	/** Called with the number of bytes of each chunk. */
 	onBytes(bytes: number): void;
 }
 
 /**
- * Takes the body of a request into an upload. What has come of a body that was cut off is kept, unless it had a checksum.
+ * Appends the body of a request to an upload. The bytes of an interrupted body are kept, unless it has a checksum.
  *
  * @returns the offset behind it
  * @throws PicpipeError `file-too-large`, `too-many-parts`, `checksum-mismatch`, `invalid-upload-header`; `upload-aborted` when it was cut off,

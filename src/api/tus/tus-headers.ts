@@ -2,7 +2,7 @@ import type { Request, Response } from 'express';
 import { PicpipeError } from '../../errors.ts';
 import type { Checksum } from '../../intake/upload-parts.ts';
 
-/** The headers of tus 1.0 (https://tus.io/protocols/resumable-upload), read strictly. What is wrong is a PicpipeError `invalid-upload-header`. */
+/** The headers of tus 1.0 (https://tus.io/protocols/resumable-upload), read strictly: a bad value is a PicpipeError `invalid-upload-header`. */
 
 export const tusVersion = '1.0.0';
 export const tusExtensions = [
@@ -14,14 +14,14 @@ export const tusExtensions = [
 	'expiration',
 	'concatenation',
 ];
-/** Every server has to know SHA-1; who wants to be sure takes another. */
+/** SHA-1 is required of every server; the others are safer. */
 export const checksumAlgorithms = ['sha1', 'sha256', 'sha512'];
 
 /** The content type of bytes at an offset. */
 export const offsetType = 'application/offset+octet-stream';
 
 /**
- * Every request has to name the version, those apart that are none of tus: GET, and OPTIONS, which asks for it.
+ * Every request names the version, except GET, which is not part of tus, and OPTIONS, which asks for the version.
  *
  * @throws PicpipeError `unsupported-tus-version`
  */
@@ -40,13 +40,13 @@ export function offsetOf(request: Request): number {
 	return wholeNumber('Upload-Offset', given);
 }
 
-/** `Upload-Length`, bytes; undefined when it is not given. */
+/** `Upload-Length`, bytes; undefined when absent. */
 export function lengthOf(request: Request): number | undefined {
 	const given = request.get('upload-length');
 	return given === undefined ? undefined : wholeNumber('Upload-Length', given);
 }
 
-/** The length of an upload that begins; undefined when `Upload-Defer-Length` says that it will be told later. */
+/** The length of a new upload; undefined when `Upload-Defer-Length` postpones it. */
 export function firstLengthOf(request: Request): number | undefined {
 	const length = lengthOf(request);
 	const deferred = request.get('upload-defer-length');
@@ -86,7 +86,7 @@ export function checksumOf(request: Request): Checksum | undefined {
 	return { algorithm, digest: Buffer.from(sum, 'base64') };
 }
 
-/** `Upload-Concat`: undefined, a partial upload, or the ids of those that are to become one. */
+/** `Upload-Concat`: undefined, a partial upload, or the ids of the uploads to join. */
 export function concatOf(request: Request): 'partial' | { readonly ids: readonly string[] } | undefined {
 	const given = request.get('upload-concat');
 	if (given === undefined || given === 'partial') return given;

@@ -3,24 +3,24 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Leases } from '../../access/leases.ts';
 import { PicpipeError } from '../../errors.ts';
 
-/** How long a request waits for another one to let go of an upload, milliseconds. */
+/** How long a request waits until another request releases an upload, milliseconds. */
 const patience = 10_000;
-/** Who waited in line before us may only now have begun to read its body, so it is asked again, milliseconds. */
+/** How often the holder is interrupted again, milliseconds: an earlier waiter may only now have begun to read its body. */
 const askAgain = 1_000;
-/** Seconds after which a client may try again. */
+/** Seconds after which a client may retry. */
 const retryAfter = 1;
 
-/** What a request may say while it holds an upload. */
+/** The hold of a request on an upload. */
 export interface Hold {
-	/** As long as this work goes on, whoever wants the upload gets it: the connection is cut, and what has come is stored. */
+	/** While this work runs, another request may take over the upload: the connection is cut, and the received bytes are stored. */
 	interruptible<T>(work: () => Promise<T>): Promise<T>;
 }
 
-/** Sees to it that one request at a time works on an upload. */
+/** Ensures that one request at a time works on an upload. */
 export interface UploadLocks {
 	/** @throws PicpipeError `upload-locked` when another request does not let go in time, or another api has it */
 	hold<T>(id: string, request: IncomingMessage, work: (hold: Hold) => Promise<T>): Promise<T>;
-	/** Cuts off whatever is coming in, and waits until it is stored: before the process ends. */
+	/** Interrupts all uploads and waits until their bytes are stored, before the process ends. */
 	interruptAll(): Promise<void>;
 	close(): void;
 }
@@ -31,9 +31,9 @@ interface Holder {
 }
 
 /**
- * A client whose connection was lost comes back before we have noticed, so within a process the newer request wins. Other apis are told by a
- * lease in Redis, and theirs is not cut off. While Redis is away two apis may work on an upload at once, and it does no harm: parts are named by
- * their offsets, and what becomes of the upload is decided by who creates its record (see `upload/idempotency.ts`).
+ * A client may reconnect before the api notices the lost connection, so within a process the newer request wins. A lease in Redis keeps other
+ * apis away without interrupting them. While Redis is away two apis may work on an upload at once, which does no harm: parts are named by their
+ * offsets, and the first to create the record decides the outcome (see `upload/idempotency.ts`).
  */
 export function openUploadLocks(leases: Leases): UploadLocks {
 	const holders = new Map<string, Holder>();

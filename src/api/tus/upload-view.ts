@@ -40,7 +40,7 @@ export function showUpload(
 	};
 }
 
-/** What every answer about an upload says in its headers: when it expires, and which picture it has become. */
+/** The headers of every answer about an upload: its expiry, and its picture. */
 export function uploadHeaders(
 	upload: Upload,
 	progress: Pick<Progress, 'lastAt'>,

@@ -9,7 +9,7 @@ import { takeBytes } from './take-bytes.ts';
 import { checksumAlgorithms, lengthOf, offsetOf, offsetType, tusExtensions, tusVersion } from './tus-headers.ts';
 import { showUpload, uploadHeaders } from './upload-view.ts';
 
-/** `PATCH /v1/uploads/{id}`: more bytes, and with the last of them a picture. */
+/** `PATCH /v1/uploads/{id}`: appends bytes; the last byte creates the picture. */
 export function appendToUpload(context: ApiContext): RequestHandler {
 	const { storage } = context;
 	return withUpload(context, async ({ upload: before, progress, hold }, request, response) => {
@@ -42,7 +42,7 @@ export function appendToUpload(context: ApiContext): RequestHandler {
 	});
 }
 
-/** A length that was deferred is told once, with bytes or without. */
+/** A deferred length is set once, with bytes or without. */
 async function withLength(
 	{ storage }: ApiContext,
 	upload: Upload,
@@ -61,7 +61,7 @@ async function withLength(
 	return told;
 }
 
-/** `HEAD /v1/uploads/{id}`: how far it has come. One that was refused is answered with its problem. */
+/** `HEAD /v1/uploads/{id}`: the offset. A refused upload is answered with its problem. */
 export function headUpload(context: ApiContext): RequestHandler {
 	return withUpload(context, async ({ upload, progress }, _request, response) => {
 		pictureOf(upload);
@@ -78,7 +78,7 @@ export function headUpload(context: ApiContext): RequestHandler {
 	});
 }
 
-/** `GET /v1/uploads/{id}`: the same for people and programs that do not speak tus, with the picture or the problem. */
+/** `GET /v1/uploads/{id}`: the same as JSON, with the picture or the problem. */
 export function getUpload(context: ApiContext): RequestHandler {
 	return withUpload(context, async ({ upload, progress }, _request, response) => {
 		response.set(uploadHeaders(upload, progress, context.config));
@@ -94,7 +94,7 @@ export function deleteUpload(context: ApiContext): RequestHandler {
 	});
 }
 
-/** `OPTIONS /v1/uploads`: what of tus there is. */
+/** `OPTIONS /v1/uploads`: the supported parts of tus. */
 export function tusOptions({ config }: ApiContext): RequestHandler {
 	return (_request, response) => {
 		response
@@ -109,10 +109,10 @@ export function tusOptions({ config }: ApiContext): RequestHandler {
 	};
 }
 
-/** Methods that a POST may stand for, where something on the way lets no others through. */
+/** Methods that a POST may stand for, behind proxies that block other methods. */
 const overridable = ['PATCH', 'DELETE', 'HEAD'];
 
-/** Before the routes of uploads: `X-HTTP-Method-Override`, and the version that every answer names. */
+/** Middleware before the routes of uploads: `X-HTTP-Method-Override`, and the version in every answer. */
 export function speakTus(): RequestHandler {
 	return (request, response, next) => {
 		const override = request.get('x-http-method-override')?.toUpperCase();

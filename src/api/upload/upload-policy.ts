@@ -68,8 +68,8 @@ export function limitsOf({ config, metrics }: ApiContext, { grant }: Caller): Up
 }
 
 /**
- * The address that an upload wants to be told of its picture, as it will be asked. It is signed with the secrets of the settings, because whoever
- * receives it has to be able to tell that it comes from here; without any it is refused.
+ * Checks the webhook URL of an upload. Requests to it are signed with the secrets of the settings, so that the receiver can verify them; without
+ * secrets the URL is refused.
  *
  * @throws PicpipeError `webhook-unsigned`, and what `checkUrl` throws
  */
