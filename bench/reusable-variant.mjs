@@ -11,8 +11,8 @@ import { runPipeline } from '../dist/pipeline/render/run.js';
 import { median, table } from './figures.mjs';
 
 /**
- * What it saves to make a render of a stored variant, or of a copy that is kept in memory, instead of the original, and what it costs: for each reduction, the
- * CPU time of each way, and how like each result is to the photograph scaled down without any loss. `leastReduction` of src/worker/reusable-variant.ts and
+ * Costs and savings of rendering from a stored variant, or from an intermediate in memory, instead of the original: for each reduction, the CPU time of each
+ * source, and the similarity of each result to the photograph scaled down without loss. `leastReduction` of src/worker/reusable-variant.ts and
  * `intermediateKernel` of src/pipeline/plan/intermediate.ts are chosen by it (docs/benchmarks.md).
  *
  *   npm run bench:reusable-variant                 the photographs of ../shared/pictures/photos (else a generated one)

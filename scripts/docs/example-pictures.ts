@@ -11,12 +11,12 @@ import { parseRecipe } from '../../src/pipeline/recipe/parse-recipe.ts';
 import { runPipeline } from '../../src/pipeline/render/run.ts';
 import { logo, type SourceName, sources } from './scene.ts';
 
-/** The pictures of the operations page: what each example begins with and what the real pipeline makes of it. */
+/** The pictures of the operations page: the input of each example and its result from the real pipeline. */
 
-/** Folder beside the pages. */
+/** Folder next to the pages. */
 export const picturesFolder = 'pictures';
 
-/** Examples that would show nothing on the plain scene. */
+/** Examples that would have no visible effect on the plain scene. */
 const begins: Readonly<Record<string, SourceName>> = {
 	trim: 'framed',
 	flatten: 'cutout',
@@ -24,19 +24,19 @@ const begins: Readonly<Record<string, SourceName>> = {
 	clahe: 'hazy',
 };
 
-/** Looks good at half its size, and leaves all of them together well below a megabyte. */
+/** Looks good at half the size, and keeps the total well below a megabyte. */
 const webp = { quality: 75, effort: 4 };
 
 const limits = { maxMegapixels: 10, maxDimension: 10_000, maxFrames: 1, maxOutputDimension: 10_000 };
 
 const beforeFile = (source: SourceName) => `before-${source}.webp`;
 
-/** Names of an operation's two pictures within the folder. */
+/** File names of an operation's two pictures. */
 export function picturesOf({ name }: Operation): { readonly before: string; readonly after: string } {
 	return { before: beforeFile(begins[name] ?? 'scene'), after: `${name}.webp` };
 }
 
-/** Makes all of them. @returns WebPs by their names */
+/** Renders all pictures. @returns WebPs by file name */
 export async function examplePictures(): Promise<ReadonlyMap<string, Buffer>> {
 	const made = new Map<string, Buffer>();
 	const assets = new Map([['logo.png', await asset(await logo())]]);
@@ -59,7 +59,7 @@ async function asset(file: Buffer) {
 }
 
 async function run(file: Buffer, steps: readonly unknown[], assets: Assets): Promise<Buffer> {
-	// The steps stand in the file, so that a picture of other steps is told from this one however alike they look.
+	// The file contains the steps, so that pictures of other steps differ even if they look the same.
 	const metadata = { set: { description: JSON.stringify(steps) } };
 	const { definition } = parseRecipe('example', { variants: { made: { steps, metadata, encode: [{ webp }] } } });
 	const opened = await openPages(file, definition, limits);
@@ -82,18 +82,18 @@ function sha256(file: Buffer): string {
 }
 
 /**
- * Largest mean difference of the channels, 0 to 255, and least similarity (`pipeline/pixels/similarity.ts`) that other versions of the codecs explain:
- * written again at quality 60 all of them are within 1.9 and 0.974.
+ * Largest mean difference of the channels (0 to 255) and smallest similarity (`pipeline/pixels/similarity.ts`) that other codec versions explain:
+ * re-encoded at quality 60, all pictures are within 1.9 and 0.974.
  */
 const mostDifference = 2.4;
 const leastSimilarity = 0.97;
-/** Letters look different where the machine has another font. */
+/** Letters look different in another font. */
 const leastSimilarityOfText = 0.85;
 
 /**
- * Does a stored picture show what is made now? Bytes are not compared: they differ from machine to machine, as fonts and codecs do.
+ * Compares a stored picture with the current result. Bytes are not compared, because fonts and codecs differ between machines.
  *
- * @returns what is wrong; undefined when nothing is
+ * @returns the problem; undefined if there is none
  */
 export async function differenceOf(name: string, stored: Buffer, made: Buffer): Promise<string | undefined> {
 	const [found, wanted] = await Promise.all([describe(stored), describe(made)]);
@@ -121,7 +121,7 @@ async function describe(file: Buffer) {
 	}
 }
 
-/** Of four channels; what can be seen in neither has no colour. */
+/** Compares four channels; the colour of transparent pixels is ignored. */
 function meanDifference(one: Buffer, other: Buffer): number {
 	let sum = 0;
 	for (let at = 0; at < one.length; at++) {

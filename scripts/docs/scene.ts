@@ -2,11 +2,10 @@ import sharp from 'sharp';
 import { randomNumbers } from '../random-numbers.ts';
 
 /**
- * The pictures that the examples are shown on, drawn here: an evening by a lake, with soft skies, fine grass, hard edges and a boat that
- * draws the eye.
+ * Draws the pictures for the examples: an evening by a lake, with soft skies, fine grass, hard edges and an eye-catching boat.
  */
 
-/** Pixels; the numbers in the examples are made for it. */
+/** Size in pixels; the values in the examples match it. */
 export const sceneSize = { width: 600, height: 400 };
 
 const shore = 232;
@@ -31,7 +30,7 @@ function firs(): string {
 	const random = randomNumbers(11);
 	let path = '';
 	for (let x = -6; x < width + 6; x += 5 + random() * 7) {
-		// The bay in the middle is open.
+		// The bay in the middle stays open.
 		const isOpen = x > 190 && x < 500;
 		const tall = isOpen ? 7 + random() * 6 : 22 + random() * 34;
 		for (const [share, half] of [
@@ -46,7 +45,7 @@ function firs(): string {
 	return path;
 }
 
-/** Light that lies on the water in short strokes, more of it below the sun. */
+/** Light on the water in short strokes, more of it below the sun. */
 function glints(): string {
 	const random = randomNumbers(5);
 	let path = '';
@@ -81,7 +80,7 @@ const boat = `<g transform="translate(418 262)">
 
 const reflected = `<g transform="translate(0 ${2 * 280}) scale(1 -1)" opacity="0.35" filter="url(#soft)">${boat}</g>`;
 
-/** The colours of the scene, and a grain as films have it. */
+/** The colours of the scene, and film grain. */
 const definitions = `<defs>
 	<linearGradient id="sky" x2="0" y2="1"><stop stop-color="#31456e"/><stop offset="0.45" stop-color="#8e7fa2"/><stop offset="0.75" stop-color="#e9a884"/><stop offset="1" stop-color="#fbd9a0"/></linearGradient>
 	<linearGradient id="water" x2="0" y2="1"><stop stop-color="#e2b08c"/><stop offset="0.35" stop-color="#7f86a0"/><stop offset="1" stop-color="#20304a"/></linearGradient>
@@ -92,7 +91,7 @@ const definitions = `<defs>
 	<filter id="rock" x="0" y="0" width="100%" height="100%"><feTurbulence type="fractalNoise" baseFrequency="0.035 0.09" numOctaves="4" seed="21"/><feColorMatrix values="0 0 0 0 0.1  0 0 0 0 0.08  0 0 0 0 0.16  0 1.7 0 0 -0.72"/><feComposite in2="SourceGraphic" operator="in"/></filter>
 </defs>`;
 
-/** @param inner what is in the picture */
+/** @param inner content of the picture */
 function svg(inner: string): string {
 	return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}">${definitions}${inner}</svg>`;
 }
@@ -117,29 +116,29 @@ function scene(): string {
 		<rect width="${width}" height="${height}" filter="url(#grain)"/>`);
 }
 
-/** What examples begin with, by name. */
+/** Pictures that examples begin with, by name. */
 export const sources = {
-	/** The whole of it. */
+	/** The whole scene. */
 	scene: () => draw(scene()),
-	/** The same in haze. */
+	/** The scene in haze. */
 	hazy: async () =>
 		sharp(await draw(scene()))
 			.linear(0.6, 84)
 			.png()
 			.toBuffer(),
-	/** The same on a sheet with broad margins. */
+	/** The scene with broad margins. */
 	framed: async () =>
 		sharp(await draw(scene()))
 			.resize(390)
 			.extend({ top: 60, bottom: 80, left: 140, right: 70, background: '#f4f1ea' })
 			.png()
 			.toBuffer(),
-	/** The boat alone, with nothing around. */
+	/** The boat on a transparent background. */
 	cutout: () => draw(svg(`<g transform="translate(-870 -460) scale(2.8)">${boat}</g>`)),
 } as const;
 export type SourceName = keyof typeof sources;
 
-/** For watermarks. */
+/** A logo for watermarks. */
 export function logo(): Promise<Buffer> {
 	return draw(`<svg xmlns="http://www.w3.org/2000/svg" width="240" height="160"><rect x="6" y="6" width="228" height="148" rx="28" fill="#fff" fill-opacity="0.85"/>
 		<circle cx="80" cy="80" r="44" fill="#e0562f"/><path d="M80 36a44 44 0 0 1 0 88Z" fill="#20304a"/>

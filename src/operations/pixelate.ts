@@ -41,5 +41,5 @@ export const pixelate: Operation<PixelateOptions> = {
 		image.resize({ ...(to ?? input), fit: 'fill', kernel: isLast ? 'nearest' : kernel }),
 };
 
-/** A mean of what lies in and around a block; others would make edges lighter and darker than the picture is. */
+/** The mean in and around a block; other kernels would overshoot at edges. */
 const kernel = 'linear';

@@ -27,7 +27,7 @@ export interface PlannedStep {
 export interface PlannedEncoding {
 	readonly encoder: Encoder | Chooser;
 	readonly options: unknown;
-	/** The encoding as it stands in the recipe, defaults filled in. */
+	/** The encoding as recipes write it, with defaults. */
 	readonly definition: Readonly<Record<string, unknown>>;
 }
 
