@@ -18,7 +18,7 @@ export interface ImageResult {
 }
 
 /** A result, and its URL as it was read, which need not be checked again. */
-export interface CachedResult<Url> {
+interface CachedResult<Url> {
 	readonly url: Url;
 	readonly result: ImageResult;
 }

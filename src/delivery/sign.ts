@@ -52,7 +52,7 @@ function isSame(one: ImageSource, other: ImageSource): boolean {
 }
 
 /** Reads a source as people and programs write it: an id, or a URL of http or https. */
-export function sourceOf(text: string): ImageSource {
+function sourceOf(text: string): ImageSource {
 	return /^https?:\/\//i.test(text) ? { url: text } : { id: text };
 }
 

@@ -13,7 +13,7 @@ import { requireTus } from './tus-headers.ts';
 import type { Hold } from './upload-locks.ts';
 
 /** An upload of the caller, held by this request alone. */
-export interface HeldUpload {
+interface HeldUpload {
 	readonly upload: Upload;
 	readonly progress: Progress;
 	readonly hold: Hold;

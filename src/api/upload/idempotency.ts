@@ -10,7 +10,7 @@ import {
 } from '../../intake/idempotency.ts';
 import { discard } from '../../intake/receive.ts';
 import { findReservation, type Reservation } from '../../intake/reservation.ts';
-import { openNowhere } from '../../storage/nowhere.ts';
+import { openNullStorage } from '../../storage/null-storage.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { type ApiContext, callerOf } from '../context.ts';
 import { parseIdempotencyKey } from './idempotency-key.ts';
@@ -94,7 +94,7 @@ export async function createOnce(
 	const earlier = await place?.records.read(place.digest);
 	if (earlier?.results) {
 		// The repeated files are compared, not kept.
-		const { isList, fingerprint } = await receive(openNowhere());
+		const { isList, fingerprint } = await receive(openNullStorage());
 		requireSame(earlier, fingerprint);
 		return replay(earlier.results, isList);
 	}

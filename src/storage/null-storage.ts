@@ -1,12 +1,12 @@
 import type { Storage } from './storage.ts';
 
-/** A storage that takes everything and keeps nothing: for who wants to know what came in, and not to have it. */
-export function openNowhere(): Storage {
+/** A storage that accepts every object and keeps none, for files that are only hashed and compared. */
+export function openNullStorage(): Storage {
 	return {
-		description: 'nowhere',
+		description: 'null storage',
 		async put(_key, body) {
 			if (Buffer.isBuffer(body)) return;
-			for await (const _chunk of body); // Whoever counts and hashes does it on the way.
+			for await (const _chunk of body); // The caller counts and hashes on the way.
 		},
 		create: async () => true,
 		get: async () => undefined,
