@@ -7,11 +7,10 @@ import { requireThisMachine } from '../http/this-machine.ts';
 import type { ApiContext } from './context.ts';
 import { openGuard } from './guard.ts';
 import { cachedResponses, isDelivery } from './images/cached-response.ts';
+import { endSlowBody, endUnreadBody } from './middleware/body.ts';
 import { allowOrigins, answerPreflight } from './middleware/cors.ts';
 import { measure, requestId } from './middleware/observe.ts';
 import { notFound, problems } from './middleware/problem.ts';
-import { endSlowBody } from './middleware/slow-body.ts';
-import { endUnreadBody } from './middleware/unread-body.ts';
 import { type Route, routes } from './routes.ts';
 import { speakTus } from './tus/uploads.ts';
 

@@ -1,6 +1,6 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ErrorRequestHandler, RequestHandler, Response } from 'express';
 import { type ErrorCode, PicpipeError, toPicpipeError } from '../../errors.ts';
-import { closeBehindAnswer } from './unread-body.ts';
 
 /** A problem document (RFC 9457) with our `code` and `class`. */
 export function problemOf(error: PicpipeError, requestId: string) {
@@ -76,4 +76,29 @@ function fromExpress(thrown: unknown): PicpipeError | undefined {
 	if (thrown instanceof URIError) return new PicpipeError('malformed-request', 'The URL is not validly encoded.');
 	const code = typeof type === 'string' ? expressErrors[type] : undefined;
 	return code && new PicpipeError(code, message && `${message}.`, { cause: thrown });
+}
+
+/**
+ * Call before a refusal is sent: `Connection: close` tells a client that is still sending to stop (RFC 9112, 9.6). The server's side closes
+ * at once, the client's when it has stopped: closed with unread bytes, the connection would be reset and the answer lost.
+ */
+function closeBehindAnswer(request: IncomingMessage, response: ServerResponse): void {
+	if (!isUnread(request) || response.headersSent) return;
+	const { socket } = request;
+	response.setHeader('Connection', 'close');
+	// Node calls this after an answer with `Connection: close`; its own function would destroy the socket.
+	socket.destroySoon = () => {
+		socket.end();
+		request.once('end', () => socket.destroy());
+	};
+}
+
+/** Whether a part of the body is still to come. (`complete` is also false in the first moment of a request without a body.) */
+export function isUnread(request: IncomingMessage): boolean {
+	return !request.complete && hasBody(request);
+}
+
+/** Whether the request announces a body (RFC 9112, 6.3). */
+export function hasBody({ headers }: IncomingMessage): boolean {
+	return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }

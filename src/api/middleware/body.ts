@@ -1,7 +1,6 @@
 import type { Request, RequestHandler } from 'express';
 import { PicpipeError } from '../../errors.ts';
-import { sendProblem } from './problem.ts';
-import { hasBody } from './unread-body.ts';
+import { hasBody, isUnread, sendProblem } from './problem.ts';
 
 export interface SpeedLimit {
 	/** Minimum speed of a body, bytes per second; 0 for no limit. */
@@ -30,7 +29,7 @@ export function endSlowBody({ minUploadSpeed, slowSeconds }: SpeedLimit): Reques
 			stop();
 			const detail = `Expected at least ${least} bytes of the body in ${slowSeconds} s (PICPIPE_MIN_UPLOAD_SPEED) but received ${came}.`;
 			const error = new PicpipeError('upload-too-slow', detail);
-			response.locals.log.info({ code: error.code }, 'a slow upload was ended');
+			response.locals.log.info({ code: error.code }, 'slow upload ended');
 			if (response.headersSent) return void request.destroy();
 			// Once the answer is sent, the reader of the body is told that no more bytes follow.
 			response.once('finish', () => setImmediate(() => request.destroy()));
@@ -48,3 +47,22 @@ export function endSlowBody({ minUploadSpeed, slowSeconds }: SpeedLimit): Reques
 function isWaiting(request: Request): boolean {
 	return request.readableLength < request.readableHighWaterMark;
 }
+
+/** Time for a client that is still sending to read a refusal, milliseconds. */
+const patience = 10_000;
+
+/**
+ * A request may be answered before its body was read. The rest is read and discarded for a while, so that the client sees the answer and
+ * not a reset connection.
+ */
+export const endUnreadBody: RequestHandler = (request, response, next) => {
+	response.once('finish', () => {
+		if (!isUnread(request)) return;
+		request.unpipe();
+		request.resume();
+		const timer = setTimeout(() => request.socket.destroy(), patience);
+		request.once('close', () => clearTimeout(timer));
+		request.once('end', () => clearTimeout(timer));
+	});
+	next();
+};
