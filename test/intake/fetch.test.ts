@@ -261,7 +261,7 @@ describe('a server in trouble', () => {
 		const remote = await startRemote(() => {});
 		const error = await failureOf(remote.url, { idleSeconds: 0.2 });
 		expect(error).toMatchObject({ code: 'remote-timeout', retryable: true });
-		expect(error.message).toContain('an answer');
+		expect(error.message).toContain('a response');
 		await expectClosed(remote);
 	});
 
