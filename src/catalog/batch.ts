@@ -29,7 +29,7 @@ export async function readBatch(storage: Storage, id: string): Promise<Batch | u
 }
 
 /** @throws PicpipeError `unknown-batch` */
-export async function requireBatch(storage: Storage, id: string): Promise<Batch> {
+async function requireBatch(storage: Storage, id: string): Promise<Batch> {
 	const batch = await readBatch(storage, id);
 	if (batch) return batch;
 	throw new PicpipeError(

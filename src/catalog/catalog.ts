@@ -7,9 +7,8 @@ import {
 	pictureStates,
 	type Waiting,
 } from '../domain/picture.ts';
-import { type ErrorCode, type FailureClass, failureClassOf } from '../errors.ts';
+import { type ErrorCode, errorTable, type FailureClass, failureClasses, failureClassOf } from '../errors.ts';
 import { askRedis } from '../queue/redis.ts';
-import { type FailureGroup, failureSet, findFailures } from './failures.ts';
 import { type CatalogScripts, type Claim, defineCatalogScripts } from './scripts.ts';
 import { findSimilar, type SimilarQuery } from './similar.ts';
 
@@ -72,13 +71,13 @@ export interface ListQuery {
 
 export type StateCounts = Readonly<Record<PictureState, number>>;
 
-export interface ListPage {
+interface ListPage {
 	readonly pictures: readonly Picture[];
 	/** Pass as `before` for the next page; undefined on the last one. */
 	readonly next: string | undefined;
 }
 
-export interface SimilarPictures {
+interface SimilarPictures {
 	readonly pictures: readonly { readonly picture: Picture; readonly distance: number }[];
 	/** False when so many pictures look alike that not all of them were looked at. */
 	readonly isComplete: boolean;
@@ -220,4 +219,51 @@ function matches(picture: Picture, query: ListQuery): boolean {
 		(query.class === undefined || picture.failure?.class === query.class) &&
 		(query.code === undefined || picture.failure?.code === query.code)
 	);
+}
+
+/** Pictures that failed for the same reason. */
+interface FailureGroup {
+	readonly class: FailureClass;
+	readonly code: ErrorCode;
+	readonly count: number;
+	/** When the first and the last of those that are still failed did so, milliseconds since 1970. */
+	readonly firstAt: number;
+	readonly lastAt: number;
+	/** Ids of those that failed last, the last first. */
+	readonly latest: readonly string[];
+}
+
+/** Ids shown of each group. */
+const idsPerGroup = 5;
+
+/** The set of a group's ids, of which all scores are 0. */
+function failureSet(failureClass: FailureClass, code: ErrorCode): string {
+	return `failure:${failureClass}:${code}`;
+}
+
+/** @param key names a key of the index */
+async function findFailures(redis: Redis, key: (name: string) => string): Promise<FailureGroup[]> {
+	const names = await askRedis(redis, () => redis.smembers(key('failures')));
+	const groups = await Promise.all(names.map((name) => findGroup(redis, key, name)));
+	return groups
+		.flatMap((group) => group ?? [])
+		.sort((one, other) => other.count - one.count || other.lastAt - one.lastAt);
+}
+
+async function findGroup(redis: Redis, key: (name: string) => string, name: string): Promise<FailureGroup | undefined> {
+	const [failureClass, code] = name.split(':') as [FailureClass, ErrorCode];
+	// Of a later version, perhaps.
+	if (!failureClasses.includes(failureClass) || !Object.hasOwn(errorTable, code)) return undefined;
+	const times = key(`failure-time:${name}`);
+	const [count, [, firstAt] = [], newest] = await askRedis(redis, () =>
+		Promise.all([
+			redis.zcard(key(`failure:${name}`)),
+			redis.zrange(times, 0, 0, 'WITHSCORES'),
+			redis.zrange(times, 0, idsPerGroup - 1, 'REV', 'WITHSCORES'),
+		]),
+	);
+	const latest = newest.filter((_, at) => at % 2 === 0);
+	// It was emptied meanwhile.
+	if (firstAt === undefined || newest[1] === undefined) return undefined;
+	return { class: failureClass, code, count, firstAt: Number(firstAt), lastAt: Number(newest[1]), latest };
 }

@@ -31,7 +31,7 @@ export interface SimilarQuery {
 	readonly except?: string | undefined;
 }
 
-export interface Similar {
+interface Similar {
 	readonly id: string;
 	readonly distance: number;
 }

@@ -17,13 +17,13 @@ export interface Api {
 	largestFile(signal: AbortSignal): Promise<number>;
 }
 
-export interface ApiRequest {
+interface ApiRequest {
 	readonly method?: string;
 	readonly headers?: Readonly<Record<string, string>>;
 	readonly body?: Uint8Array<ArrayBuffer> | string;
 }
 
-export interface Answer {
+interface Answer {
 	readonly status: number;
 	readonly headers: Headers;
 	/** Of an answer in JSON; an empty object otherwise. */

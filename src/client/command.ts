@@ -1,14 +1,15 @@
 import { stat } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { PicpipeError } from '../errors.ts';
 import { findPictures } from '../files/find.ts';
 import { Refusal } from './answer.ts';
-import { connectApi } from './api.ts';
+import { type Api, connectApi } from './api.ts';
 import { journalFolder, openJournal } from './journal.ts';
 import { showProgress } from './progress.ts';
+import { type RetryOptions, withRetries } from './retry.ts';
 import type { Fields, Item } from './send.ts';
 import { isGood, type Result, uploadSummary } from './summary.ts';
 import { nameOf, type Outcome, type Run, retryOf, uploadAll } from './upload-all.ts';
-import { type Ended, waitForEnd } from './wait.ts';
 
 export interface UploadCommand {
 	/** Files, folders whose pictures are all taken, and addresses. */
@@ -133,4 +134,51 @@ async function forgetWhatIsDone(run: Run, items: readonly Item[], results: reado
 
 export function isUploadError(error: unknown): error is UploadError | PicpipeError {
 	return error instanceof UploadError || (error instanceof PicpipeError && error.code === 'no-file');
+}
+
+/** The final state of a picture. */
+interface Ended {
+	readonly state: 'ready' | 'failed';
+	/** Why it failed. */
+	readonly failure?: { readonly code: string; readonly message: string };
+}
+
+/** Milliseconds between two polls of all unfinished pictures. */
+const pollInterval = 1_000;
+/** Polls at the same time. */
+const parallelPolls = 4;
+
+interface WaitOptions extends RetryOptions {
+	onEnd(picture: string, ended: Ended): void;
+}
+
+/** Waits until all pictures are ready or failed. @throws Refusal such as `insufficient-scope`, for a key that may not read */
+async function waitForEnd(api: Api, pictures: readonly string[], options: WaitOptions): Promise<void> {
+	const open = new Set(pictures);
+	while (open.size > 0) {
+		const round = [...open].values();
+		const poll = async () => {
+			for (const picture of round) {
+				const ended = await endOf(api, picture, options);
+				if (!ended) continue;
+				open.delete(picture);
+				options.onEnd(picture, ended);
+			}
+		};
+		await Promise.all(Array.from({ length: parallelPolls }, poll));
+		if (open.size > 0) await sleep(pollInterval, undefined, { signal: options.signal });
+	}
+}
+
+async function endOf(api: Api, picture: string, options: RetryOptions): Promise<Ended | undefined> {
+	try {
+		const { body } = await withRetries(() => api.ask(`/v1/pictures/${picture}`, options.signal), options);
+		const { state, failure } = body as { readonly state?: unknown; readonly failure?: Ended['failure'] };
+		if (state !== 'ready' && state !== 'failed') return undefined;
+		return { state, ...(failure && { failure }) };
+	} catch (error) {
+		// Deleted meanwhile.
+		if (!(error instanceof Refusal) || error.code !== 'picture-not-found') throw error;
+		return { state: 'failed', failure: { code: error.code, message: error.message } };
+	}
 }

@@ -28,7 +28,7 @@ export const batchSchema = stored({
 export type Batch = z.infer<typeof batchSchema>;
 
 /** Why no further picture is taken: somebody said so, as many are there as were expected, or it was open for too long. */
-export const closedReasons = ['asked', 'expected', 'age'] as const;
+const closedReasons = ['asked', 'expected', 'age'] as const;
 
 export const closedBatchSchema = stored({
 	version: z.literal(1),

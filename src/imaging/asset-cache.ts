@@ -12,7 +12,7 @@ export interface AssetCache {
 	open(places: AssetPlaces): Promise<OpenedAssets>;
 }
 
-export interface OpenedAssets {
+interface OpenedAssets {
 	/** Pixels that are still to be decoded, in millions. */
 	readonly megapixels: number;
 	/** @throws PicpipeError that names the picture */

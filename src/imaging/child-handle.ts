@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { LRUCache } from 'lru-cache';
 import { settings } from '../config/index.ts';
@@ -7,7 +8,6 @@ import type { Logger } from '../observe/log.ts';
 import type { PipelineListener } from '../pipeline/render/run.ts';
 import { programOf } from '../programs.ts';
 import type { Release } from './budget.ts';
-import { watchMemory } from './memory.ts';
 import {
 	type FromImaging,
 	type ImagingResult,
@@ -37,7 +37,7 @@ export interface ImagingChild {
 	kill(reason?: PicpipeError): void;
 }
 
-export interface WorkOptions extends PipelineListener {
+interface WorkOptions extends PipelineListener {
 	/** Longest time for reading and inspecting, and again for the work from the moment of admission. */
 	readonly seconds: number;
 	/** Waits until the picture may be decoded, and says how many steps may run side by side. */
@@ -60,7 +60,7 @@ const withheldVariables = Object.values(settings)
  * And every buffer of a megabyte, of which decoding makes hundreds, is fetched from the kernel anew and given back: kept
  * instead, up to the greatest threshold that glibc takes, a photograph costs an eighth less CPU time (docs/benchmarks.md).
  */
-export const allocatorSettings = {
+const allocatorSettings = {
 	MALLOC_ARENA_MAX: '2',
 	MALLOC_MMAP_THRESHOLD_: String(32 * 1024 * 1024),
 	MALLOC_TRIM_THRESHOLD_: String(64 * 1024 * 1024),
@@ -72,12 +72,7 @@ export const allocatorSettings = {
  * costs ten times what marking it at once does; without those steps most buffers go when the young are collected, which the process has
  * done after each picture, or else they would pile up (docs/benchmarks.md). As V8 has it, room for the young grows to 48 MB, of which work on pictures needs little.
  */
-export const engineFlags = [
-	'--single-threaded-gc',
-	'--no-incremental-marking',
-	'--expose-gc',
-	'--max-semi-space-size=2',
-];
+const engineFlags = ['--single-threaded-gc', '--no-incremental-marking', '--expose-gc', '--max-semi-space-size=2'];
 
 export function startImagingChild(imagingSettings: ImagingSettings, log: Logger): ImagingChild {
 	const child = forkImaging();
@@ -220,4 +215,33 @@ function logOutput(child: ChildProcess, log: Logger): void {
 		if (!output) continue;
 		createInterface({ input: output }).on('line', (line) => log[level](line.slice(0, maximumLogLine)));
 	}
+}
+
+/** Milliseconds between two samples. Memory grows more slowly than that, and a sample costs some 50 µs. */
+const memoryInterval = 250;
+
+/** Samples a process's memory from outside: a killed process cannot report it. */
+interface MemoryWatch {
+	/** Peak resident memory, bytes; undefined on systems without proc(5). */
+	readonly peak: number | undefined;
+	stop(): void;
+}
+
+function watchMemory(pid: number): MemoryWatch {
+	let peak: number | undefined;
+	const sample = async () => {
+		const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1];
+		// A process that just died has no such line.
+		if (kilobytes !== undefined) peak = Math.max(peak ?? 0, Number(kilobytes) * 1_024);
+	};
+	const trySample = () => void sample().catch(() => {});
+	trySample();
+	const timer = setInterval(trySample, memoryInterval);
+	timer.unref();
+	return {
+		get peak() {
+			return peak;
+		},
+		stop: () => clearInterval(timer),
+	};
 }

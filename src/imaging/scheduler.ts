@@ -23,7 +23,7 @@ export interface ImagingPoolOptions extends ImagingSettings {
 	readonly log: Logger;
 }
 
-export interface RunOptions {
+interface RunOptions {
 	/**
 	 * Somebody waits for it. Urgent pictures go first, but where others wait too, every second turn is theirs. Among urgent ones the
 	 * lightest goes first; a picture that a process has cached is lighter for that process.

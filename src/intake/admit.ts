@@ -9,8 +9,19 @@ import {
 	revise,
 	writeManifest,
 } from '../catalog/manifest.ts';
-import { type AwaitedSource, manifestVersion, newPictureId, type Picture, pictureIdTime } from '../domain/picture.ts';
+import {
+	type AwaitedPicture,
+	type AwaitedSource,
+	awaitedSchema,
+	isReceived,
+	manifestVersion,
+	newPictureId,
+	type Picture,
+	pictureIdTime,
+	sourceSchema,
+} from '../domain/picture.ts';
 import type { NamedRecipe } from '../domain/recipe.ts';
+import { unknownPart } from '../domain/stored.ts';
 import { PicpipeError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
 import type { ProcessReason } from '../queue/jobs.ts';
@@ -175,4 +186,34 @@ async function handOver(
 	} catch (error) {
 		log.warn({ err: error, pictureId: picture.id }, 'accepted without the queue; the sweep will bring it there');
 	}
+}
+
+/**
+ * Queues a failed picture of a remote URL again from the beginning: the fetched original may have caused the failure, so it is fetched anew.
+ *
+ * @param picture as storage has it; nobody else may queue it at the same time
+ * @param from where it is fetched from
+ * @throws PicpipeError `picture-busy`, `queue-unavailable`, `picture-not-found` when it was deleted meanwhile
+ */
+export async function fetchAgain(
+	deps: Admission,
+	picture: Picture,
+	from: Pick<AwaitedSource, 'url' | 'hosts'>,
+	log: Logger,
+): Promise<Picture> {
+	const { storage } = deps;
+	// The job that has worked on what came from there; `admitAgain` forgets the one that has fetched it.
+	if (isReceived(picture) && !(await deps.queues.forgetPicture(picture))) throw new PicpipeError('picture-busy');
+	const { filename } = picture.source;
+	const key = originalKey(folderOf(picture.id), 'url');
+	await storage.put(key, Buffer.from(`${from.url}\n`));
+	// A deletion from here on sees this object, and whoever looks for it sees the deletion; one that was before it has taken the manifest.
+	if (!(await readManifest(storage, picture.id))) {
+		await storage.delete(key);
+		throw new PicpipeError('picture-not-found');
+	}
+	const kept = unknownPart({ shape: { ...sourceSchema.shape, ...awaitedSchema.shape } }, picture.source);
+	const source = { ...kept, key, ...from, ...(filename !== undefined && { filename }) };
+	const awaited: AwaitedPicture = { ...picture, source };
+	return admitAgain(deps, awaited, 'retry', log);
 }

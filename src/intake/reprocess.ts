@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { folderOf } from '../catalog/manifest.ts';
+import { folderOf, readManifest } from '../catalog/manifest.ts';
 import { isFinished, maximumPriority, type Picture, parsePicture } from '../domain/picture.ts';
 import { inlineRecipeName, type NamedRecipe } from '../domain/recipe.ts';
-import { PicpipeError } from '../errors.ts';
+import { type ErrorCode, type FailureClass, PicpipeError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
 import { parseRecipe } from '../pipeline/recipe/parse-recipe.ts';
 import { unknownParts } from '../pipeline/recipe/unknown-parts.ts';
@@ -28,7 +28,7 @@ export interface ReprocessOptions {
 	onProgress?(counts: Readonly<ReprocessCounts>, total: number): void;
 }
 
-/** Pictures by what became of them. */
+/** Number of pictures by outcome. */
 export interface ReprocessCounts {
 	/** Pictures met so far. */
 	pictures: number;
@@ -159,4 +159,62 @@ export function recipeAsOfNow(recipes: ReadonlyMap<string, NamedRecipe>, { recip
 	if (recipe.name === inlineRecipeName)
 		return unknownParts(recipe.definition).length > 0 ? recipe : parseRecipe(inlineRecipeName, recipe.definition);
 	return recipes.get(recipe.name);
+}
+
+export interface RetryFailures {
+	/** Only pictures whose failure has this class, this code. */
+	readonly class?: FailureClass | undefined;
+	readonly code?: ErrorCode | undefined;
+	/** Most pictures that are queued. */
+	readonly limit: number;
+}
+
+/** Number of failed pictures by outcome. */
+export interface RetryCounts {
+	queued: number;
+	/** Deleted, or queued by somebody else, meanwhile. */
+	passed: number;
+	/** Their job is running, or their manifest can't be read. Each is told in the log. */
+	left: number;
+	/** There may be others. */
+	more: boolean;
+}
+
+/** Pictures read from the index at a time. */
+const pageLength = 100;
+
+/**
+ * Queues failed pictures again, the newest first, behind all other work.
+ *
+ * @throws PicpipeError `queue-unavailable`
+ */
+export async function retryFailures(deps: Admission, wanted: RetryFailures, log: Logger): Promise<RetryCounts> {
+	const { limit, ...group } = wanted;
+	const counts: RetryCounts = { queued: 0, passed: 0, left: 0, more: false };
+	for (let before: string | undefined; ; ) {
+		const query = { state: 'failed', ...group, before, limit: Math.min(pageLength, limit - counts.queued) } as const;
+		const { pictures, next } = await deps.catalog.list(query);
+		for (let at = 0; at < pictures.length; at += parallel) {
+			const outcomes = await Promise.all(pictures.slice(at, at + parallel).map((one) => retryOne(deps, one, log)));
+			for (const outcome of outcomes) counts[outcome]++;
+		}
+		if (next === undefined) return counts;
+		if (counts.queued >= limit) return { ...counts, more: true };
+		before = next;
+	}
+}
+
+async function retryOne(deps: Admission, { id }: Picture, log: Logger): Promise<'queued' | 'passed' | 'left'> {
+	try {
+		// The index may lag behind.
+		const picture = await readManifest(deps.storage, id);
+		if (picture?.state !== 'failed') return 'passed';
+		await admitAgain(deps, picture, 'retry', log, { priority: maximumPriority });
+		return 'queued';
+	} catch (error) {
+		if (error instanceof PicpipeError && error.code === 'queue-unavailable') throw error;
+		if (error instanceof PicpipeError && error.code === 'picture-not-found') return 'passed';
+		log.warn({ err: error, pictureId: id }, 'a failed picture was not queued');
+		return 'left';
+	}
 }

@@ -63,7 +63,7 @@ export const metricTable = {
 
 type MetricTable = typeof metricTable;
 /** A metric that is read from Redis. */
-export type SharedMetric = {
+type SharedMetric = {
 	[Name in keyof MetricTable]: MetricTable[Name]['of'] extends 'redis' ? Name : never;
 }[keyof MetricTable];
 
@@ -75,7 +75,7 @@ export interface Sample {
 export type SharedSamples = Readonly<Record<SharedMetric, readonly Sample[]>>;
 
 /** A request that is over. */
-export interface MeasuredRequest {
+interface MeasuredRequest {
 	readonly method: string;
 	/** The pattern, never the address itself. */
 	readonly route: string;

@@ -7,11 +7,11 @@ import { askRedis } from './redis.ts';
  * How an attempt at a job may end: done; nothing was to be done any more, or somebody else had done it; failed, and another follows; failed for
  * good.
  */
-export const attemptOutcomes = ['succeeded', 'unneeded', 'retried', 'failed'] as const;
+const attemptOutcomes = ['succeeded', 'unneeded', 'retried', 'failed'] as const;
 export type AttemptOutcome = (typeof attemptOutcomes)[number];
 
 /** How many attempts have ended alike. */
-export interface AttemptCount {
+interface AttemptCount {
 	readonly queue: QueueName;
 	readonly outcome: AttemptOutcome;
 	/** Why they failed; undefined for those that have not. */

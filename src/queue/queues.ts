@@ -14,7 +14,6 @@ import {
 	type RenderJob,
 	renderJobId,
 } from './jobs.ts';
-import { promoteOverdueJobs } from './overdue-jobs.ts';
 import { askRedis } from './redis.ts';
 import { patientRetries, retryOptions, scheduled } from './retry.ts';
 
@@ -223,4 +222,35 @@ export function openQueues(redis: Redis, options: QueuesOptions): Queues {
 			await Promise.all(Object.values(byName).map((queue) => queue.close()));
 		},
 	};
+}
+
+/** Maximum number of delayed jobs checked in one call; those due last come first. */
+const overduePerCall = 1_000;
+/** Allowed difference between the clocks of several machines, milliseconds. */
+const clockTolerance = 5_000;
+/** BullMQ keeps the time at which a delayed job is due in the upper bits of its score. */
+const scorePerMillisecond = 0x1000;
+
+/**
+ * Promotes jobs that would wait longer than their delay. This happens when the clock was set back: a job due by the old time would run late
+ * by the difference.
+ *
+ * @returns how many jobs
+ */
+async function promoteOverdueJobs(redis: Redis, queues: readonly Queue[]): Promise<number> {
+	let forward = 0;
+	for (const queue of queues) {
+		const rows = await redis.zrevrange(queue.toKey('delayed'), 0, overduePerCall - 1, 'WITHSCORES');
+		for (let at = 0; at < rows.length; at += 2) {
+			const job = await queue.getJob(rows[at] ?? '');
+			const wait = Number(rows[at + 1]) / scorePerMillisecond - Date.now();
+			if (!job || wait <= job.delay + clockTolerance) continue;
+			// Somebody may have promoted or taken it at this moment.
+			await job.promote().then(
+				() => forward++,
+				() => {},
+			);
+		}
+	}
+	return forward;
 }

@@ -7,7 +7,7 @@ const drivers: Record<string, (url: string) => Storage> = {
 	'file:': (url) => openFileStorage(filePath(url)),
 };
 
-export const storageSchemes = Object.keys(drivers);
+const storageSchemes = Object.keys(drivers);
 
 /** @param url `file:./data`, `file:/srv/pictures` or `file:///srv/pictures` */
 export function openStorage(url: string): Storage {
@@ -21,7 +21,7 @@ export function openStorage(url: string): Storage {
 }
 
 /** The scheme with its colon, or an empty string. */
-export function storageScheme(url: string): string {
+function storageScheme(url: string): string {
 	return /^[a-z0-9+.-]+:/i.exec(url)?.[0].toLowerCase() ?? '';
 }
 

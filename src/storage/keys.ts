@@ -31,9 +31,9 @@
 export const picturesFolder = 'pictures/';
 export const pendingFolder = 'pending/';
 export const uploadsFolder = 'uploads/';
-export const idempotencyFolder = 'idempotency/';
+const idempotencyFolder = 'idempotency/';
 export const keysFolder = 'keys/';
-export const batchesFolder = 'batches/';
+const batchesFolder = 'batches/';
 export const openBatchesFolder = 'open-batches/';
 export const webhooksFolder = 'webhooks/';
 export const endpointsFolder = `${webhooksFolder}endpoints/`;

@@ -45,7 +45,7 @@ const endpointSchema = stored({
 export type EndpointRecord = z.infer<typeof endpointSchema>;
 
 /** Why an endpoint is told nothing for now: it said so (410), it took nothing for as long as is tried, or somebody asked for it. */
-export const disabledReasons = ['gone', 'failing', 'asked'] as const;
+const disabledReasons = ['gone', 'failing', 'asked'] as const;
 
 const disabledSchema = stored({
 	version: z.literal(1),

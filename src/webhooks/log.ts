@@ -53,7 +53,7 @@ export interface DeliveryLog {
 	failingSince(endpoint: string): Promise<number | undefined>;
 }
 
-export interface DeliveryQuery {
+interface DeliveryQuery {
 	readonly state?: DeliveryState | undefined;
 	/** Deliveries to pass over, as the cursor says. */
 	readonly skip: number;

@@ -241,7 +241,7 @@ describe('picpipe upload', () => {
 			[[photos, '--colour', 'red'], /unknown option '--colour'/],
 			[[join(photos, 'none.jpg'), '--api', api.url], /there is no .*none\.jpg/],
 			[[photos, '--api', api.url, '--parallel', '0'], /--parallel: expected an integer from 1 to 64/],
-			[[photos, '--api', 'elsewhere'], /PICPIPE_URL: expected an address/],
+			[[photos, '--api', 'elsewhere'], /PICPIPE_URL: expected a URL/],
 			[[photos, '--api', 'http://127.0.0.1:9'], /There is no picpipe at http:\/\/127\.0\.0\.1:9/],
 			[[photos, '--api', api.url, '--recipe', 'none'], /\(unknown-recipe\)/],
 			[[photos, '--api', api.url, '--tags', '!'], /\(invalid-field\)/],

@@ -9,8 +9,7 @@ import {
 	type ReceivedPicture,
 } from '../../domain/picture.ts';
 import { PicpipeError } from '../../errors.ts';
-import { admitUrl } from '../../intake/admit.ts';
-import { fetchAgain } from '../../intake/fetch-again.ts';
+import { admitUrl, fetchAgain } from '../../intake/admit.ts';
 import type { Logger } from '../../observe/log.ts';
 import { sourceRecordKey } from '../../storage/keys.ts';
 import { readObject } from '../../storage/storage.ts';

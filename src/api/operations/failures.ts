@@ -1,7 +1,7 @@
 import type { RequestHandler } from 'express';
 import { parsePictureId } from '../../domain/picture.ts';
 import { type ErrorCode, errorTable, isRetryable } from '../../errors.ts';
-import { retryFailures } from '../../intake/retry-failures.ts';
+import { retryFailures } from '../../intake/reprocess.ts';
 import type { ApiContext } from '../context.ts';
 import { pageQuerySchema, parse, retryFailuresSchema } from '../contract.ts';
 import { viewOf } from '../picture-view.ts';

@@ -10,8 +10,7 @@ import {
 } from '../../intake/idempotency.ts';
 import { discard } from '../../intake/receive.ts';
 import { findReservation, type Reservation } from '../../intake/reservation.ts';
-import { openNullStorage } from '../../storage/null-storage.ts';
-import type { Storage } from '../../storage/storage.ts';
+import { openNullStorage, type Storage } from '../../storage/storage.ts';
 import { type ApiContext, callerOf } from '../context.ts';
 import { parseIdempotencyKey } from './idempotency-key.ts';
 import {

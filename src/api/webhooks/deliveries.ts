@@ -6,7 +6,7 @@ import { pictureEndpoint, settingEndpoint } from '../../webhooks/endpoint.ts';
 import { readEndpoint } from '../../webhooks/endpoint-store.ts';
 import { isEventId } from '../../webhooks/event.ts';
 import type { Delivery } from '../../webhooks/log.ts';
-import { findDelivered, replay, replayFailed } from '../../webhooks/replay.ts';
+import { findDelivered, replay, replayFailed } from '../../webhooks/publish.ts';
 import type { ApiContext } from '../context.ts';
 import { parse } from '../contract.ts';
 import { arenaOf } from '../picture-view.ts';

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { inspectHead, readHead } from '../../src/intake/inspect.ts';
+import { inspectHead, readHead } from '../../src/intake/receive.ts';
 import { cut, gifDeclaring, photograph, pngDeclaring } from '../helpers/pictures.ts';
 import { thrownBy } from '../helpers/thrown.ts';
 
