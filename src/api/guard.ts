@@ -35,15 +35,15 @@ export function openGuard(context: ApiContext): (needs: Needs) => RequestHandler
 	const json = express.json({ limit: maximumJson });
 	return ({ method, scope, intake = false, resumable = false }) => {
 		// Of open routes only those with POST take a body.
-		if (scope === 'open') return method === 'GET' ? [] : [takeBody, json];
+		if (scope === 'open') return method === 'GET' ? [] : [acceptBody, json];
 		const tokens = resumable ? 'resume' : intake ? 'begin' : 'none';
 		const access = [authenticate(scope, tokens), limitOf(context.limiter, intake)];
-		return [...access, ...(intake ? [roomLeft] : []), takeBody, json];
+		return [...access, ...(intake ? [roomLeft] : []), acceptBody, json];
 	};
 }
 
 /** The body is read from here on: a client that sent `Expect: 100-continue` is told to send it. */
-const takeBody: RequestHandler = (request, response, next) => {
+const acceptBody: RequestHandler = (request, response, next) => {
 	// The request was not read until now, so nobody has noticed that the client left.
 	if (request.destroyed && !request.readableEnded) throw new PicpipeError('upload-aborted');
 	if (/^100-continue$/i.test(request.get('expect') ?? '')) response.writeContinue();

@@ -9,8 +9,8 @@ import { createUpload, readUpload, removeUpload, type Upload, type UploadWishes 
 import { type ApiContext, callerOf } from '../context.ts';
 import { uploadMetadataSchema } from '../contract.ts';
 import { fieldsOf, limitsOf } from '../upload/upload-policy.ts';
+import { appendBytes } from './append-bytes.ts';
 import { currentProgress, findOwnUpload, finishIfComplete, pictureOf } from './find-upload.ts';
-import { takeBytes } from './take-bytes.ts';
 import { concatOf, firstLengthOf, metadataOf, offsetType, requireTus } from './tus-headers.ts';
 import { showUpload, uploadHeaders } from './upload-view.ts';
 
@@ -91,7 +91,7 @@ async function begin(context: ApiContext, request: Request, response: Response, 
 		const isWithBytes = request.get('content-type') === offsetType;
 		if (isWithBytes) {
 			const progress = { offset: 0, parts: [] };
-			await takeBytes(request, { storage, upload, progress, maxBytes, hold, onBytes: context.metrics.received });
+			await appendBytes(request, { storage, upload, progress, maxBytes, hold, onBytes: context.metrics.received });
 		}
 		const progress = await progressOf(storage, upload.id);
 		const finished = await finishIfComplete(context, response, upload, progress);

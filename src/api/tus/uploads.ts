@@ -4,8 +4,8 @@ import { tooLarge } from '../../intake/receive.ts';
 import { removeUpload, type Upload, writeUpload } from '../../intake/upload-record.ts';
 import { type ApiContext, callerOf } from '../context.ts';
 import { limitsOf } from '../upload/upload-policy.ts';
+import { appendBytes } from './append-bytes.ts';
 import { currentProgress, finishIfComplete, pictureOf, withOwnUpload, withUpload } from './find-upload.ts';
-import { takeBytes } from './take-bytes.ts';
 import { checksumAlgorithms, lengthOf, offsetOf, offsetType, tusExtensions, tusVersion } from './tus-headers.ts';
 import { showUpload, uploadHeaders } from './upload-view.ts';
 
@@ -31,7 +31,7 @@ export function appendToUpload(context: ApiContext): RequestHandler {
 		}
 		const upload = await withLength(context, before, request, { offset, maxBytes });
 		if (!upload.outcome)
-			await takeBytes(request, { storage, upload, progress, maxBytes, hold, onBytes: context.metrics.received });
+			await appendBytes(request, { storage, upload, progress, maxBytes, hold, onBytes: context.metrics.received });
 		const after = await currentProgress(storage, upload);
 		const finished = await finishIfComplete(context, response, upload, after);
 		pictureOf(finished);

@@ -25,7 +25,7 @@ export interface Taking {
  * @throws PicpipeError `file-too-large`, `too-many-parts`, `checksum-mismatch`, `invalid-upload-header`; `upload-aborted` when it was cut off,
  * after what has come was stored; what the storage throws
  */
-export async function takeBytes(request: Request, taking: Taking): Promise<number> {
+export async function appendBytes(request: Request, taking: Taking): Promise<number> {
 	const { storage, upload, progress, maxBytes, hold, onBytes } = taking;
 	const { offset } = progress;
 	const room = (upload.length ?? maxBytes) - offset;
