@@ -5,18 +5,20 @@ import {
 	processJobSchema,
 	type QueueName,
 	queueNames,
+	renderJobSchema,
 	sweepJobSchema,
 } from '../../src/queue/jobs.ts';
 import { keepCompleted } from '../../src/queue/queues.ts';
 import { code, fieldsTable, page, table } from './markdown.ts';
 
-/** What each queue is for. */
+/** The purpose of each queue. */
 const purposes: Readonly<Record<QueueName, string>> = {
-	pictures: 'One job `process` for each picture: makes all variants of its recipe.',
-	renders: 'Variants made on demand. Not used yet.',
-	fetches: 'One job `fetch` for each picture that came as an address: fetches it and hands it on to `pictures`.',
-	webhooks: 'One job `deliver` for each message and endpoint: [tells](webhooks.md) what happened.',
-	upkeep: 'One job `sweep` at the start and then on a schedule: queues accepted pictures that no job would finish.',
+	pictures: 'One `process` job per picture: renders all variants of its recipe.',
+	renders: 'One `render` job per variant requested by URL that is not stored yet.',
+	fetches:
+		'One `fetch` job per picture uploaded as a URL: fetches the original, then queues the picture in `pictures`.',
+	webhooks: 'One `deliver` job per message and endpoint: delivers the [webhook](webhooks.md).',
+	upkeep: 'One `sweep` job at the start and then on a schedule: queues accepted pictures whose jobs were lost.',
 };
 
 export function queuesPage(): string {
@@ -24,43 +26,49 @@ export function queuesPage(): string {
 	return page(
 		'Queues and jobs',
 		'src/queue/jobs.ts and src/queue/queues.ts',
-		`The queues are BullMQ's, in Redis, under keys that begin with \`PICPIPE_REDIS_PREFIX\`. Arena shows them, and the
-[API](http.md#get-v1queues) pauses, drains and cleans them. Losing them loses no picture: storage is the truth, and the sweep fills them again.`,
+		`The queues are BullMQ queues in Redis; their keys begin with \`PICPIPE_REDIS_PREFIX\`. Arena shows them, and the
+[API](http.md#get-v1queues) pauses, drains and cleans them. No picture is lost with Redis: the storage is authoritative, and the sweep fills the queues again.`,
 		table(
-			['Queue', 'For'],
+			['Queue', 'Purpose'],
 			queueNames.map((name) => [code(name), purposes[name]]),
 		),
 		`## The job \`process\`
 
-Its id is \`<picture>-<digest>\`, the digest made of the original's bytes and the recipe, so the same work is never queued twice. Its data is small
-and never holds a picture:
+The job id is \`<picture>-<digest>\`. The digest covers the original's bytes and the recipe, so the same work is never queued twice. The data is small
+and never contains image bytes:
 
 ${fieldsTable(processJobSchema)}
 
-Only \`pictureId\` decides what is done; everything else is for the people who watch. The manifest in storage says the rest. Data that is
-not of this shape ends the job as \`invalid-job\`.`,
+Only \`pictureId\` affects the work; the other fields are for people who inspect jobs, and the worker reads the rest from the manifest in storage. A job whose
+data does not match the schema fails with \`invalid-job\`.`,
 		`## The job \`fetch\`
 
-Its id is \`<picture>-<digest>\`, the digest made of the address. The data has the address without its query, which may hold a signature; the
-whole stands in the manifest alone.
+The job id is \`<picture>-<digest>\`. The digest covers the URL. The data contains the URL without its query, which may include a signature; only
+the manifest stores the full URL.
 
 ${fieldsTable(fetchJobSchema)}`,
+		`## The job \`render\`
+
+The job id is \`<picture>-<digest>\`. The digest identifies the variant, so requests for the same image share one job. A render that a client waits for
+runs before background renders. \`${settings.renderQueue.variable}\` limits the number of waiting renders.
+
+${fieldsTable(renderJobSchema)}`,
 		`## The job \`deliver\`
 
-Its id is \`<message>-<endpoint>\`. The message, and where it goes, stand in the storage alone.
+The job id is \`<message>-<endpoint>\`. Only the storage contains the message and its target URL.
 
 ${fieldsTable(deliverJobSchema)}`,
 		`## The job \`sweep\`\n\n${fieldsTable(sweepJobSchema)}`,
 		`## Attempts, delays, retention
 
-- A job is tried up to \`${settings.attempts.variable}\` times (${settings.attempts.default}), if its failure may pass ([errors](errors.md#classes)). The delay
-  before the second attempt is \`${settings.retryDelay.variable}\` (${settings.retryDelay.default} ms); it doubles with every further one, and half of each is left to chance.
-- The job of a killed worker begins again within about 15 seconds, and that costs no attempt.
-- A job \`deliver\` follows \`${settings.webhookSchedule.variable}\` instead ([attempts](webhooks.md#attempts)). One that failed for good is kept for as long as its message.
-- Completed jobs are kept for ${days === 1 ? 'a day' : `${days} days`}, at most ${keepCompleted.count.toLocaleString('en')}; failed ones until someone acts. Of sweeps the last hundred are kept.
+- A job is tried up to \`${settings.attempts.variable}\` times (${settings.attempts.default}), if its failure is transient ([errors](errors.md#classes)). The delay
+  before the second attempt is \`${settings.retryDelay.variable}\` (${settings.retryDelay.default} ms); it doubles with every attempt, and half of each delay is random.
+- The job of a killed worker restarts within about 15 seconds; this does not count as an attempt.
+- A \`deliver\` job follows \`${settings.webhookSchedule.variable}\` instead ([attempts](webhooks.md#attempts)). A permanently failed delivery is kept as long as its message.
+- Completed jobs are kept for ${days === 1 ? 'a day' : `${days} days`}, at most ${keepCompleted.count.toLocaleString('en')}; failed jobs are kept until someone acts on them. Renders are kept for an hour, and the last hundred sweeps.
 
-## What a job reports
+## Job logs and progress
 
-Each step with its start, milliseconds and bytes, as lines of the job's own log; and its progress as \`{ percent, step }\`.`,
+Each step is a line in the job's log, with its start, duration in milliseconds and bytes. Progress is reported as \`{ percent, step }\`.`,
 	);
 }

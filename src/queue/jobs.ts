@@ -25,22 +25,25 @@ const version = z
 	.describe('Version of the shape of the data; a worker leaves a newer one to newer workers.');
 const pictureId = z.string().describe('The picture to work on.');
 const reason = storedWord(processReasons).describe('Why the job is there: `upload`, `retry`, `reprocess` or `sweep`.');
-const requestId = z.string().optional().describe('The request that brought the picture, to find its log lines.');
+const requestId = z
+	.string()
+	.optional()
+	.describe('The id of the request that created the picture; its log lines contain the same id.');
 
-/** Job `process` on the queue `pictures`. Everything but `pictureId` is for the people who watch; the manifest decides. */
+/** Job `process` on the queue `pictures`. Only `pictureId` affects the work; the other fields are for people who inspect jobs. */
 export const processJobSchema = stored({
 	version,
 	pictureId,
 	reason,
 	recipe: stored({ name: z.string(), digest: z.string(), variants: z.array(z.string()) }).describe(
-		'Name and digest of the recipe, and the names of its variants.',
+		'Name and digest of the recipe, and its variant names.',
 	),
 	source: stored({
 		type: z.string(),
 		bytes: z.int(),
 		sha256: z.string(),
 		filename: z.string().optional(),
-	}).describe('What was uploaded.'),
+	}).describe('The uploaded file.'),
 	requestId,
 });
 export type ProcessJob = z.infer<typeof processJobSchema>;
@@ -76,14 +79,14 @@ function jobIdOf(pictureId: string, sha256: string, recipeDigest: string): strin
 	return `${pictureId}-${digest12(sha256, recipeDigest)}`;
 }
 
-/** Job `fetch` on the queue `fetches`. As above, the manifest decides; it has the whole address. */
+/** Job `fetch` on the queue `fetches`. The manifest contains the full URL. */
 export const fetchJobSchema = stored({
 	version,
 	pictureId,
 	reason,
 	recipe: stored({ name: z.string(), digest: z.string() }).describe('Name and digest of the recipe.'),
 	source: stored({ url: z.string(), digest: z.string(), filename: z.string().optional() }).describe(
-		'Where the picture is fetched from: the address without its query, and a digest of the whole.',
+		'The URL without its query, and a digest of the full URL.',
 	),
 	requestId,
 });
@@ -127,12 +130,12 @@ export function pictureIdOfJob(jobId: string): string {
 export const renderJobSchema = stored({
 	version,
 	pictureId,
-	recipe: storedRecipeSchema.describe('What is made: one variant named `render`, in one format.'),
+	recipe: storedRecipeSchema.describe('A recipe with one variant named `render`, in one format.'),
 	digest: z
 		.string()
 		.regex(/^[0-9a-f]{12}$/)
-		.describe('Of source, steps, encoding and engine; part of the key.'),
-	key: z.string().describe('Where it is stored.'),
+		.describe('Digest of source, steps, encoding and engine; part of the key.'),
+	key: z.string().describe('Storage key of the result.'),
 	requestId,
 });
 export type RenderJob = z.infer<typeof renderJobSchema>;
@@ -149,14 +152,15 @@ export function renderJobId({ pictureId, digest }: Pick<RenderJob, 'pictureId' |
 /** Job `deliver` on the queue `webhooks`. What is sent, and where to, stands in the storage. */
 export const deliverJobSchema = stored({
 	version,
-	endpoint: z
-		.string()
-		.describe('Who is told: the id of an endpoint, `setting`, or `picture` for an address of its own.'),
-	messageId: z.string().describe('The message, the same for every endpoint.'),
-	type: z.string().describe('What happened.'),
-	pictureId: z.string().optional().describe('The picture that it is about.'),
-	batchId: z.string().optional().describe('The batch that it is about.'),
-	attemptsBefore: z.int().min(0).describe('Attempts that are over by time, where an earlier job was lost with Redis.'),
+	endpoint: z.string().describe('The endpoint id, `setting`, or `picture` for the webhook URL of a picture.'),
+	messageId: z.string().describe('Message id, the same for every endpoint.'),
+	type: z.string().describe('Event type.'),
+	pictureId: z.string().optional().describe('The picture of the event.'),
+	batchId: z.string().optional().describe('The batch of the event.'),
+	attemptsBefore: z
+		.int()
+		.min(0)
+		.describe('Attempts already due before this job was queued, when an earlier job was lost with Redis.'),
 	requestId,
 });
 export type DeliverJob = z.infer<typeof deliverJobSchema>;
