@@ -54,7 +54,7 @@ export async function runUploadCommand(command: UploadCommand): Promise<number> 
 		if (!command.signal.aborted) throw error;
 	});
 	const journal = await openJournal(journalFolder(process.env), ({ message }) =>
-		process.stderr.write(`What is done cannot be remembered, and so not be gone on with: ${message}\n`),
+		process.stderr.write(`Progress cannot be saved, so this upload cannot be resumed: ${message}\n`),
 	);
 	if (largestFile === undefined || command.signal.aborted) return interrupted;
 	const totalBytes = items.reduce((sum, item) => sum + ('bytes' in item ? item.bytes : 0), 0);
@@ -76,7 +76,7 @@ export async function runUploadCommand(command: UploadCommand): Promise<number> 
 	const seconds = (performance.now() - started) / 1_000;
 	process.stdout.write(command.json ? `${JSON.stringify(results, null, 2)}\n` : uploadSummary(results, seconds));
 	if (command.signal.aborted) {
-		process.stderr.write('Interrupted. The same command goes on where this one was.\n');
+		process.stderr.write('Interrupted. Run the same command again to resume.\n');
 		return interrupted;
 	}
 	if (fatal) throw new UploadError(`${fatal.message} (${fatal.code})`);

@@ -136,7 +136,7 @@ describe('picpipe upload', () => {
 		await expect.poll(() => line.sent(), { timeout: 30_000, interval: 5 }).toBeGreaterThan(large.length / 2);
 		first.kill('SIGINT');
 		expect(await first.exited).toEqual({ code: 130, signal: null });
-		expect(first.output).toContain('Interrupted. The same command goes on where this one was.');
+		expect(first.output).toContain('Interrupted. Run the same command again to resume.');
 		expect(first.output).toMatch(/large\.jpg +unsent/);
 		expect(await remembered()).toHaveLength(4);
 		const before = line.sent();
