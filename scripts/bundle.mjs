@@ -16,7 +16,7 @@ const external = [
 const { metafile } = await build({
 	absWorkingDir: fileURLToPath(new URL('..', import.meta.url)),
 	entryPoints: [
-		{ in: 'src/cli.ts', out: 'cli' },
+		{ in: 'src/cli/index.ts', out: 'cli' },
 		{ in: 'src/supervisor/redis-keeper.ts', out: 'redis-keeper' },
 		{ in: 'src/imaging/child-main.ts', out: 'imaging-process' },
 	],

@@ -89,14 +89,16 @@ export const directions: Readonly<Record<string, readonly string[]>> = {
 	files: ['imaging', 'domain', 'pipeline', 'errors.ts'],
 	client: ['files', 'http', 'errors.ts'],
 	supervisor: ['queue', 'programs.ts', ...leaves],
-	cli: ['supervisor', 'access', 'delivery/sign.ts', 'files/summary.ts', ...leaves],
 	// Other programs load it.
 	'url.ts': ['delivery/sign-path.ts', 'errors.ts'],
-	'app.ts': [
-		...['api', 'worker', 'imaging', 'watch', 'arena', 'files', 'client', 'webhooks', 'delivery', 'intake', 'access'],
+	roles: [
+		...['api', 'worker', 'imaging', 'watch', 'arena', 'files', 'webhooks', 'delivery', 'intake', 'access'],
 		...['queue', 'catalog', 'storage', 'pipeline', 'domain', 'http', ...leaves],
 	],
-	'cli.ts': ['cli', 'supervisor', 'app.ts', 'programs.ts'],
+	cli: [
+		...['roles', 'supervisor', 'access', 'client', 'delivery/sign.ts', 'files/summary.ts', 'programs.ts'],
+		...leaves,
+	],
 };
 
 /** The only folders that may name sharp. */

@@ -13,7 +13,7 @@ export const packageFolder = findPackage(dirname(fileURLToPath(import.meta.url))
 
 /** What runs in a process of its own, and its source. */
 const programs = {
-	cli: 'src/cli.ts',
+	cli: 'src/cli/index.ts',
 	'redis-keeper': 'src/supervisor/redis-keeper.ts',
 	'imaging-process': 'src/imaging/child-main.ts',
 } as const;

@@ -21,7 +21,7 @@ import type { Endings } from '../queue/events.ts';
 import type { Webhooks } from '../webhooks/webhooks.ts';
 import type { UploadLocks } from './tus/upload-locks.ts';
 
-/** The parts that the handlers work with; the composition root of the role puts them together. */
+/** What the handlers work with; `roles/api.ts` puts it together. */
 export interface ApiContext extends Admission {
 	readonly config: Config;
 	readonly redis: Redis;

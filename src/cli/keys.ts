@@ -1,16 +1,48 @@
+import type { Command } from 'commander';
 import type { KeyRecord, KeyWishes } from '../access/key.ts';
-import { parseRate } from '../access/key-limits.ts';
+import { parseRate, rateText } from '../access/key-limits.ts';
 import type { ApiKeys } from '../access/key-store.ts';
 import { type Scope, scopes } from '../access/scope.ts';
 import { type Config, ConfigError, readConfig } from '../config/index.ts';
-import { survivesBrokenOutput } from '../supervisor/output.ts';
-import { describeKey, keyTable } from './keys-text.ts';
+import { surviveBrokenOutput } from '../supervisor/exit.ts';
 
-/** Opens the keys of the storage that is configured. */
-export type OpenApiKeys = (config: Config) => Promise<ApiKeys>;
+const help = `
+The first key locks the API: without any key only this machine is served, with one every client needs a key. \`keys add\` writes nothing
+but the key to standard output: KEY=$(picpipe keys add --name camera --scope upload)`;
 
-/** What stands on the command line of `picpipe keys add`. Lists hold what every repetition of a flag gave. */
-export interface AddKeyFlags {
+/** For a flag that may be repeated. */
+const collect = (value: string, before: readonly string[] = []) => [...before, value];
+
+/** `picpipe keys add`, `list` and `revoke` */
+export function addKeys(program: Command): void {
+	const keys = program
+		.command('keys')
+		.description('add, list and revoke API keys; they are kept in storage, Redis is not needed')
+		.addHelpText('after', help);
+	keys
+		.command('add')
+		.description('make a key and show it, once')
+		.requiredOption('--name <name>', 'name of the key, such as its user')
+		.requiredOption('--scope <scopes>', 'what the key allows: upload, read, admin; several with commas', collect)
+		.option('--recipe <names>', 'recipes that the key may use, separated by commas (default: all)', collect)
+		.option('--rate <requests/time>', 'maximum requests in a period, such as 60/min or 5/s')
+		.option('--concurrency <number>', 'maximum requests at the same time')
+		.option('--per-day <number>', 'maximum pictures a day (UTC)')
+		.action(addKey);
+	keys
+		.command('list')
+		.description('list all keys, including revoked ones')
+		.option('--json', 'as JSON')
+		.action(listKeys);
+	keys
+		.command('revoke')
+		.description('revoke a key for good, and the upload tokens made with it')
+		.argument('<id>', 'id or name of the key')
+		.action(revokeKey);
+}
+
+/** Lists hold the values of every repetition of a flag. */
+interface AddKeyFlags {
 	readonly name: string;
 	readonly scope: readonly string[];
 	readonly recipe?: readonly string[];
@@ -19,34 +51,29 @@ export interface AddKeyFlags {
 	readonly perDay?: string;
 }
 
-/**
- * `picpipe keys add`: the key alone goes to standard output, so that a script can take it; what a person wants to know goes to standard error.
- *
- * @throws ConfigError
- */
-export async function runKeysAdd(flags: AddKeyFlags, load: () => Promise<OpenApiKeys>): Promise<void> {
-	const { config, keys } = await open(load);
+/** The key alone goes to standard output, so that a script can take it; everything for people goes to standard error. @throws ConfigError */
+async function addKey(flags: AddKeyFlags): Promise<void> {
+	const { config, keys } = await openKeys();
 	const wishes = readWishes(flags);
 	const isFirst = config.apiKeys === undefined && (await listed(keys)).length === 0;
 	const { record, text } = await keys.add(wishes);
 	process.stderr.write(`${describeKey(record, keys.where)}\n\n`);
 	process.stdout.write(`${text}\n`);
-	process.stderr.write('\nThis is the only time it is shown; picpipe keeps no more than its digest.\n');
+	process.stderr.write('\nThe key is shown this once; picpipe keeps only its digest.\n');
 	if (isFirst) {
 		process.stderr.write(
-			`It is the first one: within ${config.keysSeconds} s the API and Arena ask everybody for a key, on this machine too.\n`,
+			`It is the first one: within ${config.keysSeconds} s the API and Arena require a key, on this machine too.\n`,
 		);
 	}
 	const knowsAdmin = wishes.scopes.includes('admin') || !isFirst;
-	if (!knowsAdmin) process.stderr.write('Nobody has the scope "admin" yet, which Arena and the dashboard want.\n');
+	if (!knowsAdmin) process.stderr.write('Nobody has the scope "admin" yet, which Arena and the dashboard need.\n');
 }
 
-/** `picpipe keys list` */
-export async function runKeysList(flags: { readonly json?: boolean }, load: () => Promise<OpenApiKeys>): Promise<void> {
-	const { config, keys } = await open(load);
+async function listKeys(flags: { readonly json?: boolean }): Promise<void> {
+	const { config, keys } = await openKeys();
 	const records = await listed(keys);
 	if (flags.json) {
-		// Nothing that could be used, also where it would take a lifetime.
+		// Neither digests nor signing secrets are shown.
 		const shown = records.map(({ version: _version, sha256: _sha256, signingSecret: _secret, ...record }) => record);
 		process.stdout.write(`${JSON.stringify(shown, null, 2)}\n`);
 		return;
@@ -56,18 +83,16 @@ export async function runKeysList(flags: { readonly json?: boolean }, load: () =
 	else process.stdout.write(`There are no keys in ${keys.where}. \`picpipe keys add\` makes one.\n`);
 	if (settings > 0) {
 		const count = settings === 1 ? 'One more key is' : `${settings} more keys are`;
-		process.stdout.write(`${count} set by PICPIPE_API_KEYS, good for everything.\n`);
+		process.stdout.write(`${count} set by PICPIPE_API_KEYS, with full access.\n`);
 	}
 }
 
 /**
- * `picpipe keys revoke`
- *
- * @param wanted the id of a key, or its name where only one that is good has it
+ * @param wanted the id of a key, or its name where only one valid key has it
  * @throws ConfigError when there is none, or more than one
  */
-export async function runKeysRevoke(wanted: string, load: () => Promise<OpenApiKeys>): Promise<void> {
-	const { config, keys } = await open(load);
+async function revokeKey(wanted: string): Promise<void> {
+	const { config, keys } = await openKeys();
 	const records = await listed(keys);
 	const named = records.filter(({ name, revokedAt }) => name === wanted && revokedAt === undefined);
 	if (named.length > 1) {
@@ -87,26 +112,28 @@ export async function runKeysRevoke(wanted: string, load: () => Promise<OpenApiK
 		return;
 	}
 	process.stdout.write(
-		`${revoked.id} "${revoked.name}" is revoked: within ${config.keysSeconds} s nobody takes it any more, nor the upload tokens made with it.\n`,
+		`${revoked.id} "${revoked.name}" is revoked: within ${config.keysSeconds} s it is refused everywhere, and so are the upload tokens made with it.\n`,
 	);
 	const isLast =
 		config.apiKeys === undefined && records.every(({ id, revokedAt }) => id === revoked.id || revokedAt !== undefined);
-	if (isLast) process.stdout.write('It was the last one: nobody gets in until `picpipe keys add` makes another.\n');
+	if (isLast)
+		process.stdout.write('It was the last one: every request is refused until `picpipe keys add` makes another.\n');
 }
 
 async function listed(keys: ApiKeys): Promise<readonly KeyRecord[]> {
 	const { records, unreadable } = await keys.list();
-	for (const key of unreadable) process.stderr.write(`${key} in ${keys.where} cannot be read, and nobody takes it.\n`);
+	for (const key of unreadable) process.stderr.write(`${key} in ${keys.where} cannot be read and is not accepted.\n`);
 	return records;
 }
 
-async function open(load: () => Promise<OpenApiKeys>): Promise<{ config: Config; keys: ApiKeys }> {
-	survivesBrokenOutput();
+async function openKeys(): Promise<{ config: Config; keys: ApiKeys }> {
+	surviveBrokenOutput();
 	const config = readConfig(process.env);
-	return { config, keys: await (await load())(config) };
+	const { openApiKeys } = await import('../roles/commands.ts');
+	return { config, keys: openApiKeys(config) };
 }
 
-/** @throws ConfigError that lists every flag that is wrong */
+/** @throws ConfigError that lists every invalid flag */
 function readWishes(flags: AddKeyFlags): KeyWishes {
 	const problems: string[] = [];
 	const refuse = (flag: string, expected: string, received: string): undefined => {
@@ -147,4 +174,54 @@ function split(values: readonly string[]): string[] {
 		.flatMap((value) => value.split(','))
 		.map((one) => one.trim())
 		.filter((one) => one !== '');
+}
+
+/** One key, a line for each property. @param where the storage it is kept in */
+function describeKey(record: KeyRecord, where: string): string {
+	const rows = [
+		['key', `${record.id} "${record.name}"`],
+		['may', record.scopes.join(', ')],
+		['recipes', recipesOf(record)],
+		['limits', limitsOf(record)],
+		['kept in', where],
+	];
+	return rows.map(([title = '', text]) => `${title.padEnd(9)}${text}`).join('\n');
+}
+
+/** All keys, one per line. */
+function keyTable(records: readonly KeyRecord[]): string {
+	const rows = records.map((record) => [
+		record.id,
+		record.name,
+		record.scopes.join(', '),
+		recipesOf(record),
+		limitsOf(record),
+		day(record.createdAt),
+		record.revokedAt === undefined ? '' : day(record.revokedAt),
+	]);
+	const all = [['id', 'name', 'may', 'recipes', 'limits', 'made', 'revoked'], ...rows];
+	const widths = (all[0] ?? []).map((_, column) => Math.max(...all.map((row) => [...(row[column] ?? '')].length)));
+	const line = (row: readonly string[]) =>
+		row
+			.map((cell, column) => cell + ' '.repeat((widths[column] ?? 0) - [...cell].length))
+			.join('  ')
+			.trimEnd();
+	return `${all.map(line).join('\n')}\n`;
+}
+
+function recipesOf({ recipes }: KeyRecord): string {
+	return recipes ? recipes.join(', ') : 'all';
+}
+
+function limitsOf({ limits: { rate, concurrency, perDay } }: KeyRecord): string {
+	const limits = [
+		rate && rateText(rate),
+		concurrency && `${concurrency} at once`,
+		perDay && `${perDay.toLocaleString('en')} pictures a day`,
+	].filter(Boolean);
+	return limits.length > 0 ? limits.join(', ') : 'none';
+}
+
+function day(time: string): string {
+	return time.slice(0, 10);
 }

@@ -1,24 +1,31 @@
-import { type Config, readConfig } from '../config/index.ts';
-import { createLogger, type Logger } from '../observe/log.ts';
+import type { Command } from 'commander';
+import { readConfig } from '../config/index.ts';
+import { createLogger } from '../observe/log.ts';
 
-export interface ProcessFlags {
-	readonly paths: readonly string[];
-	readonly recipe?: string;
-	readonly out: string;
+/** `picpipe process` */
+export function addProcess(program: Command): void {
+	program
+		.command('process')
+		.description('make variants of files on this machine, without queue or server')
+		.argument('<paths...>', 'pictures, and folders whose pictures are all processed')
+		.requiredOption('--out <folder>', 'folder for the variants, named <name>-<variant>.<extension>')
+		.option('--recipe <name>', 'recipe to apply (default: PICPIPE_DEFAULT_RECIPE)')
+		.addHelpText(
+			'after',
+			'\nExit codes: 0 all made, 1 some failed (the table has the reasons), 2 nothing could be started.',
+		)
+		.action(async (paths: string[], flags: ProcessFlags) => process.exit(await runProcess(paths, flags)));
 }
 
-/** Makes the variants; returns the exit code. */
-export type ProcessFiles = (config: Config, flags: ProcessFlags, log: Logger) => Promise<number>;
+interface ProcessFlags {
+	readonly out: string;
+	readonly recipe?: string;
+}
 
-/**
- * `picpipe process`: like a role, but for files of this machine and without Redis.
- *
- * @param load gets the code, once the settings are known to be good
- * @throws ConfigError
- */
-export async function runProcess(flags: ProcessFlags, load: () => Promise<ProcessFiles>): Promise<number> {
-	// The table is what people want to see, and it says what failed; logs are for what is wrong beyond that.
+/** Needs no Redis. @throws ConfigError */
+async function runProcess(paths: readonly string[], flags: ProcessFlags): Promise<number> {
+	// The table shows failures; logs are for anything beyond them.
 	const config = readConfig({ PICPIPE_LOG_LEVEL: 'error', ...process.env });
-	const processFiles = await load();
-	return processFiles(config, flags, createLogger('process', config.logLevel));
+	const { processLocalFiles } = await import('../roles/commands.ts');
+	return processLocalFiles(config, { paths, ...flags }, createLogger('process', config.logLevel));
 }

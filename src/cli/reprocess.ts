@@ -1,73 +1,65 @@
-import { type Config, readConfig } from '../config/index.ts';
+import type { Command } from 'commander';
 import { progressLine } from '../files/summary.ts';
-import { createLogger, type Logger } from '../observe/log.ts';
-import { borrowRedis } from '../supervisor/borrow-redis.ts';
-import { createOutput, survivesBrokenOutput } from '../supervisor/output.ts';
+import type { Logger } from '../observe/log.ts';
+import { runWithRedis } from './borrow-redis.ts';
 
-/** What was asked for on the command line. */
-export interface ReprocessFlags {
+const help = `
+Makes only variants whose digest has changed or whose file is missing, and deletes variants that the recipe no longer names. It can be
+interrupted at any time and run again. Exit codes: 0 every picture is queued or up to date, 1 some pictures were skipped (the log has the
+reasons) or an internal error occurred, 2 invalid configuration.`;
+
+/** `picpipe reprocess` */
+export function addReprocess(program: Command): void {
+	program
+		.command('reprocess')
+		.description('queue pictures again with their current recipes, behind all other work')
+		.option('--recipe <name>', 'only pictures of this recipe')
+		.option('--stale', 'only pictures whose recipe has changed since they were made')
+		.option('--force', 'make every variant again, existing ones too')
+		.addHelpText('after', help)
+		.action(async (flags: ReprocessFlags) => process.exit(await runReprocess(flags)));
+}
+
+interface ReprocessFlags {
 	readonly recipe?: string;
 	readonly stale?: boolean;
 	readonly force?: boolean;
 }
 
-/** How many pictures were met with which outcome. */
+/** Pictures by outcome, so far. */
 interface Counts {
-	/** Looked at so far. */
 	readonly pictures: number;
 	readonly queued: number;
-	/** Not as they should be afterwards: busy, unreadable or without a recipe. */
-	readonly left: number;
 }
 
-/** Queues pictures again. */
-export type Reprocess = (
-	config: Config,
-	flags: ReprocessFlags,
-	log: Logger,
-	onProgress: (counts: Counts, total: number) => void,
-) => Promise<Counts>;
-
-/** Milliseconds between two lines about how far it has come, and between two drawings of the one that moves. */
+/** Milliseconds between two log lines of progress, and between two updates of the progress line in a terminal. */
 const [lineInterval, drawInterval] = [2_000, 100];
 
-/**
- * Queues pictures again with their recipes as they are now, and says how far it has come.
- *
- * @returns the exit code: 0 when all that were meant are queued or need nothing, 1 when some were left
- * @throws ConfigError
- */
-export async function runReprocess(flags: ReprocessFlags, load: () => Promise<Reprocess>): Promise<number> {
-	survivesBrokenOutput();
-	const config = readConfig(process.env);
-	const output = await createOutput();
-	const log = createLogger('reprocess', config.logLevel, output.destination);
-	const redis = await borrowRedis(config, log);
-	try {
-		const reprocess = await load();
+/** @returns the exit code: 0 when every picture is queued or up to date, 1 when some were skipped. @throws ConfigError */
+function runReprocess(flags: ReprocessFlags): Promise<number> {
+	return runWithRedis('reprocess', async (config, log) => {
+		const { reprocessPictures } = await import('../roles/commands.ts');
 		const progress = showProgress(log);
-		const counts = await reprocess({ ...config, redisUrl: redis.url }, flags, log, progress.tell);
+		const counts = await reprocessPictures(config, { ...flags, onProgress: progress.update }, log);
 		progress.close();
-		const summary = `${counts.queued} pictures queued; the workers do the rest`;
+		const summary = `${counts.queued} pictures queued for the workers`;
 		if (counts.left === 0) log.info(counts, summary);
-		else log.warn(counts, `${summary}. ${counts.left} were left: run it again for those that were busy`);
+		else log.warn(counts, `${summary}; ${counts.left} skipped: run the command again for those that were busy`);
 		return counts.left === 0 ? 0 : 1;
-	} finally {
-		await redis.leave();
-	}
+	});
 }
 
-/** One moving line in a terminal, a line of the log now and then elsewhere. */
+/** One moving line in a terminal, a log line now and then elsewhere. */
 function showProgress(log: Logger) {
 	const { stderr } = process;
-	let toldAt = -Infinity;
+	let shownAt = -Infinity;
 	return {
-		tell(now: Counts, total: number): void {
-			if (performance.now() - toldAt < (stderr.isTTY ? drawInterval : lineInterval)) return;
-			toldAt = performance.now();
+		update(now: Counts, total: number): void {
+			if (performance.now() - shownAt < (stderr.isTTY ? drawInterval : lineInterval)) return;
+			shownAt = performance.now();
 			const queued = `${now.queued} queued`;
 			if (stderr.isTTY) stderr.write(`\r\x1b[K${progressLine(now.pictures, total, queued, stderr.columns)}`);
-			else log.info({ ...now, total }, `${now.pictures} of ${total} pictures looked at, ${queued}`);
+			else log.info({ ...now, total }, `${now.pictures} of ${total} pictures checked, ${queued}`);
 		},
 		close(): void {
 			if (stderr.isTTY) stderr.write('\r\x1b[K');

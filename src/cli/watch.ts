@@ -1,64 +1,59 @@
-import { type Config, readConfig } from '../config/index.ts';
-import { createLogger, type Logger } from '../observe/log.ts';
-import { borrowRedis } from '../supervisor/borrow-redis.ts';
-import { createOutput, survivesBrokenOutput } from '../supervisor/output.ts';
-import { runRole, type StartRole } from '../supervisor/role.ts';
+import type { Command } from 'commander';
+import { borrowRedis, runWithRedis } from './borrow-redis.ts';
+import { runRole } from './roles.ts';
 
-/** What was asked for on the command line; each takes the place of a setting. */
-export interface WatchFlags {
+const help = `
+A file is imported once it has not changed for PICPIPE_WATCH_SETTLE_SECONDS. Names such as *.part, *.tmp and those that begin with a dot are
+ignored, and links are not followed. Sub-folders become tags. Files that are not pictures, or turn out to be broken, go to .picpipe/refused
+with a note. It can be interrupted at any time and run again: no file is imported twice. Without REDIS_URL it uses the Redis of the
+\`picpipe start\` on the same PICPIPE_DATA, or runs a Redis for as long as it needs one.
+Exit codes: 0 stopped on request, or all imported; 1 with --once, files were refused or skipped (the log has the reasons), or an internal
+error occurred; 2 invalid configuration.`;
+
+/** `picpipe watch` */
+export function addWatch(program: Command): void {
+	program
+		.command('watch')
+		.description('import every picture that arrives in a folder')
+		.argument('[folder]', 'folder to watch (default: PICPIPE_WATCH)')
+		.option('--once', 'import the files that are there, and exit')
+		.option('--keep', 'leave files in place instead of moving them to .picpipe/done in the folder')
+		.option('--recipe <name>', 'recipe of the pictures')
+		.option('--duplicates <policy>', 'for content that is stored already: accept, refuse, link or dedupe')
+		.addHelpText('after', help)
+		.action(async (folder: string | undefined, flags: WatchFlags) => {
+			overrideSettings(folder, flags);
+			if (flags.once) process.exit(await runOnce());
+			await runRole('watch', async () => (await import('../roles/watch.ts')).startWatch, borrowRedis);
+		});
+}
+
+interface WatchFlags {
 	readonly once?: boolean;
 	readonly keep?: boolean;
 	readonly recipe?: string;
 	readonly duplicates?: string;
 }
 
-/** What became of the files of a folder. */
-interface Counts {
-	readonly refused: number;
-	readonly left: number;
-}
-
-/** Takes in what lies in the folder now. */
-export type WatchOnce = (config: Config, log: Logger, stopping: AbortSignal) => Promise<Counts>;
-
-/**
- * Takes in what comes to lie in a folder: as a role, until it is told to stop, or once. Without `REDIS_URL` it uses the Redis of the
- * `picpipe start` that runs on the same data folder, or runs it for as long as it takes.
- *
- * @returns the exit code: 0 when all was taken in, 1 when files were set aside or left, the log says which and why
- * @throws ConfigError
- */
-export async function runWatch(
-	folder: string | undefined,
-	{ once, keep, recipe, duplicates }: WatchFlags,
-	load: () => Promise<{ readonly startWatch: StartRole; readonly watchOnce: WatchOnce }>,
-): Promise<number | undefined> {
-	const flags = {
+/** Each flag takes the place of a setting. */
+function overrideSettings(folder: string | undefined, { keep, recipe, duplicates }: WatchFlags): void {
+	const settings = {
 		PICPIPE_WATCH: folder,
 		PICPIPE_WATCH_THEN: keep ? 'keep' : undefined,
 		PICPIPE_WATCH_RECIPE: recipe,
 		PICPIPE_WATCH_DUPLICATES: duplicates,
 	};
-	for (const [name, value] of Object.entries(flags)) if (value !== undefined) process.env[name] = value;
-	if (once) return runOnce(async () => (await load()).watchOnce);
-	await runRole('watch', async () => (await load()).startWatch, borrowRedis);
-	return undefined;
+	for (const [name, value] of Object.entries(settings)) if (value !== undefined) process.env[name] = value;
 }
 
-async function runOnce(load: () => Promise<WatchOnce>): Promise<number> {
-	survivesBrokenOutput();
-	const config = readConfig(process.env);
-	const output = await createOutput();
-	const log = createLogger('watch', config.logLevel, output.destination);
-	const redis = await borrowRedis(config, log);
-	const stopping = new AbortController();
-	for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stopping.abort());
-	try {
-		const watchOnce = await load();
-		const { refused, left } = await watchOnce({ ...config, redisUrl: redis.url }, log, stopping.signal);
-		if (left > 0) log.warn({ left }, `${left} files were left where they are`);
+/** @returns the exit code: 0 when all was imported, 1 when files were refused or skipped. @throws ConfigError */
+function runOnce(): Promise<number> {
+	return runWithRedis('watch', async (config, log) => {
+		const stopping = new AbortController();
+		for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stopping.abort());
+		const { watchOnce } = await import('../roles/watch.ts');
+		const { refused, left } = await watchOnce(config, log, stopping.signal);
+		if (left > 0) log.warn({ left }, `${left} files were skipped and stay where they are`);
 		return refused + left > 0 ? 1 : 0;
-	} finally {
-		await redis.leave();
-	}
+	});
 }

@@ -21,12 +21,6 @@ export async function createOutput(): Promise<Output> {
 	return process.stdout.isTTY ? terminalOutput() : plainOutput();
 }
 
-/** A reader that goes away (`picpipe start | head`, a closed terminal, a killed supervisor) must not end the work. */
-export function survivesBrokenOutput(): void {
-	process.stdout.on('error', () => {});
-	process.stderr.on('error', () => {});
-}
-
 function plainOutput(): Output {
 	return {
 		line: (_process, text, isError) => (isError ? process.stderr : process.stdout).write(`${text}\n`),

@@ -6,14 +6,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ConfigError, readConfig } from '../config/index.ts';
 import { createLogger } from '../observe/log.ts';
 import { connectRedis } from '../queue/redis.ts';
-import { survivesBrokenOutput } from './output.ts';
+import { surviveBrokenOutput } from './exit.ts';
 import { type OwnRedis, runOwnRedis } from './redis.ts';
 import { makeRedisPlace } from './redis-place.ts';
 
 /** What the others get on top of their own time limit, milliseconds. */
 const grace = 2_000;
 
-survivesBrokenOutput();
+surviveBrokenOutput();
 const config = readConfig(process.env);
 const log = createLogger('redis', config.logLevel);
 let isStopping = false;

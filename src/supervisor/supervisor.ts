@@ -4,11 +4,11 @@ import { type Config, ConfigError, readConfig } from '../config/index.ts';
 import { createLogger, type Logger } from '../observe/log.ts';
 import { bannerText, makeBanner } from './banner.ts';
 import { Child, type ChildEvents } from './child.ts';
+import { endOnUncaughtError, surviveBrokenOutput } from './exit.ts';
 import { lockDataFolder } from './lock.ts';
-import { createOutput, type Output, survivesBrokenOutput } from './output.ts';
+import { createOutput, type Output } from './output.ts';
 import { checkRedis } from './redis-check.ts';
 import { makeRedisPlace } from './redis-place.ts';
-import { endOnSurprise } from './role.ts';
 
 /** In the order in which they stop: first nothing more comes in, then the work is finished. */
 const roles = ['api', 'watch', 'worker', 'arena'] as const;
@@ -26,11 +26,11 @@ const echoTime = 1_000;
  * @throws ConfigError before anything was started
  */
 export async function start(): Promise<number> {
-	survivesBrokenOutput();
+	surviveBrokenOutput();
 	const config = readConfig(process.env);
 	const output = await createOutput();
 	const log = createLogger('start', config.logLevel, output.destination);
-	endOnSurprise(log);
+	endOnUncaughtError(log);
 	const unlock = await takeDataFolder(config.dataFolder);
 	try {
 		return await new Supervisor(config, output, log).run();

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { startArena } from '../../src/app.ts';
 import { createLogger } from '../../src/observe/log.ts';
+import { startArena } from '../../src/roles/arena.ts';
 import { json, startTestApi, type TestApi, untilFinished } from '../helpers/api.ts';
 import { photograph } from '../helpers/pictures.ts';
 import { fetchesFromHere, type Remote, says, sends, startRemote } from '../helpers/remote.ts';

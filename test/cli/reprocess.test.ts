@@ -47,7 +47,7 @@ describe('picpipe reprocess', { timeout: 120_000 }, () => {
 			left: 0,
 		});
 		expect(first.lines.find(({ total }) => total !== undefined)).toMatchObject({
-			msg: '0 of 3 pictures looked at, 0 queued',
+			msg: '0 of 3 pictures checked, 0 queued',
 			total: 3,
 		});
 		for (const id of ids.slice(0, 2)) {

@@ -17,7 +17,7 @@ const targets = [
 		.flat()
 		.filter((place) => place.endsWith('.ts') && !place.includes('*')),
 	'api/thing.ts',
-	'cli.ts',
+	'cli/index.ts',
 	'url.ts',
 ];
 /** Everything that one folder could import of another. */
@@ -155,8 +155,8 @@ describe('import directions', () => {
 			'src/errors.ts': write('./domain/picture.ts'),
 			'src/config/bad.ts': write('../errors.ts'),
 			'src/programs.ts': write('./config/index.ts'),
-			'src/app.ts': write('./supervisor/role.ts'),
-			'src/cli.ts': write('./worker/worker.ts'),
+			'src/roles/bad.ts': write('../supervisor/supervisor.ts'),
+			'src/cli/bad.ts': write('../worker/worker.ts'),
 			'src/url.ts': write('./delivery/sign.ts'),
 			'src/brand-new/bad.ts': write('../errors.ts'),
 			'src/intake/bad.ts': write('../helpers/folder.ts'),
@@ -168,9 +168,8 @@ describe('import directions', () => {
 		expect([...found.keys()].sort()).toEqual([
 			'src/api/bad.ts',
 			'src/api/middleware/bad.ts',
-			'src/app.ts',
 			'src/brand-new/bad.ts',
-			'src/cli.ts',
+			'src/cli/bad.ts',
 			'src/config/bad.ts',
 			'src/delivery/dialects/bad.ts',
 			'src/delivery/dialects/imgproxy/bad.ts',
@@ -179,6 +178,7 @@ describe('import directions', () => {
 			'src/intake/bad.ts',
 			'src/operations/bad.ts',
 			'src/programs.ts',
+			'src/roles/bad.ts',
 			'src/url.ts',
 			'src/worker/bad.ts',
 		]);
@@ -206,8 +206,8 @@ describe('import directions', () => {
 			return Number(stdout);
 		};
 		expect(await loaded('pipeline/render/run.ts')).toBeGreaterThan(0);
-		const roles = ['app.ts', 'api/server.ts', 'worker/worker.ts', 'imaging/scheduler.ts', 'arena/arena.ts'];
-		expect(await loaded(...roles, 'pipeline/recipe/recipes.ts', 'supervisor/supervisor.ts', 'queue/events.ts')).toBe(0);
+		const roles = ['api', 'worker', 'arena', 'watch', 'commands'].map((role) => `roles/${role}.ts`);
+		expect(await loaded(...roles, 'arena/pages.ts', 'client/command.ts', 'supervisor/supervisor.ts')).toBe(0);
 	});
 
 	it('refuse cycles within a folder, of types too', async () => {

@@ -170,7 +170,7 @@ describe('Redis that is not there when the api starts', () => {
 			return one;
 		};
 		const picpipe = role('api');
-		const { address } = await picpipe.waitFor((line) => line.msg === 'api listens');
+		const { address } = await picpipe.waitFor((line) => line.msg === 'API is listening');
 		const api = String(address);
 		const ledger = new Ledger();
 		await ledger.upload(api, await photograph({ width: 320, height: 240 }));

@@ -50,25 +50,25 @@ describe('set-up', () => {
 		const folder = await bareProject();
 		await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
 		const source = (name: string) => join(folder, 'src', name);
-		for (const program of ['supervisor/redis-keeper.ts', 'imaging/child-main.ts']) {
+		for (const program of ['supervisor/redis-keeper.ts', 'imaging/child-main.ts', 'cli/index.ts']) {
 			await mkdir(dirname(source(program)));
 			await writeFile(source(program), 'export {};\n');
 		}
-		await writeFile(source('cli.ts'), "import './old.ts';\n");
+		await writeFile(source('cli/index.ts'), "import '../old.ts';\n");
 		await writeFile(source('old.ts'), 'export const answer: number = 1;\nprocess.title = String(answer);\n');
 		const built = async () => (await readdir(join(folder, 'dist'))).filter((name) => name.endsWith('.js')).sort();
 		const program = () => readFile(join(folder, 'dist/bin/cli.js'), 'utf8');
 
 		expect(await setup(folder, 'build')).toMatchObject({ code: 0, output: expect.stringContaining('Building: done') });
-		expect(await built()).toEqual(['cli.js', 'old.js']);
+		expect(await built()).toEqual(['old.js']);
 		expect(await program()).toContain('answer = 1');
 		expect(await setup(folder, 'build')).toEqual({ code: 0, output: '' });
 
-		await writeFile(source('cli.ts'), "import './new.ts';\n");
+		await writeFile(source('cli/index.ts'), "import '../new.ts';\n");
 		await rm(source('old.ts'));
 		await writeFile(source('new.ts'), 'export const answer: number = 2;\nprocess.title = String(answer);\n');
 		expect((await setup(folder, 'build')).code).toBe(0);
-		expect(await built()).toEqual(['cli.js', 'new.js']);
+		expect(await built()).toEqual(['new.js']);
 		expect(await program()).toContain('answer = 2');
 
 		// A build that fails says why and changes nothing.

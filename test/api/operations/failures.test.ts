@@ -1,9 +1,9 @@
 import { Writable } from 'node:stream';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { startWorker } from '../../../src/app.ts';
 import { folderOf, markPending, readManifest, writeManifest } from '../../../src/catalog/manifest.ts';
 import { PicpipeError } from '../../../src/errors.ts';
 import { createLogger } from '../../../src/observe/log.ts';
+import { startWorker } from '../../../src/roles/worker.ts';
 import { originalKey } from '../../../src/storage/keys.ts';
 import { failureOf } from '../../../src/worker/record.ts';
 import { form, json, startTestApi, type TestApi, untilFinished } from '../../helpers/api.ts';

@@ -1,0 +1,117 @@
+import type { Command } from 'commander';
+import { type Config, ConfigError, readConfig } from '../config/index.ts';
+import { createLogger, type Logger } from '../observe/log.ts';
+import type { Running } from '../roles/connections.ts';
+import { endOnUncaughtError, refuse, surviveBrokenOutput } from '../supervisor/exit.ts';
+import { createOutput } from '../supervisor/output.ts';
+import { checkRedis } from '../supervisor/redis-check.ts';
+import { start } from '../supervisor/supervisor.ts';
+import type { BorrowedRedis } from './borrow-redis.ts';
+
+/** `picpipe start`, and each role by itself. */
+export function addRoles(program: Command): void {
+	program
+		.command('start', { isDefault: true })
+		.description('run everything on this machine: API, worker, Arena, and a Redis unless REDIS_URL is set')
+		.action(async () => process.exit(await start()));
+	program
+		.command('api')
+		.description('run the API alone: receives uploads, shows and serves pictures')
+		.action(() => runRole('api', async () => (await import('../roles/api.ts')).startApi));
+	program
+		.command('worker')
+		.description('run a worker alone: takes pictures from the queue and makes their variants')
+		.action(() => runRole('worker', async () => (await import('../roles/worker.ts')).startWorker));
+	program
+		.command('arena')
+		.description('run Arena alone: shows the queues and their jobs')
+		.action(() => runRole('arena', async () => (await import('../roles/arena.ts')).startArena));
+}
+
+/** Starts a role. @throws ConfigError for what only a person can put right, such as a port that is taken */
+type StartRole = (config: Config, log: Logger) => Promise<Running>;
+
+/** Finds a Redis for a role that people start by hand. */
+type FindRedis = (config: Config, log: Logger) => Promise<BorrowedRedis>;
+
+/** A role that is told to stop while it starts has nothing to finish; it gets this long, milliseconds. */
+const startingPatience = 5_000;
+
+/**
+ * Runs one role in this process until it is told to stop: by SIGINT, by SIGTERM, or by the end of the supervisor.
+ *
+ * @param load loads the role's code, once the settings are known to be valid
+ * @param findRedis for a role that runs without `REDIS_URL` too; people start it by hand, and get readable lines in a terminal
+ */
+export async function runRole(role: string, load: () => Promise<StartRole>, findRedis?: FindRedis): Promise<void> {
+	surviveBrokenOutput();
+	const isSupervised = process.connected === true;
+	try {
+		const config = readConfig(process.env);
+		if (!config.redisUrl && !findRedis) {
+			throw new ConfigError([
+				`REDIS_URL: expected the URL of a Redis because \`picpipe ${role}\` runs alone, but received none`,
+			]);
+		}
+		const borrow = isSupervised ? undefined : findRedis;
+		const log = createLogger(role, config.logLevel, borrow && (await createOutput()).destination);
+		endOnUncaughtError(log);
+		if (config.redisUrl && !borrow && !isSupervised) await checkRedis(config.redisUrl, log, refuse);
+		const redis = await find(borrow, config, log);
+		const starting = load()
+			.then((start) => start(redis ? { ...config, redisUrl: redis.url } : config, log))
+			.then((running) => (redis ? leavingAfter(running, redis) : running));
+		stopWhenTold(starting, config, log);
+		const running = await starting;
+		process.send?.({ type: 'ready', address: running.address, needsKey: running.needsKey });
+		if (!isSupervised) log.info({ address: running.address }, `${role} is ready`);
+	} catch (error) {
+		refuse(error);
+	}
+}
+
+async function find(borrow: FindRedis | undefined, config: Config, log: Logger): Promise<BorrowedRedis | undefined> {
+	return borrow?.(config, log);
+}
+
+function leavingAfter(running: Running, redis: BorrowedRedis): Running {
+	return {
+		...running,
+		async stop() {
+			await running.stop();
+			await redis.leave();
+		},
+	};
+}
+
+function stopWhenTold(starting: Promise<Running>, config: Config, log: Logger): void {
+	let isStarted = false;
+	let isStopping = false;
+	starting.then(
+		() => {
+			isStarted = true;
+		},
+		() => {}, // Handled where it is awaited.
+	);
+	const stop = async (why: string) => {
+		if (isStopping) return;
+		isStopping = true;
+		const limit = isStarted ? config.stopSeconds * 1_000 : Math.min(startingPatience, config.stopSeconds * 1_000);
+		log.info(`Stopping (${why}), within ${limit / 1_000} s`);
+		// Closing may hang, a worker's does while Redis is away: unfinished work is done again at the next start.
+		setTimeout(() => {
+			log.error(`Not finished after ${limit / 1_000} s; exiting anyway`);
+			process.exit(1);
+		}, limit);
+		await (await starting).stop();
+		log.info('Stopped');
+		process.exit(0);
+	};
+	process.on('SIGINT', () => void stop('SIGINT'));
+	process.on('SIGTERM', () => void stop('SIGTERM'));
+	process.on('SIGHUP', () => void stop('SIGHUP'));
+	if (!process.send) return;
+	process.on('disconnect', () => void stop('the supervisor is gone'));
+	// It may have gone before anybody listened.
+	if (!process.connected) void stop('the supervisor is gone');
+}

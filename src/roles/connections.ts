@@ -1,0 +1,94 @@
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
+import { type Config, ConfigError } from '../config/index.ts';
+import type { Logger } from '../observe/log.ts';
+import { type ConnectionUse, connectRedis, readRedisInfo, redisTooOld } from '../queue/redis.ts';
+
+/** A role at work. */
+export interface Running {
+	/** Where it listens, such as `http://127.0.0.1:3000`. */
+	readonly address?: string;
+	/** Whether callers need a key. */
+	readonly needsKey?: boolean;
+	/** Finishes the work in progress, then closes everything. */
+	stop(): Promise<void>;
+}
+
+/**
+ * How long work counts as in progress after its process stopped renewing its lease, milliseconds. A client that repeats a request with an
+ * idempotency key waits at most this long after an API process was killed, and so does a process that watches the same folder.
+ */
+export const leaseTime = 9_000;
+
+/** Time that connections get to close in order, milliseconds. */
+const closingPatience = 2_000;
+
+/**
+ * Connects to Redis, logs when it goes and comes back, and ends the process when it is too old.
+ *
+ * @throws ConfigError without `REDIS_URL`
+ */
+export function openRedis(config: Config, use: ConnectionUse, log: Logger): Redis {
+	if (config.redisUrl === undefined) {
+		throw new ConfigError([
+			'REDIS_URL: expected the URL of a Redis but received none; `picpipe start` runs a Redis of its own',
+		]);
+	}
+	const redis = connectRedis(config.redisUrl, use);
+	let lastTrouble = '';
+	redis.on('error', (err: Error) => {
+		// Logged once, not with each of the many attempts to reconnect.
+		if (err.message !== lastTrouble) log.warn({ err: { message: err.message } }, 'Redis is unreachable; retrying');
+		lastTrouble = err.message;
+	});
+	redis.on('ready', () => {
+		if (lastTrouble) log.info('Redis is reachable again');
+		lastTrouble = '';
+		checkServer(redis, log).catch((err) => log.warn({ err }, 'The version of Redis could not be read'));
+	});
+	return redis;
+}
+
+/** Redis may be replaced while we run, so every new connection is checked. */
+async function checkServer(redis: Redis, log: Logger): Promise<void> {
+	const { version, evictionPolicy } = await readRedisInfo(redis);
+	const tooOld = redisTooOld(version);
+	if (tooOld) {
+		log.fatal(tooOld);
+		process.exit(2);
+	}
+	if (evictionPolicy !== 'noeviction') {
+		log.error(
+			{ evictionPolicy },
+			'Redis may evict jobs when its memory is full: set its maxmemory-policy to noeviction',
+		);
+	}
+}
+
+/** Waits until Redis is connected, for as long as given, milliseconds. */
+export async function untilConnected(redis: Redis, patience = Number.POSITIVE_INFINITY): Promise<void> {
+	if (redis.status === 'ready') return;
+	if (patience === Number.POSITIVE_INFINITY) {
+		await once(redis, 'ready');
+		return;
+	}
+	const late = new AbortController();
+	await Promise.race([once(redis, 'ready', late), sleep(patience, undefined, late)]).catch(() => {});
+	late.abort();
+}
+
+/** The options of `openQueues` and `openArena`. */
+export function queuesOptions({ redisPrefix: prefix, attempts, retryDelay, renderQueue }: Config) {
+	return { prefix, attempts, retryDelay, renderQueue };
+}
+
+/** Closes one after the other; a failure is logged and does not stop the rest. */
+export async function closeInOrder(log: Logger, closers: readonly (() => Promise<void>)[]): Promise<void> {
+	for (const close of closers) await close().catch((err) => log.warn({ err }, 'Closing failed during shutdown'));
+}
+
+/** The same, but a connection that is just coming back may never finish closing, and nobody needs it any more. */
+export async function closeSoon(log: Logger, closers: readonly (() => Promise<void>)[]): Promise<void> {
+	await Promise.race([closeInOrder(log, closers), sleep(closingPatience)]);
+}

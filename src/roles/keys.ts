@@ -1,0 +1,37 @@
+import { type KeyRing, openKeyRing } from '../access/key-ring.ts';
+import { type Config, ConfigError } from '../config/index.ts';
+import type { Logger } from '../observe/log.ts';
+import type { Storage } from '../storage/storage.ts';
+
+/** The API keys of the settings and of the storage. */
+export function openKeys(config: Config, storage: Storage, log: Logger): KeyRing {
+	return openKeyRing(storage, { settingKeys: config.apiKeys, seconds: config.keysSeconds, log });
+}
+
+/** A host that other machines can reach. */
+export interface OpenHost {
+	readonly host: string;
+	/** The setting of the host. */
+	readonly variable: string;
+	/** The setting that may hold a secret instead of a key in storage. */
+	readonly alternative: string;
+	/** Whether a key exists. */
+	hasKey(): Promise<boolean>;
+}
+
+/**
+ * Nothing listens beyond this machine without a key. Unreadable storage does not prevent a start: until it can be read, only keys of the
+ * settings are accepted.
+ *
+ * @throws ConfigError
+ */
+export async function requireKey({ host, variable, alternative, hasKey }: OpenHost, log: Logger): Promise<void> {
+	const found = await hasKey().catch((err) => {
+		log.warn({ err }, 'The API keys in storage cannot be read; until they can, only keys of the settings are accepted');
+		return true;
+	});
+	if (found) return;
+	throw new ConfigError([
+		`${variable}: expected an API key with the scope "admin" or ${alternative} because ${host} is reachable from other machines, but received neither; \`picpipe keys add\` makes a key`,
+	]);
+}

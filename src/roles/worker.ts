@@ -1,0 +1,63 @@
+import { openCatalog } from '../catalog/catalog.ts';
+import { openRenderUse } from '../catalog/render-use.ts';
+import type { Config } from '../config/index.ts';
+import { startImagingPool } from '../imaging/scheduler.ts';
+import { fetchLimitsOf } from '../intake/fetch.ts';
+import type { Logger } from '../observe/log.ts';
+import { svgLimitsOf } from '../pipeline/inspect/limits.ts';
+import { openAttempts } from '../queue/attempts.ts';
+import { openQueues } from '../queue/queues.ts';
+import { openStorage } from '../storage/index.ts';
+import { openWebhooks } from '../webhooks/webhooks.ts';
+import { startWorkers } from '../worker/worker.ts';
+import { closeInOrder, openRedis, queuesOptions, type Running } from './connections.ts';
+import { imagingOptions, openConfiguredAssets } from './engine.ts';
+
+/** Takes jobs from the queues and does them. */
+export async function startWorker(config: Config, log: Logger): Promise<Running> {
+	const storage = openStorage(config.storage);
+	const redis = openRedis(config, 'worker', log);
+	const queues = openQueues(redis, queuesOptions(config));
+	const pool = startImagingPool(imagingOptions(config, log));
+	const webhooks = openWebhooks(config, { redis, storage, queues, log });
+	const worker = startWorkers(
+		redis,
+		queues,
+		{
+			storage,
+			catalog: openCatalog(redis, config.redisPrefix),
+			webhooks,
+			publisher: webhooks.publisher,
+			attemptCounts: openAttempts(redis, config.redisPrefix),
+			queues,
+			pool,
+			assets: openConfiguredAssets(config, storage),
+			renderFrom: config.renderFrom,
+			renderUse: openRenderUse({ redis, prefix: config.redisPrefix, storage, megabytes: config.renderMegabytes }),
+			fetching: fetchLimitsOf(config),
+			receiving: { maxBytes: config.maxBytes, svg: svgLimitsOf(config) },
+			abandonedSeconds: config.abandonedSeconds,
+			batchSeconds: config.batchSeconds,
+			// Outcomes of resumable uploads are kept among the idempotency records.
+			idempotencySeconds: Math.max(config.idempotencySeconds, config.resumableSeconds),
+			resumableSeconds: config.resumableSeconds,
+			sweepSeconds: config.sweepSeconds,
+			log,
+		},
+		{
+			prefix: config.redisPrefix,
+			imagingProcesses: config.imagingProcesses,
+			fetchConcurrency: config.fetchConcurrency,
+			fetchRetrySeconds: config.fetchRetrySeconds,
+			webhookRetrySeconds: config.webhookRetrySeconds,
+			sweepSeconds: config.sweepSeconds,
+		},
+	);
+	log.info({ imagingProcesses: config.imagingProcesses, storage: storage.description }, 'Worker is taking jobs');
+	return {
+		async stop() {
+			await closeInOrder(log, [() => worker.close(), () => pool.stop(), () => queues.close()]);
+			redis.disconnect();
+		},
+	};
+}
