@@ -22,7 +22,7 @@ import { openStorage } from '../storage/index.ts';
 import type { Storage } from '../storage/storage.ts';
 import { openWebhooks } from '../webhooks/webhooks.ts';
 import { closeSoon, leaseTime, openRedis, queuesOptions, type Running, untilConnected } from './connections.ts';
-import { openConfiguredAssets } from './engine.ts';
+import { openConfiguredAssets } from './imaging.ts';
 import { openKeys, requireKey } from './keys.ts';
 import { openRecipes } from './recipes.ts';
 

@@ -11,7 +11,7 @@ import type { Logger } from '../observe/log.ts';
 import { openQueues } from '../queue/queues.ts';
 import { openStorage } from '../storage/index.ts';
 import { closeInOrder, openRedis, queuesOptions, untilConnected } from './connections.ts';
-import { imagingOptions, openConfiguredAssets } from './engine.ts';
+import { imagingOptions, openConfiguredAssets } from './imaging.ts';
 import { loadConfiguredRecipes, unknownRecipe } from './recipes.ts';
 
 /** The API keys in storage: add, list, revoke. Needs no Redis. */

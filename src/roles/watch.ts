@@ -10,7 +10,7 @@ import { openLedger } from '../watch/ledger.ts';
 import { findWatchFolder } from '../watch/place.ts';
 import { type WatchCounts, type WatchOptions, watchFolder } from '../watch/watch.ts';
 import { closeSoon, leaseTime, openRedis, queuesOptions, type Running } from './connections.ts';
-import { openConfiguredAssets } from './engine.ts';
+import { openConfiguredAssets } from './imaging.ts';
 import { openRecipes, unknownRecipe } from './recipes.ts';
 
 /** Imports the pictures of a folder as they arrive. Works without Redis, as uploads do. */

@@ -11,7 +11,7 @@ import { openStorage } from '../storage/index.ts';
 import { openWebhooks } from '../webhooks/webhooks.ts';
 import { startWorkers } from '../worker/worker.ts';
 import { closeInOrder, openRedis, queuesOptions, type Running } from './connections.ts';
-import { imagingOptions, openConfiguredAssets } from './engine.ts';
+import { imagingOptions, openConfiguredAssets } from './imaging.ts';
 
 /** Takes jobs from the queues and does them. */
 export async function startWorker(config: Config, log: Logger): Promise<Running> {
