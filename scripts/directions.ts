@@ -14,7 +14,8 @@ const leaves = ['errors.ts', 'config', 'observe'];
 const pure = ['domain', 'operations', 'pipeline'];
 const services = ['queue', 'catalog', 'storage', ...leaves];
 const apiServices = ['intake', 'delivery', 'webhooks', 'access', ...services, ...pure, 'http', 'programs.ts'];
-const dialect = ['delivery/dialects/*.ts', ...pure, 'errors.ts'];
+const dialectFoundation = ['delivery/dialects/*.ts', ...pure, 'errors.ts'];
+const dialect = ['delivery/dialects/shared', ...dialectFoundation];
 
 /** The steps of `pipeline/`, from the bottom up: a folder imports only those of the rows above its own. */
 const pipelineSteps = [
@@ -75,6 +76,7 @@ export const directions: Readonly<Record<string, readonly string[]>> = {
 	watch: ['intake', 'catalog', 'storage', 'domain', ...leaves],
 	delivery: [...services, ...pure],
 	'delivery/dialects': [...pure, 'errors.ts'],
+	'delivery/dialects/shared': dialectFoundation,
 	'delivery/dialects/imgproxy': dialect,
 	'delivery/dialects/cloudinary': dialect,
 	'delivery/dialects/ipx': dialect,

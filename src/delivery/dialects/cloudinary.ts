@@ -1,12 +1,12 @@
-import { splitAddress } from './cloudinary/address.ts';
 import { readTransformation } from './cloudinary/plan.ts';
+import { splitUrl } from './cloudinary/url.ts';
 import type { DialectOptions, ImageRequest, ImageSource } from './image-request.ts';
-import { sourceName } from './source-name.ts';
+import { sourceName } from './shared/source.ts';
 
 export { isSignedWith, type SignatureKind, signCloudinary } from './cloudinary/signature.ts';
 
 /** An address in the words of Cloudinary. */
-export interface CloudinaryAddress {
+export interface CloudinaryUrl {
 	/** The cloud, as Cloudinary calls it. It stands in every address and means nothing here. */
 	readonly account: string;
 	/** `s--…--`, as it stands in the address. It has not been checked: see `isSignedWith`. */
@@ -24,8 +24,8 @@ export interface CloudinaryAddress {
  * @throws PicpipeError `invalid-delivery-url`, `option-unsupported`
  * @example parseCloudinary('/demo/image/upload/c_fill,w_300,h_200/pic_01h455vb4pex5vsknk084sn02q.webp', { presets: new Map() })
  */
-export function parseCloudinary(path: string, options: DialectOptions): CloudinaryAddress {
-	const { account, signature, signedText, transformations, source, format } = splitAddress(path);
+export function parseCloudinary(path: string, options: DialectOptions): CloudinaryUrl {
+	const { account, signature, signedText, transformations, source, format } = splitUrl(path);
 	const { output, plan } = readTransformation(transformations, options, format);
 	return {
 		account,

@@ -1,18 +1,18 @@
 import type { DialectOptions, ImageRequest, ImageTarget } from './image-request.ts';
-import { readAddress, readPresetAddress } from './imgproxy/address.ts';
-import { variantFormat } from './imgproxy/handling-options.ts';
 import { readFormat } from './imgproxy/output-options.ts';
 import type { Draft } from './imgproxy/pipeline.ts';
 import { planRender } from './imgproxy/plan.ts';
-import { Reader } from './imgproxy/presets.ts';
-import { unexpected, unsupported } from './imgproxy/refusals.ts';
-import { sourceName } from './source-name.ts';
+import { OptionsReader } from './imgproxy/read-options.ts';
+import { variantFormat } from './imgproxy/response-options.ts';
+import { readPresetUrl, readUrl } from './imgproxy/url.ts';
+import { invalidValue, unsupportedOption } from './shared/refusals.ts';
+import { sourceName } from './shared/source.ts';
 
-export { imgproxyPath } from './imgproxy/address.ts';
 export { isSignedBy, type KeyPair, signImgproxy } from './imgproxy/sign.ts';
+export { imgproxyPath } from './imgproxy/url.ts';
 
 /**
- * Reads an address in the language of imgproxy: `/<options>/plain/<source>@<extension>` or `/<options>/<base64>.<extension>`.
+ * Reads a URL of imgproxy: `/<options>/plain/<source>@<extension>` or `/<options>/<base64>.<extension>`.
  *
  * @param path what follows the signature, as it stands in the URL, without a query
  * @throws PicpipeError `invalid-delivery-url`, `option-unsupported`; so does the plan
@@ -20,10 +20,10 @@ export { isSignedBy, type KeyPair, signImgproxy } from './imgproxy/sign.ts';
  * @example parseImgproxy('/rs:fill:300:200/plain/pic_01jzkwp9nbe0tvahm2q4c8s6rd@webp', { presets: new Map() })
  */
 export function parseImgproxy(path: string, { presets, presetsOnly }: DialectOptions): ImageRequest {
-	const reader = new Reader(presets);
+	const reader = new OptionsReader(presets);
 	const { source, extension } = presetsOnly ? readPresets(path, reader) : readOptions(path, reader);
 	const { draft } = reader;
-	const { expiresAt, filename, isAttachment } = draft.handling;
+	const { expiresAt, filename, isAttachment } = draft.response;
 	return {
 		source,
 		target: targetOf(draft, extension, reader.changing),
@@ -33,27 +33,27 @@ export function parseImgproxy(path: string, { presets, presetsOnly }: DialectOpt
 	};
 }
 
-function readOptions(path: string, reader: Reader) {
-	const address = readAddress(path);
-	reader.read(address.pipelines);
-	return address;
+function readOptions(path: string, reader: OptionsReader) {
+	const url = readUrl(path);
+	reader.read(url.pipelines);
+	return url;
 }
 
-function readPresets(path: string, reader: Reader) {
-	const address = readPresetAddress(path);
-	reader.usePresets(address.presets, 0);
-	return address;
+function readPresets(path: string, reader: OptionsReader) {
+	const url = readPresetUrl(path);
+	reader.usePresets(url.presets, 0);
+	return url;
 }
 
 function targetOf(draft: Draft, extension: string, changing: readonly string[]): ImageTarget {
-	const { variant, raw } = draft.handling;
+	const { variant, raw } = draft.response;
 	if (variant) {
 		if (changing[0] !== undefined) {
-			throw unsupported(changing[0], 'A variant is as its recipe made it; no other option goes with it.');
+			throw unsupportedOption(changing[0], 'A stored variant cannot be changed by other options.');
 		}
 		const { format } = variantFormat('the extension', extension);
 		if (format !== undefined && variant.format !== undefined && format !== variant.format) {
-			throw unexpected(`the format ${variant.format}`, 'the extension', extension);
+			throw invalidValue('the extension', `the format ${variant.format}`, extension);
 		}
 		const either = variant.format ?? format;
 		return { kind: 'variant', name: variant.name, ...(either !== undefined && { format: either }) };

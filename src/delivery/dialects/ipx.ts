@@ -1,10 +1,10 @@
 import { isPictureId } from '../../domain/picture.ts';
-import { PicpipeError } from '../../errors.ts';
-import { shown } from './expectation.ts';
 import type { DialectOptions, ImageRequest, ImageSource, Presets } from './image-request.ts';
-import { longName, readModifiers } from './ipx/asked.ts';
-import { refused } from './ipx/given.ts';
+import { longName, readModifiers } from './ipx/modifiers.ts';
 import { planRender } from './ipx/plan.ts';
+import { percentDecoded } from './shared/arguments.ts';
+import { invalidUrl, invalidValue, shown } from './shared/refusals.ts';
+import { maximumSourceUrl } from './shared/source.ts';
 
 /*
  * The addresses of ipx (unjs): /<modifiers>/<id>. Modifiers are separated by `,` or `&`, and a name and its values by `_`, `:` or `=`;
@@ -13,7 +13,6 @@ import { planRender } from './ipx/plan.ts';
 
 /** More than there are names. */
 const maximumModifiers = 64;
-const maximumUrl = 2_048;
 
 /**
  * What an address in the language of ipx asks for.
@@ -24,11 +23,11 @@ const maximumUrl = 2_048;
  */
 export function parseIpx(path: string, { presets, presetsOnly = false }: DialectOptions): ImageRequest {
 	const [, modifiers = '', id = ''] = /^\/?([^/]*)\/?(.*)$/s.exec(path) ?? [];
-	if (modifiers === '') throw refused('the address', 'modifiers, or _ for none,', path);
-	const asked = readModifiers(withPresets(split(modifiers), presets, presetsOnly));
+	if (modifiers === '') throw invalidValue('the URL', 'modifiers, or _ for none,', path);
+	const request = readModifiers(withPresets(split(modifiers), presets, presetsOnly));
 	return {
 		source: sourceOf(id),
-		target: { kind: 'render', plan: (source) => planRender(asked, source) },
+		target: { kind: 'render', plan: (source) => planRender(request, source) },
 	};
 }
 
@@ -53,25 +52,14 @@ function split(modifiers: string): ReadonlyMap<string, string> {
 	if (modifiers === '_') return written;
 	const words = modifiers.split(/[&,]/);
 	if (words.length > maximumModifiers) {
-		throw new PicpipeError(
-			'invalid-delivery-url',
-			`Expected at most ${maximumModifiers} modifiers but received ${words.length}.`,
-		);
+		throw invalidUrl(`Expected at most ${maximumModifiers} modifiers but received ${words.length}.`);
 	}
 	for (const word of words) {
 		const [name = '', ...values] = word.split(/[:=_]/);
-		if (name === '') throw refused('the address', 'a name and its values, such as w_300,', word);
-		written.set(name, values.map((value) => decoded(value, name)).join('_'));
+		if (name === '') throw invalidValue('the URL', 'a name and its values, such as w_300,', word);
+		written.set(name, values.map((value) => percentDecoded(name, value)).join('_'));
 	}
 	return written;
-}
-
-function decoded(text: string, name: string): string {
-	try {
-		return decodeURIComponent(text);
-	} catch {
-		throw refused(name, 'a value that is percent-encoded as UTF-8', text);
-	}
 }
 
 /** A modifier that an address has beside its preset stands in place of the preset's own, under the long name or the short one. */
@@ -83,29 +71,28 @@ function withPresets(
 	const preset = written.get('preset');
 	const others = new Map([...written].filter(([name]) => name !== 'preset'));
 	const [other] = others.keys();
-	if (presetsOnly && other !== undefined) throw refused('the address', 'nothing but a preset', other);
+	if (presetsOnly && other !== undefined) throw invalidValue('the URL', 'nothing but a preset', other);
 	if (preset === undefined) return written;
 	const words = presets.get(preset);
-	if (words === undefined) throw refused('preset', 'the name of a preset', preset);
+	if (words === undefined) throw invalidValue('preset', 'the name of a preset', preset);
 	const said = new Set([...others.keys()].map(longName));
 	return new Map([...[...split(words)].filter(([name]) => !said.has(longName(name))), ...others]);
 }
 
 function sourceOf(id: string): ImageSource {
 	// An address that was not encoded is taken as it stands: what is encoded in it belongs to it.
-	const text = /^https?:\//i.test(id) ? id : decoded(id, 'the picture');
+	const text = /^https?:\//i.test(id) ? id : percentDecoded('the picture', id);
 	if (/^https?:\//i.test(text)) return { url: urlOf(text) };
 	const [, name = ''] = /^([^.]*)(?:\.[a-z0-9]{1,8})?$/i.exec(text) ?? [];
 	if (isPictureId(name)) return { id: name };
-	throw refused('the picture', 'an id, or an address that begins with http:// or https://,', text);
+	throw invalidValue('the picture', 'an id, or an address that begins with http:// or https://,', text);
 }
 
 function urlOf(text: string): string {
 	const url = URL.canParse(text) ? new URL(text) : undefined;
-	if (!url || url.username || url.password || text.length > maximumUrl) {
-		throw new PicpipeError(
-			'invalid-delivery-url',
-			`Expected an address of at most ${maximumUrl} characters without a user but received ${shown(text)}.`,
+	if (!url || url.username || url.password || text.length > maximumSourceUrl) {
+		throw invalidUrl(
+			`Expected an address of at most ${maximumSourceUrl} characters without a user but received ${shown(text)}.`,
 		);
 	}
 	url.hash = '';

@@ -1,13 +1,13 @@
-import { colourOf } from './colours.ts';
-import type { Component } from './components.ts';
-import type { Act } from './resizing.ts';
-import { integerOf, rounded, unsupported } from './values.ts';
+import { rounded } from '../shared/arguments.ts';
+import { unsupportedValue } from '../shared/refusals.ts';
+import type { AddSteps } from '../shared/step-list.ts';
+import { type Component, colourArgument, qualifier } from './components.ts';
 
 /** What values of `e_` do here. */
 
 type Step = readonly [operation: string, options: Readonly<Record<string, unknown>>];
 
-interface Level {
+interface LevelRange {
 	readonly minimum: number;
 	readonly maximum: number;
 	readonly fallback: number;
@@ -15,7 +15,7 @@ interface Level {
 
 interface Effect {
 	/** What stands after the colon: its range, and what it is when nothing does. Without it there may be nothing. */
-	readonly level?: Level;
+	readonly level?: LevelRange;
 	/** Undefined when that level changes nothing. */
 	readonly step: (level: number) => Step | undefined;
 }
@@ -75,53 +75,57 @@ const effects: Readonly<Record<string, Effect>> = {
 };
 
 /** Effects that take more than a level. */
-const others: Readonly<Record<string, (component: Component, text: string, rest: readonly string[]) => Act>> = {
+const others: Readonly<Record<string, (component: Component, text: string, rest: readonly string[]) => AddSteps>> = {
 	trim,
 	colorize,
 };
 
 /** What a component does with `e_`. @throws PicpipeError */
-export function takeEffect(component: Component, isResizing: boolean): Act | undefined {
+export function takeEffect(component: Component, isResizing: boolean): AddSteps | undefined {
 	const text = component.take('e');
 	if (text === undefined) return undefined;
 	const [name = '', ...rest] = text.split(':');
-	if (name === 'trim' && isResizing) throw unsupported('e_', 'trim in a component without a size', text);
+	if (name === 'trim' && isResizing) throw unsupportedValue('e_', 'trim in a component without a size', text);
 	const other = Object.hasOwn(others, name) ? others[name] : undefined;
 	if (other) return other(component, text, rest);
 	const effect = Object.hasOwn(effects, name) ? effects[name] : undefined;
 	if (!effect) {
-		throw unsupported('e_', `one of ${[...Object.keys(effects), ...Object.keys(others)].join(', ')}`, text);
+		throw unsupportedValue('e_', `one of ${[...Object.keys(effects), ...Object.keys(others)].join(', ')}`, text);
 	}
 	const step = effect.step(effect.level ? levelOf(text, rest, effect.level) : withoutLevel(text, rest));
-	return step && ((canvas) => canvas.add(...step));
+	return step && ((steps) => steps.add(...step));
 }
 
-function levelOf(text: string, [level, ...more]: readonly string[], { minimum, maximum, fallback }: Level): number {
+function levelOf(
+	text: string,
+	[level, ...more]: readonly string[],
+	{ minimum, maximum, fallback }: LevelRange,
+): number {
 	const [name = ''] = text.split(':');
-	if (more.length > 0) throw unsupported(`e_${name}`, 'a level and no more', text);
-	return level === undefined ? fallback : integerOf(`e_${name}`, level, minimum, maximum);
+	if (more.length > 0) throw unsupportedValue(`e_${name}`, 'a level and no more', text);
+	return level === undefined ? fallback : qualifier.integer(`e_${name}`, level, minimum, maximum);
 }
 
 function withoutLevel(text: string, { length }: readonly string[]): number {
-	if (length > 0) throw unsupported('e_', 'no level', text);
+	if (length > 0) throw unsupportedValue('e_', 'no level', text);
 	return 0;
 }
 
 /** `trim`, `trim:<tolerance>` or `trim:<tolerance>:<colour>`. */
-function trim(_component: Component, text: string, [tolerance = '10', ...colour]: readonly string[]): Act {
-	const background = colour.length > 0 ? colourOf('e_trim', colour.join(':')) : undefined;
-	if (background?.length === 9) throw unsupported('e_trim', 'a colour that nothing shows through', text);
+function trim(_component: Component, text: string, [tolerance = '10', ...colour]: readonly string[]): AddSteps {
+	const background = colour.length > 0 ? colourArgument('e_trim', colour.join(':')) : undefined;
+	if (background?.length === 9) throw unsupportedValue('e_trim', 'a colour that nothing shows through', text);
 	// Cloudinary counts in percent, sharp in steps of 255.
-	const threshold = Math.round((integerOf('e_trim', tolerance, 0, 100) * 255) / 100);
-	return (canvas) => canvas.add('trim', { threshold, ...(background && { background }) });
+	const threshold = Math.round((qualifier.integer('e_trim', tolerance, 0, 100) * 255) / 100);
+	return (steps) => steps.add('trim', { threshold, ...(background && { background }) });
 }
 
 /** `colorize` or `colorize:<percent>`, in the colour of `co_`. */
-function colorize(component: Component, text: string, rest: readonly string[]): Act {
-	const colour = colourOf('co_', component.take('co') ?? 'black');
-	if (colour.length === 9) throw unsupported('co_', 'a colour that nothing shows through', colour);
+function colorize(component: Component, text: string, rest: readonly string[]): AddSteps {
+	const colour = colourArgument('co_', component.take('co') ?? 'black');
+	if (colour.length === 9) throw unsupportedValue('co_', 'a colour that nothing shows through', colour);
 	const opacity = levelOf(text, rest, around(0, 100, 100)) / 100;
-	return (canvas) => {
-		if (opacity > 0) canvas.add('colorize', { colour, opacity, ...(canvas.alpha && { keepTransparency: true }) });
+	return (steps) => {
+		if (opacity > 0) steps.add('colorize', { colour, opacity, ...(steps.alpha && { keepTransparency: true }) });
 	};
 }

@@ -1,11 +1,11 @@
 import type { ColourOption, MetadataOption } from '../../../domain/output.ts';
 import type { RenderFormat, RenderPlan, SourceFacts } from '../image-request.ts';
-import { formatOf } from './address.ts';
-import type { Component } from './components.ts';
-import { integerOf, unreadable, unsupported } from './values.ts';
+import { invalidValue, unsupportedValue } from '../shared/refusals.ts';
+import { type Component, qualifier } from './components.ts';
+import { formatOf } from './url.ts';
 
 /** What is said about the file: `f_`, `q_`, `pg_`, `cs_` and flags. They count for the whole address, and the last one is right. */
-export interface Output {
+export interface CloudinaryOutput {
 	format?: RenderFormat | 'auto';
 	quality?: Qualities;
 	chroma?: '4:4:4';
@@ -34,18 +34,19 @@ const automatic: Readonly<Record<string, Qualities>> = {
 const filenamePattern = /^[\p{L}\p{N}_][\p{L}\p{N}_ ()-]{0,99}$/u;
 
 /** Flags, and what they say. Those that change nothing are true here anyway. */
-const flags: Readonly<Record<string, (output: Output, argument: string) => void>> = {
+const flags: Readonly<Record<string, (output: CloudinaryOutput, argument: string) => void>> = {
 	attachment(output, argument) {
 		output.isAttachment = true;
 		if (argument === '') return;
-		if (!filenamePattern.test(argument)) throw unreadable('fl_attachment', 'a plain name of a file', argument);
+		if (!filenamePattern.test(argument)) throw invalidValue('fl_attachment', 'a plain name of a file', argument);
 		output.filename = argument;
 	},
 	progressive(output, argument) {
 		if (!['', 'semi', 'steep', 'none'].includes(argument)) {
-			throw unreadable('fl_progressive', 'semi, steep, none or nothing', argument);
+			throw invalidValue('fl_progressive', 'semi, steep, none or nothing', argument);
 		}
-		if (argument === 'semi' || argument === 'steep') throw unsupported('fl_progressive', 'none or nothing', argument);
+		if (argument === 'semi' || argument === 'steep')
+			throw unsupportedValue('fl_progressive', 'none or nothing', argument);
 		output.isProgressive = argument !== 'none';
 	},
 	lossy: plain('lossy', (output) => {
@@ -69,15 +70,15 @@ const flags: Readonly<Record<string, (output: Output, argument: string) => void>
 	awebp: plain('awebp', () => {}),
 };
 
-function plain(name: string, say: (output: Output) => void) {
-	return (output: Output, argument: string) => {
-		if (argument !== '') throw unreadable(`fl_${name}`, 'nothing after it', argument);
+function plain(name: string, say: (output: CloudinaryOutput) => void) {
+	return (output: CloudinaryOutput, argument: string) => {
+		if (argument !== '') throw invalidValue(`fl_${name}`, 'nothing after it', argument);
 		say(output);
 	};
 }
 
 /** @throws PicpipeError */
-export function takeOutput(component: Component, output: Output): void {
+export function takeOutput(component: Component, output: CloudinaryOutput): void {
 	const format = component.take('f');
 	if (format !== undefined) {
 		output.format = format === 'auto' || format === 'auto:image' ? 'auto' : formatOf('f_', format);
@@ -86,13 +87,13 @@ export function takeOutput(component: Component, output: Output): void {
 	if (quality !== undefined) readQuality(quality, output);
 	const page = component.take('pg');
 	if (page !== undefined) {
-		if (component.has('l')) throw unsupported('pg_', 'no layer with it', page);
-		if (!/^\d+$/.test(page)) throw unsupported('pg_', 'the number of one page', page);
-		output.page = integerOf('pg_', page, 1, 100_000);
+		if (component.has('l')) throw unsupportedValue('pg_', 'no layer with it', page);
+		if (!/^\d+$/.test(page)) throw unsupportedValue('pg_', 'the number of one page', page);
+		output.page = qualifier.integer('pg_', page, 1, 100_000);
 	}
 	const space = component.take('cs');
 	if (space !== undefined && !['srgb', 'tinysrgb', 'no_cmyk'].includes(space)) {
-		throw unsupported('cs_', 'srgb, tinysrgb or no_cmyk', space);
+		throw unsupportedValue('cs_', 'srgb, tinysrgb or no_cmyk', space);
 	}
 	for (const [name, say] of Object.entries(flags)) {
 		const argument = component.takeFlag(name);
@@ -100,18 +101,18 @@ export function takeOutput(component: Component, output: Output): void {
 	}
 }
 
-function readQuality(text: string, output: Output): void {
+function readQuality(text: string, output: CloudinaryOutput): void {
 	const [quality = '', ...more] = text.split(':');
 	const level =
 		quality === 'auto' && more[0] !== undefined && Object.hasOwn(automatic, more[0]) ? more.shift() : 'good';
 	const [chroma, ...rest] = more;
 	if (rest.length > 0 || (chroma !== undefined && chroma !== '420' && chroma !== '444')) {
-		throw unsupported('q_', '1 to 100 or auto:best, good, eco or low, and 420 or 444', text);
+		throw unsupportedValue('q_', '1 to 100 or auto:best, good, eco or low, and 420 or 444', text);
 	}
-	if (quality === 'jpegmini') throw unsupported('q_', '1 to 100, or auto', text);
+	if (quality === 'jpegmini') throw unsupportedValue('q_', '1 to 100, or auto', text);
 	if (quality === 'auto') output.quality = automatic[level ?? 'good'] ?? {};
 	else {
-		const value = integerOf('q_', quality, 1, 100);
+		const value = qualifier.integer('q_', quality, 1, 100);
 		output.quality = { jpeg: value, webp: value, avif: value };
 	}
 	if (chroma === '444') output.chroma = '4:4:4';
@@ -119,7 +120,7 @@ function readQuality(text: string, output: Output): void {
 }
 
 /** What the encoder of a format is told. Undefined when every one is left to its defaults. */
-export function encodingOf(output: Output, { frames, format: source }: SourceFacts): RenderPlan['encode'] {
+export function encodingOf(output: CloudinaryOutput, { frames, format: source }: SourceFacts): RenderPlan['encode'] {
 	const { quality = {}, chroma, isProgressive, hasPalette, page } = output;
 	const isStill = page !== undefined && isAnimation({ frames, format: source });
 	const isSaid = Object.keys(quality).length > 0 || chroma || isProgressive || hasPalette || isStill;
@@ -147,11 +148,11 @@ export function encodingOf(output: Output, { frames, format: source }: SourceFac
 }
 
 /** The page that the render is made of; undefined for the first. @throws PicpipeError */
-export function pageOf({ page = 1 }: Output, facts: SourceFacts): number | undefined {
+export function pageFor({ page = 1 }: CloudinaryOutput, facts: SourceFacts): number | undefined {
 	if (page === 1) return undefined;
 	if (facts.format === 'avif' || facts.format === 'heic')
-		throw unsupported('pg_', 'the first picture of several', String(page));
-	if (page > facts.frames) throw unreadable('pg_', `a page from 1 to ${facts.frames}`, String(page));
+		throw unsupportedValue('pg_', 'the first picture of several', String(page));
+	if (page > facts.frames) throw invalidValue('pg_', `a page from 1 to ${facts.frames}`, String(page));
 	return page;
 }
 

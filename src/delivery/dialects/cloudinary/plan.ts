@@ -1,17 +1,16 @@
 import type { DialectOptions, RenderFormat, RenderPlan, SourceFacts } from '../image-request.ts';
-import { Canvas } from './canvas.ts';
-import { colourOf } from './colours.ts';
-import { type Component, readComponents } from './components.ts';
+import { invalidValue, unsupportedValue } from '../shared/refusals.ts';
+import { type AddSteps, StepList } from '../shared/step-list.ts';
+import { opacitySteps, putBehind, takeBorder, takeCorners, takeOpacity, takeTurns } from './appearance.ts';
+import { type Component, colourArgument, qualifier, readComponents } from './components.ts';
 import { takeEffect } from './effects.ts';
 import { takeLayer } from './layers.ts';
-import { opacityAct, putBehind, takeBorder, takeCorners, takeOpacity, takeTurns } from './looks.ts';
-import { encodingOf, type Output, pageOf, takeOutput } from './output.ts';
-import { type Act, takeResizing } from './resizing.ts';
-import { numberOf, unreadable, unsupported } from './values.ts';
+import { type CloudinaryOutput, encodingOf, pageFor, takeOutput } from './output.ts';
+import { takeResizing } from './resizing.ts';
 
 /** A transformation that was read: what is left needs the facts of a picture. */
 export interface Transformation {
-	readonly output: Output;
+	readonly output: CloudinaryOutput;
 	readonly plan: (facts: SourceFacts) => RenderPlan;
 }
 
@@ -28,11 +27,11 @@ export function readTransformation(
 	extension: RenderFormat | undefined,
 ): Transformation {
 	const components = readComponents(text, options);
-	const output: Output = {};
+	const output: CloudinaryOutput = {};
 	const dpr = takeDpr(components);
 	const grouped = groups(components);
 	for (const component of components) takeOutput(component, output);
-	const acts = grouped.flatMap((group): readonly Act[] => {
+	const additions = grouped.flatMap((group): readonly AddSteps[] => {
 		if (group[0]?.has('l')) return [takeLayer(group, dpr)];
 		return group.map((component) => readComponent(component, dpr));
 	});
@@ -40,13 +39,16 @@ export function readTransformation(
 	return { output, plan };
 
 	function plan(facts: SourceFacts): RenderPlan {
-		const page = pageOf(output, facts);
-		const canvas = new Canvas(facts, page === undefined || facts.format !== 'tiff');
-		for (const act of acts) act(canvas);
+		const page = pageFor(output, facts);
+		// Facts are those of the first page.
+		const isFirst = page === undefined || facts.format !== 'tiff';
+		const { width, height, alpha } = facts;
+		const steps = new StepList({ size: isFirst ? { width, height } : undefined, alpha: alpha || !isFirst });
+		for (const addSteps of additions) addSteps(steps);
 		const encode = encodingOf(output, facts);
 		return {
 			...(page !== undefined && { page }),
-			steps: canvas.steps,
+			steps: steps.steps,
 			format: output.format ?? extension ?? 'source',
 			...(encode && { encode }),
 			...(output.metadata && { metadata: output.metadata }),
@@ -59,9 +61,9 @@ function takeDpr(components: readonly Component[]): number {
 	const texts = components.flatMap((component) => component.take('dpr') ?? []);
 	const [text] = texts;
 	if (text === undefined) return 1;
-	if (text === 'auto') throw unsupported('dpr_', 'a number', text);
-	if (new Set(texts).size > 1) throw unreadable('dpr_', 'one number in an address', texts.join(', '));
-	return numberOf('dpr_', text, 0.1, 10);
+	if (text === 'auto') throw unsupportedValue('dpr_', 'a number', text);
+	if (new Set(texts).size > 1) throw invalidValue('dpr_', 'one number in an address', texts.join(', '));
+	return qualifier.number('dpr_', text, 0.1, 10);
 }
 
 /** Components by what they are about: one with a layer, with those up to the one that applies it; or one by itself. */
@@ -80,13 +82,13 @@ function groups(components: readonly Component[]): readonly (readonly Component[
 }
 
 /** What a component does, in this order whatever the order of its qualifiers. */
-function readComponent(component: Component, dpr: number): Act {
+function readComponent(component: Component, dpr: number): AddSteps {
 	const named = component.take('b');
-	const background = named === undefined ? undefined : colourOf('b_', named);
+	const background = named === undefined ? undefined : colourArgument('b_', named);
 	const resizing = takeResizing(component, background, dpr);
-	const opacity = opacityAct(takeOpacity(component));
+	const opacity = opacitySteps(takeOpacity(component));
 	const corners = takeCorners(component, dpr);
-	const acts = [
+	const additions = [
 		resizing,
 		takeEffect(component, resizing !== undefined),
 		opacity,
@@ -95,9 +97,9 @@ function readComponent(component: Component, dpr: number): Act {
 		takeTurns(component, background),
 	];
 	component.finish();
-	return (canvas) => {
-		const wasTransparent = canvas.alpha || opacity !== undefined || corners !== undefined;
-		for (const act of acts) act?.(canvas);
-		if (background !== undefined) putBehind(canvas, background, wasTransparent);
+	return (steps) => {
+		const wasTransparent = steps.alpha || opacity !== undefined || corners !== undefined;
+		for (const addSteps of additions) addSteps?.(steps);
+		if (background !== undefined) putBehind(steps, background, wasTransparent);
 	};
 }

@@ -1,10 +1,9 @@
-import { colourOf, fainter } from './colours.ts';
-import type { Component } from './components.ts';
-import { type Laid, movedBy, takeAny } from './laid.ts';
-import { borderOf } from './looks.ts';
-import { lengthOf, pixelsOf } from './placing.ts';
-import type { Act } from './resizing.ts';
-import { integerOf, unreadable, unsupported } from './values.ts';
+import { fadedColour } from '../shared/colours.ts';
+import { invalidValue, unsupportedValue } from '../shared/refusals.ts';
+import type { AddSteps } from '../shared/step-list.ts';
+import { borderOf } from './appearance.ts';
+import { type Component, colourArgument, qualifier, takeAny } from './components.ts';
+import { type LayerPlacement, lengthInPixels, movedBy, readLength } from './gravity.ts';
 
 /** Words of a style beside family and size, and what they are here. */
 const styles: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
@@ -27,40 +26,46 @@ const maximumSize = 2_000;
  *
  * @throws PicpipeError
  */
-export function takeText(named: string, components: readonly Component[], laid: Laid, dpr: number): Act {
+export function takeText(
+	named: string,
+	components: readonly Component[],
+	placement: LayerPlacement,
+	dpr: number,
+): AddSteps {
 	const [, style = '', text = ''] = /^text:([^:]*):(.+)$/s.exec(named) ?? [];
-	if (text === '') throw unreadable('l_text', 'a style and a text, such as text:Arial_40:Hello,', named);
-	if (/\$\(\w+\)/.test(text)) throw unsupported('l_text', 'no variable', text);
+	if (text === '') throw invalidValue('l_text', 'a style and a text, such as text:Arial_40:Hello,', named);
+	if (/\$\(\w+\)/.test(text)) throw unsupportedValue('l_text', 'no variable', text);
 	const { options, hasStroke } = styleOf(style, dpr);
-	const colour = colourOf('co_', takeAny(components, 'co') ?? 'black');
+	const colour = colourArgument('co_', takeAny(components, 'co') ?? 'black');
 	const background = takeAny(components, 'b');
 	const border = hasStroke ? takeAny(components, 'bo') : undefined;
 	const room = takeRoom(components, dpr);
-	const faint = (one: string) => fainter(one, laid.opacity);
+	const faint = (one: string) => fadedColour(one, placement.opacity);
 	const outline = border === undefined ? undefined : borderOf(border, dpr);
 	const made = {
 		// A comma, a slash and whatever else has a meaning in an address is encoded once more.
 		text: onceMore(text),
 		...options,
 		colour: faint(colour),
-		...(background !== undefined && { background: faint(colourOf('b_', background)) }),
+		...(background !== undefined && { background: faint(colourArgument('b_', background)) }),
 		...(outline && outline.width > 0 && { outline: { width: outline.width, colour: faint(outline.colour) } }),
 		...room,
-		position: laid.position,
+		position: placement.position,
 	};
-	return (canvas) => {
-		if (laid.opacity > 0) canvas.add('text', { ...made, ...movedBy(canvas, laid, dpr) });
+	return (steps) => {
+		if (placement.opacity > 0) steps.add('text', { ...made, ...movedBy(steps, placement, dpr) });
 	};
 }
 
 function styleOf(style: string, dpr: number) {
 	const words = onceMore(style).split('_');
 	const at = words.findIndex((word) => /^\d+$/.test(word));
-	if (at < 1) throw unreadable('the style of l_text', 'a font and its size, such as Arial_40,', style);
-	const size = Math.round(integerOf('the size of l_text', words[at] ?? '', 4, maximumSize) * dpr);
+	if (at < 1) throw invalidValue('the style of l_text', 'a font and its size, such as Arial_40,', style);
+	const size = Math.round(qualifier.integer('the size of l_text', words[at] ?? '', 4, maximumSize) * dpr);
 	const further = words.slice(at + 1);
 	for (const word of further) {
-		if (!Object.hasOwn(styles, word)) throw unsupported('the style of l_text', Object.keys(styles).join(', '), word);
+		if (!Object.hasOwn(styles, word))
+			throw unsupportedValue('the style of l_text', Object.keys(styles).join(', '), word);
 	}
 	return {
 		options: Object.assign({ font: words.slice(0, at).join('_'), size }, ...further.map((word) => styles[word])),
@@ -72,16 +77,16 @@ function styleOf(style: string, dpr: number) {
 function takeRoom(components: readonly Component[], dpr: number) {
 	const mode = takeAny(components, 'c');
 	if (mode === undefined) return {};
-	if (mode !== 'fit') throw unsupported('c_', 'fit for a text', mode);
+	if (mode !== 'fit') throw unsupportedValue('c_', 'fit for a text', mode);
 	const side = (key: string) => {
 		const text = takeAny(components, key);
 		if (text === undefined) return undefined;
-		const length = lengthOf(`${key}_`, text, 'side');
-		if ('share' in length) throw unsupported(`${key}_`, 'pixels for a text', text);
-		return pixelsOf(`${key}_`, length, 0, dpr);
+		const length = readLength(`${key}_`, text, 'side');
+		if ('share' in length) throw unsupportedValue(`${key}_`, 'pixels for a text', text);
+		return lengthInPixels(`${key}_`, length, 0, dpr);
 	};
 	const [width, height] = [side('w'), side('h')];
-	if (width === undefined) throw unreadable('c_fit', 'w_ for a text', 'none');
+	if (width === undefined) throw invalidValue('c_fit', 'w_ for a text', 'none');
 	return { width, ...(height !== undefined && { height }) };
 }
 

@@ -1,95 +1,109 @@
 import { maximumSide } from '../../../operations/options.ts';
-import { boolean, hexColour, integer, number, oneOf, positive } from './arguments.ts';
-import { readGravity } from './gravity.ts';
-import { given, type Option, single } from './option.ts';
-import { algorithms, type Growth, type Pipeline, resizingTypes } from './pipeline.ts';
-import { unexpected } from './refusals.ts';
+import { invalidValue, unsupportedOption } from '../shared/refusals.ts';
+import { type ImgproxyGravity, maximumOffset, placeNames, places } from './gravity.ts';
+import { argument, colourArgument, type ImgproxyOption, ifPresent, single, stepOption, toggle } from './option.ts';
+import { algorithms, type Extension, type Pipeline, resizingTypes } from './pipeline.ts';
 
-/** Options that say how large the picture becomes and which part of it is kept. */
+/** Options for the size of the picture and the part of it that is kept. */
 
-/** More is no density of any screen, and would only be another way to ask for a size. */
+/** No screen has a higher density; beyond, a factor is only another way to request a size. */
 const maximumFactor = 100;
 
-const side = (name: string, text: string) => integer(name, text, 0, maximumSide);
+const side = (name: string, text: string) => argument.integer(name, text, 0, maximumSide);
 
-function readGrowth(args: readonly string[], growth: Growth, name: string): Growth {
+/** @param args type, x, y */
+function readGravity(option: string, args: readonly string[], isSmartAllowed = true): ImgproxyGravity {
+	const [type = '', x = '', y = ''] = args;
+	if (type === 'obj' || type === 'objw') throw unsupportedOption(`${option}:${type}`, 'Objects are not detected.');
+	const names = [...placeNames, 'fp', ...(isSmartAllowed ? (['sm'] as const) : [])] as const;
+	const name = argument.choice(option, type, names);
+	if (args.length > (name === 'sm' ? 1 : 3)) throw invalidValue(option, 'fewer arguments', args.join(':'));
+	if (name === 'sm') return { type: 'smart' };
+	if (name === 'fp') {
+		return { type: 'point', x: argument.number(option, x, 0, 1), y: argument.number(option, y, 0, 1) };
+	}
+	const offset = (text: string) => (text === '' ? 0 : argument.number(option, text, -maximumOffset, maximumOffset));
+	return { type: 'place', place: places[name], x: offset(x), y: offset(y) };
+}
+
+function readExtension(args: readonly string[], extension: Extension, name: string): Extension {
 	const [isOn = ''] = args;
-	const gravity = (args[1] ?? '') === '' ? growth.gravity : readGravity(name, args.slice(1), false);
-	return { isOn: boolean(name, isOn), gravity };
+	const gravity = (args[1] ?? '') === '' ? extension.gravity : readGravity(name, args.slice(1), false);
+	return { isOn: argument.boolean(name, isOn), gravity };
 }
 
 /** Width, height, enlarge, extend. */
 function readSize(args: readonly string[], pipeline: Pipeline, name: string): void {
-	given(args, 0, (text) => {
+	ifPresent(args, 0, (text) => {
 		pipeline.width = side(name, text);
 	});
-	given(args, 1, (text) => {
+	ifPresent(args, 1, (text) => {
 		pipeline.height = side(name, text);
 	});
-	given(args, 2, (text) => {
-		pipeline.enlarge = boolean(name, text);
+	ifPresent(args, 2, (text) => {
+		pipeline.enlarge = argument.boolean(name, text);
 	});
-	given(args, 3, () => {
-		pipeline.extend = readGrowth(args.slice(3), pipeline.extend, name);
+	ifPresent(args, 3, () => {
+		pipeline.extend = readExtension(args.slice(3), pipeline.extend, name);
 	});
 }
 
-/** Pixels where 1 or more, then without what follows the point, else a share. */
+/** Whole pixels from 1 upwards, a share of the side below 1. */
 function cropLength(name: string, text: string): number {
-	const length = text === '' ? 0 : number(name, text, 0, maximumSide);
+	const length = text === '' ? 0 : argument.number(name, text, 0, maximumSide);
 	return length >= 1 ? Math.floor(length) : length;
 }
 
-const resize: Option = {
+const resize: ImgproxyOption = {
 	names: ['resize', 'rs'],
 	most: 8,
 	read(args, pipeline, _draft, name) {
-		given(args, 0, (text) => {
-			pipeline.resizingType = oneOf(name, text, resizingTypes);
+		ifPresent(args, 0, (text) => {
+			pipeline.resizingType = argument.choice(name, text, resizingTypes);
 		});
 		readSize(args.slice(1), pipeline, name);
 	},
 };
 
-const size: Option = {
+const size: ImgproxyOption = {
 	names: ['size', 's'],
 	most: 7,
 	read: (args, pipeline, _draft, name) => readSize(args, pipeline, name),
 };
 
-const zoom: Option = {
+const zoom: ImgproxyOption = {
 	names: ['zoom', 'z'],
 	most: 2,
 	read([x = '', y = x], pipeline, _draft, name) {
-		pipeline.zoomX = positive(name, x, maximumFactor);
-		pipeline.zoomY = positive(name, y, maximumFactor);
+		pipeline.zoomX = argument.positive(name, x, maximumFactor);
+		pipeline.zoomY = argument.positive(name, y, maximumFactor);
 	},
 };
 
-const extend: Option = {
+const extend: ImgproxyOption = {
 	names: ['extend', 'ex'],
 	most: 4,
 	read(args, pipeline, _draft, name) {
-		pipeline.extend = readGrowth(args, pipeline.extend, name);
+		pipeline.extend = readExtension(args, pipeline.extend, name);
 	},
 };
 
-const extendRatio: Option = {
+const extendRatio: ImgproxyOption = {
 	names: ['extend_aspect_ratio', 'extend_ar', 'exar'],
 	most: 4,
 	read(args, pipeline, _draft, name) {
-		pipeline.extendRatio = readGrowth(args, pipeline.extendRatio, name);
+		pipeline.extendRatio = readExtension(args, pipeline.extendRatio, name);
 	},
 };
 
-const gravity: Option = {
+const gravity: ImgproxyOption = {
 	names: ['gravity', 'g'],
 	read(args, pipeline, _draft, name) {
 		pipeline.gravity = readGravity(name, args);
 	},
 };
 
-const crop: Option = {
+const crop: ImgproxyOption = {
 	names: ['crop', 'c'],
 	most: 5,
 	read([width = '', height = '', ...place], pipeline, _draft, name) {
@@ -101,36 +115,36 @@ const crop: Option = {
 	},
 };
 
-const cropRatio: Option = {
+const cropRatio: ImgproxyOption = {
 	names: ['crop_aspect_ratio', 'crop_ar', 'car'],
 	most: 2,
 	read([ratio = '', enlarge = ''], pipeline, _draft, name) {
-		const value = number(name, ratio, 0, maximumFactor);
+		const value = argument.number(name, ratio, 0, maximumFactor);
 		if (value !== 0 && value < 1 / maximumFactor) {
-			throw unexpected(`a ratio of width to height from ${1 / maximumFactor} to ${maximumFactor}, or 0,`, name, ratio);
+			throw invalidValue(
+				name,
+				`a ratio of width to height from ${1 / maximumFactor} to ${maximumFactor}, or 0,`,
+				ratio,
+			);
 		}
-		pipeline.cropRatio = { ratio: value, enlarge: enlarge !== '' && boolean(name, enlarge) };
+		pipeline.cropRatio = { ratio: value, enlarge: enlarge !== '' && argument.boolean(name, enlarge) };
 	},
 };
 
-const trim: Option = {
-	names: ['trim', 't'],
-	most: 4,
-	read([threshold = '', colour = '', horizontal = '', vertical = ''], pipeline, _draft, name) {
-		const [across, down] = [horizontal, vertical].map((equal) => equal !== '' && boolean(name, equal));
-		if (threshold === '') {
-			delete pipeline.trim;
-			return;
-		}
-		pipeline.trim = {
-			threshold: number(name, threshold, 0, 255),
-			...(colour !== '' && { colour: hexColour(name, colour) }),
-			...((across || down) && { equal: across && down ? 'both' : across ? 'horizontal' : 'vertical' }),
-		};
-	},
-};
+export const trim = stepOption(['trim', 't'], 4, ([text = '', colour = '', across = '', down = ''], name) => {
+	const [isAcross, isDown] = [across, down].map((equal) => equal !== '' && argument.boolean(name, equal));
+	if (text === '') return undefined;
+	const threshold = argument.number(name, text, 0, 255);
+	const background = colour === '' ? undefined : colourArgument(name, colour);
+	const equal = isAcross && isDown ? 'both' : isAcross ? 'horizontal' : isDown ? 'vertical' : undefined;
+	return (steps) => {
+		// Magenta stands for transparent pixels, which are trimmed without a colour.
+		const isNamed = background !== undefined && !(background === '#ff00ff' && steps.alpha);
+		steps.add('trim', { threshold, ...(isNamed && { background }), ...(equal && { equal }) });
+	};
+});
 
-const padding: Option = {
+const padding: ImgproxyOption = {
 	names: ['padding', 'pd'],
 	most: 4,
 	read(args, pipeline, _draft, name) {
@@ -138,34 +152,34 @@ const padding: Option = {
 			const text = args[index] ?? '';
 			return text === '' ? fallback : side(name, text);
 		};
-		if (args.every((text) => text === '')) throw unexpected('pixels of one side at least', name, args.join(':'));
+		if (args.every((text) => text === '')) throw invalidValue(name, 'pixels of one side at least', args.join(':'));
 		const top = at(0, 0);
 		const right = at(1, top);
 		pipeline.padding = { top, right, bottom: at(2, top), left: at(3, right) };
 	},
 };
 
-const flip: Option = {
+const flip: ImgproxyOption = {
 	names: ['flip', 'fl'],
 	most: 2,
 	read(args, pipeline, _draft, name) {
-		given(args, 0, (text) => {
-			pipeline.flipX = boolean(name, text);
+		ifPresent(args, 0, (text) => {
+			pipeline.flipX = argument.boolean(name, text);
 		});
-		given(args, 1, (text) => {
-			pipeline.flipY = boolean(name, text);
+		ifPresent(args, 1, (text) => {
+			pipeline.flipY = argument.boolean(name, text);
 		});
 	},
 };
 
-export const geometryOptions: readonly Option[] = [
+export const geometryOptions: readonly ImgproxyOption[] = [
 	resize,
 	size,
 	single(['resizing_type', 'rt'], (text, pipeline, _draft, name) => {
-		pipeline.resizingType = oneOf(name, text, resizingTypes);
+		pipeline.resizingType = argument.choice(name, text, resizingTypes);
 	}),
 	single(['resizing_algorithm', 'ra'], (text, pipeline, _draft, name) => {
-		pipeline.algorithm = oneOf(name, text, algorithms);
+		pipeline.algorithm = argument.choice(name, text, algorithms);
 	}),
 	single(['width', 'w'], (text, pipeline, _draft, name) => {
 		pipeline.width = side(name, text);
@@ -181,10 +195,10 @@ export const geometryOptions: readonly Option[] = [
 	}),
 	zoom,
 	single(['dpr'], (text, pipeline, _draft, name) => {
-		pipeline.dpr = positive(name, text, maximumFactor);
+		pipeline.dpr = argument.positive(name, text, maximumFactor);
 	}),
-	single(['enlarge', 'el'], (text, pipeline, _draft, name) => {
-		pipeline.enlarge = boolean(name, text);
+	toggle(['enlarge', 'el'], (isOn, pipeline) => {
+		pipeline.enlarge = isOn;
 	}),
 	extend,
 	extendRatio,
@@ -193,12 +207,12 @@ export const geometryOptions: readonly Option[] = [
 	cropRatio,
 	trim,
 	padding,
-	single(['auto_rotate', 'ar'], (text, _pipeline, { output }, name) => {
-		output.isUpright = boolean(name, text);
+	toggle(['auto_rotate', 'ar'], (isOn, _pipeline, { output }) => {
+		output.isUpright = isOn;
 	}),
 	single(['rotate', 'rot'], (text, pipeline, _draft, name) => {
-		const angle = integer(name, text, -36_000, 36_000);
-		if (angle % 90 !== 0) throw unexpected('a multiple of 90', name, text);
+		const angle = argument.integer(name, text, -36_000, 36_000);
+		if (angle % 90 !== 0) throw invalidValue(name, 'a multiple of 90', text);
 		pipeline.rotate = ((angle % 360) + 360) % 360;
 	}),
 	flip,

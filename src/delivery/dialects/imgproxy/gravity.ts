@@ -1,10 +1,9 @@
 import { type Offset, roundToEven } from '../../../operations/geometry.ts';
 import type { Size } from '../../../operations/operation.ts';
-import type { Place } from '../../../operations/options.ts';
-import { number, oneOf } from './arguments.ts';
-import { unexpected, unsupported } from './refusals.ts';
+import { maximumSide, type Place } from '../../../operations/options.ts';
+import { percent } from '../shared/step-list.ts';
 
-/** Sides and corners as imgproxy names them, and as we do. */
+/** Sides and corners as imgproxy names them, and as operations do. */
 export const places = {
 	ce: 'centre',
 	no: 'top',
@@ -19,44 +18,36 @@ export const places = {
 export type PlaceName = keyof typeof places;
 export const placeNames = Object.keys(places) as readonly PlaceName[];
 
-/** What is kept of a picture that is cut, or where it stands in one that grows. */
-export type Gravity =
-	/** At a side, moved from there: pixels where 1 or more, shares of the picture where less. */
+/** Which part of a cropped picture is kept, or where a picture stands in an extended one. */
+export type ImgproxyGravity =
+	/** At a side, with an offset: pixels from 1 upwards, a share of the picture below 1. */
 	| { readonly type: 'place'; readonly place: Place; readonly x: number; readonly y: number }
-	/** Around a point, which is given in shares. */
+	/** Around a point, in shares of the sides. */
 	| { readonly type: 'point'; readonly x: number; readonly y: number }
-	/** What draws the eye. */
+	/** The most striking part. */
 	| { readonly type: 'smart' };
 
-export const centre = { type: 'place', place: 'centre', x: 0, y: 0 } as const satisfies Gravity;
+export const centre = { type: 'place', place: 'centre', x: 0, y: 0 } as const satisfies ImgproxyGravity;
 
-/** Furthest that something is moved, pixels. */
+/** Largest offset, pixels. */
 export const maximumOffset = 65_535;
 
-/** @param args type, x, y */
-export function readGravity(option: string, args: readonly string[], isSmartAllowed = true): Gravity {
-	const [type = '', x = '', y = ''] = args;
-	if (type === 'obj' || type === 'objw') throw unsupported(`${option}:${type}`, 'Objects are not looked for.');
-	const names = [...placeNames, 'fp', ...(isSmartAllowed ? (['sm'] as const) : [])] as const;
-	const name = oneOf(option, type, names);
-	if (args.length > (name === 'sm' ? 1 : 3)) throw unexpected('fewer arguments', option, args.join(':'));
-	if (name === 'sm') return { type: 'smart' };
-	if (name === 'fp') return { type: 'point', x: number(option, x, 0, 1), y: number(option, y, 0, 1) };
-	const offset = (text: string) => (text === '' ? 0 : number(option, text, -maximumOffset, maximumOffset));
-	return { type: 'place', place: places[name], x: offset(x), y: offset(y) };
-}
-
-/** Does it say no more than a side or corner? */
-export function isPlain(gravity: Gravity): gravity is Extract<Gravity, { type: 'place' }> {
+/** Whether a gravity is a side or corner without an offset. */
+export function isPlain(gravity: ImgproxyGravity): gravity is Extract<ImgproxyGravity, { type: 'place' }> {
 	return gravity.type === 'place' && gravity.x === 0 && gravity.y === 0;
 }
 
 /**
- * Where a size stands in a larger one, never outside of it.
+ * Where a size stands in a larger one, never outside.
  *
- * @param dpr by which pixels are multiplied
+ * @param dpr multiplies pixels
  */
-export function standsAt(outer: Size, inner: Size, gravity: Exclude<Gravity, { type: 'smart' }>, dpr: number): Offset {
+export function standsAt(
+	outer: Size,
+	inner: Size,
+	gravity: Exclude<ImgproxyGravity, { type: 'smart' }>,
+	dpr: number,
+): Offset {
 	const within = (at: number, most: number) => Math.max(0, Math.min(at, most));
 	const room = { left: outer.width - inner.width, top: outer.height - inner.height };
 	if (gravity.type === 'point') {
@@ -77,7 +68,38 @@ export function standsAt(outer: Size, inner: Size, gravity: Exclude<Gravity, { t
 	};
 }
 
-/** Pixels of an offset: it is a share of the side where it is less than 1. */
+/** Pixels of an offset, which is a share of the side if it is less than 1. */
 export function offsetPixels(offset: number, side: number, dpr: number): number {
 	return roundToEven(Math.abs(offset) >= 1 ? offset * dpr : offset * side) + 0;
+}
+
+/** A share of a length, never so small that nothing is left. */
+export function share(of: number): string {
+	return percent(Math.max(of, 1e-4));
+}
+
+/**
+ * A gravity as `crop`, `resize` and `extend` take it, which know the size.
+ *
+ * @param dpr multiplies pixels
+ */
+export function placement(gravity: ImgproxyGravity, dpr: number): Readonly<Record<string, unknown>> {
+	if (gravity.type === 'smart') return { position: 'attention' };
+	if (gravity.type === 'point') return { focus: { x: gravity.x, y: gravity.y } };
+	const { place, x, y } = gravity;
+	return {
+		...(place !== 'centre' && { position: place }),
+		...(x !== 0 && { x: offset(x, dpr) }),
+		...(y !== 0 && { y: offset(y, dpr) }),
+	};
+}
+
+/** An offset as operations take it: pixels, or a share if it is less than 1. */
+export function offset(by: number, dpr: number): number | string {
+	return Math.abs(by) >= 1 ? limitedOffset(offsetPixels(by, 0, dpr)) : percent(by);
+}
+
+/** Limits an offset to what operations take. */
+export function limitedOffset(pixels: number): number {
+	return Math.max(-maximumSide, Math.min(pixels, maximumSide));
 }

@@ -1,43 +1,87 @@
-import type { Draft, Pipeline } from './pipeline.ts';
-import { unexpected, unsupported } from './refusals.ts';
+import { ArgumentReader } from '../shared/arguments.ts';
+import { colourOfDigits, type HexColour } from '../shared/colours.ts';
+import { invalidValue, unsupportedOption } from '../shared/refusals.ts';
+import type { AddSteps } from '../shared/step-list.ts';
+import type { Draft, Pipeline, PipelineState } from './pipeline.ts';
 
-/** One option of an address: a line of the table. */
-export interface Option {
-	/** As imgproxy spells it, the long name first. */
+/** One option of a URL: a row of a table. */
+export interface ImgproxyOption {
+	/** As imgproxy spells them, the long name first. */
 	readonly names: readonly [string, ...string[]];
-	/** Most arguments; any number when absent. */
+	/** Most arguments; any number if absent. */
 	readonly most?: number;
-	/** It changes the pipeline that it stands in, or what there is one of in an address. */
+	/** Changes the pipeline that the option stands in, or the draft as a whole. */
 	read(args: readonly string[], pipeline: Pipeline, draft: Draft, name: string): void;
 }
 
-/** An option that only reads its first argument. */
+/** An option with a single argument. */
 export function single(
-	names: Option['names'],
+	names: ImgproxyOption['names'],
 	read: (text: string, pipeline: Pipeline, draft: Draft, name: string) => void,
-): Option {
+): ImgproxyOption {
 	return { names, most: 1, read: ([text = ''], pipeline, draft, name) => read(text, pipeline, draft, name) };
 }
 
-/** An option that imgproxy has and we don't. @param neutral arguments that ask for nothing */
-export function missing(names: Option['names'], why: string, neutral: readonly string[] = []): Option {
+/** An option with a switch. */
+export function toggle(
+	names: ImgproxyOption['names'],
+	set: (isOn: boolean, pipeline: Pipeline, draft: Draft) => void,
+): ImgproxyOption {
+	return single(names, (text, pipeline, draft, name) => set(argument.boolean(name, text), pipeline, draft));
+}
+
+/**
+ * An option that makes a step. `processingOrder` takes the step where the row stands in its table.
+ *
+ * @param make reads the arguments; undefined if they ask for nothing
+ */
+export function stepOption(
+	names: ImgproxyOption['names'],
+	most: number,
+	make: (args: readonly string[], name: string) => AddSteps<PipelineState> | undefined,
+): ImgproxyOption {
+	const [key] = names;
 	return {
 		names,
-		read(args, _pipeline, _draft, name) {
-			if (!neutral.includes(args.join(':'))) throw unsupported(name, why);
+		most,
+		read(args, { made }, _draft, name) {
+			const steps = make(args, name);
+			if (steps) made.set(key, steps);
+			else made.delete(key);
 		},
 	};
 }
 
-/** Calls back for an argument that is there and not empty. */
-export function given(args: readonly string[], index: number, read: (text: string) => void): void {
+/** An option that imgproxy has and picpipe does not. @param neutral arguments that ask for nothing */
+export function missing(names: ImgproxyOption['names'], why: string, neutral: readonly string[] = []): ImgproxyOption {
+	return {
+		names,
+		read(args, _pipeline, _draft, name) {
+			if (!neutral.includes(args.join(':'))) throw unsupportedOption(name, why);
+		},
+	};
+}
+
+/** Calls back for an argument that is present and not empty. */
+export function ifPresent(args: readonly string[], index: number, read: (text: string) => void): void {
 	const text = args[index];
 	if (text !== undefined && text !== '') read(text);
 }
 
-/** @throws PicpipeError where there are too many arguments */
-export function checkCount(option: Option, name: string, args: readonly string[]): void {
-	if (option.most !== undefined && args.length > option.most) {
-		throw unexpected(`at most ${option.most} ${option.most === 1 ? 'argument' : 'arguments'}`, name, args.join(':'));
-	}
+/** Reads the arguments of options, as imgproxy writes them. */
+export const argument = new ArgumentReader({
+	integer: /^[+-]?\d{1,15}$/,
+	number: /^(?=.{1,24}$)[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d{1,3})?$/i,
+	booleans: new Map([
+		...['1', 't', 'T', 'true', 'TRUE', 'True'].map((text) => [text, true] as const),
+		...['0', 'f', 'F', 'false', 'FALSE', 'False'].map((text) => [text, false] as const),
+	]),
+	expectedBoolean: '1, t or true, or else 0, f or false,',
+});
+
+/** A colour of three or six hexadecimal digits. */
+export function colourArgument(name: string, text: string): HexColour {
+	const colour = text.length === 3 || text.length === 6 ? colourOfDigits(text) : undefined;
+	if (!colour) throw invalidValue(name, 'a colour of three or six hexadecimal digits', text);
+	return colour;
 }

@@ -1,12 +1,14 @@
+import type { Size } from '../../../operations/operation.ts';
 import type { RenderFormat } from '../image-request.ts';
-import { centre, type Gravity } from './gravity.ts';
+import type { AddSteps } from '../shared/step-list.ts';
+import { centre, type ImgproxyGravity } from './gravity.ts';
 
-/** What an address says, in imgproxy's terms: one or more pipelines, and what becomes of the result. */
+/** What a URL asks for, in imgproxy's terms: one or more pipelines, and how the result is written and sent. */
 
 export const resizingTypes = ['fit', 'fill', 'fill-down', 'force', 'auto'] as const;
 export type ResizingType = (typeof resizingTypes)[number];
 
-/** Kernels that imgproxy knows; all are kernels of ours. */
+/** Kernels of imgproxy; `resize` has them all. */
 export const algorithms = ['nearest', 'linear', 'cubic', 'lanczos2', 'lanczos3'] as const;
 
 export interface Sides {
@@ -16,26 +18,45 @@ export interface Sides {
 	left: number;
 }
 
-export interface Growth {
+export interface Extension {
 	isOn: boolean;
-	gravity: Gravity;
+	gravity: ImgproxyGravity;
 }
 
-export interface Watermark {
-	opacity: number;
-	/** A name of a place, or `re`: all over. */
-	position: string;
-	x: number;
-	y: number;
-	/** Absent or 0: the size that it has. */
-	scale: number;
+/** Sizes that a pipeline leads to; 0 stands for no such size. */
+export interface PipelineSizes {
+	/** The whole picture, before it is cropped. */
+	readonly scaled: Size;
+	/** The requested size, as large as it may become. */
+	readonly target: Size;
+	/** Most of the scaled picture that is kept. */
+	readonly kept: Size;
+	/** The requested shape around the kept part. */
+	readonly framed: Size;
+	/** Multiplies paddings and offsets. */
+	readonly dpr: number;
+	/** Scaled down; undefined if only the decoded picture tells. */
+	readonly isDown?: boolean;
+	/** The sides in pixels of a page, if only the decoded picture tells how much of the density it takes. */
+	readonly page?: Size;
+}
+
+/** What the steps of one pipeline know of each other. */
+export interface PipelineState {
+	readonly pipeline: Pipeline;
+	/** The picture has no pixels yet: it is drawn at the size that is needed. */
+	readonly isVector: boolean;
+	/** Set by the resizing. */
+	sizes: PipelineSizes;
+	/** Whether the picture could be transparent before it was extended. */
+	wasTransparent: boolean;
 }
 
 /** Options of one pass over the picture. */
 export interface Pipeline {
 	resizingType: ResizingType;
 	algorithm: (typeof algorithms)[number];
-	/** 0 follows from the other one. */
+	/** 0 follows from the other side. */
 	width: number;
 	height: number;
 	minWidth: number;
@@ -44,13 +65,12 @@ export interface Pipeline {
 	zoomY: number;
 	dpr: number;
 	enlarge: boolean;
-	extend: Growth;
-	extendRatio: Growth;
-	gravity: Gravity;
-	/** Pixels where 1 or more, shares of the picture where less, 0 is all. */
-	crop: { width: number; height: number; gravity?: Gravity };
+	extend: Extension;
+	extendRatio: Extension;
+	gravity: ImgproxyGravity;
+	/** Pixels from 1 upwards, a share of the picture below 1, the whole side if 0. */
+	crop: { width: number; height: number; gravity?: ImgproxyGravity };
 	cropRatio: { ratio: number; enlarge: boolean };
-	trim?: { threshold: number; colour?: string; equal?: 'horizontal' | 'vertical' | 'both' };
 	rotate: number;
 	flipX: boolean;
 	flipY: boolean;
@@ -60,18 +80,9 @@ export interface Pipeline {
 	brightness: number;
 	contrast: number;
 	saturation: number;
-	/** Colour of the shades. */
-	monochrome?: { colour: string; intensity: number };
-	duotone?: { dark: string; light: string; intensity: number };
-	blur: number;
-	sharpen: number;
-	/** Absent for none. `auto` is where the picture is scaled down and not sharpened otherwise. */
-	unsharp?: { readonly mode: 'auto' | 'always'; readonly amount: number };
-	pixelate: number;
-	colorize?: { opacity: number; colour: string; keepAlpha: boolean };
-	gradient?: { opacity: number; colour: string; towards?: string; angle?: number; start: number; stop: number };
-	watermark?: Watermark;
 	watermarkPicture: string;
+	/** Steps of options that make their own, by the long name of the option. */
+	readonly made: Map<string, AddSteps<PipelineState>>;
 }
 
 /** The watermark of the installation, a file in `PICPIPE_ASSETS`. */
@@ -102,16 +113,14 @@ export function newPipeline(): Pipeline {
 		brightness: 0,
 		contrast: 1,
 		saturation: 1,
-		blur: 0,
-		sharpen: 0,
-		pixelate: 0,
 		watermarkPicture: defaultWatermark,
+		made: new Map(),
 	};
 }
 
-export type Format = RenderFormat | 'auto' | 'source';
+export type RequestedFormat = RenderFormat | 'auto' | 'source';
 
-/** What a quality is looked for, and between which; absent where the address does not say. */
+/** The target of a quality search and its bounds; a bound is absent if the URL does not name it. */
 export interface Autoquality {
 	readonly goal: { readonly maxBytes: number } | { readonly ssim: number };
 	readonly min?: number;
@@ -119,8 +128,8 @@ export interface Autoquality {
 }
 
 /** How the result is written. */
-export interface Output {
-	format: Format;
+export interface OutputOptions {
+	format: RequestedFormat;
 	/** 0 is the default. */
 	quality: number;
 	formatQuality: Map<string, number>;
@@ -137,14 +146,14 @@ export interface Output {
 	/** Counted from 0. */
 	page: number;
 	isStill: boolean;
-	/** As its EXIF says, which is what sizes and steps are about. */
+	/** Whether the EXIF orientation is applied before sizes and steps. */
 	isUpright: boolean;
-	/** Formats, as facts name them, that stay as they are. */
+	/** Formats, as facts name them, that are not processed. */
 	skipped: Set<string>;
 }
 
-/** What becomes of the answer; nothing of it changes the picture. */
-export interface Handling {
+/** Options of the response; none of them changes the picture. */
+interface ResponseOptions {
 	raw: boolean;
 	expiresAt: number;
 	filename: string;
@@ -152,11 +161,11 @@ export interface Handling {
 	variant?: { name: string; format?: string };
 }
 
-/** All of an address but the source. */
+/** Everything in a URL except the source. */
 export interface Draft {
 	readonly pipelines: Pipeline[];
-	readonly output: Output;
-	readonly handling: Handling;
+	readonly output: OutputOptions;
+	readonly response: ResponseOptions;
 }
 
 export function newDraft(): Draft {
@@ -179,6 +188,6 @@ export function newDraft(): Draft {
 			isUpright: true,
 			skipped: new Set(),
 		},
-		handling: { raw: false, expiresAt: 0, filename: '', isAttachment: false },
+		response: { raw: false, expiresAt: 0, filename: '', isAttachment: false },
 	};
 }

@@ -1,44 +1,54 @@
 import { storedSize } from '../../../pipeline/pixels/orientation.ts';
 import type { RenderPlan, SourceFacts } from '../image-request.ts';
+import { unsupportedOption } from '../shared/refusals.ts';
+import { type AddSteps, StepList } from '../shared/step-list.ts';
 import { encodeOptions } from './encode.ts';
-import { grow } from './growth.ts';
-import { cover, filter, flatten, mark } from './looks.ts';
-import type { Draft, Format, Output, Pipeline } from './pipeline.ts';
-import { invalid, unsupported } from './refusals.ts';
-import { cropSized, resizeSized } from './sized.ts';
-import { turn } from './turns.ts';
-import { cropUnsized, resizeUnsized } from './unsized.ts';
-import type { Work } from './work.ts';
+import { extend } from './extend.ts';
+import { filterOptions } from './filter-options.ts';
+import { trim } from './geometry-options.ts';
+import type { ImgproxyOption } from './option.ts';
+import { flattenOntoBackground, overlayOptions } from './overlay-options.ts';
+import type { Draft, OutputOptions, Pipeline, PipelineSizes, PipelineState, RequestedFormat } from './pipeline.ts';
+import { cropSized, resizeSized } from './resize.ts';
+import { cropUnsized, resizeUnsized } from './resize-relative.ts';
 
-/** More steps than pipelines that anybody needs have. */
-const maximumSteps = 20;
+/** The order in which each pipeline works, which is that of imgproxy. Rows of options add the steps that they have made. */
+export const processingOrder: readonly AddSteps<PipelineState>[] = [
+	rowSteps(trim),
+	rotateAndFlip,
+	resize,
+	...filterOptions.map(rowSteps),
+	extend,
+	flattenOntoBackground,
+	...overlayOptions.map(rowSteps),
+];
 
 /** Formats that are never animated here. */
-const stillFormats: ReadonlySet<Format> = new Set(['jpeg', 'png', 'avif', 'tiff']);
+const stillFormats: ReadonlySet<RequestedFormat> = new Set(['jpeg', 'png', 'avif', 'tiff']);
 
-/** What is to be done to a picture. @throws PicpipeError `invalid-delivery-url`, `option-unsupported` */
+const noSize = { width: 0, height: 0 };
+const noSizes: PipelineSizes = { scaled: noSize, target: noSize, kept: noSize, framed: noSize, dpr: 1 };
+
+/** The plan of a render. @throws PicpipeError `invalid-delivery-url`, `option-unsupported` */
 export function planRender({ pipelines, output }: Draft, source: SourceFacts): RenderPlan {
 	if (isSkipped(output, source)) return { steps: [], format: 'source', isUnneeded: true };
 	const page = pageOf(output, source);
-	// Pages of a TIFF may have sizes of their own, and lie in ways of their own.
+	// Pages of a TIFF may have sizes and orientations of their own.
 	const isFurther = page > 1 && source.format === 'tiff';
 	const { orientation = 1 } = source;
 	const isAsStored = !output.isUpright && (isFurther || orientation !== 1);
 	const { width, height } = isAsStored ? storedSize(source, orientation) : source;
-	const work: Work = {
-		steps: [],
-		size: isFurther ? undefined : { width, height },
-		isTranslucent: source.alpha,
-		isDrawn: source.format === 'svg',
-	};
-	for (const pipeline of pipelines) run(pipeline, work);
-	if (work.steps.length > maximumSteps) {
-		throw invalid(`Expected options that lead to at most ${maximumSteps} steps but they lead to ${work.steps.length}.`);
+	const steps = new StepList({ size: isFurther ? undefined : { width, height }, alpha: source.alpha });
+	for (const [index, pipeline] of pipelines.entries()) {
+		// The first pipeline draws a vector image, which has pixels from then on.
+		const isVector = index === 0 && source.format === 'svg';
+		const state: PipelineState = { pipeline, isVector, sizes: noSizes, wasTransparent: false };
+		for (const addSteps of processingOrder) addSteps(steps, state);
 	}
 	return {
 		...(page > 1 && { page }),
 		...(isAsStored && { orient: false }),
-		steps: work.steps,
+		steps: steps.steps,
 		format: output.format,
 		encode: (format) => encodeOptions(output, format),
 		...metadataOf(output),
@@ -46,52 +56,52 @@ export function planRender({ pipelines, output }: Draft, source: SourceFacts): R
 	};
 }
 
-/** The order of imgproxy's own steps. */
-function run(pipeline: Pipeline, work: Work): void {
-	trim(work, pipeline);
-	turn(work, pipeline);
-	const sizes = resize(work, pipeline);
-	// What was drawn has pixels from here on.
-	work.isDrawn = false;
-	filter(work, pipeline, sizes);
-	const { isTranslucent } = work;
-	grow(work, pipeline, sizes);
-	if (isTranslucent) flatten(work, pipeline);
-	cover(work, pipeline);
-	mark(work, pipeline, sizes.dpr);
+/** The steps that an option has made. */
+function rowSteps({ names: [key] }: ImgproxyOption): AddSteps<PipelineState> {
+	return (steps, state) => state.pipeline.made.get(key)?.(steps, state);
 }
 
-function trim(work: Work, { trim }: Pipeline): void {
-	if (!trim) return;
-	const { threshold, colour, equal } = trim;
-	// Magenta stands for what is transparent, which is cut off without being named.
-	const isNamed = colour !== undefined && !(colour === '#ff00ff' && work.isTranslucent);
-	work.steps.push({ trim: { threshold, ...(isNamed && { background: colour }), ...(equal && { equal }) } });
-	work.size = undefined;
+/** In as few steps as possible. */
+function rotateAndFlip(steps: StepList, { pipeline: { rotate, flipX, flipY } }: PipelineState): void {
+	// Flipping both ways is a rotation by 180 degrees, so that eight results remain.
+	const angle = (rotate + (flipY ? 180 : 0)) % 360;
+	const isMirrored = flipX !== flipY;
+	if (angle === 180 && isMirrored) {
+		steps.add('flip');
+		return;
+	}
+	if (angle !== 0) steps.add('rotate', { angle });
+	if (isMirrored) steps.add('flop');
 }
 
-function resize(work: Work, pipeline: Pipeline) {
-	if (work.size) return resizeSized(work, cropSized(work, work.size, pipeline), pipeline);
-	cropUnsized(work, pipeline);
-	return resizeUnsized(work, pipeline);
+/** Crops, scales, and crops what exceeds the size. */
+function resize(steps: StepList, state: PipelineState): void {
+	state.sizes = sizesAfterResize(steps, state.pipeline, state.isVector);
+	state.wasTransparent = steps.alpha;
 }
 
-function isSkipped({ skipped, format }: Output, source: SourceFacts): boolean {
+function sizesAfterResize(steps: StepList, pipeline: Pipeline, isVector: boolean): PipelineSizes {
+	if (steps.size) return resizeSized(steps, cropSized(steps, steps.size, pipeline), pipeline, isVector);
+	cropUnsized(steps, pipeline);
+	return resizeUnsized(steps, pipeline, isVector);
+}
+
+function isSkipped({ skipped, format }: OutputOptions, source: SourceFacts): boolean {
 	return skipped.has(source.format) && (format === 'source' || format === source.format);
 }
 
-/** Counted from 1. What stays an animation has all of its frames, and after the last page there is the last one again. */
-function pageOf(output: Output, source: SourceFacts): number {
+/** Counted from 1. An animation keeps all of its frames; beyond the last page is the last page. */
+function pageOf(output: OutputOptions, source: SourceFacts): number {
 	const page = Math.min(output.page, source.frames - 1) + 1;
 	if (page === 1) return 1;
 	const isAnimation = source.format === 'gif' || source.format === 'webp';
 	if (!isAnimation && source.format !== 'tiff') {
-		throw unsupported('page', 'Only pages of a TIFF and frames of an animation can be chosen.');
+		throw unsupportedOption('page', 'Only pages of a TIFF and frames of an animation can be chosen.');
 	}
 	return isAnimation && !output.isStill && !stillFormats.has(output.format) ? 1 : page;
 }
 
-function metadataOf({ stripMetadata, keepCopyright }: Output): Pick<RenderPlan, 'metadata'> {
+function metadataOf({ stripMetadata, keepCopyright }: OutputOptions): Pick<RenderPlan, 'metadata'> {
 	if (!stripMetadata) return { metadata: 'keep' };
 	return keepCopyright ? { metadata: 'copyright' } : {};
 }

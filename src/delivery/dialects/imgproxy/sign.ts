@@ -1,13 +1,13 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 
-/** A key and a salt: secrets that those who make addresses share with us. */
+/** A key and a salt: secrets shared with whoever makes URLs. */
 export interface KeyPair {
 	readonly key: Buffer;
 	readonly salt: Buffer;
 }
 
 /**
- * Signature of an address: HMAC-SHA256 of salt and path, URL-safe base64 without padding.
+ * Signature of a URL: HMAC-SHA256 of salt and path, URL-safe base64 without padding.
  *
  * @param path all that follows the signature, its first slash too, as it stands in the URL
  * @see https://docs.imgproxy.net/usage/signing_url

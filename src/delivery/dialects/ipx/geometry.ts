@@ -1,13 +1,11 @@
 import type { Size } from '../../../operations/operation.ts';
-import { maximumSide } from '../../../operations/options.ts';
-import type { Colour } from './colours.ts';
-import { refused } from './given.ts';
-import type { Area, Resize, Settings } from './settings.ts';
-import { isSized } from './settings.ts';
-import { type Steps, tooLarge } from './steps.ts';
+import type { HexColour } from '../shared/colours.ts';
+import { invalidValue } from '../shared/refusals.ts';
+import { checkSides, isSameSize, type StepList } from '../shared/step-list.ts';
+import { type Area, type IpxResize, isSized, type Settings } from './settings.ts';
 
 /** What is done before the scaling: turned first if so, then trimmed, then cut. */
-export function cutSteps(settings: Settings, steps: Steps): void {
+export function cutSteps(settings: Settings, steps: StepList): void {
 	const { turnsFirst, trim, cutFirst } = settings;
 	if (turnsFirst) {
 		mirror(settings, steps);
@@ -18,7 +16,7 @@ export function cutSteps(settings: Settings, steps: Steps): void {
 }
 
 /** The scaling with what it cuts off or adds, and all that comes after it and changes the size. */
-export function scaleSteps(settings: Settings, steps: Steps): void {
+export function scaleSteps(settings: Settings, steps: StepList): void {
 	const { turnsFirst, angle = 0, resize, cutLast, extend, background } = settings;
 	if (!turnsFirst) mirror(settings, steps);
 	const isTurned = !turnsFirst && angle !== 0;
@@ -42,22 +40,22 @@ export function scaleSteps(settings: Settings, steps: Steps): void {
 	}
 }
 
-function mirror({ flip, flop }: Settings, steps: Steps): void {
+function mirror({ flip, flop }: Settings, steps: StepList): void {
 	if (flip) steps.add('flip');
 	if (flop) steps.add('flop');
 }
 
-function turn({ angle = 0, background }: Settings, steps: Steps): void {
+function turn({ angle = 0, background }: Settings, steps: StepList): void {
 	steps.add('rotate', { angle, ...(angle % 90 !== 0 && background && { background }) });
 }
 
 /** @throws PicpipeError when it reaches out of the picture, where ipx fails */
-function cut({ left, top, width, height }: Area, steps: Steps): void {
+function cut({ left, top, width, height }: Area, steps: StepList): void {
 	const { size } = steps;
 	if (size) {
 		if (left + width > size.width || top + height > size.height) {
 			const within = `an area within the ${size.width}×${size.height} pixels of the picture`;
-			throw refused('extract', within, [left, top, width, height].join('_'));
+			throw invalidValue('extract', within, [left, top, width, height].join('_'));
 		}
 		if (width === size.width && height === size.height) return;
 	}
@@ -65,7 +63,7 @@ function cut({ left, top, width, height }: Area, steps: Steps): void {
 }
 
 /** As `resize` takes it, which has sharp's words; what means nothing is left out. */
-function written(resize: Resize, background?: Colour): Readonly<Record<string, unknown>> {
+function written(resize: IpxResize, background?: HexColour): Readonly<Record<string, unknown>> {
 	const { width, height, fit = 'cover', position = 'centre', kernel, withoutEnlargement } = resize;
 	const isPlaced = fit === 'cover' ? width !== undefined && height !== undefined : fit === 'contain';
 	return {
@@ -84,7 +82,7 @@ function placeFor(fit: string, position: string): string {
 	return fit === 'contain' && (position === 'attention' || position === 'entropy') ? 'centre' : position;
 }
 
-function scale(resize: Resize, steps: Steps, background?: Colour): void {
+function scale(resize: IpxResize, steps: StepList, background?: HexColour): void {
 	const { size } = steps;
 	const { withoutEnlargement, ...free } = written(resize, background);
 	const held = { ...free, ...(withoutEnlargement === true && { withoutEnlargement }) };
@@ -92,40 +90,39 @@ function scale(resize: Resize, steps: Steps, background?: Colour): void {
 		steps.add('resize', held);
 		return;
 	}
-	const made = steps.predict('resize', held, size).output;
-	if (isSame(made, size)) return;
+	const made = steps.predict(size, 'resize', held);
+	if (isSameSize(made, size)) return;
 	// Where nothing is to be enlarged anyway, it is not said.
-	steps.add('resize', isSame(made, steps.predict('resize', free, size).output) ? free : held);
+	steps.add('resize', isSameSize(made, steps.predict(size, 'resize', free)) ? free : held);
 }
 
 interface Turned {
 	readonly size: Size;
 	readonly angle: number;
-	readonly background: Colour | undefined;
+	readonly background: HexColour | undefined;
 }
 
 /**
  * A quarter turn after the scaling comes before sharp cuts off or adds: so a width and a height are that of the picture as it lay for
  * the scaling, and that of the picture as it stands for the frame. What is turned first can be scaled to the same pixels.
  */
-function scaleThenTurn(resize: Resize, steps: Steps, { size, angle, background }: Turned): void {
+function scaleThenTurn(resize: IpxResize, steps: StepList, { size, angle, background }: Turned): void {
 	const { width, height, fit = 'cover', position = 'centre', kernel, withoutEnlargement } = resize;
 	const isWhole = fit === 'fill' ? fit : fit === 'cover' || fit === 'outside' ? 'outside' : 'inside';
-	const lying = steps.predict(
-		'resize',
-		{ ...written({ width, height, withoutEnlargement: withoutEnlargement === true }), fit: isWhole },
-		size,
-	);
-	const made = { width: lying.output.height, height: lying.output.width };
+	const lying = steps.predict(size, 'resize', {
+		...written({ width, height, withoutEnlargement: withoutEnlargement === true }),
+		fit: isWhole,
+	});
+	const made = { width: lying.height, height: lying.width };
 	steps.add('rotate', { angle });
-	const isScaled = !isSame(lying.output, size);
+	const isScaled = !isSameSize(lying, size);
 	// The exact size has to be said, so it can't be larger than what may be said.
-	if (isScaled && Math.max(made.width, made.height) > maximumSide) throw tooLarge('resize', made);
+	if (isScaled) checkSides(made, 'resize');
 	if (isScaled) steps.add('resize', { ...made, fit: 'fill', ...(kernel && kernel !== 'lanczos3' && { kernel }) });
 	const frame = { width: width ?? made.width, height: height ?? made.height };
 	if (fit === 'cover') {
 		const kept = { width: Math.min(frame.width, made.width), height: Math.min(frame.height, made.height) };
-		if (!isSame(kept, made)) steps.add('crop', { ...kept, ...(position !== 'centre' && { position }) });
+		if (!isSameSize(kept, made)) steps.add('crop', { ...kept, ...(position !== 'centre' && { position }) });
 	}
 	if (fit === 'contain' && (frame.width > made.width || frame.height > made.height)) {
 		const place = placeFor(fit, position);
@@ -135,8 +132,4 @@ function scaleThenTurn(resize: Resize, steps: Steps, { size, angle, background }
 			...(background && { background }),
 		});
 	}
-}
-
-function isSame(one: Size, other: Size): boolean {
-	return one.width === other.width && one.height === other.height;
 }

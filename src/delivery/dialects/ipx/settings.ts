@@ -1,9 +1,10 @@
 import type { Kernel, Size } from '../../../operations/operation.ts';
 import type { Place } from '../../../operations/options.ts';
-import type { Colour } from './colours.ts';
+import type { HexColour } from '../shared/colours.ts';
+import type { AddSteps } from '../shared/step-list.ts';
 
 export const fits = ['contain', 'cover', 'fill', 'inside', 'outside'] as const;
-export type Fit = (typeof fits)[number];
+type Fit = (typeof fits)[number];
 export type Position = Place | 'attention' | 'entropy';
 
 /** A part of a picture, pixels. */
@@ -13,55 +14,45 @@ export interface Area extends Size {
 }
 
 /**
- * What modifiers have come to, all of them together. ipx calls sharp once for each, and sharp keeps what was said last and does all of
- * it in an order of its own; so what a modifier means may depend on the others, and this holds what sharp would hold.
+ * What all modifiers together amount to. ipx calls sharp once for each; sharp keeps the last value of each setting and works in an order of its own.
+ * So a modifier can depend on the others, and this holds the settings that sharp would hold.
  */
 export interface Settings {
-	/** Said once for whichever modifier needs it. */
+	/** Used by whichever modifier needs it. */
 	readonly quality?: number | undefined;
 	readonly fit?: Fit | undefined;
 	readonly position?: Position | undefined;
-	readonly background?: Colour | undefined;
+	readonly background?: HexColour | undefined;
 	readonly kernel?: Kernel | undefined;
 	readonly enlarge?: boolean;
 
-	/** Turned before everything else, and not after the scaling. */
+	/** Rotated before everything else, and not after scaling. */
 	readonly turnsFirst?: boolean;
 	/** Degrees clockwise, from 0 to less than 360. */
 	readonly angle?: number;
 	readonly flip?: boolean;
 	readonly flop?: boolean;
-	/** How far a pixel may differ from the first one and still be removed. */
+	/** How far a trimmed pixel may differ from the first one. */
 	readonly trim?: number;
-	/** Cut before the scaling, and after it. */
+	/** Cropped before scaling, and after it. */
 	readonly cutFirst?: Area;
 	readonly cutLast?: Area;
-	readonly resize?: Resize;
+	readonly resize?: IpxResize;
 	readonly extend?: Extend;
 
 	readonly flatten?: boolean;
-	/** Darkened by the first before the scaling, lightened by the second afterwards. */
-	readonly gamma?: { readonly before: number; readonly after: number };
+	/** Darkens the picture before scaling; 1 is no change. */
+	readonly gammaBefore?: number;
 	readonly grayscale?: boolean;
-	readonly median?: number;
-	/** 0 is none. */
-	readonly threshold?: number;
-	/** Sigma. */
-	readonly blur?: number;
 	readonly brightness?: number;
 	readonly saturation?: number;
 	readonly hue?: number;
 	readonly lightness?: number;
-	readonly sharpen?: Readonly<Record<string, number>>;
-	readonly opacity?: number;
-	readonly normalise?: { readonly lower: number; readonly upper: number };
-	readonly clahe?: { readonly width: number; readonly height: number; readonly maxSlope: number };
-	readonly tint?: Colour;
-	/** Its value says whether opacity is turned around too, and whether the address said so. */
-	readonly negate?: 'colours' | 'opacity' | 'unsaid';
+	/** Steps of modifiers that make their own, by the long name of the modifier. */
+	readonly filters?: ReadonlyMap<string, AddSteps<Settings> | undefined>;
 }
 
-export interface Resize {
+export interface IpxResize {
 	readonly width?: number | undefined;
 	readonly height?: number | undefined;
 	readonly fit?: Fit | undefined;
@@ -72,7 +63,7 @@ export interface Resize {
 
 export const materials = ['background', 'copy', 'repeat', 'mirror'] as const;
 
-export interface Extend {
+interface Extend {
 	readonly top: number;
 	readonly right: number;
 	readonly bottom: number;
@@ -80,10 +71,10 @@ export interface Extend {
 	readonly with: (typeof materials)[number];
 }
 
-/** What one modifier does to them: it sets some, or it looks at the others and at the size of the picture, upright. */
-export type Change = Settings | ((settings: Settings, picture: Size) => Settings);
+/** The settings that a modifier sets; a function if they depend on the others and on the size of the upright picture. */
+export type SettingsChange = Settings | ((settings: Settings, picture: Size) => Settings);
 
-/** Has a size been asked for so far? */
+/** Whether a size has been set so far. */
 export function isSized({ resize }: Settings): boolean {
 	return resize?.width !== undefined || resize?.height !== undefined;
 }

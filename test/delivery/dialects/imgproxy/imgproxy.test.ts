@@ -101,7 +101,7 @@ describe('sources', () => {
 		const error = await thrownBy(() => parseImgproxy('/w:300/enc/jwV3wUD9r4VBIzgv/ang3Hbh0vPpcm5cc', dialect()));
 		expect([error.code, error.message]).toEqual([
 			'option-unsupported',
-			'The option "enc" is not supported. Addresses of sources are not encrypted here.',
+			'The option "enc" is not supported. Source URLs cannot be encrypted.',
 		]);
 	});
 });
@@ -151,7 +151,11 @@ describe('what is no render', () => {
 	});
 
 	it.each([
-		['variant:card/w:300', 'option-unsupported', /"w" is not supported\. A variant is as its recipe made it/],
+		[
+			'variant:card/w:300',
+			'option-unsupported',
+			/"w" is not supported\. A stored variant cannot be changed by other options/,
+		],
 		['variant:Card', 'invalid-delivery-url', /1 to 32 of a-z, 0-9 and _ for variant/],
 		['variant:', 'invalid-delivery-url', /for variant/],
 		['variant:card:exe', 'invalid-delivery-url', /for variant/],

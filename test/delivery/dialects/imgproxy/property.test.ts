@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { RenderPlan, SourceFacts } from '../../../../src/delivery/dialects/image-request.ts';
-import { options as table } from '../../../../src/delivery/dialects/imgproxy/options.ts';
 import { newPipeline, resizingTypes } from '../../../../src/delivery/dialects/imgproxy/pipeline.ts';
-import { leastOf, scaleFor } from '../../../../src/delivery/dialects/imgproxy/scale.ts';
+import { options as table } from '../../../../src/delivery/dialects/imgproxy/read-options.ts';
+import { leastOf, sizesFor } from '../../../../src/delivery/dialects/imgproxy/resize.ts';
 import { isSignedBy, parseImgproxy, signImgproxy } from '../../../../src/delivery/dialects/imgproxy.ts';
 import { PicpipeError } from '../../../../src/errors.ts';
 import { roundToEven } from '../../../../src/operations/geometry.ts';
@@ -204,7 +204,7 @@ it('never enlarges unasked, and never leaves less than a pixel', () => {
 			fc.constantFrom(...resizingTypes),
 			fc.boolean(),
 			(input, asked, resizingType, enlarge) => {
-				const { scaled, kept } = scaleFor(input, { ...newPipeline(), ...asked, resizingType, enlarge }, false);
+				const { scaled, kept } = sizesFor(input, { ...newPipeline(), ...asked, resizingType, enlarge }, false);
 				const result = leastOf(scaled, kept);
 				expect(Math.min(result.width, result.height)).toBeGreaterThanOrEqual(1);
 				if (!enlarge) expect(scaled.width <= input.width && scaled.height <= input.height).toBe(true);

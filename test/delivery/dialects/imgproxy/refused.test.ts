@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { options } from '../../../../src/delivery/dialects/imgproxy/options.ts';
+import { options } from '../../../../src/delivery/dialects/imgproxy/read-options.ts';
 import { thrownBy } from '../../../helpers/thrown.ts';
 import { dialect, drawing, parse, photo, plan } from './read.ts';
 
@@ -177,16 +177,16 @@ describe('what can only be told when the picture is known', () => {
 			'w:16000/dpr:2/el:1',
 			photo,
 			'invalid-delivery-url',
-			/at most 16384 pixels a side but the options lead to 32000 × 24000/,
+			/at most 16384 pixels a side but the options would make 32000×24000/,
 		],
-		['h:16384/el:1', photo, 'invalid-delivery-url', /lead to 21845 × 16384/],
-		['pd:16384', photo, 'invalid-delivery-url', /lead to 36768 × 35768/],
-		['rs:fit:300:16384/ex:1/pd:1', photo, 'invalid-delivery-url', /lead to 302 × 16386/],
+		['h:16384/el:1', photo, 'invalid-delivery-url', /would make 21845×16384/],
+		['pd:16384', photo, 'invalid-delivery-url', /would make 36768×35768/],
+		['rs:fit:300:16384/ex:1/pd:1', photo, 'invalid-delivery-url', /would make 302×16386/],
 		[
 			Array(9).fill('bl:1/sh:1/pix:2').join('/-/'),
 			photo,
 			'invalid-delivery-url',
-			/at most 20 steps but they lead to 27/,
+			/at most 20 steps but the options lead to more/,
 		],
 		['bg:fff/bga:0.5', drawing, 'option-unsupported', /"background_alpha"/],
 		['pg:1', { ...photo, format: 'avif', frames: 2 }, 'option-unsupported', /"page" .* Only pages of a TIFF/],

@@ -305,8 +305,8 @@ describe('refused', () => {
 		['negate_maybe', 'for negate (alpha)'],
 		['f_bmp', 'Expected one of auto, jpg, avif, webp, jpeg, png, gif, tiff for f but received "bmp".'],
 		['format_bmp,f_png', 'for format'],
-		['w_%ff', 'Expected a value that is percent-encoded as UTF-8 for w but received "%ff".'],
-		['w_300,', 'Expected a name and its values, such as w_300, for the address'],
+		['w_%ff', 'Expected percent-encoded UTF-8 for w but received "%ff".'],
+		['w_300,', 'Expected a name and its values, such as w_300, for the URL'],
 		['enlarge,s_16384x16384,extend_10000_0_10000_0', 'Expected a picture of at most 16384 pixels a side but extend'],
 	])('%s', (modifiers, detail) => {
 		expect(() => planOf(modifiers)).toThrow(
@@ -315,10 +315,10 @@ describe('refused', () => {
 	});
 
 	it.each<[string, string, Partial<SourceFacts>?]>([
-		['dpr_2', 'dpr is not supported here.'],
+		['dpr_2', 'The option "dpr" is not supported.'],
 		['constructor_1', 'constructor'],
 		['__proto__', 'A modifier'],
-		['W_300', 'W is'],
+		['W_300', '"W" is'],
 		['dilate_2', 'dilate'],
 		['erode', 'erode'],
 		['unflatten', 'unflatten'],
@@ -349,6 +349,6 @@ describe('refused', () => {
 	it('what would take too many steps', () => {
 		const all =
 			'flip,flop,rotate_9,trim,crop_0_0_9_9,extract_0_0_2_2,gamma_3,grayscale,w_30,extend_1,median,threshold,blur,hue_9,sharpen,opacity_0.5,normalize,clahe_9,negate';
-		expect(() => planOf(all)).toThrow('Expected no more than 20 steps.');
+		expect(() => planOf(all)).toThrow('Expected at most 20 steps but the options lead to more.');
 	});
 });

@@ -77,7 +77,7 @@ describe('presets', () => {
 		expect(planOf(`/preset_thumb/${id}`, only).steps).toHaveLength(1);
 		expect(planOf(`/_/${id}`, only).steps).toEqual([]);
 		expect(() => planOf(`/preset_thumb,w_50/${id}`, only)).toThrow(
-			'Expected nothing but a preset for the address but received "w".',
+			'Expected nothing but a preset for the URL but received "w".',
 		);
 	});
 

@@ -1,10 +1,12 @@
 import { isPictureId } from '../../../domain/picture.ts';
 import type { ImageSource, RenderFormat } from '../image-request.ts';
+import { percentDecoded } from '../shared/arguments.ts';
+import { invalidValue, unsupportedValue } from '../shared/refusals.ts';
+import { maximumSourceUrl } from '../shared/source.ts';
 import { signaturePattern } from './signature.ts';
-import { decoded, unreadable, unsupported } from './values.ts';
 
 /** The parts of an address, before the transformations are read. */
-export interface AddressParts {
+export interface CloudinaryUrlParts {
 	readonly account: string;
 	readonly signature?: string;
 	/** What a signature is made of: all that follows it, as it stands in the address, but for the version. */
@@ -33,14 +35,11 @@ const formatNames = 'jpg, png, webp, avif, gif or tiff';
 /** @throws PicpipeError `option-unsupported` */
 export function formatOf(name: string, text: string): RenderFormat {
 	const format = formats.get(text.toLowerCase());
-	if (!format) throw unsupported(name, formatNames, text);
+	if (!format) throw unsupportedValue(name, formatNames, text);
 	return format;
 }
 
 const versionPattern = /^v\d{1,12}$/;
-
-/** Longest address of a picture that lies elsewhere, characters. */
-const maximumUrl = 2_048;
 
 /**
  * Takes an address apart: `/<account>/image/upload/[s--…--/]<transformations>/[v<digits>/]<id>[.<ext>]`, or with `fetch` and the
@@ -49,18 +48,18 @@ const maximumUrl = 2_048;
  * @param path what follows the place of the dialect, still percent-encoded
  * @throws PicpipeError
  */
-export function splitAddress(path: string): AddressParts {
+export function splitUrl(path: string): CloudinaryUrlParts {
 	const [nothing, account = '', kind, delivery, ...rest] = path.split('/');
 	if (nothing !== '' || kind === undefined || delivery === undefined || !/^[A-Za-z0-9_-]{1,64}$/.test(account)) {
-		throw unreadable('the account', '/<account>/image/upload/<transformations>/<id>', path);
+		throw invalidValue('the account', '/<account>/image/upload/<transformations>/<id>', path);
 	}
-	if (kind !== 'image') throw unsupported('the type of asset', 'image', kind);
+	if (kind !== 'image') throw unsupportedValue('the type of asset', 'image', kind);
 	if (delivery !== 'upload' && delivery !== 'fetch') {
-		throw unsupported('the type of delivery', 'upload or fetch', delivery);
+		throw unsupportedValue('the type of delivery', 'upload or fetch', delivery);
 	}
 	const signature = rest[0]?.startsWith('s--') ? rest[0] : undefined;
 	if (signature !== undefined && !signaturePattern.test(signature)) {
-		throw unreadable('the signature', 's--, 8 or 32 characters of base64url, and --', signature);
+		throw invalidValue('the signature', 's--, 8 or 32 characters of base64url, and --', signature);
 	}
 	const segments = signature === undefined ? rest : rest.slice(1);
 	const found = delivery === 'upload' ? findStored(segments) : findElsewhere(segments);
@@ -71,7 +70,7 @@ export function splitAddress(path: string): AddressParts {
 		account,
 		...(signature !== undefined && { signature }),
 		signedText: [...transformations, ...segments.slice(found.at)].join('/'),
-		transformations: decoded('the transformations', transformations.join('/')),
+		transformations: percentDecoded('the transformations', transformations.join('/')),
 		source: found.source,
 		...(found.format && { format: found.format }),
 	};
@@ -85,9 +84,9 @@ interface Found {
 }
 
 function findStored(segments: readonly string[]): Found {
-	const last = decoded('the picture', segments.at(-1) ?? '');
+	const last = percentDecoded('the picture', segments.at(-1) ?? '');
 	const [, id = '', extension] = /^([^.]*)(?:\.([^.]*))?$/s.exec(last) ?? [];
-	if (!isPictureId(id)) throw unreadable('the picture', 'an id such as pic_01h455vb4pex5vsknk084sn02q', last);
+	if (!isPictureId(id)) throw invalidValue('the picture', 'an id such as pic_01h455vb4pex5vsknk084sn02q', last);
 	const format = extension === undefined ? undefined : formatOf('the extension', extension);
 	return { at: segments.length - 1, source: { id }, ...(format && { format }) };
 }
@@ -95,10 +94,10 @@ function findStored(segments: readonly string[]): Found {
 function findElsewhere(segments: readonly string[]): Found {
 	// The address may be encoded as a whole, or stand as it is with its own slashes.
 	const at = segments.findIndex((segment) => /^https?(:|%3A)/i.test(segment));
-	const text = at < 0 ? '' : decoded('the address of the picture', segments.slice(at).join('/'));
-	const expected = `an address that begins with http:// or https://, at most ${maximumUrl} characters long`;
-	if (text.length > maximumUrl || !/^https?:\/\//i.test(text) || !URL.canParse(text)) {
-		throw unreadable('the picture', expected, at < 0 ? segments.join('/') : text);
+	const text = at < 0 ? '' : percentDecoded('the address of the picture', segments.slice(at).join('/'));
+	const expected = `an address that begins with http:// or https://, at most ${maximumSourceUrl} characters long`;
+	if (text.length > maximumSourceUrl || !/^https?:\/\//i.test(text) || !URL.canParse(text)) {
+		throw invalidValue('the picture', expected, at < 0 ? segments.join('/') : text);
 	}
 	return { at, source: { url: new URL(text).href } };
 }

@@ -1,11 +1,14 @@
-import type { ImageSource } from './image-request.ts';
+import type { ImageSource } from '../image-request.ts';
+
+/** Longest URL of a source, characters. */
+export const maximumSourceUrl = 2_048;
 
 /** Longest name, characters. */
 const maximumName = 200;
-/** What no name of a file may have in it: control characters, ends of lines and what divides folders. */
+/** What a file name cannot contain: control characters, line ends and path separators. */
 const unsafe = /[\p{C}\p{Zl}\p{Zp}/\\]+/gu;
 
-/** The name of a source's file without its extension: an id, or the last part of the path that it has elsewhere. */
+/** The file name of a source without its extension: its id, or the last part of its URL's path. */
 export function sourceName(source: ImageSource): string {
 	if ('id' in source) return source.id;
 	const last = new URL(source.url).pathname.split('/').at(-1) ?? '';

@@ -1,10 +1,11 @@
 import { isPictureId } from '../../../domain/picture.ts';
 import type { ImageSource } from '../image-request.ts';
-import { base64Text, percentText } from './arguments.ts';
-import { invalid, unexpected, unsupported } from './refusals.ts';
+import { base64Decoded, percentDecoded } from '../shared/arguments.ts';
+import { invalidUrl, invalidValue, unsupportedOption } from '../shared/refusals.ts';
+import { maximumSourceUrl } from '../shared/source.ts';
 
-/** The parts of an address, still text. */
-export interface Address {
+/** The parts of a URL, still text. */
+export interface ImgproxyUrl {
 	/** Options of each pipeline, as written. */
 	readonly pipelines: readonly (readonly string[])[];
 	readonly source: ImageSource;
@@ -12,19 +13,17 @@ export interface Address {
 	readonly extension: string;
 }
 
-/** Longest URL of a source, characters. */
-const maximumUrl = 2_048;
-/** What may stand before a picture's id. */
+/** Prefixes of a picture's id. */
 const idPrefix = /^(?:picpipe:\/\/|local:\/\/\/)/;
 
 /**
- * Takes an address apart: options have a colon in them, a minus begins the next pipeline, and what comes then is the source.
+ * Splits a URL: options contain a colon, a minus begins the next pipeline, and the rest is the source.
  *
  * @param path what follows the signature, as it stands in the URL
  * @throws PicpipeError `invalid-delivery-url`, `option-unsupported`
  */
-export function readAddress(path: string): Address {
-	if (!path.startsWith('/')) throw unexpected('a path that begins with a slash', 'the address', path);
+export function readUrl(path: string): ImgproxyUrl {
+	if (!path.startsWith('/')) throw invalidValue('the URL', 'a path that begins with a slash', path);
 	const parts = path.slice(1).split('/');
 	const found = parts.findIndex((part) => part !== '-' && !part.includes(':'));
 	const end = found < 0 ? parts.length : found;
@@ -41,42 +40,42 @@ export function splitPipelines(options: readonly string[]): string[][] {
 	return pipelines;
 }
 
-/** In an address that names presets alone: they are its first part. */
-export function readPresetAddress(path: string): { readonly presets: readonly string[] } & Omit<Address, 'pipelines'> {
+/** Splits a URL that names presets alone, which are its first part. */
+export function readPresetUrl(path: string): { readonly presets: readonly string[] } & Omit<ImgproxyUrl, 'pipelines'> {
 	const [empty, first = '', ...rest] = path.split('/');
-	if (empty !== '') throw unexpected('a path that begins with a slash', 'the address', path);
+	if (empty !== '') throw invalidValue('the URL', 'a path that begins with a slash', path);
 	return { presets: first.split(':'), ...readSource(rest) };
 }
 
-function readSource(parts: readonly string[]): Omit<Address, 'pipelines'> {
+function readSource(parts: readonly string[]): Omit<ImgproxyUrl, 'pipelines'> {
 	const [first, ...rest] = parts;
-	if (first === 'enc') throw unsupported('enc', 'Addresses of sources are not encrypted here.');
+	if (first === 'enc') throw unsupportedOption('enc', 'Source URLs cannot be encrypted.');
 	if (first === 'plain' && rest.length > 0) return plainSource(rest.join('/'));
 	return base64Source(parts.join(''));
 }
 
-function plainSource(text: string): Omit<Address, 'pipelines'> {
+function plainSource(text: string): Omit<ImgproxyUrl, 'pipelines'> {
 	const [encoded = '', extension = '', ...more] = text.split('@');
-	if (encoded === '') throw invalid('Expected a source after /plain/ but there is none.');
-	if (more.length > 0) throw unexpected('at most one @', 'the source', text);
-	return { source: sourceOf(percentText('the source', encoded)), extension };
+	if (encoded === '') throw invalidUrl('Expected a source after /plain/ but there is none.');
+	if (more.length > 0) throw invalidValue('the source', 'at most one @', text);
+	return { source: sourceOf(percentDecoded('the source', encoded)), extension };
 }
 
-function base64Source(text: string): Omit<Address, 'pipelines'> {
+function base64Source(text: string): Omit<ImgproxyUrl, 'pipelines'> {
 	const [encoded = '', extension = '', ...more] = text.split('.');
-	if (encoded === '') throw invalid('Expected a source after the options but there is none.');
-	if (more.length > 0) throw unexpected('at most one extension', 'the source', text);
-	return { source: sourceOf(base64Text('the source', encoded)), extension };
+	if (encoded === '') throw invalidUrl('Expected a source after the options but there is none.');
+	if (more.length > 0) throw invalidValue('the source', 'at most one extension', text);
+	return { source: sourceOf(base64Decoded('the source', encoded)), extension };
 }
 
 function sourceOf(text: string): ImageSource {
 	const id = text.replace(idPrefix, '');
 	if (isPictureId(id)) return { id };
-	const url = text.length <= maximumUrl && URL.canParse(text) ? new URL(text) : undefined;
+	const url = text.length <= maximumSourceUrl && URL.canParse(text) ? new URL(text) : undefined;
 	if (!url || !/^https?:$/.test(url.protocol)) {
-		throw unexpected(
-			`the id of a picture or an http or https URL of at most ${maximumUrl} characters`,
+		throw invalidValue(
 			'the source',
+			`the id of a picture or an http or https URL of at most ${maximumSourceUrl} characters`,
 			text,
 		);
 	}
@@ -84,7 +83,7 @@ function sourceOf(text: string): ImageSource {
 }
 
 /**
- * The part of an address that is signed.
+ * The part of a URL that is signed.
  *
  * @param options such as `rs:fit:300:200/q:80`
  * @example imgproxyPath('rs:fit:300:200', { id: 'pic_01jzkwp9nbe0tvahm2q4c8s6rd' }, 'webp')
