@@ -18,7 +18,7 @@ export interface CloudinaryUrlParts {
 }
 
 /** Extensions of an address and values of `f_`, by the format that they stand for. */
-export const formats: ReadonlyMap<string, RenderFormat> = new Map<string, RenderFormat>([
+const formats: ReadonlyMap<string, RenderFormat> = new Map<string, RenderFormat>([
 	['jpg', 'jpeg'],
 	['jpeg', 'jpeg'],
 	['jpe', 'jpeg'],

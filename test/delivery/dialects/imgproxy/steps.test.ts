@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { RenderFormat, SourceFacts } from '../../../../src/delivery/dialects/image-request.ts';
+import { processingOrder } from '../../../../src/delivery/dialects/imgproxy/plan.ts';
 import { drawing, photo, plan } from './read.ts';
 
 const svg: SourceFacts = { ...drawing, format: 'svg' };
@@ -629,4 +630,9 @@ describe('how the result is written', () => {
 		const { encode: _encode, ...made } = plan(options);
 		expect(made).toEqual({ steps: [], format: 'source', ...expected });
 	});
+});
+
+it('works in the order of imgproxy', () => {
+	const named = processingOrder.map(({ name }) => name).filter((name) => name !== '');
+	expect(named).toEqual(['rotateAndFlip', 'resize', 'extend', 'flattenOntoBackground']);
 });
