@@ -1,4 +1,4 @@
-import { scopeDocs, scopes } from '../../src/access/scope.ts';
+import { scopeDocs, scopes } from '../../src/access/key.ts';
 import { maximumWait } from '../../src/api/contract.ts';
 import { pictureView } from '../../src/api/picture-view.ts';
 import { type Route, routes } from '../../src/api/routes.ts';
@@ -7,8 +7,7 @@ import { maximumIdempotencyKey } from '../../src/api/upload/idempotency-key.ts';
 import { settings } from '../../src/config/index.ts';
 import { maximumParts } from '../../src/intake/upload-parts.ts';
 import { metricTable } from '../../src/observe/metrics.ts';
-import { arenaJobPath } from '../../src/queue/arena-link.ts';
-import { jobOf } from '../../src/queue/jobs.ts';
+import { arenaJobPath, jobOf } from '../../src/queue/jobs.ts';
 import { samplePicture } from './http-sample.ts';
 import { code, fence, fieldsTable, page, table } from './markdown.ts';
 

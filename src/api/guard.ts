@@ -1,8 +1,8 @@
 import express, { type Request, type RequestHandler } from 'express';
 import { type Caller, localCaller, requireScope } from '../access/caller.ts';
+import type { Scope } from '../access/key.ts';
 import type { KeyRing } from '../access/key-ring.ts';
 import type { Limiter, PolicyState } from '../access/limiter.ts';
-import type { Scope } from '../access/scope.ts';
 import { isUploadToken, readUploadToken } from '../access/upload-token.ts';
 import { PicpipeError } from '../errors.ts';
 import { requireThisMachine } from '../http/this-machine.ts';

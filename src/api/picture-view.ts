@@ -3,8 +3,7 @@ import type { Request } from 'express';
 import type { Picture } from '../domain/picture.ts';
 import { showPicture } from '../domain/show.ts';
 import { type ElementVariant, pictureElement } from '../pipeline/analysis/element.ts';
-import { arenaJobPath } from '../queue/arena-link.ts';
-import { jobOf } from '../queue/jobs.ts';
+import { arenaJobPath, jobOf } from '../queue/jobs.ts';
 import type { ApiContext } from './context.ts';
 
 /** The URL of Arena for the sender of this request, without a trailing slash. */

@@ -1,8 +1,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import express, { type ErrorRequestHandler, type Request, type RequestHandler } from 'express';
 import type { Redis } from 'ioredis';
+import { hasScope } from '../access/key.ts';
 import type { KeyRing } from '../access/key-ring.ts';
-import { hasScope } from '../access/scope.ts';
 import { type ErrorCode, PicpipeError, toPicpipeError } from '../errors.ts';
 import { listen } from '../http/listen.ts';
 import { sameSiteOnly } from '../http/same-site.ts';

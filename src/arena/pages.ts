@@ -1,8 +1,7 @@
 import Arena from 'bull-arena';
 import type { RequestHandler, Response } from 'express';
 import type { Redis } from 'ioredis';
-import { arenaHostId } from '../queue/arena-link.ts';
-import { type QueueName, queueNames } from '../queue/jobs.ts';
+import { arenaHostId, type QueueName, queueNames } from '../queue/jobs.ts';
 import type { QueuesOptions } from '../queue/queues.ts';
 import { forwardRejections, runFor } from './contain.ts';
 import { nonceOf } from './headers.ts';

@@ -1,8 +1,7 @@
 import type { Command } from 'commander';
-import type { KeyRecord, KeyWishes } from '../access/key.ts';
+import { type KeyRecord, type KeyWishes, type Scope, scopes } from '../access/key.ts';
 import { parseRate, rateText } from '../access/key-limits.ts';
 import type { ApiKeys } from '../access/key-store.ts';
-import { type Scope, scopes } from '../access/scope.ts';
 import { type Config, ConfigError, readConfig } from '../config/index.ts';
 import { surviveBrokenOutput } from '../supervisor/exit.ts';
 

@@ -1,4 +1,15 @@
-import { hostList, integer, listOf, matching, oneOf, optional, secret, secretList, setting, yesOrNo } from './kinds.ts';
+import {
+	choice,
+	hostList,
+	integer,
+	listOf,
+	matching,
+	optional,
+	secret,
+	secretList,
+	setting,
+	yesOrNo,
+} from './kinds.ts';
 
 /** A key and a salt, as imgproxy has them: both hex, at least 16 bytes. */
 export interface SigningPair {
@@ -34,7 +45,7 @@ export const delivery = {
 		),
 		deliveryUnsigned: setting(
 			'PICPIPE_DELIVERY_UNSIGNED',
-			oneOf('local', 'true', 'false'),
+			choice('local', 'true', 'false'),
 			'local',
 			'Serves unsigned URLs. `local`: only while no API key exists, so that only this machine is served.',
 		),
@@ -117,13 +128,13 @@ export const delivery = {
 		),
 		renderAvif: setting(
 			'PICPIPE_RENDER_AVIF',
-			oneOf('later', 'now', 'never'),
+			choice('later', 'now', 'never'),
 			'later',
 			'When clients that accept AVIF get it. `later` serves WebP until AVIF, which takes far longer to encode, is ready.',
 		),
 		renderFrom: setting(
 			'PICPIPE_RENDER_FROM',
-			oneOf('variants', 'original'),
+			choice('variants', 'original'),
 			'variants',
 			'Source of renders: a stored variant that is large enough, which takes a quarter less work, or always the original.',
 		),

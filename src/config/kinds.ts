@@ -53,7 +53,7 @@ export function integer(minimum: number, maximum: number, unit: string): Kind<nu
 	};
 }
 
-export function oneOf<const T extends string>(...values: readonly T[]): Kind<T> {
+export function choice<const T extends string>(...values: readonly T[]): Kind<T> {
 	return { expected: `one of ${values.join(', ')}`, parse: (given) => values.find((value) => value === given) };
 }
 
@@ -67,7 +67,7 @@ export function matching(pattern: RegExp, expected: string): Kind<string> {
 }
 
 /** Any text that is not blank. */
-export const text = (expected: string): Kind<string> => matching(/\S/, expected);
+export const plainText = (expected: string): Kind<string> => matching(/\S/, expected);
 
 /** A URL to which paths are appended, such as `https://pictures.example.org`. */
 export const baseUrl = (example: string): Kind<string> =>

@@ -1,4 +1,4 @@
-import { integer, matching, oneOf, optional, secret, setting } from './kinds.ts';
+import { choice, integer, matching, optional, secret, setting } from './kinds.ts';
 
 /** Retries, shutdown and logs. */
 export const processes = {
@@ -36,7 +36,7 @@ export const processes = {
 		),
 		logLevel: setting(
 			'PICPIPE_LOG_LEVEL',
-			oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
+			choice('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
 			'info',
 			'Minimum level that is logged.',
 		),

@@ -1,4 +1,4 @@
-import { integer, optional, setting, text, yesOrNo } from './kinds.ts';
+import { integer, optional, plainText, setting, yesOrNo } from './kinds.ts';
 
 /** Recipes and the limits on them. */
 export const recipes = {
@@ -6,17 +6,17 @@ export const recipes = {
 	settings: {
 		recipesFile: optional(
 			'PICPIPE_RECIPES',
-			text('a file'),
+			plainText('a file'),
 			'YAML or JSON file of recipes. They extend the built-in recipes and replace those of the same name.',
 		),
 		assetsFolder: optional(
 			'PICPIPE_ASSETS',
-			text('a folder'),
+			plainText('a folder'),
 			'Folder of pictures that recipes use by file name, such as the logo of a `watermark`. API and workers read it.',
 		),
 		defaultRecipe: setting(
 			'PICPIPE_DEFAULT_RECIPE',
-			text('the name of a recipe'),
+			plainText('the name of a recipe'),
 			'web',
 			'Recipe of uploads that name none.',
 		),

@@ -1,4 +1,15 @@
-import { anyOr, baseUrl, integer, listOf, matching, optional, secret, secretList, setting, text } from './kinds.ts';
+import {
+	anyOr,
+	baseUrl,
+	integer,
+	listOf,
+	matching,
+	optional,
+	plainText,
+	secret,
+	secretList,
+	setting,
+} from './kinds.ts';
 
 /** Origins exactly as browsers send them (RFC 6454). */
 const originList = anyOr(
@@ -13,7 +24,7 @@ export const server = {
 	settings: {
 		host: setting(
 			'PICPIPE_HOST',
-			text('an IP address or a host name'),
+			plainText('an IP address or a host name'),
 			'127.0.0.1',
 			'IP address or host name the API listens on.',
 		),
@@ -49,7 +60,7 @@ export const server = {
 		),
 		arenaHost: setting(
 			'PICPIPE_ARENA_HOST',
-			text('an IP address or a host name'),
+			plainText('an IP address or a host name'),
 			'127.0.0.1',
 			'IP address or host name Arena listens on.',
 		),
@@ -59,7 +70,7 @@ export const server = {
 			baseUrl('https://queues.example.org'),
 			'Public URL of Arena, for example behind a proxy. Links to Arena begin with it. Default: its host and port.',
 		),
-		arenaUser: setting('PICPIPE_ARENA_USER', text('a name'), 'admin', 'User name of the Arena login.'),
+		arenaUser: setting('PICPIPE_ARENA_USER', plainText('a name'), 'admin', 'User name of the Arena login.'),
 		arenaPassword: secret(
 			optional(
 				'PICPIPE_ARENA_PASSWORD',

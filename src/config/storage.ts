@@ -1,4 +1,4 @@
-import { type Kind, matching, optional, secret, setting, text } from './kinds.ts';
+import { type Kind, matching, optional, plainText, secret, setting } from './kinds.ts';
 
 const redisUrl: Kind<string> = {
 	expected: 'a URL such as redis://user:password@host:6379/0, rediss://… or unix:///path/redis.sock',
@@ -11,7 +11,7 @@ export const storage = {
 	settings: {
 		dataFolder: setting(
 			'PICPIPE_DATA',
-			text('a folder'),
+			plainText('a folder'),
 			'./data',
 			'Folder for local data: the pictures, unless `PICPIPE_STORAGE` is set, and the data of the built-in Redis.',
 		),

@@ -1,4 +1,4 @@
-import { integer, oneOf, optional, setting, text } from './kinds.ts';
+import { choice, integer, optional, plainText, setting } from './kinds.ts';
 
 /** The watched folder. */
 export const watch = {
@@ -6,22 +6,26 @@ export const watch = {
 	settings: {
 		watchFolder: optional(
 			'PICPIPE_WATCH',
-			text('a folder'),
+			plainText('a folder'),
 			'Folder whose pictures `picpipe start` and `picpipe watch` import as they arrive. Sub-folders become tags.',
 		),
 		watchThen: setting(
 			'PICPIPE_WATCH_THEN',
-			oneOf('move', 'keep'),
+			choice('move', 'keep'),
 			'move',
 			'What happens to imported files: `move` puts them into `.picpipe/done/` of the folder, `keep` leaves them in place.',
 		),
 		watchRecipe: {
-			...optional('PICPIPE_WATCH_RECIPE', text('the name of a recipe'), 'Recipe of pictures from the watched folder.'),
+			...optional(
+				'PICPIPE_WATCH_RECIPE',
+				plainText('the name of a recipe'),
+				'Recipe of pictures from the watched folder.',
+			),
 			defaultNote: 'the default recipe',
 		},
 		watchDuplicates: setting(
 			'PICPIPE_WATCH_DUPLICATES',
-			oneOf('accept', 'refuse', 'link', 'dedupe'),
+			choice('accept', 'refuse', 'link', 'dedupe'),
 			'accept',
 			'What happens to files whose content is stored already, as for uploads. Refused files go to `.picpipe/refused/`.',
 		),

@@ -2,7 +2,7 @@ import { isUploadId, uploadIdTime } from '../domain/upload.ts';
 import { earliestNow } from '../observe/clock.ts';
 import { uploadFolder, uploadOf, uploadsFolder } from '../storage/keys.ts';
 import type { Storage } from '../storage/storage.ts';
-import type { Progress } from './upload-parts.ts';
+import type { PartsProgress } from './upload-parts.ts';
 import { removeUpload, type Upload } from './upload-record.ts';
 
 export interface ForgetUploadsOptions {
@@ -19,7 +19,7 @@ const looks = 8;
 const longestWait = 3_600;
 
 /** When nobody may go on with an upload any more, milliseconds since 1970. */
-export function expiryOf(upload: Upload, { lastAt }: Pick<Progress, 'lastAt'>, resumableSeconds: number): number {
+export function expiryOf(upload: Upload, { lastAt }: Pick<PartsProgress, 'lastAt'>, resumableSeconds: number): number {
 	const latest = Math.max(Date.parse(upload.createdAt), Date.parse(upload.endedAt ?? upload.createdAt), +(lastAt ?? 0));
 	return latest + resumableSeconds * 1_000;
 }

@@ -1,6 +1,5 @@
-import { isReceived, type Picture, type ReceivedPicture } from '../domain/picture.ts';
+import { isReceived, type Picture, type ReceivedPicture, type Variant } from '../domain/picture.ts';
 import type { NamedRecipe, Recipe } from '../domain/recipe.ts';
-import type { Variant } from '../domain/variant.ts';
 import { PicpipeError } from '../errors.ts';
 import { type PlannedEncoding, type PlannedVariant, planVariants } from '../pipeline/recipe/parse-recipe.ts';
 import { unknownParts } from '../pipeline/recipe/unknown-parts.ts';

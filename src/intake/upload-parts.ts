@@ -25,7 +25,7 @@ export interface Part {
 	readonly bytes: number;
 }
 
-export interface Progress {
+export interface PartsProgress {
 	/** Bytes that are safe, without a gap from the first one on. */
 	readonly offset: number;
 	readonly parts: readonly Part[];
@@ -34,7 +34,7 @@ export interface Progress {
 }
 
 /** How far an upload has come. */
-export async function progressOf(storage: Storage, id: string): Promise<Progress> {
+export async function progressOf(storage: Storage, id: string): Promise<PartsProgress> {
 	const keys: { key: string; offset: number }[] = [];
 	for await (const key of storage.list(uploadFolder(id))) {
 		const offset = uploadPartOffset(key);

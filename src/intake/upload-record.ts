@@ -84,7 +84,7 @@ export async function removeUpload(storage: Storage, id: string): Promise<void> 
 }
 
 /** Why there is no picture, as an error to be thrown again; undefined where there is one, or not yet. */
-export function refusalOf({ outcome }: Upload): PicpipeError | undefined {
+export function storedRefusal({ outcome }: Upload): PicpipeError | undefined {
 	if (!outcome || !('refused' in outcome)) return undefined;
 	const { code, message, pictureId } = outcome.refused;
 	return new PicpipeError(code, message, { pictureId });

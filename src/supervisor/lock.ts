@@ -10,7 +10,7 @@ interface Holder {
 }
 
 /** Given while the folder is in use by another process. */
-export interface Refusal {
+export interface LockRefusal {
 	readonly pid: number;
 }
 
@@ -22,7 +22,7 @@ const writingTime = 200;
  *
  * @returns how to give the folder back, or who has it
  */
-export async function lockDataFolder(dataFolder: string): Promise<(() => Promise<void>) | Refusal> {
+export async function lockDataFolder(dataFolder: string): Promise<(() => Promise<void>) | LockRefusal> {
 	const file = join(dataFolder, 'start.lock');
 	const mine = JSON.stringify({ pid: process.pid, started: await startOf(process.pid) } satisfies Holder);
 	for (;;) {

@@ -1,13 +1,13 @@
 import { mkdir } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { type Config, ConfigError, readConfig } from '../config/index.ts';
 import { createLogger, type Logger } from '../observe/log.ts';
-import { bannerText, makeBanner } from './banner.ts';
+import { packageFolder } from '../programs.ts';
 import { Child, type ChildEvents } from './child.ts';
 import { endOnUncaughtError, surviveBrokenOutput } from './exit.ts';
 import { lockDataFolder } from './lock.ts';
 import { createOutput, type Output } from './output.ts';
-import { checkRedis } from './redis-check.ts';
+import { checkRedis, withoutSecrets } from './redis-check.ts';
 import { makeRedisPlace } from './redis-place.ts';
 
 /** In the order in which they stop: first nothing more comes in, then the work is finished. */
@@ -177,4 +177,69 @@ class Supervisor implements ChildEvents {
 		}
 		this.#log.info('Everything has stopped');
 	}
+}
+
+/** What a person wants to know once everything runs. */
+interface Banner {
+	readonly api: string;
+	readonly dashboard: string;
+	readonly arena: string;
+	/** A command that works as it stands. */
+	readonly curl: string;
+	/** Where pictures are kept. */
+	readonly data: string;
+	readonly redis: string;
+}
+
+const examplePicture = join(packageFolder, 'examples/lighthouse.jpg');
+
+/** @param announced by the api and Arena: addresses such as `http://127.0.0.1:3000`, and whether the api wants a key */
+function makeBanner(
+	config: Config,
+	announced: { api: string; arena: string; needsKey: boolean },
+	redis: { url: string; folder?: string },
+): Banner {
+	const api = reachable(announced.api);
+	return {
+		api,
+		dashboard: `${api}/`,
+		arena: reachable(announced.arena),
+		curl: [
+			'curl',
+			`-F ${quote(`file=@${examplePicture}`)}`,
+			// A key must not end up in logs and scrollbacks.
+			...(announced.needsKey ? ['-H "Authorization: Bearer $PICPIPE_KEY"'] : []),
+			"-H 'Prefer: wait=30'",
+			`${api}/v1/pictures`,
+		].join(' '),
+		data: config.storage.startsWith('file:') ? resolve(config.storage.slice('file:'.length)) : config.storage,
+		redis: redis.folder ?? withoutSecrets(redis.url),
+	};
+}
+
+/** For a terminal. */
+function bannerText(banner: Banner): string {
+	const rows = [
+		['API', banner.api],
+		['Dashboard', banner.dashboard],
+		['Arena', banner.arena],
+		['Pictures', banner.data],
+		['Redis', banner.redis],
+		['Stop', 'Ctrl-C'],
+	] as const;
+	const table = rows.map(([name, value]) => `  ${name.padEnd(11)}${value}\n`).join('');
+	return `\n  picpipe is ready\n\n${table}\n  Send it a picture:\n\n  ${banner.curl}\n\n`;
+}
+
+/** "All interfaces" is nothing that a client can connect to; this machine's own address is. */
+function reachable(address: string): string {
+	const url = new URL(address);
+	if (url.hostname === '0.0.0.0') url.hostname = '127.0.0.1';
+	if (url.hostname === '[::]') url.hostname = '[::1]';
+	return url.href.replace(/\/$/, '');
+}
+
+/** For a POSIX shell. */
+function quote(text: string): string {
+	return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -8,7 +8,7 @@ import { isEndpointId, settingEndpoint } from './endpoint.ts';
 import { disableEndpoint } from './endpoint-store.ts';
 import type { Attempt, DeliveryLog, DeliveryState } from './log.ts';
 import { findMessage, giveUpMessage, type Message, removeMessage } from './outbox.ts';
-import { type Receipt, send } from './send.ts';
+import { type Receipt, sendMessage } from './send.ts';
 import type { WebhookSettings } from './settings.ts';
 import type { Target, Targets } from './targets.ts';
 
@@ -59,7 +59,7 @@ export async function deliver(
 
 	const at = new Date().toISOString();
 	const started = performance.now();
-	const receipt = await send(message, target, context.settings, context.resolve);
+	const receipt = await sendMessage(message, target, context.settings, context.resolve);
 	const milliseconds = Math.round(performance.now() - started);
 	const { status, error } = receipt;
 	const again = error !== undefined && willRetry(error, attempt, attempts);

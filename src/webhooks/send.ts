@@ -1,8 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { PicpipeError } from '../errors.ts';
-import { post, type RemoteResponse } from '../http/client.ts';
+import { post, type RemoteResponse, secondsOf } from '../http/client.ts';
 import { checkUrl, type Resolve } from '../http/guard.ts';
-import { secondsOf } from '../http/retry-after.ts';
 import type { Message } from './outbox.ts';
 import type { WebhookSettings } from './settings.ts';
 
@@ -24,7 +23,7 @@ export interface Receipt {
  *
  * Never throws for what lies with the receiver: `webhook-refused` for every other answer, `webhook-gone` for 410, and what `checkUrl` and `post` throw.
  */
-export async function send(
+export async function sendMessage(
 	message: Message,
 	to: { readonly url: string; readonly secrets: readonly string[] },
 	{ rules, seconds }: Pick<WebhookSettings, 'rules' | 'seconds'>,

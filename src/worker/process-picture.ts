@@ -1,10 +1,9 @@
 import type { Job } from 'bullmq';
 import { folderOf, readManifest } from '../catalog/manifest.ts';
 import { type Analysis, analysisSchema } from '../domain/analysis.ts';
-import { isReceived, type Picture, type ReceivedPicture } from '../domain/picture.ts';
+import { isReceived, type Picture, type ReceivedPicture, type Variant } from '../domain/picture.ts';
 import { maximumEncodings, type Recipe } from '../domain/recipe.ts';
 import { unknownPart } from '../domain/stored.ts';
-import type { Variant } from '../domain/variant.ts';
 import { PicpipeError } from '../errors.ts';
 import type { ImagingPool, VariantOutput } from '../imaging/scheduler.ts';
 import type { AssetFinder, AssetPlaces } from '../intake/assets.ts';

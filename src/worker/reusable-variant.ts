@@ -1,7 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { ReceivedPicture } from '../domain/picture.ts';
+import type { ReceivedPicture, Variant } from '../domain/picture.ts';
 import { type Recipe, renderName } from '../domain/recipe.ts';
-import type { Variant } from '../domain/variant.ts';
 import type { Prediction, Size } from '../operations/operation.ts';
 import { isChooser } from '../pipeline/encoders/index.ts';
 import {

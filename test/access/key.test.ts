@@ -1,14 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import {
+	hasScope,
 	isSecretOf,
 	type KeyWishes,
 	keyRecordSchema,
 	makeKey,
 	parseKeyRecord,
 	readKeyText,
+	type Scope,
 } from '../../src/access/key.ts';
 import { parseRate, rateText } from '../../src/access/key-limits.ts';
-import { hasScope, type Scope } from '../../src/access/scope.ts';
 
 const wishes: KeyWishes = { name: 'camera', scopes: ['upload'], limits: {} };
 

@@ -1,12 +1,12 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import type { Scope } from '../../src/access/key.ts';
 import { openKeyRing } from '../../src/access/key-ring.ts';
 import { addKey, revokeKey } from '../../src/access/key-store.ts';
-import type { Scope } from '../../src/access/scope.ts';
 import { ConfigError } from '../../src/config/index.ts';
 import { createLogger } from '../../src/observe/log.ts';
-import { arenaJobPath } from '../../src/queue/arena-link.ts';
+import { arenaJobPath } from '../../src/queue/jobs.ts';
 import { openFileStorage } from '../../src/storage/fs.ts';
 import { temporaryFolder } from '../helpers/folder.ts';
 import { ask, jobIn, openTestArena, states, type TestArena } from './fixture.ts';

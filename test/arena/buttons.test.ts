@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { arenaJobPath } from '../../src/queue/arena-link.ts';
-import { type ProcessJob, processJobIdOf } from '../../src/queue/jobs.ts';
+import { arenaJobPath, type ProcessJob, processJobIdOf } from '../../src/queue/jobs.ts';
 import { openBrowser, type Watched, watchPage } from '../helpers/browser.ts';
 import { jobIn, openTestArena, type State, type TestArena, workOn } from './fixture.ts';
 

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { arenaJobPath } from '../../src/queue/arena-link.ts';
+import { arenaJobPath } from '../../src/queue/jobs.ts';
 import { type PrivateRedis, startRedis } from '../helpers/redis.ts';
 import { ask, jobIn, openTestArena, type TestArena } from './fixture.ts';
 

@@ -1,7 +1,6 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { arenaJobPath } from '../../src/queue/arena-link.ts';
-import { queueNames } from '../../src/queue/jobs.ts';
+import { arenaJobPath, queueNames } from '../../src/queue/jobs.ts';
 import { openBrowser, type Watched, watchPage } from '../helpers/browser.ts';
 import { jobIn, logLine, openTestArena, type State, states, type TestArena } from './fixture.ts';
 

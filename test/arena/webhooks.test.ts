@@ -1,6 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { arenaQueuePath } from '../../src/queue/arena-link.ts';
-import { deliverJob, deliverJobId } from '../../src/queue/jobs.ts';
+import { arenaQueuePath, deliverJob, deliverJobId } from '../../src/queue/jobs.ts';
 import { openQueues } from '../../src/queue/queues.ts';
 import { connected } from '../helpers/connection.ts';
 import { openTestArena } from './fixture.ts';

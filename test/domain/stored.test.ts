@@ -13,7 +13,7 @@ import { showPicture } from '../../src/domain/show.ts';
 import { knownPart, stored, storedWord, unknownPart } from '../../src/domain/stored.ts';
 import { newUploadId } from '../../src/domain/upload.ts';
 import { type IdempotencyRecord, openIdempotencyRecords } from '../../src/intake/idempotency.ts';
-import { readUpload, refusalOf, type Upload, writeUpload } from '../../src/intake/upload-record.ts';
+import { readUpload, storedRefusal, type Upload, writeUpload } from '../../src/intake/upload-record.ts';
 import {
 	deliverJobSchema,
 	fetchJob,
@@ -206,7 +206,7 @@ describe('a record of a newer version', () => {
 		expect(read).toEqual(upload);
 		await writeUpload(storage, { ...read, length: 5 });
 		expect(await readUpload(storage, upload.id)).toEqual({ ...upload, length: 5 });
-		expect(refusalOf(read)).toMatchObject({ code: 'internal', message: 'No.' });
+		expect(storedRefusal(read)).toMatchObject({ code: 'internal', message: 'No.' });
 	});
 
 	it('of an idempotency key is kept', async () => {

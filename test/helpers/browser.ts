@@ -31,7 +31,7 @@ export async function openBrowser(): Promise<Browser> {
 }
 
 /** What a test expects a page not to do. */
-export interface Problems {
+interface Problems {
 	/** Addresses asked for on any other server than the page's own. */
 	foreign: string[];
 	/** Uncaught errors, failed requests, errors on the console; refusals of the content security policy are such. */

@@ -29,7 +29,7 @@ export interface PoolFixture {
 	stop(): Promise<void>;
 }
 
-export interface Work {
+interface Work {
 	readonly result: Promise<ImagingResult>;
 	readonly steps: readonly StepEvent[];
 	readonly outputs: readonly VariantOutput[];

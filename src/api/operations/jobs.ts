@@ -1,7 +1,6 @@
 import type { Queue } from 'bullmq';
 import type { RequestHandler } from 'express';
-import { arenaQueuePath } from '../../queue/arena-link.ts';
-import type { QueueName } from '../../queue/jobs.ts';
+import { arenaQueuePath, type QueueName } from '../../queue/jobs.ts';
 import { askRedis } from '../../queue/redis.ts';
 import type { ApiContext } from '../context.ts';
 import { cleanBodySchema, parse } from '../contract.ts';

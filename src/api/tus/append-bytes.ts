@@ -1,6 +1,6 @@
 import type { Request } from 'express';
 import { PicpipeError } from '../../errors.ts';
-import { appendParts, maximumParts, type Progress } from '../../intake/upload-parts.ts';
+import { appendParts, maximumParts, type PartsProgress } from '../../intake/upload-parts.ts';
 import type { Upload } from '../../intake/upload-record.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { checksumOf } from './tus-headers.ts';
@@ -10,7 +10,7 @@ export interface Taking {
 	readonly storage: Storage;
 	readonly upload: Upload;
 	/** The current offset of the upload, where the body begins. */
-	readonly progress: Pick<Progress, 'offset' | 'parts'>;
+	readonly progress: Pick<PartsProgress, 'offset' | 'parts'>;
 	/** Largest file, bytes. */
 	readonly maxBytes: number;
 	readonly hold: Hold;

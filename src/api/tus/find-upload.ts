@@ -3,8 +3,8 @@ import type { Caller } from '../../access/caller.ts';
 import { isUploadId } from '../../domain/upload.ts';
 import { PicpipeError } from '../../errors.ts';
 import { expiryOf } from '../../intake/forget-uploads.ts';
-import { type Progress, progressOf } from '../../intake/upload-parts.ts';
-import { readUpload, refusalOf, type Upload, type UploadWishes } from '../../intake/upload-record.ts';
+import { type PartsProgress, progressOf } from '../../intake/upload-parts.ts';
+import { readUpload, storedRefusal, type Upload, type UploadWishes } from '../../intake/upload-record.ts';
 import { earliestNow } from '../../observe/clock.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { type ApiContext, callerOf } from '../context.ts';
@@ -15,7 +15,7 @@ import type { Hold } from './upload-locks.ts';
 /** An upload of the caller, held by this request alone. */
 interface HeldUpload {
 	readonly upload: Upload;
-	readonly progress: Progress;
+	readonly progress: PartsProgress;
 	readonly hold: Hold;
 }
 
@@ -58,7 +58,7 @@ export async function findOwnUpload(storage: Storage, { id: caller, grant }: Cal
 }
 
 /** The offset and the parts. A finished upload has no bytes any more; the bytes of a joined upload belong to its parts. */
-export async function currentProgress(storage: Storage, upload: Upload): Promise<Progress> {
+export async function currentProgress(storage: Storage, upload: Upload): Promise<PartsProgress> {
 	if (upload.outcome) return { offset: upload.length ?? 0, parts: [], lastAt: undefined };
 	if (!upload.parts) return progressOf(storage, upload.id);
 	const each = await Promise.all(upload.parts.map((id) => progressOf(storage, id)));
@@ -71,7 +71,7 @@ export async function finishIfComplete(
 	context: ApiContext,
 	response: Response,
 	upload: Upload,
-	{ offset, parts }: Pick<Progress, 'offset' | 'parts'>,
+	{ offset, parts }: Pick<PartsProgress, 'offset' | 'parts'>,
 ): Promise<Upload> {
 	if (upload.outcome || !hasWishes(upload) || upload.length !== offset) return upload;
 	return finishUpload(context, response, upload, parts);
@@ -83,7 +83,7 @@ function hasWishes(upload: Upload): upload is Upload & { readonly wishes: Upload
 
 /** @returns the picture that an upload has become, if it has. @throws PicpipeError the refusal, where it was refused */
 export function pictureOf(upload: Upload): string | undefined {
-	const refusal = refusalOf(upload);
+	const refusal = storedRefusal(upload);
 	if (refusal) throw refusal;
 	return upload.outcome && 'picture' in upload.outcome ? upload.outcome.picture : undefined;
 }

@@ -1,8 +1,8 @@
 import type { Response } from 'express';
 import { expiryOf } from '../../intake/forget-uploads.ts';
 import { cleanFilename } from '../../intake/receive.ts';
-import type { Progress } from '../../intake/upload-parts.ts';
-import { refusalOf, type Upload } from '../../intake/upload-record.ts';
+import type { PartsProgress } from '../../intake/upload-parts.ts';
+import { storedRefusal, type Upload } from '../../intake/upload-record.ts';
 import { problemOf } from '../middleware/problem.ts';
 
 interface Expiry {
@@ -12,12 +12,12 @@ interface Expiry {
 /** An upload as the API shows it. */
 export function showUpload(
 	upload: Upload,
-	progress: Pick<Progress, 'offset' | 'lastAt'>,
+	progress: Pick<PartsProgress, 'offset' | 'lastAt'>,
 	{ resumableSeconds }: Expiry,
 	{ locals }: Response,
 ) {
 	const { id, createdAt, length, wishes, outcome, concat } = upload;
-	const refusal = refusalOf(upload);
+	const refusal = storedRefusal(upload);
 	const picture = outcome && 'picture' in outcome ? outcome : undefined;
 	const isWhole = length !== undefined && progress.offset === length;
 	const self = `/v1/uploads/${id}`;
@@ -43,7 +43,7 @@ export function showUpload(
 /** The headers of every answer about an upload: its expiry, and its picture. */
 export function uploadHeaders(
 	upload: Upload,
-	progress: Pick<Progress, 'lastAt'>,
+	progress: Pick<PartsProgress, 'lastAt'>,
 	{ resumableSeconds }: Expiry,
 ): Record<string, string> {
 	const { outcome } = upload;

@@ -1,7 +1,6 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { PicpipeError } from '../../errors.ts';
-import { arenaJobPath } from '../../queue/arena-link.ts';
-import { deliverJobId } from '../../queue/jobs.ts';
+import { arenaJobPath, deliverJobId } from '../../queue/jobs.ts';
 import { pictureEndpoint, settingEndpoint } from '../../webhooks/endpoint.ts';
 import { readEndpoint } from '../../webhooks/endpoint-store.ts';
 import { isEventId } from '../../webhooks/event.ts';

@@ -3,7 +3,7 @@ import { splitUrl } from './cloudinary/url.ts';
 import type { DialectOptions, ImageRequest, ImageSource } from './image-request.ts';
 import { sourceName } from './shared/source.ts';
 
-export { isSignedWith, type SignatureKind, signCloudinary } from './cloudinary/signature.ts';
+export { isSignedWith, signCloudinary } from './cloudinary/signature.ts';
 
 /** An address in the words of Cloudinary. */
 export interface CloudinaryUrl {

@@ -8,7 +8,7 @@ import { readPresetUrl, readUrl } from './imgproxy/url.ts';
 import { invalidValue, unsupportedOption } from './shared/refusals.ts';
 import { sourceName } from './shared/source.ts';
 
-export { isSignedBy, type KeyPair, signImgproxy } from './imgproxy/sign.ts';
+export { isSignedBy, signImgproxy } from './imgproxy/sign.ts';
 export { imgproxyPath } from './imgproxy/url.ts';
 
 /**

@@ -1,6 +1,5 @@
 import type { AnalysisKind } from '../../domain/analysis.ts';
 import type { Analyser } from './analysis.ts';
-import { blurhash } from './blurhash.ts';
 import { entropy } from './entropy.ts';
 import { exif } from './exif.ts';
 import { focus } from './focus.ts';
@@ -8,9 +7,8 @@ import { gps } from './gps.ts';
 import { opaque } from './opaque.ts';
 import { dominant, palette } from './palette.ts';
 import { phash } from './phash.ts';
-import { placeholder } from './placeholder.ts';
+import { blurhash, placeholder, thumbhash } from './placeholders.ts';
 import { sharpness } from './sharpness.ts';
-import { thumbhash } from './thumbhash.ts';
 
 /** Every kind of analysis that the worker does, in the order of the reference pages. */
 export const analysers: readonly Analyser[] = [

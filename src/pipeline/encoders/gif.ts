@@ -1,7 +1,6 @@
 import * as z from 'zod';
 import { integer } from '../../operations/options.ts';
-import type { Encoder } from './encoder.ts';
-import { animated, colours, dither, timingOf } from './options.ts';
+import { animated, colours, dither, type Encoder, timingOf } from './encoder.ts';
 
 const schema = z.strictObject({
 	colours: colours.describe('Maximum number of colours, including transparency.'),

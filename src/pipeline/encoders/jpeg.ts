@@ -1,7 +1,6 @@
 import * as z from 'zod';
 import { colour } from '../../operations/options.ts';
-import type { Encoder } from './encoder.ts';
-import { chromaSubsampling } from './options.ts';
+import { chromaSubsampling, type Encoder } from './encoder.ts';
 import { fixed, quality } from './quality.ts';
 
 const schema = z.strictObject({

@@ -1,7 +1,6 @@
 import * as z from 'zod';
 import { integer } from '../../operations/options.ts';
-import type { Encoder } from './encoder.ts';
-import { colours, dither } from './options.ts';
+import { colours, dither, type Encoder } from './encoder.ts';
 
 const schema = z
 	.strictObject({

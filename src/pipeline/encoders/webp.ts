@@ -1,7 +1,6 @@
 import * as z from 'zod';
 import { integer } from '../../operations/options.ts';
-import type { Encoder } from './encoder.ts';
-import { animated, losslessOption, timingOf } from './options.ts';
+import { animated, type Encoder, losslessOption, timingOf } from './encoder.ts';
 import { fixed, isSearchable, notSearchable, quality } from './quality.ts';
 
 const schema = z

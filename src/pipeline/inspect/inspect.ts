@@ -1,9 +1,9 @@
 import type { SharpOptions } from 'sharp';
 import type { Facts } from '../../domain/picture.ts';
 import { PicpipeError } from '../../errors.ts';
+import { storedSize } from '../../operations/geometry.ts';
 import { rgbProfile } from '../colour/profile.ts';
 import { type ColourMeaning, meaningOf } from '../colour/srgb.ts';
-import { storedSize } from '../pixels/orientation.ts';
 import type { Animation } from '../pixels/pixels.ts';
 import { corrupt, endsEarly } from './classify-error.ts';
 import { heicWeight, refuseCutHeic } from './heic.ts';

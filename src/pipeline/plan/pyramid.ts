@@ -1,13 +1,12 @@
 import type { ColourOption } from '../../domain/output.ts';
 import type { Recipe } from '../../domain/recipe.ts';
 import { PicpipeError } from '../../errors.ts';
-import { area } from '../../operations/geometry.ts';
+import { area, storedSize } from '../../operations/geometry.ts';
 import type { Scaling, Size } from '../../operations/operation.ts';
 import type { Analyser, PictureShape } from '../analysis/analysis.ts';
 import { analysersOf } from '../analysis/index.ts';
 import { encodersOf, keepsAnimation } from '../encoders/index.ts';
 import { maximumSvgSide } from '../inspect/svg-size.ts';
-import { storedSize } from '../pixels/orientation.ts';
 import { type PlannedStep, type PlannedVariant, planVariants } from '../recipe/parse-recipe.ts';
 
 /** A step as it will be applied to this picture. */

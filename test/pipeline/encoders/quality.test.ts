@@ -1,6 +1,6 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { variantSchema } from '../../../src/domain/variant.ts';
+import { variantSchema } from '../../../src/domain/picture.ts';
 import { searchQuality } from '../../../src/pipeline/encoders/quality.ts';
 import type { Pixels } from '../../../src/pipeline/pixels/pixels.ts';
 import { similarityTo } from '../../../src/pipeline/pixels/similarity.ts';

@@ -1,4 +1,4 @@
-import { storedSize } from '../../../pipeline/pixels/orientation.ts';
+import { storedSize } from '../../../operations/geometry.ts';
 import type { RenderPlan, SourceFacts } from '../image-request.ts';
 import { unsupportedOption } from '../shared/refusals.ts';
 import { type AddSteps, StepList } from '../shared/step-list.ts';

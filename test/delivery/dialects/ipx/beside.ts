@@ -25,7 +25,7 @@ export function recipeOf(plan: RenderPlan, format: RenderFormat): unknown {
 }
 
 /** The format in which a render is written for one who names none. */
-export function formatOf({ format }: RenderPlan, source: string): RenderFormat {
+function formatOf({ format }: RenderPlan, source: string): RenderFormat {
 	const known = renderFormats.find((one) => one === (format === 'source' ? source : format));
 	if (!known) throw new TypeError(`Expected a format but received ${format}.`);
 	return known;
