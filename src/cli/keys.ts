@@ -128,7 +128,7 @@ async function listed(keys: ApiKeys): Promise<readonly KeyRecord[]> {
 async function openKeys(): Promise<{ config: Config; keys: ApiKeys }> {
 	surviveBrokenOutput();
 	const config = readConfig(process.env);
-	const { openApiKeys } = await import('../roles/commands.ts');
+	const { openApiKeys } = await import('../roles/keys.ts');
 	return { config, keys: openApiKeys(config) };
 }
 

@@ -1,4 +1,3 @@
-import { type ApiKeys, addKey, listKeys, revokeKey } from '../access/key-store.ts';
 import { openCatalog } from '../catalog/catalog.ts';
 import { type ReindexResult, reindex } from '../catalog/reindex.ts';
 import { type Config, ConfigError } from '../config/index.ts';
@@ -13,17 +12,6 @@ import { openStorage } from '../storage/index.ts';
 import { closeInOrder, openRedis, queuesOptions, untilConnected } from './connections.ts';
 import { imagingOptions, openConfiguredAssets } from './imaging.ts';
 import { loadConfiguredRecipes, unknownRecipe } from './recipes.ts';
-
-/** The API keys in storage: add, list, revoke. Needs no Redis. */
-export function openApiKeys(config: Config): ApiKeys {
-	const storage = openStorage(config.storage);
-	return {
-		where: storage.description,
-		add: (wishes) => addKey(storage, wishes),
-		list: () => listKeys(storage),
-		revoke: (id) => revokeKey(storage, id),
-	};
-}
 
 /** Rebuilds the index in Redis from the manifests in storage. */
 export async function rebuildIndex(config: Config, log: Logger): Promise<ReindexResult> {

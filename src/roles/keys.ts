@@ -1,11 +1,24 @@
 import { type KeyRing, openKeyRing } from '../access/key-ring.ts';
+import { type ApiKeys, addKey, listKeys, revokeKey } from '../access/key-store.ts';
 import { type Config, ConfigError } from '../config/index.ts';
 import type { Logger } from '../observe/log.ts';
+import { openStorage } from '../storage/index.ts';
 import type { Storage } from '../storage/storage.ts';
 
 /** The API keys of the settings and of the storage. */
 export function openKeys(config: Config, storage: Storage, log: Logger): KeyRing {
 	return openKeyRing(storage, { settingKeys: config.apiKeys, seconds: config.keysSeconds, log });
+}
+
+/** The API keys in storage: add, list, revoke. Needs no Redis. */
+export function openApiKeys(config: Config): ApiKeys {
+	const storage = openStorage(config.storage);
+	return {
+		where: storage.description,
+		add: (wishes) => addKey(storage, wishes),
+		list: () => listKeys(storage),
+		revoke: (id) => revokeKey(storage, id),
+	};
 }
 
 /** A host that other machines can reach. */

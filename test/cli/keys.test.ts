@@ -124,7 +124,7 @@ describe('picpipe start', { timeout: 120_000 }, () => {
 	test('beyond loopback wants a key, and with one says how to show it and asks for it, in Arena too', async () => {
 		const folder = await temporaryFolder();
 		const environment = { PICPIPE_HOST: '0.0.0.0', PICPIPE_ARENA_HOST: '0.0.0.0' };
-		const refused = new PicpipeProcess({ folder, environment });
+		const refused = new PicpipeProcess({ folder, environment: { PICPIPE_HOST: '0.0.0.0' } });
 		expect((await refused.exited).code, refused.output).toBe(2);
 		expect(refused.output).toMatch(/PICPIPE_HOST: expected an API key .* 0\.0\.0\.0 is reachable from other machines/);
 		expect(refused.survivors()).toEqual([]);
