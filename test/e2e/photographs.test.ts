@@ -16,7 +16,7 @@ let arena: string;
 
 beforeAll(async () => {
 	const folder = await mkdtemp(join(tmpdir(), 'pp-'));
-	picpipe = new PicpipeProcess({ folder });
+	picpipe = new PicpipeProcess({ folder, environment: { PICPIPE_IMAGING_PROCESSES: '2' } });
 	({ api, arena } = await picpipe.ready());
 });
 

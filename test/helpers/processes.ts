@@ -75,6 +75,8 @@ export class PicpipeProcess {
 				PICPIPE_DATA: options.folder,
 				PICPIPE_PORT: '0',
 				PICPIPE_ARENA_PORT: '0',
+				// Each takes half a second of CPU to start.
+				PICPIPE_IMAGING_PROCESSES: '1',
 				...options.environment,
 				[name]: value,
 			},

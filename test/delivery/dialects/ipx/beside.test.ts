@@ -114,8 +114,9 @@ const everywhere = [
 	'f_webp,q_20',
 	'f_jpg,q_30',
 	'f_png,q_50',
-	'f_avif',
-	'f_gif',
+	// Small: these take the most work of all formats.
+	'crop_0_0_120_90,f_avif',
+	'crop_0_0_120_90,f_gif',
 	'w_200,blur_2,sharpen,grayscale,q_70',
 	'w_150,flatten,b_fff,f_jpeg',
 ];
