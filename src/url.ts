@@ -1,7 +1,7 @@
 import { below, signPath } from './delivery/sign-path.ts';
 import { PicpipeError } from './errors.ts';
 
-/** Where pictures are served, and the key and salt that sign their addresses (`PICPIPE_DELIVERY_KEYS`), both in hex. */
+/** Where pictures are served, and the key and salt that sign their URLs (`PICPIPE_DELIVERY_KEYS`), both in hex. */
 export interface Signing {
 	/** Such as `https://pictures.example.org`. */
 	readonly base: string;
@@ -13,12 +13,12 @@ export interface Signing {
 export type UrlOptions = string | Readonly<Record<string, string | number>>;
 
 /**
- * A signed address of a picture, made where a site makes its pages: on a server, for whoever has the key can sign anything.
+ * A signed URL of a picture, made where a site makes its pages: on a server, for whoever has the key can sign anything.
  *
  * @param source id of a picture, or its URL where the installation serves its host
- * @param options in the words of imgproxy; what they mean is checked when the address is asked for
+ * @param options in the words of imgproxy; what they mean is checked when the URL is asked for
  * @param format of the result, such as `webp`
- * @throws PicpipeError `invalid-delivery-url` for what cannot be said in an address
+ * @throws PicpipeError `invalid-delivery-url` for what cannot be said in a URL
  * @example imageUrl({ base, key, salt }, 'pic_01jzkwp9nbe0tvahm2q4c8s6rd', { rs: 'fit:300:200', q: 80 }, 'webp')
  */
 export function imageUrl({ base, key, salt }: Signing, source: string, options: UrlOptions, format?: string): string {

@@ -57,7 +57,7 @@ export function openKeyRing(storage: Storage, { settingKeys = [], seconds, log }
 		const isNew = (id: string) => !records.has(id) && !unreadable.has(id);
 		const added = await readRecords(storage, [...active].filter(isNew).map(apiKeyKey), (key, err) => {
 			unreadable.add(key.slice(apiKeyKey('').length));
-			log.error({ err, key }, 'an API key could not be read and is refused');
+			log.error({ err, key }, 'API key unreadable; refused');
 		});
 		// One that was given up came in late.
 		if (began < asOf) return;
@@ -89,7 +89,7 @@ export function openKeyRing(storage: Storage, { settingKeys = [], seconds, log }
 	/** Reads ahead of time, so that hardly a request has to wait for it. */
 	const upToDate = async (): Promise<void> => {
 		if (performance.now() - asOf > maxAge / 2 && reading === undefined) {
-			readAgain().catch((err) => log.warn({ err }, 'the API keys could not be read again'));
+			readAgain().catch((err) => log.warn({ err }, 'API keys could not be reloaded'));
 		}
 		await atMost(maxAge);
 	};

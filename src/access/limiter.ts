@@ -172,6 +172,6 @@ function refusalOf(caller: Caller, found: readonly PolicyState[]): PicpipeError 
 		const detail = `Expected at most ${rateText(rate)} but received more.`;
 		return new PicpipeError('rate-exceeded', detail, { retryAfter: fast.resetsIn, violatedPolicies });
 	}
-	const detail = `Expected at most ${concurrency} requests at the same time but received more.`;
+	const detail = `Expected at most ${concurrency} concurrent requests but received more.`;
 	return new PicpipeError('concurrency-exceeded', detail, { retryAfter: concurrencyRetry, violatedPolicies });
 }

@@ -65,13 +65,13 @@ export async function readUploadToken<T extends { readonly signingSecret: Buffer
 	if (!grant || !caller || !isSigned) {
 		throw new PicpipeError(
 			'invalid-upload-token',
-			'Expected an upload token as `POST /v1/upload-tokens` gave it, of a key that is still good.',
+			'Expected an unchanged upload token of `POST /v1/upload-tokens` whose key is still valid.',
 		);
 	}
 	if (!mayHaveEnded && grant.expires * 1_000 <= Date.now()) {
 		throw new PicpipeError(
 			'invalid-upload-token',
-			`The upload token ended at ${new Date(grant.expires * 1_000).toISOString()}.`,
+			`The upload token expired at ${new Date(grant.expires * 1_000).toISOString()}.`,
 		);
 	}
 	return { grant, caller };

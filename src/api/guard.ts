@@ -8,7 +8,7 @@ import { PicpipeError } from '../errors.ts';
 import { requireThisMachine } from '../http/this-machine.ts';
 import { type ApiContext, callerOf } from './context.ts';
 
-/** Largest JSON body, bytes: room for a hundred signed addresses. Only uploads are larger, and they are no JSON. */
+/** Largest JSON body, bytes: room for a hundred signed URLs. Only uploads are larger, and they are no JSON. */
 const maximumJson = 512 * 1024;
 
 /** What a route requires of its callers. */

@@ -136,7 +136,7 @@ function login({ user, password, keys, log }: LoginOptions): RequestHandler {
 		const key = given?.password ?? readBearer(request);
 		const caller = key === undefined ? undefined : await keys?.find(key);
 		if (caller && hasScope(caller.scopes, 'admin')) return next();
-		if (key !== undefined) log.warn({ address: request.socket.remoteAddress }, 'a login to Arena was refused');
+		if (key !== undefined) log.warn({ address: request.socket.remoteAddress }, 'Arena login refused');
 		response.setHeader('WWW-Authenticate', 'Basic realm="picpipe Arena", charset="UTF-8"');
 		const own = password === undefined ? '' : 'that of PICPIPE_ARENA_PASSWORD, or ';
 		response

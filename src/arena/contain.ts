@@ -48,7 +48,7 @@ export function containStrays(log: Logger): () => void {
 	const onRejection = (reason: unknown) => {
 		const response = current.getStore();
 		if (response) {
-			log.error({ err: reason }, 'an error in Arena was handled by nobody');
+			log.error({ err: reason }, 'unhandled error in Arena');
 			if (!response.headersSent) response.writeHead(500, { 'Content-Type': 'text/plain' });
 			if (!response.writableEnded) response.end();
 		} else if (process.listenerCount('unhandledRejection') === 1) {

@@ -34,7 +34,7 @@ async function requireBatch(storage: Storage, id: string): Promise<Batch> {
 	if (batch) return batch;
 	throw new PicpipeError(
 		'unknown-batch',
-		`Expected the id of a batch for batch but there is no ${JSON.stringify(id.slice(0, 80))}.`,
+		`Expected an existing batch id for batch but received ${JSON.stringify(id.slice(0, 80))}.`,
 	);
 }
 

@@ -9,11 +9,11 @@ export interface Api {
 	/**
 	 * Asks for something and reads the answer as JSON.
 	 *
-	 * @param path below the api's address, or a whole address
+	 * @param path below the api's URL, or a whole URL
 	 * @throws Refusal
 	 */
 	ask(path: string, signal: AbortSignal, request?: ApiRequest): Promise<Answer>;
-	/** Largest file that it takes, bytes. @throws Refusal when there is no picpipe at the address */
+	/** Largest file that it takes, bytes. @throws Refusal when there is no picpipe at the URL */
 	largestFile(signal: AbortSignal): Promise<number>;
 }
 

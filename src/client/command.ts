@@ -12,9 +12,9 @@ import { isGood, type Result, uploadSummary } from './summary.ts';
 import { nameOf, type Outcome, type Run, retryOf, uploadAll } from './upload-all.ts';
 
 export interface UploadCommand {
-	/** Files, folders whose pictures are all taken, and addresses. */
+	/** Files, folders whose pictures are all taken, and URLs. */
 	readonly sources: readonly string[];
-	/** Address of the api. */
+	/** URL of the api. */
 	readonly api: string;
 	/** An API key or an upload token. */
 	readonly key: string | undefined;

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 export interface Entry {
 	/** Sent as `Idempotency-Key`: however often it has to be sent, it becomes one picture. */
 	readonly key: string;
-	/** Address of a resumable upload that was begun. */
+	/** URL of a resumable upload that was begun. */
 	readonly uploadUrl?: string;
 	/** The picture that it has become. */
 	readonly picture?: string;
@@ -59,7 +59,7 @@ export async function openJournal(folder: string, onTrouble: (error: Error) => v
 		write: (name, entry) =>
 			orTrouble(async () => {
 				const temporary = `${pathOf(name)}.${randomUUID()}`;
-				// Addresses of uploads are nobody else's business.
+				// URLs of uploads are nobody else's business.
 				await writeFile(temporary, JSON.stringify(entry), { mode: 0o600 });
 				await rename(temporary, pathOf(name));
 			}, undefined),

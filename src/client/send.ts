@@ -10,7 +10,7 @@ import { type RetryOptions, withRetries } from './retry.ts';
 /** What is asked for each picture: `recipe`, `tags`, `priority`, `duplicates`, `batch`. */
 export type Fields = Readonly<Record<string, string>>;
 
-/** A file of this machine, or an address that the api is to fetch a picture from. */
+/** A file of this machine, or a URL that the api is to fetch a picture from. */
 export type Item =
 	| { readonly name: string; readonly path: string; readonly bytes: number }
 	| { readonly name: string; readonly url: string };
@@ -124,8 +124,8 @@ async function sendLarge(
 /**
  * One attempt, from wherever the upload has come to.
  *
- * @param onBegun told the address of the upload as soon as there is one
- * @returns the address of the upload
+ * @param onBegun told the URL of the upload as soon as there is one
+ * @returns the URL of the upload
  */
 function run(upload: Upload, signal: AbortSignal, onBegun: (url: string) => void): Promise<string> {
 	return new Promise((resolve, reject) => {

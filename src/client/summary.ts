@@ -1,9 +1,9 @@
 import { formatBytes, progressBar, table } from '../files/summary.ts';
 
-/** What became of one file or address. */
+/** What became of one file or URL. */
 export interface Result {
 	readonly name: string;
-	/** Bytes of a file; undefined for an address. */
+	/** Bytes of a file; undefined for a URL. */
 	readonly bytes?: number | undefined;
 	readonly picture?: string | undefined;
 	/** The picture's; `refused`, or `unsent` where nothing was tried or it was interrupted. */

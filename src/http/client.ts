@@ -105,10 +105,7 @@ async function* bodyOf(
 }
 
 function tooLong(url: URL, what: string, seconds: number): PicpipeError {
-	return new PicpipeError(
-		'remote-timeout',
-		`Expected ${what} from ${url.host} within ${seconds} s but there was none.`,
-	);
+	return new PicpipeError('remote-timeout', `Expected ${what} from ${url.host} within ${seconds} s but received none.`);
 }
 
 /** @throws the signal's reason when it comes first; the work may go on, and nobody hears of it */

@@ -36,7 +36,7 @@ export function checkUrl(text: string | URL, rules: OutgoingRules): URL {
 	if (url.username !== '' || url.password !== '') {
 		throw new PicpipeError(
 			'url-not-allowed',
-			`Expected a URL without name and password but the URL of ${url.host} has them.`,
+			`Expected a URL without user name and password but the URL of ${url.host} contains them.`,
 		);
 	}
 	const port = Number(url.port || { 'http:': 80, 'https:': 443 }[url.protocol]);
@@ -109,7 +109,7 @@ async function resolveName(host: string, resolve: Resolve): Promise<readonly Loo
 	const unresolved = (cause?: unknown) =>
 		new PicpipeError(
 			'remote-unavailable',
-			`Expected an IP address for the name ${host} but there is none at the moment.`,
+			`Expected an IP address for ${host} but the name does not resolve at the moment.`,
 			{ cause },
 		);
 	const addresses = await resolve(host).catch((cause) => {

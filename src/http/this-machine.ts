@@ -21,7 +21,7 @@ export function requireThisMachine(request: IncomingMessage): void {
 	if (host !== undefined && !isLoopbackName(hostName(host))) {
 		throw new PicpipeError('cross-site', `Expected a request to a local name but received one to ${quote(host)}.`);
 	}
-	const hint = 'Without an API key only this machine is served; `picpipe keys add` makes one.';
+	const hint = 'Without an API key, only this machine has access; `picpipe keys add` creates a key.';
 	const proxy = proxyHeaders.find((name) => request.headers[name] !== undefined);
 	if (proxy !== undefined) {
 		throw new PicpipeError(

@@ -57,7 +57,7 @@ export function keepImagingProcesses(options: ImagingProcessesOptions): ImagingP
 		alive.add(child);
 		if (predecessor) successors.set(child, predecessor);
 		void child.ready.then(() => {
-			log.debug({ imagingPid: child.pid }, 'an imaging process is ready');
+			log.debug({ imagingPid: child.pid }, 'imaging process ready');
 			takeOver(child);
 			release(child);
 		});
@@ -71,7 +71,10 @@ export function keepImagingProcesses(options: ImagingProcessesOptions): ImagingP
 		if (isClosed || !alive.has(child)) return;
 		if (leaving.has(child)) return end(child);
 		if (child.residentBytes > imagingMegabytes * 1e6) {
-			log.info({ imagingPid: child.pid, residentBytes: child.residentBytes }, 'a fat imaging process is replaced');
+			log.info(
+				{ imagingPid: child.pid, residentBytes: child.residentBytes },
+				'replacing an imaging process that uses too much memory',
+			);
 			end(child);
 			if (isOneMissing()) start();
 			return;
@@ -91,7 +94,7 @@ export function keepImagingProcesses(options: ImagingProcessesOptions): ImagingP
 		successors.delete(child);
 		if (!predecessor) return;
 		const { pid: imagingPid, pictures } = predecessor;
-		log.info({ imagingPid, pictures }, 'a worn imaging process is replaced');
+		log.info({ imagingPid, pictures }, 'replacing an imaging process after its maximum number of pictures');
 		leaving.add(predecessor);
 		if (removeFrom(free, predecessor)) end(predecessor);
 	};
@@ -114,7 +117,7 @@ export function keepImagingProcesses(options: ImagingProcessesOptions): ImagingP
 	const replace = (child: ImagingChild, how: string) => {
 		if (!forget(child) || isClosed) return;
 		const isOwnFault = !working.has(child);
-		log.warn({ imagingPid: child.pid, how, isOwnFault }, 'an imaging process died');
+		log.warn({ imagingPid: child.pid, how, isOwnFault }, 'imaging process died');
 		if (!isOneMissing()) return;
 		if (!isOwnFault) return start();
 		deathsInARow++;

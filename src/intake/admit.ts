@@ -125,7 +125,7 @@ async function begin(
 	else if (!(await createManifest(deps.storage, picture))) return (await readManifest(deps.storage, id)) ?? picture;
 	if (batch !== undefined) {
 		// It is accepted; if it can't be said now that it was the last one, the sweep closes the batch.
-		await closeIfComplete(deps.storage, batch).catch((err) => log.warn({ err, batchId: batch }, 'a batch stays open'));
+		await closeIfComplete(deps.storage, batch).catch((err) => log.warn({ err, batchId: batch }, 'batch not closed'));
 	}
 	await handOver(deps, picture, 'upload', log);
 	return picture;
@@ -184,7 +184,7 @@ async function handOver(
 		await deps.catalog.put(picture);
 		await deps.queues.enqueuePicture(picture, reason, priority);
 	} catch (error) {
-		log.warn({ err: error, pictureId: picture.id }, 'accepted without the queue; the sweep will bring it there');
+		log.warn({ err: error, pictureId: picture.id }, 'picture accepted but not queued; the sweep will queue it');
 	}
 }
 

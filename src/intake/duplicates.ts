@@ -50,7 +50,7 @@ export async function admitUnlessThere(
 	} catch (error) {
 		await deps.catalog
 			.release(received.source.sha256, received.id)
-			.catch((err) => log.debug({ err }, 'a claim on bytes ends by itself'));
+			.catch((err) => log.debug({ err }, 'a duplicate claim could not be released; it expires'));
 		throw error;
 	}
 }

@@ -81,7 +81,7 @@ export async function openRemoteFile(address: string, limits: FetchLimits, optio
 			if (redirects === limits.redirects) {
 				throw new PicpipeError(
 					'too-many-redirects',
-					`Expected at most ${limits.redirects} redirects (${limits.rules.settings}_REDIRECTS) but ${url.host} leads on to another.`,
+					`Expected at most ${limits.redirects} redirects (${limits.rules.settings}_REDIRECTS) but ${url.host} redirects again.`,
 				);
 			}
 			options.onRedirect?.(`${answer.status} of ${url.host}: on to ${shownUrl(next.href)}`);
@@ -109,7 +109,7 @@ function fileOf(answer: RemoteResponse, url: URL, { maxBytes }: FetchLimits): Re
 	if (encoding.toLowerCase() !== 'identity') {
 		throw new PicpipeError(
 			'remote-refused',
-			`Expected the file as it is but ${url.host} sends it encoded (${encoding.slice(0, 50)}).`,
+			`Expected an unencoded file but ${url.host} sends it encoded (${encoding.slice(0, 50)}).`,
 		);
 	}
 	const bytes = given['content-length'] === undefined ? undefined : Number(given['content-length']);

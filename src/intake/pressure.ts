@@ -76,7 +76,7 @@ function remembered<T>(ask: () => Promise<T>, log: Logger): () => Promise<T | un
 		if (answer === undefined || performance.now() - askedAt > holds) {
 			askedAt = performance.now();
 			answer = ask().catch((err) => {
-				log.debug({ err }, 'how much is waiting, or how much room there is, is not known');
+				log.debug({ err }, 'queue length or free disk space is unknown');
 				return undefined;
 			});
 		}

@@ -133,7 +133,7 @@ export async function discardUnlessShared(storage: Storage, received: Omit<Recei
 export function tooLarge(maxBytes: number): PicpipeError {
 	return new PicpipeError(
 		'file-too-large',
-		`Expected at most ${maxBytes} bytes for a file (PICPIPE_MAX_BYTES, or what the upload token says) but received more.`,
+		`Expected at most ${maxBytes} bytes for a file (PICPIPE_MAX_BYTES, or the limit of the upload token) but received more.`,
 	);
 }
 

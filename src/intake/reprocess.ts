@@ -110,7 +110,7 @@ async function lookAt(deps: Admission, key: string, options: ReprocessOptions): 
 	} catch (error) {
 		if (error instanceof PicpipeError && error.code === 'queue-unavailable') throw error;
 		if (error instanceof PicpipeError && error.code === 'picture-not-found') return 'deleted';
-		options.log.warn({ err: error, key }, 'a picture was not queued');
+		options.log.warn({ err: error, key }, 'picture not queued');
 		return 'left';
 	}
 }
@@ -128,7 +128,7 @@ async function queueAgain(deps: Admission, picture: Picture, options: ReprocessO
 	const unknown = unknownParts(recipe.definition);
 	if (unknown.length > 0) {
 		// It may be all that its recipe asks for; whether it is, a newer version can say.
-		options.log.warn({ pictureId: picture.id, unknown }, 'a newer version has accepted the recipe');
+		options.log.warn({ pictureId: picture.id, unknown }, 'recipe accepted by a newer version; picture skipped');
 		return 'left';
 	}
 	const isStale = picture.recipe.digest !== recipe.digest;
@@ -214,7 +214,7 @@ async function retryOne(deps: Admission, { id }: Picture, log: Logger): Promise<
 	} catch (error) {
 		if (error instanceof PicpipeError && error.code === 'queue-unavailable') throw error;
 		if (error instanceof PicpipeError && error.code === 'picture-not-found') return 'passed';
-		log.warn({ err: error, pictureId: id }, 'a failed picture was not queued');
+		log.warn({ err: error, pictureId: id }, 'failed picture not queued');
 		return 'left';
 	}
 }

@@ -128,7 +128,7 @@ async function* verified(chunks: AsyncGenerator<Buffer>, { algorithm, digest }: 
 	if (hash.digest().equals(digest)) return;
 	throw new PicpipeError(
 		'checksum-mismatch',
-		`Expected bytes with the ${algorithm} ${digest.toString('base64')} but received others; none of them were kept.`,
+		`Expected bytes with the ${algorithm} ${digest.toString('base64')} but received different bytes; they were discarded.`,
 	);
 }
 

@@ -35,7 +35,7 @@ export const metricTable = {
 		type: 'counter',
 		labels: ['class', 'code'],
 		of: 'process',
-		help: 'Files, addresses and whole requests for uploads that were refused.',
+		help: 'Files, URLs and whole requests for uploads that were refused.',
 	},
 	picpipe_index_complete: {
 		type: 'gauge',
@@ -77,7 +77,7 @@ export type SharedSamples = Readonly<Record<SharedMetric, readonly Sample[]>>;
 /** A request that is over. */
 interface MeasuredRequest {
 	readonly method: string;
-	/** The pattern, never the address itself. */
+	/** The pattern, never the URL itself. */
 	readonly route: string;
 	readonly status: string;
 	readonly seconds: number;
@@ -86,7 +86,7 @@ interface MeasuredRequest {
 /** What an api counts about itself. */
 export interface Metrics {
 	request(request: MeasuredRequest): void;
-	/** A file, an address or a whole request for an upload was refused. */
+	/** A file, a URL or a whole request for an upload was refused. */
 	refused(code: ErrorCode): void;
 	/** Bytes of a file have come. */
 	received(bytes: number): void;

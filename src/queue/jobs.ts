@@ -104,7 +104,7 @@ export function fetchJob(picture: AwaitedPicture, reason: ProcessReason): FetchJ
 	} satisfies z.input<typeof fetchJobSchema>);
 }
 
-/** The id that belongs to a `fetch` job's data: picture, then digest of its address. */
+/** The id that belongs to a `fetch` job's data: picture, then digest of its URL. */
 export function fetchJobIdOf(job: FetchJob): string {
 	return `${job.pictureId}-${job.source.digest}`;
 }
@@ -187,16 +187,16 @@ export interface JobProgress {
 	readonly left?: { readonly since: string; readonly times: number };
 }
 
-/** The group that Arena files every queue under; the first segment of its addresses. */
+/** The group that Arena files every queue under; the first segment of its URLs. */
 export const arenaHostId = 'picpipe';
 
-/** The path of a queue's page in Arena, to be put behind Arena's address. */
+/** The path of a queue's page in Arena, to be put behind Arena's URL. */
 export function arenaQueuePath(queue: QueueName): string {
 	return `/${arenaHostId}/${queue}`;
 }
 
 /**
- * The path of a job's page in Arena, to be put behind Arena's address.
+ * The path of a job's page in Arena, to be put behind Arena's URL.
  *
  * @example
  * arenaJobPath('pictures', 'pic_01h455vb4pex5vsknk084sn02q-0a1b2c3d4e5f');

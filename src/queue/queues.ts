@@ -62,7 +62,7 @@ export interface EndedRender {
 const renderAttempts = 3;
 /** Milliseconds before its second attempt. */
 const renderRetryDelay = 200;
-/** Renders are many, and what they were can be seen in their addresses. Long enough, seconds, that requests of one moment find the same job. */
+/** Renders are many, and what they were can be seen in their URLs. Long enough, seconds, that requests of one moment find the same job. */
 const keepRenders = { age: 3_600, count: 1_000 };
 
 /** The producer's side of every queue. */
@@ -198,7 +198,7 @@ export function openQueues(redis: Redis, options: QueuesOptions): Queues {
 				if (waiting + prioritized + delayed >= renderQueue) {
 					throw new PicpipeError(
 						'render-queue-full',
-						`Expected fewer than ${renderQueue} renders to wait (PICPIPE_RENDER_QUEUE).`,
+						`Expected fewer than ${renderQueue} waiting renders (PICPIPE_RENDER_QUEUE).`,
 					);
 				}
 				await queue.add('render', job, {

@@ -8,7 +8,7 @@
  * pictures/<yyyy>/<mm>/<dd>/<id>/<variant>-<digest12>.<ext>
  * pictures/<yyyy>/<mm>/<dd>/<id>/render-<digest12>.<ext>  made on demand
  * pictures/<yyyy>/<mm>/<dd>/<id>/picture.json
- * sources/<hh>/<digest>  which picture was made of an address that a delivery URL named
+ * sources/<hh>/<digest>  which picture was made of a URL that a delivery URL named
  * pending/<id>
  * uploads/<id>/upload.json        a resumable upload: whose it is, what was asked for, what became of it
  * uploads/<id>/<offset>           bytes of it, from this offset on
@@ -67,7 +67,7 @@ export function pictureOfRender(key: string): string | undefined {
 	return /\/([^/]+)\/render-[0-9a-f]{12}\.[a-z]+$/.exec(key)?.[1];
 }
 
-/** Which picture was made of an address. @param digest of the address, hex */
+/** Which picture was made of a URL. @param digest of the URL, hex */
 export function sourceRecordKey(digest: string): string {
 	return `sources/${digest.slice(0, 2)}/${digest.slice(2)}`;
 }

@@ -27,9 +27,9 @@ export async function checkRedis(url: string, log: Logger, onRefusal: (error: Co
 	]);
 	clearTimeout(timer);
 	if (!isAway) return;
-	log.warn(`Redis at ${withoutSecrets(url)} does not answer: uploads are accepted and wait until it does`);
+	log.warn(`Redis at ${withoutSecrets(url)} is not responding; uploads are accepted and wait`);
 	inspection.then(
-		() => log.info('Redis answers now'),
+		() => log.info('Redis is responding'),
 		(error) => onRefusal(error),
 	);
 }

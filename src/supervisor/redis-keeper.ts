@@ -32,7 +32,7 @@ async function begin(): Promise<{ redis: OwnRedis; url: string }> {
 		process.send?.({ type: 'ready', address: place.url });
 		void redis.ended.then((lastLines) => {
 			if (isStopping) process.exit(0);
-			log.error({ lastLines: lastLines.split('\n').map((line) => line.trim()) }, 'Redis ended');
+			log.error({ lastLines: lastLines.split('\n').map((line) => line.trim()) }, 'Redis stopped');
 			process.exit(1);
 		});
 		return { redis, url: place.url };

@@ -142,7 +142,7 @@ async function followLog(
  */
 async function endOrphanedRedis(place: RedisPlace, log: Logger): Promise<void> {
 	if (await isListening(place.socket)) {
-		log.warn('Redis of an earlier run is still there: ending it');
+		log.warn('Redis of an earlier run is still running; stopping it');
 		await sendShutdown(place.socket);
 	}
 	const pid = await findByPidFile(place);

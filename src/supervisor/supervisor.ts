@@ -47,7 +47,7 @@ async function takeDataFolder(folder: string): Promise<() => Promise<void>> {
 		throw new Error(`process ${lock.pid} runs picpipe in it`);
 	} catch (error) {
 		throw new ConfigError([
-			`PICPIPE_DATA: expected a folder of its own for each \`picpipe start\`, but for ${resolve(folder)}: ${(error as Error).message}`,
+			`PICPIPE_DATA: expected a folder of its own for each \`picpipe start\` but received ${resolve(folder)}: ${(error as Error).message}`,
 		]);
 	}
 }
@@ -152,7 +152,7 @@ class Supervisor implements ChildEvents {
 			process.on(signal, () => {
 				if (firstSignal === 0) {
 					firstSignal = Date.now();
-					this.#log.info(`${signal}: stopping in order; a second one kills everything at once`);
+					this.#log.info(`${signal}: stopping; send it again to kill everything immediately`);
 					this.#stop(0);
 				} else if (Date.now() - firstSignal > echoTime) {
 					this.#log.warn(`${signal} again: killing everything`);
@@ -173,7 +173,7 @@ class Supervisor implements ChildEvents {
 				this.#log.info(`Waiting for ${child.name} (up to ${this.#config.stopSeconds} s)`);
 			}
 			const how = await child.stop(this.#config.stopSeconds * 1_000);
-			if (how === 'killed') this.#log.warn(`${child.name} did not end in time and was killed`);
+			if (how === 'killed') this.#log.warn(`${child.name} did not stop in time and was killed`);
 		}
 		this.#log.info('Everything has stopped');
 	}

@@ -100,7 +100,7 @@ async function giveUp(context: DeliverContext, message: Message, target: Target,
 	const reason = error.code === 'webhook-gone' ? 'gone' : isFailing ? 'failing' : undefined;
 	if (reason === undefined) return;
 	await disableEndpoint(storage, endpoint, { at: new Date().toISOString(), reason, url: target.url });
-	log.error({ endpoint, reason }, 'an endpoint of webhooks was disabled');
+	log.error({ endpoint, reason }, 'webhook endpoint disabled');
 }
 
 /** Has the endpoint taken nothing since this message was first tried? No where nobody knows. */
@@ -118,7 +118,7 @@ async function hasFailedThroughout(deliveries: DeliveryLog, { endpoint, id }: Me
 async function note(context: DeliverContext, message: Message, state: DeliveryState, attempt?: Attempt): Promise<void> {
 	await context.deliveries
 		.note(message, state, attempt)
-		.catch((err) => context.log.debug({ err, messageId: message.id }, 'a delivery is not in the log'));
+		.catch((err) => context.log.debug({ err, messageId: message.id }, 'delivery not written to the log'));
 }
 
 function asAttempt({ status, answer, error }: Receipt, made: Pick<Attempt, 'number' | 'at' | 'milliseconds'>): Attempt {

@@ -5,12 +5,12 @@ import { showPicture } from '../domain/show.ts';
 
 /** What there is to be told of, with what it means for the reference page. */
 export const eventDocs = {
-	'picture.ready': 'Every variant of a picture is there. `data` is the picture.',
-	'picture.failed': 'Nothing more is tried with a picture. `data` is the picture, with its `failure`.',
+	'picture.ready': 'Every variant of a picture is ready. `data` is the picture.',
+	'picture.failed': 'A picture failed for good. `data` is the picture, with its `failure`.',
 	'picture.deleted':
-		'A picture and everything made of it is gone. `data` is what it was, without what led to its files.',
+		'A picture and all its files were deleted. `data` is the last known picture, without links to its files.',
 	'batch.finished':
-		'Every picture of a closed batch has ended. `data` is the batch, with their number by how they ended.',
+		'Every picture of a closed batch has finished. `data` is the batch, with the number of pictures by state.',
 } as const;
 export type EventType = keyof typeof eventDocs;
 export const eventTypes = Object.keys(eventDocs) as [EventType, ...EventType[]];

@@ -31,7 +31,7 @@ export async function sendMessage(
 ): Promise<Receipt> {
 	const end = new AbortController();
 	const timer = setTimeout(() => {
-		const late = `Expected an answer within ${seconds} s (${rules.settings}_SECONDS) but there was none.`;
+		const late = `Expected a response within ${seconds} s (${rules.settings}_SECONDS) but received none.`;
 		end.abort(new PicpipeError('remote-timeout', late));
 	}, seconds * 1_000);
 	try {
@@ -64,10 +64,10 @@ async function receiptOf(url: URL, answer: RemoteResponse): Promise<Receipt> {
 	const retryAfter = secondsOf(headers['retry-after']);
 	const error =
 		status === 410
-			? new PicpipeError('webhook-gone', `${url.host} answered 410, which says that it wants no more webhooks.`)
+			? new PicpipeError('webhook-gone', `${url.host} responded with 410: it accepts no more webhooks.`)
 			: new PicpipeError(
 					'webhook-refused',
-					`Expected an answer of 200 to 299 but ${url.host} answered ${status}${status >= 300 && status < 400 ? ', and redirects are not followed' : ''}.`,
+					`Expected a response of 200 to 299 but ${url.host} responded with ${status}${status >= 300 && status < 400 ? '; redirects are not followed' : ''}.`,
 					retryAfter === undefined ? {} : { retryAfter },
 				);
 	return { status, error, ...(text && { answer: text }) };

@@ -6,7 +6,7 @@ export interface WebhookSettings {
 	readonly rules: OutgoingRules;
 	/** Told of everything; absent unless it is set. */
 	readonly url?: string | undefined;
-	/** Sign what goes to `url` and to the addresses that uploads name; empty when there are none. */
+	/** Sign what goes to `url` and to the URLs that uploads name; empty when there are none. */
 	readonly secrets: readonly string[];
 	/** Longest time for one attempt. */
 	readonly seconds: number;

@@ -40,7 +40,7 @@ export async function sweepOutbox(context: PublishDeps): Promise<number> {
 		batch.push(
 			look(endpoint, message).catch((err) => {
 				if (err?.code === 'queue-unavailable') throw err;
-				context.log.error({ err, key }, 'could not look after a webhook; the next sweep tries again');
+				context.log.error({ err, key }, 'could not check a webhook; the next sweep tries again');
 			}),
 		);
 		if (batch.length === parallel) await Promise.all(batch.splice(0));

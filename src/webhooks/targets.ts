@@ -67,7 +67,7 @@ async function ofSetting(storage: Storage, { url = '', secrets }: WebhookSetting
 /** All that are not disabled. */
 async function listSubscribers(storage: Storage, settings: WebhookSettings, log: Logger): Promise<Subscriber[]> {
 	const [records, disabled] = await Promise.all([
-		listEndpoints(storage, (key, err) => log.error({ err, key }, 'an endpoint of webhooks cannot be read')),
+		listEndpoints(storage, (key, err) => log.error({ err, key }, 'webhook endpoint unreadable')),
 		disabledEndpoints(storage),
 	]);
 	const subscribers: Subscriber[] = records.filter(({ id }) => !disabled.includes(id));

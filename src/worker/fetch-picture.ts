@@ -25,7 +25,7 @@ export interface FetchResult {
 }
 
 /**
- * Fetches the original of one picture: address → storage → manifest → the queue where it is processed. Done twice, also at the same time,
+ * Fetches the original of one picture: URL → storage → manifest → the queue where it is processed. Done twice, also at the same time,
  * one of the originals becomes the picture's and the other goes.
  *
  * @param stopping ends it and gives the job back to the queue, which costs no attempt
@@ -88,7 +88,7 @@ async function bringOn(context: FetchContext, picture: Picture, reason: ProcessR
 		await context.catalog.put(picture);
 		await context.queues.enqueuePicture(picture, reason);
 	} catch (err) {
-		log.warn({ err }, 'fetched without the queue; the sweep will bring it there');
+		log.warn({ err }, 'picture fetched but not queued; the sweep will queue it');
 	}
 }
 

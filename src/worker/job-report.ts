@@ -34,7 +34,7 @@ export function reportTo(job: Job<unknown>, log: Logger) {
 				const told = rows.length > 0 && job.log(rows.join('\n'));
 				await Promise.all([told, progress && job.updateProgress({ ...progress })]);
 			})
-			.catch((error) => log.debug({ err: error }, 'a report did not reach the job'));
+			.catch((error) => log.debug({ err: error }, 'job progress not recorded'));
 	};
 	const send = (line: string, progress?: JobProgress) => {
 		lines.push(line);

@@ -109,7 +109,7 @@ export async function leaveToOthers(
 		await job.updateProgress({ ...progress });
 		if (picture) await catalog.markWaiting(picture, { reason: message, since });
 	};
-	await tell().catch((err) => log.debug({ err }, 'nobody was told that the job was left'));
+	await tell().catch((err) => log.debug({ err }, 'could not record why the job was postponed'));
 	await job.moveToDelayed(Date.now() + Math.round(pause), token);
 	throw new DelayedError();
 }

@@ -60,7 +60,7 @@ export async function processPicture(job: Job<unknown>, context: ProcessContext)
 		requireKnown(picture.recipe.definition, picture);
 		if (picture.state === 'failed') picture = await reopen(context, picture);
 		// Only for people who watch; without Redis the work goes on untold.
-		await context.catalog.markProcessing(picture).catch((err) => log.debug({ err }, 'the index was not told'));
+		await context.catalog.markProcessing(picture).catch((err) => log.debug({ err }, 'index not updated'));
 		const worked = picture;
 		const { made, ...end } = await fulfil(context, worked, report);
 		const { variants } = end;
@@ -81,7 +81,7 @@ async function openPicture({ storage }: Records, id: string): Promise<ReceivedPi
 	// It is left as it is: its own job is another one.
 	throw new PicpipeError(
 		'invalid-job',
-		'Expected a picture whose original is there but this one is still to be fetched.',
+		'Expected a picture with an original but this picture has not been fetched yet.',
 	);
 }
 

@@ -29,7 +29,7 @@ export interface RenderResult {
 }
 
 /**
- * Makes what an address asked for: original → imaging process → storage. The manifest is not touched; doing it twice writes the same object.
+ * Makes what a URL asked for: original → imaging process → storage. The manifest is not touched; doing it twice writes the same object.
  *
  * @throws an error for BullMQ; CannotServe before anything was done
  */
@@ -69,7 +69,7 @@ async function openOriginal(context: RenderContext, id: string): Promise<Receive
 	return picture;
 }
 
-/** @throws PicpipeError `asset-changed` when a logo was replaced since the address was read: then it has another key */
+/** @throws PicpipeError `asset-changed` when a logo was replaced since the URL was read: then it has another key */
 async function make(
 	context: RenderContext,
 	picture: ReceivedPicture,

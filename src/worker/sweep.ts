@@ -91,7 +91,7 @@ export async function sweep(context: SweepContext, job?: Job): Promise<SweepResu
 			if (found) result[found]++;
 		} catch (error) {
 			if (error instanceof PicpipeError && error.code === 'queue-unavailable') throw error;
-			context.log.error({ err: error, pictureId: id }, 'could not look after a picture; the next sweep tries again');
+			context.log.error({ err: error, pictureId: id }, 'could not check a picture; the next sweep tries again');
 		}
 	};
 	for await (const id of pendingIds(context.storage)) {
@@ -120,10 +120,9 @@ export async function sweep(context: SweepContext, job?: Job): Promise<SweepResu
 }
 
 async function rebuildIndex(context: SweepContext): Promise<number> {
-	context.log.info('Redis is new or was restarted; bringing its index up to date with the manifests');
+	context.log.info('Redis is new or was restarted; rebuilding the index from the manifests');
 	const { pictures, unreadable } = await reindex(context.storage, context.catalog);
-	for (const key of unreadable)
-		context.log.error({ key }, 'a manifest could not be read; the picture is left as it is');
+	for (const key of unreadable) context.log.error({ key }, 'manifest unreadable; the picture was not changed');
 	if (context.webhooks) await restoreLog({ ...context.webhooks, ...context });
 	return pictures;
 }
@@ -137,7 +136,7 @@ async function sweepPicture(context: SweepContext, id: string): Promise<Found | 
 	try {
 		parsePictureId(id);
 	} catch {
-		context.log.error({ key: pendingKey(id) }, 'a marker with a name that is no id; left alone');
+		context.log.error({ key: pendingKey(id) }, 'marker with an invalid id; ignored');
 		return undefined;
 	}
 	const picture = await readManifest(context.storage, id);
@@ -153,7 +152,7 @@ async function sweepPicture(context: SweepContext, id: string): Promise<Found | 
 async function purgeIfAbandoned(context: SweepContext, id: string): Promise<Found | undefined> {
 	if (context.firstSeen.age(id) < context.abandonedSeconds * 1_000) return undefined;
 	await purgePicture(context.storage, id);
-	context.log.warn({ pictureId: id }, 'removed what an unfinished upload left behind');
+	context.log.warn({ pictureId: id }, 'removed the remains of an unfinished upload');
 	return 'abandoned';
 }
 

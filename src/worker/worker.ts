@@ -83,8 +83,8 @@ export function startWorkers(
 			maxStalledCount,
 			settings: { backoffStrategy },
 		});
-		worker.on('error', (err) => log.warn({ err, queue }, 'trouble with the queue'));
-		worker.on('stalled', (jobId) => log.warn({ queue, jobId }, 'a worker was lost; its job begins again'));
+		worker.on('error', (err) => log.warn({ err, queue }, 'queue error'));
+		worker.on('stalled', (jobId) => log.warn({ queue, jobId }, 'worker lost; its job starts again'));
 		return worker;
 	};
 	const stopping = new AbortController();

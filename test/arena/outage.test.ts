@@ -110,7 +110,7 @@ describe('a rejection that nobody handles', () => {
 			await expect.poll(() => output, { timeout: 30_000 }).toMatch(/^at \d+/m);
 			const address = `http://127.0.0.1:${/^at (\d+)/m.exec(output)?.[1]}`;
 			expect((await ask(address, '/inside')).status).toBe(500);
-			await expect.poll(() => output).toContain('an error in Arena was handled by nobody');
+			await expect.poll(() => output).toContain('unhandled error in Arena');
 			expect((await ask(address, '/')).body).toBe('up');
 			await ask(address, '/outside').catch(() => {});
 			expect((await exited)[0]).toBe(1);

@@ -151,7 +151,7 @@ describe('a record of a newer version', () => {
 	});
 
 	it('of a message keeps it when it is moved, and of its delivery when an attempt is noted', async () => {
-		const { storage, redis, deliveries } = await openForTest();
+		const { storage, redis, prefix, deliveries } = await openForTest();
 		const message = newer({
 			...messageTo('setting', pictureEvent(finished)),
 			type: 'picture.blurred' as 'picture.ready',
@@ -162,7 +162,7 @@ describe('a record of a newer version', () => {
 
 		const attempt = { number: 1, at, milliseconds: 5, error: { code: 'x', message: 'y' } };
 		await deliveries.note(message, 'waiting', attempt);
-		const [entries = ''] = await redis.keys('*:webhooks-log:setting:entries').then((keys) => keys.slice(-1));
+		const entries = `${prefix}:webhooks-log:setting:entries`;
 		const entry = newer({ message: JSON.stringify(message), state: 'waiting', attempts: [attempt] });
 		await redis.hset(entries, message.id, JSON.stringify(entry));
 		await deliveries.note(message, 'failed', { ...attempt, number: 2 });

@@ -122,6 +122,6 @@ describe.each(rounds)(extraTitle('hostile files among good ones, round %i', shar
 		}
 		await good.expectWhole(`file:${data}`);
 		expect((['api', 'worker'] as const).map((role) => picpipe.pidOf(role))).toEqual(pids);
-		expect(picpipe.lines.filter(({ msg }) => msg === 'an imaging process died')).toEqual([]);
+		expect(picpipe.lines.filter(({ msg }) => msg === 'imaging process died')).toEqual([]);
 	});
 });

@@ -35,8 +35,8 @@ describe('checkUrl', () => {
 		['//example.org/a.jpg', 'url-unsupported', /Expected a URL/],
 		['a.jpg', 'url-unsupported', /Expected a URL/],
 		['https://', 'url-unsupported', /Expected a URL/],
-		['https://me:secret@example.org/', 'url-not-allowed', /without name and password/],
-		['https://me@example.org/', 'url-not-allowed', /without name and password/],
+		['https://me:secret@example.org/', 'url-not-allowed', /without user name and password/],
+		['https://me@example.org/', 'url-not-allowed', /without user name and password/],
 		['http://example.org:22/', 'url-not-allowed', /port 80 or 443 \(PICPIPE_X_PORTS\) but received 22/],
 		['http://example.org:8080/', 'url-not-allowed', /8080/],
 	])('refuses %s', async (url, code, sentence) => {

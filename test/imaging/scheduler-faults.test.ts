@@ -77,7 +77,7 @@ describe('a picture that crashes its process', () => {
 			await expect(work.result).rejects.toMatchObject({ code: 'imaging-process-died' });
 		}
 		await run(await task(file)).result;
-		expect(logged.filter(({ msg }) => msg === 'an imaging process died').every(({ isOwnFault }) => !isOwnFault)).toBe(
+		expect(logged.filter(({ msg }) => msg === 'imaging process died').every(({ isOwnFault }) => !isOwnFault)).toBe(
 			true,
 		);
 	});
@@ -133,7 +133,7 @@ describe('processes that die for no picture', () => {
 		const work = run(await task(file));
 		await work.result.catch(async () => run(await task(file)).result);
 		await until('both are back', () => pool.pids().length === 2);
-		expect(logged.filter(({ msg }) => msg === 'an imaging process died')).toHaveLength(2);
+		expect(logged.filter(({ msg }) => msg === 'imaging process died')).toHaveLength(2);
 	});
 
 	it('are started with growing delay, and waiting pictures are told in the end', async () => {

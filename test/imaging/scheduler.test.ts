@@ -250,7 +250,7 @@ describe('imaging pool', () => {
 		await result;
 		expect(outputs).toHaveLength(1);
 		expect(pool.pids()).not.toContain(before);
-		expect(logged.some(({ msg }) => msg === 'a fat imaging process is replaced')).toBe(true);
+		expect(logged.some(({ msg }) => msg === 'replacing an imaging process that uses too much memory')).toBe(true);
 	});
 
 	it('replaces a process after so many pictures, while the others go on', async () => {
@@ -267,7 +267,9 @@ describe('imaging pool', () => {
 		// Pictures were made while the next process was starting.
 		expect(done).toBeGreaterThan(3);
 		expect(most).toBe(2);
-		const replaced = logged.filter(({ msg }) => msg === 'a worn imaging process is replaced');
+		const replaced = logged.filter(
+			({ msg }) => msg === 'replacing an imaging process after its maximum number of pictures',
+		);
 		expect(replaced).toEqual([expect.objectContaining({ imagingPid: before, pictures: done })]);
 		await run(good).result;
 		expect(pool.pids()).toHaveLength(1);

@@ -119,10 +119,10 @@ describe('a Redis that is given', { timeout: 120_000 }, () => {
 		onTestFinished(() => redis.stop());
 		await redis.kill9();
 		const picpipe = startPicpipe({ folder, environment: { REDIS_URL: redis.url, PICPIPE_STOP_SECONDS: '5' } });
-		await picpipe.waitFor((line) => /does not answer: uploads are accepted/.test(line.msg ?? ''));
+		await picpipe.waitFor((line) => /is not responding; uploads are accepted/.test(line.msg ?? ''));
 		await picpipe.waitFor((line) => line.msg === 'api is ready');
 		await redis.restart();
-		await picpipe.waitFor((line) => line.role === 'start' && line.msg === 'Redis answers now');
+		await picpipe.waitFor((line) => line.role === 'start' && line.msg === 'Redis is responding');
 		await picpipe.ready();
 		expect(await picpipe.stop()).toMatchObject({ code: 0 });
 	});

@@ -142,7 +142,7 @@ describe('picpipe start', { timeout: 240_000 }, () => {
 		await picpipe.ready();
 		process.kill(picpipe.pidOf('arena'), 'SIGSTOP');
 		expect((await picpipe.stop()).code).toBe(0);
-		expect(picpipe.output).toContain('arena did not end in time and was killed');
+		expect(picpipe.output).toContain('arena did not stop in time and was killed');
 		expect(picpipe.survivors()).toEqual([]);
 	});
 });

@@ -16,6 +16,8 @@ import { webhooksToHere } from '../helpers/sink.ts';
 
 export interface Opened extends Webhooks {
 	readonly redis: Redis;
+	/** What its keys in Redis begin with. */
+	readonly prefix: string;
 	/** Every key below `webhooks/`, of messages alone. */
 	messages(): Promise<string[]>;
 }
@@ -32,6 +34,7 @@ export async function openForTest(environment: Record<string, string> = {}): Pro
 	return {
 		...openWebhooks(config, { redis, storage, queues, log }),
 		redis,
+		prefix: redisPrefix,
 		async messages() {
 			const keys: string[] = [];
 			for (const folder of ['webhooks/outbox/', 'webhooks/failed/'])

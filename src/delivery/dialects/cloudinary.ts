@@ -5,11 +5,11 @@ import { sourceName } from './shared/source.ts';
 
 export { isSignedWith, signCloudinary } from './cloudinary/signature.ts';
 
-/** An address in the words of Cloudinary. */
+/** A URL in the words of Cloudinary. */
 export interface CloudinaryUrl {
-	/** The cloud, as Cloudinary calls it. It stands in every address and means nothing here. */
+	/** The cloud, as Cloudinary calls it. It stands in every URL and means nothing here. */
 	readonly account: string;
-	/** `s--…--`, as it stands in the address. It has not been checked: see `isSignedWith`. */
+	/** `s--…--`, as it stands in the URL. It has not been checked: see `isSignedWith`. */
 	readonly signature?: string;
 	/** What a signature is made of. */
 	readonly signedText: string;
@@ -17,8 +17,8 @@ export interface CloudinaryUrl {
 }
 
 /**
- * Reads an address of Cloudinary's: `/<account>/image/upload/[s--…--/]<transformations>/[v<digits>/]<id>[.<ext>]`, or
- * `/<account>/image/fetch/[s--…--/]<transformations>/<address of a picture>`. The mapping is told in `docs/dialects/cloudinary.md`.
+ * Reads a URL of Cloudinary's: `/<account>/image/upload/[s--…--/]<transformations>/[v<digits>/]<id>[.<ext>]`, or
+ * `/<account>/image/fetch/[s--…--/]<transformations>/<URL of a picture>`. The mapping is told in `docs/dialects/cloudinary.md`.
  *
  * @param path what follows the place of the dialect, still percent-encoded
  * @throws PicpipeError `invalid-delivery-url`, `option-unsupported`
@@ -40,9 +40,9 @@ export function parseCloudinary(path: string, options: DialectOptions): Cloudina
 }
 
 /**
- * The path of an address without a signature. To sign it, put `signCloudinary(...)` of what follows `upload/` or `fetch/` there.
+ * The path of a URL without a signature. To sign it, put `signCloudinary(...)` of what follows `upload/` or `fetch/` there.
  *
- * @param transformations as they stand in an address, percent-encoded; may be empty
+ * @param transformations as they stand in a URL, percent-encoded; may be empty
  * @param extension of the file, without the dot; of a picture that lies elsewhere the format is said by `f_`
  * @example cloudinaryPath('c_fill,w_300,h_200', { id: 'pic_01h455vb4pex5vsknk084sn02q' }, 'webp')
  */

@@ -79,6 +79,6 @@ export type Presets = ReadonlyMap<string, string>;
 
 export interface DialectOptions {
 	readonly presets: Presets;
-	/** Addresses may name presets and nothing else. */
+	/** URLs may name presets and nothing else. */
 	readonly presetsOnly?: boolean;
 }

@@ -19,7 +19,7 @@ import { maximumSourceUrl } from './shared/source.ts';
 import { StepList } from './shared/step-list.ts';
 
 /*
- * The addresses of ipx (unjs): /<modifiers>/<id>. Modifiers are separated by `,` or `&`, and a name and its values by `_`, `:` or `=`;
+ * The URLs of ipx (unjs): /<modifiers>/<id>. Modifiers are separated by `,` or `&`, and a name and its values by `_`, `:` or `=`;
  * `_` alone is none. The language is that of version 4, which is that of version 3 and more.
  */
 
@@ -27,7 +27,7 @@ import { StepList } from './shared/step-list.ts';
 const maximumModifiers = 64;
 
 /**
- * What an address in the language of ipx asks for.
+ * What a URL in the language of ipx asks for.
  *
  * @param path what follows `/ipx`, as it was received
  * @throws PicpipeError `invalid-delivery-url`, `option-unsupported`
@@ -44,7 +44,7 @@ export function parseIpx(path: string, { presets, presetsOnly = false }: Dialect
 }
 
 /**
- * The path of an address, as `parseIpx` reads it.
+ * The path of a URL, as `parseIpx` reads it.
  *
  * @param modifiers values by names; several values are separated by `_`
  * @example ipxPath({ s: '300x200', f: 'webp' }, { id: 'pic_01h455vb4pex5vsknk084sn02q' }); // '/s_300x200,f_webp/pic_01h455vb4pex5vsknk084sn02q'
@@ -74,7 +74,7 @@ function split(modifiers: string): ReadonlyMap<string, string> {
 	return written;
 }
 
-/** A modifier that an address has beside its preset stands in place of the preset's own, under the long name or the short one. */
+/** A modifier that a URL has beside its preset stands in place of the preset's own, under the long name or the short one. */
 function withPresets(
 	written: ReadonlyMap<string, string>,
 	presets: Presets,
@@ -92,19 +92,19 @@ function withPresets(
 }
 
 function sourceOf(id: string): ImageSource {
-	// An address that was not encoded is taken as it stands: what is encoded in it belongs to it.
+	// A URL that was not encoded is taken as it stands: what is encoded in it belongs to it.
 	const text = /^https?:\//i.test(id) ? id : percentDecoded('the picture', id);
 	if (/^https?:\//i.test(text)) return { url: urlOf(text) };
 	const [, name = ''] = /^([^.]*)(?:\.[a-z0-9]{1,8})?$/i.exec(text) ?? [];
 	if (isPictureId(name)) return { id: name };
-	throw invalidValue('the picture', 'an id, or an address that begins with http:// or https://,', text);
+	throw invalidValue('the picture', 'an id, or a URL that begins with http:// or https://,', text);
 }
 
 function urlOf(text: string): string {
 	const url = URL.canParse(text) ? new URL(text) : undefined;
 	if (!url || url.username || url.password || text.length > maximumSourceUrl) {
 		throw invalidUrl(
-			`Expected an address of at most ${maximumSourceUrl} characters without a user but received ${shown(text)}.`,
+			`Expected a URL of at most ${maximumSourceUrl} characters without a user but received ${shown(text)}.`,
 		);
 	}
 	url.hash = '';

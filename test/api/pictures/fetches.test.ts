@@ -222,7 +222,7 @@ describe('POST /v1/pictures with JSON refuses', () => {
 			['an unknown recipe', { url: 'http://1.1.1.1/', recipe: 'none' }, 400, 'unknown-recipe', /none/],
 			['many', { urls: Array(3).fill('http://1.1.1.1/') }, 413, 'too-many-files', /at most 2 URLs/],
 			['S3', { url: 's3://bucket/key' }, 422, 'url-unsupported', /storage driver for S3/],
-			['credentials', { url: 'http://me:secret@1.1.1.1/' }, 422, 'url-not-allowed', /without name and password/],
+			['credentials', { url: 'http://me:secret@1.1.1.1/' }, 422, 'url-not-allowed', /without user name and password/],
 			['a port', { url: 'http://1.1.1.1:22/' }, 422, 'url-not-allowed', /port 80 or 443/],
 			['this machine', { url: 'http://127.0.0.1/' }, 422, 'address-not-allowed', /loopback/],
 			['it in decimal', { url: 'http://2130706433/' }, 422, 'address-not-allowed', /loopback/],

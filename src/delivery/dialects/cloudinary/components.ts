@@ -30,7 +30,7 @@ export function colourArgument(name: string, text: string): string {
 	return colour;
 }
 
-/** Most components that one address has, those of its named transformations among them. */
+/** Most components that one URL has, those of its named transformations among them. */
 const maximumComponents = 40;
 /** Most qualifiers of one component. */
 const maximumQualifiers = 40;

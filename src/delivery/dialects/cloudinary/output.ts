@@ -4,7 +4,7 @@ import { invalidValue, unsupportedValue } from '../shared/refusals.ts';
 import { type Component, qualifier } from './components.ts';
 import { formatOf } from './url.ts';
 
-/** What is said about the file: `f_`, `q_`, `pg_`, `cs_` and flags. They count for the whole address, and the last one is right. */
+/** What is said about the file: `f_`, `q_`, `pg_`, `cs_` and flags. They count for the whole URL, and the last one is right. */
 export interface CloudinaryOutput {
 	format?: RenderFormat | 'auto';
 	quality?: Qualities;

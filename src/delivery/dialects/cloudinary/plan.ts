@@ -18,7 +18,7 @@ export interface Transformation {
  * Reads a transformation: components that work one after the other, each on what the one before has made.
  *
  * @param text decoded
- * @param extension format that the extension of the address names
+ * @param extension format that the extension of the URL names
  * @throws PicpipeError for all that can be told without the picture
  */
 export function readTransformation(
@@ -56,13 +56,13 @@ export function readTransformation(
 	}
 }
 
-/** Of the whole address, whichever component it stands in: pixels are meant for a screen of so many. */
+/** Of the whole URL, whichever component it stands in: pixels are meant for a screen of so many. */
 function takeDpr(components: readonly Component[]): number {
 	const texts = components.flatMap((component) => component.take('dpr') ?? []);
 	const [text] = texts;
 	if (text === undefined) return 1;
 	if (text === 'auto') throw unsupportedValue('dpr_', 'a number', text);
-	if (new Set(texts).size > 1) throw invalidValue('dpr_', 'one number in an address', texts.join(', '));
+	if (new Set(texts).size > 1) throw invalidValue('dpr_', 'one number in a URL', texts.join(', '));
 	return qualifier.number('dpr_', text, 0.1, 10);
 }
 

@@ -1,18 +1,18 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 
-/** How an address is signed: `short` is the default of Cloudinary's SDKs, `long` their `long_url_signature`. */
+/** How a URL is signed: `short` is the default of Cloudinary's SDKs, `long` their `long_url_signature`. */
 export type SignatureKind = 'short' | 'long';
 
 /** Characters of base64url that are kept of the digest: 48 bits, or 192. */
 const kinds = { short: { digest: 'sha1', characters: 8 }, long: { digest: 'sha256', characters: 32 } } as const;
 
-/** What a signature looks like in an address. */
+/** What a signature looks like in a URL. */
 export const signaturePattern = /^s--(?:[A-Za-z0-9_-]{8}|[A-Za-z0-9_-]{32})--$/;
 
 /**
- * The part `s--…--` of an address, as Cloudinary makes it.
+ * The part `s--…--` of a URL, as Cloudinary makes it.
  *
- * @param signedText what follows in the address, without the version: transformations and what they are done to
+ * @param signedText what follows in the URL, without the version: transformations and what they are done to
  * @example signCloudinary('w_300/pic_01h455vb4pex5vsknk084sn02q.jpg', secret)
  */
 export function signCloudinary(signedText: string, secret: string, kind: SignatureKind = 'short'): string {
@@ -22,7 +22,7 @@ export function signCloudinary(signedText: string, secret: string, kind: Signatu
 }
 
 /**
- * Whether one of the secrets made the signature. Takes as long whichever it was; an address without a signature has none that is good.
+ * Whether one of the secrets made the signature. Takes as long whichever it was; a URL without a signature has none that is good.
  */
 export function isSignedWith(
 	{ signature, signedText }: { readonly signature?: string; readonly signedText: string },
@@ -32,7 +32,7 @@ export function isSignedWith(
 	const kind: SignatureKind =
 		signature.length === 's--'.length + kinds.long.characters + '--'.length ? 'long' : 'short';
 	const received = Buffer.from(signature);
-	// The SDKs sign spaces before they become %20, in a text all but those of its style after that. An address can't hold a space
+	// The SDKs sign spaces before they become %20, in a text all but those of its style after that. A URL can't hold a space
 	// otherwise, so that all of these mean the same.
 	const spaced = (text: string) => text.replaceAll('%20', ' ');
 	const texts = [signedText, spaced(signedText), signedText.replaceAll(/l_text:[^:]*/g, spaced)];

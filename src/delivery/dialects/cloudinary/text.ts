@@ -43,7 +43,7 @@ export function takeText(
 	const faint = (one: string) => fadedColour(one, placement.opacity);
 	const outline = border === undefined ? undefined : borderOf(border, dpr);
 	const made = {
-		// A comma, a slash and whatever else has a meaning in an address is encoded once more.
+		// A comma, a slash and whatever else has a meaning in a URL is encoded once more.
 		text: onceMore(text),
 		...options,
 		colour: faint(colour),

@@ -5,11 +5,11 @@ import { invalidValue, unsupportedValue } from '../shared/refusals.ts';
 import { maximumSourceUrl } from '../shared/source.ts';
 import { signaturePattern } from './signature.ts';
 
-/** The parts of an address, before the transformations are read. */
+/** The parts of a URL, before the transformations are read. */
 export interface CloudinaryUrlParts {
 	readonly account: string;
 	readonly signature?: string;
-	/** What a signature is made of: all that follows it, as it stands in the address, but for the version. */
+	/** What a signature is made of: all that follows it, as it stands in the URL, but for the version. */
 	readonly signedText: string;
 	/** Decoded: components with `/` between them. */
 	readonly transformations: string;
@@ -17,7 +17,7 @@ export interface CloudinaryUrlParts {
 	readonly format?: RenderFormat;
 }
 
-/** Extensions of an address and values of `f_`, by the format that they stand for. */
+/** Extensions of a URL and values of `f_`, by the format that they stand for. */
 const formats: ReadonlyMap<string, RenderFormat> = new Map<string, RenderFormat>([
 	['jpg', 'jpeg'],
 	['jpeg', 'jpeg'],
@@ -42,8 +42,8 @@ export function formatOf(name: string, text: string): RenderFormat {
 const versionPattern = /^v\d{1,12}$/;
 
 /**
- * Takes an address apart: `/<account>/image/upload/[s--…--/]<transformations>/[v<digits>/]<id>[.<ext>]`, or with `fetch` and the
- * address of a picture at its end.
+ * Takes a URL apart: `/<account>/image/upload/[s--…--/]<transformations>/[v<digits>/]<id>[.<ext>]`, or with `fetch` and the
+ * URL of a picture at its end.
  *
  * @param path what follows the place of the dialect, still percent-encoded
  * @throws PicpipeError
@@ -92,10 +92,10 @@ function findStored(segments: readonly string[]): Found {
 }
 
 function findElsewhere(segments: readonly string[]): Found {
-	// The address may be encoded as a whole, or stand as it is with its own slashes.
+	// The URL may be encoded as a whole, or stand as it is with its own slashes.
 	const at = segments.findIndex((segment) => /^https?(:|%3A)/i.test(segment));
-	const text = at < 0 ? '' : percentDecoded('the address of the picture', segments.slice(at).join('/'));
-	const expected = `an address that begins with http:// or https://, at most ${maximumSourceUrl} characters long`;
+	const text = at < 0 ? '' : percentDecoded('the URL of the picture', segments.slice(at).join('/'));
+	const expected = `a URL that begins with http:// or https://, at most ${maximumSourceUrl} characters long`;
 	if (text.length > maximumSourceUrl || !/^https?:\/\//i.test(text) || !URL.canParse(text)) {
 		throw invalidValue('the picture', expected, at < 0 ? segments.join('/') : text);
 	}

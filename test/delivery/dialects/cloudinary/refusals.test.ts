@@ -158,7 +158,7 @@ describe('what can not be read', () => {
 		['e_blur:', 'Expected an integer from 1 to 2000 for e_blur but received "".'],
 		['e_gamma:151', 'Expected an integer from -50 to 150 for e_gamma but received "151".'],
 		['dpr_11', 'Expected a number from 0.1 to 10 for dpr_ but received "11".'],
-		['dpr_1/dpr_2', 'Expected one number in an address for dpr_ but received "1, 2".'],
+		['dpr_1/dpr_2', 'Expected one number in a URL for dpr_ but received "1, 2".'],
 		['fl_attachment:a%2520b', 'Expected a plain name of a file for fl_attachment but received "a%20b".'],
 		['fl_lossy:5', 'Expected nothing after it for fl_lossy but received "5".'],
 		['pg_0', 'Expected an integer from 1 to 100000 for pg_ but received "0".'],
