@@ -164,10 +164,12 @@ describe('a picture whose recipe a newer version has written', () => {
 		expect((await call(to, 'POST', '/process')).status).toBe(202);
 		expect(await rawManifest(to)).toMatchObject({ revision: 2, recipe: before });
 		expect((await call(to, 'GET', '/variants/small')).body.code).toBe('variant-not-found');
-		await to.api.startWorker();
+		const worker = await to.api.startWorker();
 		await until('it is left', async () =>
 			(await view(to)).waiting?.reason.includes('field "layers" of variant "small"'),
 		);
+		// It looks at the job again each second, and must not have it while the manifest is changed by hand.
+		await worker.stop();
 		await changeManifest(to, (manifest) =>
 			Object.assign(manifest, {
 				state: 'failed',
