@@ -59,8 +59,10 @@ const withheldVariables = Object.values(settings)
  * For glibc's allocator; others ignore them. Every thread has an arena of its own by default, and long runs fragment them all.
  * And every buffer of a megabyte, of which decoding makes hundreds, is fetched from the kernel anew and given back: kept
  * instead, up to the greatest threshold that glibc takes, a photograph costs an eighth less CPU time (docs/benchmarks.md).
+ *
+ * @public The benchmarks run the engine with it.
  */
-const allocatorSettings = {
+export const allocatorSettings = {
 	MALLOC_ARENA_MAX: '2',
 	MALLOC_MMAP_THRESHOLD_: String(32 * 1024 * 1024),
 	MALLOC_TRIM_THRESHOLD_: String(64 * 1024 * 1024),
@@ -71,8 +73,10 @@ const allocatorSettings = {
  * is a dozen megabytes. Threads that share such a collection out cost twenty times what they save, and marking it in small steps
  * costs ten times what marking it at once does; without those steps most buffers go when the young are collected, which the process has
  * done after each picture, or else they would pile up (docs/benchmarks.md). As V8 has it, room for the young grows to 48 MB, of which work on pictures needs little.
+ *
+ * @public The benchmarks run the engine with it.
  */
-const engineFlags = ['--single-threaded-gc', '--no-incremental-marking', '--expose-gc', '--max-semi-space-size=2'];
+export const engineFlags = ['--single-threaded-gc', '--no-incremental-marking', '--expose-gc', '--max-semi-space-size=2'];
 
 export function startImagingChild(imagingSettings: ImagingSettings, log: Logger): ImagingChild {
 	const child = forkImaging();
