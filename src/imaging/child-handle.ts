@@ -76,7 +76,12 @@ export const allocatorSettings = {
  *
  * @public The benchmarks run the engine with it.
  */
-export const engineFlags = ['--single-threaded-gc', '--no-incremental-marking', '--expose-gc', '--max-semi-space-size=2'];
+export const engineFlags = [
+	'--single-threaded-gc',
+	'--no-incremental-marking',
+	'--expose-gc',
+	'--max-semi-space-size=2',
+];
 
 export function startImagingChild(imagingSettings: ImagingSettings, log: Logger): ImagingChild {
 	const child = forkImaging();
