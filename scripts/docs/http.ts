@@ -1,4 +1,4 @@
-import { scopeDocs, scopes } from '../../src/access/key.ts';
+import { scopeDocs, scopes } from '../../src/access/key-rights.ts';
 import { maximumWait } from '../../src/api/contract.ts';
 import { pictureView } from '../../src/api/picture-view.ts';
 import { type Route, routes } from '../../src/api/routes.ts';

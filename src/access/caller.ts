@@ -1,7 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { PicpipeError } from '../errors.ts';
-import { hasScope, type KeyRecord, type Scope } from './key.ts';
-import type { KeyLimits } from './key-limits.ts';
+import type { KeyRecord } from './key.ts';
+import { hasScope, type KeyLimits, type Scope } from './key-rights.ts';
 import type { UploadGrant } from './upload-token.ts';
 
 /** Who makes a request, and what they may do. */

@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis';
 import { PicpipeError } from '../errors.ts';
 import type { Caller } from './caller.ts';
 import { openCounters } from './counters.ts';
-import { rateText } from './key-limits.ts';
+import { rateText } from './key-rights.ts';
 import { openLeases } from './leases.ts';
 
 /** One limit of a caller and how much of it is left, as in draft-ietf-httpapi-ratelimit-headers-11. */

@@ -1,6 +1,6 @@
 import express, { type Request, type RequestHandler } from 'express';
 import { type Caller, localCaller, requireScope } from '../access/caller.ts';
-import type { Scope } from '../access/key.ts';
+import type { Scope } from '../access/key-rights.ts';
 import type { KeyRing } from '../access/key-ring.ts';
 import type { Limiter, PolicyState } from '../access/limiter.ts';
 import { isUploadToken, readUploadToken } from '../access/upload-token.ts';

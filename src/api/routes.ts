@@ -1,6 +1,6 @@
 import type { RequestHandler } from 'express';
 import type { z } from 'zod';
-import type { Scope } from '../access/key.ts';
+import type { Scope } from '../access/key-rights.ts';
 import type { ApiContext } from './context.ts';
 import {
 	cleanBodySchema,

@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import express, { type ErrorRequestHandler, type Request, type RequestHandler } from 'express';
 import type { Redis } from 'ioredis';
-import { hasScope } from '../access/key.ts';
+import { hasScope } from '../access/key-rights.ts';
 import type { KeyRing } from '../access/key-ring.ts';
 import { type ErrorCode, PicpipeError, toPicpipeError } from '../errors.ts';
 import { listen } from '../http/listen.ts';

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { type KeyRecord, type KeyWishes, type Scope, scopes } from '../access/key.ts';
-import { parseRate, rateText } from '../access/key-limits.ts';
+import type { KeyRecord, KeyWishes } from '../access/key.ts';
+import { parseRate, rateText, type Scope, scopes } from '../access/key-rights.ts';
 import type { ApiKeys } from '../access/key-store.ts';
 import { type Config, ConfigError, readConfig } from '../config/index.ts';
 import { surviveBrokenOutput } from '../supervisor/exit.ts';

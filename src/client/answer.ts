@@ -1,4 +1,4 @@
-import { secondsOf } from '../http/client.ts';
+import { secondsOf } from '../http/retry-after.ts';
 
 /** What an api has to say against a request, or why there was no answer at all. */
 export class Refusal extends Error {

@@ -3,8 +3,9 @@ import { parse as parseDisposition } from 'content-disposition';
 import type { Config } from '../config/index.ts';
 import { shownUrl } from '../domain/picture.ts';
 import { PicpipeError } from '../errors.ts';
-import { get, type RemoteResponse, secondsOf } from '../http/client.ts';
+import { get, type RemoteResponse } from '../http/client.ts';
 import { checkUrl, type OutgoingRules, type Resolve } from '../http/guard.ts';
+import { secondsOf } from '../http/retry-after.ts';
 import { tooLarge } from './receive.ts';
 
 export interface FetchLimits {

@@ -1,7 +1,8 @@
 import { createHmac } from 'node:crypto';
 import { PicpipeError } from '../errors.ts';
-import { post, type RemoteResponse, secondsOf } from '../http/client.ts';
+import { post, type RemoteResponse } from '../http/client.ts';
 import { checkUrl, type Resolve } from '../http/guard.ts';
+import { secondsOf } from '../http/retry-after.ts';
 import type { Message } from './outbox.ts';
 import type { WebhookSettings } from './settings.ts';
 

@@ -1,14 +1,13 @@
 import type { Job } from 'bullmq';
 import type { z } from 'zod';
 import type { Picture } from '../domain/picture.ts';
-import { type ErrorCode, toPicpipeError } from '../errors.ts';
+import { type ErrorCode, PicpipeError, toPicpipeError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
 import type { AttemptOutcome, Attempts } from '../queue/attempts.ts';
-import type { QueueName } from '../queue/jobs.ts';
+import { jobVersion, type QueueName } from '../queue/jobs.ts';
 import { jobError, willRetry } from '../queue/retry.ts';
 import { reportTo } from './job-report.ts';
-import { asCannotServe } from './leave.ts';
-import { parseJob } from './parse-job.ts';
+import { asCannotServe, CannotServe } from './leave.ts';
 import { type Records, recordFailure } from './record.ts';
 
 /** What the data of every job about a picture has. */
@@ -85,4 +84,21 @@ export function beginAttempt<T extends PictureJobData>(
 			return jobError(error);
 		},
 	};
+}
+
+/**
+ * The data of a job.
+ *
+ * @param onInvalid called before the error is thrown
+ * @throws an error for BullMQ that ends the job, `invalid-job`; CannotServe for data of a newer version
+ */
+export function parseJob<T>(job: Job<unknown>, schema: z.ZodType<T>, onInvalid: () => void): T {
+	const { version } = (job.data ?? {}) as { readonly version?: unknown };
+	if (typeof version === 'number' && version > jobVersion) throw new CannotServe([`job data version ${version}`]);
+	const parsed = schema.safeParse(job.data);
+	if (parsed.success) return parsed.data;
+	onInvalid();
+	const [issue] = parsed.error.issues;
+	const expected = `Expected the data of a ${job.name} job but ${issue?.path.join('.')}: ${issue?.message}`;
+	throw jobError(new PicpipeError('invalid-job', expected));
 }

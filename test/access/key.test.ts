@@ -1,15 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import {
-	hasScope,
 	isSecretOf,
 	type KeyWishes,
 	keyRecordSchema,
 	makeKey,
 	parseKeyRecord,
 	readKeyText,
-	type Scope,
 } from '../../src/access/key.ts';
-import { parseRate, rateText } from '../../src/access/key-limits.ts';
+import { hasScope, parseRate, rateText, type Scope } from '../../src/access/key-rights.ts';
 
 const wishes: KeyWishes = { name: 'camera', scopes: ['upload'], limits: {} };
 

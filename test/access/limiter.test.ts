@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import type { Caller } from '../../src/access/caller.ts';
-import type { KeyLimits } from '../../src/access/key-limits.ts';
+import type { KeyLimits } from '../../src/access/key-rights.ts';
 import { type Entered, type Limiter, openLimiter, type PolicyState } from '../../src/access/limiter.ts';
 import { readUploadToken, signUploadToken } from '../../src/access/upload-token.ts';
 import { connected } from '../helpers/connection.ts';

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest';
-import type { Scope } from '../../src/access/key.ts';
+import type { Scope } from '../../src/access/key-rights.ts';
 import { addKey, revokeKey } from '../../src/access/key-store.ts';
 import { type Route, routes } from '../../src/api/routes.ts';
 import { newPictureId } from '../../src/domain/picture.ts';

@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import type { Scope } from '../../src/access/key.ts';
+import type { Scope } from '../../src/access/key-rights.ts';
 import { openKeyRing } from '../../src/access/key-ring.ts';
 import { addKey, revokeKey } from '../../src/access/key-store.ts';
 import { ConfigError } from '../../src/config/index.ts';
