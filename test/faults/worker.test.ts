@@ -90,6 +90,8 @@ describe.each(rounds)('kill -9 of imaging processes under load, round %i', (roun
 		}, 50);
 		onTestFinished(() => clearInterval(kills));
 		await uploads;
+		// A short load may be accepted before anything works on it.
+		await until('one has died', () => picpipe.lines.some(({ msg }) => msg === 'imaging process died'));
 		clearInterval(kills);
 		expect(ledger.refused).toEqual([]);
 		await ledger.untilFinished(`file:${data}`, 60_000);
