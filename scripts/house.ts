@@ -76,7 +76,7 @@ function measure(files: readonly SourceFile[]): readonly Measure[] {
 	);
 	const double = [...declared].filter(([, places]) => places.length > 1);
 	return [
-		{ name: 'files in src', value: files.length, goal: 370, list: [] },
+		{ name: 'files in src', value: files.length, goal: 385, list: [] },
 		{
 			name: `files of ${crumbLines} lines or fewer with one importer (operations, encoders, analysis apart)`,
 			value: crumbs.length,
