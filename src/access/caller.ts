@@ -4,32 +4,32 @@ import type { KeyRecord } from './key.ts';
 import { hasScope, type KeyLimits, type Scope } from './key-rights.ts';
 import type { UploadGrant } from './upload-token.ts';
 
-/** Who makes a request, and what they may do. */
+/** The sender of a request, and its rights. */
 export interface Caller {
-	/** A key's id, `setting-1` for the first of `PICPIPE_API_KEYS`, or `local` where no key is needed. No secret. */
+	/** A key's id, `setting-1` for the first key of `PICPIPE_API_KEYS`, or `local` if no key is required. Not secret. */
 	readonly id: string;
 	readonly scopes: readonly Scope[];
-	/** Names of the recipes that may be used; all when undefined. */
+	/** Names of the allowed recipes; all if undefined. */
 	readonly recipes?: readonly string[] | undefined;
 	readonly limits: KeyLimits;
 	/** Signs the upload tokens that this caller makes. */
 	readonly signingSecret: Buffer;
-	/** What the upload token allows with which this caller came. */
+	/** The rights of the upload token that was sent, if any. */
 	readonly grant?: UploadGrant | undefined;
 }
 
-/** This machine, as long as there is no key. Its tokens end with the process. */
+/** A caller on this machine while no key exists. Its tokens end with the process. */
 export function localCaller(): Caller {
 	return { id: 'local', scopes: ['admin'], limits: {}, signingSecret: randomBytes(32) };
 }
 
-/** A key of the setting: everything, without limits. @param place in the list, from 1 */
+/** A key from the configuration: all rights, no limits. @param place in the list, from 1 */
 export function settingCaller(key: string, place: number): Caller {
 	const signingSecret = createHmac('sha256', key).update('picpipe upload tokens').digest();
 	return { id: `setting-${place}`, scopes: ['admin'], limits: {}, signingSecret };
 }
 
-/** A key of the storage. */
+/** A key from storage. */
 export function keyCaller(record: KeyRecord): Caller {
 	const { id, scopes, recipes, limits, signingSecret } = record;
 	return { id, scopes, recipes, limits, signingSecret: Buffer.from(signingSecret, 'hex') };
@@ -46,7 +46,7 @@ export function requireScope(caller: Caller, scope: Scope): void {
 	}
 }
 
-/** @throws PicpipeError `recipe-not-allowed` when the caller's list of recipes has not this one */
+/** @throws PicpipeError `recipe-not-allowed` if the caller's list of recipes does not contain it */
 export function requireRecipe(caller: Caller, recipe: string): void {
 	if (caller.recipes && !caller.recipes.includes(recipe)) {
 		throw new PicpipeError(

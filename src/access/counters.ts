@@ -1,33 +1,33 @@
 import type { Redis } from 'ioredis';
 import { RateLimiterMemory, RateLimiterRedis, RLWrapperTimeouts } from 'rate-limiter-flexible';
 
-/** How long a limit waits for Redis before it is counted in memory instead, milliseconds: requests must not hang because Redis does. */
+/** How long to wait for Redis before counting in memory instead, milliseconds: requests must not hang because Redis does. */
 export const redisPatience = 250;
 
-/** Counts in windows that begin with the first count and end by themselves. */
+/** Counts in windows. A window begins with its first count and ends by itself. */
 export interface Counters {
-	/** @returns the count with this one, and milliseconds to the end of its window */
+	/** @returns the count including this one, and the milliseconds until its window ends */
 	add(name: string, windowSeconds: number): Promise<{ count: number; endsIn: number }>;
-	/** Takes one back. */
+	/** Decreases the count by one. */
 	takeBack(name: string, windowSeconds: number): Promise<void>;
-	/** The count as it is. */
+	/** The current count. */
 	look(name: string): Promise<number>;
 }
 
 /**
- * Counters in Redis, for all apis together. While Redis is away or slow, each process counts for itself in memory.
+ * Counters in Redis, shared by all API processes. While Redis is away or slow, each process counts in memory.
  *
- * @param prefix first part of their keys in Redis
+ * @param prefix of their keys in Redis
  */
 export function openCounters(redis: Redis, prefix: string): Counters {
-	// The limits themselves are compared by whoever counts: they differ from key to key, and so do the windows (`customDuration`).
+	// The callers compare the limits: limits and windows (`customDuration`) differ from key to key.
 	const common = { points: Number.MAX_SAFE_INTEGER, duration: 1, keyPrefix: prefix };
 	const inTime = new RLWrapperTimeouts({
 		keyPrefix: prefix,
 		limiter: new RateLimiterRedis({ ...common, storeClient: redis, rejectIfRedisNotReady: true }),
 		timeoutMs: redisPatience,
 	});
-	// Of the outer one alone (its types leave that out): the inner one gives up later, and would count once more.
+	// Set on the outer limiter only (its types leave that out): the inner one gives up later and would count twice.
 	const limiter = Object.assign(inTime, { insuranceLimiter: new RateLimiterMemory(common) });
 
 	return {

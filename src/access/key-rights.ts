@@ -1,18 +1,18 @@
 import * as z from 'zod';
 import { stored } from '../domain/stored.ts';
 
-/** What a key may do. `admin` may do everything. */
+/** Rights of a key. `admin` includes all others. */
 export const scopes = ['upload', 'read', 'admin'] as const;
 export type Scope = (typeof scopes)[number];
 
-/** What each scope is for, for help and reference pages. */
+/** What each scope allows, for help and reference pages. */
 export const scopeDocs: Readonly<Record<Scope, string>> = {
 	upload: 'Bring pictures in, have them processed again, make upload tokens.',
 	read: 'List, show and fetch pictures, originals and variants; see the recipes.',
 	admin: "Everything, with deleting, the operator's calls and Arena among it.",
 };
 
-/** Does somebody with these scopes have the one that is wanted? */
+/** Do these scopes include the wanted one? */
 export function hasScope(held: readonly Scope[], wanted: Scope): boolean {
 	return held.includes(wanted) || held.includes('admin');
 }
@@ -21,19 +21,19 @@ const rateShape = {
 	requests: z.int().min(1).max(1_000_000_000),
 	seconds: z.int().min(1).max(86_400),
 };
-/** So many requests in so many seconds. */
+/** A number of requests in a number of seconds. */
 const rateSchema = stored(rateShape);
 
 const shape = {
 	rate: rateSchema.optional(),
-	/** Requests under way at the same time. */
+	/** Concurrent requests. */
 	concurrency: z.int().min(1).max(1_000_000).optional(),
-	/** Pictures accepted in a day that begins at 00:00 UTC. */
+	/** Accepted pictures in a day that begins at 00:00 UTC. */
 	perDay: z.int().min(1).max(1_000_000_000).optional(),
 };
-/** How much a key may do. What is not there has no limit. */
+/** The limits of a key. An absent limit is unlimited. */
 export const keyLimitsSchema = stored(shape);
-/** The same as somebody asks for it: a limit that nobody here knows would not be kept to. */
+/** The limits as a client requests them: an unknown limit is refused, because it would not be enforced. */
 export const wishedLimitsSchema = z.strictObject({ ...shape, rate: z.strictObject(rateShape).optional() });
 export type KeyLimits = z.infer<typeof keyLimitsSchema>;
 export type Rate = z.infer<typeof rateSchema>;
@@ -49,9 +49,9 @@ const unitSeconds: Readonly<Record<string, number>> = {
 };
 
 /**
- * Reads a rate as people write it.
+ * Reads a rate in text form.
  *
- * @returns undefined for anything that is none
+ * @returns undefined if the text is not a rate
  * @example
  * parseRate('60/min'); // { requests: 60, seconds: 60 }
  * parseRate('100/10s'); // { requests: 100, seconds: 10 }
@@ -63,7 +63,7 @@ export function parseRate(text: string): Rate | undefined {
 	return rate.success ? rate.data : undefined;
 }
 
-/** For a person: `60 requests a minute`. */
+/** A rate for people: `60 requests a minute`. */
 export function rateText({ requests, seconds }: Rate): string {
 	const [name, span] = seconds % 3_600 === 0 ? ['hour', 3_600] : seconds % 60 === 0 ? ['minute', 60] : ['second', 1];
 	const spans = seconds / span;

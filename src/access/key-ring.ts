@@ -9,44 +9,44 @@ import { isSecretOf, type KeyRecord, readKeyText, sha256 } from './key.ts';
 import { namesOfKeys, readRecords } from './key-store.ts';
 
 export interface KeyRingOptions {
-	/** Of `PICPIPE_API_KEYS`. */
+	/** The keys of `PICPIPE_API_KEYS`. */
 	readonly settingKeys: readonly string[] | undefined;
 	/** Age at which the list of keys is read again, seconds. */
 	readonly seconds: number;
 	readonly log: Logger;
 }
 
-/** Longest time that the storage may take to list the keys, milliseconds. */
+/** Longest time for listing the keys, milliseconds. */
 const readingPatience = 5_000;
-/** An id that is not known may be of a new key; the list is read again for it when it is this old, milliseconds. */
+/** An unknown id may belong to a new key. The list is read again for it when it is this old, milliseconds. */
 const unknownAge = 1_000;
 
-/** The API keys as this process knows them: in memory, never older than told. */
+/** The API keys known to this process: in memory, never older than configured. */
 export interface KeyRing {
 	/**
-	 * Is there a key, or was there one? Without, this machine alone is served.
+	 * Does a key exist, or did one exist? If not, only this machine is served.
 	 *
-	 * @throws PicpipeError `storage-unavailable` when nobody can tell
+	 * @throws PicpipeError `storage-unavailable` if the answer is unknown
 	 */
 	isNeeded(): Promise<boolean>;
-	/** The same as far as it is known now, without waiting; undefined before the storage has answered. */
+	/** The last known answer, without waiting; undefined before the storage has answered. */
 	readonly wasNeeded: boolean | undefined;
-	/** The caller whose key this is. Constant in time for the secret. @throws as `isNeeded` */
+	/** The caller with this key. Compares secrets in constant time. @throws as `isNeeded` */
 	find(text: string): Promise<Caller | undefined>;
-	/** The caller of an id whose key is still good. @throws as `isNeeded` */
+	/** The caller with this id, if its key is still valid. @throws as `isNeeded` */
 	byId(id: string): Promise<Caller | undefined>;
-	/** Is there one that has the scope `admin`? @throws as `isNeeded` */
+	/** Does a key with the scope `admin` exist? @throws as `isNeeded` */
 	hasAdmin(): Promise<boolean>;
 }
 
-/** Opens the keys of the setting and of the storage. Reads nothing yet. */
+/** Opens the keys of the configuration and of the storage. Reads nothing yet. */
 export function openKeyRing(storage: Storage, { settingKeys = [], seconds, log }: KeyRingOptions): KeyRing {
 	const settings = settingKeys.map((key, index) => ({ digest: sha256(key), caller: settingCaller(key, index + 1) }));
 	const unreadable = new Set<string>();
 	const maxAge = seconds * 1_000;
 	let records = new Map<string, KeyRecord>();
 	let isAnyInStorage: boolean | undefined;
-	/** When the reading began whose result this is. */
+	/** When the reading of the current list began. */
 	let asOf = Number.NEGATIVE_INFINITY;
 	let reading: Promise<void> | undefined;
 
@@ -59,7 +59,7 @@ export function openKeyRing(storage: Storage, { settingKeys = [], seconds, log }
 			unreadable.add(key.slice(apiKeyKey('').length));
 			log.error({ err, key }, 'API key unreadable; refused');
 		});
-		// One that was given up came in late.
+		// A reading that was given up has ended late.
 		if (began < asOf) return;
 		records = new Map([...known, ...added].map((record) => [record.id, record]));
 		isAnyInStorage = active.size + revoked.size > 0;
@@ -68,7 +68,7 @@ export function openKeyRing(storage: Storage, { settingKeys = [], seconds, log }
 
 	const tooLate = () => new Error(`The storage did not list the keys within ${readingPatience} ms.`);
 
-	/** One reading at a time serves all that wait. */
+	/** Concurrent callers share one reading. */
 	const readAgain = (): Promise<void> => {
 		reading ??= within(readingPatience, read(), tooLate)
 			.catch((cause) => {
@@ -80,13 +80,13 @@ export function openKeyRing(storage: Storage, { settingKeys = [], seconds, log }
 		return reading;
 	};
 
-	/** Makes what is known not older than this. A reading under way may have begun too early, so that it can take two. */
+	/** Makes the list no older than `age`. A reading in progress may have begun too early, so this can take two readings. */
 	const atMost = async (age: number): Promise<void> => {
 		const earliest = performance.now() - age;
 		while (asOf < earliest) await readAgain();
 	};
 
-	/** Reads ahead of time, so that hardly a request has to wait for it. */
+	/** Reads ahead of time, so that requests hardly ever wait. */
 	const upToDate = async (): Promise<void> => {
 		if (performance.now() - asOf > maxAge / 2 && reading === undefined) {
 			readAgain().catch((err) => log.warn({ err }, 'API keys could not be reloaded'));
@@ -116,7 +116,7 @@ export function openKeyRing(storage: Storage, { settingKeys = [], seconds, log }
 
 		async find(text) {
 			const digest = sha256(text);
-			// All are compared, whichever it is. They come first: they are good while the storage is away.
+			// All of them are compared, so that the time tells nothing. They come first because they work while the storage is away.
 			const [setting] = settings.filter((one) => timingSafeEqual(one.digest, digest));
 			if (setting) return setting.caller;
 			const parts = readKeyText(text);

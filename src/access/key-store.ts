@@ -2,54 +2,54 @@ import { apiKeyKey, apiKeyOf, keysFolder, revokedKeyKey } from '../storage/keys.
 import { readObject, type Storage } from '../storage/storage.ts';
 import { type KeyRecord, type KeyWishes, makeKey, parseKeyRecord } from './key.ts';
 
-/** API keys in the storage: where they are made, listed and revoked. Needs no Redis. */
+/** API keys in storage: created, listed and revoked. Needs no Redis. */
 
-/** Records read at a time. */
+/** Records to read at a time. */
 const parallel = 8;
 
 /** The keys of one storage. */
 export interface ApiKeys {
-	/** Which storage it is. */
+	/** The storage, for display. */
 	readonly where: string;
 	add(wishes: KeyWishes): Promise<{ record: KeyRecord; text: string }>;
 	list(): Promise<{ readonly records: readonly KeyRecord[]; readonly unreadable: readonly string[] }>;
 	revoke(id: string): Promise<KeyRecord | undefined>;
 }
 
-/** Makes a key. @returns its record, and its text, which is shown once and kept nowhere */
+/** Creates a key. @returns its record, and its text, which is shown once and stored nowhere */
 export async function addKey(storage: Storage, wishes: KeyWishes): Promise<{ record: KeyRecord; text: string }> {
 	const made = makeKey(wishes);
 	await writeRecord(storage, apiKeyKey(made.record.id), made.record);
 	return made;
 }
 
-/** Every key, oldest first, revoked ones too; and the storage keys of records that can't be read, which every api refuses. */
+/** Every key, oldest first, including revoked ones; and the storage keys of unreadable records, which every API process refuses. */
 export async function listKeys(storage: Storage): ReturnType<ApiKeys['list']> {
 	const { active, revoked } = await namesOfKeys(storage);
 	const keys = [...active].map(apiKeyKey).concat([...revoked].map(revokedKeyKey));
 	const unreadable: string[] = [];
 	const records = await readRecords(storage, keys, (key) => unreadable.push(key));
-	// Ids sort by the time they were made.
+	// Ids sort by creation time.
 	return { records: records.sort((one, other) => (one.id < other.id ? -1 : 1)), unreadable };
 }
 
 /**
- * Revokes a key for good. Every api refuses it once its list of keys is read again (`PICPIPE_KEYS_SECONDS`).
+ * Revokes a key for good. Every API process refuses it once it reads its list of keys again (`PICPIPE_KEYS_SECONDS`).
  *
- * @returns the record with the time it was revoked, of the first time when it had been before; undefined when there is no such key
+ * @returns the record with the time of its first revocation; undefined if there is no such key
  */
 export async function revokeKey(storage: Storage, id: string): Promise<KeyRecord | undefined> {
 	const before = await readRecord(storage, revokedKeyKey(id));
 	const record = before ?? (await readRecord(storage, apiKeyKey(id)));
 	if (!record) return undefined;
 	const revoked = { ...record, revokedAt: record.revokedAt ?? new Date().toISOString() };
-	// In this order: killed in between, the key counts as revoked.
+	// In this order: after a crash in between, the key counts as revoked.
 	if (!before) await writeRecord(storage, revokedKeyKey(id), revoked);
 	await storage.delete(apiKeyKey(id));
 	return revoked;
 }
 
-/** The ids of all keys: one call of the storage, however many there are. */
+/** The ids of all keys: one storage listing, whatever their number. */
 export async function namesOfKeys(storage: Storage): Promise<{ active: Set<string>; revoked: Set<string> }> {
 	const active = new Set<string>();
 	const revoked = new Set<string>();
@@ -61,7 +61,7 @@ export async function namesOfKeys(storage: Storage): Promise<{ active: Set<strin
 	return { active, revoked };
 }
 
-/** @param onUnreadable is told of a record that can't be read, which is then left out */
+/** @param onUnreadable called for each record that cannot be read; it is left out */
 export async function readRecords(
 	storage: Storage,
 	keys: readonly string[],

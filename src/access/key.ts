@@ -5,52 +5,55 @@ import { namePattern } from '../domain/recipe.ts';
 import { stored, storedWord } from '../domain/stored.ts';
 import { keyLimitsSchema, scopes, wishedLimitsSchema } from './key-rights.ts';
 
-/** Version of a record's shape; a reader refuses any other. */
+/** Version of the record's shape. Other versions are refused. */
 const recordVersion = 1;
 
-/** A TypeID, as of pictures. */
+/** A TypeID, like a picture's id. */
 const keyIdPattern = /^key_[0-7][0-9abcdefghjkmnpqrstvwxyz]{25}$/;
-/** What a person carries: `picpipe_<id>_<secret>`, the secret 256 bits in base64url. The fixed beginning is for scanners that look for leaked keys. */
+/**
+ * The key that a person uses: `picpipe_<id>_<secret>`. The secret is 256 bits in base64url. The fixed prefix lets secret scanners find
+ * leaked keys.
+ */
 const keyTextPattern = /^picpipe_([0-7][0-9abcdefghjkmnpqrstvwxyz]{25})_([A-Za-z0-9_-]{43})$/;
 
-/** Bytes of a secret: beyond all guessing, so its plain SHA-256 is as good as a slow hash. */
+/** Bytes of a secret: impossible to guess, so a plain SHA-256 is as good as a slow hash. */
 const secretBytes = 32;
 
-/** Characters of a name that can be shown on one line. */
+/** Longest name, in characters; it must fit on one line. */
 const maximumName = 100;
 
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
 
-/** An API key as the storage keeps it. Written once and never changed. */
+/** An API key as stored. Written once and never changed. */
 export const keyRecordSchema = stored({
 	version: z.literal(recordVersion),
 	id: z.string().regex(keyIdPattern),
-	/** For people. */
+	/** A label for people. */
 	name: z
 		.string()
 		.min(1)
 		.max(maximumName)
 		.regex(/^[^\p{C}\p{Zl}\p{Zp}]+$/u),
-	/** Of the secret. The secret itself is kept nowhere. */
+	/** Digest of the secret. The secret itself is stored nowhere. */
 	sha256: digest,
 	scopes: z.array(storedWord(scopes)).min(1),
-	/** Names of the recipes that it may use; all when absent. */
+	/** Names of the allowed recipes; all if absent. */
 	recipes: z.array(z.string().regex(namePattern)).min(1).optional(),
 	limits: keyLimitsSchema,
-	/** Signs the upload tokens that are made with this key, hexadecimal. */
+	/** Signs the upload tokens of this key, hexadecimal. */
 	signingSecret: digest,
 	createdAt: z.iso.datetime(),
 	revokedAt: z.iso.datetime().optional(),
 });
 export type KeyRecord = z.infer<typeof keyRecordSchema>;
 
-/** What of a new key nobody may ask for who does not know it. */
+/** The parts of a new key that need a check for unknown scopes and limits. */
 const wishesSchema = z.object({ scopes: z.array(z.enum(scopes)), limits: wishedLimitsSchema });
 
-/** What whoever makes a key decides. */
+/** The properties that the creator of a key chooses. */
 export type KeyWishes = Pick<KeyRecord, 'name' | 'scopes' | 'recipes' | 'limits'>;
 
-/** @returns the record to keep, and the key's text, which can't be had again */
+/** @returns the record to store, and the key's text, which cannot be recovered later */
 export function makeKey(wishes: KeyWishes): { record: KeyRecord; text: string } {
 	wishesSchema.parse(wishes);
 	const id = typeidUnboxed('key');
@@ -66,23 +69,23 @@ export function makeKey(wishes: KeyWishes): { record: KeyRecord; text: string } 
 	return { record, text: `picpipe_${id.slice('key_'.length)}_${secret}` };
 }
 
-/** The parts of a key's text, or undefined for a text that can't be one of ours. */
+/** The parts of a key's text; undefined if the text is not a valid key. */
 export function readKeyText(text: string): { id: string; secret: string } | undefined {
 	const [, suffix, secret] = keyTextPattern.exec(text) ?? [];
 	return suffix === undefined || secret === undefined ? undefined : { id: `key_${suffix}`, secret };
 }
 
-/** Takes the same time whatever the secret is. The id beside it is none: logs and lists show it. */
+/** Takes the same time for any secret. The id is not secret: logs and lists show it. */
 export function isSecretOf(record: KeyRecord, secret: string): boolean {
 	return timingSafeEqual(Buffer.from(record.sha256, 'hex'), sha256(secret));
 }
 
-/** @throws Error when the text is no record that this version can read */
+/** @throws Error if this version cannot read the record */
 export function parseKeyRecord(json: string): KeyRecord {
 	return keyRecordSchema.parse(JSON.parse(json));
 }
 
-/** Digests are of one length, as `timingSafeEqual` needs, and hide that of what was sent. */
+/** Digests have equal lengths, as `timingSafeEqual` requires, and hide the length of the input. */
 export function sha256(text: string): Buffer {
 	return createHash('sha256').update(text).digest();
 }

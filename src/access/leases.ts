@@ -6,24 +6,24 @@ import { digest } from '../domain/digest.ts';
 import { askRedis } from '../queue/redis.ts';
 import { redisPatience } from './counters.ts';
 
-/** What is under way, counted over all apis. */
+/** Counts concurrent work over all API processes. */
 export interface Leases {
-	/** Takes a place among those of this name, unless `limit` are taken. */
+	/** Takes a lease of this name, unless `limit` leases are held. */
 	take(name: string, limit: number): Promise<Lease>;
 	close(): void;
 }
 
 interface Lease {
-	/** How many places are taken now, with this one if it was given. */
+	/** Number of held leases, including this one if it was granted. */
 	readonly held: number;
-	/** Undefined when it was not given. */
+	/** Undefined if the lease was not granted. */
 	readonly release: (() => void) | undefined;
 }
 
-/** A lease that nobody renews ends after this time, milliseconds: that is how long the requests of a killed api count. */
+/** A lease that is not renewed ends after this time, milliseconds. The requests of a killed API process count for this long. */
 const defaultLeaseTime = 30_000;
 
-/** KEYS: the set of leases by the time they end. ARGV: id, limit, milliseconds. Redis's clock is the one that all apis share. */
+/** KEYS: the leases, ordered by their end. ARGV: id, limit, milliseconds. Redis's clock is the only one that all API processes share. */
 const take = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -35,7 +35,7 @@ redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return { 1, held + 1 }
 `;
 
-/** KEYS: as above. ARGV: milliseconds, ids. Also brings in what was given while Redis was away. */
+/** KEYS: as above. ARGV: milliseconds, ids. Also adds leases that were granted while Redis was away. */
 const renew = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -44,10 +44,10 @@ redis.call('PEXPIRE', KEYS[1], ARGV[1])
 `;
 
 /**
- * Leases in Redis, renewed while they are held. While Redis is away or slow, each process goes by those it has given itself.
+ * Leases in Redis, renewed while they are held. While Redis is away or slow, each process counts its own leases.
  *
- * @param prefix first part of their keys in Redis
- * @param leaseTime how long a lease lasts without being renewed, milliseconds
+ * @param prefix of their keys in Redis
+ * @param leaseTime lifetime of a lease without renewal, milliseconds
  */
 export function openLeases(redis: Redis, prefix: string, leaseTime = defaultLeaseTime): Leases {
 	redis.defineCommand('leaseTake', { numberOfKeys: 1, lua: take });
@@ -61,7 +61,7 @@ export function openLeases(redis: Redis, prefix: string, leaseTime = defaultLeas
 
 	const renewAll = async () => {
 		for (const [name, ids] of own) {
-			// What Redis misses now it gets with the next renewal.
+			// What Redis misses here is sent with the next renewal.
 			await askRedis(redis, () => commands.leaseRenew(keyOf(name), leaseTime, ...ids)).catch(() => {});
 		}
 	};
@@ -79,7 +79,7 @@ export function openLeases(redis: Redis, prefix: string, leaseTime = defaultLeas
 			const id = randomUUID();
 			const ids = own.get(name) ?? new Set();
 			own.set(name, ids);
-			// Counted at once: others may ask while Redis is being asked.
+			// Counted at once: other callers may ask while Redis is being queried.
 			ids.add(id);
 			const ask = () => commands.leaseTake(keyOf(name), id, limit, leaseTime);
 			const [isGiven, held] = await askRedis(redis, ask, redisPatience).catch((): [0 | 1, number] => {
@@ -96,15 +96,15 @@ export function openLeases(redis: Redis, prefix: string, leaseTime = defaultLeas
 	};
 }
 
-/** How long a connection in progress is waited for, in milliseconds. Without Redis a process knows only its own leases. */
+/** Longest wait for a connection in progress, milliseconds. Without Redis a process knows only its own leases. */
 const connectPatience = 2_000;
-/** Pause between two attempts to take a lease that another process holds, in milliseconds. */
+/** Pause between two attempts to take a lease that another process holds, milliseconds. */
 const retryPause = 1_000;
 
 /**
  * Waits for an exclusive lease, and keeps others out until it is released.
  *
- * @param name of any length, such as a folder's path
+ * @param name may have any length, such as a folder's path
  * @param options.onWait called once when another process holds the lease
  * @returns releases the lease
  */

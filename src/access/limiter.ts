@@ -5,36 +5,36 @@ import { openCounters } from './counters.ts';
 import { rateText } from './key-rights.ts';
 import { openLeases } from './leases.ts';
 
-/** One limit of a caller and how much of it is left, as in draft-ietf-httpapi-ratelimit-headers-11. */
+/** A limit of a caller and its remaining amount, as in draft-ietf-httpapi-ratelimit-headers-11. */
 export interface PolicyState {
 	readonly name: 'rate' | 'concurrency' | 'day' | 'token';
 	readonly quota: number;
-	/** What is counted; requests when absent. */
+	/** The counted unit; requests if absent. */
 	readonly unit?: 'concurrent-requests' | 'pictures';
 	/** Seconds. */
 	readonly window?: number;
-	/** Undefined where this request does not touch it. */
+	/** Undefined if this request does not count towards it. */
 	readonly remaining?: number;
-	/** Seconds until all of it is there again. */
+	/** Seconds until the whole quota is available again. */
 	readonly resetsIn?: number;
 }
 
 export interface Entered {
 	readonly policies: readonly PolicyState[];
-	/** What the request may not go beyond; undefined when it may go on. */
+	/** The exceeded limit as an error; undefined if the request may continue. */
 	readonly refusal: PicpipeError | undefined;
-	/** To be called when the request is over. */
+	/** Call it when the request is over. */
 	leave(): void;
 }
 
-/** Holds callers to their limits, over all apis. Never throws because Redis is away. */
+/** Enforces the limits of callers over all API processes. Never throws because Redis is away. */
 export interface Limiter {
-	/** Counts a request. @param uploads whether it brings pictures in, so that those that are left matter */
+	/** Counts a request. @param uploads whether it uploads pictures, so that the remaining pictures matter */
 	enter(caller: Caller, uploads: boolean): Promise<Entered>;
 	/**
 	 * Counts a picture that is about to be admitted.
 	 *
-	 * @returns gives it back when it was not
+	 * @returns a function that undoes the count if the picture is not admitted
 	 * @throws PicpipeError `quota-exceeded`
 	 */
 	chargePicture(caller: Caller): Promise<() => Promise<void>>;
@@ -42,10 +42,10 @@ export interface Limiter {
 }
 
 const daySeconds = 86_400;
-/** When a place is free again nobody knows, so: soon, seconds. */
+/** Nobody can tell when a concurrent request will end, so retry soon; seconds. */
 const concurrencyRetry = 1;
 
-/** @param prefix first part of every key in Redis, of the installation */
+/** @param prefix of every key in Redis */
 export function openLimiter(redis: Redis, prefix: string): Limiter {
 	const counters = openCounters(redis, `${prefix}:limits`);
 	const leases = openLeases(redis, `${prefix}:limits:concurrency`);
@@ -54,7 +54,7 @@ export function openLimiter(redis: Redis, prefix: string): Limiter {
 		if (!rate) return undefined;
 		const { count, endsIn } = await counters.add(`rate:${id}`, rate.seconds);
 		const resetsIn = Math.max(1, Math.ceil(endsIn / 1_000));
-		// One below none says that this very request was one too many.
+		// A count below zero remaining means that this request exceeded the limit.
 		return { name: 'rate', quota: rate.requests, window: rate.seconds, remaining: rate.requests - count, resetsIn };
 	};
 
@@ -75,7 +75,7 @@ export function openLimiter(redis: Redis, prefix: string): Limiter {
 			pictureLimits(caller).map(async ({ name, quota, counter, window, endsIn }) => {
 				const policy = { name, quota, unit: 'pictures' as const, ...(name === 'day' && { window }) };
 				if (!uploads) return policy;
-				// At the end of it the next upload would be refused, so this one is, before its body is read.
+				// Nothing is left, so the picture would be refused at the end. The request is refused now, before its body is read.
 				const left = quota - (await counters.look(counter));
 				return { ...policy, remaining: left > 0 ? left : -1, resetsIn: endsIn() };
 			}),
@@ -116,7 +116,7 @@ export function openLimiter(redis: Redis, prefix: string): Limiter {
 	};
 }
 
-/** The limits of a caller that count pictures, and the counters they are held in. */
+/** The limits of a caller that count pictures, with their counters. */
 function pictureLimits({ id, limits, grant }: Caller) {
 	const now = Date.now();
 	const day = new Date(now).toISOString().slice(0, 10);
@@ -124,13 +124,13 @@ function pictureLimits({ id, limits, grant }: Caller) {
 		name: 'day' | 'token';
 		quota: number;
 		counter: string;
-		/** Seconds that the counter lives. */
+		/** Lifetime of the counter, seconds. */
 		window: number;
-		/** Seconds to the end of the limit. */
+		/** Seconds until the limit ends. */
 		endsIn: () => number;
 	}[] = [];
 	if (limits.perDay !== undefined) {
-		// The day stands in the name: whenever its counter ends, tomorrow's is another.
+		// The counter's name contains the day, so tomorrow's counter is a different one, whenever today's ends.
 		const endsIn = () =>
 			Math.max(1, Math.ceil((Date.parse(`${day}T00:00:00Z`) + daySeconds * 1_000 - Date.now()) / 1_000));
 		found.push({ name: 'day', quota: limits.perDay, counter: `day:${id}:${day}`, window: daySeconds, endsIn });
@@ -147,7 +147,7 @@ function pictureLimits({ id, limits, grant }: Caller) {
 function picturesUsedUp(name: 'day' | 'token', quota: number, retryAfter: number): PicpipeError {
 	const limit =
 		name === 'day' ? `${quota} pictures a day (until 00:00 UTC)` : `${quota} pictures with this upload token`;
-	// A token that is used up stays so.
+	// A used-up token stays used up, so there is no time to retry.
 	const when = name === 'day' ? { retryAfter } : {};
 	return new PicpipeError('quota-exceeded', `Expected at most ${limit} but received more.`, {
 		violatedPolicies: [name],
@@ -155,7 +155,7 @@ function picturesUsedUp(name: 'day' | 'token', quota: number, retryAfter: number
 	});
 }
 
-/** Of all limits that are exceeded, the one that lasts longest, with the names of all. */
+/** The exceeded limit that lasts longest; its message names all exceeded limits. */
 function refusalOf(caller: Caller, found: readonly PolicyState[]): PicpipeError | undefined {
 	const exceeded = found.filter(({ remaining }) => remaining !== undefined && remaining < 0);
 	if (exceeded.length === 0) return undefined;

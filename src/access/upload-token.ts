@@ -4,32 +4,32 @@ import { maximumPriority, maximumTags, tagPattern } from '../domain/picture.ts';
 import { namePattern } from '../domain/recipe.ts';
 import { PicpipeError } from '../errors.ts';
 
-/** `picpipe_upload_<what it allows>.<signature>`, both base64url. */
+/** `picpipe_upload_<grant>.<signature>`, both base64url. */
 const tokenPattern = /^picpipe_upload_([A-Za-z0-9_-]{1,4096})\.([A-Za-z0-9_-]{43})$/;
 
-/** Shortest life of a token, seconds: an upload has to begin in it. */
+/** Shortest lifetime of a token, seconds: an upload has to begin within it. */
 export const shortestToken = 1;
 
 /**
- * What an upload token allows. It stands in the token, signed, and is kept nowhere else. Strict, unlike what is stored: a field of a
- * newer version may forbid something, and who reads over it would allow that.
+ * The rights of an upload token. The signed token contains them; they are stored nowhere else. The schema is strict, unlike those of stored
+ * data: a field of a newer version may forbid something, and ignoring it would allow that.
  */
 const grantSchema = z.strictObject({
 	version: z.literal(1),
-	/** So that its uses can be counted. */
+	/** Identifies the token, so that its uses can be counted. */
 	id: z.string(),
-	/** The caller who made it; its limits count, and it ends with that key. */
+	/** The caller who created it. Its limits apply, and the token ends with its key. */
 	caller: z.string(),
 	recipe: z.string().regex(namePattern),
 	tags: z.array(z.string().regex(tagPattern)).max(maximumTags),
 	priority: z.int().min(0).max(maximumPriority),
-	/** The batch that pictures belong to. */
+	/** The batch that the pictures join. */
 	batch: z.string().optional(),
 	/** Largest file, bytes. */
 	maxBytes: z.int().min(1),
-	/** Pictures that may be uploaded with it, in all. */
+	/** Number of pictures that can be uploaded with it in total. */
 	maxPictures: z.int().min(1),
-	/** Seconds since 1970 at which uploads may no longer begin. */
+	/** Time after which uploads can no longer begin, seconds since 1970. */
 	expires: z.int(),
 });
 export type UploadGrant = z.infer<typeof grantSchema>;
@@ -38,7 +38,7 @@ export function isUploadToken(text: string): boolean {
 	return text.startsWith('picpipe_upload_');
 }
 
-/** @param secret of the caller who makes it */
+/** @param secret of the caller who creates it */
 export function signUploadToken(wishes: Omit<UploadGrant, 'version' | 'id'>, secret: Buffer): string {
 	const grant: UploadGrant = { version: 1, id: randomBytes(12).toString('base64url'), ...wishes };
 	const payload = Buffer.from(JSON.stringify(grantSchema.parse(grant))).toString('base64url');
@@ -46,11 +46,11 @@ export function signUploadToken(wishes: Omit<UploadGrant, 'version' | 'id'>, sec
 }
 
 /**
- * What a token allows, when it is one of ours and has not ended.
+ * The rights of a token, if its signature is valid and it has not expired.
  *
- * @param callerOf the secret of a caller, or undefined when there is none of that id any more
- * @param mayHaveEnded for going on with an upload that began in time
- * @throws PicpipeError `invalid-upload-token`; its sentence never repeats the token
+ * @param callerOf returns the caller with this id, or undefined if it no longer exists
+ * @param mayHaveEnded accept an expired token, to resume an upload that began in time
+ * @throws PicpipeError `invalid-upload-token`; the message never repeats the token
  */
 export async function readUploadToken<T extends { readonly signingSecret: Buffer }>(
 	text: string,
@@ -60,7 +60,7 @@ export async function readUploadToken<T extends { readonly signingSecret: Buffer
 	const [, payload = '', signature = ''] = tokenPattern.exec(text) ?? [];
 	const grant = parsePayload(payload);
 	const caller = grant && (await callerOf(grant.caller));
-	// Whose token it says it is decides only with which secret it is checked.
+	// The token's own claim only selects the secret that it is checked with.
 	const isSigned = caller && timingSafeEqual(sign(payload, caller.signingSecret), Buffer.from(signature, 'base64url'));
 	if (!grant || !caller || !isSigned) {
 		throw new PicpipeError(
@@ -81,7 +81,7 @@ function sign(payload: string, secret: Buffer): Buffer {
 	return createHmac('sha256', secret).update(payload).digest();
 }
 
-/** Read before the signature is checked, to know who signed; so it is checked as what it is, a stranger's text. */
+/** Parsed before the signature is checked, to find the signer; so it is treated as untrusted input. */
 function parsePayload(payload: string): UploadGrant | undefined {
 	try {
 		return grantSchema.safeParse(JSON.parse(Buffer.from(payload, 'base64url').toString())).data;

@@ -13,13 +13,13 @@ import { readObject, type Storage } from '../storage/storage.ts';
 import { folderOf } from './manifest.ts';
 
 /**
- * Batches in the storage. Each fact is an object of its own that is created once, so that nobody writes over what another one has just said: that there is
- * a batch, that a picture belongs to it, that it is closed, that it is finished. A marker says that its end is still to be told.
+ * Batches in storage. Each fact is an object that is created once, so that concurrent writers never overwrite each other: the batch exists,
+ * a picture belongs to it, it is closed, it is finished. A marker means that its end has not been published yet.
  */
 
-/** Makes a batch unless there is one of this id. @returns whether it was this one */
+/** Creates a batch unless one with this id exists. @returns whether this call created it */
 export async function createBatch(storage: Storage, batch: Batch): Promise<boolean> {
-	// First the marker: whoever dies in between leaves one without a batch, which the sweep takes away.
+	// The marker first: a crash in between leaves a marker without a batch, which the sweep removes.
 	await storage.put(openBatchKey(batch.id), Buffer.from(`${batch.createdAt}\n`));
 	return storage.create(batchKeys(batch.id).batch, toBytes(batch));
 }
@@ -38,12 +38,12 @@ async function requireBatch(storage: Storage, id: string): Promise<Batch> {
 	);
 }
 
-/** Undefined while pictures are taken. */
+/** Undefined while the batch accepts pictures. */
 export function readClosed(storage: Storage, id: string): Promise<ClosedBatch | undefined> {
 	return read(storage, batchKeys(id).closed, closedBatchSchema);
 }
 
-/** Takes no further picture; one that was closed before stays as it is. */
+/** Closes a batch to further pictures. A closed batch is left unchanged. */
 export async function closeBatch(storage: Storage, id: string, reason: ClosedBatch['reason']): Promise<void> {
 	const closed: ClosedBatch = { version: 1, at: new Date().toISOString(), reason };
 	await storage.create(batchKeys(id).closed, toBytes(closed));
@@ -53,7 +53,7 @@ export function readFinished(storage: Storage, id: string): Promise<FinishedBatc
 	return read(storage, batchKeys(id).finished, finishedBatchSchema);
 }
 
-/** @returns whether nobody had said it before */
+/** @returns whether this call recorded it first */
 export function createFinished(storage: Storage, id: string, finished: FinishedBatch): Promise<boolean> {
 	return storage.create(batchKeys(id).finished, toBytes(finished));
 }
@@ -68,10 +68,10 @@ export async function requireOpenBatch(storage: Storage, id: string): Promise<Ba
 }
 
 /**
- * Makes a picture part of a batch, before its manifest is written. It looks twice whether the batch is open: whoever closes it looks for pictures
- * afterwards, so one of the two always sees the other. One that is part of it stays so, whatever became of the batch meanwhile.
+ * Adds a picture to a batch, before its manifest is written. It checks twice that the batch is open: closing lists the pictures afterwards,
+ * so one side always sees the other. A picture that was added stays in the batch, even if the batch was closed since.
  *
- * @throws PicpipeError `unknown-batch`, `batch-closed`; then the picture is no part of it
+ * @throws PicpipeError `unknown-batch`, `batch-closed`; the picture is then not in the batch
  */
 export async function joinBatch(storage: Storage, id: string, pictureId: string): Promise<void> {
 	await requireBatch(storage, id);
@@ -85,18 +85,18 @@ export async function joinBatch(storage: Storage, id: string, pictureId: string)
 	});
 }
 
-/** Takes back that a picture is part of a batch, because it could not be accepted. */
+/** Removes a picture from a batch, because it could not be accepted. */
 export async function leaveBatch(storage: Storage, id: string, pictureId: string): Promise<void> {
 	await storage.delete(batchKeys(id).picture(pictureId));
 }
 
-/** Closes a batch in which there are as many pictures as it expects. @returns whether it is closed */
+/** Closes a batch that has as many pictures as it expects. @returns whether it is closed */
 export async function closeIfComplete(storage: Storage, id: string): Promise<boolean> {
 	const { expect } = await requireBatch(storage, id);
 	if (expect === undefined) return false;
 	const members = await membersOf(storage, id);
 	if (members.length < expect) return false;
-	// Some may be coming in, or have been lost on the way: only what was accepted counts. Looked at near the end alone.
+	// Some members may still be uploading, or were lost on the way; only accepted pictures count. Checked only near the end.
 	let accepted = 0;
 	for (const member of members) {
 		if (await storage.stat(manifestKey(folderOf(member)))) accepted++;
@@ -107,7 +107,7 @@ export async function closeIfComplete(storage: Storage, id: string): Promise<boo
 	return true;
 }
 
-/** The ids of its pictures, newest first. Some may have been deleted, or never accepted. */
+/** The ids of a batch's pictures, newest first. Some may have been deleted or never accepted. */
 export async function membersOf(storage: Storage, id: string): Promise<string[]> {
 	const { pictures } = batchKeys(id);
 	const ids: string[] = [];
@@ -115,12 +115,12 @@ export async function membersOf(storage: Storage, id: string): Promise<string[]>
 	return ids.sort().reverse();
 }
 
-/** Forgets which pictures were in it: their manifests say so too. */
+/** Deletes the list of members. The manifests also name their batch. */
 export async function forgetMembers(storage: Storage, id: string): Promise<void> {
 	await storage.deleteFolder(batchKeys(id).pictures);
 }
 
-/** The ids of all batches whose end is still to be told. */
+/** The ids of all batches whose end has not been published yet. */
 export async function* openBatches(storage: Storage): AsyncIterable<string> {
 	for await (const key of storage.list(openBatchesFolder)) yield key.slice(openBatchesFolder.length);
 }

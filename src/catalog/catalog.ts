@@ -13,43 +13,42 @@ import { type CatalogScripts, type Claim, defineCatalogScripts } from './scripts
 import { findSimilar, type SimilarQuery } from './similar.ts';
 
 /**
- * The index in Redis: every picture's latest manifest by id, and sorted sets to list by. It can be lost at any time;
- * `picpipe reindex` makes it anew from the manifests.
+ * The index in Redis: the latest manifest of every picture by id, and sorted sets for listing. It can be lost at any time; `picpipe
+ * reindex` rebuilds it from the manifests.
  */
 export interface Catalog {
-	/** Puts a picture in its place, unless the index has a newer revision or the picture was deleted. */
+	/** Indexes a picture, unless the index has a newer revision or the picture was deleted. */
 	put(picture: Picture): Promise<void>;
-	/** Shows that work has begun. Only the index knows this state: were it stored, a killed worker would leave it behind. */
+	/** Shows that processing has begun. Only the index has this state: in storage, a killed worker would leave it behind. */
 	markProcessing(picture: Picture): Promise<void>;
-	/** Shows that the work was left to other workers. Likewise known to the index alone, until the picture is put again. */
+	/** Shows that a worker left the picture to other workers. Only the index has this state, until the picture is put again. */
 	markWaiting(picture: Picture, waiting: Waiting): Promise<void>;
 	get(id: string): Promise<Picture | undefined>;
 	/** Newest first. */
 	list(query: ListQuery): Promise<ListPage>;
 	/** Failed pictures by class and code, the largest group first. */
 	failures(): Promise<FailureGroup[]>;
-	/** How many pictures there are, by their states. */
+	/** Number of pictures by state. */
 	countStates(): Promise<StateCounts>;
-	/** The same of a batch. */
+	/** Number of pictures of a batch by state. */
 	countBatch(id: string): Promise<StateCounts>;
-	/** Takes a picture out and remembers for a day that it was deleted, so that a late write can't bring it back. */
+	/** Removes a picture and remembers its deletion for a day, so that a late write cannot bring it back. */
 	remove(id: string): Promise<void>;
-	/** Pictures whose perceptual hash is near, the nearest first. */
+	/** Pictures with a similar perceptual hash, the nearest first. */
 	similar(query: SimilarQuery): Promise<SimilarPictures>;
 	/**
-	 * Claims bytes for an upload that is about to be admitted, unless they are in the index or claimed by another. The claim ends when
+	 * Claims bytes for an upload that is about to be admitted, unless a picture in the index or another upload has them. The claim ends when
 	 * the picture is put, when it is released, or by itself after a few minutes.
 	 *
-	 * @param recipeDigest only pictures that were made with this recipe count as being there
+	 * @param recipeDigest only pictures made with this recipe count
 	 */
 	claim(sha256: string, id: string, recipeDigest?: string): Promise<Claim>;
-	/** Ends the claim of this upload. */
+	/** Ends this upload's claim. */
 	release(sha256: string, id: string): Promise<void>;
-	/** Ids in the index that are not among these, oldest first, for `reindex`. */
+	/** All ids in the index that are not in the given set, oldest first, for `reindex`. */
 	ids(): AsyncIterable<string>;
 	/**
-	 * True when `reindex` has run since this Redis started. A Redis that was restarted may have lost its last second, or
-	 * everything, and the index with it.
+	 * True if `reindex` has run since this Redis started. A restarted Redis may have lost its last second or everything, including the index.
 	 */
 	isComplete(): Promise<boolean>;
 	markComplete(): Promise<void>;
@@ -61,7 +60,7 @@ export interface ListQuery {
 	readonly recipe?: string | undefined;
 	/** Only pictures of this batch. */
 	readonly batch?: string | undefined;
-	/** Only failed pictures whose failure has this class, this code. */
+	/** Only failed pictures whose failure has this class, and this code. */
 	readonly class?: FailureClass | undefined;
 	readonly code?: ErrorCode | undefined;
 	/** Only pictures older than this id. */
@@ -79,16 +78,16 @@ interface ListPage {
 
 interface SimilarPictures {
 	readonly pictures: readonly { readonly picture: Picture; readonly distance: number }[];
-	/** False when so many pictures look alike that not all of them were looked at. */
+	/** False if there were too many similar pictures to compare all of them. */
 	readonly isComplete: boolean;
 }
 
-/** Ids read from a set at a time while filtering. */
+/** Ids to read from a set at a time while filtering. */
 const scanBatch = 200;
-/** Batches looked through for one page before a short page is returned; its cursor goes on where it stopped. */
+/** Reads per page before a short page is returned. Its cursor continues where the search stopped. */
 const maximumScanBatches = 25;
 
-/** @param prefix first part of every key, so that installations can share a Redis */
+/** @param prefix of every key, so that installations can share a Redis */
 export function openCatalog(redis: Redis, prefix: string): Catalog {
 	const scripts: CatalogScripts = defineCatalogScripts(redis, `${prefix}:catalog:`);
 	const key = (name: string) => `${prefix}:catalog:${name}`;
@@ -121,7 +120,7 @@ export function openCatalog(redis: Redis, prefix: string): Catalog {
 			const pictures: Picture[] = [];
 			let before = query.before;
 			for (let batch = 0; batch < maximumScanBatches; batch++) {
-				// All scores are 0, so the set is ordered by id, that is by time.
+				// All scores are 0, so the set is ordered by id, and therefore by time.
 				const start = before ? (`(${before}` as const) : '+';
 				const ids = await askRedis(redis, () => redis.zrange(set, start, '-', 'BYLEX', 'REV', 'LIMIT', 0, scanBatch));
 				for (const [position, picture] of (await read(ids)).entries()) {
@@ -179,7 +178,7 @@ export function openCatalog(redis: Redis, prefix: string): Catalog {
 	};
 }
 
-/** Undefined for a picture that only a newer version can read: it must not take a whole list with it. */
+/** Undefined for a picture that only a newer version can read: it must not make a whole list fail. */
 function readDocument(document: string): Picture | undefined {
 	try {
 		return parsePicture(document);
@@ -189,15 +188,15 @@ function readDocument(document: string): Picture | undefined {
 	}
 }
 
-/** Raised when pictures are indexed by something new, so that those of before are indexed by it too. */
+/** Raise this when the index gets a new field, so that existing pictures are indexed again. */
 const indexVersion = 5;
 
-/** Another one after every start of the Redis server, and after an update that indexes more. */
+/** Changes at every start of the Redis server, and with `indexVersion`. */
 async function markOf(redis: Redis): Promise<string> {
 	return `${/^run_id:(\w+)/m.exec(await redis.info('server'))?.[1] ?? ''} ${indexVersion}`;
 }
 
-/** Batches and tags select best, then failures, then states; every listed picture is still checked against the whole query. */
+/** Batches and tags are the most selective sets, then failures, then states. Each picture is still checked against the whole query. */
 function narrowestSet(query: ListQuery): string {
 	if (query.batch !== undefined) {
 		return query.state === undefined ? `batch:${query.batch}` : `batch:${query.batch}:${query.state}`;
@@ -226,22 +225,22 @@ interface FailureGroup {
 	readonly class: FailureClass;
 	readonly code: ErrorCode;
 	readonly count: number;
-	/** When the first and the last of those that are still failed did so, milliseconds since 1970. */
+	/** First and last failure time among the pictures that are still failed, milliseconds since 1970. */
 	readonly firstAt: number;
 	readonly lastAt: number;
-	/** Ids of those that failed last, the last first. */
+	/** Ids of the latest failures, newest first. */
 	readonly latest: readonly string[];
 }
 
-/** Ids shown of each group. */
+/** Ids to show for each group. */
 const idsPerGroup = 5;
 
-/** The set of a group's ids, of which all scores are 0. */
+/** The set of ids of a group; all scores are 0. */
 function failureSet(failureClass: FailureClass, code: ErrorCode): string {
 	return `failure:${failureClass}:${code}`;
 }
 
-/** @param key names a key of the index */
+/** @param key returns the full name of an index key */
 async function findFailures(redis: Redis, key: (name: string) => string): Promise<FailureGroup[]> {
 	const names = await askRedis(redis, () => redis.smembers(key('failures')));
 	const groups = await Promise.all(names.map((name) => findGroup(redis, key, name)));
@@ -252,7 +251,7 @@ async function findFailures(redis: Redis, key: (name: string) => string): Promis
 
 async function findGroup(redis: Redis, key: (name: string) => string, name: string): Promise<FailureGroup | undefined> {
 	const [failureClass, code] = name.split(':') as [FailureClass, ErrorCode];
-	// Of a later version, perhaps.
+	// Possibly of a newer version.
 	if (!failureClasses.includes(failureClass) || !Object.hasOwn(errorTable, code)) return undefined;
 	const times = key(`failure-time:${name}`);
 	const [count, [, firstAt] = [], newest] = await askRedis(redis, () =>
@@ -263,7 +262,7 @@ async function findGroup(redis: Redis, key: (name: string) => string, name: stri
 		]),
 	);
 	const latest = newest.filter((_, at) => at % 2 === 0);
-	// It was emptied meanwhile.
+	// Emptied in the meantime.
 	if (firstAt === undefined || newest[1] === undefined) return undefined;
 	return { class: failureClass, code, count, firstAt: Number(firstAt), lastAt: Number(newest[1]), latest };
 }

@@ -19,23 +19,23 @@ import { readManifest } from './manifest.ts';
 
 /** Notifies the subscribers of a batch. */
 export interface BatchPublisher {
-	/** When this returns, delivery is guaranteed whatever dies. */
+	/** When this returns, delivery is guaranteed, whatever crashes. */
 	publishBatchEnd(batch: Batch, finished: FinishedBatch): Promise<void>;
 }
 
-/** What finishing a batch needs. */
+/** The dependencies for finishing a batch. */
 export interface BatchEnds {
 	readonly storage: Storage;
 	readonly publisher?: BatchPublisher | undefined;
 	readonly log?: Logger | undefined;
 }
 
-/** Manifests read side by side. */
+/** Manifests to read at the same time. */
 const parallel = 8;
 
 /**
- * Finishes a closed batch once all its pictures have ended, by their manifests, and notifies its subscribers. Of any number of callers at the
- * same time one does it; if that one dies before it has notified them, the next sweep does.
+ * Finishes a closed batch once the manifests of all its pictures say that they have ended, and notifies its subscribers. Of any number of
+ * concurrent callers, one does it. If that one dies before it has notified the subscribers, the next sweep does.
  *
  * @returns whether it is finished
  */
@@ -55,7 +55,7 @@ export async function finishBatch(deps: BatchEnds, id: string): Promise<boolean>
 /** Undefined while a picture has not ended, or may still be accepted. */
 async function countEnds(storage: Storage, id: string): Promise<Pick<FinishedBatch, 'ready' | 'failed'> | undefined> {
 	const counts = { ready: 0, failed: 0 };
-	// The latest are most likely still in progress.
+	// The newest pictures are the most likely to be unfinished, so they come first.
 	const members = await membersOf(storage, id);
 	for (let at = 0; at < members.length; at += parallel) {
 		const states = await Promise.all(members.slice(at, at + parallel).map((member) => stateOf(storage, member)));
@@ -67,16 +67,16 @@ async function countEnds(storage: Storage, id: string): Promise<Pick<FinishedBat
 	return counts;
 }
 
-/** A picture with neither manifest nor marker was deleted, or never accepted. */
+/** A picture with neither manifest nor marker was deleted or never accepted. */
 async function stateOf(storage: Storage, pictureId: string): Promise<'ready' | 'failed' | 'open' | 'gone'> {
-	// In this order: a picture has its marker before its manifest.
+	// In this order: the marker of a picture is written before its manifest.
 	const isPending = (await storage.stat(pendingKey(pictureId))) !== undefined;
 	const picture = await readManifest(storage, pictureId);
 	if (!picture) return isPending ? 'open' : 'gone';
 	return isFinished(picture.state) ? (picture.state as 'ready' | 'failed') : 'open';
 }
 
-/** The marker goes last: while it is there, the subscribers may not have been notified. */
+/** The marker is deleted last: while it exists, the subscribers may not have been notified. */
 async function publishEnd(
 	{ storage, publisher, log }: BatchEnds,
 	batch: Batch,
@@ -97,7 +97,7 @@ export interface SweepBatches extends BatchEnds {
 }
 
 /**
- * Looks at every batch whose subscribers are not notified yet: completes what a dead process has left undone, and closes batches that were open for
+ * Checks every batch whose subscribers have not been notified: completes the work of dead processes, and closes batches that were open for
  * too long.
  *
  * @param now milliseconds since 1970

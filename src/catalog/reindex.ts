@@ -7,15 +7,15 @@ import { readManifest } from './manifest.ts';
 export interface ReindexResult {
 	/** Manifests found and indexed. */
 	readonly pictures: number;
-	/** Entries of the index that had no manifest any more. */
+	/** Index entries without a manifest. */
 	readonly removed: number;
-	/** Keys of manifests that could not be read; the pictures are left as they are. */
+	/** Keys of unreadable manifests. Their pictures are left unchanged. */
 	readonly unreadable: readonly string[];
 }
 
 /**
- * Rebuilds the index from the manifests. Safe while pictures come in and are worked on: an entry is replaced only by a newer
- * revision, and an entry without a manifest is looked up again before it goes.
+ * Rebuilds the index from the manifests. Safe while pictures are uploaded and processed: an entry is replaced only by a newer revision, and
+ * the manifest of an entry is looked up once more before the entry is removed.
  */
 export async function reindex(
 	storage: Storage,

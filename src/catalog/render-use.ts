@@ -2,15 +2,15 @@ import type { Redis } from 'ioredis';
 import { pictureOfRender, picturesFolder } from '../storage/keys.ts';
 import type { Storage } from '../storage/storage.ts';
 
-/** Which renders there are, how large they are, and when each was asked for last: kept in Redis, found again in storage when that has burned. */
+/** Tracks stored renders, their sizes and their last use. The record is in Redis and is rebuilt from storage after a loss. */
 export interface RenderUse {
-	/** Notes a render that was stored just now. While Redis is away it is not noted, and found the next time that all are looked through. */
+	/** Records a new render. If Redis is away, the next full scan of the storage finds it. */
 	add(key: string, bytes: number): Promise<void>;
-	/** Notes that a render was asked for; told to Redis a little later, together with others. */
+	/** Records a use of a render. Sent to Redis a little later, together with others. */
 	touch(key: string): void;
-	/** Forgets those of a picture that was deleted, and with it their files. */
+	/** Forgets the renders of a deleted picture, whose files are already gone. */
 	forget(pictureId: string): Promise<void>;
-	/** Deletes those that nobody has asked for the longest until the rest fits. @returns how many */
+	/** Deletes the least recently used renders until the rest fit. @returns how many */
 	trim(): Promise<number>;
 }
 
@@ -18,24 +18,27 @@ export interface RenderUseOptions {
 	readonly redis: Redis;
 	readonly prefix: string;
 	readonly storage: Storage;
-	/** Room for all of them. */
+	/** Space for all renders together. */
 	readonly megabytes: number;
 }
 
-/** Most that one sweep deletes, so that it ends; the next goes on. */
+/** Most renders to delete in one sweep, so that it ends. The next sweep continues. */
 const mostPerTrim = 10_000;
-/** What was asked for is told to Redis so late, milliseconds, and not more than so many keys of it. */
+/** Delay before uses are sent to Redis, milliseconds, and the most keys to send (`mostTouched`). */
 const tellAfter = 5_000;
 const mostTouched = 10_000;
-/** So many are taken from Redis at once. */
+/** Keys to read from Redis at a time. */
 const perLook = 100;
 
 /*
- * What all of them take is counted by the same scripts that note and forget them, so it is always the sum of what is known. KEYS of each: those used,
- * by when; bytes of those of a picture; the sum.
+ * The total size is updated by the same scripts that add and forget renders, so it always matches the recorded renders. KEYS of each:
+ * renders by last use; sizes of a picture's renders; total size.
  */
 
-/** KEYS: as above; that the picture was deleted. ARGV: key, bytes, time. One that was being made when its picture was deleted is not noted. */
+/**
+ * KEYS: as above; marker of the picture's deletion. ARGV: key, bytes, time. A render that ended after its picture was deleted is not
+ * recorded.
+ */
 const note = `
 if redis.call('EXISTS', KEYS[4]) == 1 then return end
 local before = tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or '0')
@@ -44,7 +47,7 @@ redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
 redis.call('INCRBY', KEYS[3], ARGV[2] - before)
 `;
 
-/** ARGV: key; those of the whole picture without one. @returns bytes that they took */
+/** ARGV: render key; all renders of the picture if absent. @returns their size in bytes */
 const forgetRenders = `
 local keys = ARGV[1] and { ARGV[1] } or redis.call('HKEYS', KEYS[2])
 local bytes = 0
@@ -74,7 +77,7 @@ export function openRenderUse({ redis, prefix, storage, megabytes }: RenderUseOp
 		isTold = true;
 		const rows = [...touched].flatMap((key) => [Date.now(), key]);
 		touched.clear();
-		// Lost while Redis is away: then one goes earlier than it should.
+		// Lost while Redis is away: some renders are then deleted too early.
 		redis.zadd(used, 'XX', ...rows).catch(() => {});
 	};
 	const noteAt = (key: string, bytes: number, at: number) => {
@@ -82,7 +85,7 @@ export function openRenderUse({ redis, prefix, storage, megabytes }: RenderUseOp
 		return commands.renderNote(...keysOf(pictureId), `${prefix}:catalog:deleted:${pictureId}`, key, bytes, at);
 	};
 
-	/** After a loss of Redis: those in storage, as used when they were written. */
+	/** Rebuilds the record after Redis has lost it. The last use is the time of writing. */
 	const lookThrough = async () => {
 		for await (const key of storage.list(picturesFolder)) {
 			if (pictureOfRender(key) === undefined) continue;
@@ -113,7 +116,7 @@ export function openRenderUse({ redis, prefix, storage, megabytes }: RenderUseOp
 				if (oldest.length === 0) return trimmed;
 				for (const key of oldest) {
 					if (over <= 0) return trimmed;
-					// The object first: what is forgotten and still there would never be found again.
+					// Delete the object first: an object without a record would never be found again.
 					await storage.delete(key);
 					over -= await commands.renderForget(...keysOf(pictureOfRender(key) ?? ''), key);
 					trimmed += 1;

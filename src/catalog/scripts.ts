@@ -2,10 +2,10 @@ import type { Redis } from 'ioredis';
 import type { Picture } from '../domain/picture.ts';
 import { askRedis } from '../queue/redis.ts';
 
-/** How long a deletion is remembered, seconds: far longer than any work on the picture can take. */
+/** How long a deletion is remembered, seconds: far longer than any work on the picture takes. */
 const deletionMemory = 24 * 60 * 60;
 
-/** The four buckets of a perceptual hash (see `similar.ts`); and the end of a claim on bytes, which only who has it can end. */
+/** The four buckets of a perceptual hash (see `similar.ts`), and the release of a claim on bytes, which only its holder can do. */
 const parts = `
 local function buckets(prefix, phash)
 	local keys = {}
@@ -20,7 +20,7 @@ local function release(prefix, sha256, id)
 end
 `;
 
-/** The group of a failed picture, `<class>:<code>`. What a group is counted by goes with its last picture. */
+/** The group of a failed picture, `<class>:<code>`. The counters of a group are deleted with its last picture. */
 const failures = `
 local function failureGroup(document)
 	if document.state ~= 'failed' or not document.failure then return nil end
@@ -33,7 +33,7 @@ local function leaveGroup(prefix, group, id)
 end
 `;
 
-/** Takes a picture's id out of every set that the stored document names. */
+/** Removes a picture's id from every set that the stored document refers to. */
 const unlink = `${parts}${failures}
 local function unlink(prefix, id, document)
 	local old = cjson.decode(document)
@@ -63,8 +63,8 @@ end
 /**
  * KEYS: picture, deletion. ARGV: prefix, id, document, revision, state, recipe name, SHA-256 or '', perceptual hash or '', recipe digest,
  * time of the failure (milliseconds since 1970) or '', batch or '', 'left' or '', tags.
- * Of two documents with the same revision the one further on in its life wins: queued, processing, finished. A picture that its worker
- * has left is queued again, whatever became of the worker that had begun with it; and that it was left stays known until somebody begins.
+ * Between two documents of the same revision, the later state wins: queued, processing, finished. A picture that its worker left is
+ * queued again, whatever happened to the worker that had begun it. It stays marked as left until a worker begins it.
  */
 const put = `${unlink}
 if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
@@ -115,7 +115,7 @@ if stored then unlink(ARGV[1], ARGV[2], stored) end
 redis.call('DEL', KEYS[1])
 `;
 
-/** KEYS: pictures of the bytes, or of the bytes and a recipe; claim. ARGV: id, seconds that the claim lasts. */
+/** KEYS: pictures with these bytes, or with these bytes and this recipe; claim. ARGV: id, lifetime of the claim in seconds. */
 const claim = `
 local there = redis.call('ZRANGE', KEYS[1], 0, 0)[1]
 if there then return { 'there', there } end
@@ -131,15 +131,15 @@ release(ARGV[1], ARGV[2], ARGV[3])
 `;
 
 /**
- * How long a claim on bytes lasts when nobody ends it, seconds: longer than it takes to write a manifest, and than a sweep takes to
- * bring a picture into the index that Redis did not hear of.
+ * Lifetime of a claim on bytes, seconds: longer than writing a manifest takes, and longer than the sweep takes to index a picture whose
+ * update Redis missed.
  */
 const claimSeconds = 180;
 
-/** Who has the bytes: a picture in the index, an upload that is just being admitted, or now the one that asked. */
+/** The holder of the bytes: a picture in the index, an upload that is being admitted, or the caller. */
 export interface Claim {
 	readonly outcome: 'there' | 'held' | 'claimed';
-	/** Of the picture, the other upload, or the one that asked. */
+	/** Id of the picture, of the other upload, or of the caller. */
 	readonly id: string;
 }
 
@@ -150,7 +150,7 @@ export interface CatalogScripts {
 	release(sha256: string, id: string): Promise<void>;
 }
 
-/** Each change of the index is one script, so that a picture never stands in two states at once. */
+/** Each change of the index is one script, so that a picture is never in two states at once. */
 export function defineCatalogScripts(redis: Redis, prefix: string): CatalogScripts {
 	redis.defineCommand('catalogPut', { numberOfKeys: 2, lua: put });
 	redis.defineCommand('catalogRemove', { numberOfKeys: 2, lua: remove });

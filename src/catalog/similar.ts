@@ -6,28 +6,28 @@ import { askRedis } from '../queue/redis.ts';
  * Near-duplicates by the Hamming distance of their perceptual hashes, without looking at every picture: multi-index hashing (Norouzi,
  * Punjani, Fleet, "Fast Search in Hamming Space with Multi-Index Hashing", 2012). A hash is cut into four bands of 16 bits, and each
  * band has a bucket for each value. Two hashes that differ in at most r bits have a band in which they differ in at most r / 4 bits,
- * so it is enough to look into the buckets near the bands of the hash asked for.
+ * so it suffices to read the buckets near the bands of the given hash.
  */
 
 const bands = 4;
 const bandBits = 16;
 
-/** Largest distance that can be asked for, bits: up to here a band differs in two bits, and at most 548 buckets are looked into. */
+/** Largest allowed distance in bits. Up to here a band differs in at most two bits, so at most 548 buckets are read. */
 export const maximumDistance = 11;
 
-/** Entries read of one bucket. Redis gives small ones whole, and of a large one about as many as asked for. */
+/** Entries to read from one bucket. Redis returns small buckets whole, and about this many entries of large ones. */
 const maximumPerBucket = 1_000;
-/** Entries read for one question, all in all. */
+/** Entries to read for one query in total. */
 const maximumCandidates = 20_000;
-/** Buckets asked for in one round trip. */
+/** Buckets to read in one round trip. */
 const batch = 128;
 
 export interface SimilarQuery {
 	readonly phash: string;
-	/** Bits that may differ, at most `maximumDistance`. */
+	/** Largest number of differing bits, at most `maximumDistance`. */
 	readonly distance: number;
 	readonly limit: number;
-	/** The id of the picture itself. */
+	/** The id of the picture itself, to be left out. */
 	readonly except?: string | undefined;
 }
 
@@ -37,13 +37,13 @@ interface Similar {
 }
 
 export interface SimilarIds {
-	/** The nearest first, of equally near ones the newest. */
+	/** The nearest first; equally near pictures newest first. */
 	readonly found: readonly Similar[];
-	/** False when so many pictures look alike that not all of them were looked at. */
+	/** False if there were too many similar pictures to compare all of them. */
 	readonly isComplete: boolean;
 }
 
-/** @param bucketKey the key of a band's bucket; a hash of ids and their perceptual hashes */
+/** @param bucketKey returns the key of a band's bucket, a hash of ids and their perceptual hashes */
 export async function findSimilar(
 	redis: Redis,
 	bucketKey: (band: number, value: string) => string,
@@ -70,14 +70,14 @@ export async function findSimilar(
 				}
 			}
 		}
-		// Whatever is still to come is farther away than these.
+		// All pictures in the remaining rings are farther away than these.
 		const last = nearest()[query.limit - 1];
 		if (last && last.distance <= certain) break;
 	}
 	return { found: nearest(), isComplete };
 }
 
-/** Bits in which two hashes differ. */
+/** Number of differing bits of two hashes. */
 export function hammingDistance(one: string, other: string): number {
 	let bits = 0;
 	for (const start of [0, 8]) {
@@ -89,17 +89,17 @@ export function hammingDistance(one: string, other: string): number {
 
 interface Ring {
 	readonly keys: readonly string[];
-	/** When these buckets were looked into, all pictures up to this distance are found. */
+	/** Once these buckets are read, all pictures up to this distance have been found. */
 	readonly certain: number;
 }
 
-/** Buckets by how far they are from the hash's own: none, one, two bits. */
+/** Buckets by their distance from the hash's own buckets: no, one, two bits. */
 function rings({ phash, distance }: SimilarQuery, bucketKey: (band: number, value: string) => string): Ring[] {
 	if (!phashPattern.test(phash)) throw new TypeError(`Expected a perceptual hash but received ${phash}.`);
 	const values = Array.from({ length: bands }, (_, band) => Number.parseInt(phash.slice(band * 4, band * 4 + 4), 16));
 	return Array.from({ length: Math.floor(distance / bands) + 1 }, (_, bits) => ({
 		keys: values
-			// With r = 4a + b, one of the first b + 1 bands differs in at most a bits, or else one of the others in at most a - 1.
+			// With r = 4a + b, either one of the first b + 1 bands differs in at most a bits, or one of the others in at most a - 1.
 			.flatMap((value, band) =>
 				bits * bands + band <= distance ? neighbours(value, bits).map((near) => [band, near] as const) : [],
 			)
@@ -108,7 +108,7 @@ function rings({ phash, distance }: SimilarQuery, bucketKey: (band: number, valu
 	}));
 }
 
-/** Values of 16 bits that differ from this one in exactly so many bits. */
+/** All 16-bit values that differ from this one in exactly `bits` bits. */
 function neighbours(value: number, bits: number, from = 0): number[] {
 	if (bits === 0) return [value];
 	const found: number[] = [];

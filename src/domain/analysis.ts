@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { stored } from './stored.ts';
 
-/** What can be found out about a picture; a recipe asks for it by these names. */
+/** The measurements of a picture, by the names that recipes use. */
 export const measuredKinds = [
 	'thumbhash',
 	'blurhash',
@@ -16,16 +16,16 @@ export const measuredKinds = [
 	'exif',
 	'gps',
 ] as const;
-/** A kind that the worker finds out and the manifest keeps. */
+/** A kind that the worker measures and the manifest stores. */
 export type MeasuredKind = (typeof measuredKinds)[number];
 
-/** All kinds that a recipe can ask for; `element` is written anew for each answer, from the variants there are. */
+/** All kinds that a recipe can ask for. `element` is not stored: it is built for each response from the current variants. */
 export const analysisKinds = [...measuredKinds, 'element'] as const;
 export type AnalysisKind = (typeof analysisKinds)[number];
 
 /** `#rrggbb` */
 const colour = z.string().regex(/^#[0-9a-f]{6}$/);
-/** 0 is the left or the top, 1 the right or the bottom. */
+/** 0 is the left or top edge, 1 the right or bottom edge. */
 const place = z.number().min(0).max(1);
 
 /** A perceptual hash: 64 bits in hex. */
@@ -39,12 +39,12 @@ const shapes = {
 	/** A data URI of a tiny WebP. */
 	placeholder: z.string(),
 	dominant: colour,
-	/** Largest share first; the shares of what is not transparent sum up to about 1. */
+	/** Largest share first. The shares cover the non-transparent pixels and add up to about 1. */
 	palette: z.array(stored({ colour, share: z.number().min(0).max(1) })),
 	phash: z.string().regex(phashPattern),
 	/** Variance of the Laplacian. */
 	sharpness: z.number().min(0),
-	/** Bits per pixel of the greys, 0 to 8. */
+	/** Bits per pixel of the grey values, 0 to 8. */
 	entropy: z.number().min(0).max(8),
 	focus: stored({ x: place, y: place }),
 	opaque: z.boolean(),
@@ -54,14 +54,14 @@ const shapes = {
 		lens: z.string().optional(),
 		/** Seconds. */
 		exposureTime: z.number().optional(),
-		/** F number. */
+		/** F-number. */
 		aperture: z.number().optional(),
 		iso: z.number().optional(),
 		/** Millimetres. */
 		focalLength: z.number().optional(),
-		/** Millimetres, as on 35 mm film. */
+		/** 35 mm equivalent, millimetres. */
 		focalLength35: z.number().optional(),
-		/** The camera's clock, ISO 8601; with an offset where the camera wrote one. */
+		/** Local time of the camera, ISO 8601; with an offset if the camera recorded one. */
 		takenAt: z.string().optional(),
 	}),
 	gps: stored({
@@ -69,11 +69,11 @@ const shapes = {
 		latitude: z.number().min(-90).max(90),
 		/** Degrees, east is positive. */
 		longitude: z.number().min(-180).max(180),
-		/** Metres above the sea. */
+		/** Metres above sea level. */
 		altitude: z.number().optional(),
 	}),
 } as const satisfies Record<MeasuredKind, z.ZodType>;
 
-/** What was found out, as far as the recipe asked for it and the picture has it. */
+/** The results: the kinds that the recipe asks for and the picture has. */
 export const analysisSchema = stored(shapes).partial();
 export type Analysis = z.infer<typeof analysisSchema>;

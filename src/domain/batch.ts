@@ -6,28 +6,28 @@ import { stored, storedWord } from './stored.ts';
 /** A TypeID like a picture's: `batch_` and a UUIDv7 in base32. */
 const batchIdPattern = /^batch_[0-7][0-9abcdefghjkmnpqrstvwxyz]{25}$/;
 
-/** Characters of a name that can be shown on one line. */
+/** Longest name, in characters; it must fit on one line. */
 export const maximumBatchName = 100;
-/** Most pictures that a batch may wait for. */
+/** Largest number of pictures that a batch can expect. */
 export const maximumExpected = 1_000_000;
 
 export const batchSchema = stored({
 	version: z.literal(1),
 	id: z.string().regex(batchIdPattern),
-	/** For people. */
+	/** A label for people. */
 	name: z.string().max(maximumBatchName).optional(),
 	createdAt: z.iso.datetime(),
-	/** It is closed when so many pictures are in it. */
+	/** The batch closes when it has this many pictures. */
 	expect: z.int().min(1).max(maximumExpected).optional(),
-	/** Address that is told of its end, as it was asked for; it may hold a secret, so show it with `shownUrl`. */
+	/** URL to notify when the batch ends, as the client gave it. It may contain a secret, so show it with `shownUrl`. */
 	webhook: z.string().optional(),
-	/** The request that made it, to find its log lines. */
+	/** The request that created the batch, for its log lines. */
 	requestId: z.string().optional(),
 });
-/** Pictures that belong together, as it was made. Written once and never changed. */
+/** A group of pictures, as it was created. Written once and never changed. */
 export type Batch = z.infer<typeof batchSchema>;
 
-/** Why no further picture is taken: somebody said so, as many are there as were expected, or it was open for too long. */
+/** Why a batch accepts no more pictures: a client closed it, it has the expected number of pictures, or it was open for too long. */
 const closedReasons = ['asked', 'expected', 'age'] as const;
 
 export const closedBatchSchema = stored({
@@ -40,21 +40,24 @@ export type ClosedBatch = z.infer<typeof closedBatchSchema>;
 export const finishedBatchSchema = stored({
 	version: z.literal(1),
 	at: z.iso.datetime(),
-	/** Pictures by how they had ended at that moment. */
+	/** Number of pictures by final state at that moment. */
 	ready: z.int().min(0),
 	failed: z.int().min(0),
 });
-/** That all of a closed batch has ended. Written once: it is what was told. */
+/** All pictures of a closed batch have ended. Written once, because these are the numbers that subscribers receive. */
 export type FinishedBatch = z.infer<typeof finishedBatchSchema>;
 
 export function newBatchId(): string {
 	return typeidUnboxed('batch');
 }
 
-/** The id that belongs to a request: whoever sends it again, because the answer was lost, gets the same batch. @param name digest of it */
+/**
+ * The batch id for a request. A client that lost the response and repeats the request gets the same batch. @param name digest of the
+ * request
+ */
 export function batchIdOf(name: string): string {
 	const hash = createHash('sha256').update(name).digest('hex');
-	// Version 8 and the variant of RFC 9562: of no time.
+	// Version 8 (custom) and the variant bits of RFC 9562: the id has no time.
 	const hex = `${hash.slice(0, 12)}8${hash.slice(12, 15)}8${hash.slice(15, 30)}`;
 	return fromUUID(hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5'), 'batch');
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** JSON with sorted keys: two values that mean the same are written the same. */
+/** JSON with sorted keys: equal values have equal text. */
 export function canonicalJson(value: unknown): string {
 	return JSON.stringify(value, (_key, inner: unknown) => {
 		if (inner === null || typeof inner !== 'object' || Array.isArray(inner)) return inner;
@@ -8,7 +8,7 @@ export function canonicalJson(value: unknown): string {
 	});
 }
 
-/** Raised whenever the same recipe would make other bytes: it is part of every digest, so that old variants are re-made. */
+/** Raise this whenever the same recipe makes different bytes. It is part of every digest, so old variants are made again. */
 export const engineVersion = 1;
 
 /** The SHA-256 of the parts' canonical form, 64 hex digits. */
@@ -16,7 +16,7 @@ export function digest(...parts: readonly unknown[]): string {
 	return createHash('sha256').update(canonicalJson(parts)).digest('hex');
 }
 
-/** The first 12 hex digits (48 bits) of the SHA-256 of the parts' canonical form: short enough for a file's name. */
+/** The first 12 hex digits (48 bits) of the SHA-256 of the parts' canonical form: short enough for a file name. */
 export function digest12(...parts: readonly unknown[]): string {
 	return digest(...parts).slice(0, 12);
 }

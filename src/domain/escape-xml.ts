@@ -6,7 +6,7 @@ const entities: Readonly<Record<string, string>> = {
 	"'": '&#39;',
 };
 
-/** Text from outside as plain text of HTML, XML or Pango markup, in elements and in quoted attributes alike. */
+/** Escapes untrusted text for HTML, XML or Pango markup. Safe in elements and in quoted attributes. */
 export function escapeXml(text: string): string {
 	return text.replaceAll(/[&<>"']/g, (character) => entities[character] ?? '');
 }

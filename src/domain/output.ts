@@ -1,8 +1,8 @@
 import * as z from 'zod';
 
-/** Metadata and colour space of a variant's files: keys of a variant in a recipe. */
+/** Metadata and colour space of a variant's files. Both are keys of a variant in a recipe. */
 
-/** Longest text that a recipe sets, in characters. */
+/** Longest text in a recipe, in characters. */
 const maximumText = 500;
 const textError = `expected 1 to ${maximumText} characters of a single line`;
 
@@ -32,7 +32,7 @@ const longForm = z
 	})
 	.refine(({ mode, gps }) => !gps || mode === 'keep', { path: ['gps'], error: 'expected false unless mode is keep' });
 
-/** Options in their shortest form, so that equal options have one spelling. */
+/** Options in their shortest form, so that equal options are spelled alike. */
 export const metadataSchema = z
 	.union([z.enum(modes), longForm], {
 		error: `expected ${modes.slice(0, -1).join(', ')} or ${modes.at(-1)}, or an object with mode, gps (with mode keep) and set (artist, copyright, description)`,

@@ -1,13 +1,13 @@
 import type { z } from 'zod';
 
-/** Longest piece of a rejected value that is repeated to the one who sent it. */
+/** Longest part of a rejected value that is repeated in the message, in characters. */
 const maximumShownCharacters = 60;
 
 /**
- * What is wrong with a value, one sentence for each problem: `variants.card.steps[1].resize.minWidth: expected an integer
+ * Describes the problems of a value, one sentence each: `variants.card.steps[1].resize.minWidth: expected an integer
  * from 1 to 16384, received "big"`.
  *
- * @param prefix where the value stands in the whole, to be put before each path
+ * @param prefix path of the value in its document; put before each path
  */
 export function describeProblems(error: z.ZodError, value: unknown, prefix: readonly PropertyKey[] = []): string[] {
 	return error.issues.flatMap((issue) => describeIssue(issue, value, prefix));
@@ -32,13 +32,13 @@ export function oneOf(values: readonly string[]): string {
 	return values.length === 1 ? `${values[0]}` : `one of ${values.join(', ')}`;
 }
 
-/** A sentence about one place; `received` is left out where there is nothing to show. */
+/** A sentence about one path. `received` is left out when there is no value to show. */
 export function problem(path: readonly PropertyKey[], expected: string, ...received: [unknown?]): string {
 	const place = path.length > 0 ? `${formatPath(path)}: ` : '';
 	return `${place}${expected}${received.length > 0 ? `, received ${show(received[0])}` : ''}`;
 }
 
-/** Zod's own messages begin with a verdict; ours begin with the expectation. */
+/** Zod's own messages start with a verdict ("Invalid input: expected …"); ours start with the expectation. */
 function expectation(message: string): string {
 	return message
 		.replace(/^(Invalid input|Too small|Too big|Invalid string): /, '')

@@ -3,38 +3,38 @@ import { analysisKinds } from './analysis.ts';
 import { colourSchema, metadataSchema } from './output.ts';
 import { stored, storedWord } from './stored.ts';
 
-/** Names of recipes and variants become parts of storage keys and URLs. */
+/** Names of recipes and variants are parts of storage keys and URLs. */
 export const namePattern = /^[a-z0-9][a-z0-9_]{0,31}$/;
 const name = z.string().regex(namePattern, 'expected 1 to 32 of a-z, 0-9 and _');
 
-/** One operation with its arguments, such as `{ resize: { width: 400 } }`; the operation checks them. */
+/** One operation with its arguments, such as `{ resize: { width: 400 } }`. The operation checks the arguments. */
 const stepSchema = z.record(z.string(), z.unknown());
 /** One encoder with its options, such as `{ webp: { quality: 80 } }`. */
 const encodingSchema = z.record(z.string(), z.unknown());
 
-/** Each format at most once, with some room for further formats. */
+/** Each format at most once, with some headroom for new formats. */
 export const maximumEncodings = 8;
 
-/** Limits on the recipes of this installation. */
+/** Limits for the recipes of this installation. */
 export interface RecipeLimits {
-	/** Steps of one variant. */
+	/** Most steps in a variant. */
 	readonly maxSteps: number;
-	/** Variants of one recipe. */
+	/** Most variants in a recipe. */
 	readonly maxVariants: number;
 }
 
-/** Largest number of a page: as many as `PICPIPE_MAX_FRAMES` can be made to allow. */
+/** Highest page number: the highest value of `PICPIPE_MAX_FRAMES`. */
 const maximumPage = 100_000;
 
 const pageError = `expected an integer from 1 to ${maximumPage}`;
 
-/** Longest `doc` of a recipe, characters: it is one line. */
+/** Longest `doc` of a recipe, in characters; it is a single line. */
 const maximumDoc = 300;
 
-/** The name of recipes that come with an upload, reserved for them. */
+/** The reserved name for recipes that come with an upload. */
 export const inlineRecipeName = 'inline';
 
-/** The name of variants that are rendered on demand, reserved for them. */
+/** The reserved name for variants that are rendered on demand. */
 export const renderName = 'render';
 
 export const variantRecipeSchema = z.strictObject({
@@ -64,8 +64,8 @@ export const variantRecipeSchema = z.strictObject({
 });
 
 /**
- * The shape of a recipe; `pipeline/recipe/parse-recipe.ts` checks each step and encoding against its own schema and fills the defaults. How
- * many variants and steps there may be is not part of it: a manifest outlives the limits that its recipe was accepted under.
+ * The shape of a recipe. `pipeline/recipe/parse-recipe.ts` checks each step and encoding against its own schema and fills in the defaults.
+ * The limits on variants and steps are not part of the schema, because a manifest outlives the limits that its recipe was accepted under.
  */
 export const recipeSchema = z.strictObject({
 	analyse: z.array(z.enum(analysisKinds)).default([]).describe('Kinds of analysis to run on the picture.'),
@@ -78,8 +78,8 @@ export const recipeSchema = z.strictObject({
 export type Recipe = z.infer<typeof recipeSchema>;
 
 /**
- * A recipe that was accepted before, as manifests, records and jobs keep it. It may be one of a newer version, so it is kept as it
- * is, unknown fields and operations included. Whoever is to serve it asks `unknownParts` (pipeline/recipe/unknown-parts.ts) first.
+ * An accepted recipe, as manifests, records and jobs store it. A newer version may have written it, so unknown fields and operations are
+ * kept. Before using it, call `unknownParts` (pipeline/recipe/unknown-parts.ts).
  */
 export const storedRecipeSchema = stored({
 	analyse: z.array(storedWord(analysisKinds)).default([]),
@@ -89,7 +89,7 @@ export const storedRecipeSchema = stored({
 	),
 }) as unknown as z.ZodType<Recipe, z.input<typeof recipeSchema>>;
 
-/** A recipe as people write it. */
+/** A recipe as a user writes it. */
 export const writtenRecipeSchema = recipeSchema.extend({
 	doc: z
 		.string()
@@ -101,7 +101,7 @@ export const writtenRecipeSchema = recipeSchema.extend({
 /** A recipe with a name and the digest of its canonical form. */
 export interface NamedRecipe {
 	readonly name: string;
-	/** One-line description; not part of the digest. */
+	/** A one-line description; not part of the digest. */
 	readonly doc?: string;
 	/** Digest of the canonical definition and the engine version, 12 hex digits. */
 	readonly digest: string;

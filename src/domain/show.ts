@@ -2,8 +2,8 @@ import { isReceived, type Picture, pictureSchema, type Source, shownUrl } from '
 import { knownPart } from './stored.ts';
 
 /**
- * A picture as it is shown to the outside, by the API and in webhooks: no storage keys, no recipe text, addresses without their queries, and links
- * to go on, relative to the API. Of what a newer version has stored nothing: nobody has said yet whether it may be seen.
+ * A picture as the API and webhooks show it: no storage keys, no recipe text, URLs without their queries, and links relative to the API.
+ * Unknown fields of a newer version are left out, because this version cannot know whether they may be shown.
  */
 export function showPicture(picture: Picture) {
 	const {
@@ -23,11 +23,11 @@ export function showPicture(picture: Picture) {
 			bytes,
 			sha256,
 			filename,
-			/** Where it was fetched from, or will be; without the query, which may hold a signature. */
+			/** The URL of the original, without the query, which may contain a signature. */
 			url: url === undefined ? undefined : shownUrl(url),
 		},
 		recipe: { name: recipe.name, digest: recipe.digest },
-		/** Who is told of this picture alone; likewise without the query. */
+		/** The webhook for this picture alone, also without the query. */
 		webhook: webhook === undefined ? undefined : shownUrl(webhook),
 		variants: variants.map(({ key: _key, ...variant }) => ({
 			...variant,

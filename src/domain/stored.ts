@@ -1,13 +1,13 @@
 import * as z from 'zod';
 
 /**
- * How everything is read that picpipe has stored: manifests, records and job data. Versions run side by side, so a process meets
- * fields that a newer one has added. It reads over them and keeps them when it writes the record again. Input of users is another
- * thing: there an unknown field is a mistake, and `z.strictObject` says so.
+ * How picpipe reads its own stored data: manifests, records and job data. Versions run side by side, so a process can meet fields that a
+ * newer version added. It ignores them and keeps them when it writes the record again. User input is different: an unknown field there is a
+ * mistake, and `z.strictObject` reports it.
  */
 
 /**
- * An object in storage, Redis or a job. Unknown fields pass through; the type does not name them, so no code can depend on them.
+ * An object in storage, in Redis or in a job. Unknown fields pass through. The type does not name them, so no code can depend on them.
  *
  * @example
  * const schema = stored({ id: z.string() });
@@ -18,14 +18,14 @@ export function stored<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
 }
 
 /**
- * A word of a list that may grow, such as an error code. A word of a newer version must not make the rest unreadable, so any text
- * is read; whoever acts on one compares it with the words that it knows.
+ * A word from a list that may grow, such as an error code. An unknown word from a newer version must not make the whole record unreadable,
+ * so any text is accepted. Code that acts on the word compares it with the known words.
  */
 export function storedWord<Word extends string>(_known: readonly Word[]) {
 	return z.string() as unknown as z.ZodType<Word, Word>;
 }
 
-/** What a schema names of a stored value, at every depth and in the schema's order: for views, which show no unknown field. */
+/** Keeps only the fields that a schema names, at every depth and in the schema's order. For views, which show no unknown field. */
 export function knownPart<T>(schema: z.ZodType<T>, value: T): T {
 	return pick(schema, value) as T;
 }
@@ -43,7 +43,7 @@ function pick(schema: z.core.$ZodType, value: unknown): unknown {
 	);
 }
 
-/** The fields of a stored object that a schema does not name. Whoever makes the object anew takes them along. */
+/** The fields of a stored object that a schema does not name. Code that builds a new version of the object copies them into it. */
 export function unknownPart(schema: { readonly shape: object }, value: object | undefined): object {
 	return Object.fromEntries(Object.entries(value ?? {}).filter(([name]) => !Object.hasOwn(schema.shape, name)));
 }

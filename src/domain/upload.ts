@@ -4,7 +4,7 @@ import { fromString, fromUUID, toUUID, typeidUnboxed } from 'typeid-js';
 /** A TypeID like a picture's: `upl_` and a UUIDv7 in base32. */
 const uploadIdPattern = /^upl_[0-7][0-9abcdefghjkmnpqrstvwxyz]{25}$/;
 
-/** A new id of a resumable upload. Nobody can guess it: 74 of its bits are random. */
+/** A new id for a resumable upload. It cannot be guessed: 74 of its bits are random. */
 export function newUploadId(): string {
 	return typeidUnboxed('upl');
 }
@@ -14,11 +14,11 @@ export function isUploadId(text: string): boolean {
 }
 
 /**
- * The id of the upload that these partial ones become. It follows from them and from what is asked for, so that whoever asks twice, because the
- * answer was lost, gets one picture. As hard to guess as theirs.
+ * The id of the upload that concatenates these partial uploads. It is derived from their ids and the request, so a client that repeats the
+ * request after losing the response gets one picture. It is as hard to guess as their ids.
  *
  * @param ids of the partial uploads, in order; at least one
- * @param wishes everything else that the result depends on
+ * @param wishes every other input that affects the result
  */
 export function concatenatedId(ids: readonly string[], wishes: string): string {
 	const newest = ids.toSorted().at(-1) ?? '';
@@ -26,13 +26,13 @@ export function concatenatedId(ids: readonly string[], wishes: string): string {
 	const hash = createHash('sha256')
 		.update(JSON.stringify([ids, wishes]))
 		.digest('hex');
-	// Version 7 and the variant of RFC 9562, as in any other.
+	// Version 7 and the variant bits of RFC 9562, as in every upload id.
 	const hex = `${time}7${hash.slice(0, 3)}8${hash.slice(3, 18)}`;
 	const uuid = hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 	return fromUUID(uuid, 'upl');
 }
 
-/** When the id was made: milliseconds since 1970. Of a concatenated one, when its newest part was. */
+/** Creation time of the id, milliseconds since 1970. For a concatenated upload, that of its newest part. */
 export function uploadIdTime(id: string): number {
 	return Number.parseInt(hexOf(id).slice(0, 12), 16);
 }

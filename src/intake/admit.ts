@@ -36,7 +36,7 @@ export interface Admission {
 	readonly storage: Storage;
 	readonly catalog: Catalog;
 	readonly queues: Queues;
-	/** Finds the pictures that recipes use; without it, whoever works on the picture will. */
+	/** Finds the pictures that recipes use. Without it, the worker finds them. */
 	readonly assets?: AssetFinder;
 }
 
@@ -44,16 +44,16 @@ export interface AdmitFields {
 	readonly recipe: NamedRecipe;
 	readonly tags: readonly string[];
 	readonly priority: number;
-	/** The batch that it is to belong to. */
+	/** The batch that the picture joins. */
 	readonly batch?: string | undefined;
-	/** Address that is told of the picture, as `checkUrl` returned it. */
+	/** Webhook URL for this picture, as `checkUrl` returned it. */
 	readonly webhook?: string | undefined;
 	readonly requestId?: string | undefined;
 }
 
 /**
- * Makes a picture of a received original. When this returns, original, manifest and marker are durable: the picture will end
- * `ready` or `failed` whatever dies. Index and queue follow as well as they can; what Redis misses now, the sweep brings later.
+ * Creates a picture from a received original. When this returns, original, manifest and marker are durable: the picture ends `ready` or
+ * `failed`, whatever crashes. Updates of the index and the queue are best effort; the sweep repeats those that Redis missed.
  *
  * @throws PicpipeError `unknown-batch`, `batch-closed`
  */
@@ -62,11 +62,11 @@ export async function admit(deps: Admission, received: Received, fields: AdmitFi
 }
 
 /**
- * Makes a picture whose original is still to be fetched, with the same promise. An object with the address holds the place of the
- * original, so that a deletion at any moment is seen by whoever writes the manifest (see `purgePicture`).
+ * Creates a picture whose original is still to be fetched, with the same guarantee. A placeholder object with the URL stands in for the
+ * original, so that a concurrent deletion is visible to every writer of the manifest (see `purgePicture`).
  *
  * @param url as `checkUrl` returned it
- * @param reserved the picture's id where it was chosen before, and the hosts where it has to lie
+ * @param reserved the picture's id if it was chosen before, and the hosts that the original may come from
  */
 export async function admitUrl(
 	deps: Admission,
@@ -121,30 +121,32 @@ async function begin(
 			throw error;
 		});
 	}
-	// Of those that share it one makes the picture, and the others find it. If it was deleted by now they tell what there was.
+	// One of the attempts that share the id creates the picture; the others return it. If it was already deleted, they return what they would
+	// have created.
 	else if (!(await createManifest(deps.storage, picture))) return (await readManifest(deps.storage, id)) ?? picture;
 	if (batch !== undefined) {
-		// It is accepted; if it can't be said now that it was the last one, the sweep closes the batch.
+		// The picture is accepted. If closing the batch fails here, the sweep closes it.
 		await closeIfComplete(deps.storage, batch).catch((err) => log.warn({ err, batchId: batch }, 'batch not closed'));
 	}
 	await handOver(deps, picture, 'upload', log);
 	return picture;
 }
 
-/** What is different when a picture is processed again. */
+/** Changes when a picture is processed again. */
 export interface Again {
-	/** Another recipe, or another state of the same. */
+	/** A different recipe, or a newer definition of the same one. */
 	readonly recipe?: NamedRecipe | undefined;
-	/** Make every variant again, also those that are there. */
+	/** Make every variant again, including the stored ones. */
 	readonly force?: boolean | undefined;
-	/** Of the job; the picture keeps its own. */
+	/** Priority of the job. The picture keeps its own. */
 	readonly priority?: number | undefined;
 }
 
 /**
- * Queues a finished or waiting picture again. Until that is done the variants it has are served.
+ * Queues a picture again, whether it has ended or still waits. Its current variants are served in the meantime.
  *
- * @throws PicpipeError `picture-busy` while a worker has it, `queue-unavailable` without Redis (only it knows who is busy)
+ * @throws PicpipeError `picture-busy` while a worker processes it, `queue-unavailable` without Redis (only Redis knows which pictures are
+ * busy)
  */
 export async function admitAgain(
 	deps: Admission,
@@ -155,7 +157,7 @@ export async function admitAgain(
 ): Promise<Picture> {
 	if (!(await deps.queues.forgetPicture(picture))) throw new PicpipeError('picture-busy');
 	const { failure: _failure, force: forced, ...rest } = picture;
-	// A retry asks for the same once more, and a picture that still waits has not yet got what was asked for before.
+	// A retry repeats the last request, and a picture that still waits has not had its last request served.
 	const isForced = force || (forced && (reason === 'retry' || picture.state !== 'failed'));
 	const again = revise(rest, {
 		state: 'queued',
@@ -165,7 +167,7 @@ export async function admitAgain(
 	await markPending(deps.storage, again.id);
 	await writeManifest(deps.storage, again);
 	if (!(await deps.storage.stat(again.source.key))) {
-		// Deleted since it was read; what was written just now must not bring it back.
+		// Deleted since it was read: undo the manifest that was just written.
 		await purgePicture(deps.storage, again.id);
 		throw new PicpipeError('picture-not-found');
 	}
@@ -189,10 +191,10 @@ async function handOver(
 }
 
 /**
- * Queues a failed picture of a remote URL again from the beginning: the fetched original may have caused the failure, so it is fetched anew.
+ * Queues a failed picture of a remote URL from the beginning. The fetched original may have caused the failure, so it is fetched again.
  *
- * @param picture as storage has it; nobody else may queue it at the same time
- * @param from where it is fetched from
+ * @param picture as stored; no other caller may queue it at the same time
+ * @param from the URL to fetch, and the allowed hosts
  * @throws PicpipeError `picture-busy`, `queue-unavailable`, `picture-not-found` when it was deleted meanwhile
  */
 export async function fetchAgain(
@@ -202,12 +204,12 @@ export async function fetchAgain(
 	log: Logger,
 ): Promise<Picture> {
 	const { storage } = deps;
-	// The job that has worked on what came from there; `admitAgain` forgets the one that has fetched it.
+	// Forget the job that processed the fetched original; `admitAgain` forgets the job that fetched it.
 	if (isReceived(picture) && !(await deps.queues.forgetPicture(picture))) throw new PicpipeError('picture-busy');
 	const { filename } = picture.source;
 	const key = originalKey(folderOf(picture.id), 'url');
 	await storage.put(key, Buffer.from(`${from.url}\n`));
-	// A deletion from here on sees this object, and whoever looks for it sees the deletion; one that was before it has taken the manifest.
+	// A deletion from here on sees this object, and the check below sees the deletion. An earlier deletion has already removed the manifest.
 	if (!(await readManifest(storage, picture.id))) {
 		await storage.delete(key);
 		throw new PicpipeError('picture-not-found');

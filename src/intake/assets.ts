@@ -10,25 +10,25 @@ import { PicpipeError } from '../errors.ts';
 import { assetsOf } from '../pipeline/recipe/variant-digest.ts';
 import type { Storage } from '../storage/storage.ts';
 
-/** Where a picture that a recipe's steps use is read from, and what it must be then. */
+/** Where to read an asset of a recipe, and the digest that its bytes must have. */
 export type AssetPlace = ({ readonly key: string } | { readonly path: string }) & {
 	readonly bytes: number;
 	readonly sha256: string;
 };
 
-/** By the name that the steps give. */
+/** Places by the names that the steps use. */
 export type AssetPlaces = ReadonlyMap<string, AssetPlace>;
 
-/** Finds the pictures that recipes use: as they are now, so that a logo which was replaced is another one. */
+/** Finds the assets of recipes in their current state: a replaced logo has a different digest. */
 export interface AssetFinder {
 	/** @throws PicpipeError `asset-missing`; `file-too-large` */
 	find(recipe: Recipe): Promise<AssetPlaces>;
 }
 
 export interface AssetSources {
-	/** Folder of files that recipes may name. */
+	/** Folder with the files that recipes can name. */
 	readonly folder: string | undefined;
-	/** Pictures that recipes may name by their ids; none without. */
+	/** Storage of the pictures that recipes can name by id; without it, they cannot name any. */
 	readonly storage?: Storage;
 	/** Largest file, bytes. */
 	readonly maxBytes: number;
@@ -79,7 +79,7 @@ async function placeOfFile(
 	return { path, bytes: stats.size, sha256: await digestOf(path, stats) };
 }
 
-/** Digests of files, read again only when a file was changed. */
+/** Caches the digests of files. A file is read again only when it has changed. */
 function rememberedDigests() {
 	const known = new Map<string, { readonly state: string; readonly sha256: string }>();
 	return async (path: string, { ino, size, mtimeMs, ctimeMs }: Stats): Promise<string> => {

@@ -6,26 +6,26 @@ import type { Logger } from '../observe/log.ts';
 import { type Admission, type AdmitFields, admit } from './admit.ts';
 import { discard, type Received } from './receive.ts';
 
-/** What becomes of an upload whose bytes are there already. */
+/** What happens to an upload whose bytes are already stored. */
 export const duplicatePolicies = ['accept', 'refuse', 'link', 'dedupe'] as const;
 export type DuplicatePolicy = (typeof duplicatePolicies)[number];
 
-/** How long an upload waits for another one of the same bytes that is just being admitted, milliseconds. */
+/** How long an upload waits while another upload of the same bytes is being admitted, milliseconds. */
 const patience = 10_000;
 const lookAgain = 25;
 
 export interface Admitted {
 	readonly picture: Picture;
-	/** False for a picture that was there already. */
+	/** False for a picture that already existed. */
 	readonly isNew: boolean;
 }
 
 /**
- * Admits a received original, or finds the picture that has its bytes. Of any number of equal uploads at once that don't accept
- * duplicates one is admitted: the others see its claim and wait until its manifest is there. What was received in vain is discarded.
+ * Admits a received original, or finds the picture that already has its bytes. Of any number of equal uploads at the same time that do not
+ * accept duplicates, one is admitted. The others see its claim and wait for its manifest. Their own bytes are discarded.
  *
- * @throws PicpipeError `duplicate-picture`; `queue-unavailable` and `duplicate-undecided`, because without a whole index nobody can
- * say whether the bytes are there
+ * @throws PicpipeError `duplicate-picture`; `queue-unavailable` and `duplicate-undecided`, because only a complete index can tell whether
+ * the bytes are stored
  */
 export async function admitUnlessThere(
 	deps: Admission,
@@ -37,7 +37,7 @@ export async function admitUnlessThere(
 	const there = await claimBytes(deps, received, fields.duplicates === 'dedupe' ? fields.recipe.digest : undefined);
 	if (there?.id === received.id) return { picture: there, isNew: true };
 	if (there) {
-		// Whoever shares it is told the same, or has made a picture of it before the other one came.
+		// Attempts that share the original either reach the same result or have already made a picture of it.
 		if (!(received.isShared && (await readManifest(deps.storage, received.id))))
 			await discard(deps.storage, received.id);
 		if (fields.duplicates !== 'refuse') return { picture: there, isNew: false };
@@ -56,8 +56,8 @@ export async function admitUnlessThere(
 }
 
 /**
- * @param recipeDigest only a picture made with this recipe will do; any when undefined
- * @returns the picture that has the bytes, or undefined when they are now claimed for this upload
+ * @param recipeDigest only pictures made with this recipe count; all pictures if undefined
+ * @returns the picture that has the bytes, or undefined if this upload now has the claim on them
  */
 async function claimBytes(
 	deps: Admission,
@@ -76,11 +76,11 @@ async function claimBytes(
 		const picture = await readManifest(deps.storage, claim.id);
 		if (picture && (recipeDigest === undefined || picture.recipe.digest === recipeDigest)) return picture;
 		if (claim.outcome === 'there') {
-			// The index was not told: it was purged, or made again with another recipe.
+			// The index missed an update: the picture was purged, or made again with another recipe.
 			if (picture) await deps.catalog.put(picture);
 			else await deps.catalog.remove(claim.id);
 		}
-		// With another recipe it is waited for too: when it is in the index the bytes can be claimed again.
+		// A picture with another recipe is waited for too. Once it is in the index, the bytes can be claimed again.
 		if (performance.now() > end) throw new PicpipeError('duplicate-undecided');
 	}
 }

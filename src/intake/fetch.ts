@@ -11,15 +11,15 @@ import { tooLarge } from './receive.ts';
 export interface FetchLimits {
 	readonly rules: OutgoingRules;
 	readonly maxBytes: number;
-	/** Most redirects followed. */
+	/** Most redirects to follow. */
 	readonly redirects: number;
 	readonly connectSeconds: number;
 	readonly idleSeconds: number;
-	/** Longest time for one file. */
+	/** Longest time for one file, seconds. */
 	readonly seconds: number;
 }
 
-/** What the settings say about fetching. */
+/** The limits for fetching, from the configuration. */
 export function fetchLimitsOf(config: Config): FetchLimits {
 	return {
 		rules: {
@@ -40,37 +40,37 @@ export function fetchLimitsOf(config: Config): FetchLimits {
 export interface FetchOptions {
 	/** Ends the fetch, also while the body is read. */
 	readonly signal: AbortSignal;
-	/** Told of each redirect, as a sentence. */
+	/** Called for each redirect, with a sentence for the log. */
 	onRedirect?(line: string): void;
-	/** Hosts at which the file has to lie, as `PICPIPE_DELIVERY_HOSTS` has them, beside those of the limits. */
+	/** Hosts that the file may come from, in the format of `PICPIPE_DELIVERY_HOSTS`, in addition to the limits. */
 	readonly hosts?: '*' | readonly string[] | undefined;
 	readonly resolve?: Resolve | undefined;
 }
 
-/** Checks an address by all rules that it has to keep. @throws PicpipeError what `checkUrl` throws */
+/** Checks a URL against all rules. @throws PicpipeError as `checkUrl` */
 export function checkFetched(address: string | URL, rules: OutgoingRules, hosts: FetchOptions['hosts'] = '*'): URL {
 	return checkUrl(checkUrl(address, rules), { ...rules, hosts, settings: 'PICPIPE_DELIVERY' });
 }
 
-/** A file on another server whose body can be read now. */
+/** A file on another server, ready to be read. */
 export interface RemoteFile {
 	readonly body: AsyncIterable<Buffer>;
-	/** Bytes that the server has announced. */
+	/** Content-Length, if the server sent one. */
 	readonly bytes: number | undefined;
-	/** What the server says that it is, which decides nothing. */
+	/** Content-Type as sent. Nothing depends on it. */
 	readonly type: string | undefined;
-	/** As the server names it, if it does. */
+	/** The file name from the server's headers, if any. */
 	readonly filename: string | undefined;
 }
 
-/** A server that chooses by these sends what it would send to a program, not to a page; and not compressed once more. */
+/** With these headers, a server that negotiates sends the picture and not an HTML page, and does not compress it again. */
 const headers = { accept: 'image/*, */*;q=0.5', 'accept-encoding': 'identity', 'user-agent': 'picpipe' };
 
 /**
- * Asks for a file and follows redirects, each of which is checked like the first address.
+ * Requests a file and follows redirects. Each redirect is checked like the first URL.
  *
- * @throws PicpipeError what `checkUrl` and `get` throw; `too-many-redirects`, `remote-missing`, `remote-refused`, `remote-unavailable`
- * (with `retryAfter` where the server asked for it), `file-too-large`
+ * @throws PicpipeError as `checkUrl` and `get`; `too-many-redirects`, `remote-missing`, `remote-refused`, `remote-unavailable`
+ * (with `retryAfter` if the server sent it), `file-too-large`
  */
 export async function openRemoteFile(address: string, limits: FetchLimits, options: FetchOptions): Promise<RemoteFile> {
 	let url = checkFetched(address, limits.rules, options.hosts);
@@ -95,7 +95,7 @@ export async function openRemoteFile(address: string, limits: FetchLimits, optio
 	}
 }
 
-/** Where an answer leads on to (RFC 9110, 15.4). */
+/** Target of a redirect (RFC 9110, 15.4). */
 function redirectOf({ status, headers: { location } }: RemoteResponse, url: URL): URL | undefined {
 	if (![301, 302, 303, 307, 308].includes(status)) return undefined;
 	const next = location === undefined ? null : URL.parse(location, url.href);
@@ -118,7 +118,7 @@ function fileOf(answer: RemoteResponse, url: URL, { maxBytes }: FetchLimits): Re
 	return { body, bytes, type: given['content-type'], filename: filenameOf(given['content-disposition']) };
 }
 
-/** Statuses that ask to try again (RFC 9110, 15.5.9; RFC 8470, 5.2; RFC 6585, 4), beside all of the server's own fault. */
+/** Client error statuses worth another attempt (RFC 9110, 15.5.9; RFC 8470, 5.2; RFC 6585, 4), besides all server errors. */
 const passing = [408, 425, 429];
 
 function refusal({ status, headers: given }: RemoteResponse, url: URL): PicpipeError {
@@ -137,7 +137,7 @@ function filenameOf(disposition: string | undefined): string | undefined {
 	}
 }
 
-/** The last part of an address, for display. */
+/** The last path segment of a URL, for display. */
 export function filenameOfUrl({ pathname }: URL): string | undefined {
 	const name = basename(pathname);
 	try {

@@ -6,26 +6,26 @@ import type { PartsProgress } from './upload-parts.ts';
 import { removeUpload, type Upload } from './upload-record.ts';
 
 export interface ForgetUploadsOptions {
-	/** How long an upload is kept after its last byte came, or after it became a picture; seconds. */
+	/** How long an upload is kept after its last byte, or after it became a picture; seconds. */
 	readonly resumableSeconds: number;
 	/** How often this is called, seconds. */
 	readonly sweepSeconds: number;
 }
 
-/** Most uploads that one call deletes, so that a sweep has other things to do as well. */
+/** Most uploads to delete in one call, so that a sweep leaves time for other work. */
 const mostPerCall = 1_000;
-/** Looking at every upload is worth it so often while they are kept, and at least once an hour, seconds. */
+/** All uploads are checked this many times in their lifetime, and at least once an hour (`longestWait`, seconds). */
 const looks = 8;
 const longestWait = 3_600;
 
-/** When nobody may go on with an upload any more, milliseconds since 1970. */
+/** When an upload can no longer be resumed, milliseconds since 1970. */
 export function expiryOf(upload: Upload, { lastAt }: Pick<PartsProgress, 'lastAt'>, resumableSeconds: number): number {
 	const latest = Math.max(Date.parse(upload.createdAt), Date.parse(upload.endedAt ?? upload.createdAt), +(lastAt ?? 0));
 	return latest + resumableSeconds * 1_000;
 }
 
 /**
- * Deletes uploads that nobody may go on with any more. Between two looks there may be many calls that do nothing.
+ * Deletes uploads that can no longer be resumed. Many calls return without checking, see `looks`.
  *
  * @param now milliseconds since 1970
  * @returns how many it deleted
@@ -54,7 +54,7 @@ export async function forgetUploads(
 	return forgotten;
 }
 
-/** Has anything of it been written since then? Whatever is just being written began later than that, because a request may not take so long. */
+/** Was any object of the upload written after `time`? A write in progress began after that, because a request cannot take that long. */
 async function isTouchedSince(storage: Storage, id: string, time: number): Promise<boolean> {
 	for await (const key of storage.list(uploadFolder(id))) {
 		const stat = await storage.stat(key);

@@ -9,25 +9,26 @@ import { readObject, type Storage } from '../storage/storage.ts';
 import { reservationSchema } from './reservation.ts';
 
 /**
- * What becomes of a request with an idempotency key, in the storage, because it has to outlive the api and Redis. The record is created
- * when everything has come in and nothing has been accepted yet: of any number of equal requests at once, in any apis, one creates it, and
- * its pictures are the ones that there will be. When they are accepted the results are added, to be given again.
+ * Stored outcome of a request with an idempotency key. It lives in storage because it has to outlive the API process and Redis. The record
+ * is created when the whole request has been received and nothing is accepted yet. Of any number of equal requests at the same time, in any
+ * number of API processes, one creates it, and all of them accept the pictures that it reserves. The results are added once the pictures
+ * are accepted, so that the response can be repeated.
  */
 
-/** What tells two requests apart that have the same key. */
+/** Identifies a request, to detect a different request with the same key. */
 const fingerprintSchema = stored({
-	/** Digest of everything but the bytes of files. */
+	/** Digest of the request without the contents of its files. */
 	request: z.string(),
-	/** SHA-256 of each file; null where it was refused before its end. */
+	/** SHA-256 of each file; null if the file was refused before its end. */
 	files: z.array(z.string().nullable()),
 });
 export type Fingerprint = z.infer<typeof fingerprintSchema>;
 
-/** What became of one file or address. */
+/** Outcome of one file or URL. */
 const resultSchema = stored({
 	filename: z.string().optional(),
 	url: z.string().optional(),
-	/** As it was accepted. */
+	/** The picture at the time it was accepted. */
 	picture: pictureSchema.optional(),
 	isNew: z.boolean().optional(),
 	refused: stored({
@@ -43,26 +44,26 @@ const recordSchema = stored({
 	version: z.literal(1),
 	createdAt: z.iso.datetime(),
 	fingerprint: fingerprintSchema,
-	/** One for each file or address; null for one that was refused. */
+	/** One for each file or URL; null if it was refused. */
 	candidates: z.array(reservationSchema.nullable()),
-	/** There once the request was answered. */
+	/** Set once the request is answered. */
 	results: z.array(resultSchema).optional(),
 });
 export type IdempotencyRecord = z.infer<typeof recordSchema>;
 
 export interface IdempotencyRecords {
-	/** Undefined when there is none, or only one that has expired. */
+	/** Undefined if there is no record, or only an expired one. */
 	read(digest: string): Promise<IdempotencyRecord | undefined>;
-	/** Makes these the candidates of the key unless it has others. @returns the record that there is now */
+	/** Reserves these candidates for the key unless it already has others. @returns the record that now exists */
 	commit(digest: string, wanted: Pick<IdempotencyRecord, 'fingerprint' | 'candidates'>): Promise<IdempotencyRecord>;
-	/** Writes a record again, with other candidates or with results. */
+	/** Replaces a record, with different candidates or with results. */
 	replace(digest: string, record: IdempotencyRecord): Promise<void>;
 }
 
-/** One that has expired is replaced, and one that the sweep takes away at this moment is created: more tries than these are never needed. */
+/** Replacing an expired record takes one try, and creating one that the sweep has just deleted takes another. More are never needed. */
 const maximumTries = 5;
 
-/** @param seconds how long a record counts */
+/** @param seconds how long a record is valid */
 export function openIdempotencyRecords(storage: Storage, seconds: number): IdempotencyRecords {
 	const read = async (digest: string) => {
 		const bytes = await readObject(storage, idempotencyKey(digest));
@@ -93,7 +94,7 @@ function toBytes(record: IdempotencyRecord): Buffer {
 	return Buffer.from(JSON.stringify(record));
 }
 
-/** Are the two the same request? Of a file that was refused before its end there is nothing to compare. */
+/** Are the two the same request? A file that was refused before its end has no digest to compare. */
 export function isSameRequest(one: Fingerprint, other: Fingerprint): boolean {
 	return (
 		one.request === other.request &&
@@ -103,15 +104,15 @@ export function isSameRequest(one: Fingerprint, other: Fingerprint): boolean {
 }
 
 export interface ForgetOptions {
-	/** How long a record counts, seconds. */
+	/** How long a record is valid, seconds. */
 	readonly idempotencySeconds: number;
 	/** How often this is called, seconds. */
 	readonly sweepSeconds: number;
 }
 
 /**
- * Deletes records that nobody may use any more. Each call looks at some of the folders, so that all have had their turn by the time in
- * which a record expires; so at most a record lives for three times as long as it counts.
+ * Deletes expired records. Each call checks some of the folders, so that every folder is checked once per lifetime of a record. A record
+ * therefore lives at most three times as long as it is valid.
  *
  * @param now milliseconds since 1970
  * @returns how many it deleted
@@ -125,7 +126,7 @@ export async function forgetIdempotencyKeys(
 	const folders = idempotencyFolders.length;
 	const perCall = Math.min(folders, Math.ceil((folders * sweepSeconds) / idempotencySeconds));
 	const first = (Math.floor(now / 1_000 / sweepSeconds) * perCall) % folders;
-	// Twice as old as it may be used: nobody is in the middle of giving its answer again, or of replacing it.
+	// Twice the lifetime: by now, no request is still answering from the record or replacing it.
 	const tooOld = now - 2 * idempotencySeconds * 1_000;
 	let forgotten = 0;
 	for (let step = 0; step < perCall; step++) {

@@ -79,7 +79,7 @@ function ancestorsOf(name: string, { variants }: Recipe): string[] {
 	return from === undefined ? [] : [from, ...ancestorsOf(from, { analyse: [], variants })];
 }
 
-/** What it takes to compare a picture with a recipe. */
+/** The dependencies for comparing a picture with a recipe. */
 interface Sources {
 	readonly storage: Storage;
 	readonly assets?: AssetFinder;
@@ -89,7 +89,7 @@ interface Sources {
 export async function isUpToDate(from: Sources, picture: Picture, recipe: NamedRecipe): Promise<boolean> {
 	if (!isReceived(picture) || picture.state !== 'ready' || picture.recipe.name !== recipe.name) return false;
 	if (picture.recipe.digest !== recipe.digest) return false;
-	// A newer worker decides what is missing of a newer version's recipe.
+	// For a recipe of a newer version, a newer worker decides which variants are missing.
 	if (unknownParts(recipe.definition).length > 0) return false;
 	const assets = await knownAssets(from.assets, recipe.definition);
 	if (!assets) return false;

@@ -6,32 +6,32 @@ import type { Queues } from '../queue/queues.ts';
 import { askRedis } from '../queue/redis.ts';
 import type { Storage } from '../storage/storage.ts';
 
-/** How long an answer about queue and disk holds, milliseconds: looking is cheap, and still too dear for each of many uploads. */
+/** How long a reading of queue and disk is used, milliseconds. A reading is cheap, but not cheap enough for every upload. */
 const holds = 1_000;
-/** How long an upload waits for Redis to tell, milliseconds; then it goes on without. */
+/** How long an upload waits for Redis, milliseconds; then it continues without a reading. */
 const patience = 500;
 
-/** Seconds after which a refused client may try again: a queue moves, room has to be made by somebody. */
+/** Seconds until a refused client may try again. A queue moves by itself; disk space has to be freed by an operator. */
 const retryAfter = { queue: 15, disk: 60 };
 
 export interface PressureOptions {
 	readonly redis: Redis;
 	readonly queues: Queues;
 	readonly storage: Storage;
-	/** Waiting jobs at which nothing more is accepted; infinity for no limit. */
+	/** Waiting jobs at which uploads are refused; infinity for no limit. */
 	readonly maxQueue: number;
-	/** Room that has to be left in the storage. */
+	/** Space that must stay free in the storage. */
 	readonly minDiskFree: DiskSpace;
 	readonly log: Logger;
 }
 
-/** Tells whether there is room for more, so that an upload can be refused before it has begun. */
+/** Checks the load, so that an upload can be refused before its body is read. */
 export interface Pressure {
 	/** @throws PicpipeError `queue-full`, `storage-nearly-full` */
 	check(): Promise<void>;
 }
 
-/** What can't be found out refuses nothing: without Redis uploads are accepted, and a storage that is away says so itself. */
+/** A failed reading refuses nothing: without Redis uploads are accepted, and an unreachable storage reports its own error. */
 export function openPressure({ redis, queues, storage, maxQueue, minDiskFree, log }: PressureOptions): Pressure {
 	const waiting = remembered(async () => {
 		if (maxQueue === Number.POSITIVE_INFINITY) return 0;
@@ -68,7 +68,7 @@ export function openPressure({ redis, queues, storage, maxQueue, minDiskFree, lo
 	};
 }
 
-/** Asks at most once in `holds`, and once for all who ask meanwhile. Undefined while there is no answer. */
+/** Reads at most once in `holds`; concurrent callers share the reading. Undefined while there is no result. */
 function remembered<T>(ask: () => Promise<T>, log: Logger): () => Promise<T | undefined> {
 	let answer: Promise<T | undefined> | undefined;
 	let askedAt = 0;

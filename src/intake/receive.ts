@@ -8,29 +8,29 @@ import { inputFormats, sniffFormat } from '../pipeline/inspect/sniff.ts';
 import { originalKey } from '../storage/keys.ts';
 import type { Storage } from '../storage/storage.ts';
 
-/** Longest file name kept, characters; most file systems end at 255 bytes. */
+/** Longest file name to keep, in characters; most file systems allow 255 bytes. */
 const maximumFilename = 200;
 
 export interface ReceiveLimits {
 	readonly maxBytes: number;
-	/** Absent where SVG is not taken. */
+	/** Absent if SVG is not accepted. */
 	readonly svg?: SvgLimits | undefined;
 }
 
-/** An original that is safe in storage and belongs to no picture yet. */
+/** An original that is safe in storage and does not belong to a picture yet. */
 export interface Received {
 	readonly id: string;
 	readonly source: Source;
-	/** Others may make a picture of it too: an attempt at the same request that was thought to be lost. One of them does. */
+	/** Another attempt at the same request, which was believed lost, may also create a picture from it. One of the attempts does. */
 	readonly isShared?: boolean;
 }
 
 /**
- * Streams one file to storage: type decided from its first bytes, size limited and SHA-256 taken on the way.
- * The marker is written first, so that whatever a killed process leaves behind has an owner that the sweep finds.
- * When anything fails, nothing stays. The body is read only as far as needed.
+ * Streams one file to storage: decides the type from the first bytes, limits the size and computes the SHA-256 on the way. The marker is
+ * written first, so that the sweep finds what a killed process leaves behind. After a failure nothing is left in storage. The body is read
+ * only as far as needed.
  *
- * @throws PicpipeError `empty-file`, `unsupported-type`, `file-too-large`; otherwise what the body or the storage throws
+ * @throws PicpipeError `empty-file`, `unsupported-type`, `file-too-large`; other errors come from the body or the storage
  */
 export async function receive(
 	storage: Storage,
@@ -48,8 +48,8 @@ export async function receive(
 }
 
 /**
- * The same for a picture that is there already and waits for its original. Each time the original gets another name: two servings of one
- * address may differ, and one must not take the place of the other once a manifest has named it. When anything fails, nothing stays.
+ * Receives the original of an existing picture. Each original gets a new name: two responses of one URL may differ, and the second must not
+ * replace the first once a manifest names it. After a failure nothing is left in storage.
  */
 export function receiveFor(
 	id: string,
@@ -63,7 +63,7 @@ export function receiveFor(
 	});
 }
 
-/** Where an original goes, and what there is to do around it. */
+/** Where an original is stored, with actions before the write and after a failure. */
 interface Place {
 	keyOf(extension: string): string;
 	begin?(): Promise<void>;
@@ -100,7 +100,7 @@ async function takeIn(
 	}
 }
 
-/** @param check throws where so many bytes are too many */
+/** @param check throws if there are too many bytes */
 async function store(storage: Storage, key: string, body: AsyncIterable<Buffer>, check: (bytes: number) => void) {
 	const hash = createHash('sha256');
 	let bytes = 0;
@@ -117,14 +117,14 @@ async function store(storage: Storage, key: string, body: AsyncIterable<Buffer>,
 	return { bytes, sha256: hash.digest('hex') };
 }
 
-/** Takes back what was received and will not become a picture. */
+/** Deletes a received original that will not become a picture. */
 export async function discard(storage: Storage, id: string): Promise<void> {
 	await purgePicture(storage, id);
 }
 
 /**
- * Takes back what could not be admitted. What is shared stays: somebody else may just be admitting it; if nobody does, its marker tells the
- * sweep.
+ * Deletes an original that was not admitted. A shared one stays, because another attempt may be admitting it. If none does, the sweep finds
+ * its marker.
  */
 export async function discardUnlessShared(storage: Storage, received: Omit<Received, 'source'>): Promise<void> {
 	if (!received.isShared) await discard(storage, received.id);
@@ -137,7 +137,7 @@ export function tooLarge(maxBytes: number): PicpipeError {
 	);
 }
 
-/** The last segment of a name, without control and direction characters, cut to a sane length; for display only. */
+/** The last segment of a name, without control and direction characters, cut to a reasonable length. For display only. */
 export function cleanFilename(filename: string | undefined): string | undefined {
 	const name = filename
 		?.split(/[/\\]/)
@@ -148,7 +148,7 @@ export function cleanFilename(filename: string | undefined): string | undefined 
 	return [...name].slice(0, maximumFilename).join('');
 }
 
-/** Bytes at the start of a file that decide its type; file-type's own sample size. */
+/** Bytes at the start of a file that determine its type; file-type's own sample size. */
 const headBytes = 4_100;
 
 interface FileType {
@@ -158,17 +158,17 @@ interface FileType {
 }
 
 /**
- * Decides the type from the bytes alone; names and headers of the client are not asked. A damaged picture counts as one of its
- * type: whether it is sound shows when the worker decodes it.
+ * Determines the type from the bytes alone; the client's file name and headers are ignored. A damaged picture keeps its type: the worker
+ * finds the damage when it decodes the picture.
  *
- * @param takesSvg a setting allows SVG
- * @throws PicpipeError `unsupported-type`, naming what the bytes are where that is known
+ * @param takesSvg whether the configuration allows SVG
+ * @throws PicpipeError `unsupported-type`, with the detected type if it is known
  */
 export async function inspectHead(head: Buffer, takesSvg = false): Promise<FileType> {
 	const format = sniffFormat(head);
 	if (format === 'svg') return typeOfSvg(takesSvg);
 	const known = await fileTypeFromBuffer(head);
-	// Cameras' raw files begin like a TIFF, but its first page is only a preview.
+	// Camera raw files start like a TIFF, but their first page is only a preview.
 	const isRaw = format === 'tiff' && known !== undefined && known.mime !== 'image/tiff';
 	if (!format || isRaw) {
 		throw new PicpipeError(
@@ -187,7 +187,7 @@ function typeOfSvg(isTaken: boolean): FileType {
 	);
 }
 
-/** Reads the first bytes; `rest` goes on with the whole body, the head included. */
+/** Reads the first bytes. `rest` yields the whole body, including these. */
 export async function readHead(body: AsyncIterator<Buffer>): Promise<{ head: Buffer; rest: AsyncIterable<Buffer> }> {
 	const first: Buffer[] = [];
 	let length = 0;

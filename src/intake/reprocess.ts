@@ -13,53 +13,56 @@ import { type Admission, admitAgain } from './admit.ts';
 import { isUpToDate } from './missing-variants.ts';
 
 export interface ReprocessOptions {
-	/** Those whose digest is of interest. */
+	/** The current recipes; pictures are compared with their digests. */
 	readonly recipes: ReadonlyMap<string, NamedRecipe>;
 	/** Only pictures of this recipe. */
 	readonly recipe?: string | undefined;
-	/** Only pictures whose recipe has changed since; tells them apart without a look at their files. */
+	/** Only pictures whose recipe has changed. This is decided without reading their files. */
 	readonly stale?: boolean | undefined;
-	/** Make every variant again, also those that are there. */
+	/** Make every variant again, including the stored ones. */
 	readonly force?: boolean | undefined;
-	/** Most jobs that may wait while there are workers; 10,000 when not given. */
+	/** Most jobs that may wait while workers are running; 10,000 by default. */
 	readonly maximumBacklog?: number;
 	readonly log: Logger;
-	/** @param total pictures that there are, as far as the index knows */
+	/** @param total number of pictures in the index */
 	onProgress?(counts: Readonly<ReprocessCounts>, total: number): void;
 }
 
 /** Number of pictures by outcome. */
 export interface ReprocessCounts {
-	/** Pictures met so far. */
+	/** Pictures found so far. */
 	pictures: number;
 	queued: number;
-	/** Are what their recipe asks for. */
+	/** Match their recipe. */
 	upToDate: number;
-	/** Wait in the queue already, for the same work. */
+	/** Already queued for the same work. */
 	waiting: number;
-	/** Of another recipe than the one asked for. */
+	/** Use a recipe other than the requested one. */
 	others: number;
 	/** Deleted at the same moment. */
 	deleted: number;
-	/** Not queued: a worker has them, their recipe is no more or one of a newer version, or their manifest can't be read. Each is told in the log. */
+	/**
+	 * Not queued: a worker is processing them, their recipe no longer exists or belongs to a newer version, or their manifest is unreadable.
+	 * Each one is logged.
+	 */
 	left: number;
 }
 
-/** Pictures looked at side by side. */
+/** Pictures checked at the same time. */
 const parallel = 8;
 /**
- * A job takes 1 to 2 kB of Redis's memory and a marker that every sweep looks at, so a million of them are not queued at once.
- * Of a queue that nobody works on it is no use to wait for the end.
+ * A job takes 1 to 2 kB of Redis memory and a marker that every sweep reads, so a million jobs are not queued at once. Without workers the
+ * backlog never shrinks, so there is no waiting.
  */
 const defaultBacklog = 10_000;
-/** Most pictures queued between two looks at the backlog. */
+/** Most pictures to queue between two checks of the backlog. */
 const longestStride = 200;
-/** Milliseconds between two looks at a backlog that is too long. */
+/** Milliseconds between two checks while the backlog is too long. */
 const backlogPause = 500;
 
 /**
- * Queues every picture again with its recipe as it is now, behind all other work. Goes through the manifests one by one and
- * keeps none; ended half-way it can be run again, and passes over what it has queued and what is done.
+ * Queues every picture with the current version of its recipe, behind all other work. Reads the manifests one by one and keeps none in
+ * memory. After an interruption it can be run again: it skips pictures that are queued or done.
  *
  * @throws PicpipeError `queue-unavailable`
  */
@@ -127,7 +130,7 @@ async function queueAgain(deps: Admission, picture: Picture, options: ReprocessO
 	}
 	const unknown = unknownParts(recipe.definition);
 	if (unknown.length > 0) {
-		// It may be all that its recipe asks for; whether it is, a newer version can say.
+		// The picture may already match this recipe, but only a newer version can tell.
 		options.log.warn({ pictureId: picture.id, unknown }, 'recipe accepted by a newer version; picture skipped');
 		return 'left';
 	}
@@ -152,31 +155,31 @@ async function waitForRoom(queues: Queues, maximum: number, onLook: () => void):
 	}
 }
 
-/** The recipe that a picture was last made with, as it is now; undefined when there is none of that name any more. */
+/** The current definition of the recipe that a picture was last made with; undefined if no recipe of that name exists any more. */
 export function recipeAsOfNow(recipes: ReadonlyMap<string, NamedRecipe>, { recipe }: Picture): NamedRecipe | undefined {
-	// One that came with a request stands nowhere else; its digest may be that of an older engine.
-	// One of a newer version is as it was accepted: only a newer one could say more.
+	// An inline recipe exists only in its manifest, and its digest may be that of an older engine.
+	// A recipe of a newer version is kept as accepted: only a newer version can interpret it.
 	if (recipe.name === inlineRecipeName)
 		return unknownParts(recipe.definition).length > 0 ? recipe : parseRecipe(inlineRecipeName, recipe.definition);
 	return recipes.get(recipe.name);
 }
 
 export interface RetryFailures {
-	/** Only pictures whose failure has this class, this code. */
+	/** Only pictures whose failure has this class, and this code. */
 	readonly class?: FailureClass | undefined;
 	readonly code?: ErrorCode | undefined;
-	/** Most pictures that are queued. */
+	/** Most pictures to queue. */
 	readonly limit: number;
 }
 
 /** Number of failed pictures by outcome. */
 export interface RetryCounts {
 	queued: number;
-	/** Deleted, or queued by somebody else, meanwhile. */
+	/** Deleted or queued by another caller in the meantime. */
 	passed: number;
-	/** Their job is running, or their manifest can't be read. Each is told in the log. */
+	/** Not queued: their job is running, or their manifest is unreadable. Each one is logged. */
 	left: number;
-	/** There may be others. */
+	/** There may be more failed pictures. */
 	more: boolean;
 }
 

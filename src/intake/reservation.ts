@@ -10,18 +10,18 @@ import type { Storage } from '../storage/storage.ts';
  */
 export const reservationSchema = stored({ id: z.string(), source: sourceSchema.optional() });
 
-/** A reservation as it is recorded, and its state now. */
+/** A reservation as recorded, and its current state. */
 export interface Reservation extends z.infer<typeof reservationSchema> {
 	/** Other attempts may be accepting the same picture. */
 	readonly isShared?: boolean;
-	/** The picture, where an attempt has accepted it already. */
+	/** The picture, if an attempt has already accepted it. */
 	readonly picture?: Picture | undefined;
 }
 
 /**
- * Finds the picture that was accepted under a reservation, or all that is needed to accept it; undefined when nothing is left of it.
+ * Finds the picture that was accepted under a reservation, or the data to accept it; undefined when neither exists any more.
  *
- * @param abandonedSeconds age at which the sweep deletes originals that were received and not accepted
+ * @param abandonedSeconds age at which the sweep deletes originals that were received but not accepted
  */
 export async function findReservation(
 	storage: Storage,
@@ -30,7 +30,7 @@ export async function findReservation(
 ): Promise<(Reservation & { readonly isShared: true }) | undefined> {
 	const picture = await readManifest(storage, reservation.id);
 	if (picture) return { ...reservation, isShared: true, picture };
-	// Long before the sweep might delete the original.
+	// Well before the sweep might delete the original.
 	const isOld = Date.now() - pictureIdTime(reservation.id) > (abandonedSeconds / 2) * 1_000;
 	if (isOld || (reservation.source && !(await storage.stat(reservation.source.key)))) return undefined;
 	return { ...reservation, isShared: true };

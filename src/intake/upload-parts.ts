@@ -4,19 +4,23 @@ import { uploadFolder, uploadPartKey, uploadPartOffset } from '../storage/keys.t
 import type { Storage } from '../storage/storage.ts';
 
 /**
- * The bytes of a resumable upload. Storages can't append, so what comes is cut into parts, each an object named by the offset that it
- * begins at. A part is there whole or not at all, and what is there is durable: an upload goes on where the last part ends, on any machine
- * that sees the storage, whatever has died.
+ * The bytes of a resumable upload. Storages cannot append, so the bytes are cut into parts. Each part is an object named by its offset. A
+ * part is stored completely or not at all, and a stored part is durable. After any crash, an upload resumes at the end of its last part, on
+ * any machine with access to the storage.
  */
 
-/** A part ends when it has so many bytes: as much as a kill of the api may cost. Later ones may be larger, so that there are never very many. */
+/**
+ * A part ends at this many bytes: the most that a killed API process can lose. Later parts may be larger, so that their number stays small.
+ */
 const smallestPart = 8 * 1024 * 1024;
 const share = 64;
-/** It also ends after so long, milliseconds, if it has grown beyond a trifle, bytes: on a slow line eight megabytes are minutes. */
+/**
+ * A part also ends after this time, milliseconds, if it has more than `trifle` bytes: on a slow connection, eight megabytes take minutes.
+ */
 const patience = 10_000;
 const trifle = 256 * 1024;
 
-/** Most parts of one upload. Who sends less than some fifty kilobytes at a time meets it. */
+/** Most parts of one upload. Only clients that send less than about 50 kB per request reach it. */
 export const maximumParts = 2_000;
 
 export interface Part {
@@ -26,14 +30,14 @@ export interface Part {
 }
 
 export interface PartsProgress {
-	/** Bytes that are safe, without a gap from the first one on. */
+	/** Bytes that are stored without a gap from the start. */
 	readonly offset: number;
 	readonly parts: readonly Part[];
-	/** When the last of them came; undefined before the first. */
+	/** When the last of these bytes arrived; undefined before the first. */
 	readonly lastAt: Date | undefined;
 }
 
-/** How far an upload has come. */
+/** The progress of an upload. */
 export async function progressOf(storage: Storage, id: string): Promise<PartsProgress> {
 	const keys: { key: string; offset: number }[] = [];
 	for await (const key of storage.list(uploadFolder(id))) {
@@ -47,7 +51,7 @@ export async function progressOf(storage: Storage, id: string): Promise<PartsPro
 	let lastAt: Date | undefined;
 	for (const [at, part] of keys.entries()) {
 		const stat = stats[at];
-		// Two that wrote at once, each thinking itself alone, may have left parts of different lengths. One chain of them counts.
+		// Two concurrent writers may have left parts of different lengths. Only one gapless chain counts.
 		if (!stat || part.offset !== offset) continue;
 		parts.push({ ...part, bytes: stat.bytes });
 		offset += stat.bytes;
@@ -56,19 +60,19 @@ export async function progressOf(storage: Storage, id: string): Promise<PartsPro
 	return { offset, parts, lastAt };
 }
 
-/** What the bytes of one request have to hash to. */
+/** The expected digest of one request's body. */
 export interface Checksum {
-	/** As `node:crypto` names it. */
+	/** Algorithm name of `node:crypto`. */
 	readonly algorithm: string;
 	readonly digest: Buffer;
 }
 
 /**
- * Stores what comes as parts, beginning at an offset. When the body fails, the parts before stay. With a checksum everything is one
- * part, and there is none unless the sum is right.
+ * Stores a body as parts, starting at an offset. When the body fails, the parts before the failure stay. With a checksum the whole body is
+ * one part, which is stored only if the checksum matches.
  *
- * @returns the offset behind it
- * @throws PicpipeError `checksum-mismatch`; otherwise what the body or the storage throws
+ * @returns the offset after the last byte
+ * @throws PicpipeError `checksum-mismatch`; other errors come from the body or the storage
  */
 export async function appendParts(
 	storage: Storage,
@@ -93,7 +97,7 @@ export async function appendParts(
 			await storage.put(uploadPartKey(id, offset), counted());
 			offset += bytes;
 		}
-		// Nothing came: of that there is a sum too.
+		// An empty body also has a checksum.
 		if (checksum && offset === begin) for await (const _none of verified(nothing(), checksum));
 	} finally {
 		await chunks.return?.();
@@ -111,7 +115,7 @@ async function* cut(chunks: AsyncGenerator<Buffer>, offset: number): AsyncGenera
 	const most = Math.max(smallestPart, offset / share);
 	const started = performance.now();
 	let bytes = 0;
-	// Not with `for await`: ending that would end the body as well.
+	// Not `for await`: leaving that loop would also end the body.
 	for (let one = await chunks.next(); !one.done; one = await chunks.next()) {
 		bytes += one.value.length;
 		yield one.value;
@@ -132,7 +136,7 @@ async function* verified(chunks: AsyncGenerator<Buffer>, { algorithm, digest }: 
 	);
 }
 
-/** The bytes of parts, one after the other. */
+/** The bytes of the parts, in order. */
 export async function* bytesOf(storage: Storage, parts: readonly Part[]): AsyncGenerator<Buffer> {
 	for (const { key, bytes } of parts) {
 		const object = await storage.get(key);
@@ -142,7 +146,7 @@ export async function* bytesOf(storage: Storage, parts: readonly Part[]): AsyncG
 	}
 }
 
-/** Deletes the bytes and leaves the record. */
+/** Deletes the bytes and keeps the record. */
 export async function dropParts(storage: Storage, id: string): Promise<void> {
 	for await (const key of storage.list(uploadFolder(id), { temporary: true })) {
 		if (!key.endsWith('.json')) await storage.delete(key);

@@ -6,7 +6,7 @@ import { uploadFolder, uploadRecordKey } from '../storage/keys.ts';
 import { readObject, type Storage } from '../storage/storage.ts';
 import { duplicatePolicies } from './duplicates.ts';
 
-/** What is to be made of the bytes when all are there, as it was accepted when the upload began. */
+/** The request that the upload began with: how to process the bytes once they are complete. */
 const wishesSchema = stored({
 	filename: z.string().optional(),
 	recipe: stored({
@@ -22,11 +22,11 @@ const wishesSchema = stored({
 });
 export type UploadWishes = z.infer<typeof wishesSchema>;
 
-/** What became of an upload: a picture, or nothing and why. */
+/** The outcome of an upload: a picture, or the reason why there is none. */
 const outcomeSchema = z.union([
 	stored({
 		picture: z.string(),
-		/** False for a picture that was there already. */
+		/** False for a picture that already existed. */
 		isNew: z.boolean(),
 	}),
 	stored({
@@ -43,26 +43,26 @@ const uploadSchema = stored({
 	version: z.literal(1),
 	id: z.string(),
 	createdAt: z.iso.datetime(),
-	/** Whose it is: a key, or what came with an upload token of that key. */
+	/** The owner: a key, or a client with an upload token of that key. */
 	owner: stored({ caller: z.string(), grant: z.string().optional() }),
-	/** Bytes in all; absent while the client has not said. */
+	/** Total bytes; absent until the client has declared them. */
 	length: z.int().min(0).optional(),
-	/** `Upload-Metadata` as it was sent, to be told again. */
+	/** `Upload-Metadata` as sent, to be returned unchanged. */
 	metadata: z.string().optional(),
-	/** `Upload-Concat` as it was sent: a partial upload, or one made of such. */
+	/** `Upload-Concat` as sent, for a partial or a concatenated upload. */
 	concat: z.string().optional(),
-	/** The partial uploads that this one is made of, in order. */
+	/** The partial uploads that this upload concatenates, in order. */
 	parts: z.array(z.string()).optional(),
-	/** Absent of a partial upload: it becomes no picture by itself. */
+	/** Absent for a partial upload, which does not become a picture by itself. */
 	wishes: wishesSchema.optional(),
 	outcome: outcomeSchema.optional(),
-	/** When the outcome was there. */
+	/** When the outcome was recorded. */
 	endedAt: z.iso.datetime().optional(),
 });
-/** A resumable upload, as stored in `upload.json`. The bytes lie beside it, see `upload-parts.ts`. */
+/** A resumable upload, as stored in `upload.json`. The bytes are stored beside it, see `upload-parts.ts`. */
 export type Upload = z.infer<typeof uploadSchema>;
 
-/** @returns whether it is new; an upload that is there already stays as it is */
+/** @returns whether it is new; an existing upload is left unchanged */
 export async function createUpload(storage: Storage, upload: Upload): Promise<boolean> {
 	return storage.create(uploadRecordKey(upload.id), toBytes(upload));
 }
@@ -77,13 +77,13 @@ export async function writeUpload(storage: Storage, upload: Upload): Promise<voi
 	await storage.put(uploadRecordKey(upload.id), toBytes(upload));
 }
 
-/** Deletes an upload with its bytes. A picture that was made of it stays. */
+/** Deletes an upload with its bytes. A picture that was made from it stays. */
 export async function removeUpload(storage: Storage, id: string): Promise<void> {
 	await storage.delete(uploadRecordKey(id));
 	await storage.deleteFolder(uploadFolder(id));
 }
 
-/** Why there is no picture, as an error to be thrown again; undefined where there is one, or not yet. */
+/** The reason why there is no picture, as an error to throw again; undefined if there is a picture or no outcome yet. */
 export function storedRefusal({ outcome }: Upload): PicpipeError | undefined {
 	if (!outcome || !('refused' in outcome)) return undefined;
 	const { code, message, pictureId } = outcome.refused;

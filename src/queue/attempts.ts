@@ -4,35 +4,35 @@ import { type QueueName, queueNames } from './jobs.ts';
 import { askRedis } from './redis.ts';
 
 /**
- * How an attempt at a job may end: done; nothing was to be done any more, or somebody else had done it; failed, and another follows; failed for
- * good.
+ * Outcome of an attempt at a job. `unneeded`: nothing was left to do. `retried`: it failed, and another attempt follows. `failed`: it
+ * failed for good.
  */
 const attemptOutcomes = ['succeeded', 'unneeded', 'retried', 'failed'] as const;
 export type AttemptOutcome = (typeof attemptOutcomes)[number];
 
-/** How many attempts have ended alike. */
+/** Number of attempts with the same outcome. */
 interface AttemptCount {
 	readonly queue: QueueName;
 	readonly outcome: AttemptOutcome;
-	/** Why they failed; undefined for those that have not. */
+	/** Why they failed; undefined for other outcomes. */
 	readonly failure: { readonly class: FailureClass; readonly code: ErrorCode } | undefined;
 	readonly count: number;
 }
 
 /**
- * Counters over all workers, which no HTTP server of theirs could tell. They lie in Redis and begin anew when that has burned, as a counter of
- * Prometheus may.
+ * Attempt counters of all workers. Workers have no HTTP server for metrics, so the counters are in Redis and an API process exports them.
+ * They start at zero after Redis has lost its data, as Prometheus counters may.
  */
 export interface Attempts {
-	/** Returns at once; while Redis is away it is told later, or never. @param code why it failed */
+	/** Returns at once. While Redis is away, the count arrives later or is lost. @param code of the failure */
 	count(queue: QueueName, outcome: AttemptOutcome, code?: ErrorCode): void;
 	/** @throws PicpipeError `queue-unavailable` */
 	read(): Promise<AttemptCount[]>;
 }
 
-/** @param prefix first part of every key, so that installations can share a Redis */
+/** @param prefix of every key, so that installations can share a Redis */
 export function openAttempts(redis: Redis, prefix: string): Attempts {
-	// One hash: there are only so many queues, outcomes and codes.
+	// One hash suffices: the numbers of queues, outcomes and codes are small.
 	const key = `${prefix}:attempts`;
 	return {
 		count(queue, outcome, code) {
@@ -45,7 +45,7 @@ export function openAttempts(redis: Redis, prefix: string): Attempts {
 	};
 }
 
-/** @returns undefined for what another version has counted, and this one doesn't know */
+/** @returns undefined for a field of another version that this version does not know */
 function parseField(field: string, count: number): AttemptCount | undefined {
 	const [queue, outcome, code] = field.split(' ') as [QueueName, AttemptOutcome, ErrorCode | undefined];
 	const isKnown = queueNames.includes(queue) && attemptOutcomes.includes(outcome) && Number.isSafeInteger(count);

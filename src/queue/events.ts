@@ -2,19 +2,19 @@ import { QueueEvents } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { pictureIdOfJob, type QueueName } from './jobs.ts';
 
-/** Hears which jobs end, on any machine. */
+/** Reports when jobs end, on any machine. */
 export interface Endings {
-	/** Resolves when a job of this subject has ended, after the time is up, or when the signal aborts. */
+	/** Resolves when a job of this subject has ended, when the time is up, or when the signal aborts. */
 	ended(subject: string, milliseconds: number, signal: AbortSignal): Promise<void>;
 	close(): Promise<void>;
 }
 
-/** Jobs on the queues that pictures pass. Their subjects are the ids of the pictures. */
+/** Jobs of the queues `fetches` and `pictures`. Their subjects are picture ids. */
 export function listenToPictures(redis: Redis, prefix: string): Endings {
 	return listenTo(redis, prefix, ['fetches', 'pictures'], pictureIdOfJob);
 }
 
-/** Renders. Their subjects are the ids of the jobs. */
+/** Jobs of the queue `renders`. Their subjects are job ids. */
 export function listenToRenders(redis: Redis, prefix: string): Endings {
 	return listenTo(redis, prefix, ['renders'], (jobId) => jobId);
 }
@@ -31,7 +31,7 @@ function listenTo(
 	};
 	const queues = names.map((queue) => {
 		const events = new QueueEvents(queue, { connection: redis, prefix });
-		// The connection reconnects by itself and its own listener reports trouble.
+		// The connection reconnects by itself, and its own listener logs errors.
 		events.on('error', () => {});
 		events.on('completed', ended);
 		events.on('failed', ended);

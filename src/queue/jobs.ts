@@ -5,18 +5,18 @@ import { storedRecipeSchema } from '../domain/recipe.ts';
 import { stored, storedWord } from '../domain/stored.ts';
 
 /**
- * The contract between those who ask for work and those who do it: queue names, job names, job data, job ids.
- * Job data is small and refers to pictures by id; it never holds image bytes.
+ * The contract between producers and workers: queue names, job names, job data, job ids. Job data is small and refers to pictures by id; it
+ * never contains image bytes.
  */
 
-/** Every queue, in the order pages show them. */
+/** Every queue, in display order. */
 export const queueNames = ['pictures', 'renders', 'fetches', 'webhooks', 'upkeep'] as const;
 export type QueueName = (typeof queueNames)[number];
 
-/** Version of the shape of job data. Fields may be added within a version; a newer one is left to newer workers. */
+/** Version of the job data's shape. Fields may be added within a version; jobs of a newer version are left to newer workers. */
 export const jobVersion = 1;
 
-/** Why there is work on a picture. */
+/** Why a picture is processed. */
 export const processReasons = ['upload', 'retry', 'reprocess', 'sweep'] as const;
 export type ProcessReason = (typeof processReasons)[number];
 
@@ -49,7 +49,7 @@ export const processJobSchema = stored({
 export type ProcessJob = z.infer<typeof processJobSchema>;
 
 export function processJob(picture: ReceivedPicture, reason: ProcessReason): ProcessJob {
-	// By name: what a newer version keeps of the original is no business of the job.
+	// Field by field: fields of a newer version's source do not belong into the job.
 	const { type, bytes, sha256, filename } = picture.source;
 	return processJobSchema.parse({
 		version: jobVersion,
@@ -65,12 +65,12 @@ export function processJob(picture: ReceivedPicture, reason: ProcessReason): Pro
 	} satisfies z.input<typeof processJobSchema>);
 }
 
-/** Derived, so that the same work is never queued twice: picture, then digest of its bytes, its recipe and the engine. */
+/** Derived, so that the same work is never queued twice: picture id, then digest of its bytes, its recipe and the engine version. */
 export function processJobId(picture: ReceivedPicture): string {
 	return jobIdOf(picture.id, picture.source.sha256, picture.recipe.digest);
 }
 
-/** The id that belongs to a `process` job's data. */
+/** The id for the data of a `process` job. */
 export function processJobIdOf(job: ProcessJob): string {
 	return jobIdOf(job.pictureId, job.source.sha256, job.recipe.digest);
 }
@@ -104,12 +104,12 @@ export function fetchJob(picture: AwaitedPicture, reason: ProcessReason): FetchJ
 	} satisfies z.input<typeof fetchJobSchema>);
 }
 
-/** The id that belongs to a `fetch` job's data: picture, then digest of its URL. */
+/** The id for the data of a `fetch` job: picture id, then digest of its URL. */
 export function fetchJobIdOf(job: FetchJob): string {
 	return `${job.pictureId}-${job.source.digest}`;
 }
 
-/** The job that brings a picture on: `fetch` until its original is there, then `process`. */
+/** A picture's next job: `fetch` until its original is stored, then `process`. */
 export interface PictureJob {
 	readonly queue: 'fetches' | 'pictures';
 	readonly id: string;
@@ -121,12 +121,12 @@ export function jobOf(picture: Picture): PictureJob {
 	return { queue: 'fetches', id: `${id}-${digest12(source.url)}` };
 }
 
-/** The picture that a `fetch` or `process` job is about. */
+/** The picture of a `fetch` or `process` job. */
 export function pictureIdOfJob(jobId: string): string {
 	return jobId.split('-')[0] ?? jobId;
 }
 
-/** Job `render` on the queue `renders`. Its recipe has one variant, in one encoding; where the result lies follows from its digest. */
+/** Job `render` on the queue `renders`. Its recipe has one variant in one encoding. The digest determines the storage key of the result. */
 export const renderJobSchema = stored({
 	version,
 	pictureId,
@@ -144,12 +144,12 @@ export function renderJob(data: Omit<RenderJob, 'version'>): RenderJob {
 	return renderJobSchema.parse({ version: jobVersion, ...data } satisfies z.input<typeof renderJobSchema>);
 }
 
-/** Derived, so that any number of requests at any number of apis wait for one render. */
+/** Derived, so that requests to any number of API processes share one render. */
 export function renderJobId({ pictureId, digest }: Pick<RenderJob, 'pictureId' | 'digest'>): string {
 	return `${pictureId}-${digest}`;
 }
 
-/** Job `deliver` on the queue `webhooks`. What is sent, and where to, stands in the storage. */
+/** Job `deliver` on the queue `webhooks`. Storage contains the message and its recipient. */
 export const deliverJobSchema = stored({
 	version,
 	endpoint: z.string().describe('The endpoint id, `setting`, or `picture` for the webhook URL of a picture.'),
@@ -169,34 +169,34 @@ export function deliverJob(data: Omit<DeliverJob, 'version'>): DeliverJob {
 	return deliverJobSchema.parse({ version: jobVersion, ...data } satisfies z.input<typeof deliverJobSchema>);
 }
 
-/** Derived, so that a message waits once for an endpoint. */
+/** Derived, so that a message is queued at most once for each endpoint. */
 export function deliverJobId({ endpoint, messageId }: Pick<DeliverJob, 'endpoint' | 'messageId'>): string {
 	return `${messageId}-${endpoint}`;
 }
 
-/** Job `sweep` on the queue `upkeep`: looks for accepted pictures that no job will finish. */
+/** Job `sweep` on the queue `upkeep`: finds accepted pictures that have no job. */
 export const sweepJobSchema = stored({ version });
 export const sweepSchedulerId = 'sweep';
 
-/** What a job reports while it runs, shown by Arena and the event stream. */
+/** Progress of a running job, shown by Arena and the event stream. */
 export interface JobProgress {
 	/** 0 to 100 */
 	readonly percent: number;
 	readonly step: string;
-	/** Set while no worker has been able to do the job. One field, written over, so that it does not grow. */
+	/** Set while no worker has been able to do the job. A single field that is overwritten, so that it does not grow. */
 	readonly left?: { readonly since: string; readonly times: number };
 }
 
-/** The group that Arena files every queue under; the first segment of its URLs. */
+/** The group of all queues in Arena; the first segment of its URLs. */
 export const arenaHostId = 'picpipe';
 
-/** The path of a queue's page in Arena, to be put behind Arena's URL. */
+/** The path of a queue's page, relative to Arena's URL. */
 export function arenaQueuePath(queue: QueueName): string {
 	return `/${arenaHostId}/${queue}`;
 }
 
 /**
- * The path of a job's page in Arena, to be put behind Arena's URL.
+ * The path of a job's page, relative to Arena's URL.
  *
  * @example
  * arenaJobPath('pictures', 'pic_01h455vb4pex5vsknk084sn02q-0a1b2c3d4e5f');

@@ -17,22 +17,22 @@ import {
 import { askRedis } from './redis.ts';
 import { patientRetries, retryOptions, scheduled } from './retry.ts';
 
-/** Completed jobs are kept for people to look at: a day or this many, whichever is less. */
+/** Completed jobs are kept for inspection: a day or this many, whichever is less. */
 export const keepCompleted = { age: 24 * 60 * 60, count: 10_000 };
 
-/** Longest time that looking through all delayed jobs may take, milliseconds. */
+/** Longest time for checking all delayed jobs, milliseconds. */
 const lateJobsPatience = 30_000;
 
 export interface QueuesOptions {
 	readonly prefix: string;
-	/** Most renders that may wait; any number when left out. */
+	/** Most renders that may wait; no limit if undefined. */
 	readonly renderQueue?: number;
 	readonly attempts: number;
-	/** Milliseconds before the second attempt. */
+	/** Delay before the second attempt, milliseconds. */
 	readonly retryDelay: number;
 }
 
-/** How often a picture's job is tried, and how long it stays to be looked at. */
+/** Attempts of a picture's job, and how long the job is kept. */
 export function pictureJobOptions(options: Pick<QueuesOptions, 'attempts' | 'retryDelay'>): JobsOptions {
 	return {
 		removeOnComplete: keepCompleted,
@@ -41,63 +41,65 @@ export function pictureJobOptions(options: Pick<QueuesOptions, 'attempts' | 'ret
 	};
 }
 
-/** The same for the job that fetches a picture; its delays are the worker's to choose. */
+/** Attempts of a fetch job. The worker chooses the delays. */
 export function fetchJobOptions(options: Pick<QueuesOptions, 'attempts' | 'retryDelay'>): JobsOptions {
 	return { ...pictureJobOptions(options), ...patientRetries(options.attempts, options.retryDelay) };
 }
 
-/** `now`: somebody waits for it. `later`: it is made when nobody waits for anything else. */
+/** `now`: a request waits for the render. `later`: the render runs when no request waits. */
 export type Urgency = 'now' | 'later';
 const renderPriority: Readonly<Record<Urgency, number>> = { now: 1, later: 1_000 };
 
-/** A render's job that is over. */
+/** A completed or failed render job. */
 export interface EndedRender {
-	/** Why it failed; undefined when it did not. */
+	/** Why it failed; undefined if it completed. */
 	readonly failedReason: string | undefined;
-	/** Milliseconds since 1970. */
+	/** When it ended, milliseconds since 1970. */
 	readonly at: number;
 }
 
-/** A render that fails is waited for by somebody; it is tried less often than a picture. */
+/** A request waits for the render, so a failing render is tried less often than a picture. */
 const renderAttempts = 3;
-/** Milliseconds before its second attempt. */
+/** Delay before the second attempt of a render, milliseconds. */
 const renderRetryDelay = 200;
-/** Renders are many, and what they were can be seen in their URLs. Long enough, seconds, that requests of one moment find the same job. */
+/**
+ * There are many renders, and their URLs show what they were. The age, in seconds, is long enough for simultaneous requests to find the
+ * same job.
+ */
 const keepRenders = { age: 3_600, count: 1_000 };
 
 /** The producer's side of every queue. */
 export interface Queues {
 	readonly byName: Readonly<Record<QueueName, Queue>>;
 	/**
-	 * Queues what has to be done to a picture next, which is to fetch or to process it; nothing happens when its job is already there.
+	 * Queues the next step of a picture, a fetch or its processing. Does nothing if the job exists.
 	 *
-	 * @param priority the picture's own when not given
+	 * @param priority the picture's own if not given
 	 * @throws PicpipeError `queue-unavailable`
 	 */
 	enqueuePicture(picture: Picture, reason: ProcessReason, priority?: number): Promise<void>;
-	/** Forgets the job of earlier, finished work so that the same work can be queued again. False when the job is running. */
+	/** Removes the job of earlier, finished work, so that the same work can be queued again. False if the job is running. */
 	forgetPicture(picture: Picture): Promise<boolean>;
 	/**
-	 * Queues the delivery of a message; nothing happens when its job is already there.
+	 * Queues the delivery of a message. Does nothing if the job exists.
 	 *
-	 * @param attempts how often it is tried
-	 * @param keepSeconds how long a job that failed for good stays to be looked at
+	 * @param attempts number of attempts
+	 * @param keepSeconds how long a failed job is kept for inspection
 	 * @throws PicpipeError `queue-unavailable`
 	 */
 	enqueueDelivery(job: DeliverJob, attempts: number, keepSeconds: number): Promise<void>;
-	/** Forgets the job of an earlier delivery so that it can be queued again. False when it is running. */
+	/** Removes the job of an earlier delivery, so that it can be queued again. False if the job is running. */
 	forgetDelivery(job: Pick<DeliverJob, 'endpoint' | 'messageId'>): Promise<boolean>;
 	/**
-	 * Queues a render, unless its job waits or runs. One that has ended is forgotten and queued again; whether that makes sense is for the caller to
-	 * say, who is asked with what it was.
+	 * Queues a render, unless its job waits or runs. If the job has ended, `isWanted` decides whether it is queued again.
 	 *
-	 * @param isWanted asked about a job that has ended
-	 * @returns whether its end is still to come
+	 * @param isWanted called with the job that has ended
+	 * @returns whether the render's end can be awaited
 	 * @throws PicpipeError `queue-unavailable`, `render-queue-full`
 	 */
 	enqueueRender(job: RenderJob, urgency: Urgency, isWanted: (ended: EndedRender) => Promise<boolean>): Promise<boolean>;
 	/**
-	 * Brings forward what the clock, set back, has made late; returns how many jobs.
+	 * Promotes jobs that are overdue because the clock was set back; returns how many.
 	 *
 	 * @throws PicpipeError `queue-unavailable`
 	 */
@@ -106,8 +108,8 @@ export interface Queues {
 }
 
 /**
- * BullMQ asks Redis for its version and writes the queue's settings once, when a queue is made, and the queue stays broken when
- * Redis is away just then. With these each command fails, or not, by itself; the version is checked by whoever connects.
+ * BullMQ asks Redis for its version and writes the queue's settings once, when a queue is created. If Redis is away just then, the queue
+ * stays broken. With these options each command succeeds or fails by itself. The code that connects checks the version.
  */
 export const startsWithoutRedis = {
 	skipWaitingForReady: true,
@@ -120,7 +122,7 @@ export function openQueues(redis: Redis, options: QueuesOptions): Queues {
 	const byName = Object.fromEntries(
 		queueNames.map((name) => {
 			const queue = new Queue(name, { connection: redis, prefix: options.prefix, ...startsWithoutRedis });
-			// The connection's own listener reports trouble; without one here each queue would throw it again.
+			// The connection's own listener logs errors. Without a listener here, each queue would throw them again.
 			queue.on('error', () => {});
 			return [name, queue];
 		}),
@@ -180,7 +182,7 @@ export function openQueues(redis: Redis, options: QueuesOptions): Queues {
 			const jobId = renderJobId(job);
 			const priority = renderPriority[urgency];
 			return askRedis(redis, async () => {
-				// Both questions at once: hardly ever is there such a job.
+				// Both queries at once: the job hardly ever exists.
 				const [found, { waiting = 0, prioritized = 0, delayed = 0 }] = await Promise.all([
 					queue.getJob(jobId),
 					queue.getJobCounts('waiting', 'prioritized', 'delayed'),
@@ -191,7 +193,7 @@ export function openQueues(redis: Redis, options: QueuesOptions): Queues {
 					if (!(await isWanted({ failedReason, at: found.finishedOn ?? 0 }))) return false;
 					await queue.remove(jobId);
 				} else if (found && state !== 'unknown') {
-					// It was made to wait, and now somebody does.
+					// It was queued for later, and now a request waits for it.
 					if (state === 'prioritized' && priority < found.priority) await found.changePriority({ priority });
 					return true;
 				}
@@ -213,7 +215,7 @@ export function openQueues(redis: Redis, options: QueuesOptions): Queues {
 		},
 
 		promoteOverdueJobs() {
-			// The schedule of `upkeep` is looked after by itself.
+			// The schedule of `upkeep` repairs itself.
 			const { upkeep: _, ...delayed } = byName;
 			return askRedis(redis, () => promoteOverdueJobs(redis, Object.values(delayed)), lateJobsPatience);
 		},
@@ -224,15 +226,15 @@ export function openQueues(redis: Redis, options: QueuesOptions): Queues {
 	};
 }
 
-/** Maximum number of delayed jobs checked in one call; those due last come first. */
+/** Most delayed jobs to check in one call; those due last come first. */
 const overduePerCall = 1_000;
-/** Allowed difference between the clocks of several machines, milliseconds. */
+/** Tolerated difference between the clocks of several machines, milliseconds. */
 const clockTolerance = 5_000;
-/** BullMQ keeps the time at which a delayed job is due in the upper bits of its score. */
+/** BullMQ stores the due time of a delayed job in the upper bits of its score. */
 const scorePerMillisecond = 0x1000;
 
 /**
- * Promotes jobs that would wait longer than their delay. This happens when the clock was set back: a job due by the old time would run late
+ * Promotes jobs that would wait longer than their delay. This happens after the clock was set back: a job due by the old time would be late
  * by the difference.
  *
  * @returns how many jobs
@@ -245,7 +247,7 @@ async function promoteOverdueJobs(redis: Redis, queues: readonly Queue[]): Promi
 			const job = await queue.getJob(rows[at] ?? '');
 			const wait = Number(rows[at + 1]) / scorePerMillisecond - Date.now();
 			if (!job || wait <= job.delay + clockTolerance) continue;
-			// Somebody may have promoted or taken it at this moment.
+			// Another process may have promoted or taken it at this moment.
 			await job.promote().then(
 				() => forward++,
 				() => {},

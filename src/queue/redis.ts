@@ -2,20 +2,20 @@ import { Redis, type RedisOptions } from 'ioredis';
 import { PicpipeError } from '../errors.ts';
 import { within } from '../observe/clock.ts';
 
-/** Milliseconds a producer waits for a connection or an answer: an upload must not hang because Redis does. */
+/** How long a producer waits for a connection or a reply, milliseconds: an upload must not hang because Redis does. */
 const producerTimeout = 2_000;
-/** Longest pause between two tries to connect, milliseconds. */
+/** Longest pause between two connection attempts, milliseconds. */
 const maximumReconnectDelay = 1_000;
 
-/** Oldest Redis that BullMQ's scripts are tested with and whose streams and `LMOVE` we rely on. */
+/** Oldest Redis that BullMQ's scripts are tested with; it has the streams and the `LMOVE` that picpipe uses. */
 const oldestRedis = [6, 2] as const;
 
 /**
- * How a connection meets trouble: a `producer` (api, Arena) gives up quickly, a `worker` waits for Redis to come back.
+ * How a connection handles trouble: a `producer` (api, Arena) gives up quickly, a `worker` waits until Redis is back.
  */
 export type ConnectionUse = 'producer' | 'worker';
 
-/** Connects to `redis://`, `rediss://` or `unix://`; reconnects for ever until it is closed. */
+/** Connects to `redis://`, `rediss://` or `unix://`; reconnects until it is closed. */
 export function connectRedis(url: string, use: ConnectionUse): Redis {
 	const options: RedisOptions = {
 		retryStrategy: (times) => Math.min(times * 50, maximumReconnectDelay),
@@ -34,9 +34,9 @@ export function connectRedis(url: string, use: ConnectionUse): Redis {
 }
 
 /**
- * Runs a command only when Redis is there and turns every way of not answering into one error.
+ * Runs a command only while Redis is connected, and reports every connection problem as one error.
  *
- * @param patience how long to wait for the answer, milliseconds
+ * @param patience longest wait for the reply, milliseconds
  * @throws PicpipeError `queue-unavailable`
  */
 export async function askRedis<T>(redis: Redis, ask: () => Promise<T>, patience = producerTimeout * 2): Promise<T> {
@@ -51,7 +51,7 @@ export async function askRedis<T>(redis: Redis, ask: () => Promise<T>, patience 
 	}
 }
 
-/** Lost, refused, timed out, loading its data, full (`noeviction`) or read-only: it may pass, and nothing is wrong with the request. */
+/** Lost, refused, timed out, loading its data, full (`noeviction`) or read-only: temporary conditions that are not the request's fault. */
 export function isConnectionTrouble(error: unknown): boolean {
 	return (
 		error instanceof Error &&
@@ -61,14 +61,14 @@ export function isConnectionTrouble(error: unknown): boolean {
 	);
 }
 
-/** @returns a sentence that says why this Redis can't be used, or undefined. */
+/** @returns why this Redis is too old, as a sentence; undefined if it is not */
 export function redisTooOld(version: string): string | undefined {
 	const [major = 0, minor = 0] = version.split('.').map(Number);
 	const isOld = major < oldestRedis[0] || (major === oldestRedis[0] && minor < oldestRedis[1]);
 	return isOld ? `Expected Redis ${oldestRedis.join('.')} or newer but this server is ${version}.` : undefined;
 }
 
-/** What `INFO` says about the server. */
+/** Server facts from `INFO`. */
 export async function readRedisInfo(redis: Redis): Promise<{ version: string; evictionPolicy: string }> {
 	const info = await redis.info();
 	const field = (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1] ?? '';

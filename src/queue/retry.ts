@@ -1,7 +1,7 @@
 import { type BackoffStrategy, type JobsOptions, UnrecoverableError } from 'bullmq';
 import { type ErrorCode, errorTable, PicpipeError } from '../errors.ts';
 
-/** Share of each delay that is left to chance, so that pictures which failed together don't come back together. */
+/** Random share of each delay, so that pictures that failed together are not retried together. */
 const jitter = 0.5;
 
 /** Exponential backoff with jitter: about 1, 2, 4, 8 times the first delay. */
@@ -9,10 +9,10 @@ export function retryOptions(attempts: number, firstDelay: number): Pick<JobsOpt
 	return { attempts, backoff: { type: 'exponential', delay: firstDelay, jitter } };
 }
 
-/** Name of a backoff that asks `patientDelay`, which the worker has to bring along. */
+/** Name of the backoff that calls `patientDelay`. The worker has to provide it. */
 const patient = 'patient';
 
-/** As `retryOptions`, but no sooner than the other side asked for. */
+/** As `retryOptions`, but no sooner than the remote server asked for. */
 export function patientRetries(attempts: number, firstDelay: number): Pick<JobsOptions, 'attempts' | 'backoff'> {
 	return { attempts, backoff: { type: patient, delay: firstDelay, jitter } };
 }
@@ -20,7 +20,7 @@ export function patientRetries(attempts: number, firstDelay: number): Pick<JobsO
 /**
  * For a worker whose jobs have `patientRetries`: the delay before the next attempt, milliseconds.
  *
- * @param longest most that another server may make us wait, seconds
+ * @param longest longest delay that a remote server may ask for, seconds
  */
 export function patientDelay(longest: number): BackoffStrategy {
 	return (attemptsMade, _type, error, job) => {
@@ -33,18 +33,18 @@ export function patientDelay(longest: number): BackoffStrategy {
 	};
 }
 
-/** Name of a backoff that asks `scheduledDelay`, which the worker has to bring along. */
+/** Name of the backoff that calls `scheduledDelay`. The worker has to provide it. */
 export const scheduled = 'scheduled';
 
-/** Share of a scheduled delay that is left to chance, so that what failed together does not come back together. */
+/** Random share of a scheduled delay, so that deliveries that failed together are not retried together. */
 const scheduleJitter = 0.1;
 
 /**
- * For a worker whose jobs follow a list of delays: the delay before the next attempt, milliseconds. What a job had before it was lost counts
- * (`attemptsBefore` of its data).
+ * For a worker whose jobs follow a list of delays: the delay before the next attempt, milliseconds. Attempts made before the job was lost
+ * count (`attemptsBefore` in its data).
  *
- * @param schedule delays before the second and every further attempt, seconds
- * @param longest most that the other side may make us wait, seconds
+ * @param schedule delays before the second and each further attempt, seconds
+ * @param longest longest delay that the receiver may ask for, seconds
  */
 export function scheduledDelay(schedule: readonly number[], longest: number): BackoffStrategy {
 	return (attemptsMade, _type, error, job) => {
@@ -57,18 +57,18 @@ export function scheduledDelay(schedule: readonly number[], longest: number): Ba
 	};
 }
 
-/** Will BullMQ try again after this error? @param attempt counted from 1 */
+/** Will BullMQ try again after this error? @param attempt starts at 1 */
 export function willRetry(error: PicpipeError, attempt: number, attempts: number): boolean {
 	return error.retryable && attempt < attempts;
 }
 
-/** The error to throw to BullMQ, whose message Arena shows: a failure not worth another attempt ends the job at once. */
+/** The error to throw to BullMQ; Arena shows its message. A failure that is not worth another attempt ends the job at once. */
 export function jobError(error: PicpipeError): Error {
 	const message = `${error.class} (${error.code})${error.step ? ` at ${error.step}` : ''}: ${error.message}`;
 	return error.retryable ? new Error(message, { cause: error }) : new UnrecoverableError(message);
 }
 
-/** What `jobError` has said in a job that failed; anything else, such as a job that lost its worker too often, is `internal`. */
+/** Reads an error that `jobError` wrote into a failed job. Any other reason, such as stalling too often, is `internal`. */
 export function errorOfJob(reason: string): PicpipeError {
 	const [, code = '', step, message] = /^[a-z]+ \(([a-z-]+)\)(?: at ([^:]{1,200}))?: (.*)$/s.exec(reason) ?? [];
 	if (!Object.hasOwn(errorTable, code)) return new PicpipeError('internal', reason);
