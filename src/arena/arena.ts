@@ -16,22 +16,22 @@ import type { ArenaPages } from './pages.ts';
 
 export interface ArenaOptions extends QueuesOptions {
 	readonly host: string;
-	/** 0 takes a free one. */
+	/** 0 chooses a free port. */
 	readonly port: number;
 	readonly user: string;
-	/** Arena asks for a login when there is one. */
+	/** Arena requires a login if a password is set. */
 	readonly password?: string | undefined;
-	/** The API keys: with any of them there Arena asks for a login too, and takes one with the scope `admin` as the password. */
+	/** The API keys. If any exist, Arena requires a login and accepts a key with the scope `admin` as the password. */
 	readonly keys?: LoginOptions['keys'];
-	/** A `producer` connection; the caller closes it. */
+	/** A `producer` connection. The caller closes it. */
 	readonly redis: Redis;
 	readonly log: Logger;
 }
 
 export interface ArenaServer {
-	/** Such as `http://127.0.0.1:9000`. */
+	/** URL, such as `http://127.0.0.1:9000`. */
 	readonly address: string;
-	/** Stops listening, and answers what was asked before. */
+	/** Stops listening and completes the requests in progress. */
 	close(): Promise<void>;
 }
 
@@ -45,7 +45,7 @@ export interface ArenaServer {
 export async function openArena(options: ArenaOptions): Promise<ArenaServer> {
 	const { host, user, password, keys, redis, log } = options;
 	let pages: Promise<ArenaPages> | undefined;
-	// What they bring takes as long to load as the rest of the process, and most days nobody looks.
+	// Loading Arena's modules takes as long as loading the rest of the process, so they are loaded on the first request.
 	const open = async () => {
 		const { openArenaPages } = await import('./pages.ts');
 		return openArenaPages(redis, options);
@@ -79,7 +79,7 @@ export async function openArena(options: ArenaOptions): Promise<ArenaServer> {
 	};
 }
 
-/** Every error of a request ends here and is answered in plain words; what is our fault is logged. */
+/** Answers every failed request in plain words. Logs errors that are the server's fault. */
 function answerErrors(log: Logger): ErrorRequestHandler {
 	return (thrown: unknown, request, response, next) => {
 		const error = classify(thrown);
@@ -93,7 +93,7 @@ function answerErrors(log: Logger): ErrorRequestHandler {
 
 function classify(thrown: unknown): PicpipeError {
 	if (isConnectionTrouble(thrown)) return new PicpipeError('queue-unavailable', undefined, { cause: thrown });
-	// Express and body-parser put the HTTP status on what they throw.
+	// Express and body-parser add the HTTP status to their errors.
 	const status = (thrown as { status?: unknown } | null)?.status;
 	if (thrown instanceof PicpipeError || typeof status !== 'number' || status < 400 || status > 499) {
 		return toPicpipeError(thrown);
@@ -109,22 +109,22 @@ interface Credentials {
 
 interface LoginOptions {
 	readonly user: string;
-	/** Arena's own. */
+	/** Arena's own password. */
 	readonly password?: string | undefined;
-	/** One that may do everything is as good as Arena's own password. */
+	/** A key with the scope `admin` is as good as Arena's own password. */
 	readonly keys?: Pick<KeyRing, 'isNeeded' | 'find'> | undefined;
 	readonly log: Logger;
 }
 
 /**
- * Asks for name and password with HTTP Basic (RFC 7617), which every browser and curl can answer. The password may be an API key with the scope
- * `admin`, and the name then anything. Where there is neither a password nor any key, only this machine is let in.
+ * Requires HTTP Basic authentication (RFC 7617), which every browser and curl support. The password may be an API key with the scope
+ * `admin`; the name is then ignored. Without a password and without keys, only this machine has access.
  */
 function login({ user, password, keys, log }: LoginOptions): RequestHandler {
 	return async (request, response, next) => {
 		const given = readBasic(request);
 		if (password !== undefined && given) {
-			// Both are always compared, so that the time taken does not tell which one was wrong.
+			// Both are always compared, so that the time does not reveal which one was wrong.
 			const isUser = isEqual(given.user, user);
 			const isPassword = isEqual(given.password, password);
 			if (isUser && isPassword) return next();
@@ -158,7 +158,7 @@ function readBearer({ headers }: Request): string | undefined {
 	return /^bearer +(\S+) *$/i.exec(headers.authorization ?? '')?.[1];
 }
 
-/** Digests are of one length, as `timingSafeEqual` needs, and hide that of the password. */
+/** Digests have equal lengths, as `timingSafeEqual` requires, and hide the length of the password. */
 function isEqual(given: string, expected: string): boolean {
 	const digest = (text: string) => createHash('sha256').update(text).digest();
 	return timingSafeEqual(digest(given), digest(expected));

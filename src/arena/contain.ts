@@ -3,10 +3,10 @@ import type { ServerResponse } from 'node:http';
 import type { ArenaHandler, ArenaRouter } from 'bull-arena';
 import type { Logger } from '../observe/log.ts';
 
-/** The request whose work the current code does. */
+/** The request that the current code works for. */
 const current = new AsyncLocalStorage<ServerResponse>();
 
-/** Runs Arena's work on a request so that `containStrays` knows whose it is. */
+/** Runs Arena's work for a request, so that `containStrays` can find the request. */
 export function runFor(response: ServerResponse, work: () => void): void {
 	current.run(response, work);
 }
@@ -14,8 +14,8 @@ export function runFor(response: ServerResponse, work: () => void): void {
 const forwarding = new WeakSet<ArenaHandler>();
 
 /**
- * Arena's handlers are async functions under Express 4, which does not look at what they return: an error would leave the request
- * without an answer and end the process as an unhandled rejection. This hands the rejections of all its routes to `next`.
+ * Arena's handlers are async functions under Express 4, which ignores what they return. Without this, an error would leave the request
+ * without a response and end the process as an unhandled rejection. This passes the rejections of all its routes to `next`.
  */
 export function forwardRejections(router: ArenaRouter): void {
 	for (const layer of router.stack) {
@@ -28,7 +28,7 @@ export function forwardRejections(router: ArenaRouter): void {
 }
 
 function forwarded(handle: ArenaHandler): ArenaHandler {
-	// Arena's routers are shared by all its apps of a process.
+	// All Arena apps of a process share Arena's routers.
 	if (forwarding.has(handle)) return handle;
 	const wrapped: ArenaHandler = (request, response, next) => {
 		Promise.resolve(handle(request, response, next)).catch(next);
@@ -38,11 +38,11 @@ function forwarded(handle: ArenaHandler): ArenaHandler {
 }
 
 /**
- * Keeps the process up when a rejection of Arena's own code is handled by nobody, not even by `forwardRejections`: it is logged,
- * and its request, if still open, is answered. This is right for a page that shows things, where nothing half-done can be left
- * behind. Rejections of anything else than a request to Arena keep their usual effect.
+ * Keeps the process running when a rejection in Arena's own code is not handled, not even by `forwardRejections`. The rejection is logged,
+ * and its request is answered if it is still open. This is safe for pages that only display data, where nothing can be left half done. All
+ * other rejections keep their usual effect.
  *
- * @returns ends it
+ * @returns a function that removes the handler
  */
 export function containStrays(log: Logger): () => void {
 	const onRejection = (reason: unknown) => {
@@ -52,7 +52,7 @@ export function containStrays(log: Logger): () => void {
 			if (!response.headersSent) response.writeHead(500, { 'Content-Type': 'text/plain' });
 			if (!response.writableEnded) response.end();
 		} else if (process.listenerCount('unhandledRejection') === 1) {
-			// What Node does when there is no listener.
+			// As Node does without a listener.
 			throw reason;
 		}
 	};

@@ -3,8 +3,8 @@ import type { RequestHandler, Response } from 'express';
 import helmet from 'helmet';
 
 /**
- * As tight as Arena's pages allow: they have styles in attributes, the JSON editor brings a style sheet and pictures of its own,
- * and checks what is typed in a worker made from a blob.
+ * As strict as Arena's pages allow: they use style attributes, and the JSON editor has a style sheet and images of its own and validates
+ * its content in a worker from a blob.
  */
 export const arenaHeaders: RequestHandler = helmet({
 	contentSecurityPolicy: {
@@ -14,7 +14,7 @@ export const arenaHeaders: RequestHandler = helmet({
 			scriptSrc: ["'self'", (_request, response) => `'nonce-${nonceOf(response as Response)}'`],
 			styleSrc: ["'self'", "'unsafe-inline'"],
 			imgSrc: ["'self'", 'data:'],
-			// Bootstrap names an icon font that Arena neither ships nor uses; browsers complain of the rule even so.
+			// Bootstrap declares an icon font that Arena neither ships nor uses. Browsers report the violation, which is harmless.
 			fontSrc: ["'self'"],
 			connectSrc: ["'self'"],
 			workerSrc: ['blob:'],
@@ -24,11 +24,11 @@ export const arenaHeaders: RequestHandler = helmet({
 		},
 	},
 	xFrameOptions: { action: 'deny' },
-	// Whether there is TLS for the whole host is not ours to say.
+	// Whether the whole host uses TLS is the operator's decision.
 	strictTransportSecurity: false,
 });
 
-/** The nonce of a response: scripts that have it may run. */
+/** The nonce of a response. Only scripts with this nonce may run. */
 export function nonceOf(response: Response): string {
 	response.locals.nonce ??= randomBytes(16).toString('base64');
 	return response.locals.nonce as string;

@@ -11,22 +11,22 @@ import {
 	processJobSchema,
 } from '../queue/jobs.ts';
 
-/** A job as Arena shows it and acts on it. */
+/** A job with the properties and actions that Arena uses. */
 export class ArenaJob extends Job {
 	constructor(...values: ConstructorParameters<typeof Job>) {
 		super(...values);
-		// Else the list shows a button that ends a schedule for good, such as the sweep that keeps the promise of a 202.
+		// Otherwise the list shows a button that deletes a schedule for good, such as the sweep that a 202 relies on.
 		const { repeat: _repeat, ...rest } = this.opts as JobsOptions & { repeat?: unknown };
 		this.opts = rest;
 	}
 
-	/** Arena turns all enumerable properties into JSON and into the page's context; the backend refers to itself. */
+	/** Arena serializes all enumerable properties, and the backend refers to itself. */
 	protected override createBackend(): void {
 		super.createBackend();
 		Object.defineProperty(this, 'backend', { enumerable: false });
 	}
 
-	/** With all attempts again: who presses the button wants the same as a new upload would get. */
+	/** Restores all attempts: a retry by hand gets as many as a new upload. */
 	override async retry(state: 'completed' | 'failed' = 'failed', options: RetryOptions = {}): Promise<void> {
 		return super.retry(state, { resetAttemptsMade: true, resetAttemptsStarted: true, ...options });
 	}
@@ -45,8 +45,8 @@ export class ArenaJob extends Job {
 }
 
 /**
- * Lists show `arenaName` of the data where there is one: here the picture's file and how far the work is, of a webhook what it tells. Not enumerable, so that
- * it is not taken for a part of the data anywhere else.
+ * Lists show `arenaName` of the data if it exists. Here it is the picture's file name and the progress, or the event of a webhook. The
+ * property is not enumerable, so that it is not mistaken for job data elsewhere.
  */
 export function nameInList(job: Job): void {
 	const { source, pictureId, batchId, type } = (job.data ?? {}) as Partial<ProcessJob> & Partial<DeliverJob>;
@@ -58,13 +58,13 @@ export function nameInList(job: Job): void {
 	Object.defineProperty(job.data, 'arenaName', { value: `${job.name} ${what}${progress}`, enumerable: false });
 }
 
-/** What the jobs of a queue are that work on pictures. */
+/** A queue whose jobs work on pictures. */
 export interface PictureJobKind {
-	/** Of every job in the queue. */
+	/** Name of every job in the queue. */
 	readonly name: string;
-	/** What a job's id is made of, in words. */
+	/** The parts of a job's id, in words. */
 	readonly madeOf: string;
-	/** The data of a job and the id that goes with it. @throws Error that says what is wrong with the data */
+	/** The data of a job and the id that belongs to it. @throws Error with the problem in the data */
 	parse(data: unknown): { readonly work: object; readonly id: string };
 }
 
@@ -78,13 +78,13 @@ function kindOf<T extends object>(name: string, schema: z.ZodType<T>, idOf: (wor
 	return { name, madeOf, parse };
 }
 
-/** By the names of their queues. */
+/** By queue name. */
 export const pictureJobs: ReadonlyMap<string, PictureJobKind> = new Map<PictureJob['queue'], PictureJobKind>([
 	['pictures', kindOf('process', processJobSchema, processJobIdOf, 'the picture, its bytes and its recipe')],
 	['fetches', kindOf('fetch', fetchJobSchema, fetchJobIdOf, 'the picture and its address')],
 ]);
 
-/** What Arena's `json` helper makes of these characters, in the data editor too: what comes back from there is still escaped. */
+/** Arena's `json` helper replaces these characters, in the data editor too, so data that comes back from there is still escaped. */
 const escapes: Readonly<Record<string, string>> = {
 	'&amp;': '&',
 	'&lt;': '<',

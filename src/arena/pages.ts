@@ -10,14 +10,14 @@ import { ArenaQueue } from './queue.ts';
 /** Arena's pages. */
 export interface ArenaPages {
 	readonly handle: RequestHandler;
-	/** Lets go of the queues. */
+	/** Closes the queues. */
 	close(): Promise<void>;
 }
 
-/** Opens every queue, and Arena's pages about them, with every script and style from this server. @param redis a `producer` connection */
+/** Opens every queue, and Arena's pages for them, with all scripts and styles from this server. @param redis a `producer` connection */
 export function openArenaPages(redis: Redis, options: QueuesOptions): ArenaPages {
 	const queues: ArenaQueue[] = [];
-	/** What Arena constructs, once for each queue. */
+	/** Arena constructs one for each queue. */
 	class OpenedQueue extends ArenaQueue {
 		constructor(name: string) {
 			super(name as QueueName, redis, options);
@@ -33,7 +33,7 @@ export function openArenaPages(redis: Redis, options: QueuesOptions): ArenaPages
 
 	return {
 		handle(request, response, next) {
-			// Arena is an Express 4 app: it gives the request its own prototype, which has no `query`, after it saw ours having one.
+			// Arena is an Express 4 app. It saw the `query` of our request, and then gives the request its own prototype, which has none.
 			Object.defineProperty(request, 'query', { value: request.query, writable: true });
 			sendWithNonce(response);
 			runFor(response, () => arena(request, response, next));
@@ -45,18 +45,18 @@ export function openArenaPages(redis: Redis, options: QueuesOptions): ArenaPages
 }
 
 const tag = '<script>';
-/** The two inline scripts of Arena's layout: this one in its head, and the page's own, which comes last. */
+/** The two inline scripts of Arena's layout: this one in its head, and the page's own script, which comes last. */
 const headScript = `${tag}hljs.`;
 
 /**
- * Lets the layout's own inline scripts run, and no other that a job's data might bring into the page.
- * Pages say who uploaded what, so they stay out of caches.
+ * Allows the layout's own inline scripts, and no script that a job's data might inject. Pages show who uploaded what, so they are not
+ * cached.
  */
 function sendWithNonce(response: Response): void {
 	const allowed = `<script nonce="${nonceOf(response)}">`;
 	response.send = function (this: Response, body?: unknown) {
 		this.setHeader('Cache-Control', 'no-store');
-		// That of the Express which has the response at the moment.
+		// The method of the Express version that currently owns the response.
 		const { send } = Object.getPrototypeOf(this) as Response;
 		if (typeof body !== 'string' || !body.includes(headScript)) return send.call(this, body);
 		const last = body.lastIndexOf(tag);

@@ -10,30 +10,30 @@ import {
 } from '../queue/queues.ts';
 import { ArenaJob, nameInList, type PictureJobKind, pictureJobs } from './job.ts';
 
-/** Arena asks for this state of BullMQ 5 and before; a paused queue's jobs are `waiting` now. */
+/** Arena asks for this state of BullMQ 5 and before. The jobs of a paused queue are now `waiting`. */
 const goneState = 'paused';
 type ArenaJobType = JobType | typeof goneState;
 
 /**
- * A queue as bull-arena 4.10 knows it, on BullMQ 6: what Arena calls and BullMQ dropped is brought back, and what people do with
- * Arena's buttons follows the same rules as what the API does.
+ * A queue with the interface that bull-arena 4.10 expects, on BullMQ 6. It restores methods that BullMQ dropped, and makes Arena's buttons
+ * follow the same rules as the API.
  */
 export class ArenaQueue extends Queue {
 	readonly #options: QueuesOptions;
 
 	constructor(name: QueueName, redis: Redis, options: QueuesOptions) {
 		super(name, {
-			// A made client, because BullMQ cannot load ioredis itself from an ES module.
+			// A connected client, because BullMQ cannot load ioredis from an ES module by itself.
 			connection: redis,
 			prefix: options.prefix,
 			...startsWithoutRedis,
 		});
 		this.#options = options;
-		// The connection's own listener reports trouble; without one here each queue would throw it again.
+		// The connection's own listener logs errors. Without a listener here, each queue would throw them again.
 		this.on('error', () => {});
 	}
 
-	/** Gone in BullMQ 6; Arena reads Redis's statistics from it. */
+	/** Removed in BullMQ 6. Arena reads Redis statistics from it. */
 	get client() {
 		return this.getBackend().client;
 	}
@@ -42,14 +42,14 @@ export class ArenaQueue extends Queue {
 		return ArenaJob as typeof Job;
 	}
 
-	/** Line by line: what a worker tells together is one row. */
+	/** Splits log entries into lines: a worker writes several lines as one entry. */
 	override async getJobLogs(...asked: Parameters<Queue['getJobLogs']>): ReturnType<Queue['getJobLogs']> {
 		const { logs } = await super.getJobLogs(...asked);
 		const lines = logs.flatMap((row) => row.split('\n'));
 		return { logs: lines, count: lines.length };
 	}
 
-	/** Other keys of a queue are read as a job when asked for by their name (`meta`, `events`, ...); they aren't any. */
+	/** Other keys of a queue (`meta`, `events`, ...) would be read as jobs if their names were requested as ids. */
 	override async getJob(id: string): Promise<Job | undefined> {
 		try {
 			const job = await super.getJob(id);
@@ -64,7 +64,7 @@ export class ArenaQueue extends Queue {
 
 	override async getJobs(types?: ArenaJobType | ArenaJobType[], start?: number, end?: number, ascending?: boolean) {
 		const known = types === undefined ? [] : withoutGone([types].flat());
-		// BullMQ takes an empty list for "all".
+		// BullMQ treats an empty list as "all".
 		if (types !== undefined && known.length === 0) return [];
 		return super.getJobs(known, start, end, ascending);
 	}
@@ -73,17 +73,17 @@ export class ArenaQueue extends Queue {
 		return super.getJobCounts(...withoutGone(types));
 	}
 
-	/** For the dump of that state. */
+	/** For a dump of that state. */
 	getPaused(): Promise<Job[]> {
 		return this.getJobs(goneState);
 	}
 
 	/**
-	 * Behind "Create" and "Trigger". Arena wants such jobs kept for ever and gives them a number as id; here they live as long as
-	 * others, and a picture's has the id that keeps the same work from being done twice.
+	 * Behind "Create" and "Trigger". Arena would keep such jobs for ever and number them. Here they are kept as long as other jobs, and a
+	 * picture's job gets its derived id, so that the same work is not done twice.
 	 */
 	override async add(name: string, data: unknown, given: JobsOptions = {}): Promise<Job> {
-		// Arena leaves the name out, so that the data takes its place, when the field was empty.
+		// Arena omits an empty name, so the data arrives in its place.
 		if (typeof name !== 'string') throw new Error('Expected a name for the job but received none.');
 		const kind = pictureJobs.get(this.name);
 		if (kind) return this.#addPicture(kind, name, data, given);
@@ -96,7 +96,7 @@ export class ArenaQueue extends Queue {
 		const job = await this.getJob(jobId);
 		const options = this.name === ('fetches' satisfies QueueName) ? fetchJobOptions : pictureJobOptions;
 		if (!job) return super.add(name, work, { ...given, ...options(this.#options), jobId });
-		// It is there already, so let it run now unless it does or is about to.
+		// The job exists, so run it now, unless it runs or is about to.
 		const state = await job.getState();
 		if (state === 'completed' || state === 'failed') await job.retry(state);
 		if (state === 'delayed') await job.promote();

@@ -1,13 +1,13 @@
 import { secondsOf } from '../http/retry-after.ts';
 
-/** What an api has to say against a request, or why there was no answer at all. */
+/** A refusal by the API, or the reason why there was no response. */
 export class Refusal extends Error {
 	override readonly name = 'Refusal';
-	/** HTTP status; undefined when there was no answer. */
+	/** HTTP status; undefined if there was no response. */
 	readonly status: number | undefined;
-	/** Of the problem document, such as `unsupported-type`; `no-answer` and `status-<number>` where there is none. */
+	/** Code of the problem document, such as `unsupported-type`; otherwise `no-answer` or `status-<number>`. */
 	readonly code: string;
-	/** Seconds after which the api wants to be asked again. */
+	/** `Retry-After` of the response, seconds. */
 	readonly retryAfter: number | undefined;
 
 	constructor(message: string, about: { status?: number; code: string; retryAfter?: number | undefined }) {
@@ -18,7 +18,7 @@ export class Refusal extends Error {
 	}
 }
 
-/** An answer that is not the one hoped for, whoever it came from: ours is a problem document, a proxy's a page. */
+/** The refusal in an error response: a problem document from picpipe, an HTML page from a proxy. */
 export function refusalOf(status: number, body: string, retryAfter: string | null | undefined): Refusal {
 	const problem = parse(body);
 	return new Refusal(problem?.detail ?? problem?.title ?? `The answer was ${status}.`, {
@@ -28,13 +28,13 @@ export function refusalOf(status: number, body: string, retryAfter: string | nul
 	});
 }
 
-/** No answer: nobody listens, the line broke, the name is not known. */
+/** No response: nothing listens, the connection broke, or the name does not resolve. */
 export function noAnswer(error: unknown): Refusal {
 	const { message, code } = causeOf(error);
 	return new Refusal(code === undefined ? message : `${message} (${code})`, { code: 'no-answer' });
 }
 
-/** `fetch` and clients built on it hide what went wrong behind what they were doing. */
+/** `fetch` and clients built on it put the real error into `cause`. */
 function causeOf(error: unknown): { message: string; code: string | undefined } {
 	let deepest = error as { message?: string; code?: string; cause?: unknown; causingError?: unknown };
 	for (let inner = deepest.cause ?? deepest.causingError; inner; inner = deepest.cause ?? deepest.causingError) {
@@ -43,14 +43,14 @@ function causeOf(error: unknown): { message: string; code: string | undefined } 
 	return { message: deepest.message || 'There was no answer', code: deepest.code };
 }
 
-/** Worth trying again: what passes by itself, and whatever says when. A limit that is used up for good says nothing. */
+/** Worth another attempt: temporary errors, and refusals with a `Retry-After`. An exhausted quota that does not reset has none. */
 export function isPassing({ status, code, retryAfter }: Refusal): boolean {
 	if (status === undefined) return code === 'no-answer';
 	if (retryAfter !== undefined || /^(wrong-offset|upload-expired|upload-not-found)$/.test(code)) return true;
 	return status === 408 || status === 423 || (status >= 500 && status !== 501);
 }
 
-/** The same would be said to every other file: the key, the recipe or a field is wrong. */
+/** Every other file would be refused for the same reason: the key, the recipe or a field is wrong. */
 export function concernsAll({ status, code }: Refusal): boolean {
 	if (status === 401 || status === 403) return true;
 	return /^(unknown-recipe|invalid-recipe|recipe-too-large|invalid-field|unknown-field|not-found|method-not-allowed|status-404)$/.test(

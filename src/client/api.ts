@@ -1,19 +1,19 @@
 import { noAnswer, Refusal, refusalOf } from './answer.ts';
 
-/** A running api, as a client of it knows it. */
+/** A client's connection to an API. */
 export interface Api {
-	/** Without a slash at the end. */
+	/** Without a trailing slash. */
 	readonly url: string;
-	/** With the key, if there is one. */
+	/** Includes the key, if there is one. */
 	readonly headers: Readonly<Record<string, string>>;
 	/**
-	 * Asks for something and reads the answer as JSON.
+	 * Sends a request and reads the response as JSON.
 	 *
-	 * @param path below the api's URL, or a whole URL
+	 * @param path relative to the API's URL, or a complete URL
 	 * @throws Refusal
 	 */
 	ask(path: string, signal: AbortSignal, request?: ApiRequest): Promise<Answer>;
-	/** Largest file that it takes, bytes. @throws Refusal when there is no picpipe at the URL */
+	/** Largest accepted file, bytes. @throws Refusal if the URL is not that of a picpipe */
 	largestFile(signal: AbortSignal): Promise<number>;
 }
 
@@ -26,7 +26,7 @@ interface ApiRequest {
 interface Answer {
 	readonly status: number;
 	readonly headers: Headers;
-	/** Of an answer in JSON; an empty object otherwise. */
+	/** The JSON body; an empty object for any other response. */
 	readonly body: Readonly<Record<string, unknown>>;
 }
 

@@ -12,37 +12,37 @@ import { isGood, type Result, uploadSummary } from './summary.ts';
 import { nameOf, type Outcome, type Run, retryOf, uploadAll } from './upload-all.ts';
 
 export interface UploadCommand {
-	/** Files, folders whose pictures are all taken, and URLs. */
+	/** Files, folders with all their pictures, and URLs. */
 	readonly sources: readonly string[];
-	/** URL of the api. */
+	/** URL of the API. */
 	readonly api: string;
 	/** An API key or an upload token. */
 	readonly key: string | undefined;
 	readonly fields: Fields;
 	/** Uploads at the same time. */
 	readonly parallel: number;
-	/** Until all pictures are ready or failed. */
+	/** Wait until all pictures are ready or failed. */
 	readonly wait: boolean;
-	/** Forget what an earlier run has done that was interrupted. */
+	/** Ignore the journal of an interrupted run. */
 	readonly fresh: boolean;
-	/** Results as JSON instead of the table. */
+	/** Print the results as JSON instead of a table. */
 	readonly json: boolean;
-	/** Aborted by whoever interrupts it. */
+	/** Aborted by Ctrl-C. */
 	readonly signal: AbortSignal;
 }
 
-/** Tells that nothing could be done, or that no further file would fare better: exit code 2. */
+/** The upload could not start, or no further file could succeed: exit code 2. */
 export class UploadError extends Error {
 	override readonly name = 'UploadError';
 }
 
-/** As shells have it: 128 and the number of SIGINT. */
+/** By the convention of shells: 128 plus the number of SIGINT. */
 const interrupted = 130;
 
 /**
- * `picpipe upload`: progress on standard error while it works, the table on standard output at the end.
+ * `picpipe upload`: shows progress on standard error, then prints the table on standard output.
  *
- * @returns the exit code: 0 all accepted (with `wait` all ready), 1 some were not, 130 interrupted
+ * @returns the exit code: 0 all accepted (with `wait` all ready), 1 some refused or failed, 130 interrupted
  * @throws UploadError, PicpipeError `no-file`
  */
 export async function runUploadCommand(command: UploadCommand): Promise<number> {
@@ -98,7 +98,7 @@ async function itemsOf(sources: readonly string[]): Promise<readonly Item[]> {
 	return [...found, ...[...new Set(sources.filter(isUrl))].map((url) => ({ name: url, url }))];
 }
 
-/** Waits for the pictures of all that was accepted. */
+/** Waits until the accepted pictures have ended. */
 async function awaitAll(run: Run, results: readonly Result[]): Promise<Outcome> {
 	const pictures = [...new Set(results.flatMap((result) => (isGood(result) && result.picture ? result.picture : [])))];
 	const ends = new Map<string, Ended>();
@@ -125,7 +125,7 @@ async function awaitAll(run: Run, results: readonly Result[]): Promise<Outcome> 
 	return { results: ended, fatal };
 }
 
-/** A run that came to its end is no longer gone on with: the next one uploads anew. */
+/** A completed run is not resumed: the next run uploads everything again. */
 async function forgetWhatIsDone(run: Run, items: readonly Item[], results: readonly Result[]): Promise<void> {
 	const isOver = results.every(({ state }) => state !== 'unsent' && state !== 'refused');
 	if (!isOver || run.stop.signal.aborted) return;
@@ -139,7 +139,7 @@ export function isUploadError(error: unknown): error is UploadError | PicpipeErr
 /** The final state of a picture. */
 interface Ended {
 	readonly state: 'ready' | 'failed';
-	/** Why it failed. */
+	/** Set if the picture failed. */
 	readonly failure?: { readonly code: string; readonly message: string };
 }
 
@@ -152,7 +152,7 @@ interface WaitOptions extends RetryOptions {
 	onEnd(picture: string, ended: Ended): void;
 }
 
-/** Waits until all pictures are ready or failed. @throws Refusal such as `insufficient-scope`, for a key that may not read */
+/** Waits until all pictures are ready or failed. @throws Refusal such as `insufficient-scope`, for a key without `read` */
 async function waitForEnd(api: Api, pictures: readonly string[], options: WaitOptions): Promise<void> {
 	const open = new Set(pictures);
 	while (open.size > 0) {
@@ -177,7 +177,7 @@ async function endOf(api: Api, picture: string, options: RetryOptions): Promise<
 		if (state !== 'ready' && state !== 'failed') return undefined;
 		return { state, ...(failure && { failure }) };
 	} catch (error) {
-		// Deleted meanwhile.
+		// Deleted in the meantime.
 		if (!(error instanceof Refusal) || error.code !== 'picture-not-found') throw error;
 		return { state: 'failed', failure: { code: error.code, message: error.message } };
 	}

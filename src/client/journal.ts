@@ -3,40 +3,40 @@ import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/p
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
-/** What is known of one thing to upload from an earlier run that did not come to its end. */
+/** What an interrupted run recorded about one item. */
 export interface Entry {
-	/** Sent as `Idempotency-Key`: however often it has to be sent, it becomes one picture. */
+	/** Sent as `Idempotency-Key`: however often the item is sent, it becomes one picture. */
 	readonly key: string;
-	/** URL of a resumable upload that was begun. */
+	/** URL of the resumable upload, if one was begun. */
 	readonly uploadUrl?: string;
-	/** The picture that it has become. */
+	/** Id of the picture, once it was accepted. */
 	readonly picture?: string;
 }
 
-/** Remembers what a run has done, so that one that was interrupted can be gone on with. */
+/** Records the progress of a run, so that it can be resumed after an interruption. */
 export interface Journal {
 	read(name: string): Promise<Entry>;
 	write(name: string, entry: Entry): Promise<void>;
 	forget(name: string): Promise<void>;
 }
 
-/** Age at which an entry is of no use any more, milliseconds: apis keep unfinished uploads for a day unless set otherwise. */
+/** Age at which an entry is useless, milliseconds. By default, the API keeps unfinished uploads for a day. */
 const oldest = 7 * 86_400_000;
 
-/** Where programs keep what they remember (https://specifications.freedesktop.org/basedir-spec). */
+/** The state folder of the XDG specification (https://specifications.freedesktop.org/basedir-spec). */
 export function journalFolder(environment: NodeJS.ProcessEnv): string {
 	return join(environment.XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'picpipe', 'uploads');
 }
 
-/** The name of an entry. What is part of it makes another upload when it changes, such as the file's time, or the recipe. */
+/** The name of an entry. A change of any part, such as the file's time or the recipe, makes it a different upload. */
 export function entryName(...parts: readonly unknown[]): string {
 	return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }
 
 /**
- * Opens the journal and forgets what is too old. A file of its own for each entry, so that runs at the same time don't disturb each other.
+ * Opens the journal and deletes old entries. Each entry is a file of its own, so that concurrent runs do not disturb each other.
  *
- * @param onTrouble told once when nothing can be remembered; the uploads go on without
+ * @param onTrouble called once if the journal cannot be written; the uploads continue without it
  */
 export async function openJournal(folder: string, onTrouble: (error: Error) => void): Promise<Journal> {
 	let isTroubled = false;
@@ -59,7 +59,7 @@ export async function openJournal(folder: string, onTrouble: (error: Error) => v
 		write: (name, entry) =>
 			orTrouble(async () => {
 				const temporary = `${pathOf(name)}.${randomUUID()}`;
-				// URLs of uploads are nobody else's business.
+				// Upload URLs are private.
 				await writeFile(temporary, JSON.stringify(entry), { mode: 0o600 });
 				await rename(temporary, pathOf(name));
 			}, undefined),

@@ -1,16 +1,16 @@
 import { isGood, type Result, type Standing, uploadLine } from './summary.ts';
 
-/** Between two drawings of the line, milliseconds: as often as an eye can follow. */
+/** Interval between two redraws, milliseconds: as fast as the eye can follow. */
 const drawEvery = 100;
 
-/** Shows on standard error how far a run is: one moving line in a terminal, a line for each file elsewhere. */
+/** Shows the progress of a run on standard error: one live line in a terminal, one line per file elsewhere. */
 export interface Progress {
-	/** @param bytes of the item that have come there so far */
+	/** @param bytes of the item that have been sent so far */
 	sent(name: string, bytes: number): void;
-	/** The same for bytes that were there before this run. */
+	/** As `sent`, for bytes from before this run. */
 	wasThere(name: string, bytes: number): void;
 	ended(result: Result): void;
-	/** Says something in between. */
+	/** Prints a message between the progress lines. */
 	note(text: string): void;
 	close(): void;
 }

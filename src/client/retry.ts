@@ -1,26 +1,26 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isPassing, Refusal } from './answer.ts';
 
-/** Delay before the second attempt, milliseconds; it doubles with each further one, with jitter, up to the longest. */
+/** Delay before the second attempt, milliseconds. It doubles with each further attempt, with jitter, up to the longest. */
 const firstDelay = 500;
 const longestDelay = 30_000;
-/** Attempts without any progress before a file is given up: about two minutes. */
+/** Attempts without any progress before a file is given up, about two minutes. */
 const maximumAttempts = 9;
-/** Longest `Retry-After` that is waited for, seconds. A day's quota is not. */
+/** Longest `Retry-After` to wait for, seconds. A daily quota takes longer. */
 const longestRetryAfter = 900;
 
 export interface RetryOptions {
-	/** Ends the waiting too. */
+	/** Also ends the waiting. */
 	readonly signal: AbortSignal;
-	/** Told before each wait. @param seconds until the next attempt */
+	/** Called before each wait. @param seconds until the next attempt */
 	onWait(refusal: Refusal, seconds: number): void;
 }
 
 /**
- * Does something until it works or there is no hope any more. Waits as long as `Retry-After` asks, else longer each time.
+ * Repeats an attempt until it succeeds or a retry is pointless. Waits as long as `Retry-After` says, otherwise longer each time.
  *
- * @param attempt is given a function to call when something was achieved: then the count begins anew
- * @throws Refusal the last one; whatever else the attempt throws
+ * @param attempt receives a function to report progress, which resets the number of attempts
+ * @throws Refusal the last one; any other error of the attempt
  */
 export async function withRetries<T>(attempt: (achieved: () => void) => Promise<T>, options: RetryOptions): Promise<T> {
 	let attempts = 0;

@@ -7,19 +7,19 @@ import type { Api } from './api.ts';
 import type { Entry } from './journal.ts';
 import { type RetryOptions, withRetries } from './retry.ts';
 
-/** What is asked for each picture: `recipe`, `tags`, `priority`, `duplicates`, `batch`. */
+/** Fields sent with each picture: `recipe`, `tags`, `priority`, `duplicates`, `batch`. */
 export type Fields = Readonly<Record<string, string>>;
 
-/** A file of this machine, or a URL that the api is to fetch a picture from. */
+/** A file on this machine, or a URL for the API to fetch. */
 export type Item =
 	| { readonly name: string; readonly path: string; readonly bytes: number }
 	| { readonly name: string; readonly url: string };
 
-/** What an item has become. */
+/** The result of sending an item. */
 export interface Sent {
 	readonly picture: string;
 	readonly state: string;
-	/** False for a picture that was there already. */
+	/** False for a picture that already existed. */
 	readonly isNew: boolean;
 }
 
@@ -27,20 +27,20 @@ export interface Sending extends RetryOptions {
 	readonly api: Api;
 	readonly fields: Fields;
 	readonly entry: Entry;
-	/** Keeps what has to be known to go on after an interruption, before it is relied upon. */
+	/** Saves an entry for the next run, before this run depends on it. */
 	remember(entry: Entry): Promise<void>;
-	/** @param bytes of the item that have come there so far */
+	/** @param bytes of the item that have been sent so far */
 	onProgress(bytes: number): void;
-	/** An earlier run has begun it. @param bytes that were there already */
+	/** Called if an earlier run began the upload. @param bytes that it sent */
 	onResume(bytes: number): void;
 }
 
-/** Files up to this size go in one request, bytes: to go on with one is not worth the requests that it takes. */
+/** Files up to this size are sent in one request, bytes: resuming one costs more requests than sending it again. */
 export const smallFile = 4 * 1024 * 1024;
-/** Bytes sent with one request of a larger one, so that proxies which take in whole requests first can do so. */
+/** Bytes of a larger file to send in one request, so that proxies that buffer whole requests can do so. */
 const chunkSize = 16 * 1024 * 1024;
 
-/** Uploads one item. @throws Refusal when there is no hope; an AbortError when it was interrupted */
+/** Uploads one item. @throws Refusal if a retry is pointless; an AbortError if it was interrupted */
 export async function send(item: Item, sending: Sending): Promise<Sent> {
 	if ('url' in item) return sendUrl(item.url, sending);
 	return item.bytes <= smallFile ? sendSmall(item, sending) : sendLarge(item, sending);
@@ -83,9 +83,9 @@ async function sendLarge(
 	{ api, fields, entry, remember, onProgress, onResume, ...retry }: Sending,
 ): Promise<Sent> {
 	let isResumed = entry.uploadUrl !== undefined;
-	// Read by its name again for each request; this one only says which file it is.
+	// tus-js-client opens the path again for each request; this stream only identifies the file.
 	const file = createReadStream(path);
-	file.on('error', () => {}); // Whoever reads it is told.
+	file.on('error', () => {}); // The reader gets the error.
 	const { Upload } = await import('tus-js-client');
 	try {
 		const url = await withRetries(async (achieved) => {
@@ -105,7 +105,7 @@ async function sendLarge(
 				onChunkComplete: achieved,
 			});
 			upload.options.onUploadUrlAvailable = () => {
-				// In a moment at the latest; until then another run would begin anew.
+				// Saved soon; until then another run would start from the beginning.
 				if (upload.url) void remember({ ...entry, uploadUrl: upload.url });
 			};
 			return run(upload, retry.signal, (begun) => {
@@ -122,9 +122,9 @@ async function sendLarge(
 }
 
 /**
- * One attempt, from wherever the upload has come to.
+ * One attempt, from wherever the upload stopped.
  *
- * @param onBegun told the URL of the upload as soon as there is one
+ * @param onBegun called with the URL of the upload as soon as it exists
  * @returns the URL of the upload
  */
 function run(upload: Upload, signal: AbortSignal, onBegun: (url: string) => void): Promise<string> {

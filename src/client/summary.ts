@@ -1,26 +1,26 @@
 import { formatBytes, progressBar, table } from '../files/summary.ts';
 
-/** What became of one file or URL. */
+/** The result of one file or URL. */
 export interface Result {
 	readonly name: string;
-	/** Bytes of a file; undefined for a URL. */
+	/** Size of a file; undefined for a URL. */
 	readonly bytes?: number | undefined;
 	readonly picture?: string | undefined;
-	/** The picture's; `refused`, or `unsent` where nothing was tried or it was interrupted. */
+	/** State of the picture; `refused`; or `unsent` if nothing was tried or the run was interrupted. */
 	readonly state: string;
-	/** False for a picture that was there already. */
+	/** False for a picture that already existed. */
 	readonly isNew?: boolean | undefined;
-	/** By an earlier run, which did not come to its end. */
+	/** Sent by an earlier, interrupted run. */
 	readonly isFromBefore?: boolean | undefined;
 	readonly problem?: { readonly code: string; readonly detail: string } | undefined;
 }
 
-/** Is it, or will it be, a picture? */
+/** Is the result a picture that is accepted and has not failed? */
 export function isGood({ state }: Result): boolean {
 	return state !== 'refused' && state !== 'unsent' && state !== 'failed';
 }
 
-/** The table at the end: each file with its picture, the totals, and every problem. */
+/** The final table: each file with its picture, the totals, and every problem. */
 export function uploadSummary(results: readonly Result[], seconds: number): string {
 	const good = results.filter(isGood);
 	const rows = results.map(({ name, picture, state, isNew, isFromBefore, bytes }) => [
@@ -38,20 +38,20 @@ export function uploadSummary(results: readonly Result[], seconds: number): stri
 	return `${lines.join('\n')}\n`;
 }
 
-/** Where a run is. */
+/** The current progress of a run. */
 export interface Standing {
 	readonly done: number;
 	readonly total: number;
 	readonly bytes: number;
 	readonly totalBytes: number;
-	/** Of the bytes, those that an earlier run has sent. */
+	/** Bytes that an earlier run sent, included in the total. */
 	readonly bytesBefore: number;
 	readonly seconds: number;
-	/** What is happening: a file, or what is waited for. */
+	/** The current activity: a file, or the reason for waiting. */
 	readonly note: string;
 }
 
-/** One line that shows how far it is, cut to the terminal's width. */
+/** One line of progress, cut to the terminal's width. */
 export function uploadLine(standing: Standing, columns: number): string {
 	const { done, total, bytes, totalBytes, bytesBefore, seconds, note } = standing;
 	const bar = progressBar(totalBytes > 0 ? bytes / totalBytes : done / total);

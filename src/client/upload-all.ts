@@ -8,29 +8,32 @@ import type { RetryOptions } from './retry.ts';
 import { type Fields, type Item, type Sent, send } from './send.ts';
 import type { Result } from './summary.ts';
 
-/** What a run works with. */
+/** The dependencies and options of a run. */
 export interface Run {
 	readonly api: Api;
 	readonly fields: Fields;
 	readonly parallel: number;
-	/** Forget what an earlier run has done that was interrupted. */
+	/** Ignore the journal of an interrupted run. */
 	readonly fresh: boolean;
 	readonly journal: Journal;
 	readonly progress: Progress;
-	/** That the api takes, bytes. */
+	/** Largest file that the API accepts, bytes. */
 	readonly largestFile: number;
-	/** Ended by an interruption, and by a refusal that concerns all. */
+	/** Aborted by an interruption, and by a refusal that concerns all items. */
 	readonly stop: AbortController;
 }
 
-/** What became of all items. */
+/** The result of a run. */
 export interface Outcome {
 	readonly results: Result[];
-	/** The refusal that ended the run, because it would be so with all. */
+	/** The refusal that ended the run, because it concerns all items. */
 	readonly fatal: Refusal | undefined;
 }
 
-/** All items, some at the same time, and the results in their order. One that is refused doesn't stop the others, unless it would be so with all. */
+/**
+ * Uploads all items, several at a time, and returns the results in their order. A refused item does not stop the others, unless the refusal
+ * concerns all.
+ */
 export async function uploadAll(run: Run, items: readonly Item[]): Promise<Outcome> {
 	const results: Result[] = items.map((item) => ({ ...shown(item), state: 'unsent' }));
 	let fatal: Refusal | undefined;
@@ -59,7 +62,7 @@ export async function uploadAll(run: Run, items: readonly Item[]): Promise<Outco
 	return { results, fatal };
 }
 
-/** Is it the file that is at fault: gone, or not to be read? */
+/** Is the file at fault: missing or unreadable? */
 function isOfFile(error: unknown): error is NodeJS.ErrnoException {
 	return error instanceof Error && 'syscall' in error && 'path' in error;
 }
@@ -90,7 +93,7 @@ async function uploadOne(run: Run, item: Item): Promise<Result> {
 	try {
 		sent = await send(item, { api, fields, entry, remember, onProgress, onResume, ...retryOf(run, item.name) });
 	} catch (error) {
-		// It is to be sent anew, should it be asked for again.
+		// A later run starts this item again from the beginning.
 		if (error instanceof Refusal && error.status !== undefined && error.status < 500) await journal.forget(name);
 		throw error;
 	}
@@ -99,14 +102,14 @@ async function uploadOne(run: Run, item: Item): Promise<Result> {
 	return { ...shown(item), ...sent };
 }
 
-/** A file that was changed, and a picture with another recipe or for another api, is another upload. */
+/** A changed file, another recipe or another API makes a different upload. */
 export async function nameOf({ api, fields }: Run, item: Item): Promise<string> {
 	if ('url' in item) return entryName(api.url, fields, item.url);
 	const { size, mtimeMs } = await stat(item.path);
 	return entryName(api.url, fields, resolve(item.path), size, mtimeMs);
 }
 
-/** How a run tries again, and tells of it. */
+/** Retry options that show each wait. */
 export function retryOf({ progress, stop }: Run, name: string): RetryOptions {
 	return {
 		signal: stop.signal,

@@ -7,27 +7,27 @@ import { progressLine, summary } from './summary.ts';
 export interface ProcessCommand {
 	readonly paths: readonly string[];
 	readonly recipe: Recipe;
-	/** The other pictures that the recipe uses. */
+	/** The assets that the recipe uses. */
 	readonly assets: ProcessFilesOptions['assets'];
-	/** Folder for what is made. */
+	/** Folder for the results. */
 	readonly out: string;
-	/** Takes SVG from folders; one that is named is looked at all the same, so that it is told. */
+	/** Whether SVG files in folders are processed. A named SVG file is always processed, so that its refusal is reported. */
 	readonly takesSvg: boolean;
 	/** Largest original, bytes. */
 	readonly maxBytes: number;
-	/** Imaging processes; a few files more are under way, so that reading and writing overlap with imaging. */
+	/** Number of imaging processes. A few more files are in progress, so that reading and writing overlap with imaging. */
 	readonly imagingProcesses: number;
-	/** Starts the imaging processes, once it is known that there is something to do. */
+	/** Starts the imaging processes, once there are files to process. */
 	startPool(): ImagingPool;
 }
 
-/** Files under way beyond those that are imaged. */
+/** Files in progress beyond those in imaging processes. */
 const filesAhead = 2;
 
 /**
- * `picpipe process`: progress on standard error while it works, the table on standard output at the end.
+ * `picpipe process`: shows progress on standard error, then prints the table on standard output.
  *
- * @returns the exit code: 0 all made, 1 some failed
+ * @returns the exit code: 0 all succeeded, 1 some failed
  * @throws PicpipeError `no-file`
  */
 export async function runProcessCommand(command: ProcessCommand): Promise<number> {

@@ -4,25 +4,25 @@ import { basename, dirname, extname, join, relative, resolve, sep } from 'node:p
 import { PicpipeError } from '../errors.ts';
 import { type InputFormat, sniffFormat } from '../pipeline/inspect/sniff.ts';
 
-/** A picture on this machine, and what the files made of it are called. */
+/** A picture on this machine, and the name of its results. */
 export interface FoundFile {
 	readonly path: string;
 	/** Path below the output folder without variant and extension, such as `holiday/beach`. */
 	readonly stem: string;
 }
 
-/** Bytes that tell a picture from other files. */
+/** Bytes that identify a picture. */
 const headBytes = 4_096;
 
-/** Is a picture that begins like this one taken? */
+/** Are pictures of this format processed? */
 export type IsTaken = (format: InputFormat) => boolean;
 
 /**
- * The files named, and in folders every file that begins like a picture, however deep. A file that was named is taken as it
- * is, so that one which is no picture is told and not passed over.
+ * Returns the named files, and every file below the named folders that begins like a picture. A named file is always included, so that a
+ * file that is no picture is reported and not skipped.
  *
- * @param out where results go: what lies there is passed over, or each run would make more of what the last has made
- * @throws PicpipeError `no-file` for a path that isn't there, or when there is no picture at all
+ * @param out folder of the results; skipped, so that a run does not process earlier results
+ * @throws PicpipeError `no-file` if a path does not exist, or if there is no picture at all
  */
 export async function findPictures(
 	paths: readonly string[],
@@ -35,7 +35,7 @@ export async function findPictures(
 		if (!existsSync(path)) throw new PicpipeError('no-file', `Expected a file or folder but there is no ${path}.`);
 		if (!(await stat(path)).isDirectory()) found.push({ path, below: basename(path) });
 		else {
-			// A folder of results that is named is meant.
+			// A named folder of results is processed on purpose.
 			const passesOver = !isResult(join(path, 'any'));
 			for (const file of await filesBelow(path)) {
 				if (passesOver && isResult(file)) continue;
@@ -66,7 +66,7 @@ async function isPicture(path: string, isTaken: IsTaken): Promise<boolean> {
 	}
 }
 
-/** `a.jpg` becomes `a`; where there is an `a.png` too both keep their extension, or one would overwrite the other. */
+/** `a.jpg` becomes `a`. If there is also an `a.png`, both keep their extension, because one would overwrite the other. */
 function withStems(found: readonly { path: string; below: string }[]): FoundFile[] {
 	const plain = ({ below }: { below: string }) => join(dirname(below), basename(below, extname(below)));
 	const uses = new Map<string, number>();

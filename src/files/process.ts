@@ -8,33 +8,33 @@ import { PicpipeError, toPicpipeError } from '../errors.ts';
 import type { ImagingPool, ImagingTask, VariantOutput } from '../imaging/scheduler.ts';
 import type { FoundFile } from './find.ts';
 
-/** What became of one file. */
+/** The result of one file. */
 export interface FileResult {
 	readonly file: FoundFile;
 	readonly milliseconds: number;
-	/** Bytes of the original. */
+	/** Size of the original in bytes. */
 	readonly before: number;
-	/** Paths and sizes of what was written. */
+	/** Paths and sizes of the written files. */
 	readonly written: readonly { readonly path: string; readonly bytes: number }[];
 	readonly error?: PicpipeError;
 }
 
 export interface ProcessFilesOptions {
 	readonly recipe: Recipe;
-	/** The other pictures that the recipe uses. */
+	/** The assets that the recipe uses. */
 	readonly assets?: ImagingTask['assets'];
-	/** Folder that the variants are written to; made when it isn't there. */
+	/** Folder for the variants; created if it does not exist. */
 	readonly out: string;
 	/** Largest original, bytes. */
 	readonly maxBytes: number;
-	/** Files under way at once: a few more than imaging processes, so that reading and writing overlap with imaging. */
+	/** Files in progress at the same time: a few more than imaging processes, so that reading and writing overlap with imaging. */
 	readonly parallel: number;
 	readonly onResult: (result: FileResult) => void;
 }
 
 /**
- * Makes a recipe's variants of files on this machine, without queue or server: the same imaging processes, the same results.
- * A file that fails doesn't stop the others.
+ * Makes a recipe's variants of files on this machine, without a queue or server. It uses the same imaging processes and gives the same
+ * results. A failed file does not stop the others.
  */
 export async function processFiles(
 	files: readonly FoundFile[],
@@ -79,7 +79,7 @@ async function processFile(file: FoundFile, pool: ImagingPool, options: ProcessF
 			onStep() {},
 			onVariant(output) {
 				const written = write(join(options.out, `${file.stem}-${output.name}.${output.extension}`), output);
-				// Awaited below with the others; until then a failure must not count as unhandled.
+				// Awaited below with the others. Until then a failure must not count as unhandled.
 				written.catch(() => {});
 				writing.push(written);
 			},
@@ -104,7 +104,7 @@ async function digestOf(path: string): Promise<string> {
 	return hash.digest('hex');
 }
 
-/** Whole or not at all: under a name of its own first. */
+/** Written completely or not at all: first under a temporary name. */
 async function write(path: string, { data }: VariantOutput): Promise<{ path: string; bytes: number }> {
 	await mkdir(dirname(path), { recursive: true });
 	const temporary = join(dirname(path), `.${randomUUID()}.tmp`);

@@ -1,19 +1,19 @@
 import type { FileResult } from './process.ts';
 
-/** Rows of the table before it is cut; whoever processes thousands wants the totals and the failures. */
+/** Most rows of the table; for thousands of files, the totals and the failures matter. */
 const maximumRows = 40;
 /** Characters of the progress bar. */
 const barLength = 30;
 
 const units = ['B', 'kB', 'MB', 'GB', 'TB'];
 
-/** Bytes as people read them, in powers of 1,000: `2.8 MB`. */
+/** Bytes for people, in powers of 1,000: `2.8 MB`. */
 export function formatBytes(bytes: number): string {
 	const power = bytes < 1_000 ? 0 : Math.min(Math.floor(Math.log10(bytes) / 3), units.length - 1);
 	return `${(bytes / 1_000 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`;
 }
 
-/** One line that shows how far it is, cut to the terminal's width. */
+/** One line of progress, cut to the terminal's width. */
 export function progressLine(done: number, total: number, name: string, columns: number): string {
 	return `${progressBar(done / total)} ${done}/${total} ${name}`.slice(0, Math.max(20, columns - 1));
 }
@@ -24,7 +24,7 @@ export function progressBar(share: number): string {
 	return '█'.repeat(filled) + '░'.repeat(barLength - filled);
 }
 
-/** The table at the end: each file's bytes before and after and its time, the totals, and every failure with its reason. */
+/** The final table: each file's size before and after and its time, the totals, and every failure with its reason. */
 export function summary(results: readonly FileResult[], seconds: number): string {
 	const good = results.filter((result) => !result.error);
 	const failed = results.filter((result) => result.error);
@@ -51,7 +51,7 @@ function figures(results: readonly FileResult[], milliseconds: number): string[]
 	];
 }
 
-/** Names to the left, figures to the right, a line above the totals, which are the last row. */
+/** Names left-aligned, numbers right-aligned, and a line above the last row, which has the totals. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
 	const widths = header.map((title, column) =>
 		Math.max(title.length, ...rows.map((row) => (row[column] ?? '').length)),

@@ -8,13 +8,13 @@ import { guardedAgent, type OutgoingRules, type Resolve } from './guard.ts';
 export interface RequestOptions {
 	readonly rules: OutgoingRules;
 	readonly headers: Readonly<Record<string, string>>;
-	/** Longest time until there is a connection, seconds, with DNS and the TLS handshake. */
+	/** Longest time to connect, including DNS and the TLS handshake, seconds. */
 	readonly connectSeconds: number;
-	/** Longest time without a byte from the server while one is waited for, seconds. */
+	/** Longest wait for the next byte from the server, seconds. */
 	readonly idleSeconds: number;
-	/** Ends the request, or what is left of its body, with its reason. */
+	/** Aborts the request, or the rest of its body, with the signal's reason. */
 	readonly signal: AbortSignal;
-	/** Resolves names; by the system when absent. */
+	/** Resolves names; by default the system's resolver. */
 	readonly resolve?: Resolve | undefined;
 }
 
@@ -22,9 +22,9 @@ export interface RequestOptions {
 export interface RemoteResponse {
 	readonly status: number;
 	readonly headers: IncomingHttpHeaders;
-	/** The body as it comes. Throws PicpipeError `remote-unavailable`, `remote-timeout`, or what the signal says. */
+	/** The body as it arrives. Throws PicpipeError `remote-unavailable`, `remote-timeout`, or the signal's reason. */
 	readonly body: AsyncIterable<Buffer>;
-	/** Closes the connection, when the body or the rest of it is not needed. */
+	/** Closes the connection if the rest of the body is not needed. */
 	discard(): void;
 }
 
@@ -44,7 +44,7 @@ export function post(url: URL, body: Buffer, options: RequestOptions): Promise<R
  * proxies from the environment.
  *
  * @param url as `checkUrl` returned it
- * @throws PicpipeError what `guardedAgent` throws; `remote-unavailable`, `remote-timeout`, `remote-untrusted`; what the signal says
+ * @throws PicpipeError as `guardedAgent`; `remote-unavailable`, `remote-timeout`, `remote-untrusted`; the signal's reason
  */
 async function send(url: URL, method: 'GET' | 'POST', options: RequestOptions, body?: Buffer): Promise<RemoteResponse> {
 	const { signal, connectSeconds, idleSeconds } = options;
@@ -58,7 +58,7 @@ async function send(url: URL, method: 'GET' | 'POST', options: RequestOptions, b
 		const agent = await orAborted(guardedAgent(url, options.rules, options.resolve), ended);
 		const start = url.protocol === 'https:' ? httpsRequest : httpRequest;
 		const request = start(url, { method, agent, headers: options.headers, signal: ended });
-		// It may fail once more after it was given up, when nobody listens any more.
+		// It may fail again after it was abandoned and has no other listener.
 		request.on('error', () => {});
 		request.once('socket', (socket) => {
 			socket.once(url.protocol === 'https:' ? 'secureConnect' : 'connect', () => {
@@ -87,11 +87,11 @@ async function* bodyOf(
 	{ signal, idleSeconds }: RequestOptions,
 ): AsyncIterable<Buffer> {
 	const chunks = response[Symbol.asyncIterator]();
-	// Its errors are told to whoever reads; when nobody does, none of them may end the process.
+	// The reader gets its errors. Without a reader, they must not end the process.
 	response.on('error', () => {});
 	try {
 		for (;;) {
-			// Only waiting for the server counts: whoever reads may take their time.
+			// Only the wait for the server counts: the reader may be slow.
 			const timer = setTimeout(() => response.destroy(tooLong(url, 'more bytes', idleSeconds)), idleSeconds * 1_000);
 			const { value, done } = await chunks.next().finally(() => clearTimeout(timer));
 			if (done) return;
@@ -108,7 +108,7 @@ function tooLong(url: URL, what: string, seconds: number): PicpipeError {
 	return new PicpipeError('remote-timeout', `Expected ${what} from ${url.host} within ${seconds} s but received none.`);
 }
 
-/** @throws the signal's reason when it comes first; the work may go on, and nobody hears of it */
+/** @throws the signal's reason if it aborts first; the work may continue, and its result is ignored */
 function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
 	return new Promise((resolve, reject) => {
 		const abort = () => reject(signal.reason);
@@ -117,7 +117,7 @@ function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
 	});
 }
 
-/** Codes of Node and OpenSSL for a certificate that can't be trusted (https://nodejs.org/api/tls.html#x509-certificate-error-codes). */
+/** Codes of Node and OpenSSL for untrusted certificates (https://nodejs.org/api/tls.html#x509-certificate-error-codes). */
 const certificateCodes =
 	/^(CERT_|ERR_TLS_CERT|UNABLE_TO_|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT|INVALID_CA|INVALID_PURPOSE|HOSTNAME_MISMATCH|PATH_LENGTH_EXCEEDED)/;
 

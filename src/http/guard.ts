@@ -9,7 +9,7 @@ import { PicpipeError } from '../errors.ts';
 /** Limits of requests to other servers. */
 export interface OutgoingRules {
 	readonly schemes: readonly ('http' | 'https')[];
-	/** Names in lower case; `*.example.org` is every name below that one. */
+	/** Host names in lower case; `*.example.org` matches every name below it. */
 	readonly hosts: '*' | readonly string[];
 	readonly ports: '*' | readonly number[];
 	/** Private networks that requests may reach, such as `10.1.0.0/16`. */
@@ -25,7 +25,7 @@ const resolveAsSystem: Resolve = (host) => systemLookup(host, { all: true });
 
 /**
  * Checks a URL from outside as far as possible without a connection: scheme, credentials, port, host, and the network of a literal IP
- * address. The fragment is for browsers, and dropped.
+ * address. The fragment is for browsers and is dropped.
  *
  * @throws PicpipeError `url-unsupported`, `url-not-allowed`, `address-not-allowed`
  */
@@ -52,7 +52,7 @@ export function checkUrl(text: string | URL, rules: OutgoingRules): URL {
 	}
 	if (isIP(hostOf(url))) checkAddresses(url, [hostOf(url)], rules);
 	url.hash = '';
-	// The dot of the root names nothing else, and certificates do without it.
+	// The dot of the DNS root changes nothing, and certificates do not contain it.
 	url.hostname = url.hostname.replace(/\.$/, '');
 	return url;
 }
@@ -98,7 +98,7 @@ export async function guardedAgent(url: URL, rules: OutgoingRules, resolve: Reso
 	};
 	const options = {
 		lookup,
-		// These are checked; of all others the agent passes none that is not public.
+		// These are checked already. The agent allows no other address that is not public.
 		allowIPAddressList: addresses.map(({ address }) => address),
 		keepAlive: false,
 	};
@@ -119,12 +119,12 @@ async function resolveName(host: string, resolve: Resolve): Promise<readonly Loo
 	return addresses;
 }
 
-/** One forbidden IP address among several is enough for a refusal: the choice between them is not ours. */
+/** One forbidden IP address among several suffices for a refusal, because the system chooses between them. */
 function checkAddresses(url: URL, addresses: readonly string[], { networks, settings }: OutgoingRules): void {
 	for (const address of addresses) {
 		const why = whyNotPublic(address, networks);
 		if (why === undefined) continue;
-		// The IP address is for the log alone: it would reveal how names resolve here.
+		// The IP address is only logged: in the message it would reveal how names resolve in this network.
 		throw new PicpipeError(
 			'address-not-allowed',
 			`Expected a host in a public network, or in one of ${settings}_NETWORKS, but ${url.hostname} is in another (${why}).`,
@@ -140,7 +140,7 @@ function isAllowedHost(host: string, allowed: '*' | readonly string[]): boolean 
 	);
 }
 
-/** Without the brackets of IPv6, and without the dot of the root. */
+/** Without the brackets of IPv6 and without the dot of the root. */
 function hostOf(url: URL): string {
 	return url.hostname.replace(/^\[(.*)\]$/, '$1').replace(/\.$/, '');
 }
@@ -152,18 +152,18 @@ function quote(text: string): string {
 type IpAddress = ipaddr.IPv4 | ipaddr.IPv6;
 
 /**
- * What the internet as a whole may use (IANA, "IPv6 Global Unicast Address Assignments"). ipaddr.js calls everything public that it has no
- * name for, such as the addresses once meant to embed IPv4 ones (`::/96`, RFC 4291, 2.5.5.1).
+ * The addresses for global use (IANA, "IPv6 Global Unicast Address Assignments"). ipaddr.js treats every range without a name as public,
+ * such as the addresses once meant to embed IPv4 ones (`::/96`, RFC 4291, 2.5.5.1).
  */
 const globalUnicast = ipaddr.parseCIDR('2000::/3');
-/** Where a gateway to IPv4 sees an IPv4 address in the last 32 bits (RFC 6052, 2.1). */
+/** Gateways to IPv4 read an IPv4 address from the last 32 bits (RFC 6052, 2.1). */
 const nat64 = ipaddr.parseCIDR('64:ff9b::/96');
-/** Public by its number, and yet the metadata service of a cloud (Azure); those of others have addresses that are not public. */
+/** A public address that is a cloud's metadata service (Azure). Those of other clouds are not public. */
 const metadata = '168.63.129.16';
 
 /**
- * Why an address is not public, in a word or two, such as `loopback` or `private`; undefined for one that is. An IPv4 address within an
- * IPv6 one is looked at as itself where it would be reached; forms that only once led somewhere (6to4, Teredo) count as not public.
+ * Why an address is not public, in a word or two, such as `loopback` or `private`; undefined if it is public. An IPv4 address inside an
+ * IPv6 address is checked itself if traffic would reach it. Obsolete forms (6to4, Teredo) count as not public.
  *
  * @param address a literal address, without brackets
  * @param allowed networks that count as public, such as `10.1.0.0/16`
@@ -178,7 +178,7 @@ export function whyNotPublic(address: string, allowed: readonly string[]): strin
 	return meant.kind() === 'ipv4' || isWithin(meant, globalUnicast) ? undefined : 'reserved';
 }
 
-/** Without dots: ipaddr.js takes `::10.0.0.1` for `::ffff:10.0.0.1`, which is another address. */
+/** In hex groups: with dots, ipaddr.js reads `::10.0.0.1` as `::ffff:10.0.0.1`, which is another address. */
 function inHex(address: string): string {
 	return new URL(`http://[${address.replace(/%.*/, '')}]/`).hostname.slice(1, -1);
 }
@@ -193,7 +193,7 @@ function isWithin(address: IpAddress, [network, bits]: [IpAddress, number]): boo
 	return address.kind() === network.kind() && address.match(network, bits);
 }
 
-/** `carrierGradeNat` is `carrier grade nat` to people. */
+/** `carrierGradeNat` becomes `carrier grade nat`. */
 function words(range: string): string {
 	return range.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 }

@@ -13,39 +13,39 @@ export interface ListenOptions {
 	readonly host: string;
 	/** 0 for any free port. */
 	readonly port: number;
-	/** The setting of the port, such as `PICPIPE_PORT`; that of the host has the same prefix. */
+	/** The setting of the port, such as `PICPIPE_PORT`. The setting of the host has the same prefix. */
 	readonly variable: `${string}_PORT`;
 }
 
-/** Time limits of connections; those of Node when absent. */
+/** Time limits of connections; Node's defaults if absent. */
 export interface Patience {
-	/** Until the headers of a request are there, seconds. */
+	/** Until the headers of a request have arrived, seconds. */
 	readonly headersSeconds: number;
-	/** Until the whole request is there, seconds. */
+	/** Until the whole request has arrived, seconds. */
 	readonly uploadSeconds: number;
-	/** For which a connection without a request is kept, seconds. */
+	/** How long a connection without a request is kept, seconds. */
 	readonly keepAliveSeconds: number;
-	/** For which nothing may move on a connection, seconds. */
+	/** How long a connection may be silent, seconds. */
 	readonly idleSeconds: number;
-	/** The app itself tells clients that asked first (`Expect: 100-continue`) to send their bodies. */
+	/** Whether the app itself answers `Expect: 100-continue`. */
 	readonly asksForBodies: boolean;
 }
 
-/** How often connections are checked against the limits, milliseconds; they can live that much longer. */
+/** How often connections are checked against the limits, milliseconds. They can live that much longer. */
 const lookEvery = 1_000;
 
 export interface Listening {
 	readonly server: Server;
 	/** URL of the server, such as `http://127.0.0.1:3000`, without a trailing slash. */
 	readonly address: string;
-	/** Accepts no more connections and answers the requests in progress. Resolves when all connections are closed. */
+	/** Accepts no more connections and completes the requests in progress. Resolves when all connections are closed. */
 	close(): Promise<void>;
 }
 
 /**
  * Starts an HTTP server.
  *
- * @throws ConfigError when the port is taken or not allowed, or the host is not one of this machine's
+ * @throws ConfigError if the port is taken or not allowed, or the host is not one of this machine's
  */
 export function listen(app: RequestListener, options: ListenOptions, patience?: Patience): Promise<Listening> {
 	const server = patience ? createServer(timeoutsOf(patience), app) : createServer(app);
@@ -66,8 +66,8 @@ export function listen(app: RequestListener, options: ListenOptions, patience?: 
 }
 
 /**
- * Follows the connections of a server, so that it can be closed without waiting for those that nobody uses: Node's own way leaves one alone
- * that was opened and has not asked for anything yet, as browsers and HTTP clients do ahead of time.
+ * Tracks the connections of a server, so that it can be closed without waiting for unused ones. Node does not close a connection without a
+ * first request, as browsers and HTTP clients open in advance.
  */
 function followConnections(server: Server, requestEvents: readonly string[]): () => Promise<void> {
 	const underWay = new Map<Socket, number>();
@@ -99,7 +99,7 @@ function followConnections(server: Server, requestEvents: readonly string[]): ()
 
 function timeoutsOf({ headersSeconds, uploadSeconds, keepAliveSeconds }: Patience): ServerOptions {
 	return {
-		// Node refuses more for a part than for the whole.
+		// Node refuses a header limit longer than the request limit.
 		headersTimeout: Math.min(headersSeconds, uploadSeconds) * 1_000,
 		requestTimeout: uploadSeconds * 1_000,
 		keepAliveTimeout: keepAliveSeconds * 1_000,

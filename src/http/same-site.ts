@@ -5,24 +5,24 @@ import { PicpipeError } from '../errors.ts';
 /** Methods that change nothing (RFC 9110, 9.2.1). */
 const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS']);
 
-/** A `Host` field: a name or address, IPv6 in brackets, perhaps a port (RFC 9110, 7.2). */
+/** A `Host` field: a name or IP address, IPv6 in brackets, and an optional port (RFC 9110, 7.2). */
 const hostField = /^(?<name>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?$/i;
 
 export interface SameSiteOptions {
 	/**
-	 * Decides which names the server may be called by, without port and in lower case. Everything is allowed when left out.
-	 * Needed where only loopback protects the server: a web site whose name is made to resolve to 127.0.0.1 ("DNS rebinding")
-	 * is of the same origin to the browser, and only the `Host` field tells it apart.
+	 * Decides which host names are allowed, without port and in lower case. All are allowed by default. Needed where only the loopback
+	 * address protects the server: a web site whose name resolves to 127.0.0.1 ("DNS rebinding") has the same origin for the browser, and
+	 * only the `Host` field reveals it.
 	 */
 	readonly allowedHosts?: ((name: string) => boolean) | undefined;
-	/** Decides whether this request may come from another site after all; none may when left out. */
+	/** Decides whether a request may come from another site. None may by default. */
 	readonly mayBeForeign?: ((response: Response) => boolean) | undefined;
 }
 
 /**
- * Refuses what a browser sends on behalf of another web site: people who are logged in here, or who run this on their own
- * machine, also visit other sites, and a form or script there can make their browser send requests to us. Requests from programs
- * that are no browsers, such as curl, carry neither `Sec-Fetch-Site` nor `Origin` and pass.
+ * Refuses requests that a browser sends on behalf of another web site. People who are logged in here, or who run picpipe on their own
+ * machine, also visit other sites, and a form or script there can send requests with their browser. Programs other than browsers, such as
+ * curl, send neither `Sec-Fetch-Site` nor `Origin` and pass.
  *
  * Passes `PicpipeError('cross-site')` to the app's error handler.
  *
@@ -32,7 +32,7 @@ export interface SameSiteOptions {
 export function sameSiteOnly(options: SameSiteOptions = {}): RequestHandler {
 	return (request, response, next) => {
 		const { host, origin, 'sec-fetch-site': site } = request.headers;
-		// Every browser sends `Host`; only HTTP/1.0 programs leave it out.
+		// Every browser sends `Host`; only HTTP/1.0 programs omit it.
 		if (options.allowedHosts && host !== undefined && !options.allowedHosts(hostName(host))) {
 			next(new PicpipeError('cross-site', `Expected a request to a local name but received one to ${quote(host)}.`));
 		} else if (
@@ -58,19 +58,19 @@ function isFromHere(
 	origin: string | undefined,
 	site: string | string[] | undefined,
 ): boolean {
-	// https://www.w3.org/TR/fetch-metadata: set by the browser alone, and right even behind a proxy that rewrites `Host`.
-	// Browsers leave it out for plain HTTP to other machines, where `Origin` has to do.
+	// https://www.w3.org/TR/fetch-metadata: scripts cannot set it, and it is right even behind a proxy that rewrites `Host`.
+	// Browsers omit it for plain HTTP to other machines; `Origin` has to suffice there.
 	if (site !== undefined) return site === 'same-origin' || site === 'none';
 	if (origin === undefined) return true;
 	return host !== undefined && URL.canParse(origin) && new URL(origin).host === host.toLowerCase();
 }
 
-/** A `Host` field without port, trailing dot and capitals; empty, and so never allowed, when it isn't a host. */
+/** A `Host` field without port and trailing dot, in lower case. Empty, and so never allowed, if it is not a host. */
 export function hostName(field: string): string {
 	return hostField.exec(field)?.groups?.name?.toLowerCase().replace(/\.$/, '') ?? '';
 }
 
-/** What a stranger sent, short and without control characters. */
+/** Untrusted text for a message: short and without control characters. */
 export function quote(text: string): string {
 	return JSON.stringify(text.slice(0, 200));
 }

@@ -3,21 +3,21 @@ import { isLoopback } from '../config/index.ts';
 import { PicpipeError } from '../errors.ts';
 import { hostName, isLoopbackName, quote } from './same-site.ts';
 
-/** Headers that proxies add: with one of them the request began on the other side of a proxy, which may be anywhere. */
+/** Headers that proxies add. With any of them, the request came through a proxy and may come from anywhere. */
 const proxyHeaders = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip', 'via'];
 
 /**
- * Passes only requests from this machine, for a server without other protection. No header can fake it: the IP address is that of the
+ * Passes only requests from this machine, for a server without other protection. Headers cannot fake this: the IP address is that of the
  * connection.
  *
- * - A web site whose name resolves to 127.0.0.1 ("DNS rebinding") has the same origin to the browser; only `Host` tells it apart.
- * - A proxy on this machine connects from loopback for everybody; it is told by the headers that proxies add.
+ * - A web site whose name resolves to 127.0.0.1 ("DNS rebinding") has the same origin for the browser; only `Host` reveals it.
+ * - A proxy on this machine connects from loopback for everyone; the headers that proxies add reveal it.
  *
- * @throws PicpipeError `cross-site` for a name that is not loopback's, `unauthorized` for an address that is not, or a proxy
+ * @throws PicpipeError `cross-site` for a name that is not loopback's, `unauthorized` for any other IP address or a proxy
  */
 export function requireThisMachine(request: IncomingMessage): void {
 	const { host } = request.headers;
-	// Every browser sends `Host`; only HTTP/1.0 programs leave it out.
+	// Every browser sends `Host`; only HTTP/1.0 programs omit it.
 	if (host !== undefined && !isLoopbackName(hostName(host))) {
 		throw new PicpipeError('cross-site', `Expected a request to a local name but received one to ${quote(host)}.`);
 	}
@@ -29,7 +29,7 @@ export function requireThisMachine(request: IncomingMessage): void {
 			`Expected a request from this machine but received one through a proxy (${proxy}). ${hint}`,
 		);
 	}
-	// An IPv4 address on a socket of both families (RFC 4291, 2.5.5.2).
+	// An IPv4 address on a dual-stack socket (RFC 4291, 2.5.5.2).
 	const address = request.socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/i, '') ?? '';
 	if (!isLoopback(address)) {
 		throw new PicpipeError(

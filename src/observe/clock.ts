@@ -1,12 +1,12 @@
 /**
- * The earliest time that it can be now, milliseconds since 1970: by the clock on the wall, or by the time that has passed since this process was
- * started. Where the clock on the wall jumps ahead, something that is deleted by its age is deleted late, never early.
+ * The earliest possible current time, milliseconds since 1970: the earlier of the wall clock and the start time plus the elapsed time. If
+ * the wall clock jumps ahead, objects that are deleted by age are deleted late, never early.
  */
 export function earliestNow(): number {
 	return Math.min(Date.now(), performance.timeOrigin + performance.now());
 }
 
-/** Waits for work, but no longer than so many milliseconds. The work goes on. @throws what the work throws, or what `late` makes when the time is over */
+/** Waits for work, but no longer than `milliseconds`. The work continues. @throws the work's error, or `late()` when the time is over */
 export async function within<T>(milliseconds: number, work: Promise<T>, late: () => Error): Promise<T> {
 	let timer: NodeJS.Timeout | undefined;
 	const over = new Promise<never>((_resolve, reject) => {

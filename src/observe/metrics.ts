@@ -6,11 +6,11 @@ interface MetricRow {
 	readonly labels: readonly string[];
 	/** One sentence for `# HELP` and the reference page. */
 	readonly help: string;
-	/** `process`: of this process alone; `redis`: of the whole installation, and absent while Redis is away. */
+	/** `process`: of this process. `redis`: of the whole installation; absent while Redis is away. */
 	readonly of: 'process' | 'redis';
 }
 
-/** Every metric of our own, beside those of the process that prom-client brings. The values of every label are few and known beforehand. */
+/** picpipe's own metrics, besides the process metrics of prom-client. Every label has few values, all known in advance. */
 export const metricTable = {
 	picpipe_redis_up: { type: 'gauge', labels: [], of: 'process', help: 'Whether Redis has answered, 1 or 0.' },
 	picpipe_http_requests_total: {
@@ -71,35 +71,35 @@ export interface Sample {
 	readonly labels: Readonly<Record<string, string>>;
 	readonly value: number;
 }
-/** What Redis knows at a moment. */
+/** A snapshot of the metrics in Redis. */
 export type SharedSamples = Readonly<Record<SharedMetric, readonly Sample[]>>;
 
-/** A request that is over. */
+/** A completed request. */
 interface MeasuredRequest {
 	readonly method: string;
-	/** The pattern, never the URL itself. */
+	/** The route pattern, never the URL itself. */
 	readonly route: string;
 	readonly status: string;
 	readonly seconds: number;
 }
 
-/** What an api counts about itself. */
+/** The metrics of an API process. */
 export interface Metrics {
 	request(request: MeasuredRequest): void;
-	/** A file, a URL or a whole request for an upload was refused. */
+	/** Counts a refused file, URL or upload request. */
 	refused(code: ErrorCode): void;
-	/** Bytes of a file have come. */
+	/** Counts received bytes of a file. */
 	received(bytes: number): void;
 	readonly contentType: string;
 	/**
-	 * Everything in the text format of Prometheus, version 0.0.4.
+	 * All metrics in the Prometheus text format, version 0.0.4.
 	 *
 	 * @param shared undefined while Redis is away
 	 */
 	render(shared: SharedSamples | undefined): Promise<string>;
 }
 
-/** Upper ends of the buckets of request times, seconds: from an answer out of memory to a large upload. */
+/** Upper bounds of the buckets of request times, seconds: from a response out of memory to a large upload. */
 const buckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
 export function openMetrics(): Metrics {
@@ -132,7 +132,10 @@ export function openMetrics(): Metrics {
 
 let processRegistry: Registry | undefined;
 
-/** Memory, CPU, event loop and garbage collection. There is one process, however many apis it runs, and what observes it can't be stopped. */
+/**
+ * Memory, CPU, event loop and garbage collection. One registry for the process: these collectors cannot be stopped, and several API servers
+ * can share a process.
+ */
 function ofProcess(): Registry {
 	if (processRegistry) return processRegistry;
 	processRegistry = new Registry();
@@ -140,7 +143,7 @@ function ofProcess(): Registry {
 	return processRegistry;
 }
 
-/** Made anew each time, so that what is no more in Redis is not shown any longer. */
+/** Created for each request, so that values that are gone from Redis disappear. */
 function ofRedis(shared: SharedSamples): Registry {
 	const registry = new Registry();
 	for (const [name, samples] of Object.entries(shared) as [SharedMetric, readonly Sample[]][]) {

@@ -17,19 +17,19 @@ import { dirname, join, resolve, sep } from 'node:path';
 import { Readable } from 'node:stream';
 import type { ByteRange, Storage } from './storage.ts';
 
-/** Unfinished writes are named `.<uuid>.tmp` and lie in the folder of the object they will become. */
+/** Unfinished writes are named `.<uuid>.tmp`, in the folder of the final object. */
 const temporaryName = /^\.[0-9a-f-]{36}\.tmp$/;
-/** A segment of a key. No leading dot, so that neither `..` nor a temporary name can be one. */
+/** A segment of a key. No leading dot, which excludes `..` and temporary names. */
 const keySegment = /^[A-Za-z0-9_][A-Za-z0-9._-]*$/;
-/** Bytes read at a time. */
+/** Bytes to read at a time. */
 const readBytes = 512 * 1024;
-/** How often a folder may vanish (its last object deleted) between making and using it. */
+/** How often a folder may vanish (its last object is deleted) between its creation and its use. */
 const maximumFolderTries = 5;
 
-/** While somebody still writes into a folder it is never empty; they notice soon that it is gone (milliseconds, growing). */
+/** A folder that others still write to is not empty. They soon notice that it is gone. (Delay in milliseconds, growing.) */
 const patience = { maxRetries: 20, retryDelay: 10 };
 
-/** Keeps objects as files below a folder, with durable writes: temporary file, fsync, rename, fsync of the folder. */
+/** Stores objects as files in a folder, with durable writes: temporary file, fsync, rename, fsync of the folder. */
 export function openFileStorage(rootFolder: string): Storage {
 	const root = resolve(rootFolder);
 
@@ -47,7 +47,7 @@ export function openFileStorage(rootFolder: string): Storage {
 		const path = join(folder, `.${randomUUID()}.tmp`);
 		for (let tries = 1; ; tries++) {
 			try {
-				// Never readable by other users: originals may be private.
+				// Not readable by other users, because originals may be private.
 				return { file: await open(path, 'wx', 0o600), path };
 			} catch (error) {
 				if (!isMissing(error) || tries === maximumFolderTries) throw error;
@@ -141,19 +141,20 @@ export function openFileStorage(rootFolder: string): Storage {
 		},
 
 		async room() {
-			// Before the first object there is no folder yet.
+			// The folder does not exist before the first object.
 			const { bavail, blocks, bsize } = await statfs(await nearestFolder(root));
-			// `bavail`: what the system keeps for root is no room for us.
+			// `bavail` excludes the space that is reserved for root.
 			return { free: bavail * bsize, total: blocks * bsize };
 		},
 	};
 }
 
-/** What `link` says where the file system knows no second name for a file: FAT, and some that are mounted from elsewhere. */
+/** Errors of `link` on file systems without hard links: FAT, and some network or host mounts. */
 const linkless = /^(EPERM|ENOTSUP|EOPNOTSUPP|ENOSYS|EMLINK)$/;
 
 /**
- * Gives a finished file its name, unless something has it. Where there are no links, two that look in the same moment may both rename.
+ * Gives a finished file its name, unless the name is taken. Without hard links, two processes that check at the same moment may both
+ * rename.
  */
 async function linkNew(temporary: string, path: string): Promise<boolean> {
 	try {
@@ -189,7 +190,7 @@ async function writeDurably(file: FileHandle, body: Buffer | AsyncIterable<Buffe
 	}
 }
 
-/** Bytes of a body gathered before they are written. One by one, a socket's 64 kB cost more in calls than in copying. */
+/** Bytes to gather before a write. Writing a socket's 64 kB chunks one by one costs more in system calls than copying them. */
 const gatheredBytes = 1024 * 1024;
 
 async function writeGathered(file: FileHandle, body: AsyncIterable<Buffer>): Promise<void> {
@@ -206,7 +207,7 @@ async function writeGathered(file: FileHandle, body: AsyncIterable<Buffer>): Pro
 	await writeAll(file, chunks);
 }
 
-/** The kernel may take less than it is given, on a disk that fills up say. */
+/** The kernel may write less than requested, for example on a nearly full disk. */
 async function writeAll(file: FileHandle, chunks: Buffer[]): Promise<void> {
 	if (chunks.length === 0) return;
 	const expected = chunks.reduce((sum, { length }) => sum + length, 0);
@@ -214,7 +215,7 @@ async function writeAll(file: FileHandle, chunks: Buffer[]): Promise<void> {
 	if (bytesWritten < expected) await writeFile(file, Buffer.concat(chunks).subarray(bytesWritten));
 }
 
-/** A new folder survives a power cut only when the folders that name it are synced, up to the first that was there before. */
+/** A new folder survives a power cut only if its parents are synced too, up to the first one that already existed. */
 async function makeFolderDurably(folder: string): Promise<void> {
 	const first = await mkdir(folder, { recursive: true, mode: 0o700 });
 	if (first === undefined) return;
@@ -253,7 +254,7 @@ async function* listFolder(path: string, key: string, temporary: boolean): Async
 	}
 }
 
-/** Takes away the day, month and year folders that a purge has emptied; one that isn't empty stops it. */
+/** Removes the day, month and year folders that a purge has emptied. Stops at the first folder that is not empty. */
 async function removeEmptyParents(folder: string, root: string): Promise<void> {
 	for (let path = folder; path.startsWith(root + sep); path = dirname(path)) {
 		try {

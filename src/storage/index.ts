@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { openFileStorage } from './fs.ts';
 import type { Storage } from './storage.ts';
 
-/** The drivers, by the scheme of the storage URL. A new driver is its file and a line here. */
+/** The drivers by URL scheme. A new driver is a file and a line here. */
 const drivers: Record<string, (url: string) => Storage> = {
 	'file:': (url) => openFileStorage(filePath(url)),
 };

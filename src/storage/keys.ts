@@ -1,30 +1,30 @@
 /**
- * The layout of the storage: one folder per picture, so that a person can look and a purge is one prefix.
+ * The layout of the storage. Each picture has one folder, so that a person can inspect it, and a purge deletes one prefix.
  *
  * ```
- * pictures/<yyyy>/<mm>/<dd>/<id>/original.<ext>            as uploaded
- * pictures/<yyyy>/<mm>/<dd>/<id>/original.url              holds its place while it is still to be fetched
- * pictures/<yyyy>/<mm>/<dd>/<id>/original.<serving>.<ext>  as fetched
- * pictures/<yyyy>/<mm>/<dd>/<id>/<variant>-<digest12>.<ext>
- * pictures/<yyyy>/<mm>/<dd>/<id>/render-<digest12>.<ext>  made on demand
- * pictures/<yyyy>/<mm>/<dd>/<id>/picture.json
- * sources/<hh>/<digest>  which picture was made of a URL that a delivery URL named
- * pending/<id>
- * uploads/<id>/upload.json        a resumable upload: whose it is, what was asked for, what became of it
- * uploads/<id>/<offset>           bytes of it, from this offset on
- * idempotency/<hh>/<digest>   what became of a request with an `Idempotency-Key`
- * watched/<folder>/<hh>/<digest>   what became of a file of a watched folder
- * keys/<id>              an API key, hashed
- * keys/revoked/<id>      the same once it was revoked
- * batches/<id>/batch.json         pictures that belong together, as it was made
- * batches/<id>/closed.json        that no further picture is taken
- * batches/<id>/finished.json      that all have ended, and how
- * batches/<id>/pictures/<id>      that a picture belongs to it
- * open-batches/<id>               marker: its end is still to be told
- * webhooks/endpoints/<id>         who is told of what happens, with its secrets
- * webhooks/disabled/<id>          that it is told nothing for now, and why
- * webhooks/outbox/<id>/<message>  to be delivered to it
- * webhooks/failed/<id>/<message>  what could not be delivered
+ * pictures/<yyyy>/<mm>/<dd>/<id>/original.<ext>             original as uploaded
+ * pictures/<yyyy>/<mm>/<dd>/<id>/original.url               placeholder while the original is still to be fetched
+ * pictures/<yyyy>/<mm>/<dd>/<id>/original.<serving>.<ext>   original as fetched
+ * pictures/<yyyy>/<mm>/<dd>/<id>/<variant>-<digest12>.<ext> variant
+ * pictures/<yyyy>/<mm>/<dd>/<id>/render-<digest12>.<ext>    image made on demand
+ * pictures/<yyyy>/<mm>/<dd>/<id>/picture.json               manifest
+ * sources/<hh>/<digest>                                     picture that was made from the remote URL in a delivery URL
+ * pending/<id>                                              marker: accepted but unfinished picture
+ * uploads/<id>/upload.json                                  resumable upload: owner, request, outcome
+ * uploads/<id>/<offset>                                     bytes of an upload, starting at this offset
+ * idempotency/<hh>/<digest>                                 outcome of a request with an `Idempotency-Key`
+ * watched/<folder>/<hh>/<digest>                            outcome of a file in a watched folder
+ * keys/<id>                                                 API key, hashed
+ * keys/revoked/<id>                                         revoked API key
+ * batches/<id>/batch.json                                   batch as it was created
+ * batches/<id>/closed.json                                  when and why the batch was closed
+ * batches/<id>/finished.json                                final result of the batch
+ * batches/<id>/pictures/<id>                                membership of a picture
+ * open-batches/<id>                                         marker: subscribers have not been notified of its end
+ * webhooks/endpoints/<id>                                   webhook endpoint with its secrets
+ * webhooks/disabled/<id>                                    when and why the endpoint was disabled
+ * webhooks/outbox/<id>/<message>                            undelivered message to the endpoint
+ * webhooks/failed/<id>/<message>                            message that was given up
  * ```
  */
 
@@ -38,12 +38,12 @@ export const openBatchesFolder = 'open-batches/';
 export const webhooksFolder = 'webhooks/';
 export const endpointsFolder = `${webhooksFolder}endpoints/`;
 export const disabledEndpointsFolder = `${webhooksFolder}disabled/`;
-/** Messages by what is to become of them. */
+/** The folders of messages: undelivered, and given up. */
 export const messageFolders = { outbox: `${webhooksFolder}outbox/`, failed: `${webhooksFolder}failed/` } as const;
 export type MessageFolder = keyof typeof messageFolders;
 const revokedKeysFolder = `${keysFolder}revoked/`;
 
-/** @param time when the id was made, milliseconds since 1970; the day is taken in UTC. */
+/** @param time creation time of the id, milliseconds since 1970; determines the UTC day */
 export function pictureFolder(id: string, time: number): string {
 	const day = new Date(time).toISOString().slice(0, 10).replaceAll('-', '/');
 	return `${picturesFolder}${day}/${id}/`;
@@ -57,17 +57,17 @@ export function variantKey(folder: string, name: string, digest: string, extensi
 	return `${folder}${name}-${digest}.${extension}`;
 }
 
-/** Was what lies there made on demand? */
+/** Is it the key of a render? */
 export function isRenderKey(key: string): boolean {
 	return pictureOfRender(key) !== undefined;
 }
 
-/** The picture that a render was made of, or undefined for any other key. */
+/** The picture of a render; undefined for any other key. */
 export function pictureOfRender(key: string): string | undefined {
 	return /\/([^/]+)\/render-[0-9a-f]{12}\.[a-z]+$/.exec(key)?.[1];
 }
 
-/** Which picture was made of a URL. @param digest of the URL, hex */
+/** The record of a picture that was made from a URL. @param digest of the URL, hex */
 export function sourceRecordKey(digest: string): string {
 	return `sources/${digest.slice(0, 2)}/${digest.slice(2)}`;
 }
@@ -76,12 +76,12 @@ export function manifestKey(folder: string): string {
 	return `${folder}picture.json`;
 }
 
-/** The marker of a picture that was accepted and isn't finished. */
+/** The marker of an accepted but unfinished picture. */
 export function pendingKey(id: string): string {
 	return `${pendingFolder}${id}`;
 }
 
-/** The id in a manifest's key, or undefined for any other key. */
+/** The id in a manifest's key; undefined for any other key. */
 export function manifestId(key: string): string | undefined {
 	return /^pictures\/\d{4}\/\d\d\/\d\d\/([^/]+)\/picture\.json$/.exec(key)?.[1];
 }
@@ -95,32 +95,32 @@ export function uploadRecordKey(id: string): string {
 	return `${uploadFolder(id)}upload.json`;
 }
 
-/** Digits of an offset in a key: enough for every integer that JavaScript has, so that names sort like numbers. */
+/** Digits of an offset in a key: enough for every safe integer, so that names sort like numbers. */
 const offsetDigits = 16;
 
-/** Bytes of an upload, from this offset on. */
+/** A part of an upload, starting at this offset. */
 export function uploadPartKey(id: string, offset: number): string {
 	return uploadFolder(id) + String(offset).padStart(offsetDigits, '0');
 }
 
-/** The offset in the key of a part, or undefined for any other key. */
+/** The offset in the key of a part; undefined for any other key. */
 export function uploadPartOffset(key: string): number | undefined {
 	const digits = /^uploads\/[^/]+\/(\d{16})$/.exec(key)?.[1];
 	return digits === undefined ? undefined : Number(digits);
 }
 
-/** Which upload a storage key below `uploads/` belongs to. */
+/** The upload of a storage key below `uploads/`. */
 export function uploadOf(key: string): string {
 	return key.slice(uploadsFolder.length).split('/', 1)[0] ?? '';
 }
 
-/** The folders of the records of idempotency keys: by the first two hex digits, so that none grows too long. */
+/** The folders of the idempotency records, by the first two hex digits, so that none grows too large. */
 export const idempotencyFolders: readonly string[] = Array.from(
 	{ length: 256 },
 	(_, number) => `${idempotencyFolder}${number.toString(16).padStart(2, '0')}/`,
 );
 
-/** The record of an idempotency key. @param digest of who sent it and of the key, hex */
+/** The record of an idempotency key. @param digest of the sender and the key, hex */
 export function idempotencyKey(digest: string): string {
 	return `${idempotencyFolder}${digest.slice(0, 2)}/${digest.slice(2)}`;
 }
@@ -130,33 +130,33 @@ export function apiKeyKey(id: string): string {
 	return `${keysFolder}${id}`;
 }
 
-/** The record of an API key that was revoked. */
+/** The record of a revoked API key. */
 export function revokedKeyKey(id: string): string {
 	return `${revokedKeysFolder}${id}`;
 }
 
-/** Which API key a storage key below `keys/` is about. */
+/** The API key of a storage key below `keys/`. */
 export function apiKeyOf(key: string): { readonly id: string; readonly isRevoked: boolean } {
 	const isRevoked = key.startsWith(revokedKeysFolder);
 	return { id: key.slice((isRevoked ? revokedKeysFolder : keysFolder).length), isRevoked };
 }
 
-/** The folder of what became of the files of one watched folder. @param name its digest */
+/** The folder with the outcomes of one watched folder's files. @param name digest of the folder's path */
 export function watchedFolder(name: string): string {
 	return `watched/${name}/`;
 }
 
-/** What became of one file of a watched folder. @param digest of the file's path, hex */
+/** The outcome of one file in a watched folder. @param digest of the file's path, hex */
 export function watchedKey(name: string, digest: string): string {
 	return `${watchedFolder(name)}${digest.slice(0, 2)}/${digest.slice(2)}`;
 }
 
-/** The record of an endpoint of webhooks. */
+/** The record of a webhook endpoint. */
 export function endpointKey(id: string): string {
 	return `${endpointsFolder}${id}`;
 }
 
-/** Says that an endpoint is told nothing for now. */
+/** The disabled state of an endpoint. */
 export function disabledEndpointKey(id: string): string {
 	return `${disabledEndpointsFolder}${id}`;
 }
@@ -171,7 +171,7 @@ export function messageKey(folder: MessageFolder, endpoint: string, message: str
 	return messagesFolder(folder, endpoint) + message;
 }
 
-/** The endpoint and the message of a key below `webhooks/outbox/` or `webhooks/failed/`; undefined for any other key. */
+/** The endpoint and message of a key below `webhooks/outbox/` or `webhooks/failed/`; undefined for any other key. */
 export function messageOfKey(key: string): { readonly endpoint: string; readonly message: string } | undefined {
 	const [, endpoint, message] = /^webhooks\/(?:outbox|failed)\/([^/]+)\/([^/]+)$/.exec(key) ?? [];
 	return endpoint === undefined || message === undefined ? undefined : { endpoint, message };
@@ -186,12 +186,12 @@ export function batchKeys(id: string) {
 		closed: `${folder}closed.json`,
 		finished: `${folder}finished.json`,
 		pictures,
-		/** Says that a picture belongs to it. */
+		/** Records that a picture belongs to the batch. */
 		picture: (pictureId: string) => pictures + pictureId,
 	};
 }
 
-/** The marker of a batch whose end is still to be told. */
+/** The marker of a batch whose end has not been published. */
 export function openBatchKey(id: string): string {
 	return `${openBatchesFolder}${id}`;
 }

@@ -6,7 +6,7 @@ export interface StoredObject {
 	readonly modifiedAt: Date;
 }
 
-/** Bytes `start` to `end`, both counted, as in an HTTP Range. */
+/** Bytes `start` to `end`, both inclusive, as in an HTTP Range. */
 export interface ByteRange {
 	readonly start: number;
 	readonly end: number;
@@ -14,42 +14,43 @@ export interface ByteRange {
 
 interface PutOptions {
 	/**
-	 * Nobody relies on the object before another one was put into the same folder: its bytes are durable at once, its name together with that
-	 * one's. A picture's files come before its manifest, and a folder need not be synced for each of them.
+	 * Another object follows in the same folder, and nothing relies on this one before that. Its bytes are durable at once; its name becomes
+	 * durable together with the following one. A picture's files come before its manifest, so the folder needs one sync instead of one for
+	 * each file.
 	 */
 	readonly isFollowed?: boolean;
 }
 
 /**
- * Where originals, variants and manifests are kept. A driver implements this and passes `test/contract/storage.ts`.
+ * Where originals, variants and manifests are stored. A driver implements this and passes `test/contract/storage.ts`.
  *
  * Keys are relative paths of plain segments (`pictures/2026/01/31/pic_.../original.jpg`).
  */
 export interface Storage {
-	/** For logs and pages: which storage this is, without secrets. */
+	/** Identifies the storage in logs and pages, without secrets. */
 	readonly description: string;
 	/**
-	 * Stores the object whole or not at all, and returns only when it would survive a power cut. An object of the same
-	 * key is replaced. When the body fails nothing is left behind and the body's own error is thrown.
+	 * Stores an object completely or not at all, and returns only when it would survive a power cut. Replaces an object with the same key. If
+	 * the body fails, nothing is left behind and the body's error is thrown.
 	 */
 	put(key: string, body: Buffer | AsyncIterable<Buffer>, options?: PutOptions): Promise<void>;
 	/**
-	 * Stores an object as durably, unless there is one of this key: of any number who create it at once, in any processes, one does.
+	 * Stores an object as durably, unless the key exists. Of any number of concurrent callers, in any processes, exactly one creates it.
 	 *
-	 * @returns whether it was this one
+	 * @returns whether this call created it
 	 */
 	create(key: string, body: Buffer): Promise<boolean>;
-	/** Opens the object, or a range of it; undefined when there is none. The stream must be read or destroyed. */
+	/** Opens an object or a range of it; undefined if it does not exist. The stream must be read or destroyed. */
 	get(key: string, range?: ByteRange): Promise<(StoredObject & { readonly stream: Readable }) | undefined>;
-	/** Of an object, or of an unfinished write that `list` has named; undefined when there is none. */
+	/** Facts about an object, or about an unfinished write from `list`; undefined if it does not exist. */
 	stat(key: string): Promise<StoredObject | undefined>;
-	/** Deletes the object, or an unfinished write that `list` has named; fine when there is none. */
+	/** Deletes an object, or an unfinished write from `list`. Does nothing if it does not exist. */
 	delete(key: string): Promise<void>;
-	/** Keys below a folder (`pending/`), in no promised order; with `temporary` also what unfinished or killed writes have left. */
+	/** Keys below a folder (`pending/`), in no guaranteed order. With `temporary`, includes unfinished writes. */
 	list(folder: string, options?: { readonly temporary?: boolean }): AsyncIterable<string>;
-	/** Deletes everything below a folder, unfinished writes too. */
+	/** Deletes everything below a folder, including unfinished writes. */
 	deleteFolder(folder: string): Promise<void>;
-	/** How much room there is, in bytes. Left out by drivers whose storage has no end that they could see. */
+	/** Free and total space in bytes. Not implemented by drivers whose storage has no known limit. */
 	room?(): Promise<{ readonly free: number; readonly total: number }>;
 }
 
@@ -57,13 +58,13 @@ export interface Storage {
 export async function readObject(storage: Storage, key: string): Promise<Buffer | undefined> {
 	const object = await storage.get(key);
 	if (!object) return undefined;
-	// Not `buffer` of node:stream/consumers, which goes by way of a Blob and copies three times.
+	// Not `buffer` of node:stream/consumers, which uses a Blob and copies three times.
 	const chunks: Buffer[] = [];
 	for await (const chunk of object.stream) chunks.push(chunk);
 	return chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks);
 }
 
-/** Proves that the storage takes, returns and deletes an object. @throws what the driver throws when it doesn't. */
+/** Checks that the storage stores, returns and deletes an object. @throws the driver's error if it does not */
 export async function checkStorage(storage: Storage): Promise<void> {
 	const key = `health/${randomUUID()}`;
 	try {
@@ -75,7 +76,7 @@ export async function checkStorage(storage: Storage): Promise<void> {
 	}
 }
 
-/** A storage that accepts every object and keeps none, for files that are only hashed and compared. */
+/** A storage that accepts every object and stores none, for files that are only hashed and compared. */
 export function openNullStorage(): Storage {
 	return {
 		description: 'null storage',

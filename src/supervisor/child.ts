@@ -12,28 +12,28 @@ export interface ChildSpec {
 	readonly environment: NodeJS.ProcessEnv;
 }
 
-/** What the supervisor is told. */
+/** Events for the supervisor. */
 export interface ChildEvents {
 	line(name: string, text: string, isError: boolean): void;
 	spawned(child: Child): void;
 	ready(child: Child): void;
-	/** It ended with the exit code for a problem of configuration before it was ever ready: starting it again won't help. */
+	/** It exited with the code for invalid configuration before it was ready: a restart would not help. */
 	refused(child: Child): void;
-	/** It ended unexpectedly and is started again after `delay` milliseconds. */
+	/** It ended unexpectedly and restarts after `delay` milliseconds. */
 	ended(child: Child, how: string, delay: number): void;
 }
 
 /** Delay before the first restart, milliseconds; it doubles each time. */
 const firstDelay = 500;
 const longestDelay = 30_000;
-/** A process that was healthy for this long, milliseconds, starts with the first delay again. */
+/** A process that was healthy for this long, milliseconds, restarts with the first delay again. */
 const healthyTime = 60_000;
-/** On top of its own time limit a process gets this long, milliseconds, to end itself. */
+/** A process gets this long in addition to its own time limit, milliseconds, to end by itself. */
 const grace = 1_000;
 
 /**
- * For V8. On machines that are busy with pictures the threads that share out a collection wait for a core, and for each other; and a
- * young generation that begins with one megabyte is collected ten times as often as one that begins with the most it may have, megabytes
+ * V8 flags. On machines that are busy with pictures, the threads of parallel garbage collection wait for cores and for each other. A young
+ * generation that starts with one megabyte is collected ten times as often as one that starts at its largest size, in megabytes
  * (docs/benchmarks.md).
  */
 const engineFlags = ['--single-threaded-gc', '--min-semi-space-size=16'];
@@ -42,12 +42,12 @@ export function restartDelay(failures: number): number {
 	return Math.min(firstDelay * 2 ** failures, longestDelay);
 }
 
-/** One child process: started, started again when it dies, stopped. */
+/** A child process: starts it, restarts it when it dies, stops it. */
 export class Child {
 	readonly name: string;
-	/** What it announced when it became ready, such as the address it listens on. */
+	/** The URL that it announced when it became ready, such as `http://127.0.0.1:3000`. */
 	address: string | undefined;
-	/** Whether it announced that whoever calls it needs a key. */
+	/** Whether it announced that clients need a key. */
 	needsKey = false;
 	isReady = false;
 	readonly #spec: ChildSpec;
@@ -70,7 +70,7 @@ export class Child {
 	}
 
 	start(): void {
-		// A session of its own: Ctrl-C in the terminal reaches the supervisor alone, which then stops all in order.
+		// Its own session: Ctrl-C in the terminal reaches only the supervisor, which then stops all processes in order.
 		const child = fork(programOf(this.#spec.program).path, [...this.#spec.arguments], {
 			env: this.#spec.environment,
 			execArgv: [...process.execArgv, ...engineFlags],
@@ -90,7 +90,7 @@ export class Child {
 		this.#events.spawned(this);
 	}
 
-	/** Asks it to end, kills it when the time is up. */
+	/** Asks it to end, and kills it when the time is up. */
 	async stop(milliseconds: number): Promise<'stopped' | 'killed'> {
 		this.#isStopping = true;
 		clearTimeout(this.#timer);
@@ -105,12 +105,12 @@ export class Child {
 		]);
 		timeUp.abort();
 		if (isLate) this.kill();
-		// Its last lines; a process below it that holds the pipe open isn't waited for.
+		// Wait for its last lines, but not for a grandchild that keeps the pipe open.
 		await Promise.race([closed, sleep(grace)]);
 		return isLate ? 'killed' : 'stopped';
 	}
 
-	/** Kills it and every process below it, at once. */
+	/** Kills it and all its descendants at once. */
 	kill(): void {
 		this.#isStopping = true;
 		clearTimeout(this.#timer);
@@ -118,7 +118,7 @@ export class Child {
 		try {
 			process.kill(-this.pid, 'SIGKILL');
 		} catch {
-			// Ended in the meantime.
+			// It has already ended.
 		}
 	}
 
@@ -139,9 +139,9 @@ export class Child {
 		const wasHealthy = this.isReady && Date.now() - this.#readySince >= healthyTime;
 		this.isReady = false;
 		if (this.#isStopping) return;
-		// Settings that worked once haven't changed since: what is in the way now, such as a port, may go away again.
+		// Settings that worked once have not changed since. The obstacle, such as a used port, may go away.
 		if (code === 2 && !this.#wasEverReady) {
-			// Why it refused stands in its last lines: they come first.
+			// Its last lines say why it refused, so they come first.
 			void Promise.race([once(child, 'close'), sleep(grace)]).then(() => this.#events.refused(this));
 			return;
 		}

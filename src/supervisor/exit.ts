@@ -1,16 +1,16 @@
 import { ConfigError } from '../config/index.ts';
 import type { Logger } from '../observe/log.ts';
 
-/** How processes of picpipe end. Exit codes: 0 stopped on request, 1 internal error, 2 invalid configuration. */
+/** How picpipe's processes end. Exit codes: 0 stopped on request, 1 internal error, 2 invalid configuration. */
 
-/** Ends the process with 2 after every problem of the configuration; throws any other error again. */
+/** Prints every problem of the configuration and exits with 2. Throws any other error again. */
 export function refuse(error: unknown): never {
 	if (!(error instanceof ConfigError)) throw error;
 	process.stderr.write(`${error.message}\n`);
 	process.exit(2);
 }
 
-/** After an uncaught error the state is unknown: the process ends, and is started again. */
+/** After an uncaught error the state is unknown, so the process ends and is restarted. */
 export function endOnUncaughtError(log: Logger): void {
 	// Unhandled rejections arrive here too, unless a role listens for them itself.
 	process.on('uncaughtException', (error) => {
@@ -19,7 +19,7 @@ export function endOnUncaughtError(log: Logger): void {
 	});
 }
 
-/** A reader that goes away (`picpipe start | head`, a closed terminal, a killed supervisor) must not end the work. */
+/** A reader that goes away (`picpipe start | head`, a closed terminal, a killed supervisor) must not stop the work. */
 export function surviveBrokenOutput(): void {
 	process.stdout.on('error', () => {});
 	process.stderr.on('error', () => {});

@@ -2,25 +2,25 @@ import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Who holds the data folder. */
+/** The process that holds the data folder. */
 interface Holder {
 	readonly pid: number;
-	/** When that process started, in the kernel's own words; tells it from a later one with the same id. */
+	/** Start time of that process as the kernel reports it, to distinguish it from a later process with the same id. */
 	readonly started: string;
 }
 
-/** Given while the folder is in use by another process. */
+/** Returned while another process uses the folder. */
 export interface LockRefusal {
 	readonly pid: number;
 }
 
-/** An unreadable lock is one that is being written; longer than this, milliseconds, and it is a torn one. */
+/** An unreadable lock is still being written; after this time, milliseconds, it is incomplete. */
 const writingTime = 200;
 
 /**
- * Makes this process the only one that uses the data folder. The lock of a process that was killed doesn't count.
+ * Makes this process the only user of the data folder. The lock of a killed process does not count.
  *
- * @returns how to give the folder back, or who has it
+ * @returns a function that releases the folder, or the process that holds it
  */
 export async function lockDataFolder(dataFolder: string): Promise<(() => Promise<void>) | LockRefusal> {
 	const file = join(dataFolder, 'start.lock');
@@ -41,15 +41,15 @@ export async function lockDataFolder(dataFolder: string): Promise<(() => Promise
 	}
 }
 
-/** Renaming is the one step that only one of several processes can win. */
+/** Renaming is the one step in which only one of several processes succeeds. */
 async function removeStale(file: string, stale: string): Promise<void> {
 	const aside = `${file}.${process.pid}`;
 	try {
 		await rename(file, aside);
 	} catch {
-		return; // Somebody else was quicker.
+		return; // Another process was faster.
 	}
-	// What was moved may be the new lock of that somebody: then it goes back.
+	// The renamed file may be the new lock of another process; then it is put back.
 	if ((await readFile(aside, 'utf8')) === stale) await rm(aside);
 	else await rename(aside, file);
 }
@@ -74,16 +74,16 @@ async function isAlive(holder: Holder): Promise<boolean> {
 	try {
 		process.kill(holder.pid, 0);
 	} catch (error) {
-		// EPERM: it is there and belongs to somebody else.
+		// EPERM: the process exists and belongs to another user.
 		if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
 	}
 	return (await startOf(holder.pid)) === holder.started;
 }
 
-/** Field 22 of proc_pid_stat(5), clock ticks since boot; nothing where there is no /proc. A zombie counts as gone. */
+/** Field 22 of proc_pid_stat(5), clock ticks since boot; empty on systems without /proc. A zombie counts as ended. */
 async function startOf(pid: number): Promise<string> {
 	const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-	// The name in field 2 may hold spaces and brackets of its own.
+	// The name in field 2 may contain spaces and parentheses.
 	const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
 	return fields[0] === 'Z' ? 'ended' : (fields[19] ?? '');
 }

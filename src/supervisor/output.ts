@@ -1,19 +1,19 @@
 import type { DestinationStream } from 'pino';
 
-/** Where the supervisor puts the lines of its processes. */
+/** Where the supervisor writes the lines of its processes. */
 export interface Output {
-	/** @param isError it came on standard error */
+	/** @param isError whether it was written to standard error */
 	line(process: string, text: string, isError: boolean): void;
-	/** Shown as it is, to a person; nothing where machines read. */
+	/** Shown unchanged to a person; dropped where machines read. */
 	text(text: string): void;
 	/** For the supervisor's own logger. */
 	readonly destination: DestinationStream;
 	readonly isTerminal: boolean;
 }
 
-/** Letters that the longest name of a process takes. */
+/** Length of the longest process name. */
 const nameWidth = 6;
-/** ANSI colours, one for each process, so that the eye can follow one of them. */
+/** ANSI colours, one for each process. */
 const colours: Record<string, number> = { start: 90, redis: 31, api: 36, watch: 32, worker: 33, arena: 35 };
 
 /** Readable lines with a prefix in a terminal; elsewhere the processes' own JSON lines, unchanged. */

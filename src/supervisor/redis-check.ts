@@ -2,19 +2,18 @@ import { ConfigError } from '../config/index.ts';
 import type { Logger } from '../observe/log.ts';
 import { connectRedis, readRedisInfo, redisTooOld } from '../queue/redis.ts';
 
-/** Time the first answer may take before work begins without it, milliseconds. */
+/** Longest wait for the first reply before the start continues without it, milliseconds. */
 const patience = 3_000;
 
-/** Answers that no amount of waiting will change. */
+/** Replies that waiting does not change. */
 const refusals = /^(WRONGPASS|NOAUTH|NOPERM|ERR (invalid|AUTH|DB index|Client sent AUTH))/;
 
 /**
- * Looks whether the Redis at `REDIS_URL` is one that picpipe can work with. One that can't be reached is no reason to
- * refuse: uploads are accepted without it; it is then looked at when it comes. (Whether it keeps what it is given, its
- * maxmemory-policy, every role looks at by itself whenever it connects.)
+ * Checks whether picpipe can work with the Redis at `REDIS_URL`. An unreachable Redis does not stop the start, because uploads are accepted
+ * without it; it is checked once it is reachable. (Every role checks the maxmemory-policy itself whenever it connects.)
  *
- * @param onRefusal called when a Redis that came later turns out to be unusable
- * @throws ConfigError if it is too old or refuses us
+ * @param onRefusal called if a Redis that became reachable later is unusable
+ * @throws ConfigError if it is too old or refuses the connection
  */
 export async function checkRedis(url: string, log: Logger, onRefusal: (error: ConfigError) => void): Promise<void> {
 	const inspection = inspect(url, log);
@@ -34,7 +33,7 @@ export async function checkRedis(url: string, log: Logger, onRefusal: (error: Co
 	);
 }
 
-/** A URL that may be shown and logged. */
+/** A URL that can be shown and logged. */
 export function withoutSecrets(url: string): string {
 	const shown = new URL(url);
 	if (shown.password) shown.password = '***';

@@ -1,6 +1,6 @@
 /**
- * A process between the supervisor and picpipe's own Redis. It outlives a supervisor that is killed, waits until the
- * others have finished their work and left, and ends Redis then.
+ * A process between the supervisor and picpipe's own Redis. It outlives a killed supervisor, waits until the other processes have finished
+ * their work and disconnected, and then stops Redis.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ConfigError, readConfig } from '../config/index.ts';
@@ -10,7 +10,7 @@ import { surviveBrokenOutput } from './exit.ts';
 import { type OwnRedis, runOwnRedis } from './redis.ts';
 import { makeRedisPlace } from './redis-place.ts';
 
-/** What the others get on top of their own time limit, milliseconds. */
+/** Extra time for the other processes in addition to their own limit, milliseconds. */
 const grace = 2_000;
 
 surviveBrokenOutput();
@@ -54,11 +54,11 @@ async function endAfterOthers(): Promise<void> {
 	isStopping = true;
 	const { url } = await starting;
 	const redis = connectRedis(url, 'worker');
-	redis.on('error', () => {}); // If Redis is gone, so is this process in a moment.
+	redis.on('error', () => {}); // Without Redis, this process ends in a moment.
 	const deadline = Date.now() + config.stopSeconds * 1_000 + grace;
 	while (Date.now() < deadline) {
 		const clients = /^connected_clients:(\d+)/m.exec(await redis.info('clients'))?.[1];
-		if (Number(clients) <= 1) break; // This connection is one.
+		if (Number(clients) <= 1) break; // Only this connection is left.
 		await sleep(100);
 	}
 	await end();

@@ -6,9 +6,9 @@ import { delimiter, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ConfigError } from '../config/index.ts';
 
-/** Where picpipe's own Redis lives. */
+/** The location of picpipe's own Redis. */
 export interface RedisPlace {
-	/** Holds the append-only file. Only its owner can enter it. */
+	/** Contains the append-only file. Only its owner can enter it. */
 	readonly folder: string;
 	readonly socket: string;
 	readonly pidFile: string;
@@ -20,9 +20,9 @@ export interface RedisPlace {
 const maximumSocketBytes = 103;
 
 /**
- * Makes the folder for the data, and for the socket one in the temporary folder where the data folder's path is too long.
+ * Creates the data folder of Redis, and a socket folder in the temporary folder if the data folder's path is too long.
  *
- * @throws ConfigError where a folder can't be made private to this user
+ * @throws ConfigError if a folder cannot be made private to this user
  */
 export async function makeRedisPlace(dataFolder: string): Promise<RedisPlace> {
 	const folder = join(resolve(dataFolder), 'redis');
@@ -54,7 +54,7 @@ export function findRedisProgram(path = process.env.PATH ?? ''): string | undefi
 		.find(isExecutable);
 }
 
-/** The temporary folder is everybody's: a folder that someone else put there must not be taken for ours. */
+/** Every user can write to the temporary folder: a folder that another user created there must not be used. */
 async function makePrivate(folder: string): Promise<void> {
 	try {
 		await mkdir(folder, { recursive: true, mode: 0o700 });

@@ -9,27 +9,27 @@ import type { Logger } from '../observe/log.ts';
 import { connectRedis, readRedisInfo, redisTooOld } from '../queue/redis.ts';
 import { findRedisProgram, type RedisPlace } from './redis-place.ts';
 
-/** picpipe's own Redis, running. */
+/** A running Redis of picpipe's own. */
 export interface OwnRedis {
 	readonly pid: number;
-	/** Resolves with the last lines of its log when the server has ended, for whatever reason. */
+	/** Resolves with the last lines of its log when the server ends, for any reason. */
 	readonly ended: Promise<string>;
-	/** Ends the server; what it acknowledged is on disk afterwards. */
+	/** Stops the server. All acknowledged writes are then on disk. */
 	stop(): Promise<void>;
 }
 
-/** Lines of the server's log that are kept to explain a failure. */
+/** Log lines to keep for explaining a failure. */
 const keptLines = 12;
-/** A server that loads a large append-only file isn't ready for a while; said once after this time, milliseconds. */
+/** A server that loads a large append-only file takes a while. Logged once after this time, milliseconds. */
 const loadingNotice = 5_000;
-/** Redis writes and syncs its file when told to end; after this time, milliseconds, it is killed. */
+/** Redis writes and syncs its file when it is stopped. After this time, milliseconds, it is killed. */
 const stopPatience = 15_000;
 
 /**
- * Runs `redis-server` or `valkey-server` in the folder and waits until it answers, data loaded. A server that an earlier
- * crash left behind is ended first: two servers on one append-only file would destroy it.
+ * Runs `redis-server` or `valkey-server` in the folder and waits until it answers with its data loaded. A server left over from a crash is
+ * stopped first: two servers would destroy the append-only file.
  *
- * @throws ConfigError if there is no such program, if it is too old, or if it can't start
+ * @throws ConfigError if no server is installed, if it is too old, or if it cannot start
  */
 export async function runOwnRedis(place: RedisPlace, log: Logger): Promise<OwnRedis> {
 	const program = findRedisProgram();
@@ -70,7 +70,7 @@ function redisArguments(place: RedisPlace): string[] {
 		'--dir', place.folder,
 		'--pidfile', place.pidFile,
 		'--daemonize', 'no',
-		// Every second: a crash of the machine costs a second of jobs, which the sweep brings back from storage.
+		// Every second: a crash of the machine costs a second of jobs, which the sweep restores from storage.
 		'--appendonly', 'yes',
 		'--appendfsync', 'everysec',
 		'--save', '',
@@ -85,10 +85,10 @@ function adviceFor(place: RedisPlace): string {
 	);
 }
 
-/** @returns why this server can't be used, or undefined once it can. */
+/** @returns why this server is unusable; undefined once it is ready */
 async function untilReady(place: RedisPlace, ended: Promise<string>, log: Logger): Promise<string | undefined> {
 	const redis = connectRedis(place.url, 'worker');
-	redis.on('error', () => {}); // Not there yet: it connects again by itself.
+	redis.on('error', () => {}); // Not listening yet: the connection retries by itself.
 	const notice = setTimeout(() => log.info('Redis is loading its data'), loadingNotice);
 	try {
 		return await Promise.race([
@@ -102,8 +102,8 @@ async function untilReady(place: RedisPlace, ended: Promise<string>, log: Logger
 }
 
 /**
- * On Linux the kernel can end Redis with the process that started it, however that died. `setpriv` is part of util-linux.
- * Elsewhere a Redis that lost its keeper is ended at the next start.
+ * On Linux the kernel can end Redis together with the process that started it, however that process died. `setpriv` is part of util-linux.
+ * On other systems, the next start stops a Redis that lost its keeper.
  */
 function endWithParent(): string[] {
 	const wrapper = ['--pdeathsig', 'TERM'];
@@ -111,7 +111,7 @@ function endWithParent(): string[] {
 	return works ? ['setpriv', ...wrapper] : [];
 }
 
-/** Passes on what the server has to say; resolves with its last lines when it ends. */
+/** Logs the server's messages; resolves with its last lines when it ends. */
 async function followLog(
 	server: ChildProcess,
 	state: { isStopping: boolean; isReady: boolean },
@@ -121,7 +121,7 @@ async function followLog(
 	const take = (text: string) => {
 		lines.push(`  ${text}`);
 		if (lines.length > keptLines) lines.shift();
-		// `8618:M 24 Nov 2026 06:42:13.561 # text`: `#` is a warning, but also every greeting and farewell.
+		// `8618:M 24 Nov 2026 06:42:13.561 # text`: `#` marks warnings, but also startup and shutdown messages.
 		const [, mark, message = text] = /^\d+:\w .{20,25} ([.\-*#]) (.*)$/.exec(text) ?? [];
 		const isWarning = mark === '#' && state.isReady && !state.isStopping;
 		log[isWarning ? 'warn' : 'debug'](message);
@@ -136,9 +136,9 @@ async function followLog(
 }
 
 /**
- * Ends a Redis that an earlier run left behind, found by its socket or, should that be gone, by its pid file.
+ * Stops a Redis left over from an earlier run, found by its socket or, if that is gone, by its pid file.
  *
- * @throws ConfigError if it won't end
+ * @throws ConfigError if it does not end
  */
 async function endOrphanedRedis(place: RedisPlace, log: Logger): Promise<void> {
 	if (await isListening(place.socket)) {
@@ -158,7 +158,7 @@ async function endOrphanedRedis(place: RedisPlace, log: Logger): Promise<void> {
 	]);
 }
 
-/** Does somebody accept connections? A socket file without a server refuses them. */
+/** Does a server accept connections? A socket file without a server refuses them. */
 export async function isListening(socket: string): Promise<boolean> {
 	const connection = connect(socket);
 	try {
@@ -175,7 +175,7 @@ async function sendShutdown(socket: string): Promise<void> {
 	const connection = connect(socket);
 	connection.write('SHUTDOWN\r\n');
 	const timeUp = AbortSignal.timeout(stopPatience);
-	// It answers only if it can't. Whether it ended is for the caller to see.
+	// It answers only if it cannot shut down. The caller checks whether it ended.
 	await Promise.race([once(connection, 'close', { signal: timeUp }), once(connection, 'data')]).catch(() => {});
 	connection.destroy();
 }
@@ -184,11 +184,11 @@ function askToEnd(pid: number): void {
 	try {
 		process.kill(pid, 'SIGTERM');
 	} catch {
-		// Ended in the meantime.
+		// It has already ended.
 	}
 }
 
-/** Only Linux tells another process's folder, and without it a recycled process id could hit a stranger. */
+/** Only Linux reveals another process's folder. Elsewhere a reused process id could belong to an unrelated process. */
 async function findByPidFile(place: RedisPlace): Promise<number | undefined> {
 	try {
 		const pid = Number(await readFile(place.pidFile, 'utf8'));

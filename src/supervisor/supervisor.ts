@@ -10,19 +10,19 @@ import { createOutput, type Output } from './output.ts';
 import { checkRedis, withoutSecrets } from './redis-check.ts';
 import { makeRedisPlace } from './redis-place.ts';
 
-/** In the order in which they stop: first nothing more comes in, then the work is finished. */
+/** In stopping order: first no more pictures come in, then the work is finished. */
 const roles = ['api', 'watch', 'worker', 'arena'] as const;
 
 /**
- * npm passes on the signal that a terminal has already sent to all: a second one within this time, milliseconds, is the
- * same wish, a later one means it.
+ * npm forwards a signal that the terminal has already sent to all processes. A second signal within this time, milliseconds, is such an
+ * echo; a later one is intended.
  */
 const echoTime = 1_000;
 
 /**
- * Runs everything: Redis where none is given, api, worker and Arena, each as a process of its own.
+ * Runs everything: Redis if none is configured, the API, the worker and Arena, each as its own process.
  *
- * @returns the exit code: 0 stopped as told, 2 the configuration has to be changed, 128 + n killed by a second signal n
+ * @returns the exit code: 0 stopped on request, 2 the configuration has to be changed, 128 + n killed by a second signal n
  * @throws ConfigError before anything was started
  */
 export async function start(): Promise<number> {
@@ -56,7 +56,7 @@ class Supervisor implements ChildEvents {
 	readonly #config: Config;
 	readonly #output: Output;
 	readonly #log: Logger;
-	/** In the order in which they stop. */
+	/** In stopping order. */
 	#children: Child[] = [];
 	#redis: { url: string; folder?: string } | undefined;
 	#hasShownBanner = false;
@@ -184,16 +184,16 @@ interface Banner {
 	readonly api: string;
 	readonly dashboard: string;
 	readonly arena: string;
-	/** A command that works as it stands. */
+	/** A command that works as printed. */
 	readonly curl: string;
-	/** Where pictures are kept. */
+	/** The storage of the pictures. */
 	readonly data: string;
 	readonly redis: string;
 }
 
 const examplePicture = join(packageFolder, 'examples/lighthouse.jpg');
 
-/** @param announced by the api and Arena: addresses such as `http://127.0.0.1:3000`, and whether the api wants a key */
+/** @param announced by the API and Arena: URLs such as `http://127.0.0.1:3000`, and whether the API requires a key */
 function makeBanner(
 	config: Config,
 	announced: { api: string; arena: string; needsKey: boolean },
@@ -207,7 +207,7 @@ function makeBanner(
 		curl: [
 			'curl',
 			`-F ${quote(`file=@${examplePicture}`)}`,
-			// A key must not end up in logs and scrollbacks.
+			// A key must not appear in logs and scrollback.
 			...(announced.needsKey ? ['-H "Authorization: Bearer $PICPIPE_KEY"'] : []),
 			"-H 'Prefer: wait=30'",
 			`${api}/v1/pictures`,
@@ -217,7 +217,7 @@ function makeBanner(
 	};
 }
 
-/** For a terminal. */
+/** The banner for a terminal. */
 function bannerText(banner: Banner): string {
 	const rows = [
 		['API', banner.api],
@@ -231,7 +231,7 @@ function bannerText(banner: Banner): string {
 	return `\n  picpipe is ready\n\n${table}\n  Send it a picture:\n\n  ${banner.curl}\n\n`;
 }
 
-/** "All interfaces" is nothing that a client can connect to; this machine's own address is. */
+/** Clients cannot connect to "all interfaces"; they can connect to the loopback address. */
 function reachable(address: string): string {
 	const url = new URL(address);
 	if (url.hostname === '0.0.0.0') url.hostname = '127.0.0.1';
@@ -239,7 +239,7 @@ function reachable(address: string): string {
 	return url.href.replace(/\/$/, '');
 }
 
-/** For a POSIX shell. */
+/** Quotes a text for a POSIX shell. */
 function quote(text: string): string {
 	return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -21,7 +21,7 @@ export class BackPressure {
 	/** No import starts before this time, by the clock of `performance`. */
 	#pausedUntil = 0;
 	#pause = pauses.first;
-	/** Code of the problem that was logged last. */
+	/** Code of the last logged problem. */
 	#problem = '';
 
 	constructor(options: BackPressureOptions) {
@@ -57,13 +57,13 @@ export class BackPressure {
 		);
 	}
 
-	/** Logs a problem once: not again while it stays the same. */
+	/** Logs a problem once; not again while it stays the same. */
 	logOnce(problem: string, log: () => void): void {
 		if (this.#problem !== problem) log();
 		this.#problem = problem;
 	}
 
-	/** Resumes normal work. @param problem only if this was the problem; any when undefined */
+	/** Resumes normal work. @param problem only if this is the current problem; any problem if undefined */
 	clear(problem = this.#problem): void {
 		if (problem !== this.#problem) return;
 		this.#pause = pauses.first;

@@ -8,7 +8,7 @@ import type { Storage } from '../storage/storage.ts';
 /** Folder inside the watched folder that imported and refused files are moved to. The leading dot keeps it out of the scan. */
 export const movedFolder = '.picpipe';
 
-/** What tells one content of a file from the next, as far as that can be told without reading it. */
+/** Identifies one version of a file, as far as that is possible without reading it. */
 export interface FileState {
 	readonly inode: number;
 	readonly bytes: number;
@@ -30,7 +30,7 @@ export function isSameState(one: FileState, other: FileState): boolean {
 	return one.inode === other.inode && one.bytes === other.bytes && one.modifiedAt === other.modifiedAt;
 }
 
-/** The state of a file, or undefined where there is none: nothing there, or something that is no file, such as a link. */
+/** The state of a file; undefined if nothing is there, or something other than a file, such as a link. */
 export async function stateAt(path: string): Promise<FileState | undefined> {
 	try {
 		const stats = await lstat(path);
@@ -42,22 +42,22 @@ export async function stateAt(path: string): Promise<FileState | undefined> {
 }
 
 /**
- * Names that programs give to files which they have not finished, and files that systems put into folders: those of browsers, rsync, sync
- * clients, editors and Office. Names that begin with a dot are passed over in any case.
+ * Names of unfinished and auxiliary files: those of browsers, rsync, sync clients, editors, Office and operating systems. Names with a
+ * leading dot are always skipped.
  */
 const passedOver =
 	/^\.|^~|~$|\.(part|partial|tmp|temp|crdownload|download|opdownload|filepart|!ut|!qb|aria2|swp|lock)$|^(Thumbs\.db|desktop\.ini)$/i;
 
-/** Is it a name that is waited with, for ever if it stays? */
+/** Is a file of this name skipped until it is renamed? */
 export function isPassedOver(name: string): boolean {
 	return passedOver.test(name);
 }
 
 /**
- * The files of a folder and of those below it, one after the other, in no promised order. Links are not followed, to files or to folders: they
- * could lead anywhere. What vanishes whileWaiting is passed over.
+ * The files of a folder and its subfolders, in no guaranteed order. Links to files or folders are not followed, because they could lead
+ * anywhere. Files that vanish during the scan are skipped.
  *
- * @throws what the system says about the folder itself
+ * @throws the system's error for the folder itself
  */
 export async function* watchedFiles(folder: string, below = ''): AsyncIterable<WatchedFile> {
 	const path = join(folder, below);
@@ -72,7 +72,7 @@ export async function* watchedFiles(folder: string, below = ''): AsyncIterable<W
 		if (isPassedOver(entry.name)) continue;
 		const inside = join(below, entry.name);
 		if (entry.isDirectory()) yield* watchedFiles(folder, inside);
-		// Some network file systems don't say in a listing what things are.
+		// Some network file systems do not report types in a listing.
 		else if (entry.isFile() || !(entry.isSymbolicLink() || entry.isFIFO() || entry.isSocket())) {
 			const state = await stateAt(join(folder, inside));
 			if (state) yield { path: inside, state };
@@ -81,7 +81,7 @@ export async function* watchedFiles(folder: string, below = ''): AsyncIterable<W
 }
 
 /**
- * The names of the folders between the watched one and a file, as tags: what no tag may hold becomes a hyphen.
+ * The names of the folders between the watched folder and a file, as tags. Characters that a tag cannot contain become hyphens.
  *
  * @example
  * tagsOf('Summer 2026/beach/a.jpg'); // ['Summer-2026', 'beach']
@@ -100,7 +100,7 @@ export function tagsOf(path: string): string[] {
 	return [...new Set(tags)].filter((tag) => tagPattern.test(tag)).slice(0, maximumTags);
 }
 
-/** As `tagPattern` has it, characters. */
+/** Longest tag, in characters, as in `tagPattern`. */
 const longestTag = 64;
 
 export function isMissing(error: unknown): boolean {
@@ -108,9 +108,10 @@ export function isMissing(error: unknown): boolean {
 }
 
 /**
- * The absolute path of the watched folder, links resolved.
+ * The absolute path of the watched folder, with links resolved.
  *
- * @throws ConfigError when there is no such folder, or when it and picpipe's own folders lie within each other: it would take in what it has made
+ * @throws ConfigError if the folder does not exist, or if it contains picpipe's own folders or lies in one of them: picpipe would import
+ * its own files
  */
 export async function findWatchFolder(config: Config, storage: Storage): Promise<string> {
 	const { watchFolder } = config;

@@ -16,13 +16,13 @@ export interface ImportContext extends Admission {
 	/** The watched folder. */
 	readonly folder: string;
 	readonly ledger: Ledger;
-	/** The recipe as it is now. */
+	/** The current version of the recipe. */
 	readonly recipe: () => NamedRecipe;
 	readonly duplicates: DuplicatePolicy;
 	readonly limits: ReceiveLimits;
-	/** Age at which the sweep deletes what was received and not accepted. */
+	/** Age at which the sweep deletes originals that were received but not accepted, seconds. */
 	readonly abandonedSeconds: number;
-	/** Whether files stay where they are, so that one of the same bytes at the same path is the same picture. */
+	/** Whether files stay in the folder, so that the same bytes at the same path are the same picture. */
 	readonly isKept: boolean;
 	readonly log: Logger;
 }
@@ -30,16 +30,16 @@ export interface ImportContext extends Admission {
 /** An imported file. */
 export interface Imported {
 	readonly entry: LedgerEntry;
-	/** False when the picture existed already, or an earlier attempt created it. */
+	/** False if the picture already existed, or an earlier attempt created it. */
 	readonly isNew: boolean;
 }
 
 /**
- * Imports a file exactly once: when this returns, the picture is accepted and the ledger names it. After a kill at any point the call can be
- * repeated, and finishes what it began.
+ * Imports a file exactly once: when this returns, the picture is accepted and the ledger names it. After a crash at any point the call can
+ * be repeated, and finishes the import.
  *
  * @returns undefined when the file changed during the import
- * @throws PicpipeError for a bad file (its class says so), or for whatever prevents the import
+ * @throws PicpipeError for a bad file (see its class), or for anything else that prevents the import
  */
 export async function importFile(context: ImportContext, file: WatchedFile): Promise<Imported | undefined> {
 	const { ledger, storage } = context;
@@ -54,7 +54,7 @@ export async function importFile(context: ImportContext, file: WatchedFile): Pro
 	if (!received) return undefined;
 	const { id, source } = received;
 	if (context.isKept && earlier?.sha256 === source.sha256 && (earlier.isOver || (await isAccepted(context, earlier)))) {
-		// Copied, touched, or on a file system that numbers its files anew.
+		// The same bytes were copied, touched, or are on a file system that renumbers its files.
 		await discard(storage, id);
 		const entry = { ...earlier, state: file.state };
 		await ledger.replace(entry);
@@ -63,7 +63,7 @@ export async function importFile(context: ImportContext, file: WatchedFile): Pro
 	const entry: LedgerEntry = { version: 1, ...file, sha256: source.sha256, picture: { id, source } };
 	if (earlier) await ledger.replace(entry);
 	else if (!(await ledger.create(entry))) {
-		// Somebody else watches the same folder.
+		// Another process watches the same folder.
 		await discard(storage, id);
 		return undefined;
 	}
@@ -85,7 +85,7 @@ async function accept(context: ImportContext, entry: LedgerEntry, received: Rece
 	return { entry: await named(context, entry, picture), isNew };
 }
 
-/** The entry, with the picture that was there already if it is that one. */
+/** The ledger entry, with the picture's id if the picture already existed. */
 async function named({ ledger }: ImportContext, entry: LedgerEntry, { id }: Picture): Promise<LedgerEntry> {
 	if (entry.picture.id === id) return entry;
 	const renamed = { ...entry, picture: { id } };
@@ -93,12 +93,12 @@ async function named({ ledger }: ImportContext, entry: LedgerEntry, { id }: Pict
 	return renamed;
 }
 
-/** Copies a file into the storage. @returns undefined when it isn't the one it was, before or after */
+/** Copies a file into the storage. @returns undefined if the file changed before or during the copy */
 async function receiveFile(context: ImportContext, { path, state }: WatchedFile): Promise<Received | undefined> {
 	const { folder, storage, limits } = context;
 	if (state.bytes > limits.maxBytes) throw tooLarge(limits.maxBytes);
 	const absolute = join(folder, path);
-	// A link that has just taken its place is not followed; one further up shows by the number of the file.
+	// A link that has just replaced the file is not followed. A link higher up in the path is noticed by the inode number.
 	const handle = await open(absolute, constants.O_RDONLY | constants.O_NOFOLLOW).catch((error) => {
 		if (isMissing(error) || (error as NodeJS.ErrnoException).code === 'ELOOP') return undefined;
 		throw error;
@@ -117,10 +117,10 @@ async function receiveFile(context: ImportContext, { path, state }: WatchedFile)
 	}
 }
 
-/** Bytes read at a time. */
+/** Bytes to read at a time. */
 const readBytes = 512 * 1024;
 
-/** Whether the file itself is at fault, not the storage or queue. */
+/** Is the file itself at fault, not the storage or the queue? */
 export function isFileError(error: PicpipeError): boolean {
 	return /^(corrupt|unsupported|limit|request)$/.test(error.class);
 }

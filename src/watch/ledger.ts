@@ -6,37 +6,37 @@ import { watchedFolder, watchedKey } from '../storage/keys.ts';
 import { readObject, type Storage } from '../storage/storage.ts';
 
 /**
- * What became of the files of a watched folder, in the storage: it has to outlive every process, and the folder may be one that can't be
- * written to. An entry is written before its picture is accepted, with the id that the picture will have; so whoever comes after a crash
- * finds whether it was.
+ * The outcome of each file in a watched folder. It is kept in storage, because it has to outlive every process, and the folder may be
+ * read-only. An entry is written before its picture is accepted, with the picture's id. After a crash, the next process can therefore find
+ * out whether it was accepted.
  */
 const entrySchema = stored({
 	version: z.literal(1),
-	/** Where the file is, relative to the watched folder. */
+	/** Current path of the file, relative to the watched folder. */
 	path: z.string(),
-	/** Where it was when it came, if it was moved since. */
+	/** Its original path, if it was moved since. */
 	origin: z.string().optional(),
-	/** As it was read. */
+	/** State of the file when it was read. */
 	state: stored({ inode: z.number(), bytes: z.number(), modifiedAt: z.number() }),
 	sha256: z.string(),
-	/** The picture, or the one that is to be. */
+	/** The accepted or reserved picture. */
 	picture: reservationSchema,
-	/** The picture has ended, and nothing is left to be done about the file. */
+	/** The picture has ended, and the file needs no further action. */
 	isOver: z.literal(true).optional(),
 });
 export type LedgerEntry = z.infer<typeof entrySchema>;
 
 export interface Ledger {
 	read(path: string): Promise<LedgerEntry | undefined>;
-	/** Writes the first entry of a path. @returns false when there is one by now */
+	/** Writes the first entry of a path. @returns false if another process has written one */
 	create(entry: LedgerEntry): Promise<boolean>;
 	replace(entry: LedgerEntry): Promise<void>;
 	forget(path: string): Promise<void>;
-	/** Every entry, in no promised order. */
+	/** Every entry, in no guaranteed order. */
 	entries(): AsyncIterable<LedgerEntry>;
 }
 
-/** @param folder the watched folder's absolute path, which is its name in the storage */
+/** @param folder absolute path of the watched folder, which identifies it in storage */
 export function openLedger(storage: Storage, folder: string): Ledger {
 	const name = digest(folder).slice(0, 12);
 	const keyOf = (path: string) => watchedKey(name, digest(path));

@@ -6,7 +6,7 @@ import { type FileState, isMissing, isSameState, movedFolder, stateAt } from './
 /** Why a file is moved: its picture was accepted, or the file was refused. */
 type MoveReason = 'done' | 'refused';
 
-/** Maximum number of files with the same name in one folder. */
+/** Most files with the same name in one folder. */
 const maximumSameName = 10_000;
 
 interface FileToMove {
@@ -58,7 +58,7 @@ async function putBack(folder: string, to: string, path: string): Promise<void> 
 	await rename(join(folder, to), join(folder, await freeName(folder, dir, base, false)));
 }
 
-/** Folder by folder, so that none of them is a link that leads away. */
+/** Creates one folder after the other, and checks that none of them is a link to another place. */
 async function makeFolders(folder: string, below: string): Promise<void> {
 	let path = folder;
 	for (const name of below.split('/').filter((one) => one !== '.')) {
@@ -73,7 +73,7 @@ async function makeFolders(folder: string, below: string): Promise<void> {
 	}
 }
 
-/** `a.jpg`, or `a-2.jpg` where that is taken, and so on. */
+/** `a.jpg`, or `a-2.jpg` if that name is taken, and so on. */
 async function freeName(folder: string, below: string, base: string, hasNote: boolean): Promise<string> {
 	const { name, ext } = parse(base);
 	for (let number = 1; number <= maximumSameName; number++) {
@@ -100,7 +100,7 @@ async function syncFolder(path: string): Promise<void> {
 		handle = await open(path, 'r');
 		await handle.sync();
 	} catch (error) {
-		// Some network file systems don't know how to.
+		// Some network file systems do not support it.
 		if (!/^(EINVAL|ENOTSUP|EPERM|EBADF|EISDIR)$/.test(String((error as NodeJS.ErrnoException).code))) throw error;
 	} finally {
 		await handle?.close();

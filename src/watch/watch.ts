@@ -11,14 +11,14 @@ export interface WatchOptions {
 	readonly seconds: number;
 	/** How long a file must stay unchanged before it is imported, in seconds. */
 	readonly settleSeconds: number;
-	/** Files imported in parallel. */
+	/** Files to import at the same time. */
 	readonly concurrency: number;
 	/**
-	 * Files that wait at the same time, 10,000 when not given. The others have their turn later, so that a folder of a million does not
+	 * Most files that can wait at the same time, 10,000 by default. The others follow later, so that a folder of a million files does not
 	 * fill the memory.
 	 */
 	readonly maximumWaiting?: number;
-	/** Import what is there, then stop. */
+	/** Import the existing files, then stop. */
 	readonly isOnce: boolean;
 	readonly pressure: Pressure;
 	/** Stops the watch after the imports in progress. */

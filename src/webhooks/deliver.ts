@@ -18,13 +18,13 @@ export interface DeliverContext {
 	readonly targets: Targets;
 	readonly deliveries: DeliveryLog;
 	readonly log: Logger;
-	/** Finds the addresses of a name; as the system does when not given. */
+	/** Resolves host names; by default the system's resolver. */
 	readonly resolve?: Resolve | undefined;
 }
 
-/** What a finished job returns; Arena shows it. */
+/** Result of a completed job; Arena shows it. */
 export interface DeliverResult {
-	/** `unwanted`: the endpoint is no more, or the message was taken back; `disabled`: kept, to be replayed. */
+	/** `unwanted`: the endpoint was deleted, or the message was withdrawn. `disabled`: the message is kept for a replay. */
 	readonly outcome: 'delivered' | 'unwanted' | 'disabled';
 	readonly status?: number;
 	readonly milliseconds?: number;
@@ -33,9 +33,9 @@ export interface DeliverResult {
 /**
  * Makes one attempt to deliver a message.
  *
- * @param attempt counted from 1
- * @param attempts after which nothing more is tried
- * @throws PicpipeError why it was not taken, after what follows from that was recorded
+ * @param attempt starts at 1
+ * @param attempts after the last of these, the message is given up
+ * @throws PicpipeError why the delivery failed, after the consequences were recorded
  */
 export async function deliver(
 	context: DeliverContext,
@@ -77,11 +77,10 @@ export async function deliver(
 }
 
 /**
- * A deletion is announced before it happens, so that it is told whatever dies; so whoever tells it makes sure that it has happened.
+ * A deletion is announced before it happens, so that it is announced even after a crash. Before delivery this checks that it has happened.
  *
- * @param isLast no further attempt looks again
- * @returns whether it never happened
- * @throws PicpipeError `picture-still-there`
+ * @param isLast whether no further attempt will check
+ * @returns whether the deletion never happened
  */
 async function isUntrue(storage: Storage, { type, pictureId }: Message, isLast: boolean): Promise<boolean> {
 	if (type !== 'picture.deleted' || pictureId === undefined) return false;
@@ -90,7 +89,7 @@ async function isUntrue(storage: Storage, { type, pictureId }: Message, isLast: 
 	throw new PicpipeError('picture-still-there');
 }
 
-/** Sets a message aside, and disables an endpoint that said so, or that has taken nothing for as long as this message was tried. */
+/** Sets a message aside. Disables an endpoint that answered 410, or that accepted nothing for as long as this message was tried. */
 async function giveUp(context: DeliverContext, message: Message, target: Target, error: PicpipeError): Promise<void> {
 	const { storage, log } = context;
 	const { endpoint } = message;
@@ -103,7 +102,7 @@ async function giveUp(context: DeliverContext, message: Message, target: Target,
 	log.error({ endpoint, reason }, 'webhook endpoint disabled');
 }
 
-/** Has the endpoint taken nothing since this message was first tried? No where nobody knows. */
+/** Has the endpoint accepted nothing since this message was first tried? False if unknown. */
 async function hasFailedThroughout(deliveries: DeliveryLog, { endpoint, id }: Message): Promise<boolean> {
 	try {
 		const [since, delivery] = await Promise.all([deliveries.failingSince(endpoint), deliveries.read(endpoint, id)]);
@@ -114,7 +113,7 @@ async function hasFailedThroughout(deliveries: DeliveryLog, { endpoint, id }: Me
 	}
 }
 
-/** Nothing depends on the log, so nothing fails with it. */
+/** Nothing depends on the log, so an error of the log fails nothing. */
 async function note(context: DeliverContext, message: Message, state: DeliveryState, attempt?: Attempt): Promise<void> {
 	await context.deliveries
 		.note(message, state, attempt)

@@ -9,11 +9,11 @@ import { readObject, type Storage } from '../storage/storage.ts';
 import { type Disabled, type EndpointRecord, isEndpointId, parseDisabled, parseEndpoint } from './endpoint.ts';
 
 /**
- * Endpoints in the storage, so that they outlive Redis. A record is changed only by the api; that an endpoint is disabled is an object beside it,
- * because workers say it too, and neither must write over what the other has just written.
+ * Endpoints in storage, so that they outlive Redis. Only the API changes a record. The disabled state is a separate object, because workers
+ * write it too, and neither must overwrite the other's changes.
  */
 
-/** Records read at a time. */
+/** Records to read at a time. */
 const parallel = 8;
 
 export async function readEndpoint(storage: Storage, id: string): Promise<EndpointRecord | undefined> {
@@ -26,7 +26,7 @@ export async function writeEndpoint(storage: Storage, record: EndpointRecord): P
 	await storage.put(endpointKey(record.id), toBytes(record));
 }
 
-/** Every endpoint, oldest first. @param onUnreadable is told of a record that can't be read, which is then left out */
+/** Every endpoint, oldest first. @param onUnreadable called for each record that cannot be read; it is left out */
 export async function listEndpoints(
 	storage: Storage,
 	onUnreadable: (key: string, cause: unknown) => void,
@@ -44,11 +44,11 @@ export async function listEndpoints(
 		});
 		await Promise.all(batch);
 	}
-	// Ids sort by the time they were made.
+	// Ids sort by creation time.
 	return records.sort((one, other) => (one.id < other.id ? -1 : 1));
 }
 
-/** Deletes an endpoint with everything that waits for it. */
+/** Deletes an endpoint with all its undelivered messages. */
 export async function removeEndpoint(storage: Storage, id: string): Promise<void> {
 	await storage.delete(endpointKey(id));
 	await storage.delete(disabledEndpointKey(id));
@@ -68,7 +68,7 @@ export async function readDisabled(storage: Storage, id: string): Promise<Disabl
 	return bytes && parseDisabled(bytes.toString());
 }
 
-/** The ids of all that are disabled: one call of the storage. */
+/** The ids of all disabled endpoints, with one storage listing. */
 export async function disabledEndpoints(storage: Storage): Promise<string[]> {
 	return namesIn(storage, disabledEndpointsFolder);
 }

@@ -5,27 +5,27 @@ import { isWebhookSecret, maximumWebhookSecrets } from '../config/webhooks.ts';
 import { stored, storedWord } from '../domain/stored.ts';
 import { eventTypes } from './event.ts';
 
-/** Who is told: an endpoint in the storage, or one of the two that are not. */
+/** Endpoints: those in storage, and two that are not. */
 
-/** The address of `PICPIPE_WEBHOOK_URL`. */
+/** The endpoint of `PICPIPE_WEBHOOK_URL`. */
 export const settingEndpoint = 'setting';
-/** Stands for all addresses that uploads name as their `webhook`. */
+/** Stands for all URLs that uploads name as their `webhook`. */
 export const pictureEndpoint = 'picture';
 
 const endpointIdPattern = /^hook_[0-7][0-9abcdefghjkmnpqrstvwxyz]{25}$/;
 
-/** Most endpoints: each is asked for every picture whether it wants to know. */
+/** Most endpoints: every event is checked against each of them. */
 export const maximumEndpoints = 100;
-/** Bytes of a secret that is made here: 256 bits. */
+/** Bytes of a generated secret: 256 bits. */
 const secretBytes = 32;
-/** Characters of a description. */
+/** Longest description, in characters. */
 export const maximumDescription = 200;
 
 const secretSchema = stored({
-	/** `whsec_...`. Kept as it is, because a signature can't be made of less. */
+	/** `whsec_...`. Stored in plain form, because signing needs the secret itself. */
 	secret: z.string().refine(isWebhookSecret),
 	createdAt: z.iso.datetime(),
-	/** When it signs no more; absent of the newest. */
+	/** When it stops signing; absent for the newest secret. */
 	expiresAt: z.iso.datetime().optional(),
 });
 
@@ -34,24 +34,24 @@ const endpointSchema = stored({
 	id: z.string().regex(endpointIdPattern),
 	url: z.string(),
 	description: z.string().max(maximumDescription).optional(),
-	/** What it is told of; everything when absent. */
+	/** Event types that it subscribes to; all if absent. */
 	events: z.array(storedWord(eventTypes)).min(1).optional(),
 	/** Newest first. */
 	secrets: z.array(secretSchema).min(1).max(maximumWebhookSecrets),
 	createdAt: z.iso.datetime(),
 	updatedAt: z.iso.datetime(),
 });
-/** An endpoint as the storage keeps it. */
+/** An endpoint as stored. */
 export type EndpointRecord = z.infer<typeof endpointSchema>;
 
-/** Why an endpoint is told nothing for now: it said so (410), it took nothing for as long as is tried, or somebody asked for it. */
+/** Why an endpoint receives nothing for now: it answered 410, it accepted nothing for a whole retry schedule, or a client disabled it. */
 const disabledReasons = ['gone', 'failing', 'asked'] as const;
 
 const disabledSchema = stored({
 	version: z.literal(1),
 	at: z.iso.datetime(),
 	reason: storedWord(disabledReasons),
-	/** The address that was meant: with another one, an endpoint of the settings is told again. */
+	/** The URL that was disabled. If the configuration names another URL, its endpoint is enabled again. */
 	url: z.string(),
 });
 export type Disabled = z.infer<typeof disabledSchema>;
@@ -64,7 +64,7 @@ export function newSecret(): string {
 	return `whsec_${randomBytes(secretBytes).toString('base64')}`;
 }
 
-/** A new endpoint. @param secret one is made when not given */
+/** A new endpoint. @param secret generated if undefined */
 export function makeEndpoint(
 	wishes: Pick<EndpointRecord, 'url' | 'description' | 'events'>,
 	secret = newSecret(),
@@ -74,7 +74,7 @@ export function makeEndpoint(
 	return endpointSchema.parse({ ...record, secrets: [{ secret, createdAt }] });
 }
 
-/** The same endpoint with a new secret; those before it sign beside it for some time more. @param seconds how long */
+/** The endpoint with a new secret. Its earlier secrets also sign for some time. @param seconds how long */
 export function withNewSecret(record: EndpointRecord, secret: string, seconds: number): EndpointRecord {
 	const now = Date.now();
 	const [createdAt, end] = [now, now + seconds * 1_000].map((time) => new Date(time).toISOString()) as [string, string];
@@ -86,7 +86,7 @@ export function withNewSecret(record: EndpointRecord, secret: string, seconds: n
 	return { ...record, secrets, updatedAt: createdAt };
 }
 
-/** The secrets that sign now. */
+/** The secrets that sign at this time. */
 export function signingSecrets({ secrets }: EndpointRecord, now = Date.now()): string[] {
 	return secrets.filter((one) => isGood(one, now)).map(({ secret }) => secret);
 }
@@ -95,12 +95,12 @@ function isGood({ expiresAt }: EndpointRecord['secrets'][number], now: number): 
 	return expiresAt === undefined || Date.parse(expiresAt) > now;
 }
 
-/** @throws Error when the text is no record that this version can read */
+/** @throws Error if this version cannot read the record */
 export function parseEndpoint(json: string): EndpointRecord {
 	return endpointSchema.parse(JSON.parse(json));
 }
 
-/** @throws Error likewise */
+/** @throws Error if this version cannot read the record */
 export function parseDisabled(json: string): Disabled {
 	return disabledSchema.parse(JSON.parse(json));
 }

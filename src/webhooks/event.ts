@@ -3,7 +3,7 @@ import { digest } from '../domain/digest.ts';
 import type { Picture } from '../domain/picture.ts';
 import { showPicture } from '../domain/show.ts';
 
-/** What there is to be told of, with what it means for the reference page. */
+/** The event types, with their meaning for the reference page. */
 export const eventDocs = {
 	'picture.ready': 'Every variant of a picture is ready. `data` is the picture.',
 	'picture.failed': 'A picture failed for good. `data` is the picture, with its `failure`.',
@@ -15,32 +15,32 @@ export const eventDocs = {
 export type EventType = keyof typeof eventDocs;
 export const eventTypes = Object.keys(eventDocs) as [EventType, ...EventType[]];
 
-/** Something that happened, to be told to whoever wants to know. */
+/** An event to publish to its subscribers. */
 export interface WebhookEvent {
-	/** Derived from what happened: told twice it is the same, so that a receiver can drop doubles. */
+	/** Derived from the event, so that a receiver can drop a duplicate. */
 	readonly id: string;
 	readonly type: EventType;
-	/** When it happened, ISO 8601. */
+	/** Time of the event, ISO 8601. */
 	readonly timestamp: string;
-	/** As in the body. */
+	/** The `data` of the body. */
 	readonly data: object;
 	readonly pictureId?: string;
 	readonly batchId?: string;
-	/** An address of its own that is told too. */
+	/** A URL of this event alone, in addition to the endpoints. */
 	readonly url?: string | undefined;
-	/** The request that brought it about, to find its log lines. */
+	/** The request that caused it, for its log lines. */
 	readonly requestId?: string | undefined;
 }
 
-/** A picture's work is over. @param given as its manifest says it now, `ready` or `failed` */
+/** A picture has ended. @param given its current manifest, `ready` or `failed` */
 export function pictureEvent(given: Picture): WebhookEvent {
 	const type = given.state === 'ready' ? 'picture.ready' : 'picture.failed';
 	return {
-		// With the revision: a picture may be processed again, and that is news.
+		// Includes the revision: a picture may be processed again, which is a new event.
 		id: eventId(type, given.id, given.revision),
 		type,
 		timestamp: given.updatedAt,
-		// Made for those who are told, and mostly there are none. Always in the order of the schema, so that the same is told with the same bytes.
+		// Built on demand, because most events have no subscriber. Always in the order of the schema, so that equal events have equal bytes.
 		get data() {
 			return showPicture(given);
 		},
@@ -50,7 +50,7 @@ export function pictureEvent(given: Picture): WebhookEvent {
 	};
 }
 
-/** @param picture as it was last */
+/** @param picture its last manifest */
 export function deletedEvent(picture: Picture): WebhookEvent {
 	const type = 'picture.deleted';
 	const shown = showPicture(picture);
@@ -74,7 +74,7 @@ export function deletedEvent(picture: Picture): WebhookEvent {
 	};
 }
 
-/** All of a batch has ended. */
+/** All pictures of a batch have ended. */
 export function batchEvent(batch: Batch, finished: FinishedBatch): WebhookEvent {
 	const type = 'batch.finished';
 	const { id, name, createdAt, webhook, requestId } = batch;
@@ -104,7 +104,7 @@ function eventId(...parts: readonly unknown[]): string {
 	return `msg_${digest(...parts).slice(0, idDigits)}`;
 }
 
-/** The body that tells of it, as Standard Webhooks has it: `type`, `timestamp`, `data`. */
+/** The body of a message by Standard Webhooks: `type`, `timestamp`, `data`. */
 export function bodyOf({ type, timestamp, data }: WebhookEvent): string {
 	return JSON.stringify({ type, timestamp, data });
 }

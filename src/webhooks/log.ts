@@ -5,57 +5,57 @@ import { askRedis } from '../queue/redis.ts';
 import { type Message, parseMessage } from './outbox.ts';
 
 /**
- * What became of the latest deliveries of each endpoint, in Redis: it is there to be looked at, and nothing depends on it. What is still to be
- * delivered, and what could not be, is in the storage.
+ * The outcomes of each endpoint's latest deliveries, in Redis. They are for display, and nothing depends on them. Storage has the messages
+ * that are undelivered or were given up.
  */
 
-/** `waiting` for its next attempt, `delivered`, or `failed` for good. */
+/** `waiting` for the next attempt, `delivered`, or `failed` for good. */
 export const deliveryStates = ['waiting', 'delivered', 'failed'] as const;
 export type DeliveryState = (typeof deliveryStates)[number];
 
-/** An attempt as the log keeps it. */
+/** An attempt in the log. */
 export const attemptSchema = stored({
-	/** Counted from 1. */
+	/** Starts at 1. */
 	number: z.int(),
 	at: z.string(),
 	milliseconds: z.number(),
-	/** HTTP status of the answer, if one came. */
+	/** HTTP status of the response, if there was one. */
 	status: z.int().optional(),
-	/** The beginning of an answer that did not take the message. */
+	/** The beginning of a response that refused the message. */
 	answer: z.string().optional(),
 	error: stored({ code: z.string(), message: z.string() }).optional(),
 });
 export type Attempt = z.infer<typeof attemptSchema>;
 
 const entrySchema = stored({
-	/** The message itself, so that it can be sent again when it is nowhere else any more. */
+	/** The message itself, so that it can be sent again after it has left the outbox. */
 	message: z.string(),
 	state: z.enum(deliveryStates),
 	attempts: z.array(attemptSchema),
 });
 
-/** A delivery: one message to one endpoint. */
+/** A delivery of one message to one endpoint. */
 export interface Delivery {
 	readonly message: Message;
 	readonly state: DeliveryState;
-	/** The latest, oldest first. */
+	/** The latest attempts, oldest first. */
 	readonly attempts: readonly Attempt[];
 }
 
 export interface DeliveryLog {
-	/** Notes what became of an attempt, or that the message waits again when there was none. */
+	/** Records the outcome of an attempt; without an attempt, that the message waits again. */
 	note(message: Message, state: DeliveryState, attempt?: Attempt): Promise<void>;
 	read(endpoint: string, message: string): Promise<Delivery | undefined>;
-	/** Newest first. @param query.before the cursor of the page before */
+	/** Newest first. @param query.before the cursor of the previous page */
 	list(endpoint: string, query: DeliveryQuery): Promise<{ deliveries: Delivery[]; next: string | undefined }>;
 	forget(endpoint: string): Promise<void>;
-	/** Since when nothing was delivered to it although it was tried; undefined when all is well, or nobody knows. */
+	/** When the current run of failures began; undefined if the last delivery succeeded or nothing is known. */
 	failingSince(endpoint: string): Promise<number | undefined>;
 }
 
 interface DeliveryQuery {
 	readonly state?: DeliveryState | undefined;
-	/** Deliveries to pass over, as the cursor says. */
+	/** Number of deliveries to skip, from the cursor. */
 	readonly skip: number;
 	readonly limit: number;
 }
@@ -66,9 +66,9 @@ export interface DeliveryLogOptions {
 	readonly logLength: number;
 }
 
-/** Attempts kept of each delivery: a whole schedule, with some replays. */
+/** Attempts to keep of each delivery: a whole schedule and some replays. */
 const mostAttempts = 30;
-/** Deliveries read at a time while looking for those in a state. */
+/** Deliveries to read at a time while filtering by state. */
 const scanBatch = 100;
 
 /** KEYS: order, entries. ARGV: message, entry, time, most entries, seconds. */
@@ -142,7 +142,7 @@ export function openDeliveryLog(redis: Redis, { prefix, keepSeconds, logLength }
 	};
 }
 
-/** Undefined for an entry of another version: it was there to be looked at. */
+/** Undefined for an entry of another version. */
 function parseEntry(json: string): Delivery | undefined {
 	const parsed = entrySchema.safeParse(JSON.parse(json));
 	if (!parsed.success) return undefined;

@@ -6,25 +6,25 @@ import { pictureEndpoint } from './endpoint.ts';
 import { bodyOf, eventTypes, type WebhookEvent } from './event.ts';
 
 /**
- * What is still to be delivered, in the storage, because attempts go on for days and Redis may lose them: an object for each message and endpoint, gone
- * when it was delivered. What can't be delivered is moved aside and kept for some time, to be replayed.
+ * Undelivered messages in storage: attempts continue for days, and Redis may lose its data. Each message to an endpoint is an object that
+ * is deleted on delivery. A message that is given up is moved aside and kept for some time for a replay.
  */
 
 const messageSchema = stored({
 	version: z.literal(1),
-	/** Of the event; the same for every endpoint. */
+	/** Id of the event, the same for every endpoint. */
 	id: z.string(),
 	type: storedWord(eventTypes),
 	timestamp: z.iso.datetime(),
-	/** Sent as it is, in every attempt. */
+	/** Sent unchanged in every attempt. */
 	body: z.string(),
 	endpoint: z.string(),
-	/** Where it goes, when the endpoint stands for the addresses of pictures. */
+	/** The recipient, if the endpoint stands for the webhook URLs of uploads. */
 	url: z.string().optional(),
 	pictureId: z.string().optional(),
 	batchId: z.string().optional(),
 	requestId: z.string().optional(),
-	/** When it was first to be delivered, or to be delivered again. */
+	/** When the message was first due, or due again. */
 	queuedAt: z.iso.datetime(),
 });
 /** A message to one endpoint. */
@@ -47,7 +47,7 @@ export function messageTo(endpoint: string, event: WebhookEvent): Message {
 	} satisfies z.input<typeof messageSchema>);
 }
 
-/** @throws Error when the text is no message that this version can read */
+/** @throws Error if this version cannot read the message */
 export function parseMessage(json: string): Message {
 	return messageSchema.parse(JSON.parse(json));
 }
@@ -71,13 +71,13 @@ export async function readMessage(
 	return bytes && parseMessage(bytes.toString());
 }
 
-/** Moves a message aside. Killed in between it is in both places, and is tried once more. */
+/** Moves a message aside. After a crash in between it is in both folders, and is tried once more. */
 export async function giveUpMessage(storage: Storage, message: Message): Promise<void> {
 	await putMessage(storage, message, 'failed');
 	await storage.delete(messageKey('outbox', message.endpoint, message.id));
 }
 
-/** It was delivered, or nobody wants it any more. */
+/** Deletes a message that was delivered or is no longer wanted. */
 export async function removeMessage(
 	storage: Storage,
 	{ endpoint, id }: Pick<Message, 'endpoint' | 'id'>,
@@ -86,7 +86,7 @@ export async function removeMessage(
 	await storage.delete(messageKey('failed', endpoint, id));
 }
 
-/** Endpoints and ids of all messages in one of the folders. */
+/** Endpoint and message ids of all messages in one of the folders. */
 export async function* listMessages(
 	storage: Storage,
 	folder: MessageFolder,

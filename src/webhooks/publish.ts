@@ -11,7 +11,7 @@ import { findMessage, listMessages, type Message, messageTo, putMessage } from '
 import type { WebhookSettings } from './settings.ts';
 import type { Targets } from './targets.ts';
 
-/** What publishing and delivering messages needs. */
+/** The dependencies for publishing and delivering messages. */
 export interface PublishDeps {
 	readonly storage: Storage;
 	readonly queues: Queues;
@@ -22,9 +22,11 @@ export interface PublishDeps {
 
 /** Notifies every endpoint that subscribes to an event. */
 export interface Publisher extends BatchPublisher {
-	/** When this returns, delivery is guaranteed whatever dies: the outbox in storage holds a message for each subscriber. */
+	/** When this returns, delivery is guaranteed, whatever crashes: the outbox in storage holds a message for each subscriber. */
 	publish(event: WebhookEvent): Promise<void>;
-	/** The same in two steps, for an event about to happen: the next sweep delivers it at the latest. @returns queues the delivery now */
+	/**
+	 * Publishes an event that is about to happen, in two steps. The next sweep delivers it at the latest. @returns queues the delivery now
+	 */
 	prepare(event: WebhookEvent): Promise<() => Promise<void>>;
 }
 
@@ -34,7 +36,7 @@ export function openPublisher(deps: PublishDeps): Publisher {
 		await Promise.all(messages.map((message) => putMessage(deps.storage, message)));
 		return async () => {
 			for (const message of messages) {
-				// The sweep queues what Redis misses now.
+				// The sweep queues the messages that Redis misses here.
 				await queueDelivery(deps, message).catch((err) =>
 					deps.log.warn(
 						{ err, messageId: message.id, endpoint: message.endpoint },
@@ -56,7 +58,7 @@ export function openPublisher(deps: PublishDeps): Publisher {
 }
 
 /**
- * Adds the job of a message in the outbox, with as many attempts as its age leaves. Does nothing when the job exists.
+ * Queues the job of a message in the outbox, with as many attempts as its age leaves. Does nothing if the job exists.
  *
  * @throws PicpipeError `queue-unavailable`
  */
@@ -72,10 +74,10 @@ export async function queueDelivery(
 }
 
 /**
- * The number of attempts of a schedule that are over by time, for a message whose job was lost with Redis: delivery resumes where it was.
+ * The number of attempts of a schedule that are over by time, for a message whose job was lost with Redis. Delivery resumes at that point.
  *
- * @param schedule delays before the second and every further attempt, in seconds
- * @param age time since the message was first due, in milliseconds
+ * @param schedule delays before the second and each further attempt, seconds
+ * @param age time since the message was first due, milliseconds
  * @returns at most as many as leave one attempt
  */
 export function attemptsBefore(schedule: readonly number[], age: number): number {
@@ -91,7 +93,7 @@ export function attemptsBefore(schedule: readonly number[], age: number): number
 
 type ReplayDeps = PublishDeps & { readonly deliveries: DeliveryLog };
 
-/** A message that is still undelivered or in the log. Undefined when there is none. */
+/** A message in the outbox, set aside, or in the log. Undefined if there is none. */
 export async function findDelivered(deps: ReplayDeps, endpoint: string, id: string): Promise<Message | undefined> {
 	return (await findMessage(deps.storage, endpoint, id)) ?? (await deps.deliveries.read(endpoint, id))?.message;
 }
@@ -115,9 +117,9 @@ export async function replay(deps: ReplayDeps, message: Message): Promise<Messag
 }
 
 /**
- * Delivers again every message that could not be delivered to an endpoint.
+ * Delivers every message again that was given up for an endpoint.
  *
- * @param limit maximum number of messages
+ * @param limit most messages to queue
  * @returns the number of messages queued again
  * @throws PicpipeError as `replay` does
  */

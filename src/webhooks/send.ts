@@ -6,23 +6,24 @@ import { secondsOf } from '../http/retry-after.ts';
 import type { Message } from './outbox.ts';
 import type { WebhookSettings } from './settings.ts';
 
-/** Bytes of an answer that are read, and characters of it that are kept for people. */
+/** Bytes of a response to read, and characters of it to keep for people. */
 const answerLimits = { bytes: 16 * 1024, kept: 300 };
 
-/** How a receiver has answered. */
+/** The result of sending a message. */
 export interface Receipt {
 	/** HTTP status. */
 	readonly status?: number;
-	/** The beginning of an answer that did not take the message. */
+	/** The beginning of a response that refused the message. */
 	readonly answer?: string;
-	/** Undefined when it was taken. */
+	/** Undefined if the message was accepted. */
 	readonly error?: PicpipeError;
 }
 
 /**
  * Sends a message once. A 2xx response accepts it. Redirects are not followed, because a signed message is meant for one URL.
  *
- * Never throws for what lies with the receiver: `webhook-refused` for every other answer, `webhook-gone` for 410, and what `checkUrl` and `post` throw.
+ * Never throws for a failure of the receiver. The error in the receipt is `webhook-gone` for 410, `webhook-refused` for any other refusal,
+ * or an error of `checkUrl` and `post`.
  */
 export async function sendMessage(
 	message: Message,
@@ -74,7 +75,7 @@ async function receiptOf(url: URL, answer: RemoteResponse): Promise<Receipt> {
 	return { status, error, ...(text && { answer: text }) };
 }
 
-/** What it says helps people; how much, and how slowly, is not for the receiver to decide. */
+/** The response text helps people. Its size and speed are limited, because the receiver is not trusted. */
 async function beginningOf(answer: RemoteResponse): Promise<string> {
 	const chunks: Buffer[] = [];
 	let bytes = 0;
@@ -85,7 +86,7 @@ async function beginningOf(answer: RemoteResponse): Promise<string> {
 			if (bytes >= answerLimits.bytes) break;
 		}
 	} catch {
-		// The status has been told.
+		// The status is already known.
 	} finally {
 		answer.discard();
 	}
@@ -95,7 +96,7 @@ async function beginningOf(answer: RemoteResponse): Promise<string> {
 	return text.trim().slice(0, answerLimits.kept);
 }
 
-/** A certificate that has run out is renewed, often within hours. */
+/** An expired certificate is renewed, often within hours, so it is worth a retry. */
 function asPassing(error: PicpipeError): PicpipeError {
 	if (error.code !== 'remote-untrusted') return error;
 	return new PicpipeError('webhook-refused', error.message, { cause: error });
@@ -106,7 +107,7 @@ function asPassing(error: PicpipeError): PicpipeError {
  * secret during a rotation.
  *
  * @param secrets `whsec_` and base64
- * @param time time of this attempt, in milliseconds since 1970
+ * @param time of this attempt, milliseconds since 1970
  */
 export function signedHeaders(
 	{ id, body }: { readonly id: string; readonly body: string },

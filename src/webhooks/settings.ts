@@ -1,22 +1,22 @@
 import type { Config } from '../config/index.ts';
 import type { OutgoingRules } from '../http/guard.ts';
 
-/** What the settings say about webhooks. */
+/** The webhook settings. */
 export interface WebhookSettings {
 	readonly rules: OutgoingRules;
-	/** Told of everything; absent unless it is set. */
+	/** Receives every event; absent unless it is configured. */
 	readonly url?: string | undefined;
-	/** Sign what goes to `url` and to the URLs that uploads name; empty when there are none. */
+	/** Sign messages to `url` and to the webhook URLs of uploads; empty if none are configured. */
 	readonly secrets: readonly string[];
-	/** Longest time for one attempt. */
+	/** Longest time for one attempt, seconds. */
 	readonly seconds: number;
-	/** Delays before the second and every further attempt, seconds. */
+	/** Delays before the second and each further attempt, seconds. */
 	readonly schedule: readonly number[];
-	/** Deliveries of a worker at the same time. */
+	/** Concurrent deliveries of a worker. */
 	readonly concurrency: number;
-	/** How long what could not be delivered is kept, and the log; seconds. */
+	/** How long the log and the messages that were given up are kept, seconds. */
 	readonly keepSeconds: number;
-	/** Deliveries in the log of each endpoint. */
+	/** Deliveries to keep in the log of each endpoint. */
 	readonly logLength: number;
 }
 

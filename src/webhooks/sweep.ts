@@ -10,14 +10,14 @@ export interface WebhookSweep extends PublishDeps {
 	readonly sweepSeconds: number;
 }
 
-/** Messages looked at side by side. */
+/** Messages to check at the same time. */
 const parallel = 8;
-/** Messages that were given up are looked through this often while they are kept, and at least once an hour. */
+/** Messages that were given up are checked this many times in their lifetime, and at least once an hour. */
 const looks = 8;
 const longestWait = 3_600;
 
 /**
- * Brings every message of the outbox that has no live job back to the queue: Redis may have lost it, or a process died before it was there.
+ * Queues every message in the outbox that has no live job: Redis may have lost the job, or a process died before it was queued.
  *
  * @returns how many it queued
  * @throws PicpipeError `queue-unavailable`
@@ -30,7 +30,7 @@ export async function sweepOutbox(context: PublishDeps): Promise<number> {
 		if (job && state !== 'completed' && state !== 'failed' && state !== 'unknown') return;
 		const message = await readMessage(context.storage, 'outbox', endpoint, id);
 		if (!message) return;
-		// Ended without a word in the storage: it could not take it at the time.
+		// The job ended while the storage could not be written to, so the outbox still has the message.
 		await context.queues.forgetDelivery({ endpoint, messageId: id });
 		await queueDelivery(context, message);
 		queued++;
@@ -50,7 +50,7 @@ export async function sweepOutbox(context: PublishDeps): Promise<number> {
 }
 
 /**
- * Deletes what could not be delivered and is older than it is kept. Between two looks there may be many calls that do nothing.
+ * Deletes old messages that were given up. Many calls return without checking, see `looks`.
  *
  * @param now milliseconds since 1970
  * @returns how many it deleted
@@ -71,7 +71,7 @@ export async function forgetFailed(
 	return forgotten;
 }
 
-/** Notes in a log that was lost what could not be delivered, so that it can be seen and replayed. */
+/** After a loss of the log, records the messages that were given up, so that they can be seen and replayed. */
 export async function restoreLog({ storage, deliveries, settings }: WebhookSweep): Promise<void> {
 	let left = settings.logLength;
 	for await (const { endpoint, message: id } of listMessages(storage, 'failed')) {

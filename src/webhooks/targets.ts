@@ -6,22 +6,22 @@ import type { WebhookEvent } from './event.ts';
 import type { Message } from './outbox.ts';
 import type { WebhookSettings } from './settings.ts';
 
-/** Where a message goes, and what signs it. */
+/** The recipient of a message, and the secrets that sign it. */
 export interface Target {
 	readonly url: string;
 	readonly secrets: readonly string[];
 	readonly disabled?: Disabled | undefined;
 }
 
-/** Knows who is to be told of what. */
+/** Finds the recipients of events. */
 export interface Targets {
-	/** The ids of the endpoints that want to know. */
+	/** The ids of the endpoints that subscribe to the event. */
 	of(event: WebhookEvent): Promise<readonly string[]>;
-	/** Undefined when the endpoint is no more. */
+	/** Undefined if the endpoint no longer exists. */
 	find(message: Message): Promise<Target | undefined>;
 }
 
-/** How long the list of endpoints holds, milliseconds: a new one is told of whatever ends later than that. */
+/** How long the list of endpoints is reused, milliseconds. A new endpoint receives the events after that. */
 const holds = 2_000;
 
 interface Subscriber {
@@ -64,7 +64,7 @@ async function ofSetting(storage: Storage, { url = '', secrets }: WebhookSetting
 	return { url, secrets, ...(disabled?.url === url && { disabled }) };
 }
 
-/** All that are not disabled. */
+/** All endpoints that are not disabled. */
 async function listSubscribers(storage: Storage, settings: WebhookSettings, log: Logger): Promise<Subscriber[]> {
 	const [records, disabled] = await Promise.all([
 		listEndpoints(storage, (key, err) => log.error({ err, key }, 'webhook endpoint unreadable')),
