@@ -21,7 +21,7 @@ import type { Endings } from '../queue/events.ts';
 import type { Webhooks } from '../webhooks/webhooks.ts';
 import type { UploadLocks } from './tus/upload-locks.ts';
 
-/** What the handlers work with; `roles/api.ts` puts it together. */
+/** The dependencies of the handlers; `roles/api.ts` creates them. */
 export interface ApiContext extends Admission {
 	readonly config: Config;
 	readonly redis: Redis;
@@ -29,7 +29,7 @@ export interface ApiContext extends Admission {
 	readonly webhooks: Webhooks;
 	readonly recipeBook: RecipeBook;
 	readonly log: Logger;
-	/** The parts that make images on demand, and the images in memory. */
+	/** The parts that make images on demand, and the memory cache of images. */
 	readonly delivery: {
 		readonly parts: DeliveryParts;
 		readonly memory: MemoryCache<ImageUrl>;
@@ -39,14 +39,14 @@ export interface ApiContext extends Admission {
 	readonly metrics: Metrics;
 	/** Counters of all workers. */
 	readonly attemptCounts: Attempts;
-	/** Aborts when the process is told to stop. */
+	/** Aborts when the process is stopping. */
 	readonly stopping: AbortSignal;
 	readonly keys: KeyRing;
 	readonly limiter: Limiter;
 	readonly pressure: Pressure;
 	/** Outcomes of requests with an idempotency key. */
 	readonly idempotency: IdempotencyRecords;
-	/** Leases of requests in progress, over all apis. */
+	/** Leases of requests in progress, over all API processes. */
 	readonly underWay: Leases;
 	readonly uploads: {
 		readonly locks: UploadLocks;
@@ -55,7 +55,7 @@ export interface ApiContext extends Admission {
 	};
 }
 
-/** Who makes the request, behind a guard. @throws PicpipeError `internal` where there was none */
+/** The sender of a request behind a guard. @throws PicpipeError `internal` on a route without one */
 export function callerOf({ locals }: Response): Caller {
 	if (!locals.caller) throw new PicpipeError('internal', 'The caller of a route without a guard was asked for.');
 	return locals.caller;
@@ -64,14 +64,14 @@ export function callerOf({ locals }: Response): Caller {
 declare global {
 	namespace Express {
 		interface Locals {
-			/** Part of every answer and log line of the request. */
+			/** Part of every response and log line of the request. */
 			requestId: string;
 			log: Logger;
 			/** Set by the guard of the route; undefined on routes that need no key. */
 			caller?: Caller;
-			/** Code of the problem that was answered. */
+			/** Code of the problem in the response. */
 			problem?: ErrorCode;
-			/** Codes of the files and URLs that were refused by themselves. */
+			/** Codes of the files and URLs that were refused individually. */
 			refused?: readonly ErrorCode[];
 			/** The request comes from a page of another web site that is allowed to call. */
 			isForeignAllowed?: boolean;

@@ -7,21 +7,21 @@ import { namePattern } from '../domain/recipe.ts';
 import { type ErrorCode, errorTable, failureClasses, PicpipeError } from '../errors.ts';
 import { duplicatePolicies } from '../intake/duplicates.ts';
 
-/** Fields of requests, in one place; the reference pages are generated from it. */
+/** Fields of requests, in one place. The reference pages are generated from it. */
 
 const tag = z
 	.string()
 	.regex(tagPattern, 'expected a tag of 1 to 64 letters, digits and _ . : / -, beginning with a letter or digit');
-/** Longest recipe that a request may bring, bytes of JSON; also the longest value of a form's field. */
+/** Longest inline recipe, bytes of JSON; also the longest value of a form field. */
 export const maximumInlineRecipe = 8 * 1024;
 const recipeName = z.string().regex(namePattern, 'expected the name of a recipe');
-/** A name, or a recipe as JSON, known by its brace. */
+/** A name, or a recipe as JSON, which starts with a brace. */
 const recipeText = z
 	.string()
 	.regex(/^([a-z0-9][a-z0-9_]{0,31}$|\s*\{)/, 'expected the name of a recipe, or a recipe as JSON');
 const recipeDoc = 'Recipe name, or a recipe as JSON if `PICPIPE_INLINE_RECIPES` is set';
 
-/** A whole number written as text. */
+/** An integer written as text. */
 export const wholeNumber = (minimum: number, maximum: number) =>
 	z
 		.string()
@@ -35,7 +35,7 @@ export const webhookUrl = z
 	.string('expected a URL')
 	.min(1, 'expected a URL')
 	.max(maximumWebhookUrl, `expected a URL of at most ${maximumWebhookUrl} characters`);
-/** Where the next page begins, of what is counted and not named. */
+/** A cursor that is a number. */
 export const cursorOfNumber = wholeNumber(0, 999_999_999);
 const webhookDoc =
 	'URL notified about this picture, in addition to the endpoints. Signed with `PICPIPE_WEBHOOK_SECRETS`; refused without secrets.';
@@ -89,7 +89,7 @@ export const rawUploadFieldsSchema = uploadFieldsSchema.extend({
 /** Fields of a resumable upload, in `Upload-Metadata`. */
 export const uploadMetadataSchema = uploadFieldsSchema.extend({ filename: rawUploadFieldsSchema.shape.filename });
 
-/** Lifetime of an upload token when the request names none, seconds. */
+/** Default lifetime of an upload token, seconds. */
 export const defaultTokenSeconds = 900;
 
 export const uploadTokenBodySchema = z.strictObject({
@@ -113,14 +113,14 @@ export const uploadTokenBodySchema = z.strictObject({
 		),
 });
 
-/** Longest URL to fetch a picture from, characters: signed URLs of cloud storage have up to 2,500. */
+/** Longest URL to fetch a picture from, in characters. Signed URLs of cloud storage have up to 2,500. */
 const maximumUrl = 4_096;
 const remoteUrl = z
 	.string('expected a URL')
 	.min(1, 'expected a URL')
 	.max(maximumUrl, `expected a URL of at most ${maximumUrl} characters`);
 
-/** Fields of pictures that are fetched, shared by the requests that have them. */
+/** Fields of pictures to fetch, shared by the requests that have them. */
 export const fetchFields = {
 	remoteUrl,
 	recipe: z
@@ -136,7 +136,7 @@ export const fetchFields = {
 		.describe('0 (first come, first served), or 1 (most urgent of the rest) to 1000 (least).'),
 };
 
-/** An upload by URL: JSON, because there is no file. */
+/** An upload by URL. */
 export const fetchBodySchema = z
 	.strictObject({
 		url: remoteUrl.optional().describe('URL of a picture, `https` or `http`.'),
@@ -210,10 +210,10 @@ export const cleanBodySchema = z.strictObject({
 	limit: z.int().min(1).max(100_000).default(1_000).describe('Number of jobs removed by one call.'),
 });
 
-/** Longest wait that `Prefer: wait=N` gets, seconds. */
+/** Longest allowed `Prefer: wait=N`, seconds. */
 export const maximumWait = 120;
 
-/** Seconds asked for by `Prefer: wait=N` (RFC 7240), at most `maximumWait`; 0 without one. */
+/** Seconds of `Prefer: wait=N` (RFC 7240), at most `maximumWait`; 0 if absent. */
 export function preferredWait(prefer: string | undefined): number {
 	const wait = /(?:^|[,;])\s*wait\s*=\s*"?(\d{1,6})"?\s*(?:$|[,;])/i.exec(prefer ?? '')?.[1];
 	return Math.min(Number(wait ?? 0), maximumWait);
@@ -222,7 +222,7 @@ export function preferredWait(prefer: string | undefined): number {
 /**
  * Checks the input of a request against a schema.
  *
- * @throws PicpipeError `unknown-field` or `invalid-field`, naming the field, what was expected and what came
+ * @throws PicpipeError `unknown-field` or `invalid-field`, with the field, the expected and the received value
  */
 export function parse<T>(schema: z.ZodType<T>, input: Record<string, unknown>): T {
 	const result = schema.safeParse(input);

@@ -8,23 +8,23 @@ import { PicpipeError } from '../errors.ts';
 import { requireThisMachine } from '../http/this-machine.ts';
 import { type ApiContext, callerOf } from './context.ts';
 
-/** Largest JSON body, bytes: room for a hundred signed URLs. Only uploads are larger, and they are no JSON. */
+/** Largest JSON body, bytes: enough for a hundred signed URLs. Only uploads are larger, and they are not JSON. */
 const maximumJson = 512 * 1024;
 
-/** What a route requires of its callers. */
+/** Requirements of a route. */
 export interface Needs {
 	readonly method: string;
-	/** What the caller's key has to allow; `open` needs no key. */
+	/** The scope that the caller's key needs; `open` needs no key. */
 	readonly scope: Scope | 'open';
-	/** Brings in pictures: accepts upload tokens too, and refuses while the queue or the disk is full. */
+	/** Accepts pictures: upload tokens are valid, and requests are refused while the queue or the disk is full. */
 	readonly intake?: boolean | undefined;
-	/** Resumes an upload: accepts upload tokens too, expired ones among them. */
+	/** Resumes an upload: upload tokens are valid, even expired ones. */
 	readonly resumable?: boolean | undefined;
 }
 
 /**
- * Makes the middleware before a route's handler, in this order: authentication, scope, limits of the key, room for more work. No byte of the body
- * is read before all of them have passed.
+ * Creates the middleware before a route's handler, in this order: authentication, scope, limits of the key, load. No byte of the body is
+ * read before all of them have passed.
  */
 export function openGuard(context: ApiContext): (needs: Needs) => RequestHandler[] {
 	const authenticate = authentication(context.keys);
@@ -34,7 +34,7 @@ export function openGuard(context: ApiContext): (needs: Needs) => RequestHandler
 	};
 	const json = express.json({ limit: maximumJson });
 	return ({ method, scope, intake = false, resumable = false }) => {
-		// Of open routes only those with POST take a body.
+		// Of the open routes, only those with POST have a body.
 		if (scope === 'open') return method === 'GET' ? [] : [acceptBody, json];
 		const tokens = resumable ? 'resume' : intake ? 'begin' : 'none';
 		const access = [authenticate(scope, tokens), limitOf(context.limiter, intake)];
@@ -42,20 +42,20 @@ export function openGuard(context: ApiContext): (needs: Needs) => RequestHandler
 	};
 }
 
-/** The body is read from here on: a client that sent `Expect: 100-continue` is told to send it. */
+/** The body is read from here on. A client that sent `Expect: 100-continue` gets the go-ahead. */
 const acceptBody: RequestHandler = (request, response, next) => {
-	// The request was not read until now, so nobody has noticed that the client left.
+	// The request was not read until now, so a lost connection has not been noticed yet.
 	if (request.destroyed && !request.readableEnded) throw new PicpipeError('upload-aborted');
 	if (/^100-continue$/i.test(request.get('expect') ?? '')) response.writeContinue();
 	next();
 };
 
-/** Use of upload tokens on a route: none, to begin an upload, or to resume one, expired tokens among them. */
+/** Which upload tokens a route accepts: none, those to begin an upload, or those to resume one, including expired ones. */
 type TokenUse = 'none' | 'begin' | 'resume';
 
 /**
- * Makes the middleware that identifies the caller and checks the scope: by a key or an upload token as the bearer token (RFC 6750), or as this
- * machine while there is no key. It sets `response.locals.caller`.
+ * Creates the middleware that identifies the caller and checks the scope: by a key or an upload token as the bearer token (RFC 6750), or as
+ * this machine while no key exists. It sets `response.locals.caller`.
  */
 function authentication(keys: KeyRing): (scope: Scope, tokens: TokenUse) => RequestHandler {
 	const local = localCaller();
@@ -102,12 +102,12 @@ function tokenOf(request: Request): string | undefined {
 	return typeof token === 'string' && isUploadToken(token) ? token : undefined;
 }
 
-/** Enforces the limits of the caller's key, and reports what is left: draft-ietf-httpapi-ratelimit-headers-11. */
+/** Enforces the limits of the caller's key, and reports the remaining amounts: draft-ietf-httpapi-ratelimit-headers-11. */
 function limitOf(limiter: Limiter, uploads: boolean): RequestHandler {
 	return async (_request, response, next) => {
 		const { policies, refusal, leave } = await limiter.enter(callerOf(response), uploads);
 		response.once('close', leave);
-		// The client may have left meanwhile, and then no event follows.
+		// The client may have left in the meantime, and then no event follows.
 		if (response.closed) leave();
 		if (policies.length > 0) response.set(rateLimitHeaders(policies));
 		if (refusal) throw refusal;

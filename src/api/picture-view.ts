@@ -6,7 +6,7 @@ import { type ElementVariant, pictureElement } from '../pipeline/analysis/elemen
 import { arenaJobPath, jobOf } from '../queue/jobs.ts';
 import type { ApiContext } from './context.ts';
 
-/** The URL of Arena for the sender of this request, without a trailing slash. */
+/** Arena's URL from the client's point of view, without a trailing slash. */
 export function arenaOf(context: ApiContext, request: Request): string {
 	const { arenaHost, arenaPort, arenaUrl } = context.config;
 	if (arenaUrl !== undefined) return arenaUrl.replace(/\/+$/, '');
@@ -15,7 +15,7 @@ export function arenaOf(context: ApiContext, request: Request): string {
 	return `http://${host.includes(':') ? `[${host}]` : host}:${arenaPort}`;
 }
 
-/** Shows pictures to the sender of this request. */
+/** Creates the view of pictures for the sender of this request. */
 export function viewOf(context: ApiContext, request: Request) {
 	const arena = arenaOf(context, request);
 	return (picture: Picture) => {
@@ -40,7 +40,7 @@ export function pictureView(picture: Picture, options: ViewOptions) {
 	};
 }
 
-/** The `<picture>` element of a picture whose recipe asks for one, as soon as it has variants. */
+/** The `<picture>` element, if the recipe asks for it and there are variants. */
 function elementOf(picture: Picture, variants: readonly ElementVariant[]): string | undefined {
 	if (!picture.recipe.definition.analyse.includes('element')) return undefined;
 	const { placeholder, opaque } = picture.analysis;

@@ -6,16 +6,16 @@ import { PicpipeError } from '../errors.ts';
 import { type QueueName, queueNames } from '../queue/jobs.ts';
 import type { ApiContext } from './context.ts';
 
-/** Resolves the thing that a URL names, or answers 404, so that handlers begin with the thing itself. */
+/** Resolves the resource of a URL or responds with 404, so that handlers start from the resource itself. */
 
 type Handler<T> = (found: T, request: Request, response: Response) => Promise<void> | void;
 
-/** The picture as far as anyone knows it. @throws PicpipeError `invalid-id`, `picture-not-found` */
+/** The latest known state of a picture. @throws PicpipeError `invalid-id`, `picture-not-found` */
 export function withPicture(context: ApiContext, handler: Handler<Picture>): RequestHandler {
 	return resolvePicture((id) => findPicture(context, id), handler);
 }
 
-/** The picture as storage has it, for changes: the index may lag behind. @throws as `withPicture` */
+/** The stored picture, for changes: the index may lag behind. @throws as `withPicture` */
 export function withManifest(context: ApiContext, handler: Handler<Picture>): RequestHandler {
 	return resolvePicture((id) => readManifest(context.storage, id), handler);
 }
@@ -28,7 +28,10 @@ function resolvePicture(find: (id: string) => Promise<Picture | undefined>, hand
 	};
 }
 
-/** Index first, since only it knows who is being worked on; the manifest when the index doesn't know it or isn't there. */
+/**
+ * The index comes first, because only it knows that a picture is being processed. The manifest is read if the index is unavailable or does
+ * not have it.
+ */
 async function findPicture(context: ApiContext, id: string): Promise<Picture | undefined> {
 	const indexed = await context.catalog.get(id).catch((err) => {
 		context.log.debug({ err }, 'answering from the manifest');

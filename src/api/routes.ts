@@ -61,17 +61,17 @@ export interface Route {
 	readonly handler: (context: ApiContext) => RequestHandler;
 	/** One sentence for the reference page. */
 	readonly doc: string;
-	/** What a caller's key has to allow; `open` needs no key. */
+	/** The scope that the caller's key needs; `open` needs no key. */
 	readonly scope: Scope | 'open';
-	/** Brings in pictures: accepts upload tokens too, and refuses while the queue or the disk is full. */
+	/** Accepts pictures: upload tokens are valid, and requests are refused while the queue or the disk is full. */
 	readonly intake?: boolean;
-	/** Resumes an upload: accepts upload tokens too, expired ones among them. */
+	/** Resumes an upload: upload tokens are valid, even expired ones. */
 	readonly resumable?: boolean;
 	/** The handler refuses upload tokens, for the reference page. */
 	readonly keysOnly?: boolean;
-	/** Query parameters, for the reference page, as the three below; the handler checks with the same schema. */
+	/** Query parameters. This and the next three are for the reference page; the handler checks with the same schema. */
 	readonly query?: z.ZodType;
-	/** Fields of a `multipart/form-data` body, beside its files. */
+	/** Fields of a `multipart/form-data` body, besides its files. */
 	readonly form?: z.ZodType;
 	/** Fields of `Upload-Metadata`. */
 	readonly metadata?: z.ZodType;

@@ -14,7 +14,7 @@ import { notFound, problems } from './middleware/problem.ts';
 import { type Route, routes } from './routes.ts';
 import { speakTus } from './tus/uploads.ts';
 
-/** Builds the API; it listens to nothing yet. */
+/** Builds the API. It does not listen yet. */
 export function buildApi(context: ApiContext): RequestListener {
 	const { config } = context;
 	const app = express();
@@ -31,7 +31,8 @@ export function buildApi(context: ApiContext): RequestListener {
 		const method = route.method.toLowerCase() as 'get' | 'head' | 'post' | 'patch' | 'delete' | 'options';
 		app[method](route.path, ...guard(route), route.handler(context));
 	};
-	// Asked for more often than all others together: they pass by no other route, and by nothing that is about pages, bodies and other sites.
+	// Image routes come first: they get more requests than all others together, and need none of the middleware for pages, bodies and other
+	// sites.
 	for (const route of routes.filter(isDelivery)) {
 		app.options(route.path, answerPreflight);
 		register(route);
@@ -58,12 +59,12 @@ export function buildApi(context: ApiContext): RequestListener {
 	return cachedResponses(context, app);
 }
 
-/** What pages of other sites may use: what there is, and what tus needs. */
+/** Methods that pages of other sites may use: those of the API and of tus. */
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
 
 /**
- * Nothing but loopback protects an API without keys, so a web site must not get at it through a browser on this machine, open routes
- * included. The others ask once more, and wait for the answer if they have to.
+ * Without keys, only the loopback address protects the API, so a web site must not reach it through a browser on this machine. This
+ * includes open routes. The other routes check again, and wait for the answer if it is not known yet.
  */
 function localWithoutKeys({ keys }: ApiContext): RequestHandler {
 	return (request, _response, next) => {

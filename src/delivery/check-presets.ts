@@ -14,9 +14,9 @@ const readers: Readonly<Record<keyof DialectPresets, (preset: string, id: string
 };
 
 /**
- * Finds invalid presets when the recipes file is loaded, and not when the first URL uses them.
+ * Finds invalid presets when the recipes file is loaded, not when the first URL uses them.
  *
- * @returns a line for each, which says where it stands and what was expected
+ * @returns one line for each, with its path and the expected value
  */
 export function problemsOfPresets(presets: DialectPresets): string[] {
 	const id = newPictureId();

@@ -23,7 +23,7 @@ export interface DeliveryParts {
 
 /** How an image is requested. */
 export interface DeliveryRequest {
-	/** Formats that the client shows; they decide where the URL leaves the format open. */
+	/** Formats that the client supports. They decide if the URL leaves the format open. */
 	readonly accepted: Accepted;
 	/** Longest wait until the image is made. */
 	readonly milliseconds: number;
@@ -38,8 +38,8 @@ type Delivered = ImageResult | undefined;
 /**
  * Finds the image of a URL, or has it made.
  *
- * @param picture a finished one
- * @throws PicpipeError why it can't be made, `variant-not-found`, and what the plan throws
+ * @param picture with known facts
+ * @throws PicpipeError why it cannot be made, `variant-not-found`, and as the plan
  */
 export async function findOrMake(
 	parts: DeliveryParts,
@@ -61,7 +61,7 @@ async function original(storage: Storage, { source }: ReceivedPicture): Promise<
 	return { ...found, key: source.key, type: source.type, etag: `"${source.sha256}"` };
 }
 
-/** A variant of a recipe; made again when its file is missing. */
+/** A variant of a recipe; made again if its file is missing. */
 async function variant(
 	parts: DeliveryParts,
 	picture: ReceivedPicture,
@@ -99,7 +99,7 @@ async function render(
 	const [instead] = others;
 	if (instead === undefined) return make(parts, picture, best, wait);
 
-	// The better format is queued after its stand-in is made, so that no request waits behind it.
+	// The better format is queued after its stand-in is made, so that no request waits for it.
 	const standIn = await prepare(instead);
 	const shown = (await find(parts, picture, standIn)) ?? (await make(parts, picture, standIn, wait));
 	await parts.renders.request(jobOf(picture, best, wait), 'later').catch((error) => {
@@ -109,7 +109,7 @@ async function render(
 	return shown && { ...shown, isStandIn: true };
 }
 
-/** Formats to write, best first. A format in the URL is the only one. */
+/** Formats to write, best first. A format in the URL leaves no choice. */
 function formatsOf(
 	plan: RenderPlan,
 	facts: ReturnType<typeof factsOf>,
@@ -125,7 +125,7 @@ function formatsOf(
 	return avif === 'later' ? formats : formats.slice(0, 1);
 }
 
-/** A render that is stored, or a variant of the same digest that a recipe made. */
+/** A stored render, or a variant of a recipe with the same digest. */
 async function find(
 	parts: DeliveryParts,
 	picture: Picture,
@@ -140,7 +140,7 @@ async function find(
 	return found && rendered(parts, prepared, found);
 }
 
-/** A render that is stored. */
+/** A stored render. */
 async function rendered(
 	{ storage, onUse }: DeliveryParts,
 	{ digest, type, key }: PreparedRender,
@@ -150,7 +150,7 @@ async function rendered(
 	return keep(storage, { ...found, key, type, etag: renderTag(digest, found) });
 }
 
-/** The digest decides the bytes, except after an encoder was replaced: size and time tell those files apart. */
+/** The digest determines the bytes, except after an encoder was replaced. Size and time distinguish those files. */
 function renderTag(digest: string, { bytes, modifiedAt }: StoredObject): string {
 	return `"${digest}-${bytes.toString(36)}-${Math.round(modifiedAt.getTime()).toString(36)}"`;
 }

@@ -5,41 +5,41 @@ export interface ImageResult {
 	readonly key: string;
 	/** Media type. */
 	readonly type: string;
-	/** Strong: the bytes behind it never change. */
+	/** A strong ETag: the bytes behind it never change. */
 	readonly etag: string;
 	readonly modifiedAt: Date;
 	readonly bytes: number;
-	/** The bytes, where they fit into memory. */
+	/** The bytes, if they are small enough for memory. */
 	readonly data?: Buffer;
-	/** The `Accept` field of the request has decided the format. */
+	/** The `Accept` field of the request decided the format. */
 	readonly isNegotiated?: boolean;
-	/** A stand-in for a better image that is being made: caches should ask again soon. */
+	/** A stand-in for a better image that is being made. Caches should revalidate soon. */
 	readonly isStandIn?: boolean;
 }
 
-/** A result, and its URL as it was read, which need not be checked again. */
+/** A result with its parsed URL, which needs no further checks. */
 interface CachedResult<Url> {
 	readonly url: Url;
 	readonly result: ImageResult;
 }
 
-/** Results of recent requests, so that frequent requests need no look at the storage. */
+/** Results of recent requests, so that frequent requests need no storage access. */
 export interface MemoryCache<Url> {
-	/** @param key the URL, and what else of the request decides the result */
+	/** @param key the URL, and everything else in the request that affects the result */
 	get(key: string): CachedResult<Url> | undefined;
 	set(key: string, pictureId: string, cached: CachedResult<Url>): void;
-	/** Removes all results of a picture that was deleted here. */
+	/** Removes all results of a picture that was deleted by this process. */
 	forget(pictureId: string): void;
 }
 
-/** Largest result in memory, bytes; larger ones are streamed from storage each time. */
+/** Largest result in memory, bytes. Larger ones are streamed from storage each time. */
 export const maximumCached = 1_000_000;
-/** Size of an entry beside its image, roughly, bytes. */
+/** Approximate size of an entry besides its image, bytes. */
 const entryBytes = 1_000;
 
 /**
  * @param options.megabytes limit of all results together
- * @param options.seconds how long a result is served without looking at the storage again
+ * @param options.seconds how long a result is served without checking the storage again
  */
 export function openMemoryCache<Url>({
 	megabytes,

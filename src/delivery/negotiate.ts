@@ -1,13 +1,13 @@
 import type { RenderFormat, SourceFacts } from './dialects/image-request.ts';
 
-/** Formats that some clients show and others do not. */
+/** Formats that only some clients support. */
 export interface Accepted {
 	readonly avif: boolean;
 	readonly webp: boolean;
 }
 
 /**
- * Which of the newer formats an `Accept` field names (RFC 9110, 12.5.1). By name only: browsers without AVIF send wildcards too.
+ * The newer formats that an `Accept` field names (RFC 9110, 12.5.1). Wildcards do not count: browsers without AVIF send them too.
  *
  * @example
  * acceptedBy('image/avif,image/webp,*\/*;q=0.8'); // { avif: true, webp: true }
@@ -21,14 +21,14 @@ export function acceptedBy(accept: string | undefined): Accepted {
 	return { avif: named.has('image/avif'), webp: named.has('image/webp') };
 }
 
-/** Formats for a picture, best first: the second is the stand-in until the first is made. */
+/** Formats for a picture, best first. The second stands in until the first is made. */
 export function formatsFor(source: SourceFacts, accepted: Accepted): readonly RenderFormat[] {
-	// There is no AVIF of several frames here.
+	// picpipe does not write animated AVIF.
 	if (source.frames > 1 && isAnimatable(source.format)) return [accepted.webp ? 'webp' : 'gif'];
 	return [...(accepted.avif ? ['avif' as const] : []), accepted.webp ? 'webp' : plainFormat(source)];
 }
 
-/** The format of the original if every browser shows it, else the plain one that holds it. */
+/** The format of the original if every browser supports it, otherwise a common format that can hold it. */
 export function sourceFormat(source: SourceFacts): RenderFormat {
 	const shown = (['jpeg', 'png', 'webp', 'gif', 'avif'] as const).find((one) => one === source.format);
 	return shown ?? plainFormat(source);

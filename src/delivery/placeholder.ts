@@ -11,7 +11,7 @@ export interface Placeholder {
 	readonly data: Buffer;
 }
 
-/** What is known of the picture: nothing while it is still to be fetched. */
+/** Known data of the picture; empty while it is still to be fetched. */
 interface Known {
 	readonly analysis?: Analysis | undefined;
 	readonly facts?: Pick<Facts, 'width' | 'height'> | undefined;
@@ -19,14 +19,14 @@ interface Known {
 
 /** Light grey, inconspicuous on light and dark pages. */
 const neutral = '#cccccc';
-/** Longest sides of placeholders, pixels: a blur loses nothing when small, and a single colour only gives the shape. */
+/** Longest sides of placeholders, pixels. A blur loses nothing when small, and a single colour only provides the shape. */
 const blurredSide = 32;
 const plainSide = 500;
 
 /**
- * The best known preview of a picture, in its shape: an `<img>` with any other answer is shown as broken.
+ * The best known preview of a picture, in its aspect ratio. Browsers show an `<img>` with any other response as broken.
  *
- * @returns a tiny picture of it, a blur, its dominant colour, or grey
+ * @returns a tiny copy of it, a blur, its dominant colour, or grey
  */
 export function placeholderOf({ analysis = {}, facts = { width: 1, height: 1 } }: Known): Placeholder {
 	const { thumbhash, placeholder, blurhash, dominant = neutral } = analysis;
@@ -50,7 +50,10 @@ function within(side: number, { width, height }: Pick<Facts, 'width' | 'height'>
 	return { width: scaled(width), height: scaled(height) };
 }
 
-/** A PNG of one colour (https://www.w3.org/TR/png-3/): a palette of one, and a bit of 0 for each pixel, which is nearly nothing once it is deflated. */
+/**
+ * A PNG of one colour (https://www.w3.org/TR/png-3/): a palette of one entry, and a zero bit for each pixel, which deflates to almost
+ * nothing.
+ */
 function plainPng({ width, height }: Pick<Facts, 'width' | 'height'>, colour: string): Buffer {
 	const header = Buffer.alloc(13);
 	header.writeUInt32BE(width, 0);

@@ -8,7 +8,7 @@ import type { VariantTarget } from './dialects/image-request.ts';
 import { type FindAssets, type PreparedRender, prepare } from './prepare.ts';
 
 /**
- * A variant of a picture's recipe as a render, in one of its encodings. It was accepted with the recipe, so no limit is asked.
+ * A variant of a picture's recipe as a render, in one of its encodings. It was accepted with the recipe, so no limit applies.
  *
  * @throws PicpipeError `variant-not-found`, `asset-missing`
  */
@@ -32,11 +32,11 @@ export async function prepareVariant(
 
 interface Chosen {
 	readonly encoder: Encoder;
-	/** As recipes write it. */
+	/** The encoding as written in a recipe. */
 	readonly definition: Readonly<Record<string, unknown>>;
 }
 
-/** The first encoding that is asked for. Of one that was chosen by what is in the picture, the manifest tells which it was. */
+/** The first encoding, or the requested one. If the encoder depends on the picture's content, the manifest has the chosen format. */
 function choose({ variants }: ReceivedPicture, { name, encodings }: PlannedVariant, { format }: VariantTarget) {
 	const made = variants.filter((one) => one.name === name).map((one) => one.format);
 	return encodings
@@ -47,7 +47,7 @@ function choose({ variants }: ReceivedPicture, { name, encodings }: PlannedVaria
 function chosenOf({ encoder, options, definition }: PlannedEncoding, made: readonly string[]): Chosen | undefined {
 	if (!isChooser(encoder)) return { encoder, definition };
 	const known = encodersOf(encoder, options).find(({ name }) => made.includes(name));
-	// Where there is nothing else to choose, it still chooses the options: a drawing is written in other ways than a photograph.
+	// Even with a single format left, `auto` still chooses the options: a drawing is encoded differently from a photograph.
 	return known && { encoder: known, definition: { [encoder.name]: { ...(options as object), formats: [known.name] } } };
 }
 

@@ -9,7 +9,7 @@ import { assetsOf, type KnownAssets, variantDigest } from '../pipeline/recipe/va
 import { variantKey } from '../storage/keys.ts';
 import type { RenderFormat, RenderPlan } from './dialects/image-request.ts';
 
-/** A render that is known to be possible, and its key in storage. */
+/** A valid render, with its storage key. */
 export interface PreparedRender {
 	readonly recipe: Recipe;
 	readonly digest: string;
@@ -19,14 +19,14 @@ export interface PreparedRender {
 	readonly format: RenderFormat;
 }
 
-/** Finds the pictures that steps name, for the digest; called only if there are any. */
+/** Finds the assets that steps name, for the digest. Called only if there are any. */
 export type FindAssets = (recipe: Recipe) => Promise<KnownAssets>;
 
 /**
- * A plan in one format as a recipe of one variant. The same work always has the same digest, in every dialect, and a recipe's variant of the same
- * steps has it too.
+ * A plan in one format as a recipe of one variant. Equal work has equal digests, in every dialect and in recipes.
  *
- * @throws PicpipeError `invalid-delivery-url` when the steps are none that recipes take, `layer-not-found`; `asset-missing` of what the picture's own recipe uses
+ * @throws PicpipeError `invalid-delivery-url` if a recipe could not have these steps, `layer-not-found`; `asset-missing` for an asset of
+ * the picture's own recipe
  */
 export async function prepareRender(
 	picture: ReceivedPicture,
@@ -41,9 +41,9 @@ export async function prepareRender(
 }
 
 /**
- * What the only variant of a recipe becomes, in its only encoding.
+ * Prepares the only encoding of a recipe's only variant.
  *
- * @param encoder the one that writes it, which may be one of several that the encoding chooses from
+ * @param encoder the one that writes it; the encoding may choose it from several
  */
 export async function prepare(
 	picture: ReceivedPicture,
@@ -57,11 +57,11 @@ export async function prepare(
 	if (!variant || !encoding) throw new PicpipeError('internal', 'A render has no encoding.');
 	const digest = variantDigest(picture.source.sha256, variant, encoding, assets);
 	const key = variantKey(folderOf(picture.id), renderName, digest, encoder.extension);
-	// Whatever recipes can be written in, renders can.
+	// Renders can be written in every format of recipes.
 	return { recipe, digest, key, type: encoder.type, format: encoder.name as RenderFormat };
 }
 
-/** A missing file that the URL names is an error of the request; one that the picture's recipe names is not. */
+/** A missing asset in the URL is an error of the request; in the picture's recipe it is not. */
 async function findFor(picture: ReceivedPicture, recipe: Recipe, findAssets: FindAssets): Promise<KnownAssets> {
 	try {
 		return await findAssets(recipe);
@@ -69,7 +69,7 @@ async function findFor(picture: ReceivedPicture, recipe: Recipe, findAssets: Fin
 		if (!(error instanceof PicpipeError) || error.code !== 'asset-missing' || error.asset === undefined) throw error;
 		const { definition } = picture.recipe;
 		if (unknownParts(definition).length === 0 && assetsOf(definition).includes(error.asset)) throw error;
-		// The answer must not reveal where the files are.
+		// The response must not reveal where the files are.
 		throw new PicpipeError(
 			'layer-not-found',
 			`Expected a file of PICPIPE_ASSETS or the id of a picture for a layer but there is no ${JSON.stringify(error.asset)}.`,

@@ -12,9 +12,9 @@ export interface Outgoing {
 	/** Media type. */
 	readonly type: string;
 	readonly cacheControl: string;
-	/** Name for saving; without a name, browsers show the object in place if its type allows. */
+	/** File name for saving. Without a name, browsers show the object in place if its type allows. */
 	readonly filename?: string | undefined;
-	/** Browsers save the object and do not show it. Types that browsers must not show are always saved. */
+	/** Browsers save the object instead of showing it. Types that browsers must not show are always saved. */
 	readonly isAttachment?: boolean | undefined;
 	/** Path below which nginx sends stored objects itself. */
 	readonly accelRedirect?: string | undefined;
@@ -28,16 +28,15 @@ export interface Served extends Outgoing {
 }
 
 /**
- * Types that browsers show as a picture and as nothing else. All others are saved: an SVG opened as a page can run the scripts of its
- * uploader.
+ * Types that browsers only ever show as a picture. All others are saved: an SVG that is opened as a page can run its uploader's scripts.
  */
 const shownInPlace = new Set(['jpeg', 'png', 'webp', 'avif', 'heic', 'gif', 'tiff'].map((format) => `image/${format}`));
 
 /**
- * Streams an object: 200, 206 for a single range, 304 for an unchanged one, 416 for a range outside; HEAD alike.
- * Several ranges in one request are answered with the whole, as RFC 9110 (14.2) allows.
+ * Streams an object: 200, 206 for a single range, 304 if unchanged, 416 for a range outside the object; the same for HEAD. A request for
+ * several ranges gets the whole object, as RFC 9110 (14.2) allows.
  *
- * @throws PicpipeError `original-missing` when the object is gone, `range-not-satisfiable`
+ * @throws PicpipeError `original-missing` if the object is gone, `range-not-satisfiable`
  */
 export async function serveObject(storage: Storage, served: Served, request: Request, response: Response) {
 	const found = await storage.stat(served.key);
@@ -58,7 +57,7 @@ export function headersOf({ key, etag, modifiedAt }: ImageResult, outgoing: Outg
 		'Cache-Control': outgoing.cacheControl,
 		'Accept-Ranges': 'bytes',
 		'X-Content-Type-Options': 'nosniff',
-		// Whatever the bytes turn out to be, a browser may show them as a picture and nothing else.
+		// Whatever the bytes are, a browser may only show them as a picture.
 		'Content-Security-Policy': "default-src 'none'; sandbox",
 		...(filename !== undefined && {
 			'Content-Disposition': disposition(filename, { type: isShown ? 'inline' : 'attachment' }),
@@ -66,7 +65,7 @@ export function headersOf({ key, etag, modifiedAt }: ImageResult, outgoing: Outg
 	};
 }
 
-/** Sends what is known of already, from memory where it is kept there. @throws as `serveObject` */
+/** Sends a known result, from memory if it is cached. @throws as `serveObject` */
 export async function serveResult(
 	storage: Storage,
 	result: ImageResult,
@@ -79,7 +78,7 @@ export async function serveResult(
 	response.set(headersOf(result, outgoing));
 	if (request.fresh) return void response.status(304).end();
 	if (outgoing.accelRedirect !== undefined) {
-		// nginx answers ranges itself, and knows the length.
+		// nginx handles ranges and the length itself.
 		return void response.set('X-Accel-Redirect', outgoing.accelRedirect + key).end();
 	}
 

@@ -1,12 +1,12 @@
 import { PicpipeError } from '../errors.ts';
 import { type KeyPair, signImgproxy } from './dialects/imgproxy/sign.ts';
 
-/** Longest path of a URL that is served, characters, with `/img` and the signature. */
+/** Longest path of a served URL, in characters, including `/img` and the signature. */
 export const maximumUrlLength = 4_096;
 /** The word in place of the signature in an unsigned URL. */
 const unsigned = 'unsafe';
 
-/** The URL of a path at the base URL of the api. */
+/** The URL of a path below the API's base URL. */
 export function below(base: string, path: string): string {
 	return base.replace(/\/+$/, '') + path;
 }
@@ -14,12 +14,12 @@ export function below(base: string, path: string): string {
 /**
  * The path of a URL: `/img`, the signature and the signed part. Loads little, so that other programs can use it too.
  *
- * @param path the part that is signed, with its leading slash
- * @param pair none for an unsigned URL
- * @throws PicpipeError `invalid-delivery-url` for a path that would not arrive as it was signed
+ * @param path the signed part, with its leading slash
+ * @param pair undefined for an unsigned URL
+ * @throws PicpipeError `invalid-delivery-url` if clients would change the path
  */
 export function signPath(path: string, pair: KeyPair | undefined): string {
-	// Clients rewrite or cut off a space, "?" or "..", and would request another path than the signed one.
+	// Clients rewrite or cut off a space, "?" or "..", and would request a path other than the signed one.
 	if (URL.parse(path, 'http://localhost')?.href !== `http://localhost${path}` || /[?#]/.test(path)) {
 		throw new PicpipeError(
 			'invalid-delivery-url',

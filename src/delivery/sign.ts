@@ -7,21 +7,21 @@ import type { DialectOptions, ImageSource } from './dialects/image-request.ts';
 import { imgproxyPath, parseImgproxy } from './dialects/imgproxy.ts';
 import { below, signPath } from './sign-path.ts';
 
-/** A URL to sign, in the dialect of imgproxy. */
+/** A URL to sign, in imgproxy's syntax. */
 export interface Signable {
 	/** Such as `rs:fit:300:200/q:80`. */
 	readonly options: string;
 	readonly source: ImageSource;
-	/** Format of the image, such as `webp`; decided by the options when absent. */
+	/** Format of the image, such as `webp`; if absent, the options decide. */
 	readonly extension?: string | undefined;
 	/** When the URL expires, seconds since 1970. */
 	readonly expiresAt?: number | undefined;
 }
 
 /**
- * The signed path of a URL. It is read before it is signed, so that no URL is signed that would be refused.
+ * The signed path of a URL. It is parsed before it is signed, so that no URL is signed that would be refused.
  *
- * @param pair none for an unsigned URL
+ * @param pair undefined for an unsigned URL
  * @throws PicpipeError `invalid-delivery-url`, `option-unsupported`
  * @example signedPath({ options: 'rs:fit:300:200', source: { id }, extension: 'webp' }, config.deliveryKeys?.[0], { presets })
  */
@@ -36,7 +36,7 @@ export function signedPath(image: Signable, pair: SigningPair | undefined, diale
 	const written = expiresAt === undefined ? options : `${options.replace(/\/+$/, '')}/exp:${expiresAt}`;
 	const path = imgproxyPath(written, source, extension);
 	const read = parseImgproxy(path, dialect);
-	// A part that is no option would be read as the beginning of the source.
+	// A part that is not an option would be read as the start of the source.
 	if (!isSame(read.source, source)) {
 		throw new PicpipeError(
 			'invalid-delivery-url',
@@ -51,16 +51,16 @@ function isSame(one: ImageSource, other: ImageSource): boolean {
 	return 'url' in other && one.url === URL.parse(other.url)?.href;
 }
 
-/** Reads a source as people and programs write it: an id, or a URL of http or https. */
+/** Reads a source: a picture id, or an http or https URL. */
 function sourceOf(text: string): ImageSource {
 	return /^https?:\/\//i.test(text) ? { url: text } : { id: text };
 }
 
 /**
- * Signs a URL with the settings and the recipes file of this machine, without a server.
+ * Signs a URL with this machine's configuration and recipes file, without a server.
  *
  * @param image its source is an id or a URL
- * @throws ConfigError where a person has to act: no key, an invalid recipes file, unknown options
+ * @throws ConfigError if a person has to act: no key, an invalid recipes file, unknown options
  */
 export async function signUrl(
 	config: Config,

@@ -5,19 +5,19 @@ import type { EndedRender, Queues, Urgency } from '../queue/queues.ts';
 import { errorOfJob } from '../queue/retry.ts';
 import type { Storage, StoredObject } from '../storage/storage.ts';
 
-/** Has renders made, each once however many requests wait for it. */
+/** Requests renders from workers. Concurrent requests for the same render share it. */
 export interface Renders {
 	/**
 	 * Waits until a render is stored.
 	 *
-	 * @returns undefined when it is not stored within the time, or when the signal aborts
-	 * @throws PicpipeError the failure, of now or of a short time ago; `render-queue-full`, `queue-unavailable`
+	 * @returns undefined if it is not stored in time, or if the signal aborts
+	 * @throws PicpipeError the current or a recent failure; `render-queue-full`, `queue-unavailable`
 	 */
 	make(
 		job: RenderJob,
 		wait: { readonly milliseconds: number; readonly signal: AbortSignal },
 	): Promise<StoredObject | undefined>;
-	/** Queues a render that nobody waits for. @throws PicpipeError as `make` */
+	/** Queues a render without waiting for it. @throws PicpipeError as `make` */
 	request(job: RenderJob, urgency: Urgency): Promise<void>;
 }
 
@@ -25,13 +25,13 @@ export interface RendersOptions {
 	readonly storage: Storage;
 	readonly queues: Queues;
 	readonly endings: Endings;
-	/** How long a failed render is not retried, seconds. */
+	/** How long a failed render is not tried again, seconds. */
 	readonly failureSeconds: number;
-	/** Most renders that requests wait for here at once. */
+	/** Most renders that requests can wait for in this process. */
 	readonly most: number;
 }
 
-/** The reason of every abort. One for all: `abort()` without a reason makes an error with a stack each time. */
+/** The reason of every abort. Created once: `abort()` without a reason creates an error with a stack trace each time. */
 const settled = 'settled';
 
 /** How often storage is checked for a job whose completion was missed, because Redis was restarted, milliseconds. */
@@ -41,13 +41,13 @@ export function openRenders({ storage, queues, endings, failureSeconds, most }: 
 	/** Renders in progress in this process, by job id: requests for the same render share one job and one wait. */
 	const inFlight = new Map<string, SharedRender>();
 
-	/** Whether a job that has ended is to be queued again. @throws the failure of a recent job */
+	/** Is an ended job to be queued again? @throws the failure of a recent job */
 	const isWanted = (job: RenderJob) => async (ended: EndedRender) => {
 		if (ended.failedReason !== undefined) {
 			if (Date.now() - ended.at < failureSeconds * 1_000) throw errorOfJob(ended.failedReason);
 			return true;
 		}
-		// Stored a moment ago, or deleted since.
+		// Either just stored, or deleted since.
 		return (await storage.stat(job.key)) === undefined;
 	};
 
@@ -57,7 +57,7 @@ export function openRenders({ storage, queues, endings, failureSeconds, most }: 
 			// Subscribe before enqueueing, so that a completion cannot be missed.
 			const ended = endings.ended(id, lookInterval, signal);
 			if (await queues.enqueueRender(job, 'now', isWanted(job))) await ended;
-			// Otherwise it has failed, or its completion was missed: enqueueing it again tells.
+			// Otherwise it has failed, or its completion was missed: enqueueing it again finds out.
 			const stored = await storage.stat(job.key);
 			if (stored) return stored;
 		}
@@ -92,7 +92,7 @@ export function openRenders({ storage, queues, endings, failureSeconds, most }: 
 	};
 }
 
-/** A render that several requests wait for. When the last one has left, the wait ends; the job goes on. */
+/** A render that several requests wait for. When the last request leaves, the wait ends; the job continues. */
 interface SharedRender {
 	readonly over: Promise<void>;
 	join(milliseconds: number, signal: AbortSignal): Promise<StoredObject | undefined>;

@@ -6,23 +6,23 @@ import { type Inspected, inspect } from '../pipeline/inspect/inspect.ts';
 import type { PictureLimits } from '../pipeline/inspect/limits.ts';
 import type { KnownAsset } from '../pipeline/render/run.ts';
 
-/** The pictures that steps use, in an imaging process: read, looked at, and decoded once they may be. */
+/** The assets of recipes in an imaging process: read, inspected, and decoded once they are admitted. */
 export interface AssetCache {
-	/** @throws PicpipeError that names the picture */
+	/** @throws PicpipeError that names the asset */
 	open(places: AssetPlaces): Promise<OpenedAssets>;
 }
 
 interface OpenedAssets {
-	/** Pixels that are still to be decoded, in millions. */
+	/** Pixels that still have to be decoded, in millions. */
 	readonly megapixels: number;
-	/** @throws PicpipeError that names the picture */
+	/** @throws PicpipeError that names the asset */
 	decode(): Promise<ReadonlyMap<string, KnownAsset>>;
 }
 
-/** Decoded pixels that are kept from one picture to the next, bytes: a dozen logos of a megapixel. */
+/** Decoded pixels to keep between pictures, bytes: a dozen logos of a megapixel. */
 const defaultBytes = 64 * 1024 * 1024;
 
-/** @param read the bytes at a place, which are those that its digest says */
+/** @param read returns the bytes at a place, verified against its digest */
 export function openAssetCache(
 	read: (place: AssetPlace) => Promise<Buffer>,
 	limits: PictureLimits,
@@ -61,7 +61,7 @@ export function openAssetCache(
 	};
 }
 
-/** Of a damaged logo nobody shall think that it was their photograph. */
+/** Names the asset in the error, so that users do not blame their photograph for a damaged logo. */
 async function blaming<T>(name: string, work: () => Promise<T>): Promise<T> {
 	try {
 		return await work();

@@ -1,11 +1,11 @@
-/** Gives back what was admitted; calling it again does nothing. */
+/** Gives back an admitted amount. Further calls do nothing. */
 export type Release = () => void;
 
-/** How much may be under way at once, first come, first served. */
+/** Limits concurrent work by a total amount, first come, first served. */
 export interface Budget {
-	/** Waits until the amount fits, and until all who came before are admitted. More than the whole budget is admitted alone. */
+	/** Waits until the amount fits, and until all earlier callers are admitted. An amount larger than the whole budget is admitted alone. */
 	admit(amount: number): Promise<Release>;
-	/** What is under way. */
+	/** The admitted amount. */
 	readonly used: number;
 }
 
@@ -16,7 +16,7 @@ export function openBudget(total: number): Budget {
 
 	const admitWaiting = () => {
 		for (let next = waiting[0]; next; next = waiting[0]) {
-			// The first in line is never overtaken by a smaller one behind it, or a large picture might wait for ever.
+			// A smaller amount never overtakes the first in line; otherwise a large picture might wait for ever.
 			if (admitted > 0 && used + next.amount > total) return;
 			waiting.shift();
 			used += next.amount;

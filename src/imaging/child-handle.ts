@@ -18,47 +18,47 @@ import {
 } from './protocol.ts';
 import { cachedFor } from './source-cache.ts';
 
-/** The worker's end of one imaging process. */
+/** The worker's handle of one imaging process. */
 export interface ImagingChild {
 	readonly pid: number;
-	/** Resolves when the process takes tasks; never when it dies before. */
+	/** Resolves when the process accepts tasks; never if it dies before that. */
 	readonly ready: Promise<void>;
 	/** Resolves with how it ended, in words. */
 	readonly exited: Promise<string>;
 	/** Resident memory after the last picture, bytes. */
 	readonly residentBytes: number;
-	/** Pictures that it was given. */
+	/** Number of pictures that it was given. */
 	readonly pictures: number;
-	/** Has it processed this original recently, and cached it? */
+	/** Has it recently processed and cached this original? */
 	hasCached(original: Pick<ImagingTask, 'sha256'>): boolean;
-	/** Works on one picture; the next only after this one ended. @throws PicpipeError */
+	/** Processes one picture. Call it again only after this one has ended. @throws PicpipeError */
 	run(task: ImagingTask, work: WorkOptions): Promise<ImagingResult>;
-	/** Ends it at once; the picture it is at fails with this error. */
+	/** Kills it at once. Its current picture fails with this error. */
 	kill(reason?: PicpipeError): void;
 }
 
 interface WorkOptions extends PipelineListener {
-	/** Longest time for reading and inspecting, and again for the work from the moment of admission. */
+	/** Longest time for reading and inspecting, and again for the work after admission, seconds. */
 	readonly seconds: number;
-	/** Waits until the picture may be decoded, and says how many steps may run side by side. */
+	/** Waits until the picture may be decoded. Returns how many steps may run in parallel. */
 	admit(megapixels: number): Promise<{ readonly release: Release; readonly concurrency: number }>;
 }
 
-/** Most pictures that a process is known to have cached. */
+/** Most cached pictures to remember for a process. */
 const maximumCachedKnown = 64;
 
-/** Longest line that is copied from a process's output to the log, characters. */
+/** Longest line to copy from a process's output to the log, in characters. */
 const maximumLogLine = 2_000;
 
-/** Secrets, of which a process that decodes pictures of strangers needs none. */
+/** Secrets, which a process that decodes untrusted pictures does not need. */
 const withheldVariables = Object.values(settings)
 	.filter(({ secret }) => secret)
 	.map(({ variable }) => variable);
 
 /**
- * For glibc's allocator; others ignore them. Every thread has an arena of its own by default, and long runs fragment them all.
- * And every buffer of a megabyte, of which decoding makes hundreds, is fetched from the kernel anew and given back: kept
- * instead, up to the greatest threshold that glibc takes, a photograph costs an eighth less CPU time (docs/benchmarks.md).
+ * Settings for glibc's allocator; others ignore them. By default every thread has its own arena, and long runs fragment all of them.
+ * Decoding also allocates hundreds of buffers of a megabyte, each of which is requested from the kernel and returned. With the highest
+ * threshold that glibc accepts, they are reused, and a photograph costs an eighth less CPU time (docs/benchmarks.md).
  *
  * @public The benchmarks run the engine with it.
  */
@@ -69,10 +69,11 @@ export const allocatorSettings = {
 };
 
 /**
- * For V8. Every buffer of pixels counts as memory that a collection might free, so one comes with each picture or two; the heap itself
- * is a dozen megabytes. Threads that share such a collection out cost twenty times what they save, and marking it in small steps
- * costs ten times what marking it at once does; without those steps most buffers go when the young are collected, which the process has
- * done after each picture, or else they would pile up (docs/benchmarks.md). As V8 has it, room for the young grows to 48 MB, of which work on pictures needs little.
+ * V8 flags. Every pixel buffer counts as memory that a collection might free, so a collection runs with every picture or two, although the
+ * heap itself is only a dozen megabytes. Sharing such a collection among threads costs twenty times what it saves, and marking in small
+ * steps costs ten times as much as marking at once. Without those steps, most buffers are freed by collecting the young generation, which
+ * the process does after each picture; otherwise they would pile up (docs/benchmarks.md). By default the young generation grows to 48 MB,
+ * of which work on pictures needs little.
  *
  * @public The benchmarks run the engine with it.
  */
@@ -89,17 +90,17 @@ export function startImagingChild(imagingSettings: ImagingSettings, log: Logger)
 	logOutput(child, childLog);
 	let residentBytes = 0;
 	let pictures = 0;
-	// What it has let go since for want of room is done anew: nothing but time is lost.
+	// If the process has since evicted the picture, only time is lost.
 	const cached = new LRUCache<string, true>({ max: maximumCachedKnown, ttl: cachedFor });
 	let killReason: PicpipeError | undefined;
-	// Of the picture that is worked on; replaced with each, so that nothing of earlier ones is held.
+	// Handler of the current picture. Replaced for each picture, so that nothing of earlier ones is held.
 	let onMessage: (message: FromImaging) => void = () => {};
 	let onDeath: (how: string) => void = () => {};
 
 	const exited = new Promise<string>((resolve) => {
 		child.on('error', (err) => {
 			childLog.warn({ err }, 'trouble with an imaging process');
-			// Without an id it was never started, and no exit follows.
+			// Without a process id it never started, and no exit event follows.
 			if (child.pid === undefined) resolve(err.message);
 		});
 		child.once('exit', (code, signal) => resolve(signal ? `signal ${signal}` : `exit code ${code}`));
@@ -112,12 +113,12 @@ export function startImagingChild(imagingSettings: ImagingSettings, log: Logger)
 		try {
 			onMessage(message);
 		} catch (error) {
-			// Whoever listens to the picture failed. What comes of it must not be taken for the next one's.
+			// The listener of the picture failed. Later messages of this picture must not be taken for the next one's.
 			kill(toPicpipeError(error));
 		}
 	});
 	const send = (message: ToImaging) => {
-		// A process that just died can't be told anything; its exit says the rest.
+		// A process that just died cannot receive messages; its exit event says the rest.
 		child.send(message, (error) => error && childLog.debug({ err: error }, 'an imaging process could not be told'));
 	};
 	const kill = (reason?: PicpipeError) => {
@@ -159,7 +160,7 @@ export function startImagingChild(imagingSettings: ImagingSettings, log: Logger)
 							case 'read':
 								return limitTime('picture-timeout', 'inspect');
 							case 'inspected':
-								// Waiting for others is not the picture's fault.
+								// The picture is not at fault while it waits for others.
 								clearTimeout(timer);
 								progress.megapixels = Math.round(message.megapixels * 100) / 100;
 								admit(message.megapixels).then((admission) => {
@@ -208,7 +209,7 @@ function forkImaging(): ChildProcess {
 	const { path, flags } = programOf('imaging-process');
 	const withheld = Object.fromEntries(withheldVariables.map((name) => [name, undefined]));
 	return fork(path, [], {
-		// Structured cloning carries bytes as they are.
+		// Structured cloning transfers bytes unchanged.
 		serialization: 'advanced',
 		stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
 		env: { ...process.env, ...withheld, ...allocatorSettings },

@@ -20,8 +20,8 @@ import {
 import { openSourceCache } from './source-cache.ts';
 
 /**
- * The program of an imaging process: the only place where pixels of strangers are decoded. It works on one picture at a
- * time, reads its original from storage, and gives everything it makes to the worker, which stores it.
+ * The program of an imaging process: the only place where untrusted pixels are decoded. It processes one picture at a time, reads the
+ * original from storage, and sends every result to the worker, which stores it.
  */
 
 let settings: ImagingSettings | undefined;
@@ -48,7 +48,7 @@ process.on('message', (message: ToImaging) => {
 	}
 });
 
-// Without its worker nobody takes what it makes. A plain exit would wait for libvips to finish what it is at.
+// Without its worker there is no receiver for the results. A plain exit would wait for libvips to finish its current work.
 process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
 
 preferToBeKilled();
@@ -63,13 +63,13 @@ async function work(task: ImagingTask): Promise<void> {
 	setImmediate(freePixels);
 }
 
-/** Pictures between two collections of everything. Each takes some 10 ms, so a picture's share is a third of one. */
+/** Pictures between two full collections. Each takes about 10 ms, so a picture's share is a third of a millisecond. */
 const picturesBetweenCollections = 32;
 let picturesSinceCollection = 0;
 
 /**
- * What was made of a picture is garbage now, and still young: it is found at once, in less than a millisecond. What happened to live through
- * two such collections would hold its pixels until V8 minds, which is after 64 MB of them. `gc` is there by a flag of V8 (`engineFlags`).
+ * The data of a finished picture is young garbage, which is collected at once in less than a millisecond. Pixels that survive two such
+ * collections would stay until V8 has counted another 64 MB of them. A V8 flag provides `gc` (`engineFlags`).
  */
 function freePixels(): void {
 	const isDue = ++picturesSinceCollection >= picturesBetweenCollections;
@@ -105,7 +105,7 @@ async function image(task: ImagingTask) {
 	return result;
 }
 
-/** @throws PicpipeError `original-missing` or `original-changed`: a variant must never be made of other bytes than those accepted */
+/** @throws PicpipeError `original-missing` or `original-changed`: variants must be made from the accepted bytes only */
 async function readOriginal(from: Storage, task: ImagingTask): Promise<Buffer> {
 	const { sha256, bytes } = task;
 	const file = await readPlace(from, task);
@@ -120,7 +120,7 @@ async function readOriginal(from: Storage, task: ImagingTask): Promise<Buffer> {
 	return file;
 }
 
-/** @throws PicpipeError `asset-missing`; `asset-changed`, after which it is found anew */
+/** @throws PicpipeError `asset-missing`; `asset-changed`, after which the asset is looked up again */
 async function readAsset(place: AssetPlace): Promise<Buffer> {
 	if (!storage) throw new Error('A task came before the settings.');
 	const file = await readPlace(storage, place);
@@ -138,11 +138,11 @@ function send(message: FromImaging): void {
 	process.send?.(message);
 }
 
-/** Where memory runs out, the picture that took it shall go and not the worker, Redis or a neighbour (proc(5), Linux only). */
+/** When memory runs out, the kernel should kill this process instead of the worker, Redis or another program (proc(5), Linux only). */
 function preferToBeKilled(): void {
 	try {
 		writeFileSync('/proc/self/oom_score_adj', '500');
 	} catch {
-		// No such file, or not allowed: then the kernel decides as always.
+		// No such file, or not permitted: the kernel decides by its own rules.
 	}
 }

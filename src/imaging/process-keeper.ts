@@ -10,43 +10,43 @@ export interface ImagingProcessesOptions {
 	readonly imagingPictures: number;
 	readonly settings: ImagingSettings;
 	readonly log: Logger;
-	/** One is free, by itself or again. */
+	/** A process is free, for the first time or again. */
 	onFree(): void;
-	/** None is left, and none could be started for several times in a row. They are started again all the same. */
+	/** No process is left, and several starts in a row have failed. Starting is still retried. */
 	onHopeless(how: string): void;
 }
 
-/** Keeps so many imaging processes running: who dies is started again, who is worn is replaced between two pictures. */
+/** Keeps a number of imaging processes running: a dead one is restarted, and a worn one is replaced between two pictures. */
 export interface ImagingProcesses {
-	/** Those without a picture; the one that has waited the longest comes first. */
+	/** Processes without a picture; the one that has waited longest comes first. */
 	readonly free: readonly ImagingChild[];
-	/** Those that are alive. */
+	/** All living processes. */
 	readonly alive: ReadonlySet<ImagingChild>;
-	/** Those that have a picture. */
+	/** Processes with a picture. */
 	readonly working: ReadonlySet<ImagingChild>;
-	/** It has a picture now. */
+	/** Marks a process as working. */
 	take(child: ImagingChild): void;
-	/** Its picture is done. */
+	/** Marks a process as free. */
 	giveBack(child: ImagingChild): void;
-	/** No other is started, nor told to be free. */
+	/** Starts no further process and reports none as free. */
 	close(): void;
 }
 
-/** Milliseconds before a process that died without working on a picture is started again; doubles up to the maximum. */
+/** Delay before a process that died while idle is restarted, milliseconds; doubles up to the maximum. */
 const firstRestartDelay = 100;
 const maximumRestartDelay = 10_000;
-/** So many deaths in a row, without any process that works, are no accident. */
+/** This many deaths in a row, without any working process, are not a coincidence. */
 const deathsBeforeGivingUp = 3;
 
-/** Starts them at once, so that the first picture finds them warm. */
+/** Starts the processes at once, so that the first picture finds them warm. */
 export function keepImagingProcesses(options: ImagingProcessesOptions): ImagingProcesses {
 	const { count, imagingMegabytes, imagingPictures, settings, log, onFree, onHopeless } = options;
 	const alive = new Set<ImagingChild>();
 	const working = new Set<ImagingChild>();
 	const free: ImagingChild[] = [];
-	/** Those that are still starting, and whose place they take. */
+	/** Processes that are still starting, with the processes that they replace. */
 	const successors = new Map<ImagingChild, ImagingChild>();
-	/** Those that end after their picture, because their successors are ready. */
+	/** Processes that end after their picture, because their successors are ready. */
 	const leaving = new Set<ImagingChild>();
 	const restarts = new Set<NodeJS.Timeout>();
 	let deathsInARow = 0;
@@ -64,7 +64,7 @@ export function keepImagingProcesses(options: ImagingProcessesOptions): ImagingP
 		void child.exited.then((how) => replace(child, how));
 	};
 
-	/** A process that is to be, but is not there nor about to be. */
+	/** Is a process missing that is neither running nor about to be restarted? */
 	const isOneMissing = () => alive.size - successors.size + restarts.size < count;
 
 	const release = (child: ImagingChild) => {
@@ -84,11 +84,13 @@ export function keepImagingProcesses(options: ImagingProcessesOptions): ImagingP
 		onFree();
 	};
 
-	/** Each so many pictures anew: where a successor dies before it is ready, the next picture is too soon for another one. */
+	/**
+	 * Due once every `imagingPictures` pictures: if a successor dies before it is ready, the next one does not follow at the next picture.
+	 */
 	const isWorn = (child: ImagingChild) =>
 		child.pictures > 0 && child.pictures % imagingPictures === 0 && ![...successors.values()].includes(child);
 
-	/** Whose place it takes goes on until now, so that nothing waits for the start of a process. */
+	/** The predecessor works until now, so that no picture waits for the start of a process. */
 	const takeOver = (child: ImagingChild) => {
 		const predecessor = successors.get(child);
 		successors.delete(child);
@@ -108,12 +110,12 @@ export function keepImagingProcesses(options: ImagingProcessesOptions): ImagingP
 		removeFrom(free, child);
 		leaving.delete(child);
 		successors.delete(child);
-		// Who was to follow it takes the place of nobody any more.
+		// A successor of this process no longer replaces anything.
 		for (const [successor, predecessor] of successors) if (predecessor === child) successors.delete(successor);
 		return alive.delete(child);
 	};
 
-	/** Its place is taken by a new one: at once when a picture was the reason, later when it can't be. */
+	/** Starts a new process: at once if a picture caused the death, otherwise with a delay. */
 	const replace = (child: ImagingChild, how: string) => {
 		if (!forget(child) || isClosed) return;
 		const isOwnFault = !working.has(child);

@@ -7,36 +7,39 @@ import type { PictureLimits } from '../pipeline/inspect/limits.ts';
 import type { WorkLimits } from '../pipeline/plan/pyramid.ts';
 import type { StepEvent, VariantOutput } from '../pipeline/render/run.ts';
 
-/** What the worker and its imaging processes say to each other, over Node's IPC channel with structured cloning. */
+/** The messages between the worker and its imaging processes, over Node's IPC channel with structured cloning. */
 
-/** Where an original is read from: a key of the storage, or a file of this machine. */
+/** Where to read an original: a storage key, or a file on this machine. */
 export type OriginalPlace = { readonly key: string } | { readonly path: string };
 
-/** One picture to work on. */
+/** One picture to process. */
 export type ImagingTask = OriginalPlace & {
-	/** What the original must still be. */
+	/** The expected digest of the original. */
 	readonly sha256: string;
 	readonly bytes: number;
 	/** A recipe that `parseRecipe` returned. */
 	readonly recipe: Recipe;
-	/** The other pictures that the recipe uses. */
+	/** The assets that the recipe uses. */
 	readonly assets?: AssetPlaces;
-	/** More requests for the original are likely soon: the process caches it for a while, and an intermediate that further sizes can be made from. */
+	/**
+	 * More requests for the original are likely soon. The process caches it for a while, with an intermediate that further sizes can be made
+	 * from.
+	 */
 	readonly isCached?: boolean;
 };
 
-/** The same for every picture of a process. */
+/** Settings that are the same for every picture of a process. */
 export interface ImagingSettings {
 	/** Storage URL. */
 	readonly storage: string;
 	/** Threads of libvips. */
 	readonly sharpThreads: number;
-	/** Of pictures that are kept, million bytes; 0 keeps none. */
+	/** Size of the cache of pictures, million bytes; 0 for no cache. */
 	readonly keptMegabytes: number;
 	readonly limits: PictureLimits & WorkLimits;
 }
 
-/** What a picture turned out to be, once its variants are made. */
+/** The facts of a picture, once its variants are made. */
 export interface ImagingResult {
 	readonly facts: Facts;
 	readonly analysis: Analysis;
@@ -50,7 +53,7 @@ export type ToImaging =
 
 export type FromImaging =
 	| { readonly kind: 'ready' }
-	/** The original is in memory and is what it should be. */
+	/** The original is in memory, and its digest is as expected. */
 	| { readonly kind: 'read' }
 	| { readonly kind: 'inspected'; readonly megapixels: number }
 	| { readonly kind: 'step'; readonly event: StepEvent }
@@ -58,12 +61,12 @@ export type FromImaging =
 	| { readonly kind: 'done'; readonly result: ImagingResult; readonly residentBytes: number }
 	| { readonly kind: 'failed'; readonly error: SentError; readonly residentBytes: number };
 
-/** An error on its way; classes don't survive the channel. */
+/** An error in transit; classes do not survive the channel. */
 interface SentError {
 	readonly code: ErrorCode;
 	readonly message: string;
 	readonly step: string | undefined;
-	/** Stack of what was behind it, for the log. */
+	/** Stack of the original cause, for the log. */
 	readonly cause: string | undefined;
 }
 

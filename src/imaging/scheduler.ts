@@ -10,49 +10,51 @@ export type { StepEvent, VariantOutput } from '../pipeline/render/run.ts';
 export type { ImagingResult, ImagingTask } from './protocol.ts';
 
 export interface ImagingPoolOptions extends ImagingSettings {
-	/** Imaging processes, each of which works on one picture at a time. */
+	/** Number of imaging processes. Each processes one picture at a time. */
 	readonly processes: number;
-	/** Pixels that all processes may hold together, in millions: of each picture those that are decoded, or of the largest that is made. */
+	/** Most pixels in all processes together, in millions. A picture counts with its decoded pixels, or with those of its largest result. */
 	readonly megapixelsInFlight: number;
 	/** Resident memory at which a process is replaced between pictures, million bytes. */
 	readonly imagingMegabytes: number;
 	/** Pictures after which a process is replaced. */
 	readonly imagingPictures: number;
-	/** Longest time for one picture. */
+	/** Longest time for one picture, seconds. */
 	readonly pictureSeconds: number;
 	readonly log: Logger;
 }
 
 interface RunOptions {
 	/**
-	 * Somebody waits for it. Urgent pictures go first, but where others wait too, every second turn is theirs. Among urgent ones the
-	 * lightest goes first; a picture that a process has cached is lighter for that process.
+	 * A request waits for the picture. Urgent pictures go first, but if others wait too, they get every second turn. Among urgent pictures
+	 * the lightest goes first; a picture counts as lighter for a process that has cached it.
 	 */
 	readonly isUrgent?: boolean;
 }
 
-/** Imaging processes that take pictures in the order they come. */
+/** Imaging processes that take pictures in order of arrival. */
 export interface ImagingPool {
 	/**
-	 * Works on a picture. The listener gets each variant as soon as it is made; it stores it at its own pace, while the
-	 * process already takes the next picture.
+	 * Processes a picture. The listener gets each variant as soon as it is made and stores it at its own pace, while the process already
+	 * takes the next picture.
 	 *
-	 * @throws PicpipeError; `imaging-process-died` when the picture took its process with it
+	 * @throws PicpipeError; `imaging-process-died` if the picture killed its process
 	 */
 	run(task: ImagingTask, listener: PipelineListener, options?: RunOptions): Promise<ImagingResult>;
 	/** Has a process cached this original and an intermediate of it? */
 	hasCached(original: Pick<ImagingTask, 'sha256'>): boolean;
-	/** Ids of the processes that are alive. */
+	/** Ids of the living processes. */
 	pids(): readonly number[];
-	/** Ends all processes at once; pictures still under way fail as `stopping`. */
+	/** Ends all processes at once. Pictures in progress fail with `stopping`. */
 	stop(): Promise<void>;
 }
 
-/** The oldest urgent picture lets lighter ones pass so often, then it is its turn. */
+/** How many lighter pictures may pass the oldest urgent one before it takes its turn. */
 const mostPassedBy = 2;
-/** And only those of less than this share of its bytes: to let pass what takes about as long makes one wait and saves the other nothing. */
+/**
+ * Only pictures with less than this share of its bytes may pass: a picture that takes about as long would gain nothing and delay the other.
+ */
 const lightShare = 0.5;
-/** A cached picture needs no decoding, which is more than half of the work, so it counts as this share of its bytes. */
+/** A cached picture needs no decoding, which is more than half of the work, so it counts with this share of its bytes. */
 const cachedShare = 0.25;
 
 interface Waiting {
@@ -110,7 +112,7 @@ export function startImagingPool(options: ImagingPoolOptions): ImagingPool {
 		}
 	};
 
-	/** A lone picture may use the cores that have nothing else to do. */
+	/** A single picture may use the idle cores. */
 	const freeConcurrency = () =>
 		Math.max(1, Math.floor(processes / Math.max(1, children.working.size + waiting.length + urgent.length)));
 
@@ -148,8 +150,8 @@ export function startImagingPool(options: ImagingPoolOptions): ImagingPool {
 }
 
 /**
- * What is made of a small file takes less time than what is made of a large one, so that all together wait the least when it comes first: a thumb
- * made of a stored variant need not wait for the hero of a page.
+ * Small files take less time than large ones, so the total wait is shortest if they go first: a thumbnail made from a stored variant does
+ * not have to wait for a page's hero image.
  */
 function takeLightest(urgent: Waiting[], idle: readonly ImagingChild[]): Waiting | undefined {
 	const [oldest] = urgent;

@@ -12,7 +12,10 @@ export interface CachedSource {
 	readonly intermediate?: Pixels | undefined;
 }
 
-/** Milliseconds in the cache: when a page is shown first, its sizes of one picture are requested together; deleted pictures must not stay for long. */
+/**
+ * Time in the cache, milliseconds. When a page is first shown, its sizes of a picture are requested together. Deleted pictures must not
+ * stay for long.
+ */
 export const cachedFor = 30_000;
 
 /**
@@ -27,7 +30,7 @@ export function openSourceCache(megabytes: number): LRUCache<string, CachedSourc
 		maxSize: megabytes * 1e6,
 		sizeCalculation: ({ file, intermediate }) => file.length + (intermediate?.data.length ?? 0),
 		ttl: cachedFor,
-		// Otherwise pictures that nobody requests again would stay.
+		// Otherwise pictures that are not requested again would stay.
 		ttlAutopurge: true,
 	});
 }

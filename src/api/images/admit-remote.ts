@@ -16,28 +16,28 @@ import { readObject } from '../../storage/storage.ts';
 import type { ApiContext } from '../context.ts';
 import { chooseRecipe } from '../upload/choose-recipe.ts';
 
-/** How the picture of a source is found. */
+/** Options for finding the picture of a source. */
 export interface Finding {
-	/** Longest wait until something is known of the picture. */
+	/** Longest wait until the facts of the picture are known. */
 	readonly milliseconds: number;
 	readonly signal: AbortSignal;
 	readonly requestId: string;
 	readonly log: Logger;
 }
 
-/** How often a picture is looked at while another request retries it, milliseconds: a retry takes a few writes. */
+/** How often a picture is checked while another request retries it, milliseconds. A retry takes a few writes. */
 const lookAgain = 50;
 
-/** Whether enough is known of a picture to make images of it. */
+/** Are the facts that images are made from known? */
 export function isKnown(picture: Picture): picture is ReceivedPicture {
 	return isReceived(picture) && picture.facts !== undefined;
 }
 
 /**
- * The picture of a remote URL, accepted on the first request: the same for every request, at any api. A failed fetch is retried after
+ * The picture of a remote URL. The first request creates it; all requests to any API process share it. A failed fetch is retried after
  * `PICPIPE_RENDER_FAILURE_SECONDS`.
  *
- * @returns `begins` when another request is about to retry it and the time is up; undefined when it was deleted
+ * @returns `begins` if another request is about to retry it and the time is up; undefined if it was deleted
  */
 export async function admitRemote(
 	context: ApiContext,
@@ -57,7 +57,7 @@ export async function admitRemote(
 	});
 }
 
-/** The id of the picture of a remote URL: of requests at the same time, the first to record it decides. */
+/** The picture id for a remote URL. Among concurrent requests, the first to record an id decides. */
 async function agreedId({ storage }: ApiContext, url: URL): Promise<string> {
 	const key = sourceRecordKey(digest(url.href));
 	const known = await readObject(storage, key);
@@ -67,19 +67,19 @@ async function agreedId({ storage }: ApiContext, url: URL): Promise<string> {
 	return (await readObject(storage, key))?.toString().trim() ?? id;
 }
 
-/** The allowed hosts are stored with the picture: whoever fetches it may be redirected, and need not know this setting. */
+/** The allowed hosts are stored with the picture: the worker that fetches it may be redirected, and may not have this setting. */
 function hostsOf({ config: { deliveryHosts = [] } }: ApiContext): Pick<AwaitedSource, 'hosts'> {
 	return deliveryHosts === '*' ? {} : { hosts: [...deliveryHosts] };
 }
 
-/** The remote server may work again by now. A picture whose facts are known can be served although its recipe failed. */
+/** The remote server may work again. A picture whose facts are known can be served even if its recipe failed. */
 function isWorthRetrying({ config }: ApiContext, picture: Picture): boolean {
 	const { state, failure } = picture;
 	if (state !== 'failed' || !failure || isKnown(picture)) return false;
 	return Date.now() - Date.parse(failure.at) >= config.renderFailureSeconds * 1_000;
 }
 
-/** Of all requests, at any api, one retries the picture. The others find it in progress, or about to be when their time is up. */
+/** Of all requests to any API process, one retries the picture. The others find it in progress, or about to be when their time is up. */
 async function retry(context: ApiContext, picture: Picture, url: URL, finding: Finding): Promise<Picture | 'begins'> {
 	const end = performance.now() + finding.milliseconds;
 	for (;;) {

@@ -5,10 +5,10 @@ import type { ImageResult } from '../../delivery/memory-cache.ts';
 import type { Outgoing } from '../../delivery/send-object.ts';
 import { exposedByDelivery } from '../middleware/cors.ts';
 
-/** Longest time that caches keep a stand-in, for a better image or for a failed one, seconds. */
+/** How long caches keep a stand-in for a better or a failed image, seconds. */
 const standInSeconds = 30;
 
-/** Images are shown on other sites; their URLs are made for that. */
+/** Images are embedded in other sites; their URLs are made for that. */
 export const crossOriginFields = {
 	'Access-Control-Allow-Origin': '*',
 	'Access-Control-Expose-Headers': exposedByDelivery.join(', '),
@@ -17,17 +17,17 @@ export const crossOriginFields = {
 	'X-Content-Type-Options': 'nosniff',
 };
 
-/** How the image of a URL is sent: its name, and how long caches keep it. */
+/** How the image of a URL is sent: its file name, and how long caches keep it. */
 export function outgoingOf(config: Config, { image, isSigned }: ImageUrl, result: ImageResult): Outgoing {
 	const cacheControl = cacheControlOf(config, { image, isSigned }, result);
-	// Whatever the URL calls it, the extension is that of the bytes.
+	// The extension follows the bytes, whatever the URL says.
 	const filename = image.filename && image.filename + posix.extname(result.key);
 	const { isAttachment } = image;
 	const { accelRedirect } = config;
 	return { type: result.type, cacheControl, filename, isAttachment, accelRedirect };
 }
 
-/** No cache may keep an image longer than its URL is valid: whoever signed the URL meant it to expire. */
+/** No cache may keep an image longer than its URL is valid, because the signer meant it to expire. */
 function cacheControlOf(config: Config, { image, isSigned }: ImageUrl, { isStandIn }: ImageResult): string {
 	const seconds = isSigned ? config.deliverySeconds : config.deliveryUnsignedSeconds;
 	const { expiresAt = Number.POSITIVE_INFINITY } = image;

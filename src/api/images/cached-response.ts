@@ -7,7 +7,7 @@ import { requireThisMachine } from '../../http/this-machine.ts';
 import type { ApiContext } from '../context.ts';
 import { crossOriginFields, isPast, outgoingOf } from './cache-headers.ts';
 
-/** Paths that serve images, and the patterns of their routes, by which requests are counted. */
+/** Paths that serve images, with the route patterns that requests are counted by. */
 const routes: Readonly<Record<string, string>> = {
 	'/img/': '/img/*path',
 	'/ipx/': '/ipx/*path',
@@ -19,7 +19,7 @@ export function isDelivery({ path }: { readonly path: string }): boolean {
 	return Object.values(routes).includes(path);
 }
 
-/** Fields that make a request more than a plain request for the whole image: Express answers all of those. */
+/** Fields that make a request more than a plain request for the whole image. Express answers those. */
 const furtherFields = [
 	'range',
 	'if-none-match',
@@ -29,14 +29,14 @@ const furtherFields = [
 	'transfer-encoding',
 ];
 
-/** The key of a result in the memory cache. @param signature in the query, as IPX has it */
+/** The key of a result in the memory cache. @param signature in the query, as in IPX URLs */
 export function cacheKeyOf(path: string, { avif, webp }: Accepted, signature: unknown = ''): string {
 	return `${path} ${signature} ${avif} ${webp}`;
 }
 
 /**
- * Answers plain requests for images in the memory cache before Express sees them, which costs half; Express answers all others. Headers,
- * counts and log lines are the same either way.
+ * Answers plain requests for cached images before Express sees them, at half the cost. Express answers all other requests. Headers,
+ * counters and log lines are the same in both cases.
  */
 export function cachedResponses(context: ApiContext, app: Express): RequestListener {
 	return (request, response) => {
@@ -44,7 +44,7 @@ export function cachedResponses(context: ApiContext, app: Express): RequestListe
 	};
 }
 
-/** @returns false where Express has to answer */
+/** @returns false if Express has to answer */
 function respondFromCache(context: ApiContext, request: IncomingMessage, response: ServerResponse): boolean {
 	const { method, url = '', headers } = request;
 	const route = routes[url.slice(0, 5)];
@@ -64,13 +64,13 @@ function respondFromCache(context: ApiContext, request: IncomingMessage, respons
 	return true;
 }
 
-/** The bytes of a cached image, and all header fields of the answer but those of the connection. */
+/** The bytes of a cached image, and all header fields of the response except those of the connection. */
 interface CachedResponse {
 	readonly data: Buffer;
 	readonly fields: Record<string, string>;
 }
 
-/** @returns undefined unless the whole answer is in memory */
+/** @returns undefined unless the whole response is in memory */
 function findCached(
 	{ config, delivery }: ApiContext,
 	path: string,

@@ -10,7 +10,10 @@ import { admitRemote, type Finding, isKnown } from './admit-remote.ts';
 /** A source that may be requested. */
 export type AllowedSource = { readonly id: string } | { readonly url: URL };
 
-/** Checks whether a source may be requested, before any server is contacted. @throws PicpipeError `source-not-allowed`, and what `checkFetched` throws */
+/**
+ * Checks whether a source may be requested, before any server is contacted. @throws PicpipeError `source-not-allowed`, and as
+ * `checkFetched`
+ */
 export function checkSource({ config }: ApiContext, source: ImageSource): AllowedSource {
 	if ('id' in source) return source;
 	const hosts = config.deliveryHosts;
@@ -24,10 +27,10 @@ export function checkSource({ config }: ApiContext, source: ImageSource): Allowe
 }
 
 /**
- * Finds the picture of a source, once something is known of it. A remote picture is fetched first, and stored.
+ * Finds the picture of a source, once its facts are known. A remote picture is first fetched and stored.
  *
- * @returns undefined when the picture is still being processed after the time
- * @throws PicpipeError `picture-not-found`; why it failed, where nothing is known of it
+ * @returns undefined if the picture is still being processed when the time is up
+ * @throws PicpipeError `picture-not-found`; the failure of a picture without facts
  */
 export async function findSource(
 	context: ApiContext,

@@ -7,10 +7,10 @@ import { maximumUrlLength } from '../../delivery/sign-path.ts';
 import { PicpipeError } from '../../errors.ts';
 import type { ApiContext } from '../context.ts';
 
-/** Reads a URL below a dialect's path. @throws PicpipeError `invalid-signature`, and what the dialect throws */
+/** Reads a URL below a dialect's path. @throws PicpipeError `invalid-signature`, and as the dialect */
 export type ReadImageUrl = (context: ApiContext, path: string, request: Request) => ImageUrl;
 
-/** The part of the URL below a dialect's path, as it was received, without the query. */
+/** The part of the URL below a dialect's path, as received, without the query. */
 export function pathBelow(request: Request, root: string): string {
 	const [path = ''] = request.originalUrl.split('?', 1);
 	if (path.length > maximumUrlLength) {
@@ -25,7 +25,7 @@ export function pathBelow(request: Request, root: string): string {
 /** Words in place of the signature in an unsigned URL. */
 const unsignedWords = new Set(['unsafe', 'insecure', '_', '-']);
 
-/** `/<signature>/<options>/<source>`, as imgproxy has it. */
+/** imgproxy: `/<signature>/<options>/<source>`. */
 export const readImgproxy: ReadImageUrl = (context, path) => {
 	const [, signature = '', rest = ''] = /^\/([^/]*)(\/.*)?$/s.exec(path) ?? [];
 	const isSigned = isSignedBy(rest, signature, context.config.deliveryKeys ?? []);
@@ -35,7 +35,7 @@ export const readImgproxy: ReadImageUrl = (context, path) => {
 	return { image: parseImgproxy(rest, { presets: presets.imgproxy, presetsOnly }), isSigned };
 };
 
-/** `/<modifiers>/<id>`, as IPX has it, with its signature in the query: `?s=`. */
+/** IPX: `/<modifiers>/<id>`, with its signature in the query: `?s=`. */
 export const readIpx: ReadImageUrl = (context, path, request) => {
 	const signature = typeof request.query.s === 'string' ? request.query.s : '';
 	const isSigned = isSignedBy(path, signature, context.config.deliveryKeys ?? []);
@@ -45,7 +45,7 @@ export const readIpx: ReadImageUrl = (context, path, request) => {
 	return { image: parseIpx(path, { presets: presets.ipx, presetsOnly }), isSigned };
 };
 
-/** `/<account>/image/upload/...`, as Cloudinary has it. */
+/** Cloudinary: `/<account>/image/upload/...`. */
 export const readCloudinary: ReadImageUrl = (context, path) => {
 	const { presets } = context.recipeBook;
 	const { presetsOnly } = context.config;
@@ -55,7 +55,7 @@ export const readCloudinary: ReadImageUrl = (context, path) => {
 	return { image: url.image, isSigned };
 };
 
-/** @param isUnsigned the URL has no signature; a wrong signature is always refused */
+/** @param isUnsigned whether the URL has no signature; a wrong signature is always refused */
 function requireUnsigned({ config, keys }: ApiContext, isUnsigned: boolean, setting: string): void {
 	const mayBeUnsigned =
 		config.deliveryUnsigned === 'true' || (config.deliveryUnsigned === 'local' && keys.wasNeeded === false);

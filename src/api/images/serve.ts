@@ -113,7 +113,7 @@ function prefersRespondAsync(request: Request): boolean {
 	return /\brespond-async\b/i.test(request.get('prefer') ?? '');
 }
 
-/** The image is being made: answers with a placeholder, or with 202 and when to ask again. */
+/** The image is still being made: responds with a placeholder, or with 202 and `Retry-After`. */
 function respondAsync(request: Request, response: Response, picture?: ReceivedPicture): void {
 	response.set('Cache-Control', 'no-store');
 	if (request.query.placeholder !== undefined) {
@@ -129,7 +129,7 @@ function respondAsync(request: Request, response: Response, picture?: ReceivedPi
 		.json({ status: 'rendering', ...(picture && { pictureId: picture.id }) });
 }
 
-/** The fallback picture of the settings with the same options, unless the URL itself was at fault. */
+/** The configured fallback picture with the same options, unless the URL itself was at fault. */
 async function findFallback(
 	context: ApiContext,
 	{ target }: ImageRequest,

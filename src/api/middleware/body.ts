@@ -5,13 +5,13 @@ import { hasBody, isUnread, sendProblem } from './problem.ts';
 export interface SpeedLimit {
 	/** Minimum speed of a body, bytes per second; 0 for no limit. */
 	readonly minUploadSpeed: number;
-	/** Time span of the measurement, seconds. */
+	/** Period of the measurement, seconds. */
 	readonly slowSeconds: number;
 }
 
 /**
- * Ends a body that drips or stalls: such a client would hold a connection and its received bytes for as long as a whole upload may take.
- * Only spans count in which the api has waited for the client all the time; slow storage is not the client's fault.
+ * Ends a body that drips or stalls. Otherwise such a client could hold a connection and its received bytes for the time limit of a whole
+ * upload. Only periods in which the API waited for the client all the time count; slow storage is not the client's fault.
  */
 export function endSlowBody({ minUploadSpeed, slowSeconds }: SpeedLimit): RequestHandler {
 	return (request, response, next) => {
@@ -31,7 +31,7 @@ export function endSlowBody({ minUploadSpeed, slowSeconds }: SpeedLimit): Reques
 			const error = new PicpipeError('upload-too-slow', detail);
 			response.locals.log.info({ code: error.code }, 'slow upload ended');
 			if (response.headersSent) return void request.destroy();
-			// Once the answer is sent, the reader of the body is told that no more bytes follow.
+			// Once the response is sent, the reader of the body learns that no more bytes follow.
 			response.once('finish', () => setImmediate(() => request.destroy()));
 			sendProblem(response, error);
 		}, slowSeconds * 1_000);
@@ -43,7 +43,7 @@ export function endSlowBody({ minUploadSpeed, slowSeconds }: SpeedLimit): Reques
 	};
 }
 
-/** Whether the request waits for bytes of the client: the socket is not read while the buffer is full. */
+/** Does the request wait for bytes of the client? The socket is not read while the buffer is full. */
 function isWaiting(request: Request): boolean {
 	return request.readableLength < request.readableHighWaterMark;
 }
@@ -52,8 +52,8 @@ function isWaiting(request: Request): boolean {
 const patience = 10_000;
 
 /**
- * A request may be answered before its body was read. The rest is read and discarded for a while, so that the client sees the answer and
- * not a reset connection.
+ * A request may be answered before its body was read. The rest is read and discarded for a while, so that the client sees the response and
+ * not a connection reset.
  */
 export const endUnreadBody: RequestHandler = (request, response, next) => {
 	response.once('finish', () => {

@@ -2,7 +2,7 @@ import cors from 'cors';
 import type { RequestHandler } from 'express';
 import type { KeyRing } from '../../access/key-ring.ts';
 
-/** Request headers that pages of other sites may send beyond the safelisted ones, with those of tus. */
+/** Request headers that pages of other sites may send besides the safelisted ones, including those of tus. */
 const allowedHeaders = [
 	'Authorization',
 	'Content-Type',
@@ -24,7 +24,7 @@ const allowedHeaders = [
 	'X-HTTP-Method-Override',
 ];
 
-/** Response headers that they may read beyond the safelisted ones. */
+/** Response headers that they may read besides the safelisted ones. */
 const exposedHeaders = [
 	'Content-Disposition',
 	'Content-Range',
@@ -52,14 +52,15 @@ const exposedHeaders = [
 	'Upload-Expires',
 ];
 
-/** How long a browser may remember a preflight, seconds. */
+/** How long a browser may cache a preflight, seconds. */
 const maxAge = 600;
 
 /**
- * Lets pages of other sites call the API (https://fetch.spec.whatwg.org/#http-cors-protocol). Never with credentials: there are no cookies
- * here, and every caller sends an API key or an upload token.
+ * Lets pages of other sites call the API (https://fetch.spec.whatwg.org/#http-cors-protocol). Credentials are never allowed: picpipe uses
+ * no cookies, and every caller sends an API key or an upload token.
  *
- * @param origins as browsers send them, or any: that only where a key is needed, since without one every web site could look into this machine
+ * @param origins as browsers send them, or any. Any origin is allowed only where a key is required: without one, every web site could read
+ * this installation
  */
 export function allowOrigins(
 	origins: '*' | readonly string[],
@@ -74,13 +75,13 @@ export function allowOrigins(
 		if (!isOpen) return next();
 		response.locals.isForeignAllowed = origin !== undefined && (origins === '*' || origins.includes(origin));
 		const isPreflight = request.method === 'OPTIONS' && request.headers['access-control-request-method'] !== undefined;
-		// Any other OPTIONS is a request of its own.
+		// Any other OPTIONS is an ordinary request.
 		if (request.method === 'OPTIONS' && !isPreflight) return next();
 		handler(request, response, next);
 	};
 }
 
-/** Response headers of images that scripts of other sites may read beyond the safelisted ones: ranges, validators, and when to ask again. */
+/** Response headers of images that scripts of other sites may read besides the safelisted ones: ranges, validators and `Retry-After`. */
 export const exposedByDelivery = [
 	'Accept-Ranges',
 	'Content-Disposition',
@@ -101,11 +102,11 @@ const allowedFields = {
 };
 
 /**
- * Answers the preflight of a script on another site that requests an image with further headers
- * (https://fetch.spec.whatwg.org/#http-cors-protocol). Every site is allowed: images are shown on other sites, and need no key.
+ * Answers the preflight of a script on another site that requests an image with more headers
+ * (https://fetch.spec.whatwg.org/#http-cors-protocol). Every site is allowed: images are embedded in other sites and need no key.
  */
 export const answerPreflight: RequestHandler = (request, response, next) => {
-	// Any other OPTIONS is a request of its own.
+	// Any other OPTIONS is an ordinary request.
 	if (request.headers['access-control-request-method'] === undefined) return next();
 	response.set(allowedFields).status(204).set('Content-Length', '0').end();
 };

@@ -3,10 +3,10 @@ import type { Request, RequestHandler } from 'express';
 import type { Logger } from '../../observe/log.ts';
 import type { Metrics } from '../../observe/metrics.ts';
 
-/** A proxy's id is kept when it is harmless in logs and headers. */
+/** A proxy's request id is kept if it is safe in logs and headers. */
 const acceptable = /^[A-Za-z0-9._-]{8,64}$/;
 
-/** Gives each request an id and a logger with that id, and logs its end. */
+/** Gives each request an id and a logger with that id, and logs the end of the request. */
 export function requestId(log: Logger): RequestHandler {
 	return (request, response, next) => {
 		const given = request.get('x-request-id');
@@ -25,7 +25,7 @@ export function requestId(log: Logger): RequestHandler {
 				...(response.locals.caller && { caller: response.locals.caller.id }),
 				...(!response.writableFinished && { aborted: true }),
 			};
-			// Probes and open dashboards read every second; their successes are not worth a line.
+			// Probes and open dashboards send requests every second; their successes are logged at debug level.
 			if (/^(GET|HEAD)$/.test(method) && response.statusCode < 400) response.locals.log.debug(line, 'request');
 			else response.locals.log.info(line, 'request');
 		});
@@ -33,13 +33,13 @@ export function requestId(log: Logger): RequestHandler {
 	};
 }
 
-/** Methods with a label of their own; a client may send any other. */
+/** Methods with their own label; a client may send any other. */
 const knownMethods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
 /**
- * Counts every request when it is over, and the refusals of requests that bring in pictures.
+ * Counts every request at its end, and the refusals of requests that accept pictures.
  *
- * @param isIntake whether a route brings pictures in
+ * @param isIntake whether a route accepts pictures
  */
 export function measure(metrics: Metrics, isIntake: (method: string, route: string) => boolean): RequestHandler {
 	return (request, response, next) => {
@@ -53,14 +53,14 @@ export function measure(metrics: Metrics, isIntake: (method: string, route: stri
 			metrics.request({ method, route, status, seconds: (performance.now() - started) / 1_000 });
 			if (!isIntake(method, route)) return;
 			const { refused, problem } = response.locals;
-			// If each file was refused by itself, the problem repeats the first refusal.
+			// If files were refused individually, the problem repeats the first refusal.
 			for (const code of refused ?? (problem ? [problem] : [])) metrics.refused(code);
 		});
 		next();
 	};
 }
 
-/** The pattern of the matched route. The path itself could be anything, and each new value would be kept for ever. */
+/** The pattern of the matched route. The path itself could be anything, and each new label value would be kept for ever. */
 function routeOf({ route }: Request): string {
 	const path: unknown = (route as { path?: unknown } | undefined)?.path;
 	return typeof path === 'string' ? path : 'none';

@@ -2,24 +2,24 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ErrorRequestHandler, RequestHandler, Response } from 'express';
 import { type ErrorCode, PicpipeError, toPicpipeError } from '../../errors.ts';
 
-/** A problem document (RFC 9457) with our `code` and `class`. */
+/** A problem document (RFC 9457) with picpipe's `code` and `class`. */
 export function problemOf(error: PicpipeError, requestId: string) {
 	return {
 		type: `urn:picpipe:error:${error.code}`,
 		title: error.title,
 		status: error.status,
-		// Details of internal errors belong in the log, not in the answer.
+		// Details of internal errors belong in the log, not in the response.
 		detail: error.status === 500 ? error.title : error.message,
 		code: error.code,
 		class: error.class,
 		requestId,
 		...(error.pictureId !== undefined && { pictureId: error.pictureId }),
-		// As draft-ietf-httpapi-ratelimit-headers-11 spells it.
+		// Spelled as in draft-ietf-httpapi-ratelimit-headers-11.
 		...(error.violatedPolicies && { 'violated-policies': error.violatedPolicies }),
 	};
 }
 
-/** Seconds after which a client may retry, for temporary errors that name no time. */
+/** Default `Retry-After` of temporary errors, seconds. */
 const defaultRetryAfter = 5;
 
 export function sendProblem(response: Response, error: PicpipeError, extra: object = {}): void {
@@ -55,7 +55,7 @@ export const problems: ErrorRequestHandler = (thrown, _request, response, next) 
 	const error = fromExpress(thrown) ?? toPicpipeError(thrown);
 	if (error.status >= 500) response.locals.log.error({ err: error, code: error.code }, 'request failed');
 	else response.locals.log.debug({ code: error.code, detail: error.message }, 'request refused');
-	// Half an answer can't become an error; ending the connection tells the client that it is incomplete.
+	// A partial response cannot become an error. Ending the connection tells the client that it is incomplete.
 	if (response.headersSent) return next(thrown);
 	for (const name of ['ETag', 'Last-Modified', 'Content-Length', 'Content-Disposition']) response.removeHeader(name);
 	sendProblem(response, error);
@@ -79,26 +79,27 @@ function fromExpress(thrown: unknown): PicpipeError | undefined {
 }
 
 /**
- * Call before a refusal is sent: `Connection: close` tells a client that is still sending to stop (RFC 9112, 9.6). The server's side closes
- * at once, the client's when it has stopped: closed with unread bytes, the connection would be reset and the answer lost.
+ * Call this before a refusal is sent. `Connection: close` tells a client that is still sending to stop (RFC 9112, 9.6). The server closes
+ * its side at once, and the client's side when the client has stopped. Closing with unread bytes would reset the connection and lose the
+ * response.
  */
 function closeBehindAnswer(request: IncomingMessage, response: ServerResponse): void {
 	if (!isUnread(request) || response.headersSent) return;
 	const { socket } = request;
 	response.setHeader('Connection', 'close');
-	// Node calls this after an answer with `Connection: close`; its own function would destroy the socket.
+	// Node calls this after a response with `Connection: close`; its own function would destroy the socket.
 	socket.destroySoon = () => {
 		socket.end();
 		request.once('end', () => socket.destroy());
 	};
 }
 
-/** Whether a part of the body is still to come. (`complete` is also false in the first moment of a request without a body.) */
+/** Is a part of the body still to come? (`complete` is also false at the start of a request without a body.) */
 export function isUnread(request: IncomingMessage): boolean {
 	return !request.complete && hasBody(request);
 }
 
-/** Whether the request announces a body (RFC 9112, 6.3). */
+/** Does the request announce a body (RFC 9112, 6.3)? */
 export function hasBody({ headers }: IncomingMessage): boolean {
 	return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }

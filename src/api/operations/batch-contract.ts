@@ -10,7 +10,7 @@ import {
 import { shownUrl } from '../../domain/picture.ts';
 import { fetchFields, webhookUrl } from '../contract.ts';
 
-/** Requests and answers about batches. */
+/** Requests and responses about batches. */
 
 export const createBatchSchema = z
 	.strictObject({
@@ -44,7 +44,7 @@ export const createBatchSchema = z
 		message: 'expected URLs, because recipe and close apply to them',
 	});
 
-/** A batch as the API shows it. @param counts undefined where nobody can tell */
+/** A batch as the API shows it. @param counts undefined if unknown */
 export function batchView(
 	{ id, name, createdAt, expect, webhook }: Batch,
 	closed: ClosedBatch | undefined,

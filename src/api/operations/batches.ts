@@ -15,7 +15,7 @@ import { refusalsOf } from '../upload/response.ts';
 import { checkWebhook } from '../upload/upload-policy.ts';
 import { batchView, createBatchSchema } from './batch-contract.ts';
 
-/** `POST /v1/batches`: a batch, perhaps with its first pictures. With an `Idempotency-Key` it is created once. */
+/** `POST /v1/batches`: creates a batch, optionally with its first pictures. With an `Idempotency-Key` it is created once. */
 export function createBatchHandler(context: ApiContext): RequestHandler {
 	return async (request, response) => {
 		const caller = callerOf(response);
@@ -36,7 +36,7 @@ export function createBatchHandler(context: ApiContext): RequestHandler {
 			...(webhook !== undefined && { webhook: checkWebhook(context, webhook) }),
 			requestId,
 		};
-		// Checked before anything is made.
+		// Checked before anything is created.
 		const upload = urls && receiveUrls(context, response, { urls, ...fields, batch: batch.id, body: request.body });
 		const isNew = await createBatch(context.storage, batch);
 		if (isNew) log.info({ batchId: batch.id }, 'batch created');
@@ -57,7 +57,7 @@ export function createBatchHandler(context: ApiContext): RequestHandler {
 /** How often a batch is checked while a request waits for it, milliseconds. */
 const lookAgain = 250;
 
-/** `GET /v1/batches/{id}`, with `Prefer: wait=N` when it is finished or the time is up */
+/** `GET /v1/batches/{id}`; with `Prefer: wait=N`, responds when it is finished or the time is up */
 export function getBatch(context: ApiContext): RequestHandler {
 	return withBatch(context, async (batch, request, response) => {
 		const seconds = preferredWait(request.get('prefer'));
@@ -70,7 +70,7 @@ export function getBatch(context: ApiContext): RequestHandler {
 	});
 }
 
-/** `POST /v1/batches/{id}/close`: one that is closed already stays as it is */
+/** `POST /v1/batches/{id}/close`; a closed batch is left unchanged */
 export function closeBatchHandler(context: ApiContext): RequestHandler {
 	return withBatch(context, async (batch, _request, response) => {
 		await closeBatch(context.storage, batch.id, 'asked');
@@ -88,7 +88,7 @@ async function shownBatch(context: ApiContext, batch: Batch) {
 	const [closed, finished, counts] = await Promise.all([
 		readClosed(context.storage, batch.id),
 		readFinished(context.storage, batch.id),
-		// While Redis is away nobody has counted.
+		// Unknown while Redis is away.
 		context.catalog.countBatch(batch.id).catch(() => undefined),
 	]);
 	return batchView(batch, closed, finished, counts);

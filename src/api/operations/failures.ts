@@ -6,7 +6,7 @@ import type { ApiContext } from '../context.ts';
 import { pageQuerySchema, parse, retryFailuresSchema } from '../contract.ts';
 import { viewOf } from '../picture-view.ts';
 
-/** `GET /v1/failures`: what failed, by why */
+/** `GET /v1/failures`: failed pictures, grouped by cause */
 export function listFailures(context: ApiContext): RequestHandler {
 	return async (_request, response) => {
 		const groups = await context.catalog.failures();
@@ -14,7 +14,7 @@ export function listFailures(context: ApiContext): RequestHandler {
 			class: failureClass,
 			code,
 			title: errorTable[code].title,
-			/** Whether it was tried more than once by itself. */
+			/** Whether picpipe retried it by itself. */
 			retried: isRetryable(failureClass),
 			count,
 			firstAt: new Date(firstAt).toISOString(),
@@ -26,7 +26,7 @@ export function listFailures(context: ApiContext): RequestHandler {
 	};
 }
 
-/** `POST /v1/failures/retry`: all of them, of a class, or of a code */
+/** `POST /v1/failures/retry`: all failed pictures, or those of a class or code */
 export function retryAllFailures(context: ApiContext): RequestHandler {
 	return async (request, response) => {
 		const wanted = parse(retryFailuresSchema, request.body ?? {});
@@ -37,7 +37,7 @@ export function retryAllFailures(context: ApiContext): RequestHandler {
 	};
 }
 
-/** Failures that took a process with them, or might have: each of these pictures is better looked at before it is tried again. */
+/** Failures that killed a process, or may have: inspect each of these pictures before a retry. */
 const deadly = ['imaging-process-died', 'picture-timeout', 'worker-lost'] as const satisfies ErrorCode[];
 
 /** `GET /v1/failures/quarantine`: newest first */

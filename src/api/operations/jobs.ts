@@ -18,7 +18,7 @@ export function listQueues(context: ApiContext): RequestHandler {
 	};
 }
 
-/** `POST /v1/queues/{name}/pause`: workers finish what they have and take nothing more */
+/** `POST /v1/queues/{name}/pause`: workers finish their jobs and take no more */
 export function pauseQueue(context: ApiContext): RequestHandler {
 	return operate(context, (queue) => queue.pause());
 }
@@ -29,19 +29,19 @@ export function resumeQueue(context: ApiContext): RequestHandler {
 }
 
 /**
- * `POST /v1/queues/{name}/drain`: takes out every job that waits or is delayed. Accepted pictures are a promise, so the sweep
- * queues theirs again; delete a picture to be rid of its work.
+ * `POST /v1/queues/{name}/drain`: removes every waiting or delayed job. The sweep queues accepted pictures again, because accepting them
+ * was a promise; to cancel the work on a picture, delete it.
  */
 export function drainQueue(context: ApiContext): RequestHandler {
 	return operate(context, (queue) => queue.drain(true));
 }
 
-/** `POST /v1/queues/{name}/retry-failed`: every failed job waits again */
+/** `POST /v1/queues/{name}/retry-failed`: queues every failed job again */
 export function retryFailedJobs(context: ApiContext): RequestHandler {
 	return operate(context, (queue) => queue.retryJobs({ state: 'failed' }));
 }
 
-/** `POST /v1/queues/{name}/clean`: removes completed or failed jobs; the pictures stay as they are */
+/** `POST /v1/queues/{name}/clean`: removes completed or failed jobs; the pictures are left unchanged */
 export function cleanQueue(context: ApiContext): RequestHandler {
 	return withQueue(context, async (queue, request, response) => {
 		const { state, olderThan, limit } = parse(cleanBodySchema, request.body ?? {});
@@ -64,7 +64,7 @@ async function describe(queue: Queue, arena: string) {
 	return { ...(await lookAt(queue)), links: { arena: arena + arenaQueuePath(queue.name as QueueName) } };
 }
 
-/** A queue as it is now: whether it is paused, how many workers take from it, its jobs by state. */
+/** The current state of a queue: paused or not, number of workers, jobs by state. */
 export async function lookAt(queue: Queue) {
 	const [counts, paused, workers] = await Promise.all([
 		queue.getJobCounts('waiting', 'prioritized', 'active', 'delayed', 'completed', 'failed'),

@@ -10,15 +10,15 @@ import { lookAt } from './jobs.ts';
 /** Longest time a check may take before it counts as failed, milliseconds. */
 const checkTimeout = 5_000;
 
-/** `GET /healthz`: the process is up and its event loop turns */
+/** `GET /healthz`: the process is running and its event loop is responsive */
 export const healthz: RequestHandler = (_request, response) => {
 	response.json({ status: 'ok' });
 };
 
 /**
- * `GET /readyz`: Redis answers and the storage takes, returns and deletes an object; 503 when one doesn't.
- * From the moment that the process was told to stop it is 503 too, so that nobody is sent here any more.
- * Uploads are also accepted while Redis is away: `?exclude=redis` asks for what they need alone.
+ * `GET /readyz`: Redis answers, and the storage stores, returns and deletes an object; otherwise 503. Also 503 once the process is
+ * stopping, so that load balancers send no more requests. Uploads are accepted while Redis is away: `?exclude=redis` checks only what they
+ * need.
  */
 export function readyz(context: ApiContext): RequestHandler {
 	const checks: Record<string, () => Promise<unknown>> = {
@@ -52,10 +52,10 @@ async function run(check: () => Promise<unknown>) {
 	}
 }
 
-/** For so long what Redis has said is said again, milliseconds: it is asked no more often than this, however many ask us. */
+/** How long values from Redis are reused, milliseconds: Redis is queried at most this often, however many clients ask. */
 const sharedFor = 1_000;
 
-/** `GET /metrics`: what this process has counted, and what Redis knows of the whole installation while it is there */
+/** `GET /metrics`: the metrics of this process, and those of the whole installation while Redis is available */
 export function getMetrics(context: ApiContext): RequestHandler {
 	let shared: Promise<SharedSamples | undefined> | undefined;
 	let askedAt = 0;

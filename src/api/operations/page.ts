@@ -6,10 +6,10 @@ import { PicpipeError } from '../../errors.ts';
 import { packageFolder } from '../../programs.ts';
 import type { ApiContext } from '../context.ts';
 
-/** The dashboard is a handful of files that go out as they are, from the package's own folder. */
+/** The dashboard: a few static files in the package's folder. */
 const folder = join(packageFolder, 'web');
 
-/** It loads nothing from elsewhere, runs nothing inline, and never makes markup from text. */
+/** The dashboard loads nothing from other servers, runs nothing inline, and never creates markup from text. */
 const contentSecurityPolicy = [
 	"default-src 'none'",
 	"script-src 'self'",
@@ -29,11 +29,11 @@ export function dashboard(): RequestHandler {
 	return (_request, response) => send(response, join(folder, 'index.html'));
 }
 
-/** `GET /assets/{file}`: only what is in the folder when the api starts, so a name can't lead anywhere else. */
+/** `GET /assets/{file}`: only files that exist when the API starts, so a name cannot lead anywhere else. */
 export function dashboardAsset(): RequestHandler {
 	const assets = join(folder, 'assets');
 	const paths = new Map(readdirSync(assets).map((name) => [name, join(assets, name)]));
-	// Draws the placeholders; made for browsers as it is.
+	// Draws the placeholders; the package ships it for browsers.
 	paths.set('thumbhash.js', createRequire(import.meta.url).resolve('thumbhash'));
 	return (request, response) => {
 		const path = paths.get(String(request.params.file));
@@ -42,17 +42,17 @@ export function dashboardAsset(): RequestHandler {
 	};
 }
 
-/** `GET /dashboard.json`: what the page has to know before it may ask for anything. */
+/** `GET /dashboard.json`: what the page needs before its first API call. */
 export function dashboardSettings({ config, keys }: ApiContext): RequestHandler {
 	return async (_request, response) => {
-		// While nobody can tell, every call is refused anyway.
+		// If this is unknown, every call is refused anyway.
 		const needsKey = await keys.isNeeded().catch(() => true);
 		response.set('Cache-Control', 'no-store').json({ needsKey, maxBytes: config.maxBytes });
 	};
 }
 
 function send(response: Response, path: string): void {
-	// The names carry no version, so a browser has to ask each time; the ETag makes that cheap.
+	// The names contain no version, so browsers revalidate each time; the ETag makes that cheap.
 	response.set({ 'Content-Security-Policy': contentSecurityPolicy, 'Cache-Control': 'no-cache' });
 	response.sendFile(basename(path), { root: dirname(path), cacheControl: false });
 }

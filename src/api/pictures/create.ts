@@ -47,7 +47,7 @@ async function receiveBodyUpload(
 	response: Response,
 	storage: Storage,
 ): Promise<ReceivedUpload> {
-	// Checked before the body is read: nobody should send a hundred megabytes to hear that a tag is too long.
+	// Checked before the body is read: a client should not send a hundred megabytes to learn that a tag is too long.
 	const caller = callerOf(response);
 	const { filename, ...fields } = fieldsOf(context, caller, rawUploadFieldsSchema, request.query);
 	if (fields.batch !== undefined) await requireOpenBatch(context.storage, fields.batch);
@@ -59,7 +59,7 @@ async function receiveBodyUpload(
 	};
 }
 
-/** The fields of a form are complete only at its end, so its files are in storage before the fields are checked. */
+/** The fields of a form are complete only at its end, so its files are stored before the fields are checked. */
 async function receiveFormUpload(
 	context: ApiContext,
 	request: Request,

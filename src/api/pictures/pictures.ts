@@ -17,9 +17,9 @@ import { withManifest, withPicture } from '../resolve.ts';
 import { chooseRecipe, recipeOf } from '../upload/choose-recipe.ts';
 import { leavingOf } from '../upload/wait-for-pictures.ts';
 
-/** A variant keeps its URL when the picture is processed again, so caches have to revalidate; the ETag makes that cheap. */
+/** A variant keeps its URL when the picture is processed again, so caches have to revalidate. The ETag makes that cheap. */
 const variantCaching = 'private, no-cache';
-/** An original has all its metadata, perhaps the place of a photograph; it stays out of shared caches. */
+/** An original has all its metadata, possibly the location of a photograph, so shared caches must not store it. */
 const originalCaching = 'private, no-cache';
 
 /** `GET /v1/pictures` */
@@ -53,7 +53,10 @@ export function getOriginal(context: ApiContext): RequestHandler {
 	});
 }
 
-/** `GET /v1/pictures/{id}/variants/{name}`: the first encoding of the variant, or `{name}.{format}`. A missing variant of its recipe is made */
+/**
+ * `GET /v1/pictures/{id}/variants/{name}`: the first encoding of the variant, or `{name}.{format}`. A missing variant of the recipe is
+ * made.
+ */
 export function getVariant(context: ApiContext): RequestHandler {
 	return withPicture(context, async (picture, request, response) => {
 		const [name = '', format] = String(request.params.variant).split('.');
@@ -125,7 +128,7 @@ export function retryPicture(context: ApiContext): RequestHandler {
 	});
 }
 
-/** `POST /v1/pictures/{id}/process`: 200 when the picture is up to date */
+/** `POST /v1/pictures/{id}/process`: 200 if the picture is up to date */
 export function processAgain(context: ApiContext): RequestHandler {
 	return withManifest(context, async (picture, request, response) => {
 		const { recipe: asked, force } = parse(processBodySchema, request.body ?? {});
@@ -141,9 +144,9 @@ export function processAgain(context: ApiContext): RequestHandler {
 }
 
 /**
- * `DELETE /v1/pictures/{id}`: every object, the index entry and a waiting job. Index and job go first: they need Redis, and
- * without it nothing should be half deleted. A worker that is processing it finds no manifest at its end and cleans up. The notification is
- * durable before the deletion, and is sent after it.
+ * `DELETE /v1/pictures/{id}`: deletes every object, the index entry and a waiting job. Index and job go first: they need Redis, and without
+ * Redis nothing should be half deleted. A worker that is processing the picture finds no manifest at the end and cleans up. The
+ * notification is durable before the deletion, and is sent after it.
  */
 export function deletePicture(context: ApiContext): RequestHandler {
 	return withPicture(context, async (picture, _request, response) => {
@@ -153,12 +156,12 @@ export function deletePicture(context: ApiContext): RequestHandler {
 		await purgePicture(context.storage, picture.id);
 		const { storage, webhooks, delivery, log } = context;
 		delivery.memory.forget(picture.id);
-		// What is not forgotten is counted until nobody has asked for it for long.
+		// Renders that are not forgotten count until they are the least recently used.
 		await delivery.renderUse
 			.forget(picture.id)
 			.catch((err) => log.warn({ err }, 'deleted renders are still counted until they expire'));
 		await tell();
-		// It may have been the one that its batch waited for; else the sweep sees that.
+		// The batch may have been waiting for it. If this fails, the sweep finishes the batch.
 		const { batch } = picture;
 		if (batch !== undefined) {
 			await finishBatch({ storage, publisher: webhooks.publisher, log }, batch).catch((err) =>

@@ -21,9 +21,9 @@ export interface Taking {
 /**
  * Appends the body of a request to an upload. The bytes of an interrupted body are kept, unless it has a checksum.
  *
- * @returns the offset behind it
- * @throws PicpipeError `file-too-large`, `too-many-parts`, `checksum-mismatch`, `invalid-upload-header`; `upload-aborted` when it was cut off,
- * after what has come was stored; what the storage throws
+ * @returns the offset after the last byte
+ * @throws PicpipeError `file-too-large`, `too-many-parts`, `checksum-mismatch`, `invalid-upload-header`; `upload-aborted` if the connection
+ * was lost, after the received bytes were stored; errors of the storage
  */
 export async function appendBytes(request: Request, taking: Taking): Promise<number> {
 	const { storage, upload, progress, maxBytes, hold, onBytes } = taking;

@@ -30,7 +30,7 @@ export function createUploadHandler(context: ApiContext): RequestHandler {
 		const upload = newUpload(context, request, callerOf(response), concat === 'partial');
 		if (upload.wishes?.batch !== undefined) await requireOpenBatch(context.storage, upload.wishes.batch);
 		await createUpload(context.storage, upload);
-		// The client learns its URL with the answer, so an error before that removes it.
+		// The client learns the upload's URL from the response, so an error before that deletes the upload.
 		await begin(context, request, response, upload).catch(async (error) => {
 			await removeUpload(context.storage, upload.id);
 			throw error;
@@ -63,7 +63,7 @@ function emptyUpload(id: string, request: Request, caller: Caller): Upload {
 	};
 }
 
-/** Checked before a byte is sent: nobody should send a hundred megabytes to hear that there is no such recipe. */
+/** Checked before a byte is sent: a client should not send a hundred megabytes to learn that a recipe does not exist. */
 function wishesOf(context: ApiContext, caller: Caller, request: Request): UploadWishes {
 	const fields = withoutHabits(metadataOf(request.get('upload-metadata')));
 	if ('token' in fields) {
@@ -77,13 +77,13 @@ function wishesOf(context: ApiContext, caller: Caller, request: Request): Upload
 	return { ...wishes, recipe: { name, digest, definition } };
 }
 
-/** Without the fields that tus clients add by themselves, such as Uppy. The bytes decide the type, and `name` means `filename`. */
+/** Drops the fields that tus clients such as Uppy add by themselves. The bytes decide the type, and `name` means `filename`. */
 function withoutHabits(metadata: Record<string, string>): Record<string, string> {
 	const { filetype: _filetype, type: _type, relativePath: _path, name, ...fields } = metadata;
 	return name === undefined || fields.filename !== undefined ? fields : { ...fields, filename: name };
 }
 
-/** Appends the bytes of the request, if it has any, and answers. */
+/** Appends the bytes of the request, if any, and responds. */
 async function begin(context: ApiContext, request: Request, response: Response, upload: Upload): Promise<void> {
 	const { storage } = context;
 	const { maxBytes } = limitsOf(context, callerOf(response));
@@ -114,7 +114,9 @@ function answerCreated(
 		.json(showUpload(upload, progress, config, response));
 }
 
-/** Joins partial uploads into one, and creates its picture. A repeated request, after a lost answer, finds the same upload. */
+/**
+ * Joins partial uploads into one, and creates its picture. A client that lost the response and repeats the request gets the same upload.
+ */
 async function concatenate(
 	context: ApiContext,
 	request: Request,

@@ -12,7 +12,7 @@ import { finishUpload } from './finish-upload.ts';
 import { requireTus } from './tus-headers.ts';
 import type { Hold } from './upload-locks.ts';
 
-/** An upload of the caller, held by this request alone. */
+/** An upload of the caller, locked for this request. */
 interface HeldUpload {
 	readonly upload: Upload;
 	readonly progress: PartsProgress;
@@ -22,10 +22,10 @@ interface HeldUpload {
 type Handler = (held: HeldUpload, request: Request, response: Response) => Promise<void>;
 
 /**
- * Finds the upload of the URL, and holds it for the handler. A complete upload without an outcome is finished first: its last request was not
- * answered, or failed for a temporary reason.
+ * Finds the upload of the URL, and locks it for the handler. A complete upload without an outcome is finished first: its last request was
+ * not answered, or failed for a temporary reason.
  *
- * @throws PicpipeError `upload-not-found` also when it is somebody else's; `upload-expired`, `upload-locked`; what `finishUpload` throws
+ * @throws PicpipeError `upload-not-found`, also for another caller's upload; `upload-expired`, `upload-locked`; as `finishUpload`
  */
 export function withUpload(context: ApiContext, handler: Handler): RequestHandler {
 	return withOwnUpload(context, async ({ upload, progress, hold }, request, response) => {
@@ -36,12 +36,12 @@ export function withUpload(context: ApiContext, handler: Handler): RequestHandle
 	});
 }
 
-/** The same for an upload that may have expired, or is not to be finished. */
+/** As `withUpload`, for an upload that may have expired or must not be finished. */
 export function withOwnUpload(context: ApiContext, handler: Handler): RequestHandler {
 	return async (request, response) => {
 		requireTus(request, response);
 		const id = String(request.params.id);
-		// Checked before the hold: a stranger must not interrupt the upload.
+		// Checked before the lock: another caller must not interrupt the upload.
 		await findOwnUpload(context.storage, callerOf(response), id);
 		await context.uploads.locks.hold(id, request, async (hold) => {
 			const upload = await findOwnUpload(context.storage, callerOf(response), id);
@@ -57,7 +57,7 @@ export async function findOwnUpload(storage: Storage, { id: caller, grant }: Cal
 	throw new PicpipeError('upload-not-found');
 }
 
-/** The offset and the parts. A finished upload has no bytes any more; the bytes of a joined upload belong to its parts. */
+/** The offset and the parts. A finished upload has no bytes; the bytes of a joined upload belong to its parts. */
 export async function currentProgress(storage: Storage, upload: Upload): Promise<PartsProgress> {
 	if (upload.outcome) return { offset: upload.length ?? 0, parts: [], lastAt: undefined };
 	if (!upload.parts) return progressOf(storage, upload.id);
@@ -66,7 +66,7 @@ export async function currentProgress(storage: Storage, upload: Upload): Promise
 	return { offset, parts: each.flatMap(({ parts }) => parts), lastAt: undefined };
 }
 
-/** @returns the upload, with its outcome when all of it is there */
+/** @returns the upload; with its outcome if it is complete */
 export async function finishIfComplete(
 	context: ApiContext,
 	response: Response,
@@ -81,7 +81,7 @@ function hasWishes(upload: Upload): upload is Upload & { readonly wishes: Upload
 	return upload.wishes !== undefined;
 }
 
-/** @returns the picture that an upload has become, if it has. @throws PicpipeError the refusal, where it was refused */
+/** @returns the id of the upload's picture, if it has one. @throws PicpipeError the refusal of a refused upload */
 export function pictureOf(upload: Upload): string | undefined {
 	const refusal = storedRefusal(upload);
 	if (refusal) throw refusal;

@@ -16,11 +16,11 @@ import { uploaderOf } from '../upload/upload.ts';
 import { limitsOf } from '../upload/upload-policy.ts';
 
 /**
- * Creates the picture of a resumable upload whose bytes are complete. Whatever dies on the way, the next request about the upload repeats it and
- * finds the same picture. The outcome is durable before the bytes are deleted.
+ * Creates the picture of a complete resumable upload. After a crash, the next request about the upload repeats this and finds the same
+ * picture. The outcome is durable before the bytes are deleted.
  *
- * @returns the upload with its outcome: a picture, or a refusal that no further attempt would change
- * @throws PicpipeError for what may pass, such as `quota-exceeded` and `storage-full`; the bytes stay
+ * @returns the upload with its outcome: a picture, or a permanent refusal
+ * @throws PicpipeError for temporary errors, such as `quota-exceeded` and `storage-full`; the bytes are kept
  */
 export async function finishUpload(
 	context: ApiContext,

@@ -2,7 +2,10 @@ import type { Request, Response } from 'express';
 import { PicpipeError } from '../../errors.ts';
 import type { Checksum } from '../../intake/upload-parts.ts';
 
-/** The headers of tus 1.0 (https://tus.io/protocols/resumable-upload), read strictly: a bad value is a PicpipeError `invalid-upload-header`. */
+/**
+ * The headers of tus 1.0 (https://tus.io/protocols/resumable-upload), read strictly: an invalid value is a PicpipeError
+ * `invalid-upload-header`.
+ */
 
 export const tusVersion = '1.0.0';
 export const tusExtensions = [
@@ -14,14 +17,14 @@ export const tusExtensions = [
 	'expiration',
 	'concatenation',
 ];
-/** SHA-1 is required of every server; the others are safer. */
+/** SHA-1 is mandatory for servers; the others are safer. */
 export const checksumAlgorithms = ['sha1', 'sha256', 'sha512'];
 
 /** The content type of bytes at an offset. */
 export const offsetType = 'application/offset+octet-stream';
 
 /**
- * Every request names the version, except GET, which is not part of tus, and OPTIONS, which asks for the version.
+ * Requires the `Tus-Resumable` header, except for GET, which is not part of tus, and OPTIONS, which asks for the version.
  *
  * @throws PicpipeError `unsupported-tus-version`
  */
@@ -46,7 +49,7 @@ export function lengthOf(request: Request): number | undefined {
 	return given === undefined ? undefined : wholeNumber('Upload-Length', given);
 }
 
-/** The length of a new upload; undefined when `Upload-Defer-Length` postpones it. */
+/** The length of a new upload; undefined if it is deferred by `Upload-Defer-Length`. */
 export function firstLengthOf(request: Request): number | undefined {
 	const length = lengthOf(request);
 	const deferred = request.get('upload-defer-length');
@@ -57,7 +60,7 @@ export function firstLengthOf(request: Request): number | undefined {
 	return length;
 }
 
-/** A name without spaces and commas, and perhaps a value in Base64. */
+/** A name without spaces and commas, and an optional value in Base64. */
 const metadataPair = /^([^\s,]+)(?: +([A-Za-z0-9+/]*={0,2}))?$/;
 
 /** `Upload-Metadata`, decoded. */
@@ -75,7 +78,7 @@ export function metadataOf(header: string | undefined): Record<string, string> {
 	return Object.fromEntries(fields);
 }
 
-/** `Upload-Checksum`; undefined when there is none. */
+/** `Upload-Checksum`; undefined if absent. */
 export function checksumOf(request: Request): Checksum | undefined {
 	const given = request.get('upload-checksum');
 	if (given === undefined) return undefined;

@@ -3,22 +3,22 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Leases } from '../../access/leases.ts';
 import { PicpipeError } from '../../errors.ts';
 
-/** How long a request waits until another request releases an upload, milliseconds. */
+/** How long a request waits for another request to release an upload, milliseconds. */
 const patience = 10_000;
 /** How often the holder is interrupted again, milliseconds: an earlier waiter may only now have begun to read its body. */
 const askAgain = 1_000;
 /** Seconds after which a client may retry. */
 const retryAfter = 1;
 
-/** The hold of a request on an upload. */
+/** A request's lock on an upload. */
 export interface Hold {
-	/** While this work runs, another request may take over the upload: the connection is cut, and the received bytes are stored. */
+	/** While this work runs, another request may take over the upload: the connection is closed, and the received bytes are stored. */
 	interruptible<T>(work: () => Promise<T>): Promise<T>;
 }
 
 /** Ensures that one request at a time works on an upload. */
 export interface UploadLocks {
-	/** @throws PicpipeError `upload-locked` when another request does not let go in time, or another api has it */
+	/** @throws PicpipeError `upload-locked` if another request does not release it in time, or another API process holds it */
 	hold<T>(id: string, request: IncomingMessage, work: (hold: Hold) => Promise<T>): Promise<T>;
 	/** Interrupts all uploads and waits until their bytes are stored, before the process ends. */
 	interruptAll(): Promise<void>;
@@ -31,9 +31,9 @@ interface Holder {
 }
 
 /**
- * A client may reconnect before the api notices the lost connection, so within a process the newer request wins. A lease in Redis keeps other
- * apis away without interrupting them. While Redis is away two apis may work on an upload at once, which does no harm: parts are named by their
- * offsets, and the first to create the record decides the outcome (see `upload/idempotency.ts`).
+ * A client may reconnect before the API notices the lost connection, so within a process the newer request wins. A lease in Redis keeps
+ * other API processes away without interrupting them. While Redis is away, two processes may work on an upload at once. That is harmless:
+ * parts are named by their offsets, and the first to create the record decides the outcome (see `upload/idempotency.ts`).
  */
 export function openUploadLocks(leases: Leases): UploadLocks {
 	const holders = new Map<string, Holder>();

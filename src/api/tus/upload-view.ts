@@ -40,7 +40,7 @@ export function showUpload(
 	};
 }
 
-/** The headers of every answer about an upload: its expiry, and its picture. */
+/** The headers of every response about an upload: its expiry, and its picture. */
 export function uploadHeaders(
 	upload: Upload,
 	progress: Pick<PartsProgress, 'lastAt'>,

@@ -61,7 +61,7 @@ async function withLength(
 	return told;
 }
 
-/** `HEAD /v1/uploads/{id}`: the offset. A refused upload is answered with its problem. */
+/** `HEAD /v1/uploads/{id}`: the offset. A refused upload responds with its problem. */
 export function headUpload(context: ApiContext): RequestHandler {
 	return withUpload(context, async ({ upload, progress }, _request, response) => {
 		pictureOf(upload);
@@ -78,7 +78,7 @@ export function headUpload(context: ApiContext): RequestHandler {
 	});
 }
 
-/** `GET /v1/uploads/{id}`: the same as JSON, with the picture or the problem. */
+/** `GET /v1/uploads/{id}`: the progress as JSON, with the picture or the problem. */
 export function getUpload(context: ApiContext): RequestHandler {
 	return withUpload(context, async ({ upload, progress }, _request, response) => {
 		response.set(uploadHeaders(upload, progress, context.config));
@@ -94,7 +94,7 @@ export function deleteUpload(context: ApiContext): RequestHandler {
 	});
 }
 
-/** `OPTIONS /v1/uploads`: the supported parts of tus. */
+/** `OPTIONS /v1/uploads`: the supported extensions of tus. */
 export function tusOptions({ config }: ApiContext): RequestHandler {
 	return (_request, response) => {
 		response
@@ -112,7 +112,7 @@ export function tusOptions({ config }: ApiContext): RequestHandler {
 /** Methods that a POST may stand for, behind proxies that block other methods. */
 const overridable = ['PATCH', 'DELETE', 'HEAD'];
 
-/** Middleware before the routes of uploads: `X-HTTP-Method-Override`, and the version in every answer. */
+/** Middleware before the upload routes: `X-HTTP-Method-Override`, and the tus version in every response. */
 export function speakTus(): RequestHandler {
 	return (request, response, next) => {
 		const override = request.get('x-http-method-override')?.toUpperCase();

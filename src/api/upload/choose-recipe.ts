@@ -7,7 +7,7 @@ import type { ApiContext } from '../context.ts';
 import { maximumInlineRecipe, type RecipeField } from '../contract.ts';
 
 /**
- * The recipe that a request asks for: by name, as a whole recipe, or the default one.
+ * The recipe of a request: by name, inline, or the default.
  *
  * @throws PicpipeError `unknown-recipe`, `inline-recipes-off`, `invalid-recipe`, `recipe-too-large`
  */
@@ -17,7 +17,7 @@ export function chooseRecipe(context: ApiContext, asked: RecipeField | undefined
 	return orUnknown(context, context.recipeBook.recipes.get(asked ?? context.config.defaultRecipe), asked);
 }
 
-/** The recipe that a picture was last made with, as it is now. @throws PicpipeError `unknown-recipe` when it is no more */
+/** The current definition of the recipe that a picture was last made with. @throws PicpipeError `unknown-recipe` if it no longer exists */
 export function recipeOf(context: ApiContext, picture: Picture): NamedRecipe {
 	return orUnknown(context, recipeAsOfNow(context.recipeBook.recipes, picture), picture.recipe.name);
 }

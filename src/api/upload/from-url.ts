@@ -48,14 +48,14 @@ export async function receiveUrlBody(
 interface UrlFields extends Omit<ReceivedUpload['fields'], 'recipe'> {
 	readonly urls: readonly string[];
 	readonly recipe?: RecipeField | undefined;
-	/** The whole body, which tells repeated requests apart. */
+	/** The whole body, to detect a different request with the same key. */
 	readonly body: unknown;
 }
 
 /**
- * Checks URLs and gives each an id. A URL that may not be fetched is refused by itself.
+ * Checks URLs and gives each an id. A forbidden URL is refused individually.
  *
- * @throws PicpipeError `too-many-files`, `recipe-not-allowed`, and what `chooseRecipe` throws
+ * @throws PicpipeError `too-many-files`, `recipe-not-allowed`, and as `chooseRecipe`
  */
 export function receiveUrls(context: ApiContext, response: Response, given: UrlFields): ReceivedUpload {
 	const { urls, body, recipe: asked, ...fields } = given;

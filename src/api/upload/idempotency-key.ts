@@ -3,13 +3,13 @@ import { PicpipeError } from '../../errors.ts';
 /** Longest key, characters. */
 export const maximumIdempotencyKey = 255;
 
-/** A String of a structured field (RFC 9651, 3.3.3), with parameters if it likes. */
+/** A String of a structured field (RFC 9651, 3.3.3), with optional parameters. */
 const quoted = /^"((?:[ !#-[\]-~]|\\["\\])*)"(?: *;.*)?$/;
-/** What many clients send instead: the key as it is. Nothing in it that could be part of a list, of parameters or of quotes. */
+/** Many clients send the key without quotes. Characters that could belong to a list, parameters or quotes are not allowed. */
 const bare = /^[!#-+\--:<-[\]-~]+$/;
 
 /**
- * The key in an `Idempotency-Key` header, as draft-ietf-httpapi-idempotency-key-header-07 has it; one without its quotes is the same key.
+ * The key in an `Idempotency-Key` header (draft-ietf-httpapi-idempotency-key-header-07). A key without quotes is the same key.
  *
  * @throws PicpipeError `invalid-idempotency-key`
  * @example

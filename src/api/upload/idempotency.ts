@@ -22,7 +22,7 @@ import {
 	uploaderOf,
 } from './upload.ts';
 
-/** Receives what a request brings. @param storage receives the files */
+/** Receives the files of a request. @param storage stores the files */
 export type Receive = (storage: Storage) => ReceivedUpload | Promise<ReceivedUpload>;
 
 /** The outcome of an upload, item by item. */
@@ -42,13 +42,13 @@ export interface RecordPlace {
 const retryAfter = 1;
 
 /**
- * Runs an upload once for each `Idempotency-Key`: a repeated request gets the first answer, or finishes what a killed api has left. A lease
- * keeps two requests with the same key apart, in Redis for all apis, in memory while Redis is away; the record in storage alone guarantees
- * that there is one picture (see `intake/idempotency.ts`).
+ * Runs an upload once for each `Idempotency-Key`: a repeated request gets the first response, or finishes the work of a killed API process.
+ * A lease keeps two requests with the same key apart: in Redis for all processes, or in memory while Redis is away. The record in storage
+ * alone guarantees that there is one picture (see `intake/idempotency.ts`).
  *
- * Only answers that accepted a picture are recorded. A refused request may be repeated with the same key.
+ * Only responses that accepted a picture are recorded. A refused request can be repeated with the same key.
  *
- * @throws PicpipeError `invalid-idempotency-key`, `idempotency-key-in-use`, `idempotency-key-reused`; what `receive` throws
+ * @throws PicpipeError `invalid-idempotency-key`, `idempotency-key-in-use`, `idempotency-key-reused`; as `receive`
  */
 export async function runIdempotent(
 	context: ApiContext,
@@ -79,10 +79,10 @@ export async function runIdempotent(
 }
 
 /**
- * The way of every upload, whether its bytes come as a body, a form or a resumable upload, or are fetched from URLs: receive, reserve ids,
- * create the pictures, record the outcome. Whatever dies in between, the next attempt with the same record finds the same pictures.
+ * The path of every upload, whether its bytes come as a body, a form or a resumable upload, or are fetched from URLs: receive, reserve ids,
+ * create the pictures, record the outcome. After a crash, the next attempt with the same record finds the same pictures.
  *
- * @param place of the record; undefined for an upload that nobody can repeat
+ * @param place of the record; undefined for an upload that cannot be repeated
  */
 export async function createOnce(
 	context: ApiContext,
@@ -92,7 +92,7 @@ export async function createOnce(
 ): Promise<IdempotentOutcome> {
 	const earlier = await place?.records.read(place.digest);
 	if (earlier?.results) {
-		// The repeated files are compared, not kept.
+		// The repeated files are compared, not stored.
 		const { isList, fingerprint } = await receive(openNullStorage());
 		requireSame(earlier, fingerprint);
 		return replay(earlier.results, isList);
@@ -135,14 +135,14 @@ function requireSame(record: IdempotencyRecord, fingerprint: Fingerprint): void 
 }
 
 interface Reserved {
-	/** Undefined for an upload that was refused as a whole: its key can be used again. */
+	/** Undefined if the whole upload was refused: its key can be used again. */
 	readonly record: IdempotencyRecord | undefined;
 	readonly reservations: readonly (Reservation | undefined)[];
 }
 
 /**
- * Reserves the ids of the pictures in the record, or finds those that an earlier attempt has reserved. The record has results when another
- * attempt was answered meanwhile.
+ * Reserves the ids of the pictures in the record, or finds those that an earlier attempt reserved. The record has results if another
+ * attempt was answered in the meantime.
  */
 async function reserve(
 	context: ApiContext,
@@ -171,8 +171,8 @@ async function reserve(
 }
 
 /**
- * The ids of the record win, so that no attempt creates other pictures. Only where nothing is left of an earlier attempt the new file takes
- * its place, after the record was told.
+ * The ids of the record win, so that no attempt creates other pictures. Only if nothing is left of an earlier attempt does the new file
+ * take its place, after the record was updated.
  */
 async function settle(
 	{ storage, config }: ApiContext,
@@ -198,7 +198,7 @@ function toReservationRecord(reservation: Reservation | undefined): ReservationR
 	return reservation ? { id: reservation.id, ...(reservation.source && { source: reservation.source }) } : null;
 }
 
-/** Reservations as they are recorded, with the fields that a newer version has written about those that stay. */
+/** Reservations as recorded. Kept reservations retain the fields that a newer version wrote. */
 function toRecords(
 	reservations: readonly (Reservation | undefined)[],
 	{ candidates }: IdempotencyRecord,

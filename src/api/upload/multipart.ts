@@ -9,7 +9,7 @@ import { maximumInlineRecipe } from '../contract.ts';
 import type { UploadedFile } from './upload.ts';
 import type { UploadLimits } from './upload-policy.ts';
 
-/** Bounds of a multipart body beside its files. */
+/** Limits of a multipart body, besides its files. */
 const formLimits = {
 	/** Form fields in one body. */
 	fields: 50,
@@ -21,7 +21,7 @@ const formLimits = {
 	headerPairs: 20,
 };
 
-/** The fields and files of a form, in its order. */
+/** The fields and files of a form, in order. */
 interface ReceivedForm {
 	readonly fields: Readonly<Record<string, string>>;
 	readonly files: readonly UploadedFile[];
@@ -44,7 +44,7 @@ export async function receiveRaw(
 }
 
 /**
- * Many files and fields. Files stream to storage as they come; a refused one doesn't hurt the others. When the body itself is
+ * Receives files and fields. Files stream to storage as they arrive; a refused file does not affect the others. If the body itself is
  * broken, everything received is discarded.
  *
  * @throws PicpipeError `malformed-multipart`, `too-many-files`, `invalid-field`, `upload-aborted`, `no-file`
@@ -86,7 +86,7 @@ export async function receiveForm(
 	return { fields, files: settled };
 }
 
-/** Takes back every file of an upload that turned out to be wrong as a whole. */
+/** Discards every file of an upload that was refused as a whole. */
 export async function discardAll(storage: Storage, files: readonly UploadedFile[]): Promise<void> {
 	for (const file of files) if (file.received) await discard(storage, file.received.id);
 }
@@ -103,7 +103,7 @@ function openParser(request: IncomingMessage, limits: UploadLimits) {
 	}
 }
 
-/** `stream.pipeline` would destroy the request with the parser, and with it the connection that the answer goes out on. */
+/** `stream.pipeline` would destroy the request together with the parser, and with it the connection of the response. */
 async function feed(request: IncomingMessage, parser: Writable): Promise<void> {
 	const cutOff = () => {
 		if (!request.complete) parser.destroy(new PicpipeError('upload-aborted'));
@@ -135,13 +135,13 @@ async function receivePart(
 			limits.onBytes?.(chunk.length);
 			if (skipped > limits.maxBytes) giveUp(refused);
 		});
-		// Cut off with the body; that is told there.
+		// Cut off together with the body, which reports the error.
 		stream.on('error', () => {});
 		return { filename, refused };
 	}
 }
 
-/** A file refused half-way is read to its end, and thrown away, to get at the next one; so the stream must outlive its reader. */
+/** A refused file is read to its end and discarded, to get to the next one. So the stream must outlive its reader. */
 async function* chunksOf(stream: Readable, onBytes: UploadLimits['onBytes']): AsyncIterable<Buffer> {
 	for await (const chunk of stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
 		onBytes?.(chunk.length);
@@ -153,7 +153,7 @@ function tooMany(what: string, most: number): string {
 	return `Expected at most ${most} ${what} in one upload but received more.`;
 }
 
-/** What the body's stream throws, in our words. */
+/** The error of the body's stream as a PicpipeError. */
 function asUploadError(request: IncomingMessage, error: unknown): PicpipeError {
 	if (error instanceof PicpipeError) return error;
 	if (request.readableAborted) return new PicpipeError('upload-aborted', undefined, { cause: error });

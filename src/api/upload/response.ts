@@ -9,8 +9,8 @@ import type { UploadResult } from './upload.ts';
 import { waitForPictures } from './wait-for-pictures.ts';
 
 /**
- * Answers one file or URL with its picture or problem, and several with a list, in order: 202 when at least one was accepted. With
- * `Prefer: wait`, 201 once every accepted picture is finished. 200 when every picture existed before.
+ * Responds to one file or URL with its picture or problem, and to several with a list, in order: 202 if at least one was accepted. With
+ * `Prefer: wait`, 201 once every accepted picture has ended. 200 if every picture already existed.
  */
 export async function answer(
 	context: ApiContext,
@@ -37,7 +37,7 @@ export async function answer(
 	else response.json({ pictures: latest.map(view), refused: refusals, ...(linked.length > 0 && { linked }) });
 }
 
-/** The refused items with their problems. They are counted with the answer. */
+/** The refused items with their problems. They are counted with the response. */
 export function refusalsOf(results: readonly UploadResult[], { locals }: Response) {
 	const codes = results.flatMap(({ refused }) => refused?.code ?? []);
 	if (codes.length > 0) locals.refused = codes;

@@ -9,12 +9,12 @@ import type { ApiContext } from '../context.ts';
 import { parse, type UploadFields } from '../contract.ts';
 import { chooseRecipe } from './choose-recipe.ts';
 
-/** What a caller may ask for when bringing pictures in: with a key what its list of recipes allows, with an upload token what stands in that. */
+/** What an upload may request: with a key, the recipes that it allows; with an upload token, what the token contains. */
 
 /**
- * The fields of an upload, with the recipe that they name.
+ * Reads the fields of an upload, with their recipe.
  *
- * @throws PicpipeError as `parse`, `chooseRecipe` and `checkWebhook` do; `recipe-not-allowed`, `fixed-by-token`
+ * @throws PicpipeError as `parse`, `chooseRecipe` and `checkWebhook`; `recipe-not-allowed`, `fixed-by-token`
  */
 export function fieldsOf<T extends UploadFields>(
 	context: ApiContext,
@@ -28,7 +28,10 @@ export function fieldsOf<T extends UploadFields>(
 	return { ...fields, recipe, webhook: checkWebhook(context, fields.webhook) };
 }
 
-/** Only the name of the file is left to whoever uploads: a priority would let strangers overtake, `duplicates` tell them what is there. */
+/**
+ * A token's user can only choose the file name: with `priority`, strangers could jump the queue, and with `duplicates`, learn what is
+ * stored.
+ */
 function fixedBy(
 	grant: NonNullable<Caller['grant']>,
 	{ filename, ...rest }: Record<string, unknown>,
@@ -53,11 +56,11 @@ function fixedBy(
 /** Limits of the files of one upload. */
 export interface UploadLimits extends ReceiveLimits {
 	readonly maxFiles: number;
-	/** Told of the bytes of files as they come. */
+	/** Called with the bytes of files as they arrive. */
 	readonly onBytes?: ((bytes: number) => void) | undefined;
 }
 
-/** How large the caller's files may be, and how many in one upload. */
+/** The largest file of the caller, and the largest number of files in an upload. */
 export function limitsOf({ config, metrics }: ApiContext, { grant }: Caller): UploadLimits {
 	return {
 		maxFiles: config.maxFiles,
@@ -68,10 +71,10 @@ export function limitsOf({ config, metrics }: ApiContext, { grant }: Caller): Up
 }
 
 /**
- * Checks the webhook URL of an upload. Requests to it are signed with the secrets of the settings, so that the receiver can verify them; without
- * secrets the URL is refused.
+ * Checks the webhook URL of an upload. The configured secrets sign requests to it, so that the receiver can verify them. Without secrets
+ * the URL is refused.
  *
- * @throws PicpipeError `webhook-unsigned`, and what `checkUrl` throws
+ * @throws PicpipeError `webhook-unsigned`, and as `checkUrl`
  */
 export function checkWebhook({ webhooks }: ApiContext, url: string | undefined): string | undefined {
 	if (url === undefined) return undefined;

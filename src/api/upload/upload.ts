@@ -10,7 +10,7 @@ import type { Reservation } from '../../intake/reservation.ts';
 import type { Logger } from '../../observe/log.ts';
 import { type ApiContext, callerOf } from '../context.ts';
 
-/** Who uploads, for limits and logs. */
+/** The uploading caller, for limits and logs. */
 export interface Uploader {
 	readonly caller: Caller;
 	readonly requestId: string;
@@ -32,15 +32,15 @@ export interface UploadedFile {
 
 /** A URL of an upload: checked, with the id of the picture that will be fetched from it, or its refusal. */
 export interface UploadedUrl {
-	/** As it was sent. */
+	/** As sent by the client. */
 	readonly url: string;
 	readonly remote?: { readonly id: string; readonly url: URL };
 	readonly refused?: PicpipeError;
 }
 
-/** What a request has brought: checked, its files in storage, and no picture created yet. */
+/** The content of a request: checked, with its files in storage, and no picture created yet. */
 export interface ReceivedUpload {
-	/** The answer is a list however many items there are; their number decides when absent. */
+	/** Whether the response is a list. If absent, the number of items decides. */
 	readonly isList?: boolean;
 	readonly fingerprint: Fingerprint;
 	/** In the order of the request. */
@@ -53,12 +53,12 @@ export interface UploadResult {
 	readonly filename?: string | undefined;
 	readonly url?: string | undefined;
 	readonly picture?: Picture | undefined;
-	/** False for a picture that existed before. */
+	/** False for a picture that already existed. */
 	readonly isNew?: boolean | undefined;
 	readonly refused?: PicpipeError;
 }
 
-/** The reservation that an item makes by itself; undefined for a refused item. */
+/** The reservation for an item of this request; undefined for a refused item. */
 export function reservationOf(item: UploadedFile | UploadedUrl): Reservation | undefined {
 	if (!('url' in item)) return item.received;
 	return item.remote && { id: item.remote.id };
@@ -115,7 +115,7 @@ async function createPicture(
 	}
 }
 
-/** Errors that refuse one item and leave the rest of the upload as it is. */
+/** Errors that refuse one item and do not affect the rest of the upload. */
 const refusesOneItem = /^(duplicate-picture|quota-exceeded|batch-closed)$/;
 
 async function createFromFile(

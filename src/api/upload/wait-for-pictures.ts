@@ -3,13 +3,13 @@ import { readManifest } from '../../catalog/manifest.ts';
 import { isFinished, type Picture } from '../../domain/picture.ts';
 import type { ApiContext } from '../context.ts';
 
-/** An event may be missed, while Redis is away or its connection is new; so a waiting picture is looked at this often, milliseconds. */
+/** An event may be missed while Redis is away or its connection is new, so a waiting picture is also checked this often, milliseconds. */
 const lookAgain = 2_000;
 
-/** Why nobody waits any more. Made once: an `abort()` without a reason makes an error, with the stack that led there, for each request. */
+/** The reason of the abort. Created once: `abort()` without a reason creates an error with a stack trace for each request. */
 const closed = 'closed';
 
-/** The pictures as they are when all have ended, the time is up, or the client has left. */
+/** Resolves with the pictures when all have ended, the time is up, or the client has left. */
 export async function waitForPictures(
 	context: ApiContext,
 	response: Response,
@@ -20,14 +20,14 @@ export async function waitForPictures(
 	return Promise.all(pictures.map((picture) => waitForPicture(context, picture, milliseconds, signal)));
 }
 
-/** Aborts when the client has left, or was answered. */
+/** Aborts when the client has left or got its response. */
 export function leavingOf(response: Response): AbortController {
 	const left = new AbortController();
 	response.once('close', () => left.abort(closed));
 	return left;
 }
 
-/** The same for one. */
+/** As `waitForPictures`, for one picture. */
 export async function waitForPicture(
 	context: ApiContext,
 	picture: Picture,
@@ -36,7 +36,7 @@ export async function waitForPicture(
 ): Promise<Picture> {
 	const end = performance.now() + milliseconds;
 	for (;;) {
-		// Listening begins before looking, so that an end between the two is not missed.
+		// Subscribe before reading, so that an end in between is not missed.
 		const looked = new AbortController();
 		const patience = Math.min(end - performance.now(), lookAgain);
 		const ended = context.events.ended(picture.id, patience, AbortSignal.any([signal, looked.signal]));

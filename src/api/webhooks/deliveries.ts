@@ -21,7 +21,7 @@ export function listDeliveries(context: ApiContext): RequestHandler {
 	};
 }
 
-/** `GET /v1/webhooks/{id}/deliveries/{delivery}`: with what is sent */
+/** `GET /v1/webhooks/{id}/deliveries/{delivery}`: includes the message's body */
 export function getDelivery(context: ApiContext): RequestHandler {
 	return withDelivery(context, (delivery, request, response) => {
 		const body: unknown = JSON.parse(delivery.message.body);
@@ -39,7 +39,7 @@ export function replayDelivery(context: ApiContext): RequestHandler {
 	});
 }
 
-/** `POST /v1/webhooks/{id}/replay`: everything that could not be delivered */
+/** `POST /v1/webhooks/{id}/replay`: replays every message that was given up */
 export function replayDeliveries(context: ApiContext): RequestHandler {
 	return async (request, response) => {
 		const endpoint = await endpointOf(context, request);
@@ -53,7 +53,7 @@ export function replayDeliveries(context: ApiContext): RequestHandler {
 /** @throws PicpipeError `webhook-not-found` */
 async function endpointOf({ storage }: ApiContext, request: Request): Promise<string> {
 	const id = String(request.params.id);
-	// Deliveries of the two that are not in the storage are there, whatever the settings say now.
+	// The two endpoints that are not in storage have deliveries, whatever the current configuration says.
 	if (id === settingEndpoint || id === pictureEndpoint || (await readEndpoint(storage, id))) return id;
 	throw new PicpipeError('webhook-not-found');
 }
@@ -71,7 +71,7 @@ function withDelivery(
 	};
 }
 
-/** The log may have lost it; what is not delivered is in the storage even so. */
+/** The log may have lost it, but storage still has undelivered messages. */
 async function findDelivery({ webhooks }: ApiContext, endpoint: string, id: string): Promise<Delivery | undefined> {
 	const logged = await webhooks.deliveries.read(endpoint, id);
 	if (logged) return logged;

@@ -7,7 +7,7 @@ import { eventTypes } from '../../webhooks/event.ts';
 import { attemptSchema, type Delivery, deliveryStates } from '../../webhooks/log.ts';
 import { cursorOfNumber, webhookUrl, wholeNumber } from '../contract.ts';
 
-/** Requests and answers about webhooks. */
+/** Requests and responses about webhooks. */
 
 const secret = z
 	.string()
@@ -45,7 +45,7 @@ export const replayBodySchema = z.strictObject({
 	limit: z.int().min(1).max(10_000).default(1_000).describe('Number of messages delivered again by one call.'),
 });
 
-/** An endpoint as the API shows it: without its secrets, and its URL without parts that may be secret. */
+/** An endpoint as the API shows it: without its secrets, and without the parts of its URL that may be secret. */
 export function endpointView(
 	record: Pick<EndpointRecord, 'id' | 'url'> & Partial<EndpointRecord>,
 	{ disabled, failingSince }: { readonly disabled?: Disabled | undefined; readonly failingSince?: number | undefined },
@@ -67,7 +67,7 @@ export function endpointView(
 	};
 }
 
-/** A delivery as the API shows it. @param jobUrl where Arena shows its job */
+/** A delivery as the API shows it. @param jobUrl URL of its job in Arena */
 export function deliveryView({ message, state, attempts }: Delivery, jobUrl: string) {
 	const { id, type, timestamp, pictureId, batchId, endpoint, url, queuedAt } = message;
 	const self = `/v1/webhooks/${endpoint}/deliveries/${id}`;

@@ -23,10 +23,10 @@ import type { ApiContext } from '../context.ts';
 import { parse } from '../contract.ts';
 import { createWebhookSchema, endpointView, rotateSecretSchema } from './webhook-contract.ts';
 
-/** An endpoint of the storage, or that of the settings. */
+/** An endpoint in storage, or the one of the configuration. */
 type Endpoint = Pick<EndpointRecord, 'id' | 'url'> & Partial<EndpointRecord>;
 
-/** `POST /v1/webhooks`: the secret stands in the answer, and in no other. */
+/** `POST /v1/webhooks`: only this response contains the secret */
 export function createWebhook(context: ApiContext): RequestHandler {
 	return async (request, response) => {
 		const { url, secret, ...wishes } = parse(createWebhookSchema, request.body ?? {});
@@ -60,7 +60,7 @@ export function getWebhook(context: ApiContext): RequestHandler {
 	});
 }
 
-/** `DELETE /v1/webhooks/{id}`: with everything that waits for it */
+/** `DELETE /v1/webhooks/{id}`: also deletes its undelivered messages */
 export function deleteWebhook(context: ApiContext): RequestHandler {
 	return withRecord(context, async ({ id }, _request, response) => {
 		await removeEndpoint(context.storage, id);
@@ -144,7 +144,7 @@ function allEndpoints({ storage, log }: ApiContext): Promise<EndpointRecord[]> {
 async function viewOf(context: ApiContext, endpoint: Endpoint) {
 	const [disabled, failingSince] = await Promise.all([
 		readDisabled(context.storage, endpoint.id),
-		// Redis may be away; then nobody knows.
+		// Unknown while Redis is away.
 		context.webhooks.deliveries.failingSince(endpoint.id).catch(() => undefined),
 	]);
 	return endpointView(endpoint, { disabled: disabled?.url === endpoint.url ? disabled : undefined, failingSince });

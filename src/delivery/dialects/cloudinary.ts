@@ -5,22 +5,22 @@ import { sourceName } from './shared/source.ts';
 
 export { isSignedWith, signCloudinary } from './cloudinary/signature.ts';
 
-/** A URL in the words of Cloudinary. */
+/** A Cloudinary URL. */
 export interface CloudinaryUrl {
-	/** The cloud, as Cloudinary calls it. It stands in every URL and means nothing here. */
+	/** Cloudinary's cloud name. Every URL has one; picpipe ignores it. */
 	readonly account: string;
-	/** `s--…--`, as it stands in the URL. It has not been checked: see `isSignedWith`. */
+	/** `s--…--` as written in the URL. Not verified yet: see `isSignedWith`. */
 	readonly signature?: string;
-	/** What a signature is made of. */
+	/** The text that the signature covers. */
 	readonly signedText: string;
 	readonly image: ImageRequest;
 }
 
 /**
- * Reads a URL of Cloudinary's: `/<account>/image/upload/[s--…--/]<transformations>/[v<digits>/]<id>[.<ext>]`, or
- * `/<account>/image/fetch/[s--…--/]<transformations>/<URL of a picture>`. The mapping is told in `docs/dialects/cloudinary.md`.
+ * Reads a Cloudinary URL: `/<account>/image/upload/[s--…--/]<transformations>/[v<digits>/]<id>[.<ext>]`, or
+ * `/<account>/image/fetch/[s--…--/]<transformations>/<URL of a picture>`. `docs/dialects/cloudinary.md` documents the mapping.
  *
- * @param path what follows the place of the dialect, still percent-encoded
+ * @param path the part after the dialect's prefix, still percent-encoded
  * @throws PicpipeError `invalid-delivery-url`, `option-unsupported`
  * @example parseCloudinary('/demo/image/upload/c_fill,w_300,h_200/pic_01h455vb4pex5vsknk084sn02q.webp', { presets: new Map() })
  */
@@ -40,10 +40,10 @@ export function parseCloudinary(path: string, options: DialectOptions): Cloudina
 }
 
 /**
- * The path of a URL without a signature. To sign it, put `signCloudinary(...)` of what follows `upload/` or `fetch/` there.
+ * The path of an unsigned URL. To sign it, insert `signCloudinary(...)` of the part after `upload/` or `fetch/` there.
  *
- * @param transformations as they stand in a URL, percent-encoded; may be empty
- * @param extension of the file, without the dot; of a picture that lies elsewhere the format is said by `f_`
+ * @param transformations as written in a URL, percent-encoded; may be empty
+ * @param extension of the file, without the dot; for a remote picture, `f_` sets the format instead
  * @example cloudinaryPath('c_fill,w_300,h_200', { id: 'pic_01h455vb4pex5vsknk084sn02q' }, 'webp')
  */
 export function cloudinaryPath(

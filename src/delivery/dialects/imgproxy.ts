@@ -14,8 +14,8 @@ export { imgproxyPath } from './imgproxy/url.ts';
 /**
  * Reads a URL of imgproxy: `/<options>/plain/<source>@<extension>` or `/<options>/<base64>.<extension>`.
  *
- * @param path what follows the signature, as it stands in the URL, without a query
- * @throws PicpipeError `invalid-delivery-url`, `option-unsupported`; so does the plan
+ * @param path the part after the signature, as written, without the query
+ * @throws PicpipeError `invalid-delivery-url`, `option-unsupported`; the plan throws them too
  * @see https://docs.imgproxy.net/usage/processing
  * @example parseImgproxy('/rs:fill:300:200/plain/pic_01jzkwp9nbe0tvahm2q4c8s6rd@webp', { presets: new Map() })
  */

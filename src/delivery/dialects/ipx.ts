@@ -19,17 +19,17 @@ import { maximumSourceUrl } from './shared/source.ts';
 import { StepList } from './shared/step-list.ts';
 
 /*
- * The URLs of ipx (unjs): /<modifiers>/<id>. Modifiers are separated by `,` or `&`, and a name and its values by `_`, `:` or `=`;
- * `_` alone is none. The language is that of version 4, which is that of version 3 and more.
+ * The URLs of ipx (unjs): /<modifiers>/<id>. Modifiers are separated by `,` or `&`; a name and its values by `_`, `:` or `=`. A single `_`
+ * stands for no modifiers. The syntax is that of version 4, which includes that of version 3.
  */
 
-/** More than there are names. */
+/** More than the number of modifier names. */
 const maximumModifiers = 64;
 
 /**
- * What a URL in the language of ipx asks for.
+ * Reads an ipx URL.
  *
- * @param path what follows `/ipx`, as it was received
+ * @param path the part after `/ipx`, as received
  * @throws PicpipeError `invalid-delivery-url`, `option-unsupported`
  * @example parseIpx('/w_300,f_webp/pic_01h455vb4pex5vsknk084sn02q', { presets: new Map() });
  */
@@ -46,7 +46,7 @@ export function parseIpx(path: string, { presets, presetsOnly = false }: Dialect
 /**
  * The path of a URL, as `parseIpx` reads it.
  *
- * @param modifiers values by names; several values are separated by `_`
+ * @param modifiers values by name; several values are separated by `_`
  * @example ipxPath({ s: '300x200', f: 'webp' }, { id: 'pic_01h455vb4pex5vsknk084sn02q' }); // '/s_300x200,f_webp/pic_01h455vb4pex5vsknk084sn02q'
  */
 export function ipxPath(modifiers: Readonly<Record<string, string>>, source: ImageSource): string {
@@ -54,7 +54,7 @@ export function ipxPath(modifiers: Readonly<Record<string, string>>, source: Ima
 	return `/${words.length > 0 ? words.join(',') : '_'}/${encodeURIComponent('id' in source ? source.id : source.url)}`;
 }
 
-/** What could be read as a separator of values stays one. */
+/** Encodes a value. A `_` in it still separates values. */
 function encoded(value: string): string {
 	return value.split('_').map(encodeURIComponent).join('_');
 }
@@ -74,7 +74,7 @@ function split(modifiers: string): ReadonlyMap<string, string> {
 	return written;
 }
 
-/** A modifier that a URL has beside its preset stands in place of the preset's own, under the long name or the short one. */
+/** A modifier in the URL replaces the same modifier of the preset, under its long or short name. */
 function withPresets(
 	written: ReadonlyMap<string, string>,
 	presets: Presets,
@@ -92,7 +92,7 @@ function withPresets(
 }
 
 function sourceOf(id: string): ImageSource {
-	// A URL that was not encoded is taken as it stands: what is encoded in it belongs to it.
+	// A URL that was not encoded is used as written: percent signs in it are part of it.
 	const text = /^https?:\//i.test(id) ? id : percentDecoded('the picture', id);
 	if (/^https?:\//i.test(text)) return { url: urlOf(text) };
 	const [, name = ''] = /^([^.]*)(?:\.[a-z0-9]{1,8})?$/i.exec(text) ?? [];
@@ -111,10 +111,10 @@ function urlOf(text: string): string {
 	return url.href;
 }
 
-/** The smallest value that the operation `gamma` takes. */
+/** The smallest value of the operation `gamma`. */
 const leastGamma = 0.35;
 
-/** @throws PicpipeError if something cannot be done to such a picture */
+/** @throws PicpipeError if a modifier cannot be applied to this picture */
 function planRender({ changes, format, animated }: ModifierRequest, source: SourceFacts): RenderPlan {
 	const settings: Settings = {};
 	for (const change of changes) {
@@ -125,7 +125,7 @@ function planRender({ changes, format, animated }: ModifierRequest, source: Sour
 	cutSteps(settings, steps);
 	const isFirst = areColoursFirst(settings);
 	if (isFirst) firstColours(settings, steps);
-	// sharp has a grey picture by then, and adds a grey.
+	// At this point sharp has a grey picture, and the background becomes grey.
 	const { background, grayscale } = settings;
 	scaleSteps(grayscale && background ? { ...settings, background: greyOf(background) } : settings, steps);
 	if (!isFirst) firstColours(settings, steps);
@@ -135,7 +135,7 @@ function planRender({ changes, format, animated }: ModifierRequest, source: Sour
 }
 
 /**
- * Whether the colour changes that sharp makes before scaling have to be made there. If they mean the same after scaling, they are made then, on
+ * Must the colour changes that sharp makes before scaling happen there? If they give the same result after scaling, they are made then, on
  * fewer pixels.
  */
 function areColoursFirst({ gammaBefore = 1, background = '#000000' }: Settings): boolean {
@@ -146,7 +146,7 @@ function firstColours({ flatten, background, gammaBefore = 1, grayscale }: Setti
 	if (flatten && steps.alpha) steps.add('flatten', { background: opaqueColour(background ?? '#000000') });
 	if (gammaBefore !== 1) {
 		const value = 1 / gammaBefore;
-		// By its root, twice.
+		// Two steps with its square root.
 		const times = value < leastGamma ? 2 : 1;
 		for (let time = 0; time < times; time++) steps.add('gamma', { value: value ** (1 / times) });
 	}
@@ -164,9 +164,9 @@ function encoding(
 	const byFormat: Readonly<Record<RenderFormat, Readonly<Record<string, unknown>>>> = {
 		avif: { ...(quality && { quality }) },
 		webp: { ...(quality && { quality }), ...(isStill && { animated: false }) },
-		// As ipx has sharp write it: progressive, and transparent areas in black.
+		// ipx's options for sharp: progressive, and transparent areas in black.
 		jpeg: { ...(quality && { quality }), progressive: true, ...(alpha && { background: '#000000' }) },
-		// As ipx has sharp write it: a quality reduces a PNG to 256 colours.
+		// ipx's options for sharp: a quality reduces a PNG to 256 colours.
 		png: { ...(quality && { palette: true, quality }) },
 		gif: {},
 		tiff: {},

@@ -4,7 +4,7 @@ import { invalidValue, unsupportedValue } from '../shared/refusals.ts';
 import type { AddSteps, StepList } from '../shared/step-list.ts';
 import { type Component, colourArgument, qualifier } from './components.ts';
 
-/** Opacity, corners, a border, turns and what lies behind. */
+/** Opacity, corners, borders, rotation and background. */
 
 /** `o_`: percent. */
 export function takeOpacity(component: Component): number | undefined {
@@ -33,7 +33,7 @@ export function takeCorners(component: Component, dpr: number): AddSteps | undef
 
 function roundFully(steps: StepList, text: string): void {
 	const { width, height } = steps.sizeFor('r_max');
-	// Of anything else Cloudinary makes an ellipse.
+	// For any other shape, Cloudinary makes an ellipse.
 	if (width !== height) throw unsupportedValue('r_', `a square picture for max, and no ${width} x ${height},`, text);
 	steps.add('round', { radius: '50%' });
 }
@@ -72,9 +72,9 @@ export function takeTurns(component: Component, background: string | undefined):
 }
 
 /**
- * Puts a colour behind what is transparent, if something may be.
+ * Puts a colour behind transparent pixels, if there may be any.
  *
- * @param wasTransparent whether something was before the colour was added
+ * @param wasTransparent whether the picture could be transparent before the colour was added
  * @throws PicpipeError
  */
 export function putBehind(steps: StepList, colour: string, wasTransparent: boolean): void {

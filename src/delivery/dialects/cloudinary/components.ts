@@ -3,7 +3,7 @@ import { ArgumentReader, percentDecoded } from '../shared/arguments.ts';
 import { colourOfDigits, colourOfName, transparent } from '../shared/colours.ts';
 import { invalidValue, unsupportedValue } from '../shared/refusals.ts';
 
-/** Reads values of qualifiers. Cloudinary has no booleans. */
+/** Reads the values of qualifiers. Cloudinary has no booleans. */
 export const qualifier = new ArgumentReader({
 	integer: /^-?\d{1,9}$/,
 	number: /^-?\d{1,9}(\.\d{1,17})?$/,
@@ -11,11 +11,11 @@ export const qualifier = new ArgumentReader({
 	expectedBoolean: '',
 });
 
-/** Colours that Cloudinary finds in the picture or generates. */
+/** Colours that Cloudinary derives from the picture or generates. */
 const computedColour = /^(auto|gen_fill|blurred)(:|$)/;
 
 /**
- * A colour as operations take it, of `red`, `rgb:f00`, `rgb:ff0000` or, with opacity, `rgb:ff000080`.
+ * A colour for operations, from `red`, `rgb:f00`, `rgb:ff0000` or, with opacity, `rgb:ff000080`.
  *
  * @param name the option that the colour belongs to
  * @throws PicpipeError
@@ -30,12 +30,12 @@ export function colourArgument(name: string, text: string): string {
 	return colour;
 }
 
-/** Most components that one URL has, those of its named transformations among them. */
+/** Most components of a URL, including those of its named transformations. */
 const maximumComponents = 40;
-/** Most qualifiers of one component. */
+/** Most qualifiers of a component. */
 const maximumQualifiers = 40;
 
-/** Qualifiers of one component. Each is taken by what understands it, so that what nobody took is known in the end. */
+/** The qualifiers of one component. The code that understands a qualifier takes it, so that the remaining ones can be refused. */
 export class Component {
 	readonly #values = new Map<string, string>();
 	readonly #flags = new Map<string, string>();
@@ -73,21 +73,21 @@ export class Component {
 		return this.#flags.has(name);
 	}
 
-	/** The value of a qualifier, which then counts as understood. */
+	/** Returns the value of a qualifier and marks it as understood. */
 	take(key: string): string | undefined {
 		const value = this.#values.get(key);
 		this.#values.delete(key);
 		return value;
 	}
 
-	/** What stands after `:` of a flag, or an empty text; undefined when there is no such flag. */
+	/** The text after the `:` of a flag, or an empty text; undefined if there is no such flag. */
 	takeFlag(name: string): string | undefined {
 		const value = this.#flags.get(name);
 		this.#flags.delete(name);
 		return value;
 	}
 
-	/** Nothing may be left that nobody took. @throws PicpipeError `option-unsupported` */
+	/** Refuses qualifiers that were not taken. @throws PicpipeError `option-unsupported` */
 	finish(): void {
 		for (const flag of this.#flags.keys()) {
 			throw unsupportedValue('a flag', 'one that is known here, and there', `fl_${flag}`);
@@ -98,13 +98,13 @@ export class Component {
 	}
 }
 
-/** The first of the components that has a qualifier. */
+/** The value of a qualifier in the first component that has it. */
 export function takeAny(components: readonly Component[], key: string): string | undefined {
 	return components.find((component) => component.has(key))?.take(key);
 }
 
 /**
- * The components of a transformation; named ones are replaced by what they stand for.
+ * The components of a transformation. Named transformations are replaced by their definitions.
  *
  * @param text decoded
  * @throws PicpipeError
@@ -128,9 +128,9 @@ export function readComponents(text: string, { presets, presetsOnly }: DialectOp
 				continue;
 			}
 			named += 1;
-			// A preset that stands for nothing but others could be as many as it likes.
+			// Otherwise a preset that refers only to other presets could expand without limit.
 			if (named > maximumComponents) throw invalidValue('t_', `at most ${maximumComponents} presets`, name);
-			// Several are written with dots between them, and a name may have dots.
+			// Several names are separated by dots, and a name may contain dots.
 			for (const one of presets.has(name) ? [name] : name.split('.')) {
 				const preset = presets.get(one);
 				if (preset === undefined) throw invalidValue('t_', 'the name of a preset', one);

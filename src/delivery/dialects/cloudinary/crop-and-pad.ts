@@ -5,9 +5,9 @@ import { isSameSize, type StepList } from '../shared/step-list.ts';
 import type { CloudinaryGravity } from './gravity.ts';
 import { bothOf, fitWithin, limit, type ResizeRequest, sidesOf, type TargetSize } from './scaling.ts';
 
-/** Modes of `c_` that keep a part of the picture, or add what it lacks of a size or shape. */
+/** Modes of `c_` that crop the picture or extend it. */
 
-/** Scales until the size is covered, and cuts off what sticks out. */
+/** Scales the picture to cover the size, and crops the excess. */
 export function fill(steps: StepList, request: ResizeRequest): void {
 	const both = bothOf(request.target);
 	if (request.target.ratio !== undefined) crop(steps, request);
@@ -15,7 +15,7 @@ export function fill(steps: StepList, request: ResizeRequest): void {
 	else fitWithin(steps, request.target);
 }
 
-/** As `fill`, but nothing is enlarged: of a smaller picture the part is kept that is no larger than the size. */
+/** As `fill`, without enlarging. A smaller picture is cropped to at most the size. */
 export function limitFill(steps: StepList, request: ResizeRequest): void {
 	const { target, gravity, move } = request;
 	const both = bothOf(target);
@@ -41,7 +41,7 @@ function cover(steps: StepList, both: Size, { gravity, move }: ResizeRequest): v
 	} else steps.add('resize', { ...both, ...positionOf(gravity) }, both);
 }
 
-/** Keeps a part, of a size or of a shape, and scales nothing. */
+/** Crops to a size or a shape without scaling. */
 export function crop(steps: StepList, request: ResizeRequest): void {
 	const { target, gravity, move } = request;
 	if (!steps.size) cropUnknown(steps, request);
@@ -74,7 +74,7 @@ function cropTo(steps: StepList, sides: Partial<Size>, gravity: CloudinaryGravit
 	steps.add('crop', { ...cut, ...(!isCentred && start) });
 }
 
-/** Of a picture whose size is not known. */
+/** Crops a picture of unknown size. */
 function cropUnknown(steps: StepList, { target, gravity, moves = {} }: ResizeRequest): void {
 	const kept = target.ratio === undefined ? sidesOf(target) : { ratio: target.ratio };
 	steps.add('crop', { ...kept, ...(gravity === 'point' ? around(steps, target, moves) : placed(gravity, moves)) });
@@ -84,12 +84,12 @@ function placed(gravity: CloudinaryGravity, { x, y }: Moves) {
 	const pixels = (length: Moves['x'] = 0) => (typeof length === 'number' && length >= 0 ? length : undefined);
 	const [left, top] = [pixels(x), pixels(y)];
 	const isMoved = x !== undefined || y !== undefined;
-	// The same in other words, where there are such.
+	// Prefer absolute coordinates, so that the same crop has the same step.
 	if (isMoved && gravity === 'left top' && left !== undefined && top !== undefined) return { left, top };
 	return { ...positionOf(gravity), ...(x !== undefined && { x }), ...(y !== undefined && { y }) };
 }
 
-/** A point is in the middle of what is kept, so that this begins half of it before. */
+/** A point is the middle of the crop, which begins half its size before the point. */
 function around(steps: StepList, { width, height, ratio }: TargetSize, { x = 0, y = 0 }: Moves) {
 	if (ratio !== undefined || typeof x === 'string' || typeof y === 'string') {
 		steps.sizeFor('g_xy_center with ar_ or shares');
@@ -99,7 +99,7 @@ function around(steps: StepList, { width, height, ratio }: TargetSize, { x = 0, 
 	return { position: 'left top', x: start(x, width), y: start(y, height) };
 }
 
-/** Where what is kept begins; no part of it lies outside. */
+/** The start of the crop, which must lie inside the picture. */
 function startOf(
 	size: Size,
 	kept: Size,
@@ -118,7 +118,7 @@ function startOf(
 	};
 }
 
-/** Scales until it fits, and adds the rest. */
+/** Scales the picture to fit, and extends it to the size. */
 export function pad(steps: StepList, request: ResizeRequest): void {
 	const { target } = request;
 	const both = bothOf(target);
@@ -132,7 +132,7 @@ export function pad(steps: StepList, request: ResizeRequest): void {
 	}
 }
 
-/** As `pad`, but nothing is enlarged. */
+/** As `pad`, without enlarging. */
 export function limitPad(steps: StepList, request: ResizeRequest): void {
 	const { target } = request;
 	const both = bothOf(target);
@@ -144,7 +144,7 @@ export function limitPad(steps: StepList, request: ResizeRequest): void {
 	}
 }
 
-/** Adds what is lacking of the size, and scales nothing. */
+/** Extends the picture to the size without scaling. */
 export function minimumPad(steps: StepList, request: ResizeRequest): void {
 	extendTo(steps, request);
 }

@@ -3,7 +3,7 @@ import { unsupportedValue } from '../shared/refusals.ts';
 import type { AddSteps } from '../shared/step-list.ts';
 import { type Component, colourArgument, qualifier } from './components.ts';
 
-/** What values of `e_` do here. */
+/** The values of `e_`. */
 
 type Step = readonly [operation: string, options: Readonly<Record<string, unknown>>];
 
@@ -14,23 +14,23 @@ interface LevelRange {
 }
 
 interface Effect {
-	/** What stands after the colon: its range, and what it is when nothing does. Without it there may be nothing. */
+	/** The value after the colon: its range and default. If absent, the effect takes no value. */
 	readonly level?: LevelRange;
-	/** Undefined when that level changes nothing. */
+	/** Undefined if the level changes nothing. */
 	readonly step: (level: number) => Step | undefined;
 }
 
 const factor = (level: number) => rounded(1 + level / 100);
-/** From least to most in Cloudinary's own range, around none. */
+/** Cloudinary's own range, with 0 for no change. */
 const around = (minimum: number, maximum: number, fallback: number) => ({ minimum, maximum, fallback });
 const strength = around(1, 2_000, 100);
 
-/** Levels of blur and pixels of sigma: the default of 100 is soft, 2000 leaves nothing but patches of colour. */
+/** Blur levels per pixel of sigma: the default of 100 is soft, 2000 leaves only patches of colour. */
 const blurPerSigma = 40;
 
 const sharpening: Effect = {
 	level: strength,
-	// The default of 100 is that of the operation.
+	// The default of 100 is the operation's default.
 	step: (level) =>
 		level === strength.fallback ? ['sharpen', {}] : ['sharpen', { m1: rounded(level / 100), m2: rounded(level / 50) }],
 };
@@ -57,7 +57,7 @@ const effects: Readonly<Record<string, Effect>> = {
 	},
 	hue: {
 		level: around(-100, 100, 80),
-		// A hundred is half a turn.
+		// 100 is half a turn.
 		step: (level) => (level === 0 ? undefined : ['modulate', { hue: (Math.round(level * 1.8) + 360) % 360 }]),
 	},
 	contrast: {
@@ -74,13 +74,13 @@ const effects: Readonly<Record<string, Effect>> = {
 	},
 };
 
-/** Effects that take more than a level. */
+/** Effects with more than a level. */
 const others: Readonly<Record<string, (component: Component, text: string, rest: readonly string[]) => AddSteps>> = {
 	trim,
 	colorize,
 };
 
-/** What a component does with `e_`. @throws PicpipeError */
+/** Reads `e_`. @throws PicpipeError */
 export function takeEffect(component: Component, isResizing: boolean): AddSteps | undefined {
 	const text = component.take('e');
 	if (text === undefined) return undefined;
@@ -115,12 +115,12 @@ function withoutLevel(text: string, { length }: readonly string[]): number {
 function trim(_component: Component, text: string, [tolerance = '10', ...colour]: readonly string[]): AddSteps {
 	const background = colour.length > 0 ? colourArgument('e_trim', colour.join(':')) : undefined;
 	if (background?.length === 9) throw unsupportedValue('e_trim', 'a colour that nothing shows through', text);
-	// Cloudinary counts in percent, sharp in steps of 255.
+	// Cloudinary's unit is percent, sharp's unit is a step of 255.
 	const threshold = Math.round((qualifier.integer('e_trim', tolerance, 0, 100) * 255) / 100);
 	return (steps) => steps.add('trim', { threshold, ...(background && { background }) });
 }
 
-/** `colorize` or `colorize:<percent>`, in the colour of `co_`. */
+/** `colorize` or `colorize:<percent>`, with the colour of `co_`. */
 function colorize(component: Component, text: string, rest: readonly string[]): AddSteps {
 	const colour = colourArgument('co_', component.take('co') ?? 'black');
 	if (colour.length === 9) throw unsupportedValue('co_', 'a colour that nothing shows through', colour);

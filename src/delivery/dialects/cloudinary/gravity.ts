@@ -5,9 +5,9 @@ import { invalidValue, unsupportedValue } from '../shared/refusals.ts';
 import { percent, type StepList } from '../shared/step-list.ts';
 import { type Component, qualifier } from './components.ts';
 
-/** Where something is taken from or put: `g_`, `x_` and `y_`. */
+/** Placement: `g_`, `x_` and `y_`. */
 
-/** A side, a corner or the centre; what draws the eye; or a point. */
+/** A side, a corner or the centre; the most striking part; or a point. */
 export type CloudinaryGravity = Place | 'attention' | 'point';
 
 const compass: ReadonlyMap<string, CloudinaryGravity> = new Map<string, CloudinaryGravity>([
@@ -35,13 +35,13 @@ export function takeGravity(component: Component): CloudinaryGravity | undefined
 	return gravity;
 }
 
-/** A length: pixels, or a share of a side, which Cloudinary tells from pixels by its decimal point. */
+/** A length in pixels, or a share of a side. In Cloudinary a decimal point marks a share. */
 export type QualifierLength = { readonly pixels: number } | { readonly share: number };
 
-/** Largest share: a sixteenth of the largest picture is as large as that. */
+/** Largest share. Even a sixteenth of the largest picture reaches the largest side with it. */
 const maximumShare = 16;
 
-/** What it may be: of a side more than nothing, of an offset either way. */
+/** The length of a side is positive; an offset has either sign. */
 export type LengthKind = 'side' | 'offset';
 
 /** @throws PicpipeError `invalid-delivery-url` */
@@ -60,9 +60,9 @@ export function takeLength(component: Component, key: string, kind: LengthKind):
 }
 
 /**
- * @param whole what a share is of
- * @param dpr what pixels are multiplied with
- * @throws PicpipeError `invalid-delivery-url` when it would be larger than operations take
+ * @param whole the length that a share refers to
+ * @param dpr multiplies pixels
+ * @throws PicpipeError `invalid-delivery-url` if the length exceeds the limit of operations
  */
 export function lengthInPixels(name: string, length: QualifierLength, whole: number, dpr: number): number {
 	const pixels = Math.round('share' in length ? length.share * whole : length.pixels * dpr) + 0;
@@ -70,7 +70,7 @@ export function lengthInPixels(name: string, length: QualifierLength, whole: num
 	return pixels;
 }
 
-/** How far something is moved from where its gravity has it: towards the middle; from the centre right and down. */
+/** Offset from the place that the gravity names: towards the middle; from the centre to the right and down. */
 export interface Move {
 	readonly x: QualifierLength | undefined;
 	readonly y: QualifierLength | undefined;
@@ -88,7 +88,7 @@ export function offsetInPixels({ x, y }: Move, picture: Size, dpr: number): Offs
 	};
 }
 
-/** As operations take it, which know what a share is one of. @throws PicpipeError */
+/** The offsets for operations, which resolve shares themselves. @throws PicpipeError */
 export function movesOf({ x, y }: Move, dpr: number): Moves {
 	const along = (name: string, length: QualifierLength | undefined) => {
 		if (!length) return 0;
@@ -100,7 +100,7 @@ export function movesOf({ x, y }: Move, dpr: number): Moves {
 	return { ...(right !== 0 && { x: right }), ...(down !== 0 && { y: down }) };
 }
 
-/** What all layers have. */
+/** Placement of a layer of any kind. */
 export interface LayerPlacement {
 	readonly position: Place;
 	readonly move: Move | undefined;
@@ -110,7 +110,7 @@ export interface LayerPlacement {
 	readonly isRelative: boolean;
 }
 
-/** How far from its place, as operations take it. @throws PicpipeError */
+/** The offset for operations. @throws PicpipeError */
 export function movedBy(steps: StepList, { move, isRelative }: LayerPlacement, dpr: number) {
 	if (!move) return {};
 	const hasShare = [move.x, move.y].some((length) => length && 'share' in length);

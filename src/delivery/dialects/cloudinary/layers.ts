@@ -7,15 +7,15 @@ import { type Component, takeAny } from './components.ts';
 import { type LayerPlacement, lengthInPixels, movedBy, takeGravity, takeLength, takeMove } from './gravity.ts';
 import { takeText } from './text.ts';
 
-/** What is placement over the picture: another picture, or letters. */
+/** Overlays: another picture or text. */
 
-/** Values of `e_` that say how a layer is mixed with what lies below. */
+/** Values of `e_` that set how a layer is blended. */
 const blends: ReadonlyMap<string, string> = new Map(['multiply', 'screen', 'overlay'].map((name) => [name, name]));
 
 /**
  * Reads a layer.
  *
- * @param components the one with `l_`, those that say more about it, and the one with `fl_layer_apply`; or one that does all of it
+ * @param components the one with `l_`, those that modify it, and the one with `fl_layer_apply`; or a single one for everything
  * @throws PicpipeError
  */
 export function takeLayer(components: readonly Component[], dpr: number): AddSteps {
@@ -24,7 +24,7 @@ export function takeLayer(components: readonly Component[], dpr: number): AddSte
 	const isText = named.startsWith('text:');
 	for (const component of components) {
 		component.takeFlag('layer_apply');
-		// Nothing that lies outside of the picture makes it larger here.
+		// In picpipe, a layer outside the picture never enlarges it.
 		component.takeFlag('no_overflow');
 	}
 	const isRelative = components.filter((component) => component.takeFlag('relative') !== undefined).length > 0;
@@ -36,7 +36,7 @@ export function takeLayer(components: readonly Component[], dpr: number): AddSte
 	return addSteps;
 }
 
-/** The place stands in the last component, which applies the layer. */
+/** The last component, which applies the layer, has its place. */
 function takePlace(components: readonly Component[]): Pick<LayerPlacement, 'position' | 'move'> {
 	const last = components.at(-1);
 	if (!last) return { position: 'centre', move: undefined };
@@ -85,7 +85,7 @@ function takeBlend(components: readonly Component[]): string | undefined {
 	return blend;
 }
 
-/** How large the layer is: its own size where nothing is said. */
+/** The size of the layer; its own size by default. */
 function takeLayerSize(named: string, components: readonly Component[], { isRelative }: LayerPlacement, dpr: number) {
 	const sized = components.filter((component) => ['c', 'w', 'h'].some((key) => component.has(key)));
 	const [component] = sized;
@@ -112,5 +112,5 @@ function takeLayerSize(named: string, components: readonly Component[], { isRela
 	};
 }
 
-/** Pixels are not asked what they are a share of. */
+/** Used for lengths in pixels, which need no reference size. */
 const noSize: Size = { width: 0, height: 0 };

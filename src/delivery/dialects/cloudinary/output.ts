@@ -4,14 +4,14 @@ import { invalidValue, unsupportedValue } from '../shared/refusals.ts';
 import { type Component, qualifier } from './components.ts';
 import { formatOf } from './url.ts';
 
-/** What is said about the file: `f_`, `q_`, `pg_`, `cs_` and flags. They count for the whole URL, and the last one is right. */
+/** Options of the output: `f_`, `q_`, `pg_`, `cs_` and flags. They apply to the whole URL; of repeated ones the last wins. */
 export interface CloudinaryOutput {
 	format?: RenderFormat | 'auto';
 	quality?: Qualities;
 	chroma?: '4:4:4';
 	isProgressive?: boolean;
 	hasPalette?: boolean;
-	/** Counted from 1. */
+	/** Starts at 1. */
 	page?: number;
 	metadata?: MetadataOption;
 	colour?: ColourOption;
@@ -19,10 +19,10 @@ export interface CloudinaryOutput {
 	filename?: string;
 }
 
-/** A quality for each format that can lose something; those that are not there keep their default. */
+/** Quality by lossy format; absent formats use their default. */
 type Qualities = Partial<Readonly<Record<RenderFormat, number>>>;
 
-/** `q_auto` in numbers: `good` are the defaults of the encoders, which look alike. */
+/** The levels of `q_auto`: `good` is the encoders' defaults, which look alike. */
 const automatic: Readonly<Record<string, Qualities>> = {
 	best: { jpeg: 90, webp: 90, avif: 65 },
 	good: {},
@@ -30,10 +30,10 @@ const automatic: Readonly<Record<string, Qualities>> = {
 	low: { jpeg: 55, webp: 55, avif: 30 },
 };
 
-/** Names of files that are offered; the rest of the world has its own ideas of them. */
+/** Allowed names for downloads; other characters cause trouble on some systems. */
 const filenamePattern = /^[\p{L}\p{N}_][\p{L}\p{N}_ ()-]{0,99}$/u;
 
-/** Flags, and what they say. Those that change nothing are true here anyway. */
+/** Flags and their effects. An empty function means that picpipe always does this. */
 const flags: Readonly<Record<string, (output: CloudinaryOutput, argument: string) => void>> = {
 	attachment(output, argument) {
 		output.isAttachment = true;
@@ -119,7 +119,7 @@ function readQuality(text: string, output: CloudinaryOutput): void {
 	else delete output.chroma;
 }
 
-/** What the encoder of a format is told. Undefined when every one is left to its defaults. */
+/** Options of an encoder. Undefined if all encoders use their defaults. */
 export function encodingOf(output: CloudinaryOutput, { frames, format: source }: SourceFacts): RenderPlan['encode'] {
 	const { quality = {}, chroma, isProgressive, hasPalette, page } = output;
 	const isStill = page !== undefined && isAnimation({ frames, format: source });
@@ -147,7 +147,7 @@ export function encodingOf(output: CloudinaryOutput, { frames, format: source }:
 	};
 }
 
-/** The page that the render is made of; undefined for the first. @throws PicpipeError */
+/** The page to render; undefined for the first page. @throws PicpipeError */
 export function pageFor({ page = 1 }: CloudinaryOutput, facts: SourceFacts): number | undefined {
 	if (page === 1) return undefined;
 	if (facts.format === 'avif' || facts.format === 'heic')

@@ -8,18 +8,18 @@ import { takeLayer } from './layers.ts';
 import { type CloudinaryOutput, encodingOf, pageFor, takeOutput } from './output.ts';
 import { takeResizing } from './resizing.ts';
 
-/** A transformation that was read: what is left needs the facts of a picture. */
+/** A parsed transformation. The plan also needs the facts of a picture. */
 export interface Transformation {
 	readonly output: CloudinaryOutput;
 	readonly plan: (facts: SourceFacts) => RenderPlan;
 }
 
 /**
- * Reads a transformation: components that work one after the other, each on what the one before has made.
+ * Reads a transformation: a chain of components, each of which works on the result of the previous one.
  *
  * @param text decoded
- * @param extension format that the extension of the URL names
- * @throws PicpipeError for all that can be told without the picture
+ * @param extension format of the URL's extension
+ * @throws PicpipeError for all errors that can be found without the picture
  */
 export function readTransformation(
 	text: string,
@@ -40,7 +40,7 @@ export function readTransformation(
 
 	function plan(facts: SourceFacts): RenderPlan {
 		const page = pageFor(output, facts);
-		// Facts are those of the first page.
+		// The facts are those of the first page.
 		const isFirst = page === undefined || facts.format !== 'tiff';
 		const { width, height, alpha } = facts;
 		const steps = new StepList({ size: isFirst ? { width, height } : undefined, alpha: alpha || !isFirst });
@@ -56,7 +56,7 @@ export function readTransformation(
 	}
 }
 
-/** Of the whole URL, whichever component it stands in: pixels are meant for a screen of so many. */
+/** The pixel density of the screen. It applies to the whole URL, whichever component names it. */
 function takeDpr(components: readonly Component[]): number {
 	const texts = components.flatMap((component) => component.take('dpr') ?? []);
 	const [text] = texts;
@@ -66,7 +66,7 @@ function takeDpr(components: readonly Component[]): number {
 	return qualifier.number('dpr_', text, 0.1, 10);
 }
 
-/** Components by what they are about: one with a layer, with those up to the one that applies it; or one by itself. */
+/** Groups of components: a layer with its modifiers up to the component that applies it, or a single component. */
 function groups(components: readonly Component[]): readonly (readonly Component[])[] {
 	const found: Component[][] = [];
 	for (let at = 0; at < components.length; at++) {
@@ -81,7 +81,7 @@ function groups(components: readonly Component[]): readonly (readonly Component[
 	return found;
 }
 
-/** What a component does, in this order whatever the order of its qualifiers. */
+/** The steps of a component, in this order, whatever the order of its qualifiers. */
 function readComponent(component: Component, dpr: number): AddSteps {
 	const named = component.take('b');
 	const background = named === undefined ? undefined : colourArgument('b_', named);

@@ -24,7 +24,7 @@ const modes: Readonly<Record<string, ResizeMode>> = {
 	mfit: { apply: minimumFit },
 	fill: { apply: fill, gravity: 'centre', looks: true, takesShape: true },
 	lfill: { apply: limitFill, gravity: 'centre', looks: true, takesShape: true },
-	// What makes a thumbnail another thing than a fill is a face.
+	// Cloudinary's thumbnails differ from a fill only by detecting faces.
 	thumb: { apply: fill, gravity: 'centre', looks: true, takesShape: true },
 	auto: { apply: fill, gravity: 'attention', looks: true, takesShape: true },
 	crop: { apply: crop, gravity: 'centre', looks: true, takesShape: true, moves: true },
@@ -33,7 +33,7 @@ const modes: Readonly<Record<string, ResizeMode>> = {
 	mpad: { apply: minimumPad, gravity: 'centre', takesShape: true },
 };
 
-/** Reads `c_` with its sizes and its place; undefined when the component does not resize. @throws PicpipeError */
+/** Reads `c_` with its sizes and its placement; undefined if the component does not resize. @throws PicpipeError */
 export function takeResizing(component: Component, background: string | undefined, dpr: number): AddSteps | undefined {
 	const isResizing = ['c', 'w', 'h', 'ar'].some((key) => component.has(key));
 	if (!isResizing) return undefined;
@@ -63,7 +63,7 @@ export function takeResizing(component: Component, background: string | undefine
 }
 
 function takePlace(component: Component, mode: ResizeMode) {
-	// What nothing is done with stays, and is refused.
+	// Placement qualifiers that the mode does not use are not taken, and so refused.
 	if (!mode.gravity) return { gravity: 'centre' as const, move: undefined };
 	const wanted = takeGravity(component);
 	if (!mode.looks && (wanted === 'attention' || wanted === 'point'))
@@ -77,12 +77,12 @@ function takePlace(component: Component, mode: ResizeMode) {
 }
 
 interface Ratio {
-	/** As operations take it. */
+	/** The ratio in the operations' syntax. */
 	readonly text: string;
 	readonly value: number;
 }
 
-/** A shape: `16:9`, or how often the height goes into the width. */
+/** An aspect ratio: `16:9`, or width divided by height. */
 function takeRatio(component: Component): Ratio | undefined {
 	const text = component.take('ar');
 	if (text === undefined) return undefined;

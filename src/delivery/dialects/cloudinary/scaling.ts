@@ -3,9 +3,9 @@ import type { Size } from '../../../operations/operation.ts';
 import type { StepList } from '../shared/step-list.ts';
 import type { CloudinaryGravity } from './gravity.ts';
 
-/** Requests of `c_`, and its modes that scale the whole picture. */
+/** The request of `c_`, and the modes that scale the whole picture. */
 
-/** Both sides, one of them, or a shape alone, written `16:9`. */
+/** Both sides, one of them, or only an aspect ratio such as `16:9`. */
 export interface TargetSize {
 	readonly width?: number;
 	readonly height?: number;
@@ -15,36 +15,36 @@ export interface TargetSize {
 export interface ResizeRequest {
 	readonly target: TargetSize;
 	readonly gravity: CloudinaryGravity;
-	/** From where the gravity has it; with `point`, the point. */
+	/** Offset from the gravity's place; with `point`, the point itself. */
 	readonly move: Offset | undefined;
-	/** The same where the size of the picture is not known; absent elsewhere. */
+	/** The offset for a picture of unknown size; otherwise absent. */
 	readonly moves?: Moves | undefined;
-	/** Of what is added. */
+	/** Colour of added areas. */
 	readonly background: string;
-	/** A side that is not given stays as it is. */
+	/** Whether a missing side keeps its length. */
 	readonly ignoresShape: boolean;
 }
 
-/** One value of `c_`: what it does, and what else it understands. */
+/** A value of `c_`: its effect, and the qualifiers that it takes. */
 export interface ResizeMode {
-	/** Where the size of the picture is known, the same result has the same steps, whatever asked for it. */
+	/** Adds the steps. If the size is known, equal results have equal steps, however they were requested. */
 	readonly apply: (steps: StepList, request: ResizeRequest) => void;
-	/** Whether the picture is placed, and then where when nothing is said. */
+	/** The default placement; absent if the mode places nothing. */
 	readonly gravity?: CloudinaryGravity;
-	/** Whether the place may be what draws the eye, or a point. */
+	/** Whether the placement may be the most striking part or a point. */
 	readonly looks?: boolean;
-	/** Whether `x_` and `y_` move what is kept, whatever the gravity. */
+	/** Whether `x_` and `y_` move the kept part with any gravity. */
 	readonly moves?: boolean;
-	/** Whether a shape without a size is enough. */
+	/** Whether an aspect ratio without a size suffices. */
 	readonly takesShape?: boolean;
 }
 
-/** The size, where both sides are given. */
+/** The size, if both sides are given. */
 export function bothOf({ width, height }: TargetSize): Size | undefined {
 	return width !== undefined && height !== undefined ? { width, height } : undefined;
 }
 
-/** The sides that are given. */
+/** The given sides. */
 export function sidesOf({ width, height }: TargetSize): Partial<Size> {
 	return { ...(width !== undefined && { width }), ...(height !== undefined && { height }) };
 }
@@ -61,7 +61,7 @@ export function fit(steps: StepList, { target }: ResizeRequest): void {
 	fitWithin(steps, target);
 }
 
-/** As `fit`, but a smaller picture stays. */
+/** As `fit`, but a smaller picture keeps its size. */
 export function limit(steps: StepList, { target }: ResizeRequest): void {
 	const { size } = steps;
 	if (!size) {
@@ -72,7 +72,7 @@ export function limit(steps: StepList, { target }: ResizeRequest): void {
 	if (width < size.width || height < size.height) fitWithin(steps, target);
 }
 
-/** As `fit`, but a larger picture stays. */
+/** As `fit`, but a larger picture keeps its size. */
 export function minimumFit(steps: StepList, { target }: ResizeRequest): void {
 	if (!steps.size && !bothOf(target)) {
 		steps.add('resize', target.width === undefined ? { minHeight: target.height } : { minWidth: target.width });
@@ -83,7 +83,7 @@ export function minimumFit(steps: StepList, { target }: ResizeRequest): void {
 	if (size.width < width && size.height < height) fitWithin(steps, target);
 }
 
-/** To the largest size in the same shape. */
+/** Scales to the largest size with the same aspect ratio. */
 export function fitWithin(steps: StepList, target: TargetSize): void {
 	const options = { ...sidesOf(target), ...(bothOf(target) && { fit: 'inside' }) };
 	if (steps.size) steps.scaleTo(steps.predict(steps.size, 'resize', options));

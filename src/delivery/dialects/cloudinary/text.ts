@@ -5,7 +5,7 @@ import { borderOf } from './appearance.ts';
 import { type Component, colourArgument, qualifier, takeAny } from './components.ts';
 import { type LayerPlacement, lengthInPixels, movedBy, readLength } from './gravity.ts';
 
-/** Words of a style beside family and size, and what they are here. */
+/** Style words besides family and size, with the options of the operation. */
 const styles: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
 	normal: {},
 	bold: { weight: 'bold' },
@@ -18,11 +18,11 @@ const styles: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
 	stroke: {},
 };
 
-/** Largest font, pixels. */
+/** Largest font size, pixels. */
 const maximumSize = 2_000;
 
 /**
- * Letters over the picture: `l_text:<family>_<size>[_<style>…]:<text>`.
+ * A text layer: `l_text:<family>_<size>[_<style>…]:<text>`.
  *
  * @throws PicpipeError
  */
@@ -43,7 +43,7 @@ export function takeText(
 	const faint = (one: string) => fadedColour(one, placement.opacity);
 	const outline = border === undefined ? undefined : borderOf(border, dpr);
 	const made = {
-		// A comma, a slash and whatever else has a meaning in a URL is encoded once more.
+		// Commas, slashes and other special characters are encoded twice.
 		text: onceMore(text),
 		...options,
 		colour: faint(colour),
@@ -73,7 +73,7 @@ function styleOf(style: string, dpr: number) {
 	};
 }
 
-/** `c_fit` with a width, and a height if need be: lines are wrapped. Without it a size would stretch letters. */
+/** `c_fit` with a width and an optional height wraps the lines. Without it, a size would stretch the letters. */
 function takeRoom(components: readonly Component[], dpr: number) {
 	const mode = takeAny(components, 'c');
 	if (mode === undefined) return {};
@@ -90,7 +90,7 @@ function takeRoom(components: readonly Component[], dpr: number) {
 	return { width, ...(height !== undefined && { height }) };
 }
 
-/** Undoes what is encoded once more; the SDKs do so with commas and slashes alone. What encodes nothing stands for itself. */
+/** Undoes double encoding; the SDKs encode only commas and slashes twice. A percent sign that encodes nothing stays. */
 function onceMore(text: string): string {
 	return text.replaceAll(/(?:%[0-9a-f]{2})+/gi, (encoded) => {
 		try {

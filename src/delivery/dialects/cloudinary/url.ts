@@ -9,15 +9,15 @@ import { signaturePattern } from './signature.ts';
 export interface CloudinaryUrlParts {
 	readonly account: string;
 	readonly signature?: string;
-	/** What a signature is made of: all that follows it, as it stands in the URL, but for the version. */
+	/** The text that the signature covers: the rest of the URL as written, without the version. */
 	readonly signedText: string;
-	/** Decoded: components with `/` between them. */
+	/** Decoded components, separated by `/`. */
 	readonly transformations: string;
 	readonly source: ImageSource;
 	readonly format?: RenderFormat;
 }
 
-/** Extensions of a URL and values of `f_`, by the format that they stand for. */
+/** Formats by extension and by value of `f_`. */
 const formats: ReadonlyMap<string, RenderFormat> = new Map<string, RenderFormat>([
 	['jpg', 'jpeg'],
 	['jpeg', 'jpeg'],
@@ -42,10 +42,10 @@ export function formatOf(name: string, text: string): RenderFormat {
 const versionPattern = /^v\d{1,12}$/;
 
 /**
- * Takes a URL apart: `/<account>/image/upload/[s--…--/]<transformations>/[v<digits>/]<id>[.<ext>]`, or with `fetch` and the
- * URL of a picture at its end.
+ * Splits a URL: `/<account>/image/upload/[s--…--/]<transformations>/[v<digits>/]<id>[.<ext>]`, or `fetch` with the URL of a picture at the
+ * end.
  *
- * @param path what follows the place of the dialect, still percent-encoded
+ * @param path the part after the dialect's prefix, still percent-encoded
  * @throws PicpipeError
  */
 export function splitUrl(path: string): CloudinaryUrlParts {
@@ -77,7 +77,7 @@ export function splitUrl(path: string): CloudinaryUrlParts {
 }
 
 interface Found {
-	/** Of the first segment that belongs to it. */
+	/** Index of the source's first segment. */
 	readonly at: number;
 	readonly source: ImageSource;
 	readonly format?: RenderFormat;
@@ -92,7 +92,7 @@ function findStored(segments: readonly string[]): Found {
 }
 
 function findElsewhere(segments: readonly string[]): Found {
-	// The URL may be encoded as a whole, or stand as it is with its own slashes.
+	// The URL may be encoded as a whole, or written plainly with its own slashes.
 	const at = segments.findIndex((segment) => /^https?(:|%3A)/i.test(segment));
 	const text = at < 0 ? '' : percentDecoded('the URL of the picture', segments.slice(at).join('/'));
 	const expected = `a URL that begins with http:// or https://, at most ${maximumSourceUrl} characters long`;

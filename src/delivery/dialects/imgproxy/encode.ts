@@ -19,7 +19,7 @@ export function encodeOptions(output: OutputOptions, format: RenderFormat): Read
 		case 'webp':
 			return { ...output.webp, ...webpQuality(output), ...still(output) };
 		case 'png': {
-			// A PNG has a quality for its palette alone.
+			// A PNG has a quality only for its palette.
 			return output.png;
 		}
 		case 'gif':

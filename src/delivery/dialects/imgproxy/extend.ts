@@ -109,18 +109,18 @@ function paddingInShares(
 	};
 }
 
-/** The requested size at the density that the picture takes. */
+/** The requested size at the density that the picture supports. */
 function flexible(page: Size, { resizingType }: Pipeline) {
 	if (resizingType === 'auto') throw sizeUnknown('dpr with extend, the resizing type auto and without enlarge');
 	const isFitted = resizingType === 'fit' && page.width > 0 && page.height > 0;
 	return { ...sidesOf(page), ...(isFitted && { ratio: ratioOf(page, 'dpr with extend') }) };
 }
 
-/** Offsets in pixels are multiplied by the same density, and remain the same share. */
+/** Offsets in pixels are multiplied by the same density, so their share is the same. */
 function placedOn(page: Size, gravity: ImgproxyGravity): Readonly<Record<string, unknown>> {
 	if (gravity.type !== 'place') return placement(gravity, 1);
 	const along = (offset: number, side: number) => {
-		// A side that is not given leaves no room for an offset.
+		// A side without a requested length has no space for an offset.
 		if (offset === 0 || side === 0) return 0;
 		return Math.abs(offset) < 1 ? percent(offset) : percent(Math.max(-1, Math.min(offset / side, 1)));
 	};
@@ -133,7 +133,7 @@ function hasPixels(gravity: ImgproxyGravity): boolean {
 	return gravity.type === 'place' && Math.max(Math.abs(gravity.x), Math.abs(gravity.y)) >= 1;
 }
 
-/** As operations take it. */
+/** The ratio in the operations' syntax. */
 function ratioOf({ width, height }: Size, option: string): string {
 	const ratio = width / height;
 	if (ratio < 0.01 || ratio > 100) throw sizeUnknown(`${option} with such a shape`);

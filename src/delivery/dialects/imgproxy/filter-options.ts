@@ -6,7 +6,7 @@ import type { Pipeline, PipelineState } from './pipeline.ts';
 
 /** Options that change colours and details, in the order in which imgproxy applies them. */
 
-/** A number that is 0 for nothing, or in the range of the operation. */
+/** 0 for no change, or a number in the operation's range. */
 function zeroOr(name: string, text: string, minimum: number, maximum: number): number {
 	const value = argument.number(name, text, 0, maximum);
 	if (value !== 0 && value < minimum) {
@@ -16,7 +16,7 @@ function zeroOr(name: string, text: string, minimum: number, maximum: number): n
 }
 
 const brightness = (name: string, text: string) => argument.integer(name, text, -255, 255);
-/** As far as the operations go. */
+/** The operations' range. */
 const factor = (name: string, text: string) => argument.number(name, text, 0, 10);
 
 /** Brightness, contrast and saturation, whichever options set them. */
@@ -65,12 +65,12 @@ function isGrey(colour: string): boolean {
 	return red === green && green === blue;
 }
 
-/** What libvips does with a sigma and nothing else, as imgproxy asks it to. */
+/** libvips's sharpening when only sigma is set, as imgproxy calls it. */
 const sharpening = { m1: 0, m2: 3 };
 
 /** imgproxy's defaults: each neighbour counts as the weight divided by the divider. */
 const [usualWeight, usualDivider] = [1, 24];
-/** As far as the operation goes. */
+/** The operation's range. */
 const [leastUnsharp, mostUnsharp] = [0.001, 10];
 
 function readUnsharp([mode = '', weight = '', divider = '']: readonly string[], name: string) {
@@ -81,7 +81,7 @@ function readUnsharp([mode = '', weight = '', divider = '']: readonly string[], 
 		const expected = `a weight of ${leastUnsharp} to ${mostUnsharp} times the divider`;
 		throw invalidValue(name, expected, [mode, weight, divider].join(':'));
 	}
-	// More digits would not change the picture visibly, and would make it another one.
+	// More digits would not change the picture visibly, but would make a different render.
 	return { mode: chosen, amount: rounded(amount) };
 }
 

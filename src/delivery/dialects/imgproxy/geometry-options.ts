@@ -4,9 +4,9 @@ import { type ImgproxyGravity, maximumOffset, placeNames, places } from './gravi
 import { argument, colourArgument, type ImgproxyOption, ifPresent, single, stepOption, toggle } from './option.ts';
 import { algorithms, type Extension, type Pipeline, resizingTypes } from './pipeline.ts';
 
-/** Options for the size of the picture and the part of it that is kept. */
+/** Options for the size of the picture and for the visible part. */
 
-/** No screen has a higher density; beyond, a factor is only another way to request a size. */
+/** No screen has a higher density. Larger factors would only be another way to request a size. */
 const maximumFactor = 100;
 
 const side = (name: string, text: string) => argument.integer(name, text, 0, maximumSide);
@@ -48,7 +48,7 @@ function readSize(args: readonly string[], pipeline: Pipeline, name: string): vo
 	});
 }
 
-/** Whole pixels from 1 upwards, a share of the side below 1. */
+/** Pixels from 1 upwards, a share of the side below 1. */
 function cropLength(name: string, text: string): number {
 	const length = text === '' ? 0 : argument.number(name, text, 0, maximumSide);
 	return length >= 1 ? Math.floor(length) : length;

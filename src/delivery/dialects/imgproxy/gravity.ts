@@ -3,7 +3,7 @@ import type { Size } from '../../../operations/operation.ts';
 import { maximumSide, type Place } from '../../../operations/options.ts';
 import { percent } from '../shared/step-list.ts';
 
-/** Sides and corners as imgproxy names them, and as operations do. */
+/** Sides and corners: imgproxy's names and those of operations. */
 export const places = {
 	ce: 'centre',
 	no: 'top',
@@ -38,7 +38,7 @@ export function isPlain(gravity: ImgproxyGravity): gravity is Extract<ImgproxyGr
 }
 
 /**
- * Where a size stands in a larger one, never outside.
+ * The position of a size inside a larger one, never outside.
  *
  * @param dpr multiplies pixels
  */
@@ -68,18 +68,18 @@ export function standsAt(
 	};
 }
 
-/** Pixels of an offset, which is a share of the side if it is less than 1. */
+/** The pixels of an offset; below 1 it is a share of the side. */
 export function offsetPixels(offset: number, side: number, dpr: number): number {
 	return roundToEven(Math.abs(offset) >= 1 ? offset * dpr : offset * side) + 0;
 }
 
-/** A share of a length, never so small that nothing is left. */
+/** A share of a length, never so small that it rounds to zero. */
 export function share(of: number): string {
 	return percent(Math.max(of, 1e-4));
 }
 
 /**
- * A gravity as `crop`, `resize` and `extend` take it, which know the size.
+ * A gravity for `crop`, `resize` and `extend`, which know the size.
  *
  * @param dpr multiplies pixels
  */
@@ -94,12 +94,12 @@ export function placement(gravity: ImgproxyGravity, dpr: number): Readonly<Recor
 	};
 }
 
-/** An offset as operations take it: pixels, or a share if it is less than 1. */
+/** An offset for operations: pixels, or a share if it is less than 1. */
 export function offset(by: number, dpr: number): number | string {
 	return Math.abs(by) >= 1 ? limitedOffset(offsetPixels(by, 0, dpr)) : percent(by);
 }
 
-/** Limits an offset to what operations take. */
+/** Limits an offset to the operations' range. */
 export function limitedOffset(pixels: number): number {
 	return Math.max(-maximumSide, Math.min(pixels, maximumSide));
 }

@@ -6,11 +6,11 @@ import type { Draft, Pipeline, PipelineState } from './pipeline.ts';
 
 /** One option of a URL: a row of a table. */
 export interface ImgproxyOption {
-	/** As imgproxy spells them, the long name first. */
+	/** imgproxy's names, the long name first. */
 	readonly names: readonly [string, ...string[]];
 	/** Most arguments; any number if absent. */
 	readonly most?: number;
-	/** Changes the pipeline that the option stands in, or the draft as a whole. */
+	/** Changes the pipeline that contains the option, or the whole draft. */
 	read(args: readonly string[], pipeline: Pipeline, draft: Draft, name: string): void;
 }
 
@@ -31,9 +31,9 @@ export function toggle(
 }
 
 /**
- * An option that makes a step. `processingOrder` takes the step where the row stands in its table.
+ * An option that makes a step. The row's position in its table decides the position of the step in `processingOrder`.
  *
- * @param make reads the arguments; undefined if they ask for nothing
+ * @param make reads the arguments; undefined if they change nothing
  */
 export function stepOption(
 	names: ImgproxyOption['names'],
@@ -52,7 +52,7 @@ export function stepOption(
 	};
 }
 
-/** An option that imgproxy has and picpipe does not. @param neutral arguments that ask for nothing */
+/** An option of imgproxy that picpipe does not have. @param neutral arguments that change nothing */
 export function missing(names: ImgproxyOption['names'], why: string, neutral: readonly string[] = []): ImgproxyOption {
 	return {
 		names,
@@ -62,13 +62,13 @@ export function missing(names: ImgproxyOption['names'], why: string, neutral: re
 	};
 }
 
-/** Calls back for an argument that is present and not empty. */
+/** Calls `read` with an argument that is present and not empty. */
 export function ifPresent(args: readonly string[], index: number, read: (text: string) => void): void {
 	const text = args[index];
 	if (text !== undefined && text !== '') read(text);
 }
 
-/** Reads the arguments of options, as imgproxy writes them. */
+/** Reads the arguments of options in imgproxy's syntax. */
 export const argument = new ArgumentReader({
 	integer: /^[+-]?\d{1,15}$/,
 	number: /^(?=.{1,24}$)[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d{1,3})?$/i,

@@ -6,13 +6,13 @@ import type { RequestedFormat } from './pipeline.ts';
 
 /** Options for how the result is written. */
 
-/** Formats by imgproxy's names and by those of encoders. */
+/** Formats by imgproxy's names and by encoder names. */
 const formatNames: ReadonlyMap<string, string> = new Map([
 	...renderFormats.map((format) => [format, format] as const),
 	['jpg', 'jpeg'],
 	['tif', 'tiff'],
 ]);
-/** Formats of imgproxy that renders are not written in. */
+/** Formats of imgproxy that picpipe does not write. */
 const otherFormats = ['jxl', 'heic', 'svg', 'ico', 'bmp', 'pdf', 'psd', 'mp4', 'best'];
 
 /** The format of a name or an extension. @throws PicpipeError `option-unsupported`, `invalid-delivery-url` */
@@ -42,7 +42,7 @@ const formatQuality: ImgproxyOption = {
 	},
 };
 
-/** Bytes that a search can aim at. */
+/** The range of target sizes for a search, bytes. */
 const bytes = (name: string, text: string) => argument.integer(name, text, 100, 1e9);
 
 /** imgproxy's default (`IMGPROXY_AUTOQUALITY_TARGET`). */

@@ -7,7 +7,7 @@ import { limitedOffset, maximumOffset, offset, offsetPixels, type PlaceName, pla
 import { argument, colourArgument, type ImgproxyOption, missing, single, stepOption } from './option.ts';
 import type { PipelineState } from './pipeline.ts';
 
-/** Options for what lies behind the picture and over it, in the order in which imgproxy applies them. */
+/** Options for the background and the overlays, in the order in which imgproxy applies them. */
 
 const background: ImgproxyOption = {
 	names: ['background', 'bg'],
@@ -28,14 +28,14 @@ const background: ImgproxyOption = {
 export function flattenOntoBackground(steps: StepList, { pipeline, wasTransparent }: PipelineState): void {
 	const { background, backgroundOpacity } = pipeline;
 	if (!wasTransparent || background === undefined) return;
-	// Added areas have this opacity already; behind the picture itself no step has it.
+	// Added areas already have this opacity, but no step can give it to the area behind the picture itself.
 	if (backgroundOpacity < 1) {
 		throw unsupportedOption('background_alpha', 'Behind a transparent picture a background is opaque.');
 	}
 	steps.add('flatten', { background });
 }
 
-/** Where the colour of a gradient is opaque: a word, or degrees clockwise from the bottom. */
+/** Direction in which a gradient becomes opaque: a word, or degrees clockwise from the bottom. */
 const directions = [
 	{ word: 'down', angle: 0, towards: 'bottom' },
 	{ word: 'left', angle: 90, towards: 'left' },
@@ -48,7 +48,7 @@ function readDirection(name: string, text: string) {
 	if (named) return { towards: named.towards };
 	const angle = ((argument.number(name, text, -36_000, 36_000) % 360) + 360) % 360;
 	const turned = directions.find((one) => one.angle === angle);
-	// The operation counts from the top.
+	// The operation's angle starts at the top.
 	return turned ? { towards: turned.towards } : { angle: (angle + 180) % 360 };
 }
 
@@ -58,7 +58,7 @@ interface Watermark {
 	readonly position: PlaceName | 're';
 	readonly x: number;
 	readonly y: number;
-	/** 0 is the watermark's own size. */
+	/** 0 is the watermark's original size. */
 	readonly scale: number;
 }
 
@@ -96,7 +96,7 @@ function placed({ size }: StepList, { position, x, y }: Watermark, dpr: number):
 	};
 }
 
-/** Names that the operation takes; it has the last word. */
+/** Names that the operation accepts; it checks them again. */
 const assetName = /^[\p{L}\p{N}_](?:[\p{L}\p{N}_. -]{0,98}[\p{L}\p{N}_-])?$/u;
 
 const watermarkPicture = single(['watermark_url', 'wmu'], (text, pipeline, _draft, name) => {

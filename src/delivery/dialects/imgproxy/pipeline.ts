@@ -3,12 +3,12 @@ import type { RenderFormat } from '../image-request.ts';
 import type { AddSteps } from '../shared/step-list.ts';
 import { centre, type ImgproxyGravity } from './gravity.ts';
 
-/** What a URL asks for, in imgproxy's terms: one or more pipelines, and how the result is written and sent. */
+/** The request of a URL in imgproxy's terms: one or more pipelines, and how the result is written and sent. */
 
 export const resizingTypes = ['fit', 'fill', 'fill-down', 'force', 'auto'] as const;
 export type ResizingType = (typeof resizingTypes)[number];
 
-/** Kernels of imgproxy; `resize` has them all. */
+/** Kernels of imgproxy; `resize` supports all of them. */
 export const algorithms = ['nearest', 'linear', 'cubic', 'lanczos2', 'lanczos3'] as const;
 
 export interface Sides {
@@ -23,30 +23,30 @@ export interface Extension {
 	gravity: ImgproxyGravity;
 }
 
-/** Sizes that a pipeline leads to; 0 stands for no such size. */
+/** Sizes during a pipeline; 0 means no such size. */
 export interface PipelineSizes {
-	/** The whole picture, before it is cropped. */
+	/** The whole picture before cropping. */
 	readonly scaled: Size;
-	/** The requested size, as large as it may become. */
+	/** The requested size, as far as it can be reached. */
 	readonly target: Size;
-	/** Most of the scaled picture that is kept. */
+	/** Largest part of the scaled picture to keep. */
 	readonly kept: Size;
 	/** The requested shape around the kept part. */
 	readonly framed: Size;
 	/** Multiplies paddings and offsets. */
 	readonly dpr: number;
-	/** Scaled down; undefined if only the decoded picture tells. */
+	/** Whether the picture was scaled down; undefined if only the decoded picture tells. */
 	readonly isDown?: boolean;
-	/** The sides in pixels of a page, if only the decoded picture tells how much of the density it takes. */
+	/** The requested sides in CSS pixels, if only the decoded picture tells how much of the density it supports. */
 	readonly page?: Size;
 }
 
-/** What the steps of one pipeline know of each other. */
+/** State that the steps of one pipeline share. */
 export interface PipelineState {
 	readonly pipeline: Pipeline;
-	/** The picture has no pixels yet: it is drawn at the size that is needed. */
+	/** The picture has no pixels yet: it is drawn at the required size. */
 	readonly isVector: boolean;
-	/** Set by the resizing. */
+	/** Set by the resizing step. */
 	sizes: PipelineSizes;
 	/** Whether the picture could be transparent before it was extended. */
 	wasTransparent: boolean;
@@ -56,7 +56,7 @@ export interface PipelineState {
 export interface Pipeline {
 	resizingType: ResizingType;
 	algorithm: (typeof algorithms)[number];
-	/** 0 follows from the other side. */
+	/** 0 to derive it from the other side. */
 	width: number;
 	height: number;
 	minWidth: number;
@@ -85,7 +85,7 @@ export interface Pipeline {
 	readonly made: Map<string, AddSteps<PipelineState>>;
 }
 
-/** The watermark of the installation, a file in `PICPIPE_ASSETS`. */
+/** The default watermark, a file in `PICPIPE_ASSETS`. */
 const defaultWatermark = 'watermark.png';
 
 export function newPipeline(): Pipeline {
@@ -143,16 +143,16 @@ export interface OutputOptions {
 	stripMetadata: boolean;
 	keepCopyright: boolean;
 	stripProfile: boolean;
-	/** Counted from 0. */
+	/** Starts at 0. */
 	page: number;
 	isStill: boolean;
 	/** Whether the EXIF orientation is applied before sizes and steps. */
 	isUpright: boolean;
-	/** Formats, as facts name them, that are not processed. */
+	/** Formats that are not processed, by their names in facts. */
 	skipped: Set<string>;
 }
 
-/** Options of the response; none of them changes the picture. */
+/** Options of the response, which do not change the picture. */
 interface ResponseOptions {
 	raw: boolean;
 	expiresAt: number;

@@ -12,7 +12,7 @@ import type { Draft, OutputOptions, Pipeline, PipelineSizes, PipelineState, Requ
 import { cropSized, resizeSized } from './resize.ts';
 import { cropUnsized, resizeUnsized } from './resize-relative.ts';
 
-/** The order in which each pipeline works, which is that of imgproxy. Rows of options add the steps that they have made. */
+/** The processing order of each pipeline, which is imgproxy's. Rows of options add the steps that they made. */
 export const processingOrder: readonly AddSteps<PipelineState>[] = [
 	rowSteps(trim),
 	rotateAndFlip,
@@ -23,7 +23,7 @@ export const processingOrder: readonly AddSteps<PipelineState>[] = [
 	...overlayOptions.map(rowSteps),
 ];
 
-/** Formats that are never animated here. */
+/** Formats that are always still images in picpipe. */
 const stillFormats: ReadonlySet<RequestedFormat> = new Set(['jpeg', 'png', 'avif', 'tiff']);
 
 const noSize = { width: 0, height: 0 };
@@ -33,14 +33,14 @@ const noSizes: PipelineSizes = { scaled: noSize, target: noSize, kept: noSize, f
 export function planRender({ pipelines, output }: Draft, source: SourceFacts): RenderPlan {
 	if (isSkipped(output, source)) return { steps: [], format: 'source', isUnneeded: true };
 	const page = pageOf(output, source);
-	// Pages of a TIFF may have sizes and orientations of their own.
+	// Further pages of a TIFF may have other sizes and orientations.
 	const isFurther = page > 1 && source.format === 'tiff';
 	const { orientation = 1 } = source;
 	const isAsStored = !output.isUpright && (isFurther || orientation !== 1);
 	const { width, height } = isAsStored ? storedSize(source, orientation) : source;
 	const steps = new StepList({ size: isFurther ? undefined : { width, height }, alpha: source.alpha });
 	for (const [index, pipeline] of pipelines.entries()) {
-		// The first pipeline draws a vector image, which has pixels from then on.
+		// The first pipeline draws a vector image; afterwards it has pixels.
 		const isVector = index === 0 && source.format === 'svg';
 		const state: PipelineState = { pipeline, isVector, sizes: noSizes, wasTransparent: false };
 		for (const addSteps of processingOrder) addSteps(steps, state);
@@ -56,14 +56,14 @@ export function planRender({ pipelines, output }: Draft, source: SourceFacts): R
 	};
 }
 
-/** The steps that an option has made. */
+/** The steps that an option made. */
 function rowSteps({ names: [key] }: ImgproxyOption): AddSteps<PipelineState> {
 	return (steps, state) => state.pipeline.made.get(key)?.(steps, state);
 }
 
-/** In as few steps as possible. */
+/** Uses as few steps as possible. */
 function rotateAndFlip(steps: StepList, { pipeline: { rotate, flipX, flipY } }: PipelineState): void {
-	// Flipping both ways is a rotation by 180 degrees, so that eight results remain.
+	// Flipping both ways equals a rotation by 180 degrees, so there are eight results.
 	const angle = (rotate + (flipY ? 180 : 0)) % 360;
 	const isMirrored = flipX !== flipY;
 	if (angle === 180 && isMirrored) {
@@ -90,7 +90,7 @@ function isSkipped({ skipped, format }: OutputOptions, source: SourceFacts): boo
 	return skipped.has(source.format) && (format === 'source' || format === source.format);
 }
 
-/** Counted from 1. An animation keeps all of its frames; beyond the last page is the last page. */
+/** Starts at 1. An animation keeps all of its frames. A number beyond the last page means the last page. */
 function pageOf(output: OutputOptions, source: SourceFacts): number {
 	const page = Math.min(output.page, source.frames - 1) + 1;
 	if (page === 1) return 1;

@@ -9,7 +9,7 @@ import { type Draft, newDraft, newPipeline, type Pipeline } from './pipeline.ts'
 import { responseOptions } from './response-options.ts';
 import { splitPipelines } from './url.ts';
 
-/** Every option that is understood, and those of imgproxy that are refused by name. Only presets are read elsewhere. */
+/** Every supported option, and imgproxy's other options, which are refused by name. Presets are read elsewhere. */
 export const options: readonly ImgproxyOption[] = [
 	...geometryOptions,
 	...filterOptions,
@@ -21,12 +21,12 @@ export const options: readonly ImgproxyOption[] = [
 const byName = new Map(options.flatMap((option) => option.names.map((name) => [name, option] as const)));
 const ofResponse = new Set(responseOptions.flatMap(({ names }) => names));
 
-/** Most pipelines of a URL. */
+/** Most pipelines in a URL. */
 const maximumPipelines = 10;
-/** Most options of a URL, with those of all presets, which may name other presets. */
+/** Most options in a URL, including those of all presets and nested presets. */
 const maximumOptions = 500;
 
-/** Reads options one after the other; of a repeated option the last counts. */
+/** Reads options in order. Of a repeated option the last wins. */
 export class OptionsReader {
 	readonly draft: Draft = newDraft();
 	/** Names of options that change the picture, except those of the preset `default`. */
@@ -53,7 +53,7 @@ export class OptionsReader {
 	 * A preset with several pipelines continues in the pipelines that follow.
 	 *
 	 * @param at the pipeline that names them
-	 * @param within presets that lead here
+	 * @param within presets that led here, to detect cycles
 	 */
 	usePresets(names: readonly string[], at: number, within: readonly string[] = []): void {
 		for (const name of names) {

@@ -7,16 +7,16 @@ import type { Pipeline, PipelineSizes } from './pipeline.ts';
 import { factors } from './resize.ts';
 
 /**
- * Crops and scales a picture whose size is unknown before it is decoded: a trimmed picture, or a further page of a TIFF. Steps take shares and
- * bounds, which operations turn into pixels once they know the size; what operations have no options for is refused.
+ * Crops and scales a picture whose size is unknown before it is decoded: a trimmed picture, or a further page of a TIFF. The steps contain
+ * shares and bounds, which operations turn into pixels once they know the size. Requests that operations have no options for are refused.
  */
 
-/** A picture that is too small takes less of the density, but at least 1. */
+/** A picture that is too small uses less of the density, but at least 1. */
 function isElastic({ dpr, enlarge }: Pipeline): boolean {
 	return dpr > 1 && !enlarge;
 }
 
-/** Crops as `crop` says, before anything is scaled. */
+/** Applies `crop`, before any scaling. */
 export function cropUnsized(steps: StepList, { crop, cropRatio: { ratio, enlarge }, gravity }: Pipeline): void {
 	const { width, height } = crop;
 	const isCut = width > 0 || height > 0;
@@ -31,7 +31,7 @@ export function cropUnsized(steps: StepList, { crop, cropRatio: { ratio, enlarge
 	});
 }
 
-/** Scales the picture, and crops what exceeds the size. */
+/** Scales the picture and crops the excess. */
 export function resizeUnsized(steps: StepList, requested: Pipeline, isVector: boolean): PipelineSizes {
 	// A vector image is never too small.
 	const pipeline = { ...requested, enlarge: requested.enlarge || isVector, resizingType: typeOf(requested) };
@@ -51,7 +51,7 @@ export function resizeUnsized(steps: StepList, requested: Pipeline, isVector: bo
 	return { scaled: none, target, kept: target, framed: none, dpr, ...page };
 }
 
-/** One side alone cannot be filled. */
+/** A single side cannot be filled. */
 function typeOf({ resizingType, width, height }: Pipeline): Pipeline['resizingType'] {
 	return resizingType === 'force' || (width > 0 && height > 0) ? resizingType : 'fit';
 }
@@ -84,15 +84,15 @@ function scaling(target: Size, pipeline: Pipeline): StepOptions {
 		return { ...target, ...fit, ...placement(gravity, dpr), ...lacking, ...kernel };
 	}
 	if (dpr > maximumDpr) throw sizeUnknown(`dpr above ${maximumDpr} without enlarge`);
-	// The operation multiplies by as much of the density as the picture can take.
+	// The operation multiplies by as much of the density as the picture supports.
 	const page = { ...pageOf(pipeline), dpr, minDpr: 1 };
 	return { ...page, ...fit, ...placement(gravity, 1), ...lacking, ...kernel };
 }
 
-/** Largest density that `resize` takes. */
+/** Highest density that `resize` supports. */
 const maximumDpr = 8;
 
-/** Scales to the minimum sides, and crops to the requested ones. */
+/** Scales to the minimum sides and crops to the requested sides. */
 function scaleAtLeast(steps: StepList, target: Size, pipeline: Pipeline, result: Size | undefined): void {
 	const { enlarge, resizingType: type, gravity, dpr } = pipeline;
 	if (dpr !== 1 && !enlarge) throw sizeUnknown('min-width and min-height with dpr and without enlarge');
@@ -121,7 +121,7 @@ function leastSides({ minWidth, minHeight }: Pipeline, dpr: number) {
 	};
 }
 
-/** A side that is not given keeps its length, multiplied by the factors. */
+/** A side without a requested length keeps its own, multiplied by the factors. */
 function forcedSides(target: Size, { width, height, dpr, zoomX, zoomY }: Pipeline) {
 	const [x, y] = [dpr * zoomX, dpr * zoomY];
 	return {
@@ -143,7 +143,7 @@ function kernelOf({ algorithm }: Pipeline) {
 	return algorithm === 'lanczos3' ? {} : { kernel: algorithm };
 }
 
-/** The requested size in pixels of a page. */
+/** The requested size in CSS pixels. */
 function pageOf({ width, height, zoomX, zoomY }: Pipeline): Size {
 	return { width: times(width, zoomX), height: times(height, zoomY) };
 }
@@ -153,7 +153,7 @@ const unbounded: Size = { width: 1e9, height: 1e9 };
 
 const none = { width: 0, height: 0 };
 
-/** Largest share to which `resize` enlarges, of 1. */
+/** Largest enlargement by `resize`, as a factor. */
 const maximumScale = 100;
 
 function scaleShare(scale: number): string {

@@ -4,9 +4,9 @@ import { changedSides, checkSides, isSameSize, type StepList } from '../shared/s
 import { type ImgproxyGravity, isPlain, standsAt } from './gravity.ts';
 import type { Pipeline, PipelineSizes, ResizingType } from './pipeline.ts';
 
-/** Crops and scales a picture of known size. Every number is computed here, so that the same result always has the same steps. */
+/** Crops and scales a picture of known size. Every number is computed here, so that equal results have equal steps. */
 
-/** Crops as `crop` says, before anything is scaled. */
+/** Applies `crop`, before any scaling. */
 export function cropSized(steps: StepList, input: Size, pipeline: Pipeline): Size {
 	const kept = cropSize(input, pipeline);
 	cropTo(steps, input, kept, { gravity: pipeline.crop.gravity ?? pipeline.gravity, dpr: 1 });
@@ -25,7 +25,7 @@ function cropSize(input: Size, { crop, cropRatio: { ratio, enlarge } }: Pipeline
 	return around.width > input.width || around.height > input.height ? shapeWithin(input, ratio) : around;
 }
 
-/** Scales the picture, and crops what exceeds the size. */
+/** Scales the picture and crops the excess. */
 export function resizeSized(steps: StepList, input: Size, pipeline: Pipeline, isVector: boolean): PipelineSizes {
 	const sizes = sizesFor(input, pipeline, isVector);
 	scaleAndCrop(steps, input, sizes, pipeline);
@@ -53,7 +53,7 @@ function scaleAndCrop(steps: StepList, input: Size, { scaled, kept, dpr }: Pipel
 	}
 	const isEnlarged = scaled.width > input.width || scaled.height > input.height;
 	if (isEnlarged && gravity.type !== 'smart') {
-		// Cropped first, so that no discarded pixels are enlarged.
+		// Cropped first, so that no pixels are enlarged and then discarded.
 		const at = standsAt(scaled, result, gravity, dpr);
 		const [x, y] = [input.width / scaled.width, input.height / scaled.height];
 		const part = {
@@ -77,7 +77,7 @@ interface Placement {
 	readonly dpr: number;
 }
 
-/** Keeps a part of the picture; no step if the part is the whole. */
+/** Crops to a part of the picture; adds no step if the part is the whole. */
 function cropTo(steps: StepList, input: Size, kept: Size, { gravity, dpr }: Placement): void {
 	if (isSameSize(input, kept)) return;
 	const sides = changedSides(input, kept);
@@ -90,13 +90,13 @@ function positionOf(position: string): { readonly position?: string } {
 	return position === 'centre' ? {} : { position };
 }
 
-/** Equal but for the rounding of a pixel, which is invisible where the rest is cropped. */
+/** Equal except for a rounding difference of one pixel, which is invisible after cropping. */
 function isAlike(one: Size, other: Size): boolean {
 	return Math.abs(one.width - other.width) <= 1 && Math.abs(one.height - other.height) <= 1;
 }
 
 /**
- * How large a picture becomes, by the rules of imgproxy (`calcScale` and `calcSizes` in its `processing`).
+ * The size of the result, by imgproxy's rules (`calcScale` and `calcSizes` in its `processing`).
  *
  * @param isVector the picture has no pixels, and is never too small
  */
@@ -119,7 +119,7 @@ interface Factors {
 	readonly y: number;
 }
 
-/** The factors by which the picture is scaled. Like imgproxy, this computes how much the picture shrinks. */
+/** The scaling factors. Like imgproxy, this computes how much the picture shrinks. */
 export function factors(
 	input: Size,
 	pipeline: Pipeline,
@@ -135,7 +135,7 @@ export function factors(
 		if (least < 1) {
 			x /= least;
 			y /= least;
-			// A low density does not shrink a picture that is too small, unless the picture is extended to the size.
+			// A low density does not shrink a picture that is too small, unless it is extended to the size.
 			if (!pipeline.extend.isOn) dpr /= least;
 		}
 		dpr = Math.min(dpr, x, y);
@@ -148,7 +148,7 @@ export function factors(
 		x *= input.height / minHeight / y;
 		y = input.height / minHeight;
 	}
-	// One pixel at least.
+	// At least one pixel.
 	return { scale: { x: 1 / Math.min(x / dpr, input.width), y: 1 / Math.min(y / dpr, input.height) }, dpr };
 }
 
@@ -173,7 +173,7 @@ function automatic(input: Size, { width, height }: Size): ResizingType {
 /** `fill-down` keeps the requested shape if there are too few pixels. */
 function keptOf(scaled: Size, target: Size, { resizingType, enlarge }: Pipeline): Size {
 	if (resizingType !== 'fill-down' || enlarge) return target;
-	// One side alone requests no shape.
+	// A single side requests no shape.
 	if (target.width === 0 || target.height === 0) return target;
 	const lack = { x: target.width / scaled.width, y: target.height / scaled.height };
 	if (lack.x > lack.y && lack.x > 1) {
@@ -193,7 +193,7 @@ function frameAround(inner: Size, target: Size): Size {
 	return none;
 }
 
-/** The smaller of each side; 0 is no limit. */
+/** The smaller of each side; 0 means no limit. */
 export function leastOf(size: Size, limit: Size): Size {
 	return {
 		width: limit.width === 0 ? size.width : Math.min(size.width, limit.width),
@@ -201,7 +201,7 @@ export function leastOf(size: Size, limit: Size): Size {
 	};
 }
 
-/** 0 stays 0; any other length keeps at least a pixel. */
+/** 0 stays 0; any other length is at least one pixel. */
 function times(pixels: number, factor: number): number {
 	return pixels === 0 ? 0 : Math.max(1, Math.round(pixels * factor));
 }

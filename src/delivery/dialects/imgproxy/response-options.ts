@@ -34,7 +34,7 @@ const filename: ImgproxyOption = {
 	},
 };
 
-/** picpipe's own: a stored variant. */
+/** picpipe's own option: a stored variant. */
 const variant: ImgproxyOption = {
 	names: ['variant'],
 	most: 2,
@@ -50,7 +50,7 @@ export function variantFormat(name: string, text: string): { format?: string } {
 	return format === 'auto' ? {} : { format };
 }
 
-/** None of them changes the picture, so all may stand beside a variant. */
+/** They do not change the picture, so they can be combined with a variant. */
 export const responseOptions: readonly ImgproxyOption[] = [
 	{ names: ['cachebuster', 'cb'], most: 1, read: () => undefined },
 	expires,

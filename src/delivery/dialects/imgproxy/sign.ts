@@ -1,6 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 
-/** A key and a salt: secrets shared with whoever makes URLs. */
+/** A key and a salt: secrets shared with the programs that make URLs. */
 export interface KeyPair {
 	readonly key: Buffer;
 	readonly salt: Buffer;
@@ -9,7 +9,7 @@ export interface KeyPair {
 /**
  * Signature of a URL: HMAC-SHA256 of salt and path, URL-safe base64 without padding.
  *
- * @param path all that follows the signature, its first slash too, as it stands in the URL
+ * @param path the part after the signature as written in the URL, with its leading slash
  * @see https://docs.imgproxy.net/usage/signing_url
  */
 export function signImgproxy(path: string, { key, salt }: KeyPair): string {
@@ -21,9 +21,9 @@ function digest(path: string, { key, salt }: KeyPair): Buffer {
 }
 
 /**
- * Whether one of the pairs made the signature. All 32 bytes of it count, and every pair is looked at, so that the time tells nothing.
+ * Did one of the pairs make the signature? All 32 bytes count, and every pair is checked, so that the time reveals nothing.
  *
- * @param signature anything
+ * @param signature untrusted text
  */
 export function isSignedBy(path: string, signature: string, pairs: readonly KeyPair[]): boolean {
 	const given = Buffer.from(/^[\w-]{43}=?$/.test(signature) ? signature : '', 'base64url');

@@ -9,7 +9,7 @@ export interface ImgproxyUrl {
 	/** Options of each pipeline, as written. */
 	readonly pipelines: readonly (readonly string[])[];
 	readonly source: ImageSource;
-	/** As written; empty when there is none. */
+	/** As written; empty if absent. */
 	readonly extension: string;
 }
 
@@ -17,9 +17,9 @@ export interface ImgproxyUrl {
 const idPrefix = /^(?:picpipe:\/\/|local:\/\/\/)/;
 
 /**
- * Splits a URL: options contain a colon, a minus begins the next pipeline, and the rest is the source.
+ * Splits a URL: options contain a colon, a minus starts the next pipeline, and the rest is the source.
  *
- * @param path what follows the signature, as it stands in the URL
+ * @param path the part after the signature, as written in the URL
  * @throws PicpipeError `invalid-delivery-url`, `option-unsupported`
  */
 export function readUrl(path: string): ImgproxyUrl {
@@ -40,7 +40,7 @@ export function splitPipelines(options: readonly string[]): string[][] {
 	return pipelines;
 }
 
-/** Splits a URL that names presets alone, which are its first part. */
+/** Splits a URL whose first part lists presets, and which has no options. */
 export function readPresetUrl(path: string): { readonly presets: readonly string[] } & Omit<ImgproxyUrl, 'pipelines'> {
 	const [empty, first = '', ...rest] = path.split('/');
 	if (empty !== '') throw invalidValue('the URL', 'a path that begins with a slash', path);
@@ -83,7 +83,7 @@ function sourceOf(text: string): ImageSource {
 }
 
 /**
- * The part of a URL that is signed.
+ * The path of a URL before it is signed.
  *
  * @param options such as `rs:fit:300:200/q:80`
  * @example imgproxyPath('rs:fit:300:200', { id: 'pic_01jzkwp9nbe0tvahm2q4c8s6rd' }, 'webp')

@@ -3,7 +3,7 @@ import { ArgumentReader } from '../shared/arguments.ts';
 import { colourOfDigits, colourOfName, type HexColour, transparent } from '../shared/colours.ts';
 import { invalidValue } from '../shared/refusals.ts';
 
-/** Numbers as JSON writes them, no longer than useful. */
+/** Numbers in JSON syntax, with a limited length. */
 const numberPattern = /^-?(?:0|[1-9]\d{0,11})(?:\.\d{1,12})?$/;
 const sizePattern = /^(\d{1,9})(?:x(\d{1,9}))?$/;
 
@@ -18,14 +18,14 @@ const reader = new ArgumentReader({
 });
 
 /**
- * The values of one modifier, in their order. An empty value counts as absent, and so does the word `undefined`, which templates write for a
- * missing value.
+ * The values of one modifier, in order. An empty value counts as absent, and so does `undefined`, which templates write for a missing
+ * value.
  */
 export class ModifierArguments {
 	readonly name: string;
 	readonly #values: readonly string[];
 
-	/** @param text what follows the name, values separated by `_` */
+	/** @param text the part after the name; values are separated by `_` */
 	constructor(name: string, text: string) {
 		this.name = name;
 		this.#values = text.split('_').map((value) => (value === 'undefined' ? '' : value));
@@ -38,7 +38,7 @@ export class ModifierArguments {
 		throw invalidValue(this.name, count === 0 ? 'no value' : `at most ${count} value${count > 1 ? 's' : ''}`, more);
 	}
 
-	/** A modifier whose name alone turns it on: a value can only confirm it. */
+	/** A modifier that needs no value; a value can only confirm it. */
 	flag(): void {
 		this.atMost(1);
 		const value = this.text(0) ?? 'true';

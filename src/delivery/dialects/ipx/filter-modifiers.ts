@@ -7,12 +7,12 @@ import type { Settings } from './settings.ts';
 
 /** Modifiers that change colours and details, in the order in which sharp applies them. */
 
-/** Sigma of the Gaussian that blurs as much as a mean of three by three pixels: the root of two thirds. */
+/** Sigma of a Gaussian blur as strong as a mean of three by three pixels: the square root of two thirds. */
 const mildSigma = 0.82;
-/** Adds three eighths of what a mild blur removes to the lightness: what sharp's matrix of three by three does to each colour. */
+/** Adds three eighths of the difference to a mild blur to the lightness, as sharp's 3×3 kernel does to each channel. */
 const mildSharpen = { sigma: mildSigma, m1: 0.375, m2: 0.375, y2: 100, y3: 100 };
 
-/** Turns of the hue that ipx would take; more of them give no other colour. */
+/** Most turns of the hue, in degrees; further turns repeat the same colours. */
 const maximumHue = 36_000;
 
 /** The step of `modulate`, whichever modifiers set its values. */
@@ -31,7 +31,7 @@ function modulation(name: string, values: number, read: (args: ModifierArguments
 	return modifier(name, values, (args) => withFilter('modulate', addModulation, read(args)));
 }
 
-/** Without the values that were not given. */
+/** Drops undefined values. */
 function present<Value>(values: Readonly<Record<string, Value | undefined>>): Readonly<Record<string, Value>> {
 	return Object.fromEntries(Object.entries(values).filter((entry): entry is [string, Value] => entry[1] !== undefined));
 }
@@ -50,7 +50,7 @@ export const filterModifiers: readonly Modifier[] = [
 		const sigma = args.number(0, 0.3, 250) ?? mildSigma;
 		const precision = args.choice(1, ['integer', 'float', 'approximate'], 'precision') ?? 'integer';
 		if (precision !== 'integer') throw unsupportedOption(`blur (precision ${precision})`);
-		// sharp's own default.
+		// sharp's default.
 		if ((args.number(2, 0.001, 1, 'minAmplitude') ?? 0.2) !== 0.2) throw unsupportedOption('blur (minAmplitude)');
 		return step('blur', { sigma });
 	}),
@@ -95,7 +95,7 @@ export const filterModifiers: readonly Modifier[] = [
 		return withFilter('gamma', addGamma, { gammaBefore: before });
 	}),
 	filter('normalize', 2, (args) => {
-		// sharp passes whole numbers on, without their decimals.
+		// sharp truncates the decimals.
 		const lower = Math.trunc(args.number(0, 0, 99, 'lower') ?? 1);
 		const upper = Math.trunc(args.number(1, 1, 100, 'upper') ?? 99);
 		if (lower >= upper)
@@ -112,7 +112,7 @@ export const filterModifiers: readonly Modifier[] = [
 		if (!colour) return undefined;
 		return (steps, { grayscale, filters }) => {
 			const isBlackAndWhite = filters?.get('threshold') !== undefined;
-			// sharp keeps a grey picture grey, unless something was laid over it.
+			// In sharp a grey picture stays grey, unless something was composited onto it.
 			const isGrey = (grayscale || isBlackAndWhite) && !filters?.has('opacity');
 			if (isGrey && isBlackAndWhite) return;
 			steps.add('tint', { colour: opaqueColour(colour) });

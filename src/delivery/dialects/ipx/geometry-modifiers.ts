@@ -10,7 +10,7 @@ import { fits, type IpxResize, materials, type Position, type Settings } from '.
 const places = ['top', 'right top', 'right', 'right bottom', 'bottom', 'left bottom', 'left', 'left top'] as const;
 const gravities = ['north', 'northeast', 'east', 'southeast', 'south', 'southwest', 'west', 'northwest'];
 
-/** Every name, those of sharp's gravities and the numbers that sharp gives them. */
+/** Every position: sharp's gravity names and numbers. */
 const positions: ReadonlyMap<string, Position> = new Map<string, Position>([
 	...places.map((place): [string, Position] => [place, place]),
 	...gravities.map((gravity, index): [string, Position] => [gravity, places[index] as Position]),
@@ -33,19 +33,19 @@ function positionOf(args: ModifierArguments): Position | undefined {
 	throw invalidValue(args.name, 'a side, a corner such as right-top, center, entropy or attention', text);
 }
 
-/** Most pixels that ipx adds on a side. */
+/** Most pixels that ipx adds to a side. */
 const maximumEdge = 10_000;
-/** Most turns that ipx takes, in degrees. */
+/** Largest angle in ipx, degrees. */
 const maximumAngle = 3_600;
 
-/** As sharp takes a size: what is not given again stays, and whatever was turned so far is turned first. */
+/** Sets a size as sharp does: missing sides are dropped, other options are kept, and an earlier rotation happens first. */
 function withSize({ resize, angle = 0 }: Settings, { width, height, ...given }: IpxResize): Settings {
 	const kept = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 	const isSized = width !== undefined || height !== undefined;
 	return { resize: { ...resize, ...kept, width, height }, ...(angle !== 0 && isSized && { turnsFirst: true }) };
 }
 
-/** The shape that is requested for, no wider or higher than the picture; rounds as ipx does. */
+/** The requested shape, no wider or higher than the picture, rounded as in ipx. */
 function withinPicture(requested: Size, picture: Size): Size {
 	const ratio = requested.width / requested.height;
 	const narrow =
@@ -101,7 +101,7 @@ export const geometryModifiers: readonly Modifier[] = [
 			width: pixel(2, 1, maximumSide, 'width'),
 			height: pixel(3, 1, maximumSide, 'height'),
 		};
-		// A second one, under the other name, comes after the scaling.
+		// A second crop, under the other name, happens after scaling.
 		return ({ cutFirst }) => (cutFirst ? { cutLast: area } : { cutFirst: area });
 	}),
 	modifier(
@@ -122,7 +122,7 @@ export const geometryModifiers: readonly Modifier[] = [
 	),
 	modifier('rotate', 1, (args) => {
 		const degrees = args.number(0, -maximumAngle, maximumAngle);
-		// Without an angle it is as the picture's own orientation says, which is always applied.
+		// Without an angle, the picture's own orientation is applied, which always happens anyway.
 		return degrees === undefined ? {} : { angle: ((degrees % 360) + 360) % 360 };
 	}),
 	modifier('autoorient', 'flag', () => ({})),

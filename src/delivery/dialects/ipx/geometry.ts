@@ -4,7 +4,7 @@ import { invalidValue } from '../shared/refusals.ts';
 import { checkSides, isSameSize, type StepList } from '../shared/step-list.ts';
 import { type Area, type IpxResize, isSized, type Settings } from './settings.ts';
 
-/** What is done before the scaling: turned first if so, then trimmed, then cut. */
+/** The steps before scaling: an early rotation, trimming, then cropping. */
 export function cutSteps(settings: Settings, steps: StepList): void {
 	const { turnsFirst, trim, cutFirst } = settings;
 	if (turnsFirst) {
@@ -15,7 +15,7 @@ export function cutSteps(settings: Settings, steps: StepList): void {
 	if (cutFirst) cut(cutFirst, steps);
 }
 
-/** The scaling with what it cuts off or adds, and all that comes after it and changes the size. */
+/** The scaling with its cropping or extending, and the later steps that change the size. */
 export function scaleSteps(settings: Settings, steps: StepList): void {
 	const { turnsFirst, angle = 0, resize, cutLast, extend, background } = settings;
 	if (!turnsFirst) mirror(settings, steps);
@@ -24,7 +24,7 @@ export function scaleSteps(settings: Settings, steps: StepList): void {
 		if (isTurned && angle % 180 === 90 && steps.size)
 			scaleThenTurn(resize, steps, { size: steps.size, angle, background });
 		else {
-			// A picture on its head has the same size: only what is cut off has to be found in what is turned.
+			// A rotation by 180 degrees keeps the size, but the crop position has to be found in the rotated picture.
 			if (isTurned && angle === 180) turn(settings, steps);
 			scale(resize, steps, background);
 			if (isTurned && angle % 90 !== 0) turn(settings, steps);
@@ -49,7 +49,7 @@ function turn({ angle = 0, background }: Settings, steps: StepList): void {
 	steps.add('rotate', { angle, ...(angle % 90 !== 0 && background && { background }) });
 }
 
-/** @throws PicpipeError when it reaches out of the picture, where ipx fails */
+/** @throws PicpipeError if the area exceeds the picture, where ipx fails */
 function cut({ left, top, width, height }: Area, steps: StepList): void {
 	const { size } = steps;
 	if (size) {
@@ -62,7 +62,7 @@ function cut({ left, top, width, height }: Area, steps: StepList): void {
 	steps.add('crop', { left, top, width, height });
 }
 
-/** As `resize` takes it, which has sharp's words; what means nothing is left out. */
+/** The options of `resize`, which uses sharp's words. Options without an effect are left out. */
 function written(resize: IpxResize, background?: HexColour): Readonly<Record<string, unknown>> {
 	const { width, height, fit = 'cover', position = 'centre', kernel, withoutEnlargement } = resize;
 	const isPlaced = fit === 'cover' ? width !== undefined && height !== undefined : fit === 'contain';
@@ -77,7 +77,7 @@ function written(resize: IpxResize, background?: HexColour): Readonly<Record<str
 	};
 }
 
-/** Only a cut is looked for in the picture; elsewhere sharp takes the middle. */
+/** Only cropping searches the picture for its position; otherwise sharp uses the centre. */
 function placeFor(fit: string, position: string): string {
 	return fit === 'contain' && (position === 'attention' || position === 'entropy') ? 'centre' : position;
 }
@@ -92,7 +92,7 @@ function scale(resize: IpxResize, steps: StepList, background?: HexColour): void
 	}
 	const made = steps.predict(size, 'resize', held);
 	if (isSameSize(made, size)) return;
-	// Where nothing is to be enlarged anyway, it is not said.
+	// If nothing would be enlarged anyway, the option is left out.
 	steps.add('resize', isSameSize(made, steps.predict(size, 'resize', free)) ? free : held);
 }
 
@@ -103,8 +103,8 @@ interface Turned {
 }
 
 /**
- * A quarter turn after the scaling comes before sharp cuts off or adds: so a width and a height are that of the picture as it lay for
- * the scaling, and that of the picture as it stands for the frame. What is turned first can be scaled to the same pixels.
+ * A quarter turn after scaling happens before sharp crops or extends. So width and height refer to the unrotated picture for the scaling,
+ * and to the rotated picture for the frame. Rotating first can give the same pixels.
  */
 function scaleThenTurn(resize: IpxResize, steps: StepList, { size, angle, background }: Turned): void {
 	const { width, height, fit = 'cover', position = 'centre', kernel, withoutEnlargement } = resize;
@@ -116,7 +116,7 @@ function scaleThenTurn(resize: IpxResize, steps: StepList, { size, angle, backgr
 	const made = { width: lying.height, height: lying.width };
 	steps.add('rotate', { angle });
 	const isScaled = !isSameSize(lying, size);
-	// The exact size has to be said, so it can't be larger than what may be said.
+	// The exact size is part of the step, so it must be within the limits.
 	if (isScaled) checkSides(made, 'resize');
 	if (isScaled) steps.add('resize', { ...made, fit: 'fill', ...(kernel && kernel !== 'lanczos3' && { kernel }) });
 	const frame = { width: width ?? made.width, height: height ?? made.height };

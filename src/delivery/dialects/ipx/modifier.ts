@@ -34,9 +34,10 @@ export function modifier(
 }
 
 /**
- * A modifier that makes a step of its own after the last change of size. `planRender` takes the step where the row stands in its table.
+ * A modifier that makes a step of its own after the last change of size. The row's position in its table decides the position of the step
+ * in `planRender`.
  *
- * @param make reads the values; undefined if they ask for nothing
+ * @param make reads the values; undefined if they change nothing
  */
 export function filter(
 	name: string,

@@ -11,7 +11,7 @@ export interface ModifierRequest {
 	/** In the order in which ipx applies them. */
 	readonly changes: readonly SettingsChange[];
 	readonly format: RenderPlan['format'];
-	/** Every frame of an animation, whatever the format. */
+	/** Keep every frame of an animation, whatever the format. */
 	readonly animated: boolean;
 }
 
@@ -30,7 +30,7 @@ export function longName(name: string): string {
 	return longNames.get(name) ?? name;
 }
 
-/** Formats that ipx writes and picpipe does not. */
+/** Formats of ipx that picpipe does not write. */
 const notWritten = ['heic', 'heif', 'svg'];
 
 /**

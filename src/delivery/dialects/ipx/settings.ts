@@ -14,11 +14,11 @@ export interface Area extends Size {
 }
 
 /**
- * What all modifiers together amount to. ipx calls sharp once for each; sharp keeps the last value of each setting and works in an order of its own.
- * So a modifier can depend on the others, and this holds the settings that sharp would hold.
+ * The combined settings of all modifiers. ipx calls sharp once for each modifier; sharp keeps the last value of each setting and has a
+ * processing order of its own. So a modifier can depend on the others, and this holds the settings that sharp would hold.
  */
 export interface Settings {
-	/** Used by whichever modifier needs it. */
+	/** Shared by all modifiers that need it. */
 	readonly quality?: number | undefined;
 	readonly fit?: Fit | undefined;
 	readonly position?: Position | undefined;
@@ -26,15 +26,15 @@ export interface Settings {
 	readonly kernel?: Kernel | undefined;
 	readonly enlarge?: boolean;
 
-	/** Rotated before everything else, and not after scaling. */
+	/** Rotate before everything else instead of after scaling. */
 	readonly turnsFirst?: boolean;
 	/** Degrees clockwise, from 0 to less than 360. */
 	readonly angle?: number;
 	readonly flip?: boolean;
 	readonly flop?: boolean;
-	/** How far a trimmed pixel may differ from the first one. */
+	/** Tolerance for trimmed pixels, compared with the first pixel. */
 	readonly trim?: number;
-	/** Cropped before scaling, and after it. */
+	/** Crops before and after scaling. */
 	readonly cutFirst?: Area;
 	readonly cutLast?: Area;
 	readonly resize?: IpxResize;

@@ -5,12 +5,12 @@ export interface ArgumentSyntax {
 	readonly integer: RegExp;
 	readonly number: RegExp;
 	readonly booleans: ReadonlyMap<string, boolean>;
-	/** The spellings of booleans, as an error names them. */
+	/** The spellings of booleans, for errors. */
 	readonly expectedBoolean: string;
 }
 
 /**
- * Reads single arguments of a URL. Each method refuses an argument that it cannot read, by the name of the option.
+ * Reads single arguments of a URL. Each method refuses an unreadable argument with the name of its option.
  *
  * @example arguments.integer('quality', '80', 1, 100)
  */
@@ -21,15 +21,15 @@ export class ArgumentReader {
 		this.#syntax = syntax;
 	}
 
-	/** An integer in a range, both ends allowed. */
+	/** An integer in a range, inclusive. */
 	integer(name: string, text: string, minimum: number, maximum: number): number {
 		const value = this.#syntax.integer.test(text) ? Number(text) : Number.NaN;
-		// Adding 0 turns -0 into 0, which would be another option.
+		// Adding 0 turns -0 into 0, which would otherwise be a different option.
 		if (Number.isInteger(value) && value >= minimum && value <= maximum) return value + 0;
 		throw invalidValue(name, `an integer from ${minimum} to ${maximum}`, text);
 	}
 
-	/** A number in a range, both ends allowed. */
+	/** A number in a range, inclusive. */
 	number(name: string, text: string, minimum: number, maximum: number): number {
 		const value = this.#syntax.number.test(text) ? Number(text) : Number.NaN;
 		if (value >= minimum && value <= maximum) return value + 0;
@@ -57,7 +57,7 @@ export class ArgumentReader {
 	}
 }
 
-/** Four decimals: further ones are invisible, and would make another render of the same picture. */
+/** Rounds to four decimals: more are invisible, and would make a different render of the same picture. */
 export function rounded(value: number): number {
 	return Math.round(value * 10_000) / 10_000;
 }

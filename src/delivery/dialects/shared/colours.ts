@@ -1,7 +1,7 @@
 import colourNames from 'color-name';
 import { channelsOf } from '../../../operations/options.ts';
 
-/** A colour as operations take it: `#rrggbb`, or `#rrggbbaa` if it is translucent. */
+/** A colour for operations: `#rrggbb`, or `#rrggbbaa` if it is translucent. */
 export type HexColour = `#${string}`;
 
 export const transparent: HexColour = '#00000000';
@@ -30,14 +30,14 @@ export function opaqueColour(colour: HexColour): HexColour {
 	return colour.slice(0, 7) as HexColour;
 }
 
-/** The colour with its opacity multiplied. @param factor from 0 to 1 */
+/** The colour with its opacity multiplied by a factor. @param factor from 0 to 1 */
 export function fadedColour(colour: string, factor: number): string {
 	const alpha = isOpaque(colour) ? 255 : Number.parseInt(colour.slice(7), 16);
 	const digits = hexDigits(Math.round(alpha * factor));
 	return digits === 'ff' ? colour.slice(0, 7) : `${colour.slice(0, 7)}${digits}`;
 }
 
-/** The grey of a colour as sharp computes it: by the weights of ITU-R BT.709, on the encoded values. */
+/** The grey of a colour by sharp's formula: the weights of ITU-R BT.709, on the encoded values. */
 export function greyOf(colour: HexColour): HexColour {
 	const [red, green, blue] = channelsOf(colour);
 	return `#${hexDigits(Math.floor(0.2126 * red + 0.7152 * green + 0.0722 * blue)).repeat(3)}${colour.slice(7)}`;

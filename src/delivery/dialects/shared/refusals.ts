@@ -1,9 +1,9 @@
 import { PicpipeError } from '../../../errors.ts';
 
-/** Longest part of a rejected value that an error repeats, characters. */
+/** Longest part of a rejected value to repeat in an error, in characters. */
 const maximumShown = 60;
 
-/** A value of a URL in quotes, shortened and without control characters. */
+/** A value from the URL in quotes, shortened and without control characters. */
 export function shown(text: string): string {
 	return JSON.stringify(text.length > maximumShown ? `${text.slice(0, maximumShown)}…` : text);
 }
@@ -12,28 +12,28 @@ function expectation(name: string, expected: string, received: string): string {
 	return `Expected ${expected} for ${name} but received ${shown(received)}.`;
 }
 
-/** A value that cannot be read or is out of range. @param expected such as `an integer from 1 to 100` */
+/** An unreadable value, or one out of range. @param expected such as `an integer from 1 to 100` */
 export function invalidValue(name: string, expected: string, received: string): PicpipeError {
 	return new PicpipeError('invalid-delivery-url', expectation(name, expected, received));
 }
 
-/** A URL that cannot be read, in one sentence. */
+/** An unreadable URL, in one sentence. */
 export function invalidUrl(sentence: string): PicpipeError {
 	return new PicpipeError('invalid-delivery-url', sentence);
 }
 
-/** A value that the original of the dialect takes and picpipe does not. */
+/** A value that the original service supports and picpipe does not. */
 export function unsupportedValue(name: string, expected: string, received: string): PicpipeError {
 	return new PicpipeError('option-unsupported', expectation(name, expected, received));
 }
 
-/** An option that the original of the dialect has and picpipe does not. @param why a whole sentence */
+/** An option that the original service has and picpipe does not. @param why a complete sentence */
 export function unsupportedOption(name: string, why?: string): PicpipeError {
 	const sentence = `The option ${shown(name)} is not supported.`;
 	return new PicpipeError('option-unsupported', why ? `${sentence} ${why}` : sentence);
 }
 
-/** Something that needs the size of the picture before it is decoded. @param what such as `r_max` */
+/** An option that needs the picture's size before it is decoded. @param what such as `r_max` */
 export function sizeUnknown(what: string): PicpipeError {
 	const sentence = `Expected ${shown(what)} where the size of the picture is known.`;
 	const reason = 'It is not known before decoding for a trimmed picture, or for a further page of a TIFF.';

@@ -23,13 +23,13 @@ interface StartingPoint {
 	readonly size: Size | undefined;
 	/** Whether the picture may be transparent. */
 	readonly alpha: boolean;
-	/** Refuses a step that enlarges the picture beyond the sides that operations take. */
+	/** Whether to refuse a step that enlarges the picture beyond the limit of operations. */
 	readonly limitsSides?: boolean;
-	/** Alpha is not updated while the size is unknown. Published URLs of a dialect can depend on it. */
+	/** Do not update alpha while the size is unknown. The digests of a dialect's published URLs can depend on it. */
 	readonly keepsAlphaWithoutSize?: boolean;
 }
 
-/** Stands for an unknown size: what a prediction says beside the size is true for any. */
+/** Stands in for an unknown size: apart from the size, a prediction is valid for any size. */
 const anySize: Size = { width: 1_000, height: 1_000 };
 
 /** The steps of a render, with the predicted size and alpha of the picture after the last one. */
@@ -59,13 +59,13 @@ export class StepList {
 		return this.#alpha;
 	}
 
-	/** @param option that needs the size @throws PicpipeError `option-unsupported` if the size is unknown */
+	/** @param option for the error @throws PicpipeError `option-unsupported` if the size is unknown */
 	sizeFor(option: string): Size {
 		if (!this.#size) throw sizeUnknown(option);
 		return this.#size;
 	}
 
-	/** The size that a step makes of another size. @throws PicpipeError */
+	/** The size that a step makes from another size. @throws PicpipeError */
 	predict(size: Size, name: string, options: StepOptions): Size {
 		return predict(size, name, options).output;
 	}
@@ -81,7 +81,7 @@ export class StepList {
 		const { output, addsAlpha, isAtMost } = predict(before ?? anySize, name, options);
 		if (this.#steps.length === maximumSteps)
 			throw invalidUrl(`Expected at most ${maximumSteps} steps but the options lead to more.`);
-		// A picture that is larger from the start may stay as large.
+		// A picture that is larger from the start may keep its size.
 		if (before && this.#start.limitsSides && isLarger(output, Math.max(maximumSide, before.width, before.height))) {
 			throw tooLarge(name, output);
 		}
@@ -91,7 +91,7 @@ export class StepList {
 		else if (addsAlpha && (before || !this.#start.keepsAlphaWithoutSize)) this.#alpha = true;
 	}
 
-	/** Scales to a size, in the shortest options that give it, so that the same size always has the same step. */
+	/** Scales to a size with the shortest options, so that equal sizes always have equal steps. */
 	scaleTo(wanted: Size, further: StepOptions = {}): void {
 		const size = this.#size;
 		if (!size) {
@@ -109,12 +109,12 @@ export function isSameSize(one: Size, other: Size): boolean {
 	return one.width === other.width && one.height === other.height;
 }
 
-/** Only the sides that differ from those of the whole. */
+/** The sides that differ from the whole. */
 export function changedSides(whole: Size, { width, height }: Size): Partial<Size> {
 	return { ...(width !== whole.width && { width }), ...(height !== whole.height && { height }) };
 }
 
-/** @throws PicpipeError if a side is longer than operations make them */
+/** @throws PicpipeError if a side exceeds the limit of operations */
 export function checkSides(size: Size, cause = 'the options'): void {
 	if (isLarger(size, maximumSide)) throw tooLarge(cause, size);
 }
@@ -129,7 +129,7 @@ function isLarger({ width, height }: Size, side: number): boolean {
 	return width > side || height > side;
 }
 
-/** A share of a length as operations take it, with at most four decimals. @param share of 1 */
+/** A share of a length for operations, with at most four decimals. @param share of 1 */
 export function percent(share: number): `${number}%` {
 	return `${Number((share * 100).toFixed(4)) + 0}%`;
 }
