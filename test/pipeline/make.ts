@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import sharp from 'sharp';
 import type { Analysis } from '../../src/domain/analysis.ts';
 import type { Facts } from '../../src/domain/picture.ts';
 import type { PictureLimits } from '../../src/pipeline/inspect/limits.ts';
@@ -8,6 +9,9 @@ import type { WorkLimits } from '../../src/pipeline/plan/pyramid.ts';
 import { parseRecipe } from '../../src/pipeline/recipe/parse-recipe.ts';
 import { loadRecipes } from '../../src/pipeline/recipe/recipes.ts';
 import { type KnownAsset, runPipeline, type StepEvent, type VariantOutput } from '../../src/pipeline/render/run.ts';
+
+// As in imaging processes: then remarks about a file come with its own picture.
+sharp.cache(false);
 
 /** The limits of a fresh installation. */
 export const limits: PictureLimits & WorkLimits = {

@@ -1,6 +1,5 @@
 import sharp, { type Sharp } from 'sharp';
 import type { ColourOption } from '../../domain/output.ts';
-import { PicpipeError } from '../../errors.ts';
 import type { Asset, Scaling, Size } from '../../operations/operation.ts';
 import { openWithProfile, tiffWithProfile } from '../colour/profile.ts';
 import { toSrgb } from '../colour/srgb.ts';
@@ -10,6 +9,7 @@ import { type Inspected, pageOptions } from '../inspect/inspect.ts';
 import { inputOptions } from '../inspect/sharp-input.ts';
 import { svgOptions } from '../inspect/svg.ts';
 import { isOpaque, onFrames, open, type Pixels, scaled, toPixels } from '../pixels/pixels.ts';
+import { decodeJpeg, noteWarnings } from './decode-jpeg.ts';
 
 /*
  * The only place that decides whether a picture is damaged. A picture is refused if data is missing or contradictory, and accepted if
@@ -18,12 +18,10 @@ import { isOpaque, onFrames, open, type Pixels, scaled, toPixels } from '../pixe
  * - `failOn: 'error'` refuses files that end early, and PNGs and GIFs whose checks fail. It accepts what libraries only
  *   warn about, such as an invalid colour profile or a wrong checksum of a text chunk.
  * - That is not enough for JPEG: libjpeg fills a hole in the data by guessing and only warns. So JPEGs are decoded with
- *   `failOn: 'warning'`, and once more with `'error'` if the warning is one that cameras and phones are known to cause in intact
- *   pictures.
+ *   `failOn: 'warning'`. If the warning may be about something beside the picture data, its cause is removed from a copy, which is decoded
+ *   with `'warning'` again, so that damage behind it still counts (`decode-jpeg.ts`).
  * - Damage that leaves valid codes behind (a few flipped bits in a JPEG or WebP) cannot be detected by any decoder.
  */
-const harmlessJpegWarnings =
-	/extraneous bytes before marker|Invalid SOS parameters|Inconsistent progression sequence|Unknown Adobe color transform|JFIF major revision|bad ICC marker|Invalid (Exif|crop)/i;
 
 /**
  * Decodes the whole picture, scaled to a size: upright, in sRGB, without metadata. Decoders shrink on load if they can. Of an
@@ -39,15 +37,18 @@ export async function decode(
 	colour: ColourOption = 'srgb',
 ): Promise<Pixels> {
 	if (picture.format === 'heic') return decodeFromHeic(file, picture, scaling, colour);
-	const once = (failOn: 'error' | 'warning') => decodeOnce(file, picture, scaling, { failOn, colour });
-	if (picture.format !== 'jpeg') return once('error');
-	try {
-		return await once('warning');
-	} catch (error) {
-		const cause = error instanceof PicpipeError ? error.cause : undefined;
-		if (!(cause instanceof Error) || !harmlessJpegWarnings.test(cause.message)) throw error;
-		return once('error');
-	}
+	const once = (bytes: Buffer, failOn: FailOn, onWarning?: Reading['onWarning']) =>
+		decodeOnce(bytes, picture, scaling, { failOn, onWarning, colour });
+	return picture.format === 'jpeg' ? decodeJpeg(file, picture, once) : once(file, 'error');
+}
+
+type FailOn = 'error' | 'warning';
+
+/** How a file is read. */
+interface Reading {
+	readonly failOn: FailOn;
+	/** Called with every warning that did not make it fail. */
+	readonly onWarning?: ((warning: string) => void) | undefined;
 }
 
 async function decodeFromHeic(file: Buffer, picture: Inspected, scaling: Scaling, colour: ColourOption) {
@@ -63,13 +64,18 @@ async function decodeOnce(
 	file: Buffer,
 	picture: Inspected,
 	{ width, height, kernel }: Scaling,
-	{ failOn, colour }: { readonly failOn: 'error' | 'warning'; readonly colour: ColourOption },
+	{ failOn, onWarning, colour }: Reading & { readonly colour: ColourOption },
 ): Promise<Pixels> {
 	try {
 		const { profile, meaning } = picture;
 		const isOwn = profile !== undefined && colour !== 'srgb';
 		const ignoreIcc = isOwn || meaning !== undefined;
-		let image = openOriginal(file, picture, { failOn, ignoreIcc }).resize({ width, height, fit: 'fill', kernel });
+		let image = openOriginal(file, picture, { failOn, onWarning, ignoreIcc }).resize({
+			width,
+			height,
+			fit: 'fill',
+			kernel,
+		});
 		if (isOwn) {
 			const isThere = colour === 'keep' || meaning === 'display-p3';
 			return isThere ? await toPixels(image) : await inDisplayP3(image, profile);
@@ -87,7 +93,7 @@ async function decodeOnce(
 function openOriginal(
 	file: Buffer,
 	{ facts, drawing, page, isAsStored = false }: Inspected,
-	{ failOn, ignoreIcc }: { readonly failOn: 'error' | 'warning'; readonly ignoreIcc: boolean },
+	{ failOn, onWarning, ignoreIcc }: Reading & { readonly ignoreIcc: boolean },
 ): Sharp {
 	const options = {
 		...inputOptions(failOn, facts.width * facts.height),
@@ -96,14 +102,17 @@ function openOriginal(
 		...(drawing ? svgOptions : pageOptions(page)),
 	};
 	// A drawing is not scaled but rasterised at the requested size.
-	return sharp(drawing?.document ?? file, options);
+	const image = sharp(drawing?.document ?? file, options);
+	return onWarning ? image.on('warning', onWarning) : image;
 }
 
-/** A pipeline that begins with a photograph in sRGB, for the caller to continue. Any irregularity of the file makes it fail. */
-export function openPhotograph(file: Buffer, picture: Inspected): Sharp {
-	return openOriginal(file, picture, { failOn: 'warning', ignoreIcc: picture.meaning === 'srgb' }).toColourspace(
-		'srgb',
-	);
+/**
+ * A pipeline that begins with a photograph in sRGB, for the caller to continue. Irregularities of the file make it fail, or are known once it has run.
+ */
+export function openPhotograph(file: Buffer, picture: Inspected): { image: Sharp; isSuspicious: () => boolean } {
+	const { note, isRaised } = noteWarnings();
+	const reading = { failOn: 'warning', onWarning: note, ignoreIcc: picture.meaning === 'srgb' } as const;
+	return { image: openOriginal(file, picture, reading).toColourspace('srgb'), isSuspicious: isRaised };
 }
 
 /** Converts the original's own values with 16 bits per channel; a detour through sRGB would lose colours. */

@@ -55,9 +55,9 @@ const rules: readonly Rule[] = [
 /** The detail for a file that ends too early. */
 export const endsEarly = 'The picture ends too early: part of the file is missing.';
 
-/** Messages of the codec libraries for a file that ends too early. */
+/** Messages of the codec libraries for a file that ends too early. libjpeg's "premature end of data segment" is about data in the middle. */
 const endsEarlyWords =
-	/premature end|unexpected end|not enough data|end of (file|data|stream)|bad seek|too short|read error/i;
+	/premature end(?! of data segment)|unexpected end|not enough data|end of (file|data(?! segment)|stream)|bad seek|too short|read error/i;
 
 /**
  * The only place that converts errors of sharp. An error without a rule is the picture's fault while it is decoded, because nothing

@@ -7,8 +7,9 @@ import { type ColourMeaning, meaningOf } from '../colour/srgb.ts';
 import type { Animation } from '../pixels/pixels.ts';
 import { corrupt, endsEarly } from './classify-error.ts';
 import { heicWeight, refuseCutHeic } from './heic.ts';
-import { type Header, readJpegHeader } from './jpeg-header.ts';
+import { type Header, readJpegHeader, refuseUnreadKinds } from './jpeg-header.ts';
 import { checkLimits, type PictureLimits, svgSetting } from './limits.ts';
+import { endsInZeros } from './mend-jpeg.ts';
 import { readHeader } from './sharp-input.ts';
 import { type InputFormat, inputFormats, sniffFormat } from './sniff.ts';
 import { type Drawing, drawnSize, readSvg, svgOptions } from './svg.ts';
@@ -59,6 +60,7 @@ export async function inspect(file: Buffer, limits: PictureLimits): Promise<Insp
 	}
 	if (format === 'png') refuseHugePng(file, limits);
 	if (format === 'gif' && endsWithinGifBlock(file)) throw corrupt(endsEarly, 'inspect');
+	if (format === 'jpeg' && endsInZeros(file)) throw corrupt(endsEarly, 'inspect');
 	if (format === 'heic') refuseCutHeic(file);
 	return inspectPage(file, format, 1, limits);
 }
@@ -85,7 +87,9 @@ export async function inspectFurther(
 }
 
 async function inspectPage(file: Buffer, format: InputFormat, page: number, limits: PictureLimits): Promise<Inspected> {
-	const metadata = (format === 'jpeg' && readJpegHeader(file)) || (await readHeader(file, pageOptions(page)));
+	const usual = format === 'jpeg' ? readJpegHeader(file) : undefined;
+	if (format === 'jpeg' && !usual) refuseUnreadKinds(file);
+	const metadata = usual ?? (await readHeader(file, pageOptions(page)));
 	// HEIC is rotated by the file's own boxes, in the header and in the decoder; EXIF does not count (ISO 23008-12, 6.5.10).
 	const { width, height } = format === 'heic' ? metadata : metadata.autoOrient;
 	const frames = metadata.pages ?? 1;

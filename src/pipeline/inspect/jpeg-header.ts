@@ -1,5 +1,7 @@
 import type { Metadata } from 'sharp';
+import { PicpipeError } from '../../errors.ts';
 import { readExifBlock } from '../metadata/exif-block.ts';
+import { partsOf } from './mend-jpeg.ts';
 
 /** The properties of a header that are used. */
 export type Header = Pick<
@@ -99,6 +101,36 @@ export function readJpegHeader(file: Buffer): Header | undefined {
 			icc: Buffer.concat(profile.map((piece) => piece.subarray(iccName.length + iccCounts))),
 		}),
 	} as Header;
+}
+
+/** Kinds of JPEG that libjpeg does not decode, by the marker of the frame (T.81, table B.1; T.87, C.1.1). */
+const unreadKinds: ReadonlyMap<number, string> = new Map([
+	...[0xc5, 0xc6, 0xc7, 0xcd, 0xce, 0xcf].map((marker) => [marker, 'a hierarchical JPEG'] as const),
+	...[0xc3, 0xcb].map((marker) => [marker, 'a lossless JPEG'] as const),
+	[0xf7, 'a JPEG-LS picture'],
+]);
+const readKinds = [...frames, 0xc9, 0xca];
+
+/**
+ * Refuses kinds of JPEG that the decoder lacks, which it would partly call damaged.
+ *
+ * @throws PicpipeError `unsupported-feature`
+ */
+export function refuseUnreadKinds(file: Buffer): void {
+	const frame = partsOf(file).find(({ marker }) => unreadKinds.has(marker) || readKinds.includes(marker));
+	if (!frame || frame.end - frame.start < 9) return;
+	const bits = file[frame.start + 4];
+	const [height, width] = [file.readUInt16BE(frame.start + 5), file.readUInt16BE(frame.start + 7)];
+	const kind =
+		unreadKinds.get(frame.marker) ??
+		// Its height follows after the first scan (T.81, B.2.5).
+		(height === 0 && width > 0 ? 'a JPEG that does not declare its height in advance (DNL)' : undefined) ??
+		(bits === 8 ? undefined : `a JPEG of ${bits} bits per sample`);
+	if (!kind) return;
+	const expected = 'Expected a baseline or progressive JPEG of 8 bits per sample';
+	throw new PicpipeError('unsupported-feature', `${expected} but received ${kind}, which is not supported.`, {
+		step: 'inspect',
+	});
 }
 
 function isNamed(segment: Buffer, name: string): boolean {

@@ -54,7 +54,9 @@ export async function renderSinglePass(
 	const started = performance.now();
 	const step = `${base ? 'scale' : 'decode'} and encode ${variant.variant.name}.${encoder.extension}`;
 	const attach = metadataWriter(variant.variant.output.metadata, picture);
-	const opened = base ? open(base) : openPhotograph(input.file, picture);
+	const { image: opened, isSuspicious = () => false } = base
+		? { image: open(base) }
+		: openPhotograph(input.file, picture);
 	const scaled = await pass.operation.apply(opened, pass.options, pass.input, noAssets);
 	const image = encoder.apply(attach ? attach(scaled) : scaled, options);
 	const encoded = await runStep(
@@ -62,7 +64,7 @@ export async function renderSinglePass(
 		() => runEncoder(image),
 		({ data }) => data.length,
 	).catch(() => undefined);
-	if (!encoded) {
+	if (!encoded || isSuspicious()) {
 		const rendered = new Map(level.base && base && [[level.base, base]]);
 		return renderVariant(variant, await renderLevel(level, levels, rendered, context), context);
 	}
