@@ -4,14 +4,14 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 /**
- * Where things lie: the source keeps a module in each file, the build puts what a program needs into a few (`scripts/bundle.mjs`), so that no
- * module can tell from its own place where another file is.
+ * Finds other files of the package. In the source every module is a file; the build bundles each program into a few files
+ * (`scripts/bundle.mjs`), so a module cannot derive another file's path from its own.
  */
 
-/** The folder with package.json, which has `web` and `examples` in it. */
+/** The folder with package.json, which contains `web` and `examples`. */
 export const packageFolder = findPackage(dirname(fileURLToPath(import.meta.url)));
 
-/** What runs in a process of its own, and its source. */
+/** Programs that run in a process of their own, and their source files. */
 const programs = {
 	cli: 'src/cli/index.ts',
 	'redis-keeper': 'src/supervisor/redis-keeper.ts',
@@ -21,7 +21,7 @@ const programs = {
 /** The name of a program. */
 export type ProgramName = keyof typeof programs;
 
-/** A program for `fork`, and the flags that Node.js needs for it: as source when this runs from source, else as it was built. */
+/** A program for `fork`, with the flags that Node.js needs for it: the source if this process runs from source, otherwise the build. */
 export function programOf(name: ProgramName): { readonly path: string; readonly flags: readonly string[] } {
 	return import.meta.url.endsWith('.ts')
 		? { path: join(packageFolder, programs[name]), flags: ['--import', sourceLoader()] }
@@ -35,7 +35,7 @@ function findPackage(folder: string): string {
 	return findPackage(above);
 }
 
-/** tsx, as a URL: a bare name would be looked up from the working directory. */
+/** tsx as a URL: a bare name would be resolved from the working directory. */
 function sourceLoader(): string {
 	return pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
 }

@@ -1,7 +1,7 @@
 import { below, signPath } from './delivery/sign-path.ts';
 import { PicpipeError } from './errors.ts';
 
-/** Where pictures are served, and the key and salt that sign their URLs (`PICPIPE_DELIVERY_KEYS`), both in hex. */
+/** The base URL of the pictures, and the key and salt that sign their URLs (`PICPIPE_DELIVERY_KEYS`), both in hex. */
 export interface Signing {
 	/** Such as `https://pictures.example.org`. */
 	readonly base: string;
@@ -9,16 +9,16 @@ export interface Signing {
 	readonly salt: string;
 }
 
-/** Options as text, `rs:fit:300:200/q:80`, or by name, `{ rs: 'fit:300:200', q: 80 }`, in the same order. */
+/** Options as text, `rs:fit:300:200/q:80`, or by name, `{ rs: 'fit:300:200', q: 80 }`, in that order. */
 export type UrlOptions = string | Readonly<Record<string, string | number>>;
 
 /**
- * A signed URL of a picture, made where a site makes its pages: on a server, for whoever has the key can sign anything.
+ * Creates the signed URL of a picture. Call it on a server, because the key can sign any URL.
  *
- * @param source id of a picture, or its URL where the installation serves its host
- * @param options in the words of imgproxy; what they mean is checked when the URL is asked for
+ * @param source id of a picture, or its URL if the installation serves its host
+ * @param options in imgproxy's syntax; they are validated when the URL is requested
  * @param format of the result, such as `webp`
- * @throws PicpipeError `invalid-delivery-url` for what cannot be said in a URL
+ * @throws PicpipeError `invalid-delivery-url` for parts that a URL cannot contain
  * @example imageUrl({ base, key, salt }, 'pic_01jzkwp9nbe0tvahm2q4c8s6rd', { rs: 'fit:300:200', q: 80 }, 'webp')
  */
 export function imageUrl({ base, key, salt }: Signing, source: string, options: UrlOptions, format?: string): string {
@@ -42,14 +42,14 @@ function optionsText(options: UrlOptions): string {
 		typeof options === 'string'
 			? options.replace(/^\/+|\/+$/g, '').split('/')
 			: Object.entries(options).map(([name, value]) => `${name}:${value}`);
-	// A slash within an option would begin another one, and "plain" the source.
+	// A slash within an option would start another option, and "plain" the source.
 	const wrong = list.find((one) => one.includes('/') || one === 'plain');
 	if (wrong !== undefined) throw unexpected('an option without a slash', 'options', wrong);
 	return list.filter((one) => one !== '').join('/');
 }
 
 function bytesOf(name: string, hex: string): Buffer {
-	// What came is a secret: it is not shown.
+	// The received value is a secret, so it is not shown.
 	if (!/^(?:[0-9a-f]{2}){16,}$/i.test(hex)) {
 		throw new PicpipeError('invalid-delivery-url', `Expected at least 32 hex digits for ${name}.`);
 	}

@@ -57,7 +57,7 @@ export interface ApiContext extends Admission {
 
 /** The sender of a request behind a guard. @throws PicpipeError `internal` on a route without one */
 export function callerOf({ locals }: Response): Caller {
-	if (!locals.caller) throw new PicpipeError('internal', 'The caller of a route without a guard was asked for.');
+	if (!locals.caller) throw new PicpipeError('internal', 'A route without a guard has no caller.');
 	return locals.caller;
 }
 

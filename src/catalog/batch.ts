@@ -62,8 +62,7 @@ export function createFinished(storage: Storage, id: string, finished: FinishedB
 export async function requireOpenBatch(storage: Storage, id: string): Promise<Batch> {
 	const batch = await requireBatch(storage, id);
 	const closed = await readClosed(storage, id);
-	if (closed)
-		throw new PicpipeError('batch-closed', `Expected a batch that is open but this was closed at ${closed.at}.`);
+	if (closed) throw new PicpipeError('batch-closed', `Expected an open batch but this one was closed at ${closed.at}.`);
 	return batch;
 }
 

@@ -8,10 +8,10 @@ import { isListening, runOwnRedis } from '../supervisor/redis.ts';
 import { checkRedis } from '../supervisor/redis-check.ts';
 import { makeRedisPlace } from '../supervisor/redis-place.ts';
 
-/** A Redis for a command that ends. */
+/** A Redis for the duration of a command. */
 export interface BorrowedRedis {
 	readonly url: string;
-	/** Ends it, where it was started for the command. */
+	/** Stops it, if it was started for the command. */
 	leave(): Promise<void>;
 }
 
@@ -29,7 +29,7 @@ export async function borrowRedis(config: Config, log: Logger): Promise<Borrowed
 /**
  * Runs a command that needs Redis and ends.
  *
- * @param work gets settings with the URL of the Redis
+ * @param work receives settings with the URL of the Redis
  * @throws ConfigError
  */
 export async function runWithRedis<T>(name: string, work: (config: Config, log: Logger) => Promise<T>): Promise<T> {
@@ -52,7 +52,7 @@ async function borrowOwnRedis(dataFolder: string, log: Logger): Promise<Borrowed
 	if (typeof unlock !== 'function') {
 		if (await isListening(place.socket)) return { url: place.url, leave: async () => {} };
 		throw new ConfigError([
-			`REDIS_URL: expected the Redis of process ${unlock.pid}, because the \`picpipe start\` on this data folder runs none of its own`,
+			`REDIS_URL: expected the Redis of process ${unlock.pid}, because the \`picpipe start\` on this data folder uses an external Redis`,
 		]);
 	}
 	try {

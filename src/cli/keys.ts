@@ -50,7 +50,7 @@ interface AddKeyFlags {
 	readonly perDay?: string;
 }
 
-/** The key alone goes to standard output, so that a script can take it; everything for people goes to standard error. @throws ConfigError */
+/** Only the key goes to standard output, so that a script can read it. Everything for people goes to standard error. @throws ConfigError */
 async function addKey(flags: AddKeyFlags): Promise<void> {
 	const { config, keys } = await openKeys();
 	const wishes = readWishes(flags);
@@ -79,7 +79,7 @@ async function listKeys(flags: { readonly json?: boolean }): Promise<void> {
 	}
 	const settings = config.apiKeys?.length ?? 0;
 	if (records.length > 0) process.stdout.write(keyTable(records));
-	else process.stdout.write(`There are no keys in ${keys.where}. \`picpipe keys add\` makes one.\n`);
+	else process.stdout.write(`There are no keys in ${keys.where}. \`picpipe keys add\` creates one.\n`);
 	if (settings > 0) {
 		const count = settings === 1 ? 'One more key is' : `${settings} more keys are`;
 		process.stdout.write(`${count} set by PICPIPE_API_KEYS, with full access.\n`);
@@ -87,8 +87,8 @@ async function listKeys(flags: { readonly json?: boolean }): Promise<void> {
 }
 
 /**
- * @param wanted the id of a key, or its name where only one valid key has it
- * @throws ConfigError when there is none, or more than one
+ * @param wanted the id of a key, or its name if only one valid key has it
+ * @throws ConfigError if there is none, or more than one
  */
 async function revokeKey(wanted: string): Promise<void> {
 	const { config, keys } = await openKeys();
@@ -116,7 +116,7 @@ async function revokeKey(wanted: string): Promise<void> {
 	const isLast =
 		config.apiKeys === undefined && records.every(({ id, revokedAt }) => id === revoked.id || revokedAt !== undefined);
 	if (isLast)
-		process.stdout.write('It was the last one: every request is refused until `picpipe keys add` makes another.\n');
+		process.stdout.write('It was the last key: every request is refused until `picpipe keys add` creates another.\n');
 }
 
 async function listed(keys: ApiKeys): Promise<readonly KeyRecord[]> {
@@ -175,7 +175,7 @@ function split(values: readonly string[]): string[] {
 		.filter((one) => one !== '');
 }
 
-/** One key, a line for each property. @param where the storage it is kept in */
+/** One key, one line for each property. @param where the storage that contains it */
 function describeKey(record: KeyRecord, where: string): string {
 	const rows = [
 		['key', `${record.id} "${record.name}"`],

@@ -24,7 +24,7 @@ interface ProcessFlags {
 
 /** Needs no Redis. @throws ConfigError */
 async function runProcess(paths: readonly string[], flags: ProcessFlags): Promise<number> {
-	// The table shows failures; logs are for anything beyond them.
+	// The table shows failures; only errors beyond them are logged.
 	const config = readConfig({ PICPIPE_LOG_LEVEL: 'error', ...process.env });
 	const { processLocalFiles } = await import('../roles/commands.ts');
 	return processLocalFiles(config, { paths, ...flags }, createLogger('process', config.logLevel));

@@ -17,6 +17,6 @@ function runReindex(): Promise<void> {
 	return runWithRedis('reindex', async (config, log) => {
 		const { rebuildIndex } = await import('../roles/commands.ts');
 		const { pictures, removed } = await rebuildIndex(config, log);
-		log.info({ pictures, removed }, `The index holds ${pictures} pictures; ${removed} entries were removed`);
+		log.info({ pictures, removed }, `the index contains ${pictures} pictures; ${removed} entries were removed`);
 	});
 }

@@ -35,7 +35,7 @@ interface Counts {
 /** Milliseconds between two log lines of progress, and between two updates of the progress line in a terminal. */
 const [lineInterval, drawInterval] = [2_000, 100];
 
-/** @returns the exit code: 0 when every picture is queued or up to date, 1 when some were skipped. @throws ConfigError */
+/** @returns the exit code: 0 if every picture is queued or up to date, 1 if some were skipped. @throws ConfigError */
 function runReprocess(flags: ReprocessFlags): Promise<number> {
 	return runWithRedis('reprocess', async (config, log) => {
 		const { reprocessPictures } = await import('../roles/commands.ts');
@@ -49,7 +49,7 @@ function runReprocess(flags: ReprocessFlags): Promise<number> {
 	});
 }
 
-/** One moving line in a terminal, a log line now and then elsewhere. */
+/** One live line in a terminal, an occasional log line elsewhere. */
 function showProgress(log: Logger) {
 	const { stderr } = process;
 	let shownAt = -Infinity;

@@ -28,20 +28,20 @@ export function addRoles(program: Command): void {
 		.action(() => runRole('arena', async () => (await import('../roles/arena.ts')).startArena));
 }
 
-/** Starts a role. @throws ConfigError for what only a person can put right, such as a port that is taken */
+/** Starts a role. @throws ConfigError for problems that a person has to solve, such as a port that is taken */
 type StartRole = (config: Config, log: Logger) => Promise<Running>;
 
 /** Finds a Redis for a role that people start by hand. */
 type FindRedis = (config: Config, log: Logger) => Promise<BorrowedRedis>;
 
-/** A role that is told to stop while it starts has nothing to finish; it gets this long, milliseconds. */
+/** A role that is stopped while it starts has nothing to finish; it gets this long to end, milliseconds. */
 const startingPatience = 5_000;
 
 /**
- * Runs one role in this process until it is told to stop: by SIGINT, by SIGTERM, or by the end of the supervisor.
+ * Runs one role in this process until it is stopped: by SIGINT, by SIGTERM, or by the end of the supervisor.
  *
  * @param load loads the role's code, once the settings are known to be valid
- * @param findRedis for a role that runs without `REDIS_URL` too; people start it by hand, and get readable lines in a terminal
+ * @param findRedis for a role that also runs without `REDIS_URL`; people start it by hand, and get readable lines in a terminal
  */
 export async function runRole(role: string, load: () => Promise<StartRole>, findRedis?: FindRedis): Promise<void> {
 	surviveBrokenOutput();
@@ -50,7 +50,7 @@ export async function runRole(role: string, load: () => Promise<StartRole>, find
 		const config = readConfig(process.env);
 		if (!config.redisUrl && !findRedis) {
 			throw new ConfigError([
-				`REDIS_URL: expected the URL of a Redis because \`picpipe ${role}\` runs alone, but received none`,
+				`REDIS_URL: expected the URL of a Redis because \`picpipe ${role}\` does not start one, but received none`,
 			]);
 		}
 		const borrow = isSupervised ? undefined : findRedis;
@@ -97,14 +97,14 @@ function stopWhenTold(starting: Promise<Running>, config: Config, log: Logger): 
 		if (isStopping) return;
 		isStopping = true;
 		const limit = isStarted ? config.stopSeconds * 1_000 : Math.min(startingPatience, config.stopSeconds * 1_000);
-		log.info(`Stopping (${why}), within ${limit / 1_000} s`);
-		// Closing may hang, a worker's does while Redis is away: unfinished work is done again at the next start.
+		log.info(`stopping (${why}), within ${limit / 1_000} s`);
+		// Closing may hang, as a worker does while Redis is away. Unfinished work is repeated after the next start.
 		setTimeout(() => {
-			log.error(`Not finished after ${limit / 1_000} s; exiting anyway`);
+			log.error(`not finished after ${limit / 1_000} s; exiting anyway`);
 			process.exit(1);
 		}, limit);
 		await (await starting).stop();
-		log.info('Stopped');
+		log.info('stopped');
 		process.exit(0);
 	};
 	process.on('SIGINT', () => void stop('SIGINT'));
@@ -112,6 +112,6 @@ function stopWhenTold(starting: Promise<Running>, config: Config, log: Logger): 
 	process.on('SIGHUP', () => void stop('SIGHUP'));
 	if (!process.send) return;
 	process.on('disconnect', () => void stop('the supervisor is gone'));
-	// It may have gone before anybody listened.
+	// The supervisor may have ended before this process could listen.
 	if (!process.connected) void stop('the supervisor is gone');
 }

@@ -50,9 +50,9 @@ interface UploadFlags {
 const maximumParallel = 64;
 
 /**
- * A client of a running API, perhaps on another machine.
+ * A client of a running API, possibly on another machine.
  *
- * @returns the exit code: 0 all accepted, 1 some were not, 2 nothing could be started or every upload would fail, 130 interrupted
+ * @returns the exit code: 0 all accepted, 1 some refused, 2 nothing could be started or every upload would fail, 130 interrupted
  * @throws ConfigError
  */
 async function runUpload(sources: readonly string[], flags: UploadFlags): Promise<number> {
@@ -91,17 +91,17 @@ function fieldsOf({ recipe, tags, priority, duplicates, batch }: UploadFlags): R
 	);
 }
 
-/** As shells have it: 128 and the number of SIGINT. */
+/** By the convention of shells: 128 plus the number of SIGINT. */
 const interrupted = 130;
 
-/** The first signal ends the run in order, the second one at once. */
+/** The first signal ends the run in order, the second at once. */
 function untilInterrupted(): AbortSignal {
 	const interruption = new AbortController();
 	const interrupt = () => {
 		if (interruption.signal.aborted) process.exit(interrupted);
 		interruption.abort(new Error('interrupted'));
 	};
-	// Not `once`: other listeners (a package for lock files) would find themselves alone and end the process.
+	// Not `once`: other listeners (of a package for lock files) would be the only ones left, and end the process.
 	for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, interrupt);
 	return interruption.signal;
 }

@@ -16,7 +16,7 @@ export function addWatch(program: Command): void {
 		.command('watch')
 		.description('import every picture that arrives in a folder')
 		.argument('[folder]', 'folder to watch (default: PICPIPE_WATCH)')
-		.option('--once', 'import the files that are there, and exit')
+		.option('--once', 'import the existing files, and exit')
 		.option('--keep', 'leave files in place instead of moving them to .picpipe/done in the folder')
 		.option('--recipe <name>', 'recipe of the pictures')
 		.option('--duplicates <policy>', 'for content that is stored already: accept, refuse, link or dedupe')
@@ -35,7 +35,7 @@ interface WatchFlags {
 	readonly duplicates?: string;
 }
 
-/** Each flag takes the place of a setting. */
+/** Each flag overrides a setting. */
 function overrideSettings(folder: string | undefined, { keep, recipe, duplicates }: WatchFlags): void {
 	const settings = {
 		PICPIPE_WATCH: folder,
@@ -46,7 +46,7 @@ function overrideSettings(folder: string | undefined, { keep, recipe, duplicates
 	for (const [name, value] of Object.entries(settings)) if (value !== undefined) process.env[name] = value;
 }
 
-/** @returns the exit code: 0 when all was imported, 1 when files were refused or skipped. @throws ConfigError */
+/** @returns the exit code: 0 if all files were imported, 1 if some were refused or skipped. @throws ConfigError */
 function runOnce(): Promise<number> {
 	return runWithRedis('watch', async (config, log) => {
 		const stopping = new AbortController();

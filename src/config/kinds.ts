@@ -7,7 +7,7 @@ export interface Setting<T> {
 	readonly doc: string;
 	/** The form of a valid value, for the reference page and for error messages. */
 	readonly expected: string;
-	/** As it would stand in the environment; undefined for a setting without a default. */
+	/** As written in the environment; undefined for a setting without a default. */
 	readonly default: string | undefined;
 	/** Shown on the reference page instead of a default that depends on the machine. */
 	readonly defaultNote?: string;

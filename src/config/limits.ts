@@ -1,6 +1,6 @@
 import { integer, setting, yesOrNo } from './kinds.ts';
 
-/** What uploads may be, and how long things take and last. */
+/** Limits of uploads, and lifetimes of stored data. */
 export const limits = {
 	title: 'Upload limits',
 	settings: {

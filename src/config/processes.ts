@@ -26,7 +26,7 @@ export const processes = {
 			'PICPIPE_STOP_SECONDS',
 			integer(1, 3_600, 'seconds'),
 			30,
-			'Time each process gets to finish its work when it is told to stop.',
+			'Time that each process gets to finish its work when it is stopped.',
 		),
 		drainSeconds: setting(
 			'PICPIPE_DRAIN_SECONDS',

@@ -18,7 +18,7 @@ const originList = anyOr(
 	),
 );
 
-/** Where the API and Arena listen, and who gets in. */
+/** Where the API and Arena listen, and who has access. */
 export const server = {
 	title: 'Server and access',
 	settings: {

@@ -5,7 +5,7 @@ const redisUrl: Kind<string> = {
 	parse: (value) => (/^(rediss?|unix):$/.test(URL.parse(value)?.protocol ?? '') ? value : undefined),
 };
 
-/** Where pictures, queues and the index live. */
+/** Locations of pictures, queues and the index. */
 export const storage = {
 	title: 'Storage and Redis',
 	settings: {

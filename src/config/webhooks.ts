@@ -45,7 +45,7 @@ const httpUrl: Kind<string> = {
 	parse: (value) => (/^https?:$/.test(URL.parse(value)?.protocol ?? '') ? value : undefined),
 };
 
-/** Endpoints that are notified, and how. */
+/** Webhook endpoints and deliveries. */
 export const webhooks = {
 	title: 'Webhooks',
 	settings: {

@@ -92,7 +92,7 @@ async function render(
 ): Promise<Delivered> {
 	const [wanted, ...others] = formatsOf(plan, factsOf(picture), wait.accepted, parts.avif);
 	const prepare = (format: RenderFormat) => prepareRender(picture, plan, format, parts);
-	if (wanted === undefined) throw new PicpipeError('internal', 'No format is left.');
+	if (wanted === undefined) throw new PicpipeError('internal', 'A render has no output format.');
 	const best = await prepare(wanted);
 	const known = await find(parts, picture, best);
 	if (known) return known;

@@ -21,7 +21,7 @@ export async function prepareVariant(
 	if (unknown.length > 0) {
 		throw new PicpipeError(
 			'variant-not-found',
-			`The variant is not made yet, and this server cannot make it: it does not know ${unknown.join(', ')} of the recipe.`,
+			`The variant does not exist yet, and this server cannot make it because it does not support ${unknown.join(', ')} in the recipe.`,
 		);
 	}
 	const planned = planVariants(picture.recipe.definition).find(({ name }) => name === target.name);
@@ -71,7 +71,7 @@ function notFound(
 	return new PicpipeError(
 		'variant-not-found',
 		isUnchosen
-			? `Expected a variant in the format that its encoder chose but "${asked}" was not made yet, or in another format.`
+			? `Expected a variant in the format that its encoder chose but "${asked}" does not exist yet, or its format is different.`
 			: `Expected a variant of ${known.join(', ')} but received "${asked}".`,
 	);
 }

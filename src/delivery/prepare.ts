@@ -72,7 +72,7 @@ async function findFor(picture: ReceivedPicture, recipe: Recipe, findAssets: Fin
 		// The response must not reveal where the files are.
 		throw new PicpipeError(
 			'layer-not-found',
-			`Expected a file of PICPIPE_ASSETS or the id of a picture for a layer but there is no ${JSON.stringify(error.asset)}.`,
+			`Expected a file in PICPIPE_ASSETS or the id of a picture for a layer but found no ${JSON.stringify(error.asset)}.`,
 			{ asset: error.asset, cause: error },
 		);
 	}
@@ -83,7 +83,7 @@ function recipeOf(plan: RenderPlan, format: RenderFormat, { maxSteps }: RecipeLi
 	if (steps.length > maxSteps) {
 		throw new PicpipeError(
 			'invalid-delivery-url',
-			`Expected at most ${maxSteps} steps (PICPIPE_MAX_STEPS) but the URL asks for ${steps.length}.`,
+			`Expected at most ${maxSteps} steps (PICPIPE_MAX_STEPS) but the URL has ${steps.length}.`,
 		);
 	}
 	const variant = {
@@ -98,8 +98,8 @@ function recipeOf(plan: RenderPlan, format: RenderFormat, { maxSteps }: RecipeLi
 		return parseRecipe(renderName, { variants: { [renderName]: variant } }).definition;
 	} catch (error) {
 		if (!(error instanceof PicpipeError) || error.code !== 'invalid-recipe') throw error;
-		const told = error.message.replaceAll(`variants.${renderName}.`, '');
-		throw new PicpipeError('invalid-delivery-url', `The requested image cannot be made: ${told}`, {
+		const detail = error.message.replaceAll(`variants.${renderName}.`, '');
+		throw new PicpipeError('invalid-delivery-url', `The requested image cannot be made: ${detail}`, {
 			cause: error,
 		});
 	}

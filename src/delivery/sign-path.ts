@@ -23,7 +23,7 @@ export function signPath(path: string, pair: KeyPair | undefined): string {
 	if (URL.parse(path, 'http://localhost')?.href !== `http://localhost${path}` || /[?#]/.test(path)) {
 		throw new PicpipeError(
 			'invalid-delivery-url',
-			`Expected a path of characters that stay as they are in a URL but received ${JSON.stringify(path.slice(0, 200))}.`,
+			`Expected a path that needs no encoding in a URL but received ${JSON.stringify(path.slice(0, 200))}.`,
 		);
 	}
 	const signed = `/img/${pair ? signImgproxy(path, pair) : unsigned}${path}`;

@@ -70,7 +70,7 @@ export async function signUrl(
 	const pair = config.deliveryKeys?.[0];
 	if (!pair) {
 		throw new ConfigError([
-			`${variable}: expected <key>:<salt>, such as ${variable}=$(openssl rand -hex 32):$(openssl rand -hex 32), the same here and at the api, but received none`,
+			`${variable}: expected <key>:<salt>, such as ${variable}=$(openssl rand -hex 32):$(openssl rand -hex 32), the same here and in the API, but received none`,
 		]);
 	}
 	const { presets } = await loadRecipesFile(config.recipesFile, config, problemsOfPresets).catch(

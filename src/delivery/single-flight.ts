@@ -76,7 +76,7 @@ export function openRenders({ storage, queues, endings, failureSeconds, most }: 
 				if (inFlight.size >= most) {
 					throw new PicpipeError(
 						'render-queue-full',
-						`Expected fewer than ${most} renders in progress (PICPIPE_RENDER_QUEUE) but there are as many already.`,
+						`Expected fewer than ${most} renders in progress (PICPIPE_RENDER_QUEUE) but there are that many already.`,
 					);
 				}
 				const begun = shareRender((end) => waitUntilStored(job, end));

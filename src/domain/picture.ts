@@ -226,6 +226,6 @@ export function parsePicture(json: string): Picture {
 		return pictureSchema.parse(manifest);
 	} catch (cause) {
 		if (cause instanceof NewerManifestError) throw cause;
-		throw new PicpipeError('internal', 'A manifest could not be read.', { cause });
+		throw new PicpipeError('internal', 'A manifest is unreadable.', { cause });
 	}
 }

@@ -32,7 +32,7 @@ export async function findPictures(
 	const found: { path: string; below: string }[] = [];
 	const isResult = (file: string) => out !== undefined && resolve(file).startsWith(resolve(out) + sep);
 	for (const path of paths) {
-		if (!existsSync(path)) throw new PicpipeError('no-file', `Expected a file or folder but there is no ${path}.`);
+		if (!existsSync(path)) throw new PicpipeError('no-file', `Expected a file or folder but ${path} does not exist.`);
 		if (!(await stat(path)).isDirectory()) found.push({ path, below: basename(path) });
 		else {
 			// A named folder of results is processed on purpose.

@@ -63,7 +63,7 @@ function checkScheme(url: URL, { schemes, settings }: OutgoingRules): void {
 	if (scheme === 's3') {
 		throw new PicpipeError(
 			'url-unsupported',
-			`Expected a URL of ${schemes.join(' or ')} but received one of s3. It needs a storage driver for S3, which this version does not have; use a signed https URL of the object.`,
+			`Expected a URL with the scheme ${schemes.join(' or ')} but received s3. This version has no storage driver for S3; use a signed https URL of the object.`,
 		);
 	}
 	const expected =

@@ -99,7 +99,7 @@ export function startImagingChild(imagingSettings: ImagingSettings, log: Logger)
 
 	const exited = new Promise<string>((resolve) => {
 		child.on('error', (err) => {
-			childLog.warn({ err }, 'trouble with an imaging process');
+			childLog.warn({ err }, 'imaging process error');
 			// Without a process id it never started, and no exit event follows.
 			if (child.pid === undefined) resolve(err.message);
 		});
@@ -119,7 +119,7 @@ export function startImagingChild(imagingSettings: ImagingSettings, log: Logger)
 	});
 	const send = (message: ToImaging) => {
 		// A process that just died cannot receive messages; its exit event says the rest.
-		child.send(message, (error) => error && childLog.debug({ err: error }, 'an imaging process could not be told'));
+		child.send(message, (error) => error && childLog.debug({ err: error }, 'message not sent to an imaging process'));
 	};
 	const kill = (reason?: PicpipeError) => {
 		killReason ??= reason;

@@ -79,7 +79,7 @@ function freePixels(): void {
 
 async function image(task: ImagingTask) {
 	const { sha256, recipe } = task;
-	if (!settings || !storage || !assetCache) throw new Error('A task came before the settings.');
+	if (!settings || !storage || !assetCache) throw new Error('A task arrived before the settings.');
 	const { limits } = settings;
 	const cache = task.isCached ? sourceCache : undefined;
 	const known = cache?.get(sha256);
@@ -122,7 +122,7 @@ async function readOriginal(from: Storage, task: ImagingTask): Promise<Buffer> {
 
 /** @throws PicpipeError `asset-missing`; `asset-changed`, after which the asset is looked up again */
 async function readAsset(place: AssetPlace): Promise<Buffer> {
-	if (!storage) throw new Error('A task came before the settings.');
+	if (!storage) throw new Error('A task arrived before the settings.');
 	const file = await readPlace(storage, place);
 	if (!file) throw new PicpipeError('asset-missing');
 	const isSame = createHash('sha256').update(file).digest('hex') === place.sha256;

@@ -41,9 +41,13 @@ export async function admitUnlessThere(
 		if (!(received.isShared && (await readManifest(deps.storage, received.id))))
 			await discard(deps.storage, received.id);
 		if (fields.duplicates !== 'refuse') return { picture: there, isNew: false };
-		throw new PicpipeError('duplicate-picture', `The same bytes are there already, as ${there.id}.`, {
-			pictureId: there.id,
-		});
+		throw new PicpipeError(
+			'duplicate-picture',
+			`Expected a picture that is not stored yet but ${there.id} has the same bytes.`,
+			{
+				pictureId: there.id,
+			},
+		);
 	}
 	try {
 		return { picture: await admit(deps, received, fields, log), isNew: true };
@@ -67,7 +71,7 @@ async function claimBytes(
 	if (!(await deps.catalog.isComplete())) {
 		throw new PicpipeError(
 			'duplicate-undecided',
-			'The index of pictures is not complete; a worker brings it up to date. Try again, or accept duplicates.',
+			'The index of pictures is incomplete until a worker has rebuilt it. Try again later, or accept duplicates.',
 		);
 	}
 	for (const end = performance.now() + patience; ; await sleep(lookAgain)) {

@@ -100,7 +100,10 @@ function redirectOf({ status, headers: { location } }: RemoteResponse, url: URL)
 	if (![301, 302, 303, 307, 308].includes(status)) return undefined;
 	const next = location === undefined ? null : URL.parse(location, url.href);
 	if (next) return next;
-	throw new PicpipeError('remote-refused', `Expected a URL behind the ${status} of ${url.host} but there is none.`);
+	throw new PicpipeError(
+		'remote-refused',
+		`Expected a Location header in the ${status} response of ${url.host} but received none that is a URL.`,
+	);
 }
 
 function fileOf(answer: RemoteResponse, url: URL, { maxBytes }: FetchLimits): RemoteFile {
@@ -110,7 +113,7 @@ function fileOf(answer: RemoteResponse, url: URL, { maxBytes }: FetchLimits): Re
 	if (encoding.toLowerCase() !== 'identity') {
 		throw new PicpipeError(
 			'remote-refused',
-			`Expected an unencoded file but ${url.host} sends it encoded (${encoding.slice(0, 50)}).`,
+			`Expected a file without content encoding but ${url.host} encoded it (${encoding.slice(0, 50)}).`,
 		);
 	}
 	const bytes = given['content-length'] === undefined ? undefined : Number(given['content-length']);
@@ -122,7 +125,7 @@ function fileOf(answer: RemoteResponse, url: URL, { maxBytes }: FetchLimits): Re
 const passing = [408, 425, 429];
 
 function refusal({ status, headers: given }: RemoteResponse, url: URL): PicpipeError {
-	const said = `Expected a picture at ${shownUrl(url.href)} but the server answered ${status}.`;
+	const said = `Expected a picture at ${shownUrl(url.href)} but the server responded with ${status}.`;
 	if (status === 404 || status === 410) return new PicpipeError('remote-missing', said);
 	if (status < 500 && !passing.includes(status)) return new PicpipeError('remote-refused', said);
 	const retryAfter = secondsOf(given['retry-after']);

@@ -85,7 +85,7 @@ export function openIdempotencyRecords(storage: Storage, seconds: number): Idemp
 				await storage.delete(idempotencyKey(digest));
 				await sleep(tries);
 			}
-			throw new Error('A record of an idempotency key could neither be created nor read.');
+			throw new Error('An idempotency record could neither be created nor read.');
 		},
 	};
 }

@@ -173,7 +173,7 @@ export async function inspectHead(head: Buffer, takesSvg = false): Promise<FileT
 	if (!format || isRaw) {
 		throw new PicpipeError(
 			'unsupported-type',
-			`Expected a picture (${inputFormats.join(', ')}) but the bytes are ${known?.mime ?? 'of no known type'}.`,
+			`Expected a picture (${inputFormats.join(', ')}) but the bytes are ${known?.mime ?? 'of an unknown type'}.`,
 		);
 	}
 	return { type: `image/${format}`, extension: format === 'jpeg' ? 'jpg' : format };

@@ -124,7 +124,7 @@ async function queueAgain(deps: Admission, picture: Picture, options: ReprocessO
 	if (!recipe) {
 		options.log.warn(
 			{ pictureId: picture.id, recipe: picture.recipe.name },
-			'there is no recipe of that name any more',
+			'recipe no longer exists; picture skipped',
 		);
 		return 'left';
 	}

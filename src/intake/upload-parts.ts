@@ -141,7 +141,7 @@ export async function* bytesOf(storage: Storage, parts: readonly Part[]): AsyncG
 	for (const { key, bytes } of parts) {
 		const object = await storage.get(key);
 		if (object?.bytes !== bytes)
-			throw new PicpipeError('storage-unavailable', 'A part of the upload has just changed.');
+			throw new PicpipeError('storage-unavailable', 'A part of the upload was changed at the same time.');
 		yield* object.stream;
 	}
 }

@@ -1,7 +1,7 @@
 import type { Size } from './operation.ts';
 import type { Length, Place, Point } from './options.ts';
 
-/** A place in pixels from the left and from the top. */
+/** A position in pixels from the left and from the top. */
 export interface Offset {
 	readonly left: number;
 	readonly top: number;

@@ -24,7 +24,7 @@ const version = z
 	.literal(jobVersion)
 	.describe('Version of the shape of the data; a worker leaves a newer one to newer workers.');
 const pictureId = z.string().describe('The picture to work on.');
-const reason = storedWord(processReasons).describe('Why the job is there: `upload`, `retry`, `reprocess` or `sweep`.');
+const reason = storedWord(processReasons).describe('Why the job exists: `upload`, `retry`, `reprocess` or `sweep`.');
 const requestId = z
 	.string()
 	.optional()

@@ -35,7 +35,7 @@ const uploadLease = 4_000;
 /** How long the API waits for Redis before it accepts requests without it, milliseconds. Uploads can wait; calls of operators cannot. */
 const connectingPatience = 1_000;
 
-/** Receives, shows and serves pictures. Starts without Redis too: uploads are accepted and queued later. */
+/** Receives, shows and serves pictures. It also starts without Redis: uploads are accepted and queued later. */
 export async function startApi(config: Config, log: Logger): Promise<Running> {
 	const storage = openStorage(config.storage);
 	const keys = await openCheckedKeys(config, storage, log);
@@ -107,16 +107,17 @@ export async function startApi(config: Config, log: Logger): Promise<Running> {
 	};
 }
 
-/** @throws ConfigError for a host that other machines can reach when there is no key */
+/** @throws ConfigError if other machines can reach the host and no key exists */
 async function openCheckedKeys(config: Config, storage: Storage, log: Logger): Promise<KeyRing> {
 	const keys = openKeys(config, storage, log);
 	const { host } = config;
-	// On loopback nothing is required; the first request then finds the keys read already.
+	// On loopback no key is required. This read makes the keys available to the first request.
 	if (isLoopback(host)) await keys.isNeeded().catch(() => {});
 	else {
 		const { host: setting, apiKeys } = settings;
+		const { variable } = setting;
 		const hasKey = () => keys.isNeeded();
-		await requireKey({ host, variable: setting.variable, alternative: apiKeys.variable, hasKey }, log);
+		await requireKey({ host, variable, alternative: apiKeys.variable, required: 'an API key', hasKey }, log);
 	}
 	return keys;
 }
@@ -128,7 +129,7 @@ interface GuardDependencies {
 	readonly log: Logger;
 }
 
-/** What decides whether a request may go on: rates, back-pressure, idempotency keys, locks of resumable uploads. */
+/** The parts that decide whether a request may continue: rates, back-pressure, idempotency keys, locks of resumable uploads. */
 function openGuards(config: Config, { redis, queues, storage, log }: GuardDependencies) {
 	const { redisPrefix } = config;
 	return {

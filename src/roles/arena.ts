@@ -5,14 +5,16 @@ import { openStorage } from '../storage/index.ts';
 import { closeInOrder, openRedis, queuesOptions, type Running } from './connections.ts';
 import { openKeys, requireKey } from './keys.ts';
 
-/** Shows the queues. */
+/** Starts Arena, which shows the queues. */
 export async function startArena(config: Config, log: Logger): Promise<Running> {
 	const keys = openKeys(config, openStorage(config.storage), log);
 	const { arenaHost: host, arenaPassword: password } = config;
 	if (!isLoopback(host) && password === undefined) {
 		const { arenaHost, arenaPassword } = settings;
+		const { variable } = arenaHost;
+		const required = 'an API key with the scope "admin"';
 		const hasKey = () => keys.hasAdmin();
-		await requireKey({ host, variable: arenaHost.variable, alternative: arenaPassword.variable, hasKey }, log);
+		await requireKey({ host, variable, alternative: arenaPassword.variable, required, hasKey }, log);
 	}
 	const redis = openRedis(config, 'producer', log);
 	const arena = await openArena({

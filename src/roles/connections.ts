@@ -5,11 +5,11 @@ import { type Config, ConfigError } from '../config/index.ts';
 import type { Logger } from '../observe/log.ts';
 import { type ConnectionUse, connectRedis, readRedisInfo, redisTooOld } from '../queue/redis.ts';
 
-/** A role at work. */
+/** A running role. */
 export interface Running {
-	/** Where it listens, such as `http://127.0.0.1:3000`. */
+	/** URL that it listens on, such as `http://127.0.0.1:3000`. */
 	readonly address?: string;
-	/** Whether callers need a key. */
+	/** Whether clients need a key. */
 	readonly needsKey?: boolean;
 	/** Finishes the work in progress, then closes everything. */
 	stop(): Promise<void>;
@@ -21,11 +21,11 @@ export interface Running {
  */
 export const leaseTime = 9_000;
 
-/** Time that connections get to close in order, milliseconds. */
+/** How long connections may take to close in order, milliseconds. */
 const closingPatience = 2_000;
 
 /**
- * Connects to Redis, logs when it goes and comes back, and ends the process when it is too old.
+ * Connects to Redis, logs when the connection is lost and restored, and ends the process if Redis is too old.
  *
  * @throws ConfigError without `REDIS_URL`
  */
@@ -45,12 +45,12 @@ export function openRedis(config: Config, use: ConnectionUse, log: Logger): Redi
 	redis.on('ready', () => {
 		if (lastTrouble) log.info('Redis is reachable again');
 		lastTrouble = '';
-		checkServer(redis, log).catch((err) => log.warn({ err }, 'The version of Redis could not be read'));
+		checkServer(redis, log).catch((err) => log.warn({ err }, 'the version of Redis could not be read'));
 	});
 	return redis;
 }
 
-/** Redis may be replaced while we run, so every new connection is checked. */
+/** Redis may be replaced while picpipe is running, so every new connection is checked. */
 async function checkServer(redis: Redis, log: Logger): Promise<void> {
 	const { version, evictionPolicy } = await readRedisInfo(redis);
 	const tooOld = redisTooOld(version);
@@ -66,7 +66,7 @@ async function checkServer(redis: Redis, log: Logger): Promise<void> {
 	}
 }
 
-/** Waits until Redis is connected, for as long as given, milliseconds. */
+/** Waits until Redis is connected, at most this long, milliseconds. */
 export async function untilConnected(redis: Redis, patience = Number.POSITIVE_INFINITY): Promise<void> {
 	if (redis.status === 'ready') return;
 	if (patience === Number.POSITIVE_INFINITY) {
@@ -85,10 +85,10 @@ export function queuesOptions({ redisPrefix: prefix, attempts, retryDelay, rende
 
 /** Closes one after the other; a failure is logged and does not stop the rest. */
 export async function closeInOrder(log: Logger, closers: readonly (() => Promise<void>)[]): Promise<void> {
-	for (const close of closers) await close().catch((err) => log.warn({ err }, 'Closing failed during shutdown'));
+	for (const close of closers) await close().catch((err) => log.warn({ err }, 'closing failed during shutdown'));
 }
 
-/** The same, but a connection that is just coming back may never finish closing, and nobody needs it any more. */
+/** As `closeInOrder`, but with a time limit: a connection that is being restored may never finish closing. */
 export async function closeSoon(log: Logger, closers: readonly (() => Promise<void>)[]): Promise<void> {
 	await Promise.race([closeInOrder(log, closers), sleep(closingPatience)]);
 }

@@ -5,7 +5,7 @@ import type { Logger } from '../observe/log.ts';
 import { svgLimitsOf } from '../pipeline/inspect/limits.ts';
 import type { Storage } from '../storage/storage.ts';
 
-/** The pictures that recipes use, from the assets folder and, where given, from storage. */
+/** The assets of recipes, from the assets folder and, if given, from storage. */
 export function openConfiguredAssets(config: Config, storage?: Storage): AssetFinder {
 	return openAssets({ folder: config.assetsFolder, maxBytes: config.maxBytes, ...(storage && { storage }) });
 }

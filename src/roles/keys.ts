@@ -5,7 +5,7 @@ import type { Logger } from '../observe/log.ts';
 import { openStorage } from '../storage/index.ts';
 import type { Storage } from '../storage/storage.ts';
 
-/** The API keys of the settings and of the storage. */
+/** The API keys of the configuration and of the storage. */
 export function openKeys(config: Config, storage: Storage, log: Logger): KeyRing {
 	return openKeyRing(storage, { settingKeys: config.apiKeys, seconds: config.keysSeconds, log });
 }
@@ -26,25 +26,33 @@ export interface OpenHost {
 	readonly host: string;
 	/** The setting of the host. */
 	readonly variable: string;
-	/** The setting that may hold a secret instead of a key in storage. */
+	/** The setting that can hold a secret instead of a key in storage. */
 	readonly alternative: string;
-	/** Whether a key exists. */
+	/** The kind of key that suffices, for the error. */
+	readonly required: string;
+	/** Whether such a key exists. */
 	hasKey(): Promise<boolean>;
 }
 
 /**
- * Nothing listens beyond this machine without a key. Unreadable storage does not prevent a start: until it can be read, only keys of the
- * settings are accepted.
+ * Without a key, nothing listens beyond this machine. Unreadable storage does not prevent a start: until it can be read, only configured
+ * keys are accepted.
  *
  * @throws ConfigError
  */
-export async function requireKey({ host, variable, alternative, hasKey }: OpenHost, log: Logger): Promise<void> {
+export async function requireKey(
+	{ host, variable, alternative, required, hasKey }: OpenHost,
+	log: Logger,
+): Promise<void> {
 	const found = await hasKey().catch((err) => {
-		log.warn({ err }, 'The API keys in storage cannot be read; until they can, only keys of the settings are accepted');
+		log.warn(
+			{ err },
+			'the API keys in storage cannot be read; until they can, only keys of PICPIPE_API_KEYS are accepted',
+		);
 		return true;
 	});
 	if (found) return;
 	throw new ConfigError([
-		`${variable}: expected an API key with the scope "admin" or ${alternative} because ${host} is reachable from other machines, but received neither; \`picpipe keys add\` makes a key`,
+		`${variable}: expected ${required} or ${alternative} because ${host} is reachable from other machines, but received neither; \`picpipe keys add\` creates a key`,
 	]);
 }

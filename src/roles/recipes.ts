@@ -6,7 +6,7 @@ import type { Logger } from '../observe/log.ts';
 import { openRecipeBook, type RecipeBook } from '../pipeline/recipe/recipe-book.ts';
 import { loadRecipes } from '../pipeline/recipe/recipes.ts';
 
-/** The recipes as they are now. @throws ConfigError for an invalid recipes file */
+/** The current recipes. @throws ConfigError for an invalid recipes file */
 export async function loadConfiguredRecipes(config: Config): ReturnType<typeof loadRecipes> {
 	return loadRecipes(config.recipesFile, config).catch(blameRecipesFile);
 }
@@ -24,17 +24,17 @@ export async function openRecipes(config: Config, assets: AssetFinder, log: Logg
 		checkPresets: problemsOfPresets,
 		onChange(change) {
 			if ('problem' in change)
-				log.error(change, 'The recipes file has changed and is invalid; the recipes stay as they were');
+				log.error(change, 'the changed recipes file is invalid; the previous recipes stay in effect');
 			else {
-				log.info(change, 'The recipes file has changed and is in effect');
+				log.info(change, 'the changed recipes file is in effect');
 				warnOfMissing();
 			}
 		},
 	}).catch(blameRecipesFile);
-	// A warning only: a file may arrive later, or exist on the workers' machines alone.
+	// Only a warning: a file may be added later, or exist only on the workers' machines.
 	const warnOfMissing = () => {
 		for (const { name, definition } of book.recipes.values()) {
-			assets.find(definition).catch((err) => log.warn({ err, recipe: name }, 'A recipe uses a missing picture'));
+			assets.find(definition).catch((err) => log.warn({ err, recipe: name }, 'a recipe uses a missing asset'));
 		}
 	};
 	warnOfMissing();

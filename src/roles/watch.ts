@@ -60,7 +60,7 @@ async function openWatch(config: Config, log: Logger) {
 		assets,
 		folder,
 		ledger: openLedger(storage, folder),
-		// A recipe that was removed from the recipes file stays as it was for the files that are still to come.
+		// If the recipe is removed from the recipes file, the remaining files use its last definition.
 		recipe: () => recipe() ?? first,
 		duplicates: config.watchDuplicates,
 		limits: { maxBytes: config.maxBytes, svg: svgLimitsOf(config) },
@@ -76,9 +76,9 @@ async function openWatch(config: Config, log: Logger) {
 	};
 	return {
 		async run(how: Pick<WatchOptions, 'isOnce' | 'stopping'>): Promise<WatchCounts> {
-			const onWait = () => log.info({ folder }, 'Another process watches this folder; waiting until it ends');
+			const onWait = () => log.info({ folder }, 'another process watches this folder; waiting until it ends');
 			const leave = await takeExclusiveLease(redis, leases, folder, { stopping: how.stopping, onWait });
-			log.info({ folder, files: config.watchThen, recipe: name }, `Watching ${folder}`);
+			log.info({ folder, files: config.watchThen, recipe: name }, `watching ${folder}`);
 			try {
 				return await watchFolder(context, { ...options, ...how });
 			} finally {

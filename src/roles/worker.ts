@@ -13,7 +13,7 @@ import { startWorkers } from '../worker/worker.ts';
 import { closeInOrder, openRedis, queuesOptions, type Running } from './connections.ts';
 import { imagingOptions, openConfiguredAssets } from './imaging.ts';
 
-/** Takes jobs from the queues and does them. */
+/** Takes jobs from the queues and processes them. */
 export async function startWorker(config: Config, log: Logger): Promise<Running> {
 	const storage = openStorage(config.storage);
 	const redis = openRedis(config, 'worker', log);
@@ -38,7 +38,7 @@ export async function startWorker(config: Config, log: Logger): Promise<Running>
 			receiving: { maxBytes: config.maxBytes, svg: svgLimitsOf(config) },
 			abandonedSeconds: config.abandonedSeconds,
 			batchSeconds: config.batchSeconds,
-			// Outcomes of resumable uploads are kept among the idempotency records.
+			// The outcomes of resumable uploads are stored among the idempotency records.
 			idempotencySeconds: Math.max(config.idempotencySeconds, config.resumableSeconds),
 			resumableSeconds: config.resumableSeconds,
 			sweepSeconds: config.sweepSeconds,
@@ -53,7 +53,7 @@ export async function startWorker(config: Config, log: Logger): Promise<Running>
 			sweepSeconds: config.sweepSeconds,
 		},
 	);
-	log.info({ imagingProcesses: config.imagingProcesses, storage: storage.description }, 'Worker is taking jobs');
+	log.info({ imagingProcesses: config.imagingProcesses, storage: storage.description }, 'worker is taking jobs');
 	return {
 		async stop() {
 			await closeInOrder(log, [() => worker.close(), () => pool.stop(), () => queues.close()]);

@@ -14,7 +14,7 @@ export function refuse(error: unknown): never {
 export function endOnUncaughtError(log: Logger): void {
 	// Unhandled rejections arrive here too, unless a role listens for them itself.
 	process.on('uncaughtException', (error) => {
-		log.fatal({ err: error }, 'Ended by an uncaught error');
+		log.fatal({ err: error }, 'uncaught error; exiting');
 		process.exit(1);
 	});
 }

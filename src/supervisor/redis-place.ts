@@ -59,7 +59,7 @@ async function makePrivate(folder: string): Promise<void> {
 	try {
 		await mkdir(folder, { recursive: true, mode: 0o700 });
 		const found = await lstat(folder);
-		if (!found.isDirectory() || found.uid !== userInfo().uid) throw new Error('it belongs to somebody else');
+		if (!found.isDirectory() || found.uid !== userInfo().uid) throw new Error('it belongs to another user');
 		if ((found.mode & 0o077) !== 0) await chmod(folder, 0o700);
 	} catch (error) {
 		throw new ConfigError([

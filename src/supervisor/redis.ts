@@ -93,7 +93,7 @@ async function untilReady(place: RedisPlace, ended: Promise<string>, log: Logger
 	try {
 		return await Promise.race([
 			readRedisInfo(redis).then(({ version }) => redisTooOld(version)),
-			ended.then((lines) => `it could not start. Its last words:\n${lines}\n${adviceFor(place)}`),
+			ended.then((lines) => `it could not start. Its last lines:\n${lines}\n${adviceFor(place)}`),
 		]);
 	} finally {
 		clearTimeout(notice);
@@ -142,7 +142,7 @@ async function followLog(
  */
 async function endOrphanedRedis(place: RedisPlace, log: Logger): Promise<void> {
 	if (await isListening(place.socket)) {
-		log.warn('Redis of an earlier run is still running; stopping it');
+		log.warn('stopping a Redis left over from an earlier run');
 		await sendShutdown(place.socket);
 	}
 	const pid = await findByPidFile(place);
@@ -154,7 +154,7 @@ async function endOrphanedRedis(place: RedisPlace, log: Logger): Promise<void> {
 		}
 	}
 	throw new ConfigError([
-		`PICPIPE_DATA: expected to be alone in ${place.folder}, but the Redis there does not end (process ${pid ?? 'unknown'})`,
+		`PICPIPE_DATA: expected to be alone in ${place.folder}, but the Redis there does not stop (process ${pid ?? 'unknown'})`,
 	]);
 }
 

@@ -112,7 +112,7 @@ class Supervisor implements ChildEvents {
 	}
 
 	spawned(child: Child): void {
-		this.#log.info({ child: child.name, childPid: child.pid }, `Starting ${child.name}`);
+		this.#log.info({ child: child.name, childPid: child.pid }, `starting ${child.name}`);
 	}
 
 	ready(child: Child): void {
@@ -128,10 +128,7 @@ class Supervisor implements ChildEvents {
 	}
 
 	ended(child: Child, how: string, delay: number): void {
-		this.#log.error(
-			{ child: child.name, delay },
-			`${child.name} died (${how}): starting it again in ${delay / 1_000} s`,
-		);
+		this.#log.error({ child: child.name, delay }, `${child.name} died (${how}); restarting it in ${delay / 1_000} s`);
 	}
 
 	#showBanner(): void {
@@ -170,12 +167,12 @@ class Supervisor implements ChildEvents {
 	async #stopInOrder(): Promise<void> {
 		for (const child of this.#children) {
 			if (child.pid !== undefined) {
-				this.#log.info(`Waiting for ${child.name} (up to ${this.#config.stopSeconds} s)`);
+				this.#log.info(`waiting for ${child.name} (up to ${this.#config.stopSeconds} s)`);
 			}
 			const how = await child.stop(this.#config.stopSeconds * 1_000);
 			if (how === 'killed') this.#log.warn(`${child.name} did not stop in time and was killed`);
 		}
-		this.#log.info('Everything has stopped');
+		this.#log.info('everything has stopped');
 	}
 }
 

@@ -1,4 +1,4 @@
-/** The part of bull-arena 4.10 that is used here; the package has no types of its own. */
+/** The part of bull-arena 4.10 that picpipe uses; the package has no types of its own. */
 declare module 'bull-arena' {
 	import type { IncomingMessage, ServerResponse } from 'node:http';
 

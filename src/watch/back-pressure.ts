@@ -53,7 +53,7 @@ export class BackPressure {
 		this.#pausedUntil = performance.now() + this.#pause;
 		this.#pause = Math.min(this.#pause * 2, pauses.longest);
 		this.logOnce(error.code, () =>
-			this.#options.log.warn({ err: error, code: error.code }, `Import paused: ${error.message}`),
+			this.#options.log.warn({ err: error, code: error.code }, `import paused: ${error.message}`),
 		);
 	}
 
@@ -67,7 +67,7 @@ export class BackPressure {
 	clear(problem = this.#problem): void {
 		if (problem !== this.#problem) return;
 		this.#pause = pauses.first;
-		if (this.#problem !== '') this.#options.log.info('Importing files again');
+		if (this.#problem !== '') this.#options.log.info('import resumed');
 		this.#problem = '';
 	}
 }

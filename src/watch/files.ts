@@ -117,13 +117,13 @@ export async function findWatchFolder(config: Config, storage: Storage): Promise
 	const { watchFolder } = config;
 	if (watchFolder === undefined) throw refusal('received none');
 	const folder = await realpath(watchFolder).catch(() => undefined);
-	if (!folder || !(await stat(folder)).isDirectory()) throw refusal(`there is none at ${resolve(watchFolder)}`);
+	if (!folder || !(await stat(folder)).isDirectory()) throw refusal(`${resolve(watchFolder)} is not one`);
 	const own = [config.dataFolder];
 	if (storage.description.startsWith('file:')) own.push(storage.description.slice('file:'.length));
 	for (const path of own) {
 		const real = await realpath(path).catch(() => resolve(path));
 		if (isWithin(folder, real) || isWithin(real, folder)) {
-			throw refusal(`${folder} and ${real}, where picpipe keeps things, lie within each other`);
+			throw refusal(`${folder} and ${real}, where picpipe stores its data, overlap`);
 		}
 	}
 	return folder;

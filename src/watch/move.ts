@@ -68,7 +68,7 @@ async function makeFolders(folder: string, below: string): Promise<void> {
 			await syncFolder(dirname(path));
 		} catch (error) {
 			if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-			if (!(await lstat(path)).isDirectory()) throw new Error(`Expected a folder but ${path} is none.`);
+			if (!(await lstat(path)).isDirectory()) throw new Error(`Expected a folder but ${path} is not one.`);
 		}
 	}
 }

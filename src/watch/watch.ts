@@ -134,7 +134,7 @@ class FolderWatch {
 				if (seen || !this.#hasOverflow) await this.#check(file, seen);
 			}
 		} catch (err) {
-			this.#backPressure.logOnce('folder', () => this.#context.log.error({ err }, 'The watched folder cannot be read'));
+			this.#backPressure.logOnce('folder', () => this.#context.log.error({ err }, 'the watched folder cannot be read'));
 			return false;
 		}
 		this.#backPressure.clear('folder');
@@ -185,7 +185,7 @@ class FolderWatch {
 			if (isNew) {
 				const milliseconds = Math.round(performance.now() - began);
 				const line = { file: file.path, pictureId: entry.picture.id, bytes: file.state.bytes, milliseconds };
-				log.info(line, `Imported ${file.path}`);
+				log.info(line, `imported ${file.path}`);
 			}
 			this.#counts[isNew ? 'taken' : 'known']++;
 			this.#backPressure.clear();
@@ -245,7 +245,7 @@ class FolderWatch {
 		this.#reported = taken + refused;
 		this.#context.log.info(
 			{ ...this.#counts, unfinished: this.#followUp.waiting },
-			`So far: ${taken} imported, ${refused} refused, ${known} already known`,
+			`so far: ${taken} imported, ${refused} refused, ${known} already known`,
 		);
 	}
 

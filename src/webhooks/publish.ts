@@ -106,7 +106,8 @@ export async function findDelivered(deps: ReplayDeps, endpoint: string, id: stri
 export async function replay(deps: ReplayDeps, message: Message): Promise<Message> {
 	const { endpoint, id } = message;
 	const target = await deps.targets.find(message);
-	if (!target || target.disabled) throw new PicpipeError('webhook-disabled', 'Expected an endpoint that is enabled.');
+	if (!target || target.disabled)
+		throw new PicpipeError('webhook-disabled', 'Expected an enabled endpoint but this one is disabled.');
 	if (!(await deps.queues.forgetDelivery({ endpoint, messageId: id }))) throw new PicpipeError('delivery-busy');
 	const again = { ...message, queuedAt: new Date().toISOString() };
 	await putMessage(deps.storage, again);

@@ -66,7 +66,7 @@ async function receiptOf(url: URL, answer: RemoteResponse): Promise<Receipt> {
 	const retryAfter = secondsOf(headers['retry-after']);
 	const error =
 		status === 410
-			? new PicpipeError('webhook-gone', `${url.host} responded with 410: it accepts no more webhooks.`)
+			? new PicpipeError('webhook-gone', `${url.host} responded with 410: it no longer accepts webhooks.`)
 			: new PicpipeError(
 					'webhook-refused',
 					`Expected a response of 200 to 299 but ${url.host} responded with ${status}${status >= 300 && status < 400 ? '; redirects are not followed' : ''}.`,

@@ -145,7 +145,7 @@ async function* counted(body: AsyncIterable<Buffer>, onBytes: (bytes: number) =>
 function asAnswered(error: unknown, type: string | undefined): unknown {
 	if (!(error instanceof PicpipeError)) return error;
 	if (error.code === 'empty-file')
-		return new PicpipeError('remote-refused', 'Expected a picture but the answer is empty.');
+		return new PicpipeError('remote-refused', 'Expected a picture but the response is empty.');
 	if (error.code !== 'unsupported-type' || type === undefined) return error;
-	return new PicpipeError(error.code, `${error.message} The server calls them ${type.slice(0, 100)}.`);
+	return new PicpipeError(error.code, `${error.message} The server declared them as ${type.slice(0, 100)}.`);
 }

@@ -101,7 +101,7 @@ export async function leaveToOthers(
 		since,
 		pause: Math.round(pause),
 	};
-	log[isNews ? 'warn' : 'debug'](line, 'the job was left to other workers');
+	log[isNews ? 'warn' : 'debug'](line, 'job left to other workers');
 	// Only for people who watch.
 	const tell = async () => {
 		if (isNews) await job.log(`${new Date().toISOString()} ${message}`);

@@ -81,7 +81,7 @@ async function openPicture({ storage }: Records, id: string): Promise<ReceivedPi
 	// It is left as it is: its own job is another one.
 	throw new PicpipeError(
 		'invalid-job',
-		'Expected a picture with an original but this picture has not been fetched yet.',
+		'Expected a picture with an original but its original has not been fetched yet.',
 	);
 }
 

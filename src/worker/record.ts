@@ -135,7 +135,7 @@ async function endBatch(deps: Records, id: string): Promise<void> {
 		const { queued, processing } = await deps.catalog.countBatch(id);
 		if (queued + processing === 0) await finishBatch(deps, id);
 	} catch (err) {
-		deps.log?.warn({ err, batchId: id }, 'whether a batch is finished is left to the sweep');
+		deps.log?.warn({ err, batchId: id }, 'batch not checked; the sweep checks it');
 	}
 }
 

@@ -106,6 +106,6 @@ async function run(
 		{ isUrgent: true },
 	);
 	const [output] = made;
-	if (!output) throw new PicpipeError('internal', 'A render made nothing.');
+	if (!output) throw new PicpipeError('internal', 'The render produced no output.');
 	return output;
 }

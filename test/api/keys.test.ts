@@ -292,7 +292,7 @@ describe('without any key', () => {
 
 	it('it does not start where others could reach it', async () => {
 		await expect(startTestApi({ PICPIPE_HOST: '0.0.0.0' })).rejects.toThrow(
-			/PICPIPE_HOST: expected an API key .* 0\.0\.0\.0 is reachable from other machines/,
+			/PICPIPE_HOST: expected an API key or PICPIPE_API_KEYS because 0\.0\.0\.0 is reachable from other machines/,
 		);
 		const { api, ask } = await startKeyedApi({ one: {} }, { PICPIPE_HOST: '0.0.0.0' });
 		expect(api.url).toContain('0.0.0.0');

@@ -45,7 +45,7 @@ describe('a layer that is not there', () => {
 		const error = await prepare(imgproxy(options)).catch((thrown) => thrown);
 		expect(error).toMatchObject({ code: 'layer-not-found', status: 404, class: 'request' });
 		expect(error.message).toBe(
-			`Expected a file of PICPIPE_ASSETS or the id of a picture for a layer but there is no "${name}".`,
+			`Expected a file in PICPIPE_ASSETS or the id of a picture for a layer but found no "${name}".`,
 		);
 	});
 

@@ -125,7 +125,7 @@ describe('parsePicture', () => {
 		['a failure of no time', changed({ failure: { class: 'corrupt', code: 'x', message: '', attempt: 1, at: '' } })],
 	])('refuses %s without repeating it', async (_what, json) => {
 		const error = await thrownBy(() => parsePicture(json));
-		expect(error).toMatchObject({ code: 'internal', message: 'A manifest could not be read.' });
+		expect(error).toMatchObject({ code: 'internal', message: 'A manifest is unreadable.' });
 		expect(error.cause).toBeInstanceOf(Error);
 	});
 

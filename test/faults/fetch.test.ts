@@ -46,7 +46,7 @@ describe('a picture that is being fetched', () => {
 		process.kill(picpipe.pidOf('worker'), 'SIGKILL');
 		await until('its connection is gone', () => remote.open === 0);
 		remote.answer(sends(bytes));
-		await picpipe.waitFor((line) => line.msg === 'Worker is taking jobs', from);
+		await picpipe.waitFor((line) => line.msg === 'worker is taking jobs', from);
 		await ledger.untilFinished(`file:${data}`, recovery);
 		await ledger.expectWhole(`file:${data}`);
 		expect(remote.requests).toHaveLength(2);

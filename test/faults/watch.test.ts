@@ -59,7 +59,7 @@ describe('a watched folder', () => {
 			await until('some are taken in', async () => (await picturesIn(data)).length >= 5);
 			process.kill(first.pidOf('watch'), 'SIGKILL');
 			const from = first.lines.length;
-			await first.waitFor(({ role, msg }) => role === 'watch' && /^Watching/.test(msg ?? ''), from);
+			await first.waitFor(({ role, msg }) => role === 'watch' && /^watching/.test(msg ?? ''), from);
 			await until('more are taken in', async () => (await picturesIn(data)).length >= 15, 60_000);
 			// Everything at once, as a power cut would.
 			await first.destroy();
@@ -128,7 +128,7 @@ describe('picpipe watch', () => {
 		const options = { folder: data, command: 'watch', environment: pace } as const;
 		const first = await runPicpipe({ ...options, arguments: [inbox, '--once', '--keep', '--recipe', 'avatar'] });
 		expect(first.code).toBe(0);
-		expect(first.lines.find(({ msg }) => msg === 'Imported x/a.jpg')).toMatchObject({ bytes: expect.any(Number) });
+		expect(first.lines.find(({ msg }) => msg === 'imported x/a.jpg')).toMatchObject({ bytes: expect.any(Number) });
 		const [picture] = await picturesIn(data);
 		expect(picture).toMatchObject({ tags: ['x'], recipe: { name: 'avatar' }, state: 'queued' });
 		await put(inbox, 'notes.txt', Buffer.from('no picture'));
@@ -144,27 +144,31 @@ describe('picpipe watch', () => {
 		const [data, inbox] = [await temporaryFolder(), await temporaryFolder()];
 		const picpipe = start(data, { PICPIPE_WATCH: inbox });
 		await picpipe.ready();
-		await picpipe.waitFor(({ msg }) => msg === `Watching ${inbox}`);
+		await picpipe.waitFor(({ msg }) => msg === `watching ${inbox}`);
 		const other = new PicpipeProcess({ folder: data, command: 'watch', arguments: [inbox], environment: pace });
 		onTestFinished(() => other.destroy());
-		await other.waitFor(({ msg }) => /^Another process watches this folder/.test(msg ?? ''));
+		await other.waitFor(({ msg }) => /^another process watches this folder/.test(msg ?? ''));
 		await put(inbox, 'a.jpg', await photograph({ width: 64, height: 48 }));
 		await until('it is taken in', async () => (await filesIn(inbox)).includes('.picpipe/done/a.jpg'));
-		expect(other.lines.some(({ msg }) => msg === 'Imported a.jpg')).toBe(false);
+		expect(other.lines.some(({ msg }) => msg === 'imported a.jpg')).toBe(false);
 		// So that it is not started again.
 		process.kill(picpipe.pidOf('watch'), 'SIGSTOP');
-		await other.waitFor(({ msg }) => msg === `Watching ${inbox}`);
+		await other.waitFor(({ msg }) => msg === `watching ${inbox}`);
 		await put(inbox, 'b.jpg', await photograph({ width: 64, height: 48, seed: 2 }));
-		await other.waitFor(({ msg }) => msg === 'Imported b.jpg');
+		await other.waitFor(({ msg }) => msg === 'imported b.jpg');
 		expect((await other.stop()).code).toBe(0);
 		process.kill(picpipe.pidOf('watch'), 'SIGKILL');
 		expect(await picturesIn(data)).toHaveLength(2);
 	});
 
 	it.each<[string, (data: string) => string, RegExp]>([
-		['that is not there', () => '/nowhere/at/all', /PICPIPE_WATCH: expected a folder to watch but there is none at/],
-		['that picpipe keeps its pictures in', (data) => data, /lie within each other/],
-		['that holds the one it keeps its pictures in', (data) => dirname(data), /lie within each other/],
+		[
+			'that is not there',
+			() => '/nowhere/at/all',
+			/PICPIPE_WATCH: expected a folder to watch but \/nowhere\/at\/all is not one/,
+		],
+		['that picpipe keeps its pictures in', (data) => data, /picpipe stores its data, overlap/],
+		['that holds the one it keeps its pictures in', (data) => dirname(data), /picpipe stores its data, overlap/],
 	])('refuses a folder %s', async (_what, folderOf, message) => {
 		const data = await temporaryFolder();
 		const { code, output } = await runPicpipe({

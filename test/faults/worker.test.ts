@@ -51,7 +51,7 @@ describe.each(rounds)('kill -9 of the worker in the middle of its jobs, round %i
 			const from = picpipe.lines.length;
 			await picpipe.waitFor((line) => line.msg === 'step' && /^encode/.test(String(line.step)), from, recovery);
 			process.kill(picpipe.pidOf('worker'), 'SIGKILL');
-			await picpipe.waitFor((line) => line.msg === 'Worker is taking jobs', from);
+			await picpipe.waitFor((line) => line.msg === 'worker is taking jobs', from);
 		}
 		await uploads;
 		expect(ledger.refused).toEqual([]);

@@ -215,7 +215,7 @@ describe('npm start', { timeout: 240_000 }, () => {
 			expect(/Building/.test(picpipe.output), picpipe.output).toBe(signal === 'SIGTERM');
 			picpipe.kill(signal);
 			expect((await picpipe.exited).code, picpipe.output).toBe(0);
-			expect(picpipe.output).toContain('Everything has stopped');
+			expect(picpipe.output).toContain('everything has stopped');
 			expect(picpipe.survivors()).toEqual([]);
 		}
 

@@ -77,7 +77,7 @@ describe('what a person has to put right', { timeout: 120_000 }, () => {
 	test('a role alone needs REDIS_URL', async () => {
 		const { code, output } = await runPicpipe({ command: 'worker', folder: await temporaryFolder() });
 		expect(code, output).toBe(2);
-		expect(output).toContain('REDIS_URL: expected the URL of a Redis because `picpipe worker` runs alone');
+		expect(output).toContain('REDIS_URL: expected the URL of a Redis because `picpipe worker` does not start one');
 	});
 
 	test('a Redis older than 6.2 is refused', async () => {

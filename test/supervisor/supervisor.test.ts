@@ -81,14 +81,14 @@ describe('picpipe start', { timeout: 240_000 }, () => {
 		const position = (role: string, message: RegExp) =>
 			told.findIndex((line) => line.role === role && message.test(line.msg ?? ''));
 		const steps = [
-			position('start', /^Waiting for api/),
-			position('api', /^Stopped/),
-			position('start', /^Waiting for worker/),
-			position('worker', /^Stopped/),
-			position('start', /^Waiting for arena/),
-			position('arena', /^Stopped/),
-			position('start', /^Waiting for redis/),
-			position('start', /^Everything has stopped/),
+			position('start', /^waiting for api/),
+			position('api', /^stopped/),
+			position('start', /^waiting for worker/),
+			position('worker', /^stopped/),
+			position('start', /^waiting for arena/),
+			position('arena', /^stopped/),
+			position('start', /^waiting for redis/),
+			position('start', /^everything has stopped/),
 		];
 		expect(Math.min(...steps), picpipe.output).toBeGreaterThanOrEqual(0);
 		expect(steps).toEqual(steps.toSorted((a, b) => a - b));
@@ -128,7 +128,7 @@ describe('picpipe start', { timeout: 240_000 }, () => {
 		process.kill(picpipe.pidOf('worker'), 'SIGSTOP');
 		picpipe.kill('SIGINT');
 		picpipe.kill('SIGINT');
-		await picpipe.waitFor((line) => /^Waiting for worker/.test(line.msg ?? ''));
+		await picpipe.waitFor((line) => /^waiting for worker/.test(line.msg ?? ''));
 		await new Promise((resolve) => setTimeout(resolve, 1_200));
 		expect(picpipe.child.exitCode).toBe(null);
 		picpipe.kill('SIGINT');

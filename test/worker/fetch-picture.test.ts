@@ -262,7 +262,7 @@ describe('a fetch that fails', () => {
 	it('says how the server calls what is no picture', async () => {
 		const to = await open();
 		to.remote.answer(sends(Buffer.from('<!doctype html>'), { 'content-type': 'text/html' }));
-		await expect(run(to)).rejects.toThrow('The server calls them text/html.');
+		await expect(run(to)).rejects.toThrow('The server declared them as text/html.');
 	});
 
 	it('takes no longer than it may, however steadily the server drips', async () => {

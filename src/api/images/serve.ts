@@ -31,7 +31,7 @@ export function serveCloudinary(context: ApiContext): RequestHandler {
 
 function turnedOff(setting: string): RequestHandler {
 	return () => {
-		throw new PicpipeError('not-found', `There is nothing at this URL; ${setting}=true turns it on.`);
+		throw new PicpipeError('not-found', `This URL is turned off; ${setting}=true turns it on.`);
 	};
 }
 

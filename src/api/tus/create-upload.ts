@@ -154,7 +154,10 @@ async function concatenatedLength(context: ApiContext, caller: Caller, ids: read
 	for (const id of ids) {
 		const part = await findOwnUpload(context.storage, caller, id);
 		if (part.concat !== 'partial') {
-			throw new PicpipeError('invalid-upload-header', `Expected partial uploads for Upload-Concat but ${id} is none.`);
+			throw new PicpipeError(
+				'invalid-upload-header',
+				`Expected partial uploads for Upload-Concat but ${id} is not one.`,
+			);
 		}
 		const { offset } = await progressOf(context.storage, id);
 		if (part.length !== offset) {

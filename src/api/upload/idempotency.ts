@@ -116,7 +116,7 @@ export async function createOnce(
 				candidates: toRecords(reservations, record),
 				results: results.map(toRecord),
 			})
-			.catch((err) => context.log.warn({ err }, 'could not record the answer for its idempotency key'));
+			.catch((err) => context.log.warn({ err }, 'response not recorded for its idempotency key'));
 	}
 	return { ...(isList !== undefined && { isList }), results, isReplayed: false };
 }

@@ -107,7 +107,7 @@ async function createPicture(
 	if (picture) return { picture };
 	try {
 		if ('url' in item) return await createFromUrl(context, by, fields, { reservation, url: item.remote?.url });
-		if (!source) throw new PicpipeError('internal', 'A file without an original was to become a picture.');
+		if (!source) throw new PicpipeError('internal', 'An accepted file has no original.');
 		return await createFromFile(context, by, fields, { id, source, ...(isShared && { isShared }) });
 	} catch (error) {
 		if (error instanceof PicpipeError && refusesOneItem.test(error.code)) return { refused: error };
@@ -150,7 +150,7 @@ async function createFromUrl(
 	fields: Creation['fields'],
 	{ reservation, url }: { readonly reservation: Reservation; readonly url: URL | undefined },
 ): Promise<Pick<UploadResult, 'picture'>> {
-	if (!url) throw new PicpipeError('internal', 'A refused URL was to become a picture.');
+	if (!url) throw new PicpipeError('internal', 'A refused URL cannot become a picture.');
 	const refund = await context.limiter.chargePicture(caller);
 	try {
 		return { picture: await admitUrl(context, url, { ...fields, requestId }, log, reservation) };

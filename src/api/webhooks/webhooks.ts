@@ -34,7 +34,7 @@ export function createWebhook(context: ApiContext): RequestHandler {
 		if ((await allEndpoints(context)).length >= maximumEndpoints) {
 			throw new PicpipeError(
 				'too-many-webhooks',
-				`Expected at most ${maximumEndpoints} endpoints but there are as many already.`,
+				`Expected at most ${maximumEndpoints} endpoints but there are that many already.`,
 			);
 		}
 		const record = makeEndpoint({ url: href, ...wishes }, secret);

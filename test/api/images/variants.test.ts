@@ -75,7 +75,7 @@ describe('a variant whose file is gone', () => {
 		expect(await problemOf('small:webp')).toEqual([
 			404,
 			'variant-not-found',
-			'Expected a variant in the format that its encoder chose but "small.webp" was not made yet, or in another format.',
+			'Expected a variant in the format that its encoder chose but "small.webp" does not exist yet, or its format is different.',
 		]);
 		expect(await problemOf('small:gif')).toEqual([
 			404,

@@ -102,7 +102,7 @@ function levelOf(
 	{ minimum, maximum, fallback }: LevelRange,
 ): number {
 	const [name = ''] = text.split(':');
-	if (more.length > 0) throw unsupportedValue(`e_${name}`, 'a level and no more', text);
+	if (more.length > 0) throw unsupportedValue(`e_${name}`, 'only a level', text);
 	return level === undefined ? fallback : qualifier.integer(`e_${name}`, level, minimum, maximum);
 }
 

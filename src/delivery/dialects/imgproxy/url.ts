@@ -56,14 +56,14 @@ function readSource(parts: readonly string[]): Omit<ImgproxyUrl, 'pipelines'> {
 
 function plainSource(text: string): Omit<ImgproxyUrl, 'pipelines'> {
 	const [encoded = '', extension = '', ...more] = text.split('@');
-	if (encoded === '') throw invalidUrl('Expected a source after /plain/ but there is none.');
+	if (encoded === '') throw invalidUrl('Expected a source after /plain/ but received none.');
 	if (more.length > 0) throw invalidValue('the source', 'at most one @', text);
 	return { source: sourceOf(percentDecoded('the source', encoded)), extension };
 }
 
 function base64Source(text: string): Omit<ImgproxyUrl, 'pipelines'> {
 	const [encoded = '', extension = '', ...more] = text.split('.');
-	if (encoded === '') throw invalidUrl('Expected a source after the options but there is none.');
+	if (encoded === '') throw invalidUrl('Expected a source after the options but received none.');
 	if (more.length > 0) throw invalidValue('the source', 'at most one extension', text);
 	return { source: sourceOf(base64Decoded('the source', encoded)), extension };
 }
