@@ -5,6 +5,7 @@ import { newPictureId, type Source } from '../domain/picture.ts';
 import { PicpipeError } from '../errors.ts';
 import { checkSvgBytes, type SvgLimits, svgSetting } from '../pipeline/inspect/limits.ts';
 import { inputFormats, sniffFormat } from '../pipeline/inspect/sniff.ts';
+import { isCameraRaw } from '../pipeline/inspect/tiff-page.ts';
 import { originalKey } from '../storage/keys.ts';
 import type { Storage } from '../storage/storage.ts';
 
@@ -167,16 +168,23 @@ interface FileType {
 export async function inspectHead(head: Buffer, takesSvg = false): Promise<FileType> {
 	const format = sniffFormat(head);
 	if (format === 'svg') return typeOfSvg(takesSvg);
-	const known = await fileTypeFromBuffer(head);
-	// Camera raw files start like a TIFF, but their first page is only a preview.
-	const isRaw = format === 'tiff' && known !== undefined && known.mime !== 'image/tiff';
-	if (!format || isRaw) {
+	if (!format || (format === 'tiff' && isCameraRaw(head))) {
 		throw new PicpipeError(
 			'unsupported-type',
-			`Expected a picture (${inputFormats.join(', ')}) but the bytes are ${known?.mime ?? 'of an unknown type'}.`,
+			`Expected a picture (${inputFormats.join(', ')}) but ${await received(head)}.`,
 		);
 	}
 	return { type: `image/${format}`, extension: format === 'jpeg' ? 'jpg' : format };
+}
+
+/** What the bytes of a refused file are. */
+async function received(head: Buffer): Promise<string> {
+	const known = await fileTypeFromBuffer(head);
+	if (known?.mime === 'image/tiff') return "the bytes are a camera's raw file";
+	// file-type goes by less than what makes a picture of that type, such as the first three bytes of a GIF.
+	if (known && inputFormats.some((format) => known.mime === `image/${format}`))
+		return `the bytes have only a part of the signature of ${known.mime}`;
+	return `the bytes are ${known?.mime ?? 'of an unknown type'}`;
 }
 
 function typeOfSvg(isTaken: boolean): FileType {

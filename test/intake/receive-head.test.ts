@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { inspectHead, readHead } from '../../src/intake/receive.ts';
+import { type OddTiff, oddTiff } from '../helpers/odd-tiff.ts';
 import { cut, gifDeclaring, photograph, pngDeclaring } from '../helpers/pictures.ts';
 import { thrownBy } from '../helpers/thrown.ts';
 
@@ -76,6 +77,70 @@ describe('inspectHead', () => {
 		expect(error.message).toBe(`Expected a picture (jpeg, png, webp, avif, heic, gif, tiff) but the bytes are ${is}.`);
 	});
 });
+
+it.each(['GIF88a\x01\0\x01\0', 'GIF8', 'GIF'])('says of %j that a part of the signature is missing', async (bytes) => {
+	const error = await thrownBy(() => inspectHead(Buffer.from(bytes, 'latin1')));
+	expect(error.code).toBe('unsupported-type');
+	expect(error.message).toBe(
+		'Expected a picture (jpeg, png, webp, avif, heic, gif, tiff) but the bytes have only a part of the signature of image/gif.',
+	);
+});
+
+describe('a TIFF and what begins like one', () => {
+	const [short, long] = [3, 4] as const;
+	const sound = (tags: OddTiff['tags'] = []) =>
+		oddTiff({ width: 8, height: 8, photometric: 'rgb', bits: 8, samples: 3, tags, value: () => 99 });
+	const further = (count: number) => Array.from({ length: count }, (_, index) => [60_000 + index, short, [1]] as const);
+
+	it.each<[string, Buffer]>([
+		['a PrintIM tag', sound([[50_341, 7, [...Buffer.from('PrintIM\x000300')]]])],
+		['a thumbnail in another directory', sound([[330, long, [8]]])],
+		['a thumbnail as its first page', sound([[254, long, [1]]])],
+		...[26, 28, 31].map((count): [string, Buffer] => [
+			`${count} tags`,
+			withDirectoryFirst(sound([[254, long, [0]], ...further(count - 11)])),
+		]),
+	])('takes one with %s', async (_what, file) => {
+		expect((await inspectHead(file.subarray(0, 4_100))).type).toBe('image/tiff');
+	});
+
+	it.each<[string, Buffer]>([
+		[
+			'whose first page is a preview of another directory',
+			sound([
+				[254, long, [1]],
+				[330, long, [8]],
+			]),
+		],
+		['that is a DNG', sound([[50_706, 1, [1, 4, 0, 0]]])],
+		[
+			'that holds the values of a sensor',
+			oddTiff({ width: 8, height: 8, photometric: 'sensor', bits: 16, samples: 1, value: () => 9 }),
+		],
+	])("refuses a camera's raw file %s", async (_what, file) => {
+		const error = await thrownBy(() => inspectHead(file.subarray(0, 4_100)));
+		expect(error.code).toBe('unsupported-type');
+		expect(error.message).toMatch(/ but the bytes are (image\/x-adobe-dng|a camera's raw file)\.$/);
+	});
+});
+
+/** The same TIFF with its directory before everything else, as Nikon's files have it: 28 tags and a first tag 254 there are file-type's sign of one. */
+function withDirectoryFirst(file: Buffer): Buffer {
+	const directory = file.readUInt32LE(4);
+	const copy = file.subarray(directory);
+	const moved = Buffer.concat([file.subarray(0, 8), copy, file.subarray(8)]);
+	moved.writeUInt32LE(8, 4);
+	for (let entry = 10; entry < 8 + copy.length - 4; entry += 12) {
+		const [tag, type, count] = [
+			moved.readUInt16LE(entry),
+			moved.readUInt16LE(entry + 2),
+			moved.readUInt32LE(entry + 4),
+		];
+		const isPlace = tag === 273 || count * (type === 3 ? 2 : 4) > 4;
+		if (isPlace) moved.writeUInt32LE(moved.readUInt32LE(entry + 8) + copy.length, entry + 8);
+	}
+	return moved;
+}
 
 describe('an SVG where it is taken', () => {
 	it.each([

@@ -1,5 +1,6 @@
 import sharp, { type Sharp } from 'sharp';
 import type { ColourOption } from '../../domain/output.ts';
+import { uncompressedTiff } from '../pixels/uncompressed-tiff.ts';
 
 /** Colours beyond sRGB: pixels in the RGB space of an ICC profile (ICC.1:2022). */
 
@@ -53,55 +54,11 @@ interface RawPixels {
 }
 
 /**
- * Wraps pixels with their profile in an uncompressed TIFF (TIFF 6.0), because sharp accepts no profile for raw pixels and would treat
- * them as sRGB.
+ * Wraps pixels with their profile in an uncompressed TIFF, because sharp accepts no profile for raw pixels and would treat them as sRGB.
  *
  * @param bits bits per channel; 16 in the byte order of the machine, which has to be little-endian
  */
-export function tiffWithProfile(
-	{ data, width, height, channels }: RawPixels,
-	profile: Buffer,
-	bits: 8 | 16 = 8,
-): Buffer {
-	const [short, long, undefinedBytes] = [3, 4, 7];
-	const count = channels === 4 ? 13 : 12;
-	const directoryEnd = 8 + 2 + count * 12 + 4;
-	const bitsAt = directoryEnd;
-	const profileAt = bitsAt + 8;
-	const dataAt = profileAt + profile.length + (profile.length % 2);
-	const entries: (readonly [tag: number, type: number, count: number, value: number])[] = [
-		[256, long, 1, width],
-		[257, long, 1, height],
-		[258, short, channels, bitsAt],
-		// Not compressed.
-		[259, short, 1, 1],
-		// RGB.
-		[262, short, 1, 2],
-		[273, long, 1, dataAt],
-		// Upright.
-		[274, short, 1, 1],
-		[277, short, 1, channels],
-		// One strip holds all rows.
-		[278, long, 1, height],
-		[279, long, 1, data.length],
-		// Channels side by side.
-		[284, short, 1, 1],
-		// Unpremultiplied alpha.
-		...(channels === 4 ? [[338, short, 1, 2] as const] : []),
-		[34675, undefinedBytes, profile.length, profileAt],
-	];
-	const head = Buffer.alloc(dataAt);
-	head.write('II*\0', 'latin1');
-	head.writeUInt32LE(8, 4);
-	head.writeUInt16LE(count, 8);
-	for (const [index, [tag, type, values, value]] of entries.entries()) {
-		const at = 10 + index * 12;
-		head.writeUInt16LE(tag, at);
-		head.writeUInt16LE(type, at + 2);
-		head.writeUInt32LE(values, at + 4);
-		head.writeUInt32LE(value, at + 8);
-	}
-	for (let channel = 0; channel < channels; channel++) head.writeUInt16LE(bits, bitsAt + channel * 2);
-	profile.copy(head, profileAt);
-	return Buffer.concat([head, data]);
+export function tiffWithProfile(pixels: RawPixels, profile: Buffer, bits: 8 | 16 = 8): Buffer {
+	const [rgb, alpha] = [2, pixels.channels === 4 ? 'straight' : 'none'] as const;
+	return uncompressedTiff({ ...pixels, bits, photometric: rgb, alpha, profile });
 }

@@ -8,8 +8,10 @@ import { decodeHeic } from '../inspect/heic.ts';
 import { type Inspected, pageOptions } from '../inspect/inspect.ts';
 import { inputOptions } from '../inspect/sharp-input.ts';
 import { svgOptions } from '../inspect/svg.ts';
+import type { TiffPage } from '../inspect/tiff-page.ts';
 import { isOpaque, onFrames, open, type Pixels, scaled, toPixels } from '../pixels/pixels.ts';
 import { decodeJpeg, noteWarnings } from './decode-jpeg.ts';
+import { readableTiff } from './tiff-samples.ts';
 
 /*
  * The only place that decides whether a picture is damaged. A picture is refused if data is missing or contradictory, and accepted if
@@ -37,6 +39,7 @@ export async function decode(
 	colour: ColourOption = 'srgb',
 ): Promise<Pixels> {
 	if (picture.format === 'heic') return decodeFromHeic(file, picture, scaling, colour);
+	if (picture.oddTiff) return decodeOddTiff(file, { ...picture, oddTiff: picture.oddTiff }, scaling, colour);
 	const once = (bytes: Buffer, failOn: FailOn, onWarning?: Reading['onWarning']) =>
 		decodeOnce(bytes, picture, scaling, { failOn, onWarning, colour });
 	return picture.format === 'jpeg' ? decodeJpeg(file, picture, once) : once(file, 'error');
@@ -58,6 +61,21 @@ async function decodeFromHeic(file: Buffer, picture: Inspected, scaling: Scaling
 	if (!profile) return scaled(pixels, scaling);
 	if (colour === 'srgb' && meaning) return toSrgb(await scaled(pixels, scaling), profile, meaning);
 	return decodeOnce(tiffWithProfile(pixels, profile), picture, scaling, { failOn: 'error', colour });
+}
+
+async function decodeOddTiff(
+	file: Buffer,
+	picture: Inspected & { readonly oddTiff: TiffPage },
+	scaling: Scaling,
+	colour: ColourOption,
+) {
+	try {
+		const readable = readableTiff(file, picture.oddTiff);
+		// It has no other page.
+		return await decodeOnce(readable, { ...picture, page: 1 }, scaling, { failOn: 'error', colour });
+	} catch (error) {
+		throw classifyError(error, 'decode', 'decode');
+	}
 }
 
 async function decodeOnce(

@@ -46,7 +46,7 @@ const rules: readonly Rule[] = [
 	},
 	{
 		pattern:
-			/unsupported (jpeg process|marker|codec|feature|compression|image type|bit depth|color|photometric)|not (been )?configured|no decoding plugin|compression scheme .* not|arithmetic coding|not implemented/i,
+			/unsupported (jpeg process|marker|codec|feature|compression|image type|bit depth|color|photometric)|not (been )?configured|no decoding plugin|compression scheme .* not|arithmetic coding|not implemented|no known route/i,
 		code: 'unsupported-feature',
 		sentence: 'The compression or layout of the picture is not supported.',
 	},

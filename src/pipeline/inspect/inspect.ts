@@ -13,6 +13,8 @@ import { endsInZeros } from './mend-jpeg.ts';
 import { readHeader } from './sharp-input.ts';
 import { type InputFormat, inputFormats, sniffFormat } from './sniff.ts';
 import { type Drawing, drawnSize, readSvg, svgOptions } from './svg.ts';
+import { oddTiffWeight, readOddTiff } from './tiff.ts';
+import type { TiffPage } from './tiff-page.ts';
 
 /** A picture whose header is within the limits. */
 export interface Inspected {
@@ -40,6 +42,8 @@ export interface Inspected {
 	readonly isAsStored?: boolean;
 	/** The checked SVG, which is drawn instead of the file. */
 	readonly drawing?: Drawing | undefined;
+	/** A page of a TIFF that has to be converted before it can be decoded. */
+	readonly oddTiff?: TiffPage | undefined;
 }
 
 /**
@@ -87,9 +91,10 @@ export async function inspectFurther(
 }
 
 async function inspectPage(file: Buffer, format: InputFormat, page: number, limits: PictureLimits): Promise<Inspected> {
+	const oddTiff = format === 'tiff' ? readOddTiff(file, page) : undefined;
 	const usual = format === 'jpeg' ? readJpegHeader(file) : undefined;
 	if (format === 'jpeg' && !usual) refuseUnreadKinds(file);
-	const metadata = usual ?? (await readHeader(file, pageOptions(page)));
+	const metadata = oddTiff?.header ?? usual ?? (await readHeader(file, pageOptions(page)));
 	// HEIC is rotated by the file's own boxes, in the header and in the decoder; EXIF does not count (ISO 23008-12, 6.5.10).
 	const { width, height } = format === 'heic' ? metadata : metadata.autoOrient;
 	const frames = metadata.pages ?? 1;
@@ -97,6 +102,7 @@ async function inspectPage(file: Buffer, format: InputFormat, page: number, limi
 	const animation = animationOf(format, metadata);
 	const decoded = animation?.delay.length ?? 1;
 	checkLimits({ width, height, frames, decoded }, limits);
+	const weight = oddTiff ? oddTiffWeight : format === 'heic' ? heicWeight : 1;
 	const profile = animation ? undefined : rgbProfile(metadata.icc, metadata.space);
 	return {
 		facts: {
@@ -108,7 +114,7 @@ async function inspectPage(file: Buffer, format: InputFormat, page: number, limi
 			orientation: format === 'heic' ? 1 : (metadata.orientation ?? 1),
 			colourSpace: metadata.space,
 		},
-		megapixels: (width * height * decoded * (format === 'heic' ? heicWeight : 1)) / 1e6,
+		megapixels: (width * height * decoded * weight) / 1e6,
 		format,
 		page,
 		pages: format === 'tiff' ? frames : 1,
@@ -118,6 +124,7 @@ async function inspectPage(file: Buffer, format: InputFormat, page: number, limi
 		profile,
 		meaning: profile && metadata.depth === 'uchar' ? await meaningOf(profile) : undefined,
 		animation,
+		oddTiff: oddTiff?.page,
 	};
 }
 

@@ -1,0 +1,133 @@
+import { PicpipeError } from '../../errors.ts';
+import type { Header } from './jpeg-header.ts';
+import { compression, countPages, photometric, readPage, sampleFormat, type TiffPage } from './tiff-page.ts';
+
+/**
+ * libvips reads TIFFs of 8 and 16 bits, and of 1, 2 and 4 bits with a single sample. It reads some other kinds as well, but wrongly and without an
+ * error: black, noise, or a sample of anything as transparency. Those kinds are told apart here by their directory. `decode/tiff-samples.ts`
+ * turns them into a TIFF that libvips reads, and what it cannot read is refused (docs/decisions/0061-odd-tiffs.md).
+ */
+
+/** Memory per pixel of a TIFF that is converted relative to others: its own samples, and 16 bits for each. */
+export const oddTiffWeight = 3;
+
+/** A page that libvips does not read as it should. */
+export interface OddTiff {
+	readonly page: TiffPage;
+	readonly header: Header;
+}
+
+/**
+ * @param page counted from 1
+ * @returns undefined if libvips reads the page, or finds out what is wrong with it
+ * @throws PicpipeError `unsupported-feature`
+ */
+export function readOddTiff(file: Buffer, page: number): OddTiff | undefined {
+	const found = readPage(file, page);
+	if (!found || found.colours === 0) return undefined;
+	refuseJpeg(found);
+	if (found.isMixed) throw unsupported('samples of one size and type', 'samples that differ');
+	if (isPlain(found)) return undefined;
+	refuseUnreadable(found);
+	return { page: found, header: headerOf(found, countPages(file)) };
+}
+
+/** Does libvips read it right? Every rule comes from `test/pipeline/odd`. */
+function isPlain(page: TiffPage): boolean {
+	const { bits, samples, colours, isPlanar } = page;
+	const isUnsigned = page.sampleFormat === sampleFormat.uint || page.sampleFormat === sampleFormat.undefined;
+	// libvips reads such floats as L*, a* and b* themselves.
+	const isFloatLab = page.photometric === photometric.lab && page.sampleFormat === sampleFormat.float && bits === 32;
+	const isUsualDepth = bits === 8 || bits === 16 || (samples === 1 && (bits === 1 || bits === 2 || bits === 4));
+	const extra = samples - colours;
+	// Other planes are taken for the first one.
+	if (isPlanar && (page.block.isTile || page.photometric !== photometric.rgb)) return false;
+	if (isFloatLab && extra === 0) return true;
+	if (!isUnsigned || !isUsualDepth || extra > 1 || (extra === 1 && page.alpha === 'none')) return false;
+	if (page.photometric === photometric.lab) return bits === 16 && extra === 0;
+	if (page.photometric === photometric.cmyk) return bits === 8 || extra === 0;
+	// It converts YCbCr if libjpeg does, or if chroma has fewer samples.
+	const [across = 2, down = 2] = page.subsampling;
+	return page.photometric !== photometric.yCbCr || page.compression === compression.jpeg || across * down > 1;
+}
+
+function refuseJpeg(page: TiffPage): void {
+	if (page.compression === compression.oldJpeg) throw unsupported('a compression of TIFF 6.0', 'old-style JPEG');
+	if (page.compression === compression.jpeg && page.bits !== 8)
+		throw unsupported('8 bits per sample in JPEG compression', `${page.bits}`);
+}
+
+const readableCompressions: readonly number[] = [
+	compression.none,
+	compression.lzw,
+	compression.deflate,
+	compression.oldDeflate,
+	compression.packBits,
+];
+
+/** Sizes of floats that can be read. */
+const floatBits = [16, 32, 64];
+const maximumBits = 64;
+
+function refuseUnreadable(page: TiffPage): void {
+	const { bits } = page;
+	const isFloat = page.sampleFormat === sampleFormat.float;
+	const isWhole = [sampleFormat.uint, sampleFormat.int, sampleFormat.undefined].some(
+		(one) => one === page.sampleFormat,
+	);
+	if (!isFloat && !isWhole) throw unsupported('integers or floating-point numbers as samples', 'complex numbers');
+	if (isFloat ? !floatBits.includes(bits) : bits < 1 || bits > maximumBits)
+		throw unsupported(
+			'1 to 64 bits per sample, and 16, 32 or 64 for floating-point numbers',
+			`${bits}${isFloat ? ' for floating-point numbers' : ''}`,
+		);
+	const isLimitedTo = (kind: number, most: number) => page.photometric === kind && (isFloat || bits > most);
+	if (isLimitedTo(photometric.palette, 16)) throw unsupported('at most 16 bits per palette index', `${bits}`);
+	if (page.photometric === photometric.lab && (isFloat || (bits !== 8 && bits !== 16)))
+		throw unsupported('8 or 16 bits per sample of Lab', `${bits}`);
+	if (page.photometric === photometric.yCbCr && (isFloat || bits !== 8 || isSubsampled(page)))
+		throw unsupported('YCbCr of 8 bits without chroma subsampling in this layout', 'another kind');
+	if (page.hasOtherInks) throw unsupported('CMYK as inks', 'others');
+	if (!readableCompressions.includes(page.compression))
+		throw unsupported(
+			'no compression, LZW, Deflate or PackBits for samples of this kind',
+			`compression ${page.compression}`,
+		);
+	if (page.samples - page.colours > 1 && page.alpha !== 'none' && page.photometric === photometric.palette)
+		throw unsupported('a palette without further samples', `${page.samples} samples`);
+}
+
+function isSubsampled({ subsampling: [across = 2, down = 2] }: TiffPage): boolean {
+	return across * down > 1;
+}
+
+function headerOf(page: TiffPage, pages: number): Header {
+	const { width, height, orientation, profile, xmp } = page;
+	const isTurned = orientation >= 5;
+	return {
+		width,
+		height,
+		autoOrient: isTurned ? { width: height, height: width } : { width, height },
+		pages,
+		hasAlpha: page.alpha !== 'none',
+		orientation,
+		space: spaceOf(page),
+		depth: 'ushort',
+		hasProfile: profile !== undefined,
+		...(profile && { icc: profile }),
+		...(xmp && { xmp }),
+	};
+}
+
+/** The colour space of the converted page, as libvips names it. */
+function spaceOf(page: TiffPage): Header['space'] {
+	if (page.photometric === photometric.cmyk) return 'cmyk';
+	if (page.photometric === photometric.lab) return 'labs';
+	return page.photometric <= photometric.blackIsZero ? 'grey16' : 'rgb16';
+}
+
+function unsupported(expected: string, received: string): PicpipeError {
+	return new PicpipeError('unsupported-feature', `Expected a TIFF with ${expected} but received ${received}.`, {
+		step: 'inspect',
+	});
+}
