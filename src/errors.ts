@@ -116,6 +116,11 @@ export const errorTable = {
 	'delivery-keys-missing': { status: 422, class: 'request', title: 'No key is configured to sign URLs with.' },
 	'source-not-allowed': { status: 403, class: 'request', title: 'Pictures from this host are not allowed.' },
 	'url-expired': { status: 410, class: 'request', title: 'The URL has expired.' },
+	'precondition-failed': {
+		status: 412,
+		class: 'request',
+		title: 'The file does not match the condition of the request.',
+	},
 	'range-not-satisfiable': { status: 416, class: 'request', title: 'The requested range is outside the file.' },
 
 	// The picture

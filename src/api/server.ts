@@ -1,4 +1,5 @@
-import type { RequestListener } from 'node:http';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import compression from 'compression';
 import express, { type RequestHandler } from 'express';
 import helmet from 'helmet';
 import { PicpipeError } from '../errors.ts';
@@ -39,6 +40,7 @@ export function buildApi(context: ApiContext): RequestListener {
 	}
 
 	app.use(helmet());
+	app.use(compression({ filter: isJson }));
 	if (config.corsOrigins) app.use(allowOrigins(config.corsOrigins, methods, context.keys));
 	app.use(sameSiteOnly({ mayBeForeign: ({ locals }) => locals.isForeignAllowed === true }));
 
@@ -71,6 +73,11 @@ function localWithoutKeys({ keys }: ApiContext): RequestHandler {
 		if (keys.wasNeeded === false) requireThisMachine(request);
 		next();
 	};
+}
+
+/** Pictures are compressed already; JSON shrinks to a tenth. */
+function isJson(_request: IncomingMessage, response: ServerResponse): boolean {
+	return /^application\/(?:problem\+)?json\b/.test(String(response.getHeader('content-type') ?? ''));
 }
 
 function isIntake(method: string, path: string): boolean {

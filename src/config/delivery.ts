@@ -49,6 +49,12 @@ export const delivery = {
 			'local',
 			'Serves unsigned URLs. `local`: only while no API key exists, so that only this machine is served.',
 		),
+		deliveryUnsignedOriginals: setting(
+			'PICPIPE_DELIVERY_UNSIGNED_ORIGINALS',
+			yesOrNo,
+			'false',
+			'Unsigned URLs may ask for originals although API keys exist. All originals become public, with their GPS positions.',
+		),
 		deliveryHosts: optional(
 			'PICPIPE_DELIVERY_HOSTS',
 			hostList,
@@ -149,6 +155,8 @@ export const delivery = {
 		`\`PICPIPE_DELIVERY_KEYS\` holds pairs \`<key>:<salt>\` in hex; \`openssl rand -hex 32\` makes a key, or a salt. To rotate, put the new pair
 before the old one, and remove the old pair once its URLs are gone. Anyone who can request any size can keep the workers busy, so sign URLs
 as soon as others can reach the API.`,
+		`With \`PICPIPE_DELIVERY_UNSIGNED_ORIGINALS=true\`, anyone who knows the id of a picture can download the uploaded file by \`raw:1\` or
+\`skip_processing\`, with the place, the camera and the owner that its metadata names. Signed URLs may always ask for originals.`,
 		`Each picture of \`PICPIPE_DELIVERY_HOSTS\` is fetched once, by the rules of \`PICPIPE_FETCH_*\`, and stored as a picture.`,
 		`With \`PICPIPE_PRESETS_ONLY\`, URLs below \`/img\` have the form \`/<signature>/<preset>/<source>\`. They cannot be signed to expire, because
 expiry is an option of its own.`,

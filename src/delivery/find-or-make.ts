@@ -1,3 +1,4 @@
+import { settings } from '../config/index.ts';
 import type { Picture, ReceivedPicture } from '../domain/picture.ts';
 import type { RecipeLimits } from '../domain/recipe.ts';
 import { PicpipeError } from '../errors.ts';
@@ -21,6 +22,15 @@ export interface DeliveryParts {
 	readonly avif: 'later' | 'now' | 'never';
 }
 
+/** A picture and the image of it that is requested. */
+interface Requested {
+	/** A finished picture. */
+	readonly picture: ReceivedPicture;
+	readonly target: ImageTarget;
+	/** The request may receive the original, with all of its metadata. */
+	readonly mayBeOriginal: boolean;
+}
+
 /** How an image is requested. */
 export interface DeliveryRequest {
 	/** Formats that the client supports. They decide if the URL leaves the format open. */
@@ -38,24 +48,31 @@ type Delivered = ImageResult | undefined;
 /**
  * Finds the image of a URL, or has it made.
  *
- * @param picture with known facts
- * @throws PicpipeError why it cannot be made, `variant-not-found`, and as the plan
+ * @throws PicpipeError why it can't be made, `variant-not-found`, `invalid-signature` for an original that the request may not receive, and what the plan
+ *   throws
  */
 export async function findOrMake(
 	parts: DeliveryParts,
-	{ picture, target }: { readonly picture: ReceivedPicture; readonly target: ImageTarget },
+	{ picture, target, mayBeOriginal }: Requested,
 	wait: DeliveryRequest,
 ): Promise<Delivered> {
-	if (target.kind === 'original') return original(parts.storage, picture);
+	const original = () => {
+		if (mayBeOriginal) return openOriginal(parts.storage, picture);
+		throw new PicpipeError(
+			'invalid-signature',
+			`Expected a signed URL for an original but this one is unsigned; ${settings.deliveryUnsignedOriginals.variable}=true makes all originals public.`,
+		);
+	};
+	if (target.kind === 'original') return original();
 	if (target.kind === 'variant') return variant(parts, picture, target, wait);
 	const source = factsOf(picture);
 	const plan = target.plan(source);
-	if (plan.isUnneeded) return original(parts.storage, picture);
+	if (plan.isUnneeded) return original();
 	const made = await render(parts, picture, plan, wait);
 	return made && plan.format === 'auto' ? { ...made, isNegotiated: true } : made;
 }
 
-async function original(storage: Storage, { source }: ReceivedPicture): Promise<ImageResult> {
+async function openOriginal(storage: Storage, { source }: ReceivedPicture): Promise<ImageResult> {
 	const found = await storage.stat(source.key);
 	if (!found) throw new PicpipeError('original-missing');
 	return { ...found, key: source.key, type: source.type, etag: `"${source.sha256}"` };

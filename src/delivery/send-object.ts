@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import { create as disposition } from 'content-disposition';
 import type { Request, Response } from 'express';
 import { PicpipeError } from '../errors.ts';
+import { isUnchanged, rangeOf } from '../http/conditions.ts';
 import type { ByteRange, Storage } from '../storage/storage.ts';
 import type { ImageResult } from './memory-cache.ts';
 
@@ -33,10 +34,10 @@ export interface Served extends Outgoing {
 const shownInPlace = new Set(['jpeg', 'png', 'webp', 'avif', 'heic', 'gif', 'tiff'].map((format) => `image/${format}`));
 
 /**
- * Streams an object: 200, 206 for a single range, 304 if unchanged, 416 for a range outside the object; the same for HEAD. A request for
- * several ranges gets the whole object, as RFC 9110 (14.2) allows.
+ * Streams an object: 200, 206 for a single range, 304 for an unchanged one, 412 for one that does not match the conditions, 416 for a range
+ * outside. HEAD gets the same headers as a GET of the whole.
  *
- * @throws PicpipeError `original-missing` if the object is gone, `range-not-satisfiable`
+ * @throws PicpipeError `original-missing` when the object is gone, `precondition-failed`, `range-not-satisfiable`
  */
 export async function serveObject(storage: Storage, served: Served, request: Request, response: Response) {
 	const found = await storage.stat(served.key);
@@ -46,8 +47,11 @@ export async function serveObject(storage: Storage, served: Served, request: Req
 	await serveResult(storage, { ...found, key, type, etag: `"${sha256}"` }, outgoing, request, response);
 }
 
+/** Header fields of an image. */
+type ImageHeaders = Record<string, string> & { readonly 'Content-Type': string };
+
 /** The header fields of an image, except those that depend on the range that is sent. */
-export function headersOf({ key, etag, modifiedAt }: ImageResult, outgoing: Outgoing): Record<string, string> {
+export function headersOf({ key, etag, modifiedAt }: ImageResult, outgoing: Outgoing): ImageHeaders {
 	const isShown = shownInPlace.has(outgoing.type) && outgoing.isAttachment !== true;
 	const filename = outgoing.filename ?? (isShown ? undefined : posix.basename(key));
 	return {
@@ -73,16 +77,18 @@ export async function serveResult(
 	request: Request,
 	response: Response,
 ): Promise<void> {
-	const { key, etag, modifiedAt, bytes, data } = result;
-	const modified = modifiedAt.toUTCString();
-	response.set(headersOf(result, outgoing));
-	if (request.fresh) return void response.status(304).end();
+	const { key, bytes, data } = result;
+	const { 'Content-Type': type, ...fields } = headersOf(result, outgoing);
+	response.set(fields);
 	if (outgoing.accelRedirect !== undefined) {
-		// nginx handles ranges and the length itself.
-		return void response.set('X-Accel-Redirect', outgoing.accelRedirect + key).end();
+		// nginx evaluates conditions and ranges itself, with an ETag of its own, and knows the length.
+		return void response.set({ 'Content-Type': type, 'X-Accel-Redirect': outgoing.accelRedirect + key }).end();
 	}
+	// The client has the type already (RFC 9110, 15.4.5).
+	if (isUnchanged(request, result)) return void response.status(304).end();
+	response.set('Content-Type', type);
 
-	const range = requestedRange(request, response, bytes, [etag, modified]);
+	const range = requestedRange(request, response, result);
 	response.status(range ? 206 : 200);
 	response.set('Content-Length', String(range ? range.end - range.start + 1 : bytes));
 	if (range) response.set('Content-Range', `bytes ${range.start}-${range.end}/${bytes}`);
@@ -107,23 +113,11 @@ function gone(): PicpipeError {
 	return new PicpipeError('original-missing', 'The stored object is gone.');
 }
 
-function requestedRange(
-	request: Request,
-	response: Response,
-	bytes: number,
-	validators: readonly string[],
-): ByteRange | undefined {
-	const condition = request.get('if-range');
-	if (condition !== undefined && !validators.includes(condition)) return undefined;
-	const ranges = request.range(bytes, { combine: true });
-	if (ranges === undefined || ranges === -2) return undefined;
-	if (ranges === -1) {
-		response.set('Content-Range', `bytes */${bytes}`);
-		throw new PicpipeError(
-			'range-not-satisfiable',
-			`Expected a range within ${bytes} bytes but received "${request.get('range')}".`,
-		);
+function requestedRange(request: Request, response: Response, result: ImageResult): ByteRange | undefined {
+	try {
+		return rangeOf(request, result);
+	} catch (error) {
+		response.set('Content-Range', `bytes */${result.bytes}`);
+		throw error;
 	}
-	const [range] = ranges;
-	return ranges.type === 'bytes' && ranges.length === 1 && range ? range : undefined;
 }

@@ -3,15 +3,16 @@ import { isLoopback } from '../config/index.ts';
 import { PicpipeError } from '../errors.ts';
 import { hostName, isLoopbackName, quote } from './same-site.ts';
 
-/** Headers that proxies add. With any of them, the request came through a proxy and may come from anywhere. */
-const proxyHeaders = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip', 'via'];
+/** Headers that proxies and content delivery networks add: with one of them the request began on the other side, which may be anywhere. */
+const proxyHeader = /^(?:forwarded|via|x-forwarded(?:-.*)?|x-real-ip|x-client-ip|true-client-ip|cf-connecting-ip)$/;
 
 /**
  * Passes only requests from this machine, for a server without other protection. Headers cannot fake this: the IP address is that of the
  * connection.
  *
- * - A web site whose name resolves to 127.0.0.1 ("DNS rebinding") has the same origin for the browser; only `Host` reveals it.
- * - A proxy on this machine connects from loopback for everyone; the headers that proxies add reveal it.
+ * - A web site whose name resolves to 127.0.0.1 ("DNS rebinding") has the same origin to the browser; only `Host` tells it apart.
+ * - A proxy on this machine connects from loopback for everybody. The headers that proxies add reveal it, or HTTP/1.0, which nginx speaks unless
+ *   it is configured otherwise. A proxy that adds no header and speaks HTTP/1.1 looks like a program on this machine (docs/nginx.md).
  *
  * @throws PicpipeError `cross-site` for a name that is not loopback's, `unauthorized` for any other IP address or a proxy
  */
@@ -22,14 +23,20 @@ export function requireThisMachine(request: IncomingMessage): void {
 		throw new PicpipeError('cross-site', `Expected a request to a local name but received one to ${quote(host)}.`);
 	}
 	const hint = 'Without an API key, only this machine has access; `picpipe keys add` creates a key.';
-	const proxy = proxyHeaders.find((name) => request.headers[name] !== undefined);
+	const proxy = Object.keys(request.headers).find((name) => proxyHeader.test(name));
 	if (proxy !== undefined) {
 		throw new PicpipeError(
 			'unauthorized',
 			`Expected a request from this machine but received one through a proxy (${proxy}). ${hint}`,
 		);
 	}
-	// An IPv4 address on a dual-stack socket (RFC 4291, 2.5.5.2).
+	if (request.httpVersion === '1.0') {
+		throw new PicpipeError(
+			'unauthorized',
+			`Expected a request of HTTP/1.1 but received one of HTTP/1.0, which proxies speak. ${hint}`,
+		);
+	}
+	// An IPv4 address on a socket of both families (RFC 4291, 2.5.5.2).
 	const address = request.socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/i, '') ?? '';
 	if (!isLoopback(address)) {
 		throw new PicpipeError(

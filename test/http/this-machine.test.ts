@@ -47,10 +47,24 @@ describe('a request of this machine', () => {
 		['forwarded', 'for=203.0.113.9;host=pictures.example'],
 		['x-real-ip', '203.0.113.9'],
 		['via', '1.1 proxy'],
+		['x-forwarded-proto', 'https'],
+		['x-forwarded-port', '443'],
+		['x-forwarded-server', 'front'],
+		['x-forwarded', 'for=203.0.113.9'],
+		['x-client-ip', '203.0.113.9'],
+		['true-client-ip', '203.0.113.9'],
+		['cf-connecting-ip', '203.0.113.9'],
 	])('does not come through a proxy: %s: %s', async (name, value) => {
 		const error = await thrownBy(() => requireThisMachine(request('127.0.0.1', { [name]: value })));
 		expect(error).toMatchObject({ code: 'unauthorized', message: expect.stringContaining(name) });
 		expect(error.message).toContain('picpipe keys add');
+	});
+
+	it('does not speak HTTP/1.0, as a proxy without further configuration does', async () => {
+		const error = await thrownBy(() =>
+			requireThisMachine({ ...request('127.0.0.1'), httpVersion: '1.0' } as unknown as IncomingMessage),
+		);
+		expect(error).toMatchObject({ code: 'unauthorized', message: expect.stringContaining('HTTP/1.0') });
 	});
 
 	it('is meant for a local name', async () => {

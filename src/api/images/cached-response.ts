@@ -22,8 +22,10 @@ export function isDelivery({ path }: { readonly path: string }): boolean {
 /** Fields that make a request more than a plain request for the whole image. Express answers those. */
 const furtherFields = [
 	'range',
+	'if-match',
 	'if-none-match',
 	'if-modified-since',
+	'if-unmodified-since',
 	'x-request-id',
 	'content-length',
 	'transfer-encoding',

@@ -80,7 +80,8 @@ async function serveImage(
 	try {
 		const picture = await findSource(context, source, { ...wait(), log });
 		if (!picture) return respondAsync(request, response);
-		const result = await findOrMake(parts, { picture, target: image.target }, wait());
+		const mayBeOriginal = mayServeOriginals(context, url);
+		const result = await findOrMake(parts, { picture, target: image.target, mayBeOriginal }, wait());
 		if (!result) return respondAsync(request, response, picture);
 		memory.set(cacheKey, picture.id, { url, result });
 		await send(context, url, result, request, response);
@@ -91,6 +92,11 @@ async function serveImage(
 		log.warn({ err: error, ...loggedSource(source) }, 'serving the fallback picture');
 		await send(context, url, { ...fallback, isStandIn: true }, request, response);
 	}
+}
+
+/** Once API keys protect the pictures, an unsigned URL must not hand out what people uploaded. */
+function mayServeOriginals({ config, keys }: ApiContext, { isSigned }: ImageUrl): boolean {
+	return isSigned || config.deliveryUnsignedOriginals || keys.wasNeeded === false;
 }
 
 function loggedSource(source: AllowedSource): object {
@@ -141,7 +147,7 @@ async function findFallback(
 	try {
 		const finding = { ...wait, log: context.log };
 		const picture = await findSource(context, { id }, { ...finding, requestId: wait.requestId ?? '' });
-		return picture && (await findOrMake(context.delivery.parts, { picture, target }, wait));
+		return picture && (await findOrMake(context.delivery.parts, { picture, target, mayBeOriginal: true }, wait));
 	} catch (err) {
 		context.log.warn({ err, pictureId: id }, 'the fallback picture (PICPIPE_DELIVERY_FALLBACK) cannot be served');
 		return undefined;

@@ -96,7 +96,8 @@ export const exposedByDelivery = [
 const allowedFields = {
 	'Access-Control-Allow-Origin': '*',
 	'Access-Control-Allow-Methods': 'GET, HEAD',
-	'Access-Control-Allow-Headers': 'Prefer, Range, If-None-Match, If-Modified-Since',
+	'Access-Control-Allow-Headers':
+		'Prefer, Range, If-Range, If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since',
 	// Seconds, the longest time that any browser accepts.
 	'Access-Control-Max-Age': '86400',
 };

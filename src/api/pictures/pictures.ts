@@ -4,7 +4,7 @@ import { finishBatch } from '../../catalog/finish-batch.ts';
 import { purgePicture } from '../../catalog/manifest.ts';
 import { findOrMake } from '../../delivery/find-or-make.ts';
 import { acceptedBy } from '../../delivery/negotiate.ts';
-import { serveObject, serveResult } from '../../delivery/send-object.ts';
+import { type Outgoing, serveObject, serveResult } from '../../delivery/send-object.ts';
 import { isFinished, isReceived, type Picture, parsePictureId } from '../../domain/picture.ts';
 import { PicpipeError } from '../../errors.ts';
 import { admitAgain } from '../../intake/admit.ts';
@@ -44,12 +44,9 @@ export function getOriginal(context: ApiContext): RequestHandler {
 	return withPicture(context, (picture, request, response) => {
 		if (!isReceived(picture)) throw new PicpipeError('not-fetched');
 		const { key, type, sha256, filename } = picture.source;
-		return serveObject(
-			context.storage,
-			{ key, type, sha256, filename, cacheControl: originalCaching },
-			request,
-			response,
-		);
+		const { accelRedirect } = context.config;
+		const served = { key, type, sha256, filename, cacheControl: originalCaching, accelRedirect };
+		return serveObject(context.storage, served, request, response);
 	});
 }
 
@@ -67,12 +64,12 @@ export function getVariant(context: ApiContext): RequestHandler {
 		if (variant && stored) {
 			const { key, type, sha256 } = variant;
 			const made = { ...stored, key, type, etag: `"${sha256}"` };
-			return serveResult(context.storage, made, { type, cacheControl: variantCaching }, request, response);
+			return serveResult(context.storage, made, outgoingVariant(context, type), request, response);
 		}
 		if (!isReceived(picture) || !isFinished(picture.state) || !picture.facts) throw noSuchVariant(picture, request);
 		const result = await findOrMake(
 			context.delivery.parts,
-			{ picture, target: { kind: 'variant', name, ...(format !== undefined && { format }) } },
+			{ picture, target: { kind: 'variant', name, ...(format !== undefined && { format }) }, mayBeOriginal: true },
 			{
 				accepted: acceptedBy(undefined),
 				milliseconds: context.config.renderSeconds * 1_000,
@@ -81,9 +78,12 @@ export function getVariant(context: ApiContext): RequestHandler {
 			},
 		);
 		if (!result) throw new PicpipeError('render-unfinished');
-		const { type } = result;
-		await serveResult(context.storage, result, { type, cacheControl: variantCaching }, request, response);
+		await serveResult(context.storage, result, outgoingVariant(context, result.type), request, response);
 	});
+}
+
+function outgoingVariant({ config: { accelRedirect } }: ApiContext, type: string): Outgoing {
+	return { type, cacheControl: variantCaching, accelRedirect };
 }
 
 function noSuchVariant({ variants, state }: Picture, { params }: Request): PicpipeError {

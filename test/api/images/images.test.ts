@@ -6,6 +6,49 @@ import { bytesOf, key, ready, renderJobs, salt, signed, upload } from '../../hel
 import { temporaryFolder } from '../../helpers/folder.ts';
 import { photograph, similarity } from '../../helpers/pictures.ts';
 
+describe('an unsigned URL', () => {
+	const photo = () => photograph({ width: 300, height: 200, gps: true });
+	const secret = 'k'.repeat(32);
+	const open = { PICPIPE_DELIVERY_UNSIGNED: 'true', PICPIPE_API_KEYS: secret };
+	const authorization = `Bearer ${secret}`;
+
+	async function uploaded(environment: Record<string, string>) {
+		const api = await startTestApi({ PICPIPE_DELIVERY_KEYS: `${key}:${salt}`, ...environment });
+		await api.startWorker();
+		const created = await fetch(`${api.url}/v1/pictures`, {
+			method: 'POST',
+			headers: { 'content-type': 'image/jpeg', prefer: 'wait=60', authorization },
+			body: new Uint8Array(await photo()),
+		});
+		expect(created.status).toBe(201);
+		const { id } = await json(created);
+		return { api, id };
+	}
+
+	it('hands out no original once keys exist, whatever it calls it', async () => {
+		const { api, id } = await uploaded(open);
+		for (const options of ['raw:1', 'skp:jpg', 'skip_processing:jpeg', 'raw:1/att:1', 'skp:jpg/w:50']) {
+			const answer = await fetch(`${api.url}/img/unsafe/${options}/plain/${id}`);
+			const problem = await json(answer);
+			expect([options, answer.status, problem.code]).toEqual([options, 403, 'invalid-signature']);
+			expect(problem.detail).toContain('PICPIPE_DELIVERY_UNSIGNED_ORIGINALS');
+			const bySignature = await fetch(api.url + signed(`/${options}/plain/${id}`));
+			expect([options, (await bytesOf(bySignature)).equals(await photo())]).toEqual([options, true]);
+		}
+		// What is made of it has neither the place nor the bytes of the original.
+		const made = await bytesOf(await fetch(`${api.url}/img/unsafe/sm:0/f:jpg/plain/${id}`));
+		const { exif } = await sharp(made).metadata();
+		expect(exif?.length).toBeGreaterThan(0);
+		expect(exif?.includes(Buffer.from([0x25, 0x88]))).toBe(false);
+	});
+
+	it('hands out originals where a setting says so', async () => {
+		const { api, id } = await uploaded({ ...open, PICPIPE_DELIVERY_UNSIGNED_ORIGINALS: 'true' });
+		const answer = await fetch(`${api.url}/img/unsafe/raw:1/plain/${id}`);
+		expect((await bytesOf(answer)).equals(await photo())).toBe(true);
+	});
+});
+
 describe('a signed address', () => {
 	it('is made once, kept, and served with what caches need', async () => {
 		const { api, id } = await ready();

@@ -20,15 +20,21 @@ function signed(path: string): string {
 }
 
 /** The configuration of docs/nginx.md, with a port, an api and a folder of the test's own. */
-async function startNginx(api: string, storage: string): Promise<string> {
+async function configurationOfGuide(port: number, api: string, storage: string): Promise<string> {
 	const guide = await readFile(new URL('../../../docs/nginx.md', import.meta.url), 'utf8');
 	const server = /```nginx\n([\s\S]*?)```/.exec(guide)?.[1] ?? '';
-	const port = await freePort();
 	const own = server
 		.replace('listen 80;', `listen 127.0.0.1:${port};`)
 		.replace('http://127.0.0.1:3000', api)
 		.replace('/srv/picpipe/storage/', `${storage}/`);
 	for (const changed of [`127.0.0.1:${port}`, api, storage]) expect(own).toContain(changed);
+	return own;
+}
+
+/** Starts nginx with the blocks of `server` that `write` returns for a free port. */
+async function startNginx(write: (port: number) => Promise<string> | string): Promise<string> {
+	const port = await freePort();
+	const own = await write(port);
 	const folder = await temporaryFolder();
 	const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
 		(name) => `${name}_temp_path ${folder}/${name};`,
@@ -82,7 +88,8 @@ describe('behind nginx as docs/nginx.md has it', () => {
 			PICPIPE_PUBLIC_URL: 'https://pictures.example.org/',
 		});
 		await api.startWorker();
-		const url = await startNginx(api.url, api.config.storage.replace('file:', ''));
+		const storage = api.config.storage.replace('file:', '');
+		const url = await startNginx((port) => configurationOfGuide(port, api.url, storage));
 		const authorization = `Bearer ${secret}`;
 		const created = await fetch(`${url}/v1/pictures`, {
 			method: 'POST',
@@ -117,6 +124,18 @@ describe('behind nginx as docs/nginx.md has it', () => {
 			const part = await fetch(url + path, { headers: { accept: 'image/webp', range: 'bytes=10-19' } });
 			expect([part.status, Buffer.from(await part.arrayBuffer())]).toEqual([206, bytes.subarray(10, 20)]);
 		}
+		// Originals and variants of the API are sent by nginx, too.
+		const { links } = await json(await fetch(`${url}/v1/pictures/${id}`, { headers: { authorization } }));
+		for (const link of [links.original, links.variants.thumb]) {
+			const byApi = await fetch(api.url + link, { headers: { authorization } });
+			const byNginx = await fetch(url + link, { headers: { authorization } });
+			expect(byApi.headers.get('x-accel-redirect')).toMatch(/^\/stored\//);
+			expect(byNginx.status).toBe(200);
+			const bytes = Buffer.from(await byNginx.arrayBuffer());
+			expect(byNginx.headers.get('content-length')).toBe(String(bytes.length));
+			expect((await sharp(bytes).metadata()).width).toBe(link === links.original ? 900 : 300);
+		}
+
 		// Nobody gets at stored files but through the api.
 		const [stored = ''] = await api.keys();
 		expect((await fetch(`${url}/stored/${stored}`)).status).toBe(404);
@@ -130,5 +149,19 @@ describe('behind nginx as docs/nginx.md has it', () => {
 		const made = await json(signedBy);
 		expect(made.url).toBe(`https://pictures.example.org${made.path}`);
 		expect((await fetch(url + made.path)).status).toBe(200);
+	});
+
+	it('without keys, nothing is served through an nginx that adds nothing', async () => {
+		const api = await startTestApi();
+		expect((await fetch(`${api.url}/v1/pictures`)).status).toBe(200);
+		const url = await startNginx(
+			(port) => `server { listen 127.0.0.1:${port}; location / { proxy_pass ${api.url}; } }`,
+		);
+		for (const path of ['/v1/pictures', '/', '/img/unsafe/w:10/plain/pic_01jzkwp9nbe0tvahm2q4c8s6rd']) {
+			const answer = await fetch(url + path);
+			const { code, detail } = await json(answer);
+			expect([path, answer.status, code]).toEqual([path, 401, 'unauthorized']);
+			expect(detail).toContain('HTTP/1.0');
+		}
 	});
 });
