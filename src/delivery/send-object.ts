@@ -4,8 +4,8 @@ import { pipeline } from 'node:stream/promises';
 import { create as disposition } from 'content-disposition';
 import type { Request, Response } from 'express';
 import { PicpipeError } from '../errors.ts';
-import { isUnchanged, rangeOf } from '../http/conditions.ts';
 import type { ByteRange, Storage } from '../storage/storage.ts';
+import { isUnchanged, rangeOf } from './conditions.ts';
 import type { ImageResult } from './memory-cache.ts';
 
 /** How a stored object is sent. */
