@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
-import { inject, onTestFinished } from 'vitest';
+import { inject } from 'vitest';
 import { openCatalog } from '../../src/catalog/catalog.ts';
 import { openRenderUse } from '../../src/catalog/render-use.ts';
 import { type Config, readConfig } from '../../src/config/index.ts';
@@ -18,6 +18,7 @@ import { openFirstSeen } from '../../src/worker/first-seen.ts';
 import { type SweepResult, sweep } from '../../src/worker/sweep.ts';
 import { temporaryFolder } from './folder.ts';
 import { freshPrefix } from './redis.ts';
+import { endWithTest } from './shared.ts';
 
 /** An api in this process, on a free port, with storage, Redis prefix and logger of its own. */
 export interface TestApi {
@@ -49,7 +50,7 @@ export async function startTestApi(environment: Record<string, string> = {}): Pr
 		...environment,
 	});
 	const api = await startApi(config, createLogger('api', config.logLevel));
-	onTestFinished(() => api.stop());
+	endWithTest(() => api.stop());
 	const storage = openStorage(config.storage);
 	const firstSeen = openFirstSeen();
 	return {
@@ -65,7 +66,7 @@ export async function startTestApi(environment: Record<string, string> = {}): Pr
 		},
 		async startWorker() {
 			const worker = await startWorker(config, createLogger('worker', config.logLevel));
-			onTestFinished(() => worker.stop());
+			endWithTest(() => worker.stop());
 			return worker;
 		},
 		sweep: () =>

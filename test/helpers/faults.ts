@@ -3,11 +3,11 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { onTestFinished } from 'vitest';
 import { randomNumbers } from '../../scripts/random-numbers.ts';
 import { temporaryFolder } from './folder.ts';
 import { photograph, withComment } from './pictures.ts';
 import { PicpipeProcess, type ProcessOptions } from './processes.ts';
+import { endWithTest } from './shared.ts';
 import { type Sink, startSink, webhooksToHere } from './sink.ts';
 import { shortOrLong } from './thoroughness.ts';
 
@@ -40,7 +40,7 @@ export async function startForFaults(
 		},
 	};
 	const picpipe = new PicpipeProcess(options);
-	onTestFinished(() => picpipe.destroy());
+	endWithTest(() => picpipe.destroy());
 	await picpipe.ready();
 	return Object.assign(picpipe, { sink });
 }

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { onTestFinished } from 'vitest';
+import { endWithTest } from './shared.ts';
 
 /** Settings that let a picpipe fetch from servers of this machine, on any port. */
 export const fetchesFromHere = { PICPIPE_FETCH_NETWORKS: '127.0.0.0/8', PICPIPE_FETCH_PORTS: '*' };
@@ -45,7 +45,7 @@ export async function startRemote(
 		server.close();
 		await once(server, 'close');
 	};
-	onTestFinished(stop);
+	endWithTest(stop);
 	return {
 		url: `${tls ? 'https' : 'http'}://127.0.0.1:${port}`,
 		port,

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { DetailedError, Upload, type UploadOptions } from 'tus-js-client';
-import { onTestFinished } from 'vitest';
+import { endWithTest } from './shared.ts';
 
 /** How an upload with a real client of tus ended. */
 export interface Sent {
@@ -80,7 +80,7 @@ export async function breakingLine(
 	});
 	server.listen(0, '127.0.0.1');
 	await once(server, 'listening');
-	onTestFinished(() => {
+	endWithTest(() => {
 		server.close();
 	});
 	return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, broken: () => broken };
@@ -113,7 +113,7 @@ export async function slowLine(
 	});
 	server.listen(0, '127.0.0.1');
 	await once(server, 'listening');
-	onTestFinished(() => {
+	endWithTest(() => {
 		server.close();
 	});
 	return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, sent: () => sent };

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { onTestFinished } from 'vitest';
+import { endWithTest } from './shared.ts';
 
 /** A connection on which a test says exactly what it wants, and sees exactly what comes back. */
 export interface Wire {
@@ -21,7 +21,7 @@ export interface Wire {
 export async function openWire(url: string): Promise<Wire> {
 	const { hostname, port } = new URL(url);
 	const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
-	onTestFinished(() => void socket.destroy());
+	endWithTest(() => void socket.destroy());
 	let received = '';
 	let ended: string | undefined;
 	socket.on('data', (chunk) => {
