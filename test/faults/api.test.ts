@@ -6,18 +6,28 @@ import { loadSize, mixedPhotographs, momentOf, quickRecipe, rounds, startForFaul
 import { Ledger } from '../helpers/ledger.ts';
 import { twelveMegapixels } from '../helpers/pictures.ts';
 import { startRedis } from '../helpers/redis.ts';
+import { endWithTest, shared } from '../helpers/shared.ts';
 
 describe.each(rounds)('kill -9 of the api, round %i', (round) => {
-	it('in the middle of uploads keeps what was acknowledged and leaves nothing of the rest', {
-		timeout: 180_000,
-	}, async () => {
+	const running = shared(async () => {
+		const redis = await startRedis();
+		endWithTest(() => redis.stop());
 		const picpipe = await startForFaults({
 			...quickRecipe,
+			REDIS_URL: redis.url,
 			PICPIPE_UPLOAD_SECONDS: '3',
 			PICPIPE_ABANDONED_SECONDS: '4',
 		});
 		const { api, data } = await picpipe.ready();
 		const storage = openStorage(`file:${data}`);
+		const manifests = async () => (await listed(storage, 'pictures/')).filter((key) => key.endsWith('/picture.json'));
+		return { redis, picpipe, api, data, storage, manifests };
+	});
+
+	it('in the middle of uploads keeps what was acknowledged and leaves nothing of the rest', {
+		timeout: 180_000,
+	}, async () => {
+		const { picpipe, api, data, storage, manifests } = running();
 		const ledger = new Ledger();
 		const bytes = await twelveMegapixels();
 		const stalled = request(`${api}/v1/pictures`, {
@@ -44,34 +54,24 @@ describe.each(rounds)('kill -9 of the api, round %i', (round) => {
 		);
 		await ledger.expectWhole(`file:${data}`);
 		await ledger.expectTold(picpipe.sink);
-		const manifests = (await listed(storage, 'pictures/')).filter((key) => key.endsWith('/picture.json'));
-		expect(manifests).toHaveLength(loadSize);
+		expect(await manifests()).toHaveLength(loadSize);
 	});
 
 	it('between storing and queuing ends in pictures that are finished all the same', { timeout: 120_000 }, async () => {
-		const redis = await startRedis();
-		onTestFinished(() => redis.stop());
-		const picpipe = await startForFaults({
-			...quickRecipe,
-			REDIS_URL: redis.url,
-			PICPIPE_UPLOAD_SECONDS: '3',
-			PICPIPE_ABANDONED_SECONDS: '4',
-		});
-		const { api, data } = await picpipe.ready();
-		const storage = openStorage(`file:${data}`);
-		const manifests = async () => (await listed(storage, 'pictures/')).filter((key) => key.endsWith('/picture.json'));
+		const { redis, picpipe, api, data, storage, manifests } = running();
+		const earlier = (await manifests()).length;
 		// Whoever wants to queue something now waits.
 		process.kill(redis.pid, 'SIGSTOP');
 		onTestFinished(() => void process.kill(redis.pid, 'SIGCONT'));
 		const ledger = new Ledger();
 		const files = await mixedPhotographs(12);
 		const uploads = ledger.uploadAll(api, files, files.length);
-		await until('one is stored', async () => (await manifests()).length > 0);
+		await until('one is stored', async () => (await manifests()).length > earlier);
 		process.kill(picpipe.pidOf('api'), 'SIGKILL');
 		await uploads;
 		const stored = await manifests();
 		// They were told nothing, and are in the storage.
-		expect(stored.length).toBeGreaterThan(ledger.accepted.size);
+		expect(stored.length - earlier).toBeGreaterThan(ledger.accepted.size);
 		process.kill(redis.pid, 'SIGCONT');
 		await until('all are finished', async () => (await listed(storage, 'pending/')).length === 0, 60_000);
 		expect(await manifests()).toEqual(stored);

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { rm, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { openStorage } from '../../src/storage/index.ts';
 import { listed } from '../contract/storage.ts';
 import { json, untilFinished } from '../helpers/api.ts';
@@ -10,6 +10,7 @@ import { mixedPhotographs, quickRecipe, startForFaults, until } from '../helpers
 import { temporaryFolder } from '../helpers/folder.ts';
 import { Ledger } from '../helpers/ledger.ts';
 import { photograph } from '../helpers/pictures.ts';
+import { endWithTest, shared } from '../helpers/shared.ts';
 import { bytesAt, tus } from '../helpers/tus.ts';
 
 /** Only root may mount; everywhere else the title says that nothing was tested, and in CI that is a failure. */
@@ -21,8 +22,15 @@ async function smallDisk(megabytes: number): Promise<string> {
 	mkdirSync(folder);
 	execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', folder]);
 	// Run before the folder is removed; lazily, should a process still have a file open there.
-	onTestFinished(() => void execFileSync('umount', ['--lazy', folder]));
+	endWithTest(() => void execFileSync('umount', ['--lazy', folder]));
 	return folder;
+}
+
+async function startOnSmallDisk(environment: Record<string, string>, megabytes: number) {
+	const disk = await smallDisk(megabytes);
+	const picpipe = await startForFaults({ PICPIPE_STORAGE: `file:${disk}`, ...environment });
+	const { api } = await picpipe.ready();
+	return { disk, picpipe, api };
 }
 
 /** Fills what is left of a disk with one file. */
@@ -41,14 +49,14 @@ describe(title, () => {
 		if (process.env.CI) expect(isRoot, 'CI runs as root').toBe(true);
 	});
 
-	it.runIf(isRoot)(
-		'refuses uploads with 507, keeps nothing of them, and accepts again once there is room',
-		{ timeout: 120_000 },
-		async () => {
-			const disk = await smallDisk(24);
-			// Taken up to the last byte; by default uploads stop a little before it, with 503.
-			const picpipe = await startForFaults({ PICPIPE_STORAGE: `file:${disk}`, PICPIPE_MIN_DISK_FREE: '0' });
-			const { api } = await picpipe.ready();
+	describe.runIf(isRoot)('for uploads', () => {
+		// Taken up to the last byte; by default uploads stop a little before it, with 503.
+		const running = shared(() => startOnSmallDisk({ ...quickRecipe, PICPIPE_MIN_DISK_FREE: '0' }, 64));
+
+		it('refuses uploads with 507, keeps nothing of them, and accepts again once there is room', {
+			timeout: 120_000,
+		}, async () => {
+			const { disk, api } = running();
 			const storage = openStorage(`file:${disk}`);
 			const filler = await fill(disk);
 			const ledger = new Ledger();
@@ -64,16 +72,12 @@ describe(title, () => {
 			expect(ledger.accepted.size).toBe(4);
 			await ledger.untilFinished(`file:${disk}`, 60_000);
 			await ledger.expectWhole(`file:${disk}`);
-		},
-	);
+		});
 
-	it.runIf(isRoot)(
-		'stops a resumable upload with 507 where it is, and lets it go on once there is room',
-		{ timeout: 120_000 },
-		async () => {
-			const disk = await smallDisk(24);
-			const picpipe = await startForFaults({ PICPIPE_STORAGE: `file:${disk}`, PICPIPE_MIN_DISK_FREE: '0' });
-			const { api } = await picpipe.ready();
+		it('stops a resumable upload with 507 where it is, and lets it go on once there is room', {
+			timeout: 120_000,
+		}, async () => {
+			const { disk, api } = running();
 			const bytes = await photograph({ width: 1400, height: 1000, format: 'png' });
 			const created = await tus(`${api}/v1/uploads`, 'POST', { 'upload-length': String(bytes.length) });
 			const url = `${api}${created.headers.get('location')}`;
@@ -87,98 +91,12 @@ describe(title, () => {
 			const last = await tus(url, 'PATCH', bytesAt(half), bytes.subarray(half));
 			const picture = await untilFinished({ url: api }, last.headers.get('picpipe-picture') ?? '', 60_000);
 			expect(picture).toMatchObject({ state: 'ready', source: { bytes: bytes.length } });
-		},
-	);
+		});
 
-	it.runIf(isRoot)(
-		'while a picture is worked on ends in attempts, leaves no truncated variant, and the picture gets ready once there is room',
-		{ timeout: 120_000 },
-		async () => {
-			const disk = await smallDisk(24);
-			const picpipe = await startForFaults({ PICPIPE_STORAGE: `file:${disk}`, PICPIPE_RETRY_DELAY: '10000' });
-			const { api } = await picpipe.ready();
-			const storage = openStorage(`file:${disk}`);
-			await fetch(`${api}/v1/queues/pictures/pause`, { method: 'POST' });
-			const ledger = new Ledger();
-			await ledger.upload(api, await photograph({ width: 2400, height: 1600 }));
-			const filler = await fill(disk);
-			await fetch(`${api}/v1/queues/pictures/resume`, { method: 'POST' });
-			await picpipe.waitFor(
-				(line) => line.msg === 'attempt failed' && line.code === 'storage-full' && line.again === true,
-			);
-			for (const key of await listed(storage, 'pictures/', { temporary: true })) {
-				expect(key).toMatch(/\/(original\.jpg|picture\.json)$/);
-			}
-			await rm(filler);
-			const [id] = ledger.accepted.keys();
-			expect(await untilFinished({ url: api }, id ?? '', 60_000)).toMatchObject({ state: 'ready' });
-			await ledger.expectWhole(`file:${disk}`);
-		},
-	);
-
-	it.runIf(isRoot)(
-		'for longer than all attempts still ends the picture, and a retry makes it ready',
-		{ timeout: 120_000 },
-		async () => {
-			const disk = await smallDisk(24);
-			const picpipe = await startForFaults({
-				PICPIPE_STORAGE: `file:${disk}`,
-				PICPIPE_ATTEMPTS: '2',
-				PICPIPE_RETRY_DELAY: '50',
-			});
-			const { api } = await picpipe.ready();
-			await fetch(`${api}/v1/queues/pictures/pause`, { method: 'POST' });
-			const ledger = new Ledger();
-			await ledger.upload(api, await photograph({ width: 2400, height: 1600 }));
-			const filler = await fill(disk);
-			await fetch(`${api}/v1/queues/pictures/resume`, { method: 'POST' });
-			await picpipe.waitFor((line) => line.msg === 'attempt failed' && line.again === false);
-			await rm(filler);
-			const [id = ''] = ledger.accepted.keys();
-			// Not even the failure could be written down; so the sweep begins again.
-			await until(
-				'the picture is ready',
-				async () => {
-					const { state } = await untilFinished({ url: api }, id, 60_000);
-					if (state === 'failed') await fetch(`${api}/v1/pictures/${id}/retry`, { method: 'POST' });
-					return state === 'ready';
-				},
-				60_000,
-			);
-			await ledger.expectWhole(`file:${disk}`);
-		},
-	);
-
-	it.runIf(isRoot)(
-		'for temporary files stops nothing: all that is written goes to the data folder',
-		{
-			timeout: 120_000,
-		},
-		async () => {
-			const disk = await smallDisk(1);
-			await fill(disk);
-			const picpipe = await startForFaults({ ...quickRecipe, TMPDIR: disk });
-			const { api, data } = await picpipe.ready();
-			const ledger = new Ledger();
-			await ledger.uploadAll(api, await mixedPhotographs());
-			expect(ledger.refused).toEqual([]);
-			await ledger.untilFinished(`file:${data}`, 60_000);
-			await ledger.expectWhole(`file:${data}`);
-			await ledger.expectTold(picpipe.sink);
-		},
-	);
-
-	it.runIf(isRoot)(
-		'under load refuses with 507 or 503, keeps nothing that is cut, and goes on once there is room',
-		{ timeout: 180_000 },
-		async () => {
-			const disk = await smallDisk(48);
-			const picpipe = await startForFaults({
-				...quickRecipe,
-				PICPIPE_STORAGE: `file:${disk}`,
-				PICPIPE_MIN_DISK_FREE: '0',
-			});
-			const { api } = await picpipe.ready();
+		it('under load refuses with 507 or 503, keeps nothing that is cut, and goes on once there is room', {
+			timeout: 180_000,
+		}, async () => {
+			const { disk, api, picpipe } = running();
 			const files = await mixedPhotographs();
 			const [ledger, later] = [new Ledger(), new Ledger()];
 			const uploads = ledger.uploadUntilAccepted(api, files.slice(0, files.length / 2));
@@ -201,6 +119,75 @@ describe(title, () => {
 			}
 			await ledger.expectWhole(`file:${disk}`);
 			await ledger.expectTold(picpipe.sink);
-		},
-	);
+		});
+	});
+
+	describe.runIf(isRoot)('for the work on a picture', () => {
+		const running = shared(() => startOnSmallDisk({ PICPIPE_ATTEMPTS: '2', PICPIPE_RETRY_DELAY: '5000' }, 24));
+
+		it('while a picture is worked on ends in attempts, leaves no truncated variant, and the picture gets ready once there is room', {
+			timeout: 120_000,
+		}, async () => {
+			const { disk, api, picpipe } = running();
+			const storage = openStorage(`file:${disk}`);
+			await fetch(`${api}/v1/queues/pictures/pause`, { method: 'POST' });
+			const ledger = new Ledger();
+			await ledger.upload(api, await photograph({ width: 2400, height: 1600 }));
+			const filler = await fill(disk);
+			await fetch(`${api}/v1/queues/pictures/resume`, { method: 'POST' });
+			await picpipe.waitFor(
+				(line) => line.msg === 'attempt failed' && line.code === 'storage-full' && line.again === true,
+			);
+			for (const key of await listed(storage, 'pictures/', { temporary: true })) {
+				expect(key).toMatch(/\/(original\.jpg|picture\.json)$/);
+			}
+			await rm(filler);
+			const [id] = ledger.accepted.keys();
+			expect(await untilFinished({ url: api }, id ?? '', 60_000)).toMatchObject({ state: 'ready' });
+			await ledger.expectWhole(`file:${disk}`);
+		});
+
+		it('for longer than all attempts still ends the picture, and a retry makes it ready', {
+			timeout: 120_000,
+		}, async () => {
+			const { disk, api, picpipe } = running();
+			await fetch(`${api}/v1/queues/pictures/pause`, { method: 'POST' });
+			const ledger = new Ledger();
+			await ledger.upload(api, await photograph({ width: 2400, height: 1600 }));
+			const filler = await fill(disk);
+			const from = picpipe.lines.length;
+			await fetch(`${api}/v1/queues/pictures/resume`, { method: 'POST' });
+			await picpipe.waitFor((line) => line.msg === 'attempt failed' && line.again === false, from);
+			await rm(filler);
+			const [id = ''] = ledger.accepted.keys();
+			// Not even the failure could be written down; so the sweep begins again.
+			await until(
+				'the picture is ready',
+				async () => {
+					const { state } = await untilFinished({ url: api }, id, 60_000);
+					if (state === 'failed') await fetch(`${api}/v1/pictures/${id}/retry`, { method: 'POST' });
+					return state === 'ready';
+				},
+				60_000,
+			);
+			await ledger.expectWhole(`file:${disk}`);
+		});
+	});
+
+	describe.runIf(isRoot)('for temporary files', () => {
+		it('stops nothing: all that is written goes to the data folder', {
+			timeout: 120_000,
+		}, async () => {
+			const disk = await smallDisk(1);
+			await fill(disk);
+			const picpipe = await startForFaults({ ...quickRecipe, TMPDIR: disk });
+			const { api, data } = await picpipe.ready();
+			const ledger = new Ledger();
+			await ledger.uploadAll(api, await mixedPhotographs());
+			expect(ledger.refused).toEqual([]);
+			await ledger.untilFinished(`file:${data}`, 60_000);
+			await ledger.expectWhole(`file:${data}`);
+			await ledger.expectTold(picpipe.sink);
+		});
+	});
 });

@@ -6,13 +6,16 @@ import { json } from '../helpers/api.ts';
 import { startForFaults, until } from '../helpers/faults.ts';
 import { Ledger } from '../helpers/ledger.ts';
 import { photograph } from '../helpers/pictures.ts';
+import { shared } from '../helpers/shared.ts';
 import { bytesAt, sendByTus, tus } from '../helpers/tus.ts';
 
 describe('kill -9 of the api in the middle of resumable uploads', () => {
+	const running = shared(() => startForFaults());
+
 	it('loses none and doubles none: every client goes on and hears of its one picture', {
 		timeout: 180_000,
 	}, async () => {
-		const picpipe = await startForFaults();
+		const picpipe = running();
 		const { api, data } = await picpipe.ready();
 		const random = randomNumbers(7);
 		const base = await photograph({ width: 1000, height: 700, format: 'png' });
@@ -50,7 +53,7 @@ describe('kill -9 of the api in the middle of resumable uploads', () => {
 	});
 
 	it('costs at most what had not been stored, and a stop costs nothing', { timeout: 120_000 }, async () => {
-		const picpipe = await startForFaults();
+		const picpipe = running();
 		const { api } = await picpipe.ready();
 		const bytes = await photograph({ width: 640, height: 480 });
 		const created = await tus(`${api}/v1/uploads`, 'POST', { 'upload-length': String(bytes.length) });

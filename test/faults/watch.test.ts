@@ -11,6 +11,7 @@ import { until } from '../helpers/faults.ts';
 import { temporaryFolder } from '../helpers/folder.ts';
 import { photograph, withComment } from '../helpers/pictures.ts';
 import { PicpipeProcess, runPicpipe } from '../helpers/processes.ts';
+import { endWithTest, shared } from '../helpers/shared.ts';
 
 const pace = {
 	PICPIPE_WATCH_SECONDS: '1',
@@ -39,7 +40,7 @@ async function picturesIn(data: string): Promise<Picture[]> {
 
 function start(data: string, environment: Record<string, string>): PicpipeProcess {
 	const picpipe = new PicpipeProcess({ folder: data, environment: { ...pace, ...environment } });
-	onTestFinished(() => picpipe.destroy());
+	endWithTest(() => picpipe.destroy());
 	return picpipe;
 }
 
@@ -87,15 +88,22 @@ describe('a watched folder', () => {
 			await second.expectNoSurvivors();
 		});
 	}
+});
 
-	it('sets a broken picture aside once the worker has found out, and takes one that is written slowly whole', {
-		timeout: 120_000,
-	}, async () => {
+describe('a file in a watched folder', () => {
+	const running = shared(async () => {
 		const [data, inbox] = [await temporaryFolder(), await temporaryFolder()];
-		const bytes = await photograph({ width: 1600, height: 1200 });
-		await put(inbox, 'cut.jpg', bytes.subarray(0, bytes.length / 2));
 		const picpipe = start(data, { PICPIPE_WATCH: inbox });
 		await picpipe.ready();
+		return { data, inbox, picpipe };
+	});
+
+	it('is set aside when broken, once the worker has found out, and is taken whole when written slowly', {
+		timeout: 120_000,
+	}, async () => {
+		const { data, inbox } = running();
+		const bytes = await photograph({ width: 1600, height: 1200 });
+		await put(inbox, 'cut.jpg', bytes.subarray(0, bytes.length / 2));
 		const path = join(inbox, 'slow.jpg');
 		for (let part = 0; part < 10; part++) {
 			const piece = bytes.subarray((bytes.length * part) / 10, (bytes.length * (part + 1)) / 10);
@@ -117,6 +125,28 @@ describe('a watched folder', () => {
 		);
 		expect(await picturesIn(data)).toHaveLength(2);
 	});
+
+	it('is taken by one process while another waits, which takes over when the first stands still', {
+		timeout: 120_000,
+	}, async () => {
+		const { data, inbox, picpipe } = running();
+		const before = (await picturesIn(data)).length;
+		await picpipe.waitFor(({ msg }) => msg === `watching ${inbox}`);
+		const other = new PicpipeProcess({ folder: data, command: 'watch', arguments: [inbox], environment: pace });
+		onTestFinished(() => other.destroy());
+		await other.waitFor(({ msg }) => /^another process watches this folder/.test(msg ?? ''));
+		await put(inbox, 'a.jpg', await photograph({ width: 64, height: 48 }));
+		await until('it is taken in', async () => (await filesIn(inbox)).includes('.picpipe/done/a.jpg'));
+		expect(other.lines.some(({ msg }) => msg === 'imported a.jpg')).toBe(false);
+		// So that it is not started again.
+		process.kill(picpipe.pidOf('watch'), 'SIGSTOP');
+		await other.waitFor(({ msg }) => msg === `watching ${inbox}`);
+		await put(inbox, 'b.jpg', await photograph({ width: 64, height: 48, seed: 2 }));
+		await other.waitFor(({ msg }) => msg === 'imported b.jpg');
+		expect((await other.stop()).code).toBe(0);
+		process.kill(picpipe.pidOf('watch'), 'SIGKILL');
+		expect(await picturesIn(data)).toHaveLength(before + 2);
+	});
 });
 
 describe('picpipe watch', () => {
@@ -136,29 +166,6 @@ describe('picpipe watch', () => {
 		expect(second.code).toBe(1);
 		expect(await picturesIn(data)).toHaveLength(1);
 		expect(await filesIn(inbox)).toEqual(['.picpipe/refused/notes.txt', '.picpipe/refused/notes.txt.txt', 'x/a.jpg']);
-	});
-
-	it('waits while another process watches the same folder, and takes over when that was killed', {
-		timeout: 120_000,
-	}, async () => {
-		const [data, inbox] = [await temporaryFolder(), await temporaryFolder()];
-		const picpipe = start(data, { PICPIPE_WATCH: inbox });
-		await picpipe.ready();
-		await picpipe.waitFor(({ msg }) => msg === `watching ${inbox}`);
-		const other = new PicpipeProcess({ folder: data, command: 'watch', arguments: [inbox], environment: pace });
-		onTestFinished(() => other.destroy());
-		await other.waitFor(({ msg }) => /^another process watches this folder/.test(msg ?? ''));
-		await put(inbox, 'a.jpg', await photograph({ width: 64, height: 48 }));
-		await until('it is taken in', async () => (await filesIn(inbox)).includes('.picpipe/done/a.jpg'));
-		expect(other.lines.some(({ msg }) => msg === 'imported a.jpg')).toBe(false);
-		// So that it is not started again.
-		process.kill(picpipe.pidOf('watch'), 'SIGSTOP');
-		await other.waitFor(({ msg }) => msg === `watching ${inbox}`);
-		await put(inbox, 'b.jpg', await photograph({ width: 64, height: 48, seed: 2 }));
-		await other.waitFor(({ msg }) => msg === 'imported b.jpg');
-		expect((await other.stop()).code).toBe(0);
-		process.kill(picpipe.pidOf('watch'), 'SIGKILL');
-		expect(await picturesIn(data)).toHaveLength(2);
 	});
 
 	it.each<[string, (data: string) => string, RegExp]>([
