@@ -28,16 +28,8 @@ afterAll(async () => {
 	expect(code).toBe(0);
 });
 
-/** What the recipe `web` promises, made by sharp directly, in full quality. */
-const references = {
-	large: (file: Buffer) => upright(file).resize({ width: 1600, withoutEnlargement: true }),
-	medium: (file: Buffer) => upright(file).resize({ width: 800, withoutEnlargement: true }),
-	small: (file: Buffer) => upright(file).resize({ width: 400, withoutEnlargement: true }),
-};
-
-function upright(file: Buffer) {
-	return sharp(file).autoOrient().toColourspace('srgb').png({ compressionLevel: 0 });
-}
+/** As wide as the variants that the recipe `web` promises. */
+const widths = { large: 1600, medium: 800, small: 400 };
 
 async function process(file: Buffer, name: string) {
 	const response = await fetch(`${api}/v1/pictures`, {
@@ -62,12 +54,12 @@ async function expectWeb(file: Buffer, name: string): Promise<void> {
 		variants[variant.name] = bytes;
 	}
 	expect(Object.keys(variants)).toEqual(['large', 'medium', 'small', 'thumb']);
-	for (const [variant, make] of Object.entries(references)) {
-		const expected = await make(file).toBuffer();
-		const { width, height } = await sharp(expected).metadata();
+	const { autoOrient: whole } = await sharp(file).metadata();
+	for (const [variant, most] of Object.entries(widths)) {
+		const width = Math.min(most, whole.width);
 		const found = picture.variants.find((one: { name: string }) => one.name === variant);
-		expect(found).toMatchObject({ width, height });
-		expect(await similarity(variants[variant] as Buffer, expected), variant).toBeGreaterThan(alike);
+		expect(found).toMatchObject({ width, height: Math.round((width * whole.height) / whole.width) });
+		expect(await similarity(variants[variant] as Buffer, file), variant).toBeGreaterThan(alike);
 	}
 	expect(picture.variants.at(-1)).toMatchObject({ name: 'thumb', width: 300, height: 300 });
 	expect(picture.analysis.thumbhash).toBeTruthy();

@@ -289,7 +289,7 @@ export function gifDeclaring(options: { width: number; height: number; frames: n
 /** Width to which both pictures are brought before they are compared: coarse enough to forgive encoders, fine enough to see. */
 const compareWidth = 160;
 
-async function greys(picture: Buffer): Promise<Float64Array> {
+const greys = onceEach(async (picture) => {
 	const pixels = await sharp(picture)
 		.autoOrient()
 		.flatten({ background: '#808080' })
@@ -298,6 +298,26 @@ async function greys(picture: Buffer): Promise<Float64Array> {
 		.raw()
 		.toBuffer();
 	return Float64Array.from(pixels);
+});
+
+const colours = onceEach((picture) =>
+	sharp(picture)
+		.autoOrient()
+		.toColourspace('srgb')
+		.flatten({ background: '#808080' })
+		.resize(32, 32, { fit: 'fill' })
+		.raw()
+		.toBuffer(),
+);
+
+/** The same work, done once for each picture: many are compared with the same one, and to decode that takes the most of it. */
+function onceEach<T>(work: (picture: Buffer) => Promise<T>): (picture: Buffer) => Promise<T> {
+	const done = new WeakMap<Buffer, Promise<T>>();
+	return (picture) => {
+		const result = done.get(picture) ?? work(picture);
+		done.set(picture, result);
+		return result;
+	};
 }
 
 /**
@@ -346,15 +366,7 @@ function windowSimilarity(a: Float64Array, b: Float64Array, top: number, left: n
 
 /** Mean absolute difference of the colours, 0 to 255, after both are brought to the same small size: catches a wrong colour space. */
 export async function colourDifference(one: Buffer, other: Buffer): Promise<number> {
-	const small = (picture: Buffer) =>
-		sharp(picture)
-			.autoOrient()
-			.toColourspace('srgb')
-			.flatten({ background: '#808080' })
-			.resize(32, 32, { fit: 'fill' })
-			.raw()
-			.toBuffer();
-	const [a, b] = await Promise.all([small(one), small(other)]);
+	const [a, b] = await Promise.all([colours(one), colours(other)]);
 	let sum = 0;
 	for (let at = 0; at < a.length; at++) sum += Math.abs((a[at] ?? 0) - (b[at] ?? 0));
 	return sum / a.length;

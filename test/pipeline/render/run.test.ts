@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import sharp from 'sharp';
 import { thumbHashToApproximateAspectRatio, thumbHashToAverageRGBA } from 'thumbhash';
 import { describe, expect, it } from 'vitest';
+import { builtInRecipes } from '../../../src/pipeline/recipe/built-in.ts';
 import {
 	colourDifference,
 	extraTitle,
@@ -13,38 +14,40 @@ import {
 } from '../../helpers/pictures.ts';
 import { type Made, make, one } from '../make.ts';
 
-/** As the recipe has it; with less effort the file is larger, and looks the same. */
-const webp = { quality: 80, effort: 0 };
+/** As wide as the variants of the built-in recipe. */
+const widths: Readonly<Record<string, number>> = { large: 1600, medium: 800, small: 400 };
 
-/** What the built-in recipe makes, by sharp directly from the original, each variant on its own. */
-const direct: Readonly<Record<string, (file: Buffer) => Promise<Buffer>>> = {
-	large: (file) => wide(file, 1600),
-	medium: (file) => wide(file, 800),
-	small: (file) => wide(file, 400),
-	thumb: (file) =>
-		sharp(file).autoOrient().resize({ width: 300, height: 300, position: 'attention' }).webp(webp).toBuffer(),
-};
+/** The built-in recipe, with encoders that take a quarter of the time: files are larger, and look the same. */
+const quickWeb = JSON.parse(JSON.stringify(builtInRecipes.web).replaceAll('"webp":{}', '"webp":{"effort":0}'));
 
-function wide(file: Buffer, width: number): Promise<Buffer> {
-	return sharp(file).autoOrient().resize({ width, withoutEnlargement: true }).webp(webp).toBuffer();
+/** The original, upright, in no more than the widest of them, by sharp alone, with the loss of colours that WebP has. */
+function referenceOf(file: Buffer): Promise<Buffer> {
+	return sharp(file)
+		.autoOrient()
+		.resize({ width: 1600, withoutEnlargement: true })
+		.webp({ quality: 80, effort: 0 })
+		.toBuffer();
 }
 
 /** Every variant is there, has the bytes, size and format that is said, and looks as sharp alone makes it. */
 async function expectWeb(made: Made, file: Buffer): Promise<void> {
-	expect(made.outputs.map(({ name }) => name).sort()).toEqual(Object.keys(direct));
+	expect(made.outputs.map(({ name }) => name).sort()).toEqual([...Object.keys(widths), 'thumb']);
+	const { autoOrient: whole } = await sharp(file).metadata();
+	const reference = await referenceOf(file);
 	for (const output of made.outputs) {
-		const expected = (await direct[output.name]?.(file)) as Buffer;
-		const [metadata, reference] = await Promise.all([sharp(output.data).metadata(), sharp(expected).metadata()]);
+		const width = Math.min(widths[output.name] ?? 300, whole.width);
+		const size = output.name === 'thumb' ? [300, 300] : [width, Math.round((width * whole.height) / whole.width)];
+		expect([output.width, output.height], output.name).toEqual(size);
+		const metadata = await sharp(output.data).metadata();
 		expect(metadata, output.name).toMatchObject({ format: 'webp', width: output.width, height: output.height });
-		expect([output.width, output.height], output.name).toEqual([reference.width, reference.height]);
 		expect(output.sha256).toBe(createHash('sha256').update(output.data).digest('hex'));
 		expect(output.digest).toMatch(/^[0-9a-f]{12}$/);
 		if (output.name === 'thumb') {
 			// Where several spots draw the eye alike, the smallest difference decides: any cut of the whole is right.
-			expect(await differenceToBestCut(output.data, file)).toBeLessThan(6);
+			expect(await differenceToBestCut(output.data, reference)).toBeLessThan(6);
 		} else {
-			expect(await similarity(output.data, expected), output.name).toBeGreaterThan(0.97);
-			expect(await colourDifference(output.data, expected), output.name).toBeLessThan(2);
+			expect(await similarity(output.data, reference), output.name).toBeGreaterThan(0.97);
+			expect(await colourDifference(output.data, reference), output.name).toBeLessThan(2);
 		}
 	}
 }
@@ -80,7 +83,8 @@ describe('recipe web', () => {
 		const file = await twelveMegapixels();
 		const made = await make(file);
 		await expectWeb(made, file);
-		expect(await similarity(made.variant('thumb').data, (await direct.thumb?.(file)) as Buffer)).toBeGreaterThan(0.97);
+		const thumb = await sharp(file).resize({ width: 300, height: 300, position: 'attention' }).toBuffer();
+		expect(await similarity(made.variant('thumb').data, thumb)).toBeGreaterThan(0.97);
 		expect(made.outputs.map(({ width, height }) => `${width}×${height}`)).toEqual([
 			'1600×1200',
 			'800×600',
@@ -306,16 +310,25 @@ const photos = sharedPictures('photos');
 describe.skipIf(photos.length === 0)(extraTitle('photos', photos), () => {
 	it.skipIf(photos.length === 0).each(photos)('makes every variant of $name as sharp alone would', async ({ path }) => {
 		const file = await readFile(path);
-		await expectWeb(await make(file), file);
+		await expectWeb(await make(file, quickWeb), file);
 	});
 });
 
 const turned = sharedPictures('orientation', /\.jpg$/);
+const opened = new Map<string, Promise<Buffer>>();
+
+/** Read once: what is compared with it again is the very same buffer. */
+function open(path: string): Promise<Buffer> {
+	const file = opened.get(path) ?? readFile(path);
+	opened.set(path, file);
+	return file;
+}
+
 describe.skipIf(turned.length === 0)(extraTitle('orientation', turned), () => {
 	it.skipIf(turned.length === 0).each(turned)('makes $name look as the upright one', async ({ name, path }) => {
 		const upright = turned.find((picture) => picture.name === name.replace(/\d/, '1'));
-		const reference = await readFile(upright?.path ?? '');
-		const made = await make(await readFile(path));
+		const reference = await open(upright?.path ?? '');
+		const made = await make(await readFile(path), quickWeb);
 		const { width, height } = await sharp(reference).metadata();
 		expect(made.facts).toMatchObject({ width, height });
 		for (const { name: variant, data } of made.outputs.filter(({ name }) => name !== 'thumb')) {
