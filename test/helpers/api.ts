@@ -91,6 +91,13 @@ export async function startTestApi(environment: Record<string, string> = {}): Pr
 	};
 }
 
+/** The same with a worker. */
+export async function startTestApiWithWorker(environment: Record<string, string> = {}): Promise<TestApi> {
+	const api = await startTestApi(environment);
+	await api.startWorker();
+	return api;
+}
+
 async function withRedis<T>(config: Config, work: (redis: Redis) => Promise<T>): Promise<T> {
 	const redis = connectRedis(config.redisUrl ?? '', 'worker');
 	try {

@@ -1,14 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { json, startTestApi, type TestApi, untilFinished } from '../../helpers/api.ts';
+import { json, startTestApi, startTestApiWithWorker, type TestApi, untilFinished } from '../../helpers/api.ts';
 import { startKeyedApi } from '../../helpers/keys.ts';
 import { photograph } from '../../helpers/pictures.ts';
 import { fetchesFromHere, says, sends, sendsHalf, startRemote } from '../../helpers/remote.ts';
+import { shared } from '../../helpers/shared.ts';
 
 let bytes: Buffer;
 beforeAll(async () => {
 	bytes = await photograph({ width: 320, height: 240 });
 });
+
+/** For all tests to which other pictures make no difference. */
+const working = shared(() => startTestApiWithWorker(fetchesFromHere));
 
 function post(api: Pick<TestApi, 'url'>, body: unknown, headers: Record<string, string> = {}): Promise<Response> {
 	return fetch(`${api.url}/v1/pictures`, {
@@ -67,14 +71,12 @@ describe('a picture by its address', () => {
 	});
 
 	it('is waited for when that is preferred', async () => {
-		const api = await startTestApi(fetchesFromHere);
-		await api.startWorker();
+		const api = working();
 		const remote = await startRemote(sends(bytes));
 		const made = await post(api, { url: remote.url }, { prefer: 'wait=30' });
 		expect([made.status, made.headers.get('preference-applied')]).toEqual([201, 'wait=30']);
 		expect(await json(made)).toMatchObject({ state: 'ready' });
 
-		const started = performance.now();
 		remote.answer(says(404));
 		const failed = await post(api, { url: remote.url }, { prefer: 'wait=30' });
 		expect(failed.status).toBe(201);
@@ -82,13 +84,23 @@ describe('a picture by its address', () => {
 			state: 'failed',
 			failure: { class: 'unsupported', code: 'remote-missing', step: 'fetch', attempt: 1 },
 		});
-		// Told by the end of its job, and not only seen at the next look.
-		expect(performance.now() - started).toBeLessThan(1_500);
+	});
+
+	it('is answered when its job ends, and not only at the next look', async () => {
+		const api = working();
+		const remote = await startRemote(says(404));
+		const times: number[] = [];
+		for (let time = 0; time < 5; time++) {
+			const started = performance.now();
+			expect((await post(api, { url: remote.url }, { prefer: 'wait=30' })).status).toBe(201);
+			times.push(performance.now() - started);
+		}
+		// Without its end each of them would wait for the next look, which is two seconds later. A busy machine may well be late, but not five times.
+		expect(Math.min(...times)).toBeLessThan(2_000);
 	});
 
 	it('that fails can be retried, by a call', async () => {
-		const api = await startTestApi(fetchesFromHere);
-		await api.startWorker();
+		const api = working();
 		const remote = await startRemote(says(404));
 		const { id } = await json(await post(api, { url: remote.url }));
 		expect(await untilFinished(api, id)).toMatchObject({ state: 'failed' });
@@ -111,15 +123,14 @@ describe('a picture by its address', () => {
 	});
 
 	it('goes when it is deleted while it is fetched', async () => {
-		const api = await startTestApi(fetchesFromHere);
-		await api.startWorker();
+		const api = working();
 		const remote = await startRemote(sendsHalf(bytes));
 		const { id } = await json(await post(api, { url: remote.url }));
 		await expect.poll(() => remote.open).toBe(1);
 		expect((await fetch(`${api.url}/v1/pictures/${id}`, { method: 'DELETE' })).status).toBe(204);
 		await remote.stop();
-		await expect.poll(async () => (await fetchCounts(api)).completed, { timeout: 5_000 }).toBe(1);
-		expect(await api.keys()).toEqual([]);
+		await expect.poll(async () => (await fetchCounts(api)).active).toBe(0);
+		expect((await api.keys()).filter((key) => key.includes(id))).toEqual([]);
 	});
 
 	it('may get another recipe before it is fetched', async () => {
@@ -151,8 +162,7 @@ describe('a picture by its address', () => {
 
 describe('many addresses', () => {
 	it('get one answer each, in their order', async () => {
-		const api = await startTestApi(fetchesFromHere);
-		await api.startWorker();
+		const api = working();
 		const remote = await startRemote((request, response) =>
 			(request.url === '/gone' ? says(410) : sends(bytes))(request, response),
 		);
@@ -186,7 +196,7 @@ describe('many addresses', () => {
 	});
 
 	it('are a list even when there is but one', async () => {
-		const api = await startTestApi(fetchesFromHere);
+		const api = working();
 		const one = await post(api, { urls: ['http://127.0.0.1/a.jpg'] });
 		expect(one.status).toBe(202);
 		expect((await json(one)).pictures).toHaveLength(1);
@@ -286,15 +296,15 @@ describe('a server that has trouble', () => {
 		const times: number[] = [];
 		const remote = await startRemote((request, response) => {
 			times.push(performance.now());
-			const answers = [says(503, { 'retry-after': '1' }), sendsHalf(bytes, (one) => one.destroy()), sends(bytes)];
+			const answers = [says(503, { 'retry-after': '2' }), sendsHalf(bytes, (one) => one.destroy()), sends(bytes)];
 			answers[Math.min(times.length, answers.length) - 1]?.(request, response);
 		});
 		const { id } = await json(await post(api, { url: remote.url }));
 		expect(await untilFinished(api, id)).toMatchObject({ state: 'ready' });
 		expect(remote.requests).toHaveLength(3);
 		const [first = 0, second = 0, third = 0] = times;
-		expect(second - first).toBeGreaterThanOrEqual(950);
-		expect(third - second).toBeLessThan(950);
+		expect(second - first).toBeGreaterThanOrEqual(1_950);
+		expect(third - second).toBeLessThan(second - first);
 	});
 
 	it('is not waited for longer than is set', async () => {
@@ -330,14 +340,18 @@ describe('a server that has trouble', () => {
 
 describe('a worker that stops during a fetch', () => {
 	it('ends at once and gives it back, which costs no attempt', async () => {
-		const api = await startTestApi({ ...fetchesFromHere, PICPIPE_ATTEMPTS: '1' });
+		// Were the fetch waited for, the test would be over first.
+		const api = await startTestApi({
+			...fetchesFromHere,
+			PICPIPE_ATTEMPTS: '1',
+			PICPIPE_FETCH_SECONDS: '600',
+			PICPIPE_STOP_SECONDS: '600',
+		});
 		const worker = await api.startWorker();
 		const remote = await startRemote(sendsHalf(bytes));
 		const { id } = await json(await post(api, { url: remote.url }));
 		await expect.poll(() => remote.open).toBe(1);
-		const started = performance.now();
 		await worker.stop();
-		expect(performance.now() - started).toBeLessThan(5_000);
 		expect(await fetchCounts(api)).toMatchObject({ waiting: 1, active: 0, failed: 0 });
 		expect(await json(await fetch(`${api.url}/v1/pictures/${id}`))).toMatchObject({ state: 'queued' });
 		remote.answer(sends(bytes));
