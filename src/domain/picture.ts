@@ -14,6 +14,17 @@ const foundQualitySchema = stored({
 	tries: z.int().min(1),
 });
 
+/** Why a variant is less than its recipe asks for: the largest side of its format, or an animation beyond the limit of pixels. */
+const limitReasons = ['format', 'animation'] as const;
+
+const limitedSchema = stored({
+	reason: storedWord(limitReasons),
+	/** A sentence for people. */
+	message: z.string(),
+});
+/** Says that a variant is less than its recipe asks for. */
+export type Limited = z.infer<typeof limitedSchema>;
+
 /** One stored encoding of one variant. */
 export const variantSchema = stored({
 	name: z.string(),
@@ -27,6 +38,8 @@ export const variantSchema = stored({
 	height: z.int().min(1),
 	bytes: z.int().min(1),
 	quality: foundQualitySchema.optional(),
+	/** Absent if the variant is what its recipe asks for. */
+	limited: limitedSchema.optional(),
 	/** Digest of source, steps, encoding and engine: the same picture always gets the same one. */
 	digest: z.string(),
 	/** SHA-256 of the stored bytes; also its ETag. */

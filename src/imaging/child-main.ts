@@ -85,7 +85,7 @@ async function image(task: ImagingTask) {
 	const known = cache?.get(sha256);
 	const file = known?.file ?? (await readOriginal(storage, task));
 	send({ kind: 'read' });
-	const { picture, further, levels, megapixels } = await openPages(file, recipe, limits, known?.picture);
+	const { picture, further, levels, failures, megapixels } = await openPages(file, recipe, limits, known?.picture);
 	const opened = await assetCache.open(task.assets ?? new Map());
 	const admitted = new Promise<number>((resolve) => {
 		go = resolve;
@@ -95,14 +95,16 @@ async function image(task: ImagingTask) {
 	const assets = await opened.decode();
 	const wanted = cache && { intermediate: { cached: known?.intermediate } };
 	const { intermediate = known?.intermediate, ...result } = await runPipeline(
-		{ file, sha256, picture, further, recipe, levels, assets, concurrency, ...wanted },
+		{ file, sha256, picture, further, recipe, levels, failures, assets, concurrency, ...wanted },
 		{
 			onStep: (event) => send({ kind: 'step', event }),
 			onVariant: (output) => send({ kind: 'variant', output }),
 		},
 	);
 	cache?.set(sha256, { file, picture, intermediate });
-	return result;
+	const [failure] = result.failures;
+	if (failure) throw failure.error;
+	return { facts: result.facts, analysis: result.analysis };
 }
 
 /** @throws PicpipeError `original-missing` or `original-changed`: variants must be made from the accepted bytes only */

@@ -4,7 +4,7 @@ import type { Recipe } from '../domain/recipe.ts';
 import { type ErrorCode, PicpipeError } from '../errors.ts';
 import type { AssetPlaces } from '../intake/assets.ts';
 import type { PictureLimits } from '../pipeline/inspect/limits.ts';
-import type { WorkLimits } from '../pipeline/plan/pyramid.ts';
+import type { WorkLimits } from '../pipeline/plan/plan-chain.ts';
 import type { StepEvent, VariantOutput } from '../pipeline/render/run.ts';
 
 /** The messages between the worker and its imaging processes, over Node's IPC channel with structured cloning. */

@@ -29,7 +29,9 @@ const pictures: fc.Arbitrary<Size & { readonly hasAlpha: boolean }> = fc.record(
 function predict(recipe: unknown, picture: Size): { readonly size: Size; readonly isAtMost: boolean } | string {
 	try {
 		const { definition } = parseRecipe('test', recipe);
-		const [level] = planPyramid(definition, picture, { ...limits, maxMegapixels });
+		const { levels, failures } = planPyramid(definition, picture, { ...limits, maxMegapixels });
+		const [level] = levels;
+		if (failures[0]) return failures[0].error.code;
 		const passes = level?.variants[0]?.passes ?? [];
 		const last = passes.at(-1);
 		if (!last) return { size: picture, isAtMost: false };

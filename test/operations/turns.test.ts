@@ -21,7 +21,7 @@ const cases: readonly (readonly [turns: readonly unknown[], step: unknown, copy:
 
 const copyFor = (steps: readonly unknown[]) => {
 	const { definition } = parseRecipe('test', one(steps));
-	const [level] = planPyramid(definition, { width: 1_200, height: 800 }, limits);
+	const [level] = planPyramid(definition, { width: 1_200, height: 800 }, limits).levels;
 	return `${level?.width}×${level?.height}`;
 };
 

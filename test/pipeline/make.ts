@@ -5,7 +5,7 @@ import type { Facts } from '../../src/domain/picture.ts';
 import type { PictureLimits } from '../../src/pipeline/inspect/limits.ts';
 import type { Pixels } from '../../src/pipeline/pixels/pixels.ts';
 import { openPages } from '../../src/pipeline/plan/open-pages.ts';
-import type { WorkLimits } from '../../src/pipeline/plan/pyramid.ts';
+import type { VariantFailure, WorkLimits } from '../../src/pipeline/plan/plan-chain.ts';
 import { parseRecipe } from '../../src/pipeline/recipe/parse-recipe.ts';
 import { loadRecipes } from '../../src/pipeline/recipe/recipes.ts';
 import { type KnownAsset, runPipeline, type StepEvent, type VariantOutput } from '../../src/pipeline/render/run.ts';
@@ -26,6 +26,8 @@ export interface Made {
 	readonly analysis: Analysis;
 	readonly outputs: readonly VariantOutput[];
 	readonly steps: readonly StepEvent[];
+	/** Variants that could not be made; thrown unless `mayFail` is set. */
+	readonly failures: readonly VariantFailure[];
 	/** Further sizes can be made from it, if it was asked for. */
 	readonly intermediate?: Pixels | undefined;
 	/** @throws when the variant was not made */
@@ -38,11 +40,13 @@ export async function make(
 	recipe?: unknown,
 	options: Partial<PictureLimits & WorkLimits> & {
 		readonly concurrency?: number;
+		/** Return the failures of variants instead of throwing the first. */
+		readonly mayFail?: boolean;
 		readonly assets?: ReadonlyMap<string, KnownAsset>;
 		readonly intermediate?: { readonly cached?: Pixels | undefined };
 	} = {},
 ): Promise<Made> {
-	const { concurrency = 1, assets, intermediate, ...limited } = options;
+	const { concurrency = 1, mayFail = false, assets, intermediate, ...limited } = options;
 	const outputs: VariantOutput[] = [];
 	const steps: StepEvent[] = [];
 	const web = (await loadRecipes(undefined)).get('web');
@@ -60,6 +64,7 @@ export async function make(
 		},
 		{ onStep: (event) => void steps.push(event), onVariant: (output) => void outputs.push(output) },
 	);
+	if (result.failures[0] && !mayFail) throw result.failures[0].error;
 	return {
 		...result,
 		outputs,

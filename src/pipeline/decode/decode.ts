@@ -9,7 +9,7 @@ import { type Inspected, pageOptions } from '../inspect/inspect.ts';
 import { inputOptions } from '../inspect/sharp-input.ts';
 import { svgOptions } from '../inspect/svg.ts';
 import type { TiffPage } from '../inspect/tiff-page.ts';
-import { isOpaque, onFrames, open, type Pixels, scaled, toPixels } from '../pixels/pixels.ts';
+import { type Animation, isOpaque, onFrames, open, type Pixels, scaled, toPixels } from '../pixels/pixels.ts';
 import { decodeJpeg, noteWarnings } from './decode-jpeg.ts';
 import { readableTiff } from './tiff-samples.ts';
 
@@ -143,27 +143,59 @@ async function inDisplayP3(image: Sharp, profile: Buffer): Promise<Pixels> {
 }
 
 /**
- * Decodes every frame of an animation, scaled to a size.
+ * Decodes every frame of an animation, scaled to a size; a few at a time if they are too large to be in memory together.
  *
  * @throws PicpipeError of class `corrupt`, `unsupported` or `limit`
  */
 export async function decodeFrames(file: Buffer, picture: Inspected, scaling: Scaling): Promise<Pixels> {
-	const { facts, animation } = picture;
+	const { animation, reading } = picture;
 	if (!animation) return decode(file, picture, scaling);
+	const { delay } = animation;
+	const { framesAtOnce = delay.length } = reading ?? {};
 	try {
-		const options = inputOptions('error', facts.width * facts.height * animation.delay.length);
-		// sharp does not rotate pictures of several pages, so each frame is rotated separately.
-		const image = sharp(file, { ...options, pages: -1, autoOrient: false }).toColourspace('srgb');
-		const decoded = await toPixels(image, animation);
-		// Decoders of animations always return alpha, which every step would have to process.
-		const frames = isOpaque(decoded) ? await toPixels(open(decoded).removeAlpha(), animation) : decoded;
-		const upright =
-			facts.orientation === 1 ? frames : await onFrames(frames, (frame) => rotate(frame, facts.orientation));
-		const isScaled = upright.width !== scaling.width || upright.height !== scaling.height;
-		return isScaled ? await scaled(upright, scaling) : upright;
+		if (framesAtOnce >= delay.length) return await readFrames(file, picture, { scaling, from: 0, count: delay.length });
+		const parts: Pixels[] = [];
+		for (let from = 0; from < delay.length; from += framesAtOnce) {
+			const count = Math.min(framesAtOnce, delay.length - from);
+			parts.push(await readFrames(file, picture, { scaling, from, count }));
+		}
+		return await joinFrames(parts, animation);
 	} catch (error) {
 		throw classifyError(error, 'decode', 'decode');
 	}
+}
+
+/** @param from the first of the frames, counted from 0 */
+async function readFrames(
+	file: Buffer,
+	{ facts, animation }: Inspected,
+	{ scaling, from, count }: { readonly scaling: Scaling; readonly from: number; readonly count: number },
+): Promise<Pixels> {
+	const options = { ...inputOptions('error', facts.width * facts.height * count), page: from, pages: count };
+	// sharp does not rotate pictures of several pages, so each frame is rotated separately.
+	const image = sharp(file, { ...options, autoOrient: false }).toColourspace('srgb');
+	const { delay = [], loop = 0 } = animation ?? {};
+	const timing = { delay: delay.slice(from, from + count), loop };
+	const decoded = await toPixels(image, timing);
+	// Decoders of animations always return alpha, which every step would have to process.
+	const frames = isOpaque(decoded) ? await toPixels(open(decoded).removeAlpha(), timing) : decoded;
+	const upright =
+		facts.orientation === 1 ? frames : await onFrames(frames, (frame) => rotate(frame, facts.orientation));
+	const isScaled = upright.width !== scaling.width || upright.height !== scaling.height;
+	return isScaled ? scaled(upright, scaling) : upright;
+}
+
+/** Frames that were read one part after the other. A transparent pixel in any of them gives all of them alpha. */
+async function joinFrames(parts: readonly Pixels[], animation: Animation): Promise<Pixels> {
+	const hasAlpha = parts.some(({ channels }) => channels === 4);
+	const alike: Pixels[] = [];
+	for (const part of parts) {
+		const isBare = hasAlpha && part.channels === 3;
+		alike.push(isBare ? await toPixels(open(part).ensureAlpha(), part.animation) : part);
+	}
+	const [first] = alike;
+	if (!first) throw new TypeError('Expected an animation with a frame.');
+	return { ...first, data: Buffer.concat(alike.map(({ data }) => data)), animation };
 }
 
 /** Mirroring and rotation for each EXIF orientation (EXIF 2.32, 4.6.4.A); sharp mirrors before it rotates. */

@@ -48,10 +48,15 @@ export interface Chooser<Options = unknown> {
 
 /** Options that several encoders share. */
 
+/** The value of `animated` with which an animation is kept or the encoding fails. */
+export const requiredAnimation = 'required';
+
 export const animated = z
-	.boolean()
+	.union([z.boolean(), z.literal(requiredAnimation)], { error: `expected true, false or ${requiredAnimation}` })
 	.default(true)
-	.describe('Keep animations; otherwise the file shows the first frame.');
+	.describe(
+		'Keep animations; otherwise the file shows the first frame. `required` fails where an animation beyond the pixel limit would show its first frame.',
+	);
 
 /** Timing of an animation as sharp expects it. */
 export function timingOf(animation: Animation | undefined) {

@@ -17,6 +17,6 @@ export const gif: Encoder<GifOptions> = {
 	extension: 'gif',
 	maximumSide: 65_535,
 	schema: schema as z.ZodType<GifOptions>,
-	keepsAnimation: ({ animated }) => animated,
+	keepsAnimation: ({ animated }) => animated !== false,
 	apply: (image, { animated: _, ...options }, animation) => image.gif({ ...options, ...timingOf(animation) }),
 };

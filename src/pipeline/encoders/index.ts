@@ -1,6 +1,6 @@
 import { auto } from './auto.ts';
 import { avif } from './avif.ts';
-import type { Chooser, Encoder } from './encoder.ts';
+import { type Chooser, type Encoder, requiredAnimation } from './encoder.ts';
 import { gif } from './gif.ts';
 import { jpeg } from './jpeg.ts';
 import { png } from './png.ts';
@@ -26,6 +26,11 @@ export function isChooser(encoder: Encoder | Chooser): encoder is Chooser {
 /** Whether the result stays animated. */
 export function keepsAnimation(encoder: Encoder | Chooser, options: unknown): boolean {
 	return encoder.keepsAnimation?.(options) ?? false;
+}
+
+/** Whether the encoding fails for an animation whose frames cannot be kept, instead of showing the first one. */
+export function requiresAnimation(options: unknown): boolean {
+	return (options as { readonly animated?: unknown }).animated === requiredAnimation;
 }
 
 /** The encoders that may write the file. */

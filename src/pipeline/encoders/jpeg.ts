@@ -17,7 +17,8 @@ export const jpeg: Encoder<JpegOptions> = {
 	doc: 'JPEG: supported everywhere; no transparency.',
 	type: 'image/jpeg',
 	extension: 'jpg',
-	maximumSide: 65_535,
+	// `JPEG_MAX_DIMENSION` of libjpeg, less than the format's 16 bits.
+	maximumSide: 65_500,
 	schema: schema as z.ZodType<JpegOptions>,
 	prepare: (image, { background }) => image.flatten({ background }),
 	apply(image, { progressive, mozjpeg, chromaSubsampling, quality }) {

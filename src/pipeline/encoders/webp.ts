@@ -31,7 +31,7 @@ export const webp: Encoder<WebpOptions> = {
 	extension: 'webp',
 	maximumSide: 16_383,
 	schema: schema as z.ZodType<WebpOptions>,
-	keepsAnimation: ({ animated }) => animated,
+	keepsAnimation: ({ animated }) => animated !== false,
 	apply: (image, { quality, animated: _, ...options }, animation) =>
 		image.webp({ ...options, quality: fixed(quality), ...timingOf(animation) }),
 };

@@ -8,7 +8,7 @@ import type { Animation } from '../pixels/pixels.ts';
 import { corrupt, endsEarly } from './classify-error.ts';
 import { heicWeight, refuseCutHeic } from './heic.ts';
 import { type Header, readJpegHeader, refuseUnreadKinds } from './jpeg-header.ts';
-import { checkLimits, type PictureLimits, svgSetting } from './limits.ts';
+import { checkLimits, type FrameReading, frameReading, type PictureLimits, svgSetting } from './limits.ts';
 import { endsInZeros } from './mend-jpeg.ts';
 import { readHeader } from './sharp-input.ts';
 import { type InputFormat, inputFormats, sniffFormat } from './sniff.ts';
@@ -19,7 +19,7 @@ import type { TiffPage } from './tiff-page.ts';
 /** A picture whose header is within the limits. */
 export interface Inspected {
 	readonly facts: Facts;
-	/** Pixels to decode, in millions: the cost in memory. */
+	/** Pixels to decode at once, in millions: the cost in memory. */
 	readonly megapixels: number;
 	readonly format: InputFormat;
 	/** The page that this describes, counted from 1. */
@@ -30,6 +30,8 @@ export interface Inspected {
 	readonly isDeepWithProfile: boolean;
 	/** Absent for a single frame, and for collections, of which the first picture is used. */
 	readonly animation?: Animation | undefined;
+	/** How the frames of the animation are decoded; absent for a single frame. */
+	readonly reading?: FrameReading | undefined;
 	/** The EXIF block as stored in the file. */
 	readonly exif?: Buffer | undefined;
 	/** The XMP packet as stored in the file. */
@@ -100,7 +102,8 @@ async function inspectPage(file: Buffer, format: InputFormat, page: number, limi
 	const frames = metadata.pages ?? 1;
 	if (!width || !height) throw corrupt('The picture has no width or no height.', 'inspect');
 	const animation = animationOf(format, metadata);
-	const decoded = animation?.delay.length ?? 1;
+	const reading = animation && frameReading({ width, height, frames: animation.delay.length }, true, limits);
+	const decoded = reading?.framesAtOnce ?? 1;
 	checkLimits({ width, height, frames, decoded }, limits);
 	const weight = oddTiff ? oddTiffWeight : format === 'heic' ? heicWeight : 1;
 	const profile = animation ? undefined : rgbProfile(metadata.icc, metadata.space);
@@ -125,6 +128,7 @@ async function inspectPage(file: Buffer, format: InputFormat, page: number, limi
 		meaning: profile && metadata.depth === 'uchar' ? await meaningOf(profile) : undefined,
 		animation,
 		oddTiff: oddTiff?.page,
+		reading,
 	};
 }
 

@@ -2,7 +2,7 @@ import { PicpipeError } from '../../errors.ts';
 
 /** Limits on pictures, checked against the header before a pixel is decoded. */
 export interface PictureLimits {
-	/** Million pixels: width × height × frames. */
+	/** Million pixels that are decoded at once: width × height, and × frames of an animation whose frames fit together. */
 	readonly maxMegapixels: number;
 	/** Pixels. */
 	readonly maxDimension: number;
@@ -18,7 +18,7 @@ export interface Declared {
 	readonly height: number;
 	/** Frames or pages in the file. */
 	readonly frames: number;
-	/** Frames or pages to decode. */
+	/** Frames or pages to decode at once. */
 	readonly decoded: number;
 }
 
@@ -40,6 +40,32 @@ export function checkLimits({ width, height, frames, decoded }: Declared, limits
 		const received = `${width} × ${height}${decoded > 1 ? ` × ${decoded} frames` : ''}`;
 		refuse('too-many-pixels', `Expected at most ${limits.maxMegapixels} million pixels but received ${received}.`);
 	}
+}
+
+/**
+ * Most readings of an animation whose frames do not fit together. Decoders begin each of them with the first frame, because a frame may consist
+ * of changes to the one before, so the work grows with the square: 4 readings decode 2.5 times the frames.
+ */
+const maximumReadings = 4;
+
+/** How the frames of an animation are decoded. */
+export interface FrameReading {
+	/** Frames that the limit of pixels allows at once, at least 1. */
+	readonly framesAtOnce: number;
+	/** Reading all of them a few at a time would take too long, so only the first one is used. */
+	readonly isFirstFrameOnly: boolean;
+}
+
+/** @param isSeekable its decoder can begin with any frame */
+export function frameReading(
+	{ width, height, frames }: Pick<Declared, 'width' | 'height' | 'frames'>,
+	isSeekable: boolean,
+	{ maxMegapixels }: Pick<PictureLimits, 'maxMegapixels'>,
+): FrameReading {
+	const fitting = Math.max(1, Math.floor((maxMegapixels * 1e6) / (width * height)));
+	if (fitting >= frames) return { framesAtOnce: frames, isFirstFrameOnly: false };
+	const isReadable = isSeekable && Math.ceil(frames / fitting) <= maximumReadings;
+	return { framesAtOnce: isReadable ? fitting : 1, isFirstFrameOnly: !isReadable };
 }
 
 /** Limits on SVGs. */

@@ -3,33 +3,27 @@ import { PicpipeError } from '../../errors.ts';
 import { area } from '../../operations/geometry.ts';
 import type { Size } from '../../operations/operation.ts';
 import { type Inspected, inspect, inspectFurther } from '../inspect/inspect.ts';
-import type { PictureLimits } from '../inspect/limits.ts';
+import { frameReading, type PictureLimits } from '../inspect/limits.ts';
 import { planVariants } from '../recipe/parse-recipe.ts';
-import {
-	type DeferredSteps,
-	type LevelVariant,
-	type PlannedPicture,
-	type PyramidLevel,
-	planPyramid,
-	type WorkLimits,
-} from './pyramid.ts';
+import type { DeferredSteps, LevelVariant, PlannedPicture, WorkLimits } from './plan-chain.ts';
+import { type PlannedPyramid, type PyramidLevel, planPyramid } from './pyramid.ts';
 
 /** A picture, the pages of it that a recipe uses, and the work that is planned for them. */
-export interface OpenedPages {
+export interface OpenedPages extends PlannedPyramid {
 	/** The first page, which facts and analysis describe. */
 	readonly picture: Inspected;
 	/** The other pages, by number. */
 	readonly further: ReadonlyMap<number, Inspected>;
-	readonly levels: readonly PyramidLevel[];
-	/** Cost in memory, in millions of pixels: the pixels to decode, or those of the largest picture to make, whichever are more. */
+	/** Cost in memory, in millions of pixels: the pixels to decode at once, or those of the largest picture to make, whichever are more. */
 	readonly megapixels: number;
 }
 
 /**
- * Reads the headers of a picture and of the pages that a recipe uses, checks them and plans the work.
+ * Reads the headers of a picture and of the pages that a recipe uses, checks them and plans the work. Variants that cannot be made are left out,
+ * those of a page that cannot be used among them.
  *
  * @param known the first page, if it was inspected before
- * @throws PicpipeError of class `unsupported`, `corrupt` or `limit`; `no-such-page`, `invalid-recipe`
+ * @throws PicpipeError of class `unsupported`, `corrupt` or `limit` about the first page; `invalid-recipe`
  */
 export async function openPages(
 	file: Buffer,
@@ -39,36 +33,58 @@ export async function openPages(
 ): Promise<OpenedPages> {
 	const picture = known ?? (await inspect(file, limits));
 	const further = new Map<number, Inspected>();
+	const planned = new Map<number, PlannedPicture | PicpipeError>();
 	const wanted = new Set(planVariants(recipe).map(({ page }) => page));
 	for (const page of [...wanted].sort((a, b) => a - b)) {
-		if (page > 1) further.set(page, frameAsPage(picture, page) ?? (await inspectFurther(file, picture, page, limits)));
+		if (page === 1) continue;
+		try {
+			const one = frameAsPage(picture, page, limits) ?? (await inspectFurther(file, picture, page, limits));
+			further.set(page, one);
+			planned.set(page, plannedPicture(one));
+		} catch (error) {
+			if (!(error instanceof PicpipeError)) throw error;
+			planned.set(page, error);
+		}
 	}
-	const planned = new Map([...further].map(([page, one]) => [page, plannedPicture(one)]));
-	const levels = planPyramid(recipe, plannedPicture(picture), limits, planned);
+	const pyramid = planPyramid(recipe, plannedPicture(picture), limits, planned);
 	const decoded = [picture, ...further.values()].reduce((sum, one) => sum + one.megapixels, 0);
-	return { picture, further, levels, megapixels: Math.max(decoded, megapixelsMade(levels, limits)) };
+	return { ...pyramid, picture, further, megapixels: Math.max(decoded, megapixelsMade(pyramid.levels, limits)) };
 }
 
-function plannedPicture({ facts, animation, profile, drawing }: Inspected): PlannedPicture {
+function plannedPicture({ facts, animation, reading, profile, drawing }: Inspected): PlannedPicture {
 	return {
 		...facts,
 		frames: animation?.delay.length ?? 1,
+		...(reading?.isFirstFrameOnly && { isFirstFrameOnly: true }),
 		hasProfile: profile !== undefined,
 		isVector: drawing !== undefined,
 	};
 }
 
-/** A frame of an animation as a picture of its own, which needs no further checks. Undefined if the picture is no animation. */
-function frameAsPage({ animation, ...picture }: Inspected, page: number): Inspected | undefined {
+/**
+ * A frame of an animation as a picture of its own. Undefined if the picture is no animation.
+ *
+ * @throws PicpipeError `no-such-page`; `too-many-pixels` where the decoder would pass too many frames on its way
+ */
+function frameAsPage(
+	{ animation, reading, ...picture }: Inspected,
+	page: number,
+	limits: PictureLimits,
+): Inspected | undefined {
 	if (!animation) return undefined;
 	const { facts, format } = picture;
+	const { width, height } = facts;
 	const frames = animation.delay.length;
 	if (page > frames) {
 		throw new PicpipeError('no-such-page', `Expected a picture with frame ${page}, but this ${format} has ${frames}.`, {
 			step: 'inspect',
 		});
 	}
-	return { ...picture, page, megapixels: (facts.width * facts.height) / 1e6 };
+	if (frameReading({ width, height, frames: page }, true, limits).isFirstFrameOnly) {
+		const detail = `Expected a frame that is reached within a few times ${limits.maxMegapixels} million pixels but frame ${page} of ${width} × ${height} pixels is not.`;
+		throw new PicpipeError('too-many-pixels', detail, { step: 'inspect' });
+	}
+	return { ...picture, page, megapixels: (width * height) / 1e6 };
 }
 
 /** Deferred steps whose result is larger than their largest input by more than this factor enlarge; a border or a shadow does not. */
@@ -94,13 +110,9 @@ function megapixelsOf({ passes, frames, chained, deferred }: LevelVariant, limit
 }
 
 function deferredMegapixels(later: DeferredSteps, atMost: Size, limits: WorkLimits): number {
-	try {
-		const largest = later.plan(atMost);
-		const made = megapixelsOf(largest, limits);
-		return made * 1e6 > area(atMost) * largest.frames * maximumGrowth ? limits.maxMegapixels : made;
-	} catch (error) {
-		// This concerns the largest possible size; the actual one may be allowed.
-		if (error instanceof PicpipeError && error.code === 'output-too-large') return limits.maxMegapixels;
-		throw error;
-	}
+	const { planned, failures } = later.plan(atMost);
+	// These concern the largest possible size; the actual one may be allowed.
+	if (!planned || failures.some(({ error }) => error.code === 'output-too-large')) return limits.maxMegapixels;
+	const made = megapixelsOf(planned, limits);
+	return made * 1e6 > area(atMost) * planned.frames * maximumGrowth ? limits.maxMegapixels : made;
 }

@@ -2,7 +2,8 @@ import { type Encoder, isChooser } from '../encoders/index.ts';
 import { targetOf } from '../encoders/quality.ts';
 import type { Inspected } from '../inspect/inspect.ts';
 import type { PlannedEncoding } from '../recipe/parse-recipe.ts';
-import type { LevelVariant, PlannedPass, PyramidLevel } from './pyramid.ts';
+import type { LevelVariant, PlannedPass } from './plan-chain.ts';
+import type { PyramidLevel } from './pyramid.ts';
 
 /** Work that decoder, scaler and encoder can do in one sharp pipeline. */
 export interface SinglePass {
@@ -45,6 +46,8 @@ export function findSinglePass(
 		isScaled(pass) &&
 		(intermediate !== undefined || isReadWhole(pass, picture));
 	if (!isPlain || !pass || !encoding || isChooser(encoding.encoder) || targetOf(encoding.options)) return undefined;
+	// Beyond the format's largest side, its pixels are scaled down once more.
+	if (Math.max(variant.output.width, variant.output.height) > encoding.encoder.maximumSide) return undefined;
 	return { variant, pass, encoding, encoder: encoding.encoder };
 }
 

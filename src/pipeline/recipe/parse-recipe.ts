@@ -13,6 +13,7 @@ import { PicpipeError } from '../../errors.ts';
 import { findOperation, operations } from '../../operations/index.ts';
 import type { Operation } from '../../operations/operation.ts';
 import { type Chooser, type Encoder, encoders, encodersOf, findEncoder } from '../encoders/index.ts';
+import { fixedSizeProblems } from './fixed-size.ts';
 
 /**
  * Checks a recipe as it was written and completes it. Everything here is pure and free of sharp, so that the API can check recipes
@@ -71,6 +72,7 @@ export function parseRecipe(name: string, input: unknown, limits?: RecipeLimits)
 	if (!shape.success) throw refused([...problems, ...describeProblems(shape.error, input)]);
 	if (limits && Object.hasOwn(shape.data.variants, renderName)) problems.push(reservedVariant);
 	const checked = checkVariants(shape.data, problems);
+	if (limits && problems.length === 0) problems.push(...fixedSizeProblems(checked));
 	const beyond = limits ? beyondLimits(shape.data, limits) : [];
 	if (problems.length > 0) throw refused([...beyond, ...problems]);
 	if (beyond.length > 0) throw new PicpipeError('recipe-too-large', listProblems(beyond));

@@ -1,9 +1,9 @@
 import type { Sharp } from 'sharp';
 import type { Assets } from '../../operations/operation.ts';
-import { isChooser } from '../encoders/index.ts';
+import { encodersOf, isChooser } from '../encoders/index.ts';
 import { classifyError } from '../inspect/classify-error.ts';
 import { firstFrame, onFrames, open, type Pixels, toPixels } from '../pixels/pixels.ts';
-import type { LevelVariant, PlannedPass } from '../plan/pyramid.ts';
+import type { LevelVariant, PlannedPass, VariantFailure } from '../plan/plan-chain.ts';
 import type { PlannedVariant } from '../recipe/parse-recipe.ts';
 
 /** The result of a variant's steps. */
@@ -19,12 +19,21 @@ export interface AppliedSteps {
 /**
  * Applies all steps of a variant. Steps that follow one with an unpredictable size are planned once the size is known.
  *
+ * @param onFailures called with what these plans leave out
+ * @returns undefined if they leave out everything
  * @throws PicpipeError that names the variant
  */
-export async function applySteps(planned: LevelVariant, pixels: Pixels, assets: Assets): Promise<AppliedSteps> {
+export async function applySteps(
+	planned: LevelVariant,
+	pixels: Pixels,
+	assets: Assets,
+	onFailures: (failures: readonly VariantFailure[]) => void,
+): Promise<AppliedSteps | undefined> {
 	const applied = await applyPasses(planned, pixels, assets);
 	if (!planned.deferred || !applied.pixels) return applied;
-	return applySteps(planned.deferred.plan(applied.pixels), applied.pixels, assets);
+	const rest = planned.deferred.plan(applied.pixels);
+	onFailures(rest.failures);
+	return rest.planned && applySteps(rest.planned, applied.pixels, assets, onFailures);
 }
 
 async function applyPasses(planned: LevelVariant, pixels: Pixels, assets: Assets): Promise<AppliedSteps> {
@@ -48,7 +57,11 @@ async function applyPasses(planned: LevelVariant, pixels: Pixels, assets: Assets
 		const mayBeTransparent = from.channels === 4 || passes.some(addsAlpha);
 		// Each further encoder, and each variant that builds on this one, would repeat the last step.
 		const isShared =
-			variant.encodings.length > 1 || chained.length > 0 || deferred !== undefined || needsContent(variant);
+			variant.encodings.length > 1 ||
+			chained.length > 0 ||
+			deferred !== undefined ||
+			needsContent(variant) ||
+			isBeyondFormat(planned);
 		if (!mayBeTransparent && !isShared) return { planned, image };
 		const result = await toPixels(image);
 		return { planned, image: open(result), pixels: result };
@@ -87,6 +100,14 @@ async function applyToFrames(pass: PlannedPass, pixels: Pixels, assets: Assets):
 /** Is an encoder chosen by the content of the picture? */
 function needsContent({ encodings }: PlannedVariant): boolean {
 	return encodings.some(({ encoder }) => isChooser(encoder));
+}
+
+/** Will the result be scaled down for the format of one of the encodings? */
+function isBeyondFormat({ variant, output }: LevelVariant): boolean {
+	const side = Math.max(output.width, output.height);
+	return variant.encodings.some(({ encoder, options }) =>
+		encodersOf(encoder, options).some(({ maximumSide }) => side > maximumSide),
+	);
 }
 
 async function apply({ operation, options, input }: PlannedPass, image: Sharp, assets: Assets): Promise<Sharp> {

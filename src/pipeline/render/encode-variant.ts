@@ -1,11 +1,13 @@
 import type { Sharp } from 'sharp';
+import type { Limited } from '../../domain/picture.ts';
 import { PicpipeError } from '../../errors.ts';
+import type { Size } from '../../operations/operation.ts';
 import { openWithProfile } from '../colour/profile.ts';
-import { type EncoderChoice, isChooser, keepsAnimation } from '../encoders/index.ts';
+import { type Encoder, type EncoderChoice, isChooser, keepsAnimation } from '../encoders/index.ts';
 import { type QualityAttempt, type QualityTarget, searchQuality, targetOf } from '../encoders/quality.ts';
 import type { Attach } from '../metadata/metadata.ts';
 import { contentOf } from '../pixels/content.ts';
-import { firstFrame, open, type Pixels, toPixels } from '../pixels/pixels.ts';
+import { firstFrame, open, type Pixels, scaled, toPixels } from '../pixels/pixels.ts';
 import { similarityOfEncoded } from '../pixels/similarity.ts';
 import type { PlannedEncoding } from '../recipe/parse-recipe.ts';
 import type { AppliedSteps } from './apply-steps.ts';
@@ -17,6 +19,8 @@ export interface EncodedVariant {
 	readonly height: number;
 	/** The quality that met the target, if the recipe has a target instead of a quality. */
 	readonly quality?: FoundQuality;
+	/** Absent if it is what the recipe asks for. */
+	readonly limited?: Limited;
 }
 
 /** Content of a file beside its pixels. */
@@ -48,7 +52,7 @@ export async function chooseEncoder(
 }
 
 /**
- * Encodes a variant whose steps are applied.
+ * Encodes a variant whose steps are applied. Beyond the largest side of the format it is scaled down to fit.
  *
  * @param step name of the step for errors
  * @throws PicpipeError `output-too-large` when no quality makes the file as small as requested
@@ -60,10 +64,42 @@ export async function encodeVariant(
 	step: string,
 ): Promise<EncodedVariant> {
 	const { encoder, options } = choice;
-	const { pixels } = applied;
-	const isAnimated = pixels?.animation && keepsAnimation(encoder, options);
-	const animation = isAnimated ? pixels.animation : undefined;
-	const from = pipelineOf(applied, animation !== undefined);
+	const { pixels, image } = applied;
+	if (!pixels) return encodeFrom(image, undefined, { choice, extras, step });
+	const isAnimated = pixels.animation && keepsAnimation(encoder, options);
+	const shown = isAnimated ? pixels : firstFrame(pixels);
+	const fitting = sizeWithin(shown, encoder.maximumSide);
+	if (!fitting) return encodeFrom(open(shown), shown.animation, { choice, extras, step });
+	const fitted = await scaled(shown, { ...fitting, kernel: 'lanczos3' });
+	const encoded = await encodeFrom(open(fitted), fitted.animation, { choice, extras, step });
+	return { ...encoded, limited: limitedBy(encoder, shown, fitted) };
+}
+
+/** The largest size of the same shape within a format's largest side; undefined if the picture is within it. */
+function sizeWithin({ width, height }: Size, maximumSide: number): Size | undefined {
+	const scale = maximumSide / Math.max(width, height);
+	if (scale >= 1) return undefined;
+	return { width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale)) };
+}
+
+function limitedBy({ name, maximumSide }: Encoder, planned: Size, made: Size): Limited {
+	const message = `Expected at most ${maximumSide} pixels of width and height for ${name}, so the variant of ${planned.width} × ${planned.height} was scaled down to ${made.width} × ${made.height}.`;
+	return { reason: 'format', message };
+}
+
+interface EncodeContext {
+	readonly choice: EncoderChoice;
+	readonly extras: FileExtras;
+	readonly step: string;
+}
+
+/** @param from a pipeline that lacks only the encoder. Pixels start a new one for each encoder, because sharp's `clone` would copy them. */
+async function encodeFrom(
+	from: Sharp,
+	animation: Pixels['animation'],
+	{ choice, extras, step }: EncodeContext,
+): Promise<EncodedVariant> {
+	const { encoder, options } = choice;
 	const prepared = encoder.prepare?.(from, options) ?? from;
 	const target = targetOf(options);
 	if (target) return encodeForTarget(target, await toPixels(prepared, animation), { choice, extras, step });
@@ -73,15 +109,6 @@ export async function encodeVariant(
 	return runEncoder(encoder.apply(attached(base, extras), options, animation));
 }
 
-/**
- * A pipeline to encode from. Pixels start a new one, because sharp's `clone` would copy them; without pixels no other encoder needs the
- * existing pipeline.
- */
-function pipelineOf({ image, pixels }: AppliedSteps, isAnimated: boolean): Sharp {
-	if (!pixels) return image;
-	return open(isAnimated ? pixels : firstFrame(pixels));
-}
-
 interface EncodedAttempt extends QualityAttempt {
 	readonly encoded: EncodedVariant;
 }
@@ -89,7 +116,7 @@ interface EncodedAttempt extends QualityAttempt {
 async function encodeForTarget(
 	target: QualityTarget,
 	pixels: Pixels,
-	{ choice, extras, step }: { choice: EncoderChoice; extras: FileExtras; step: string },
+	{ choice, extras, step }: EncodeContext,
 ): Promise<EncodedVariant> {
 	const { encoder, options } = choice;
 	const similarity = similarityOfEncoded(pixels);

@@ -1,3 +1,4 @@
+import type { Limited } from '../../domain/picture.ts';
 import type { Analyser } from '../analysis/analysis.ts';
 import { classifyError } from '../inspect/classify-error.ts';
 import { type PyramidLevel, variantsOf } from '../plan/pyramid.ts';
@@ -34,6 +35,8 @@ export interface VariantOutput {
 	readonly data: Buffer;
 	/** The quality that met the target, if the recipe has a target instead of a quality. */
 	readonly quality?: FoundQuality;
+	/** Absent if the variant is what its recipe asks for. */
+	readonly limited?: Limited;
 	/** Time spent on its steps and its encoding; work that it shares with other variants is not counted. */
 	readonly milliseconds: number;
 }

@@ -2,6 +2,7 @@ import type { Recipe } from '../../domain/recipe.ts';
 import type { Asset } from '../../operations/operation.ts';
 import { asStored, type Inspected } from '../inspect/inspect.ts';
 import type { Pixels } from '../pixels/pixels.ts';
+import type { VariantFailure } from '../plan/plan-chain.ts';
 import type { PyramidLevel } from '../plan/pyramid.ts';
 import type { ConcurrencyLimit } from './concurrency-limit.ts';
 import type { PipelineListener, RunStep } from './progress.ts';
@@ -24,6 +25,8 @@ export interface PipelineInput {
 	readonly recipe: Recipe;
 	/** The work that `openPages` planned. */
 	readonly levels: readonly PyramidLevel[];
+	/** Variants that `openPages` left out. */
+	readonly failures?: readonly VariantFailure[];
 	/** The other pictures that the recipe's steps name (`assetsOf`). */
 	readonly assets?: ReadonlyMap<string, KnownAsset>;
 	/** Asks for an intermediate, which further sizes can be made from. `cached` is the one that is in memory already. */
@@ -38,6 +41,8 @@ export interface PipelineContext {
 	readonly runStep: RunStep;
 	readonly listener: PipelineListener;
 	readonly limit: ConcurrencyLimit;
+	/** Notes variants that cannot be made; the others go on. */
+	fail(failures: readonly VariantFailure[]): void;
 }
 
 /** For recipes that name no other picture. */

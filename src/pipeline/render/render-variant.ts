@@ -1,47 +1,96 @@
 import { createHash } from 'node:crypto';
+import type { Limited } from '../../domain/picture.ts';
 import { profileFor } from '../colour/profile.ts';
 import { decode, decodeFrames, openPhotograph } from '../decode/decode.ts';
-import type { Encoder } from '../encoders/index.ts';
+import { type Encoder, keepsAnimation } from '../encoders/index.ts';
+import { classifyError } from '../inspect/classify-error.ts';
 import { metadataWriter } from '../metadata/metadata.ts';
 import { firstFrame, open, type Pixels, scaled } from '../pixels/pixels.ts';
-import { type LevelVariant, needsFrames, type PyramidLevel } from '../plan/pyramid.ts';
+import { branchFailures, branchOf, type LevelVariant } from '../plan/plan-chain.ts';
+import { needsFrames, type PyramidLevel } from '../plan/pyramid.ts';
 import type { SinglePass } from '../plan/single-pass.ts';
 import type { PlannedEncoding, PlannedVariant } from '../recipe/parse-recipe.ts';
 import { variantDigest } from '../recipe/variant-digest.ts';
-import { applySteps } from './apply-steps.ts';
+import { type AppliedSteps, applySteps } from './apply-steps.ts';
 import { chooseEncoder, type EncodedVariant, encodeVariant, type FileExtras, runEncoder } from './encode-variant.ts';
 import { inspectedPage, noAssets, type PipelineContext } from './render-context.ts';
 
-/** Renders a variant from the pixels of its level, and starts the variants that build on it. */
+/**
+ * Renders a variant from the pixels of its level, and starts the variants that build on it. Never throws: where its steps fail it fails with the
+ * variants that build on it, and where an encoding fails with that encoding alone.
+ */
 export async function renderVariant(planned: LevelVariant, pixels: Pixels, context: PipelineContext): Promise<void> {
-	const { runStep, limit } = context;
+	const { limit } = context;
 	const { assets = noAssets } = context.input;
-	let started = performance.now();
-	const applied = await applySteps(planned, planned.frames > 1 ? pixels : firstFrame(pixels), assets);
-	const { variant, chained } = applied.planned;
-	const { pixels: shared } = applied;
-	const { metadata, colour } = variant.output;
-	const picture = inspectedPage(context.input, variant);
-	const extras: FileExtras = {
-		attach: metadataWriter(metadata, picture),
-		profile: await profileFor(colour, picture.profile),
-	};
-	if (shared) for (const next of chained) limit.start(() => renderVariant(next, shared, context));
-	for (const encoding of variant.encodings) {
-		const choice = await chooseEncoder(encoding, applied);
-		const step = `encode ${variant.name}.${choice.encoder.extension}`;
-		const encoded = await runStep(
-			step,
-			() => encodeVariant(applied, choice, extras, step),
-			({ data }) => data.length,
-		);
-		const milliseconds = performance.now() - started;
-		started = performance.now();
-		publishVariant(context, variant, encoding, choice.encoder, { ...encoded, milliseconds });
+	const started = performance.now();
+	const frames = planned.frames > 1 ? pixels : firstFrame(pixels);
+	try {
+		const applied = await applySteps(planned, frames, assets, context.fail);
+		if (!applied) return;
+		const { variant, chained } = applied.planned;
+		const { pixels: shared } = applied;
+		const { metadata, colour } = variant.output;
+		const picture = inspectedPage(context.input, variant);
+		const extras: FileExtras = {
+			attach: metadataWriter(metadata, picture),
+			profile: await profileFor(colour, picture.profile),
+		};
+		if (shared) for (const next of chained) limit.start(() => renderVariant(next, shared, context));
+		await encodeAll(applied, extras, started, context);
+	} catch (error) {
+		failBranch(planned, error, context);
 	}
 }
 
-/** Renders a level in a single pass. On any error or warning it starts over the long way, which decides whether the picture is damaged. */
+async function encodeAll(
+	applied: AppliedSteps,
+	extras: FileExtras,
+	begun: number,
+	context: PipelineContext,
+): Promise<void> {
+	const { variant, stillBecause } = applied.planned;
+	let started = begun;
+	for (const encoding of variant.encodings) {
+		let format = encoding.encoder.name;
+		try {
+			const choice = await chooseEncoder(encoding, applied);
+			format = choice.encoder.name;
+			const step = `encode ${variant.name}.${choice.encoder.extension}`;
+			const encoded = await context.runStep(
+				step,
+				() => encodeVariant(applied, choice, extras, step),
+				({ data }) => data.length,
+			);
+			const milliseconds = performance.now() - started;
+			started = performance.now();
+			const limited = keepsAnimation(encoding.encoder, encoding.options)
+				? limitedTo(stillBecause, encoded.limited)
+				: encoded.limited;
+			const made = { ...encoded, ...(limited && { limited }), milliseconds };
+			publishVariant(context, variant, encoding, choice.encoder, made);
+		} catch (error) {
+			context.fail([{ variant: variant.name, format, error: classifyError(error, 'work', `encode ${variant.name}`) }]);
+		}
+	}
+}
+
+/** A first frame in place of an animation may be scaled down for its format as well. */
+function limitedTo(stillBecause: string | undefined, byFormat: Limited | undefined): Limited | undefined {
+	if (stillBecause === undefined) return byFormat;
+	return { reason: 'animation', message: byFormat ? `${stillBecause} ${byFormat.message}` : stillBecause };
+}
+
+/** Fails a variant and those that build on it. */
+export function failBranch(planned: LevelVariant, error: unknown, context: PipelineContext): void {
+	const known = classifyError(error, 'work', `steps of ${planned.variant.name}`);
+	context.fail(branchFailures(branchOf(planned), known));
+}
+
+/**
+ * Renders a level in a single pass. On any error or warning it starts over the long way, which decides whether the picture is damaged.
+ *
+ * @throws PicpipeError if the level cannot be decoded
+ */
 export async function renderSinglePass(
 	{ variant, pass, encoding, encoder }: SinglePass,
 	from: { readonly level: PyramidLevel; readonly levels: readonly PyramidLevel[]; readonly base: Pixels | undefined },

@@ -1,15 +1,17 @@
 import { type Analysis, analysisSchema } from '../../domain/analysis.ts';
 import type { Facts } from '../../domain/picture.ts';
+import type { PicpipeError } from '../../errors.ts';
 import type { Analyser, Subject } from '../analysis/analysis.ts';
 import { analysersOf } from '../analysis/index.ts';
 import { firstFrame, open, type Pixels } from '../pixels/pixels.ts';
 import { withIntermediate } from '../plan/intermediate.ts';
+import type { VariantFailure } from '../plan/plan-chain.ts';
 import type { PyramidLevel } from '../plan/pyramid.ts';
 import { findSinglePass } from '../plan/single-pass.ts';
 import { limitConcurrency } from './concurrency-limit.ts';
 import { type PipelineListener, reportSteps } from './progress.ts';
 import { inspectedPage, type PipelineContext, type PipelineInput } from './render-context.ts';
-import { renderLevel, renderSinglePass, renderVariant } from './render-variant.ts';
+import { failBranch, renderLevel, renderSinglePass, renderVariant } from './render-variant.ts';
 
 export type { PipelineListener, StepEvent, VariantOutput } from './progress.ts';
 export type { KnownAsset, PipelineInput } from './render-context.ts';
@@ -17,14 +19,19 @@ export type { KnownAsset, PipelineInput } from './render-context.ts';
 export interface PipelineResult {
 	readonly facts: Facts;
 	readonly analysis: Analysis;
+	/** Every kind of analysis that was requested has run. */
+	readonly isAnalysed: boolean;
+	/** Variants that could not be made, and why. */
+	readonly failures: readonly VariantFailure[];
 	/** Further sizes can be made from it; absent if none was asked for or it would not help. */
 	readonly intermediate?: Pixels | undefined;
 }
 
 /**
- * Renders every variant of a picture: bytes and a recipe in, bytes and facts out. Touches neither disk nor network.
+ * Renders every variant of a picture: bytes and a recipe in, bytes and facts out. Touches neither disk nor network. A variant that cannot be made
+ * fails alone, with those that build on it.
  *
- * @throws PicpipeError that names the step
+ * @throws PicpipeError that names the step, if the first page is damaged or an analysis fails
  */
 export async function runPipeline(input: PipelineInput, listener: PipelineListener): Promise<PipelineResult> {
 	const { facts, exif } = input.picture;
@@ -39,8 +46,11 @@ export async function runPipeline(input: PipelineInput, listener: PipelineListen
 	const remaining = levels.filter((level) => level !== cachedLevel);
 	const runStep = reportSteps(remaining, [...singlePasses.values()], headerAnalysers, listener);
 	const limit = limitConcurrency(input.concurrency);
-	const context: PipelineContext = { input, runStep, listener, limit };
+	const failures = [...(input.failures ?? [])];
+	const context: PipelineContext = { input, runStep, listener, limit, fail: (more) => void failures.push(...more) };
 	const rendered = new Map<PyramidLevel, Pixels>();
+	/** Levels without pixels, and why. */
+	const failed = new Map<PyramidLevel, PicpipeError>();
 	let intermediate = cachedLevel && cached;
 	if (cachedLevel && intermediate) rendered.set(cachedLevel, intermediate);
 	const analysis: Record<string, unknown> = {};
@@ -52,14 +62,27 @@ export async function runPipeline(input: PipelineInput, listener: PipelineListen
 	for (const analyser of headerAnalysers) analyse(analyser, { exif });
 
 	for (const [index, level] of remaining.entries()) {
+		const baseError = level.base && failed.get(level.base);
+		if (baseError) {
+			failed.set(level, baseError);
+			failLevel(level, baseError, context);
+			continue;
+		}
 		const singlePass = singlePasses.get(level);
 		if (singlePass) {
 			const base = level.base && rendered.get(level.base);
-			limit.start(() => renderSinglePass(singlePass, { level, levels, base }, context));
+			const task = () => renderSinglePass(singlePass, { level, levels, base }, context);
+			limit.start(() => task().catch((error) => failLevel(level, error, context)));
 			continue;
 		}
-		const pixels = await limit.run(() => renderLevel(level, levels, rendered, context)).catch(() => undefined);
-		if (!pixels) break;
+		const decode = () =>
+			renderLevel(level, levels, rendered, context).catch((error: PicpipeError) => {
+				failed.set(level, error);
+				failLevel(level, error, context);
+			});
+		// A failure of the whole picture is thrown at the end.
+		const pixels = await limit.run(decode).catch(() => undefined);
+		if (!pixels) continue;
 		rendered.set(level, pixels);
 		if (level === planned?.intermediate) intermediate = pixels;
 		// Drop levels that no other level needs, so that a scan holds one page at a time; their variants hold the pixels as long as they run.
@@ -72,5 +95,16 @@ export async function runPipeline(input: PipelineInput, listener: PipelineListen
 		}
 	}
 	await limit.finish();
-	return { facts, analysis: analysisSchema.parse(analysis), intermediate };
+	const isAnalysed = ![...failed.keys()].some((level) => level.analyse.length > 0);
+	return { facts, analysis: analysisSchema.parse(analysis), isAnalysed, failures, intermediate };
+}
+
+/**
+ * Fails the variants of a level without pixels. Damage to the first page is damage to the picture: nothing of it is made.
+ *
+ * @throws PicpipeError the error itself, if it concerns the whole picture
+ */
+function failLevel(level: PyramidLevel, error: PicpipeError, context: PipelineContext): void {
+	if (error.class === 'corrupt' && level.page === 1) throw error;
+	for (const variant of level.variants) failBranch(variant, error, context);
 }

@@ -102,14 +102,16 @@ describe('auto', () => {
 		expect((await chosen(file, { formats: ['jpeg', 'png'] }, [{ resize: { width: 100 } }])).format).toBe('jpeg');
 	});
 
-	it('passes over formats that cannot hold the size, and refuses when none can', async () => {
+	it('passes over formats that cannot hold the size, and scales down when none can', async () => {
 		const line = await sharp({ create: { width: 20_000, height: 2, channels: 3, background: '#336699' } })
 			.png()
 			.toBuffer();
 		expect((await chosen(line, { formats: ['webp', 'png'] })).format).toBe('png');
-		await expect(chosen(line, { formats: ['webp', 'avif'] })).rejects.toMatchObject({
-			code: 'output-too-large',
-			message: expect.stringContaining('at most 16384 pixels of width and height for auto'),
+		const message =
+			'Expected at most 16383 pixels of width and height for webp, so the variant of 20000 × 2 was scaled down to 16383 × 2.';
+		expect(await chosen(line, { formats: ['webp', 'avif'] })).toMatchObject({
+			...{ format: 'webp', width: 16_383, height: 2 },
+			limited: { reason: 'format', message },
 		});
 	});
 

@@ -6,7 +6,8 @@ import type { Size } from '../../../src/operations/operation.ts';
 import { asStored, type Inspected } from '../../../src/pipeline/inspect/inspect.ts';
 import { withIntermediate } from '../../../src/pipeline/plan/intermediate.ts';
 import { openPages } from '../../../src/pipeline/plan/open-pages.ts';
-import { type LevelVariant, needsFrames, type PyramidLevel } from '../../../src/pipeline/plan/pyramid.ts';
+import type { LevelVariant } from '../../../src/pipeline/plan/plan-chain.ts';
+import { needsFrames, type PyramidLevel } from '../../../src/pipeline/plan/pyramid.ts';
 import { findSinglePass } from '../../../src/pipeline/plan/single-pass.ts';
 import { parseRecipe, planVariants } from '../../../src/pipeline/recipe/parse-recipe.ts';
 import { loadRecipes } from '../../../src/pipeline/recipe/recipes.ts';
@@ -133,7 +134,7 @@ function describeVariant({ variant, passes, frames, chained, deferred }: LevelVa
 		chained: only(chained.length > 0, chained.map(describeVariant)),
 		deferred: deferred && {
 			names: deferred.variants.map(({ name }) => name),
-			whenHalf: half && describeVariant(deferred.plan(half)),
+			whenHalf: half && describeVariant(deferred.plan(half).planned ?? expect.fail()),
 		},
 	};
 }
@@ -185,14 +186,21 @@ async function orRefusal(plan: () => Promise<unknown>): Promise<unknown> {
 
 const planOf = (recipe: Recipe, picture: Inspected) =>
 	orRefusal(async () => {
-		const { levels, megapixels } = await openPages(Buffer.alloc(0), recipe, limits, picture);
-		return { megapixels: Number(megapixels.toFixed(3)), levels: describeLevels(levels, picture) };
+		const { levels, megapixels, failures } = await openPages(Buffer.alloc(0), recipe, limits, picture);
+		// How a refusal is worded may change.
+		const left = failures.map(({ variant, error }) => `${variant}: ${error.code}`);
+		return {
+			megapixels: Number(megapixels.toFixed(3)),
+			levels: describeLevels(levels, picture),
+			failures: only(left.length > 0, left),
+		};
 	});
 
 /** One variant by itself, as delivery makes it: from the file, leaving an intermediate, and of an intermediate that is there. */
 const renderOf = (recipe: Recipe, picture: Inspected) =>
 	orRefusal(async () => {
-		const { levels } = await openPages(Buffer.alloc(0), recipe, limits, picture);
+		const { levels, failures } = await openPages(Buffer.alloc(0), recipe, limits, picture);
+		if (failures[0]) throw failures[0].error;
 		const cached = { width: 1632, height: 1224 };
 		const [leaving, reusing] = [withIntermediate(levels, picture), withIntermediate(levels, picture, cached)].map(
 			(planned) =>

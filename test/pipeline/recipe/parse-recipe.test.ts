@@ -261,17 +261,61 @@ describe('from', () => {
 	});
 });
 
+describe('a size that the recipe fixes beyond its format', () => {
+	const encode = [{ webp: {} }];
+	const of = (variants: unknown) => () => parseRecipe('r', { variants }, { maxSteps: 50, maxVariants: 50 });
+
+	it.each([
+		['a width', [{ resize: { width: 16_384 } }], 16_384],
+		['a height', [{ resize: { height: 16_384 } }], 16_384],
+		['both sides', [{ resize: { width: 16_384, height: 16_384, fit: 'inside' } }], 16_384],
+		['both sides of a frame', [{ resize: { width: 100, height: 16_384, fit: 'contain' } }], 16_384],
+		['a side after a trim', [{ trim: {} }, { resize: { width: 16_384 } }], 16_384],
+		['a border', [{ resize: { width: 16_300 } }, { border: { width: 42, colour: '#fff' } }], 16_384],
+	])('is refused where it is loaded: %s', (_name, steps, least) => {
+		expect(of({ a: { steps, encode } })).toThrow(
+			`variants.a.encode[0].webp: expected at most 16383 pixels of width and height but the steps make at least ${least} of every picture`,
+		);
+		// One that was accepted before is made, scaled down.
+		expect(() => parseRecipe('r', { variants: { a: { steps, encode } } })).not.toThrow();
+	});
+
+	it('is found through the variants that it builds on, and in the encoding that it concerns', () => {
+		const variants = {
+			base: { steps: [{ resize: { width: 9_000 } }], encode: [{ png: {} }, { webp: {} }] },
+			double: { from: 'base', steps: [{ resize: { width: '200%' } }], encode: [{ png: {} }, { avif: {} }] },
+		};
+		expect(of(variants)).toThrow(
+			/^variants\.double\.encode\[1\]\.avif: expected at most 16384 .* at least 18000 of every picture$/,
+		);
+		expect(
+			of({ ...variants, double: { ...variants.double, encode: [{ auto: { formats: ['avif', 'png'] } }] } }),
+		).not.toThrow();
+	});
+
+	it.each([
+		['the largest', [{ resize: { width: 16_383, height: 16_383 } }]],
+		['one that is never enlarged', [{ resize: { width: 16_384, withoutEnlargement: true } }]],
+		['one of two sides', [{ resize: { width: 16_384, height: 100, fit: 'inside' } }]],
+		['a share', [{ resize: { width: '5000%' } }]],
+		['one that is cut afterwards', [{ resize: { width: 16_384 } }, { crop: { width: 100, height: 100 } }]],
+	])('is none that follows from the picture: %s', (_name, steps) => {
+		expect(of({ a: { steps, encode } })).not.toThrow();
+	});
+});
+
 describe('planPyramid', () => {
 	const limits = { maxMegapixels: 50, maxOutputDimension: 30_000 };
-	const plan = (recipe: unknown, width: number, height: number) =>
-		planPyramid(parseRecipe('r', recipe).definition, { width, height }, limits);
-	const shown = (levels: ReturnType<typeof plan>) =>
+	const plan = (recipe: unknown, width: number, height: number, within = limits) =>
+		planPyramid(parseRecipe('r', recipe).definition, { width, height }, within);
+	const shown = ({ levels }: ReturnType<typeof plan>) =>
 		levels.map((level) => `${level.width}×${level.height} of ${level.base ? level.base.width : 'file'}`);
 
 	it('decodes once and chains what is halved', async () => {
 		const web = (await loadRecipes(undefined)).get('web');
-		const levels = planPyramid(web?.definition ?? expect.fail(), { width: 4000, height: 3000 }, limits);
-		expect(shown(levels)).toEqual(['1600×1200 of file', '800×600 of 1600', '400×300 of 800', '100×75 of 400']);
+		const pyramid = planPyramid(web?.definition ?? expect.fail(), { width: 4000, height: 3000 }, limits);
+		const { levels } = pyramid;
+		expect(shown(pyramid)).toEqual(['1600×1200 of file', '800×600 of 1600', '400×300 of 800', '100×75 of 400']);
 		// 300×300 is cut from 400×300: no scaling of its own.
 		expect(levels[2]?.variants.map(({ variant }) => variant.name)).toEqual(['small', 'thumb']);
 		expect(levels[3]?.analyse.map(({ name }) => name)).toEqual(['phash', 'thumbhash']);
@@ -299,13 +343,13 @@ describe('planPyramid', () => {
 		[50, [{ trim: {} }, { resize: { width: 9000 } }], { width: 10, height: 10 }],
 	])('knows that %f million pixels are made at most by %j', (megapixels, steps, size) => {
 		const { definition } = parseRecipe('r', { variants: { only: { steps, encode: [{ webp: {} }] } } });
-		expect(megapixelsMade(planPyramid(definition, size, limits), limits)).toBeCloseTo(megapixels, 2);
+		expect(megapixelsMade(planPyramid(definition, size, limits).levels, limits)).toBeCloseTo(megapixels, 2);
 	});
 
 	it('counts every frame, and variants that stand on others', () => {
 		const large = { from: 'only', steps: [{ resize: { width: 1000 } }], encode: [{ webp: {} }] };
 		const { definition } = parseRecipe('r', { variants: { only: { encode: [{ png: {} }] }, large } });
-		const levels = planPyramid(definition, { width: 10, height: 10, frames: 5 }, limits);
+		const { levels } = planPyramid(definition, { width: 10, height: 10, frames: 5 }, limits);
 		expect(megapixelsMade(levels, limits)).toBe(5);
 	});
 
@@ -322,8 +366,9 @@ describe('planPyramid', () => {
 			tall: { from: 'square', steps: [{ resize: { width: 90, height: 900, fit: 'fill' } }], encode: [{ webp: {} }] },
 			whole: { encode: [{ png: {} }] },
 		};
-		const levels = plan({ variants }, 4000, 3000);
-		expect(shown(levels)).toEqual(['4000×3000 of file', '1200×900 of 4000']);
+		const pyramid = plan({ variants }, 4000, 3000);
+		const { levels } = pyramid;
+		expect(shown(pyramid)).toEqual(['4000×3000 of file', '1200×900 of 4000']);
 		expect(variantsOf(levels).map(({ name }) => name)).toEqual(['whole', 'square', 'card', 'icon', 'tall']);
 		const [square] = levels[1]?.variants ?? [];
 		expect(square?.chained.map(({ variant, passes }) => [variant.name, passes[0]?.input])).toEqual([
@@ -335,40 +380,51 @@ describe('planPyramid', () => {
 
 	it('lets no variant be wider or higher than allowed, and asks nothing of pixels on the way', () => {
 		const narrow = { maxMegapixels: 50, maxOutputDimension: 800 };
-		const planNarrow = (recipe: unknown, width: number, height: number) =>
-			planPyramid(parseRecipe('r', recipe).definition, { width, height }, narrow);
-		expect(planNarrow(card({ width: 800 }), 400, 300)).toHaveLength(1);
-		expect(() => planNarrow(card({ height: 801 }), 400, 300)).toThrow(
-			expect.objectContaining({
-				code: 'output-too-large',
-				class: 'limit',
-				message:
-					'Expected at most 800 pixels of width and height (PICPIPE_MAX_OUTPUT_DIMENSION) in variant card but it would be 1068 × 801.',
-			}),
-		);
+		expect(plan(card({ width: 800 }), 400, 300, narrow)).toMatchObject({ levels: [{}], failures: [] });
+		const { levels, failures } = plan(card({ height: 801 }), 400, 300, narrow);
+		expect(levels).toEqual([]);
+		expect(failures).toMatchObject([
+			{
+				variant: 'card',
+				error: {
+					code: 'output-too-large',
+					class: 'limit',
+					message:
+						'Expected at most 800 pixels of width and height (PICPIPE_MAX_OUTPUT_DIMENSION) in variant card but it would be 1068 × 801.',
+				},
+			},
+		]);
 		const steps = [{ resize: { width: 1600 } }, { resize: { width: 400 } }];
-		expect(planNarrow({ variants: { card: { steps, encode: [{ webp: {} }] } } }, 4000, 3000)).toHaveLength(1);
+		const onTheWay = plan({ variants: { card: { steps, encode: [{ webp: {} }] } } }, 4000, 3000, narrow);
+		expect(onTheWay).toMatchObject({ levels: [{}], failures: [] });
 	});
 
-	it.each([
-		[
-			'wider than WebP can be',
-			card({ width: 16_384 }),
-			200,
-			10,
-			/at most 16383 pixels of width and height for webp .* 16384 × 819/,
-		],
-		[
-			'more pixels than allowed',
-			card({ width: 9_000 }),
-			100,
-			100,
-			/at most 50 million pixels in variant card .* 9000 × 9000/,
-		],
-	])('refuses %s before anything is decoded', (_name, recipe, width, height, message) => {
-		expect(() => plan(recipe, width, height)).toThrow(
-			expect.objectContaining({ code: 'output-too-large', class: 'limit', message: expect.stringMatching(message) }),
-		);
+	it('leaves out a variant of more pixels than allowed, with those that build on it', () => {
+		const encode = [{ webp: {} }];
+		const variants = {
+			huge: { steps: [{ resize: { width: 9_000 } }], encode },
+			cut: { from: 'huge', steps: [{ resize: { width: 100 } }], encode },
+			small: { steps: [{ resize: { width: 50 } }], encode },
+		};
+		const { levels, failures } = plan({ variants }, 100, 100);
+		expect(variantsOf(levels).map(({ name }) => name)).toEqual(['small']);
+		const reason = 'Expected resize to make at most 50 million pixels in variant huge but it would be 9000 × 9000.';
+		expect(failures.map(({ variant, error }) => [variant, error.code, error.message])).toEqual([
+			['huge', 'output-too-large', reason],
+			['cut', 'output-too-large', `It builds on variant huge, which failed: ${reason}`],
+		]);
+	});
+
+	it('keeps what builds on a variant that is only too wide to be written', () => {
+		const encode = [{ png: {} }];
+		const variants = {
+			wide: { steps: [{ resize: { width: 900 } }], encode },
+			small: { from: 'wide', steps: [{ resize: { width: 100 } }], encode },
+		};
+		const { levels, failures } = plan({ variants }, 400, 100, { maxMegapixels: 50, maxOutputDimension: 800 });
+		expect(failures.map(({ variant }) => variant)).toEqual(['wide']);
+		const [wide] = levels[0]?.variants ?? [];
+		expect([wide?.variant.encodings.length, wide?.chained.map(({ variant }) => variant.name)]).toEqual([0, ['small']]);
 	});
 });
 

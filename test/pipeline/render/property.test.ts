@@ -9,7 +9,8 @@ import type { Size } from '../../../src/operations/operation.ts';
 import { encoders, keepsAnimation } from '../../../src/pipeline/encoders/index.ts';
 import type { Inspected } from '../../../src/pipeline/inspect/inspect.ts';
 import { openPages } from '../../../src/pipeline/plan/open-pages.ts';
-import { type LevelVariant, planPyramid, type WorkLimits } from '../../../src/pipeline/plan/pyramid.ts';
+import type { LevelVariant, WorkLimits } from '../../../src/pipeline/plan/plan-chain.ts';
+import { planPyramid } from '../../../src/pipeline/plan/pyramid.ts';
 import { parseRecipe, planVariants } from '../../../src/pipeline/recipe/parse-recipe.ts';
 import type { KnownAsset } from '../../../src/pipeline/render/run.ts';
 import { writtenOf } from '../../helpers/arbitrary.ts';
@@ -121,9 +122,11 @@ function isValid(recipe: unknown): boolean {
 /** The size of every variant; undefined of those that only the pixels decide. Or the code of the refusal. */
 async function predict(file: Buffer, recipe: Recipe): Promise<ReadonlyMap<string, Size | undefined> | string> {
 	try {
-		const { picture, further } = await openPages(file, recipe, limits);
+		const { picture, further, failures: early } = await openPages(file, recipe, limits);
+		if (early[0]) return early[0].error.code;
 		const pages = new Map([...further].map(([page, one]) => [page, plannedOf(one)]));
-		const levels = planPyramid(recipe, plannedOf(picture), limits satisfies WorkLimits, pages);
+		const { levels, failures } = planPyramid(recipe, plannedOf(picture), limits satisfies WorkLimits, pages);
+		if (failures[0]) return failures[0].error.code;
 		const predicted = new Map<string, Size | undefined>(planVariants(recipe).map(({ name }) => [name, undefined]));
 		const follow = ({ variant, passes, chained, deferred }: LevelVariant, input: Size): void => {
 			if (deferred) return;

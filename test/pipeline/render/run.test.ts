@@ -117,13 +117,6 @@ describe('recipe web', () => {
 		expect(made.analysis.thumbhash).toMatch(/^[A-Za-z0-9+/=]+$/);
 	});
 
-	it('refuses a picture that WebP could not hold, before it is decoded', async () => {
-		const line = await sharp({ create: { width: 1, height: 30_000, channels: 3, background: '#336699' } })
-			.png()
-			.toBuffer();
-		await expect(make(line)).rejects.toMatchObject({ code: 'output-too-large', class: 'limit', step: 'plan' });
-	});
-
 	it('finds a thumbhash of the right colour and shape', async () => {
 		const { analysis } = await make(await photograph({ width: 1200, height: 800 }));
 		const hash = Buffer.from(analysis.thumbhash ?? '', 'base64');
