@@ -164,7 +164,6 @@ describe('limits are checked on the header', () => {
 		['a PNG of 2³¹ - 1 squared', pngDeclaring(2 ** 31 - 1, 2 ** 31 - 1), 'too-wide-or-high'],
 		['a PNG of 20,000 × 20,000', pngDeclaring(20_000, 20_000), 'too-many-pixels'],
 		['a GIF of 5,000 frames', gifDeclaring({ width: 100, height: 100, frames: 5_000 }), 'too-many-frames'],
-		['a GIF of huge frames', gifDeclaring({ width: 9_000, height: 9_000, frames: 900 }), 'too-many-pixels'],
 	] as const)('refuses %s quickly and without memory', async (_name, file, code) => {
 		const before = process.memoryUsage.rss();
 		const started = cpuMilliseconds();
