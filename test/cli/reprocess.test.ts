@@ -62,7 +62,8 @@ describe('picpipe reprocess', { timeout: 120_000 }, () => {
 		expect(third.code, third.output).toBe(1);
 		expect(summaryOf(third)).toMatchObject({ left: 2, upToDate: 1 });
 		// The api looks at the file now and then, and may do so after the command has ended.
-		const isRefusal = (line: { msg?: string }) => /invalid; the recipes stay/.test(line.msg ?? '');
+		const isRefusal = (line: { msg?: string }) =>
+			/recipes file is invalid; the previous recipes stay/.test(line.msg ?? '');
 		await picpipe.waitFor(isRefusal, 0);
 		expect(picpipe.lines.filter(isRefusal)).toHaveLength(1);
 		expect(await picpipe.stop()).toMatchObject({ code: 0 });

@@ -239,7 +239,7 @@ describe('picpipe upload', () => {
 		const cases: [string[], RegExp][] = [
 			[[], /missing required argument 'sources'/],
 			[[photos, '--colour', 'red'], /unknown option '--colour'/],
-			[[join(photos, 'none.jpg'), '--api', api.url], /there is no .*none\.jpg/],
+			[[join(photos, 'none.jpg'), '--api', api.url], /none\.jpg does not exist/],
 			[[photos, '--api', api.url, '--parallel', '0'], /--parallel: expected an integer from 1 to 64/],
 			[[photos, '--api', 'elsewhere'], /PICPIPE_URL: expected a URL/],
 			[[photos, '--api', 'http://127.0.0.1:9'], /There is no picpipe at http:\/\/127\.0\.0\.1:9/],

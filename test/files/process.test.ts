@@ -81,7 +81,7 @@ describe('picpipe process', () => {
 		await mkdir(join(folder, 'empty'));
 		const out = ['--out', join(folder, 'out')];
 		const missing = await run(folder, join(folder, 'absent.jpg'), ...out);
-		expect(missing).toMatchObject({ code: 2, output: expect.stringContaining('there is no') });
+		expect(missing).toMatchObject({ code: 2, output: expect.stringContaining('does not exist') });
 		const empty = await run(folder, join(folder, 'empty'), ...out);
 		expect(empty).toMatchObject({ code: 2, output: expect.stringContaining('found none') });
 		const unknown = await run(folder, folder, '--recipe', 'nope', ...out);

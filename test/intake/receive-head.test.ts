@@ -52,8 +52,8 @@ describe('inspectHead', () => {
 	});
 
 	it.each<[string, Buffer, string]>([
-		['text', Buffer.from('This is only a text.\n'), 'of no known type'],
-		['an HTML page', Buffer.from('<!doctype html><script>alert(1)</script>'), 'of no known type'],
+		['text', Buffer.from('This is only a text.\n'), 'of an unknown type'],
+		['an HTML page', Buffer.from('<!doctype html><script>alert(1)</script>'), 'of an unknown type'],
 		[
 			'an SVG',
 			Buffer.from('<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>'),
@@ -69,8 +69,8 @@ describe('inspectHead', () => {
 		['a raw file of a Canon', Buffer.from('II*\0\x10\0\0\0CR\x02\0', 'latin1'), 'image/x-canon-cr2'],
 		['a ZIP', Buffer.from('PK\x03\x04\x14\0\0\0\x08\0', 'latin1'), 'application/zip'],
 		['a program', Buffer.from('\x7fELF\x02\x01\x01\0', 'latin1'), 'application/x-elf'],
-		['noise', Buffer.concat([Buffer.from([0x00, 0x01]), Buffer.alloc(100, 0xa5)]), 'of no known type'],
-		['one byte of a JPEG', Buffer.from([0xff]), 'of no known type'],
+		['noise', Buffer.concat([Buffer.from([0x00, 0x01]), Buffer.alloc(100, 0xa5)]), 'of an unknown type'],
+		['one byte of a JPEG', Buffer.from([0xff]), 'of an unknown type'],
 	])('refuses %s and says what it is', async (_what, head, is) => {
 		const error = await thrownBy(() => inspectHead(head));
 		expect(error.code).toBe('unsupported-type');

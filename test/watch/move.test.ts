@@ -62,7 +62,7 @@ describe('moveAway', () => {
 		const outside = await temporaryFolder();
 		await symlink(outside, join(folder, '.picpipe'));
 		const state = await put(folder, 'x.jpg', 'x');
-		await expect(moveAway({ folder, path: 'x.jpg', state, origin: 'x.jpg' }, 'done')).rejects.toThrow('is none');
+		await expect(moveAway({ folder, path: 'x.jpg', state, origin: 'x.jpg' }, 'done')).rejects.toThrow('is not one');
 		expect(await readdir(outside)).toEqual([]);
 		expect(await read(folder, 'x.jpg')).toBe('x');
 	});
