@@ -135,7 +135,7 @@ curl -H "Authorization: Bearer $PICPIPE_KEY" -H 'content-type: application/json'
 	'GET /v1/operations':
 		'Answers `{ operations, encoders, analyse, analysis }`. Each operation and encoder has its options as JSON Schema and an example for a recipe. `analyse` lists the names of the analyses; `analysis` describes each of them, with the JSON Schema of its result.',
 	'POST /v1/batches': `201 with the batch and \`Location\`. Uploads of every kind join the batch with the field \`batch\`: forms, bodies, URLs, resumable uploads, upload tokens created for
-the batch, and \`picpipe upload --batch\`. The batch finishes when it is closed and each of its pictures is \`ready\` or \`failed\`; then [\`batch.finished\`](webhooks.md#what-is-told) is sent once.
+the batch, and \`picpipe upload --batch\`. The batch finishes when it is closed and each of its pictures is \`ready\` or \`failed\`; then [\`batch.finished\`](webhooks.md#events) is sent once.
 
 \`\`\`sh
 curl -H 'content-type: application/json' -d '{"expect":2}' http://127.0.0.1:3000/v1/batches

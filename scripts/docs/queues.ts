@@ -8,7 +8,7 @@ import {
 	renderJobSchema,
 	sweepJobSchema,
 } from '../../src/queue/jobs.ts';
-import { keepCompleted } from '../../src/queue/queues.ts';
+import { keepCompleted, keepRenders, keepSweeps } from '../../src/queue/queues.ts';
 import { code, fieldsTable, page, table } from './markdown.ts';
 
 /** The purpose of each queue. */
@@ -22,7 +22,6 @@ const purposes: Readonly<Record<QueueName, string>> = {
 };
 
 export function queuesPage(): string {
-	const days = keepCompleted.age / 86_400;
 	return page(
 		'Queues and jobs',
 		'src/queue/jobs.ts and src/queue/queues.ts',
@@ -65,10 +64,19 @@ ${fieldsTable(deliverJobSchema)}`,
   before the second attempt is \`${settings.retryDelay.variable}\` (${settings.retryDelay.default} ms); it doubles with every attempt, and half of each delay is random.
 - The job of a killed worker restarts within about 15 seconds; this does not count as an attempt.
 - A \`deliver\` job follows \`${settings.webhookSchedule.variable}\` instead ([attempts](webhooks.md#attempts)). A permanently failed delivery is kept as long as its message.
-- Completed jobs are kept for ${days === 1 ? 'a day' : `${days} days`}, at most ${keepCompleted.count.toLocaleString('en')}; failed jobs are kept until someone acts on them. Renders are kept for an hour, and the last hundred sweeps.
+- Completed jobs are kept for ${duration(keepCompleted.age)}, at most ${keepCompleted.count.toLocaleString('en')}. Failed jobs are kept until they are retried or removed.
+- Completed and failed renders are kept for ${duration(keepRenders.age)}, at most ${keepRenders.count.toLocaleString('en')}. The last ${keepSweeps.count} sweeps are kept.
 
 ## Job logs and progress
 
 Each step is a line in the job's log, with its start, duration in milliseconds and bytes. Progress is reported as \`{ percent, step }\`.`,
 	);
+}
+
+/** A duration in words, in the largest unit that divides it. */
+function duration(seconds: number): string {
+	const units = { day: 86_400, hour: 3_600, minute: 60, second: 1 };
+	const [unit, length] = Object.entries(units).find(([, length]) => seconds % length === 0) as [string, number];
+	const count = seconds / length;
+	return count === 1 ? `${unit === 'hour' ? 'an' : 'a'} ${unit}` : `${count} ${unit}s`;
 }

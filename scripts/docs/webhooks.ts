@@ -6,7 +6,7 @@ import { signedHeaders } from '../../src/webhooks/send.ts';
 import { samplePicture } from './http-sample.ts';
 import { code, fence, page, table } from './markdown.ts';
 
-/** As anybody may know it: nothing is signed with it. */
+/** Public, so it must never sign anything. */
 const sampleSecret = `whsec_${Buffer.from('only an example, never a secret!').toString('base64')}`;
 
 export function webhooksPage(): string {
@@ -17,19 +17,19 @@ export function webhooksPage(): string {
 	return page(
 		'Webhooks',
 		'src/webhooks and src/config',
-		`picpipe tells other servers what happens, as [Standard Webhooks](https://www.standardwebhooks.com) 1.0 says: a signed \`POST\` of JSON. There are three ways
-to be told, and they may be used together:
+		`picpipe notifies other servers of events with signed \`POST\` requests in JSON, as specified by [Standard Webhooks](https://www.standardwebhooks.com) 1.0.
+There are three ways to receive webhooks, which can be combined:
 
-- **Endpoints** made with [\`POST /v1/webhooks\`](http.md#post-v1webhooks), at most ${maximumEndpoints}, each with a secret of its own.
-- **The settings** \`PICPIPE_WEBHOOK_URL\` and \`PICPIPE_WEBHOOK_SECRETS\`: one endpoint without any call, listed as \`setting\`.
-- **The field \`webhook\`** of an upload, or of a batch: an address that is told of that picture, or that batch, alone. It is signed with \`PICPIPE_WEBHOOK_SECRETS\` and refused where there
-  are none (\`webhook-unsigned\`). Whoever has one of these secrets can sign like picpipe, so give them to receivers of your own only. Its deliveries are listed
-  under \`picture\`.`,
-		`## What is told\n\n${table(
+- **Endpoints** are created with [\`POST /v1/webhooks\`](http.md#post-v1webhooks). Each has its own secret. There can be up to ${maximumEndpoints}.
+- **The configuration** defines one endpoint with \`PICPIPE_WEBHOOK_URL\` and \`PICPIPE_WEBHOOK_SECRETS\`. The API lists it as \`setting\`.
+- **The field \`webhook\`** of an upload or a batch is a URL that receives only the events of that picture or batch. \`PICPIPE_WEBHOOK_SECRETS\` sign
+  these webhooks; without secrets the field is refused (\`webhook-unsigned\`). Anyone who has one of these secrets can sign like picpipe, so give
+  them only to your own receivers. The API lists these deliveries under \`picture\`.`,
+		`## Events\n\n${table(
 			['Type', 'Meaning'],
 			Object.entries(eventDocs).map(([type, doc]) => [code(type), doc]),
 		)}`,
-		`A picture that is processed again is told again. Links are relative to the API.`,
+		`A picture that is processed again causes another event. Links are relative to the API.`,
 		fence(
 			'http',
 			`POST /hook HTTP/1.1
@@ -42,7 +42,7 @@ ${JSON.stringify(JSON.parse(body), null, 2)}`,
 		),
 		`## Receiving
 
-Verify the signature over the bytes as they came, before they are parsed; there are libraries for most languages. In JavaScript:`,
+Verify the signature on the raw bytes of the body, before you parse them. Libraries exist for most languages. In JavaScript:`,
 		fence(
 			'js',
 			`import { Webhook } from 'standardwebhooks';
@@ -54,26 +54,27 @@ app.post('/hook', express.raw({ type: 'application/json' }), (request, response)
 	if (event.type === 'picture.ready') show(event.data);
 });`,
 		),
-		`- Answer with 200 to 299, within \`PICPIPE_WEBHOOK_SECONDS\` (${settings.webhookSeconds.default}). Whatever else is answered, redirects too, counts as not taken.
-- **At least once.** What ended \`ready\` or \`failed\` is told whatever dies in between, and so it may be told twice. Both times \`webhook-id\` is the same, because it
-  follows from what happened; it is the same at every endpoint too. Attempts and replays of a message have the same bytes.
-- **In no order.** \`timestamp\` says when it happened; of two messages about a picture the one with the higher \`data.revision\` is the newer.
+		`- Respond with a status from 200 to 299 within \`PICPIPE_WEBHOOK_SECONDS\` (${settings.webhookSeconds.default}). Any other response is a failed attempt,
+  including a redirect.
+- **Delivery is at least once.** Every picture that ends \`ready\` or \`failed\` causes an event, even after a crash, so a webhook may arrive twice. Its
+  \`webhook-id\` is derived from the event: it is the same both times, and at every endpoint. All attempts and replays of a message have the same body.
+- **The order is not guaranteed.** \`timestamp\` is the time of the event. Of two messages about a picture, the one with the higher \`data.revision\` is newer.
 - \`webhook-timestamp\` is the time of the attempt.`,
 		`## Attempts
 
-What was not taken is tried again after ${settings.webhookSchedule.default?.replaceAll(',', ', ')} seconds (\`PICPIPE_WEBHOOK_SCHEDULE\`), a tenth of each left to chance. A
-\`Retry-After\` that asks for more is honoured, up to \`PICPIPE_WEBHOOK_RETRY_SECONDS\`. What waits lies in the storage: no loss of Redis makes it forgotten.
+A failed attempt is repeated after ${settings.webhookSchedule.default?.replaceAll(',', ', ')} seconds (\`PICPIPE_WEBHOOK_SCHEDULE\`). A tenth of each delay is random. A longer
+\`Retry-After\` is respected, up to \`PICPIPE_WEBHOOK_RETRY_SECONDS\`. Undelivered messages are kept in storage, so they survive the loss of Redis.
 
-An address that may not be asked (\`PICPIPE_WEBHOOK_SCHEMES\`, \`_HOSTS\`, \`_PORTS\`, \`_NETWORKS\`; checked on the connected address) ends it at once, and
-so does 410, which also disables the endpoint. An endpoint is disabled too when a message was tried to the end of its schedule and nothing else was taken in that time.
-A disabled endpoint is told nothing, also not later, of what happens meanwhile; \`enable\` changes that from then on.
+Two failures end the attempts at once: a URL that may not be requested (\`PICPIPE_WEBHOOK_SCHEMES\`, \`_HOSTS\`, \`_PORTS\`, \`_NETWORKS\`; the IP address
+of the connection is checked too), and a response of 410. A 410 also disables the endpoint. An endpoint is also disabled if a message fails for the whole schedule and no
+other message was delivered in that time. A disabled endpoint misses the events of that time; after \`enable\` it receives new ones.
 
-What could not be delivered is kept for ${keepDays} days (\`PICPIPE_WEBHOOK_KEEP_SECONDS\`): \`POST /v1/webhooks/{id}/replay\` delivers all of it again, and
-\`POST /v1/webhooks/{id}/deliveries/{delivery}/replay\` one message, also one that was taken and is still in the log.`,
-		`## Changing a secret
+Messages that were given up are kept for ${keepDays} days (\`PICPIPE_WEBHOOK_KEEP_SECONDS\`). \`POST /v1/webhooks/{id}/replay\` delivers all of them again.
+\`POST /v1/webhooks/{id}/deliveries/{delivery}/replay\` delivers a single message again, even a delivered one, as long as it is in the log.`,
+		`## Rotating a secret
 
-\`POST /v1/webhooks/{id}/rotate-secret\` makes a new one. For \`keepOldFor\` seconds both sign, the header \`webhook-signature\` has a signature for each, and a receiver with
-either of them takes the message. With the settings, put the new secret before the old one, change the receiver, and take the old one away. At most ${maximumWebhookSecrets} sign at the
-same time.`,
+\`POST /v1/webhooks/{id}/rotate-secret\` creates a new secret. For \`keepOldFor\` seconds both secrets sign: the header \`webhook-signature\` contains a signature of each,
+and a receiver with either secret accepts the message. To rotate a secret of the configuration, put the new one before the old one, update the receiver, and remove the
+old one. Up to ${maximumWebhookSecrets} secrets can sign at the same time.`,
 	);
 }

@@ -66,7 +66,10 @@ const renderRetryDelay = 200;
  * There are many renders, and their URLs show what they were. The age, in seconds, is long enough for simultaneous requests to find the
  * same job.
  */
-const keepRenders = { age: 3_600, count: 1_000 };
+export const keepRenders = { age: 3_600, count: 1_000 };
+
+/** Sweeps are frequent and alike; the last ones are kept for inspection. */
+export const keepSweeps = { count: 100 };
 
 /** The producer's side of every queue. */
 export interface Queues {

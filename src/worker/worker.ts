@@ -5,7 +5,7 @@ import { type ErrorCode, toPicpipeError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
 import type { AttemptOutcome, Attempts } from '../queue/attempts.ts';
 import { deliverJobSchema, type QueueName, sweepJobSchema, sweepSchedulerId } from '../queue/jobs.ts';
-import type { Queues } from '../queue/queues.ts';
+import { keepSweeps, type Queues } from '../queue/queues.ts';
 import { jobError, patientDelay, scheduledDelay, willRetry } from '../queue/retry.ts';
 import { type DeliverContext, type DeliverResult, deliver } from '../webhooks/deliver.ts';
 import type { Webhooks } from '../webhooks/webhooks.ts';
@@ -116,11 +116,11 @@ export function startWorkers(
 	};
 }
 
-/** What a sweep's job leaves behind: the last hundred, to look at. */
-const sweepJobOptions = { removeOnComplete: { count: 100 }, removeOnFail: { count: 100 } };
+/** Options of the sweep job. */
+const sweepJobOptions = { removeOnComplete: keepSweeps, removeOnFail: keepSweeps };
 const sweepJobData: z.input<typeof sweepJobSchema> = { version: 1 };
 
-/** One sweep now, then as often as set. The schedule lives in Redis, which may lose it; so it is looked after as often as it fires. */
+/** Runs a sweep now and then on a schedule. Redis may lose the schedule, so it is renewed at the same interval. */
 function keepSweepScheduled(queues: Queues, every: number, log: Logger): NodeJS.Timeout {
 	const { upkeep } = queues.byName;
 	const sweepNow = () =>
