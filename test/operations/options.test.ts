@@ -53,6 +53,7 @@ const rows: Readonly<Record<string, readonly Row[]>> = {
 	],
 	trim: [
 		[{}, 'background', '#000000', 'framed'],
+		[{ background: '#ff00ff' }, 'matte', '#ff00ff', 'clear'],
 		[{}, 'threshold', 40, 'framed'],
 		[{}, 'margin', 3, 'framed'],
 		[{}, 'lineArt', undefined, 'framed'],

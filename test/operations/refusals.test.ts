@@ -159,6 +159,7 @@ const refused: readonly (readonly [step: unknown, message: string])[] = [
 	[{ gradient: { towards: 'top', angle: 5 } }, 'gradient.towards: expected no such key because an angle is given'],
 	[{ tint: {} }, 'tint.colour: expected a colour such as #ffffff, received nothing'],
 	[{ duotone: { dark: '#000' } }, 'duotone.light: expected a colour such as #ffffff, received nothing'],
+	[{ trim: { matte: '#ff00ff80' } }, 'trim.matte: expected a colour such as #ffffff, received "#ff00ff80"'],
 	[{ trim: { lineArt: 'yes' } }, 'trim.lineArt: expected a boolean, received "yes"'],
 ];
 

@@ -27,7 +27,12 @@ const variations: Readonly<Record<string, readonly Readonly<Record<string, unkno
 		{ ratio: '1:1', focus: { x: 1, y: 0.3 } },
 		{ ratio: '100:1', position: 'right bottom' },
 	],
-	trim: [{ lineArt: true }, { background: '#ffffff80' }, { margin: 5, threshold: 0 }],
+	trim: [
+		{ lineArt: true },
+		{ background: '#ffffff80' },
+		{ margin: 5, threshold: 0 },
+		{ matte: '#ff00ff', equal: 'both' },
+	],
 	extend: [
 		{ top: 3, left: 10, with: 'copy' },
 		{ right: 7, bottom: 2, background: '#ff000080' },

@@ -31,6 +31,29 @@ describe('trim', () => {
 		expect(await stepped(await framed([0, 0, 0, 0]), { trim: {} })).toMatchObject({ width: 40, height: 30 });
 	});
 
+	it('sees what is transparent in the colour of its matte', async () => {
+		const matte = '#ff00ff';
+		// The hidden colour of the border is that of the block.
+		const clear = await framed([200, 0, 0, 0]);
+		expect(await stepped(clear, { trim: { matte } })).toMatchObject({ width: 40, height: 30 });
+		expect(await stepped(clear, { trim: { matte, background: '#ff00ff' } })).toMatchObject({ width: 40, height: 30 });
+		expect(await stepped(clear, { trim: { matte, background: '#c80000' } })).toMatchObject({ width: 100, height: 80 });
+		const made = await stepped(clear, { trim: { matte, background: '#ff00ff', margin: 2, equal: 'both' } });
+		expect(made).toMatchObject({ width: 44, height: 44 });
+		expect([at(made, 0, 0), at(made, 3, 3)]).toEqual([
+			[200, 0, 0, 0],
+			[200, 0, 0, 255],
+		]);
+		// Half of magenta and half of red: 27, 128 and 128 from magenta.
+		const glass = await framed([200, 0, 0, 128]);
+		expect(await stepped(glass, { trim: { matte, background: '#ff00ff', threshold: 126 } })).toMatchObject({
+			width: 100,
+		});
+		expect(await stepped(glass, { trim: { matte, background: '#ff00ff', threshold: 130 } })).toMatchObject({
+			width: 40,
+		});
+	});
+
 	it.each([
 		['horizontal', { width: 40, height: 30 }, [0, 0]],
 		['vertical', { width: 40, height: 40 }, [0, 0]],

@@ -138,9 +138,9 @@ export const trim = stepOption(['trim', 't'], 4, ([text = '', colour = '', acros
 	const background = colour === '' ? undefined : colourArgument(name, colour);
 	const equal = isAcross && isDown ? 'both' : isAcross ? 'horizontal' : isDown ? 'vertical' : undefined;
 	return (steps) => {
-		// Magenta stands for transparent pixels, which are trimmed without a colour.
-		const isNamed = background !== undefined && !(background === '#ff00ff' && steps.alpha);
-		steps.add('trim', { threshold, ...(isNamed && { background }), ...(equal && { equal }) });
+		// imgproxy looks for the border in a picture on magenta (`vips_trim` in its vips.c), so that this colour trims what is transparent.
+		const matte = steps.alpha && { matte: '#ff00ff' };
+		steps.add('trim', { threshold, ...(background && { background }), ...matte, ...(equal && { equal }) });
 	};
 });
 

@@ -38,7 +38,7 @@ export function isPlain(gravity: ImgproxyGravity): gravity is Extract<ImgproxyGr
 }
 
 /**
- * The position of a size inside a larger one, never outside.
+ * The position of a size inside a larger one, never outside; as `calcPosition` of imgproxy's `processing` has it.
  *
  * @param dpr multiplies pixels
  */
@@ -59,7 +59,7 @@ export function standsAt(
 	const { place } = gravity;
 	const along = (space: number, offset: number, isAtStart: boolean, isAtEnd: boolean) => {
 		if (isAtStart) return offset;
-		return isAtEnd ? space - offset : Math.floor((space + 1) / 2) + offset;
+		return isAtEnd ? space - offset : roundToEven((space + 1) / 2) + offset;
 	};
 	const [x, y] = [offsetPixels(gravity.x, outer.width, dpr), offsetPixels(gravity.y, outer.height, dpr)];
 	return {

@@ -1,5 +1,6 @@
-import { coverIn, shapeAround, shapeWithin } from '../../../operations/geometry.ts';
+import { coverIn, placeIn, shapeAround, shapeWithin } from '../../../operations/geometry.ts';
 import type { Size } from '../../../operations/operation.ts';
+import type { Place } from '../../../operations/options.ts';
 import { changedSides, checkSides, isSameSize, type StepList } from '../shared/step-list.ts';
 import { type ImgproxyGravity, isPlain, standsAt } from './gravity.ts';
 import type { Pipeline, PipelineSizes, ResizingType } from './pipeline.ts';
@@ -47,11 +48,13 @@ function scaleAndCrop(steps: StepList, input: Size, { scaled, kept, dpr }: Pipel
 	}
 	checkSides(result);
 	const place = gravity.type === 'smart' ? 'attention' : isPlain(gravity) ? gravity.place : undefined;
+	const isEnlarged = scaled.width > input.width || scaled.height > input.height;
 	if (place !== undefined && isAlike(coverIn(input, result), scaled)) {
-		steps.add('resize', { ...result, ...positionOf(place), ...kernel });
+		// An enlarged picture is cropped first, in pixels that are larger than the difference.
+		const moved = place === 'attention' || isEnlarged ? {} : moveToEven(coverIn(input, result), result, place);
+		steps.add('resize', { ...result, ...positionOf(place), ...moved, ...kernel });
 		return;
 	}
-	const isEnlarged = scaled.width > input.width || scaled.height > input.height;
 	if (isEnlarged && gravity.type !== 'smart') {
 		// Cropped first, so that no pixels are enlarged and then discarded.
 		const at = standsAt(scaled, result, gravity, dpr);
@@ -84,6 +87,14 @@ function cropTo(steps: StepList, input: Size, kept: Size, { gravity, dpr }: Plac
 	checkSides({ width: 0, height: 0, ...sides });
 	const place = gravity.type === 'smart' ? { position: 'attention' } : standsAt(input, kept, gravity, dpr);
 	steps.add('crop', { ...sides, ...place });
+}
+
+/** What imgproxy's middle differs from that of operations, which do not round to even numbers. */
+function moveToEven(scaled: Size, kept: Size, place: Place): { readonly x?: number; readonly y?: number } {
+	const right = standsAt(scaled, kept, { type: 'place', place, x: 0, y: 0 }, 1);
+	const usual = placeIn(scaled, kept, place);
+	const [x, y] = [right.left - usual.left, right.top - usual.top];
+	return { ...(x !== 0 && { x }), ...(y !== 0 && { y }) };
 }
 
 function positionOf(position: string): { readonly position?: string } {

@@ -5,7 +5,7 @@ import type { Pixels } from '../../../../src/pipeline/pixels/pixels.ts';
 import { similarityTo } from '../../../../src/pipeline/pixels/similarity.ts';
 import { photograph } from '../../../helpers/pictures.ts';
 import { assetsFrom, logo } from '../../../operations/assets.ts';
-import { difference, pixelsOf } from '../../../operations/pixels.ts';
+import { difference, draw, pixelsOf } from '../../../operations/pixels.ts';
 import { make } from '../../../pipeline/make.ts';
 import { plan, recipeOf } from './read.ts';
 
@@ -202,6 +202,53 @@ describe('renders', () => {
 	])('make of what was trimmed what they make of the picture without its frame: %s', async (options) => {
 		const trimmed = await rendered(`t:20/${options}`, bordered, framed);
 		await expectAlike(trimmed, sharp(await rendered(options)));
+	});
+
+	describe('trim what imgproxy trims', () => {
+		/** Transparent outside of 10 pixels, then magenta, then white, each 5 pixels wide, then blue. */
+		const rings = draw({ width: 100, height: 80 }, (x, y) => {
+			const edge = Math.min(x, y, 99 - x, 79 - y);
+			if (edge < 10) return [255, 255, 255, 0];
+			if (edge < 15) return [255, 0, 255, 255];
+			return edge < 20 ? [255, 255, 255, 255] : [30, 60, 200, 255];
+		});
+		/** Blue at the left, transparent at the right. */
+		const half = draw({ width: 100, height: 80 }, (x) => [30, 60, 200, x < 60 ? 255 : 0]);
+		const source = { ...facts, width: 100, height: 80, alpha: true };
+		it.each([
+			['t:1:ff00ff', rings, { left: 15, top: 15, width: 70, height: 50 }],
+			['t:1', rings, { left: 15, top: 15, width: 70, height: 50 }],
+			['t:1:ffffff', rings, { left: 0, top: 0, width: 100, height: 80 }],
+			['t:1:ff00ff/-/t:1:ffffff', rings, { left: 20, top: 20, width: 60, height: 40 }],
+			['t:1:ff00ff', half, { left: 0, top: 0, width: 60, height: 80 }],
+			['t:1:ff00ff:1', half, { left: 0, top: 0, width: 100, height: 80 }],
+			['t:1:1e3cc8', half, { left: 60, top: 0, width: 40, height: 80 }],
+			['t:1', half, { left: 60, top: 0, width: 40, height: 80 }],
+		])('%s', async (options, picture, kept) => {
+			const right = sharp(await picture).extract(kept);
+			await expectAlike(await rendered(options, picture, source), right, 0.01);
+		});
+	});
+
+	it.each([
+		// Half of 201 pixels is 100 and a half, which becomes 100; half of 203 becomes 102, half of 202 is 101.
+		['c:440:0', { left: 100, width: 440 }],
+		['c:438:0', { left: 102, width: 438 }],
+		['c:439:0', { left: 101, width: 439 }],
+		['rs:fill:438:480', { left: 102, width: 438 }],
+		['rs:fill:440:480', { left: 100, width: 440 }],
+		['rs:fill:438:480/g:no', { left: 102, width: 438 }],
+		['rs:fill:438:480/g:ea', { left: 202, width: 438 }],
+	])('begin where imgproxy begins in the middle: %s', async (options, across) => {
+		await expectAlike(await rendered(options), sharp(await file).extract({ top: 0, height: 480, ...across }), 0.01);
+	});
+
+	it('begin where imgproxy begins in the middle of what is scaled', async () => {
+		// 320 × 240, of which the middle begins at 62.
+		const right = await again(sharp(await file).resize(320), (next) =>
+			next.extract({ left: 62, top: 0, width: 198, height: 240 }),
+		);
+		await expectAlike(await rendered('rs:fill:198:240'), right, 0.5);
 	});
 
 	it('put a background behind what is transparent', async () => {

@@ -68,7 +68,7 @@ table('densities and zoom', [
 	['w:300/dpr:1', [{ resize: { width: 300 } }]],
 	['w:300/dpr:2', [], drawing],
 	['w:300/dpr:2/el:1', [{ resize: { width: 600 } }], drawing],
-	['rs:fill:300:200/dpr:1.5', [{ resize: { width: 450, height: 300 } }]],
+	['rs:fill:300:200/dpr:1.5', [{ resize: { width: 450, height: 300, y: 1 } }]],
 	['rs:fill:300:100/dpr:2', [{ crop: { height: 133, left: 0, top: 84 } }], drawing],
 	['z:0.5', [{ resize: { width: 2000 } }]],
 	['zoom:0.5:0.25', [{ resize: { width: 2000, height: 750, fit: 'fill' } }]],
@@ -100,7 +100,7 @@ table('crop', [
 	['crop:1000:500:nowe', [{ crop: { width: 1000, height: 500, left: 0, top: 0 } }]],
 	['c:1000:500:nowe:10:20', [{ crop: { width: 1000, height: 500, left: 10, top: 20 } }]],
 	['c:1000:500:soea:10:0.1', [{ crop: { width: 1000, height: 500, left: 2990, top: 2200 } }]],
-	['c:0.5:0.25', [{ crop: { width: 2000, height: 750, left: 1000, top: 1125 } }]],
+	['c:0.5:0.25', [{ crop: { width: 2000, height: 750, left: 1000, top: 1126 } }]],
 	['c:0:500', [{ crop: { height: 500, left: 0, top: 1250 } }]],
 	['c:0:0', []],
 	['c:9000:9000', []],
@@ -292,7 +292,7 @@ table('watermarks', [
 table('pipelines in a row', [
 	['w:500/-/bl:5', [{ resize: { width: 500 } }, { blur: { sigma: 5 } }]],
 	['-/w:500/-', [{ resize: { width: 500 } }]],
-	['w:400/-/c:0.5:0.5', [{ resize: { width: 400 } }, { crop: { width: 200, height: 150, left: 100, top: 75 } }]],
+	['w:400/-/c:0.5:0.5', [{ resize: { width: 400 } }, { crop: { width: 200, height: 150, left: 100, top: 76 } }]],
 	[
 		'w:400/pd:50/-/w:250',
 		[
@@ -309,7 +309,7 @@ table('pipelines in a row', [
 table('what is trimmed', [
 	['t:10', [{ trim: { threshold: 10 } }]],
 	['trim:10:ffffff', [{ trim: { threshold: 10, background: '#ffffff' } }]],
-	['t:10:FF00FF', [{ trim: { threshold: 10 } }], drawing],
+	['t:10:FF00FF', [{ trim: { threshold: 10, background: '#ff00ff', matte: '#ff00ff' } }], drawing],
 	['t:10:ff00ff', [{ trim: { threshold: 10, background: '#ff00ff' } }]],
 	['t:', []],
 	['t:10::1', [{ trim: { threshold: 10, equal: 'horizontal' } }]],
@@ -373,14 +373,14 @@ table('what is trimmed', [
 	// Nothing is enlarged, and so there is no density.
 	['t:10/pd:5:0/dpr:2', [{ trim: { threshold: 10 } }, { extend: { top: 5, bottom: 5, background: clear } }]],
 	// What is drawn is never too small.
-	['t:10/w:600', [{ trim: { threshold: 10 } }, { resize: { width: 600 } }], svg],
+	['t:10/w:600', [{ trim: { threshold: 10, matte: '#ff00ff' } }, { resize: { width: 600 } }], svg],
 	// From here on the size is known again.
 	[
 		't:10/rs:force:300:200:1/-/c:0.5:0.5',
 		[
 			{ trim: { threshold: 10 } },
 			{ resize: { ...both, fit: 'fill' } },
-			{ crop: { width: 150, height: 100, left: 75, top: 50 } },
+			{ crop: { width: 150, height: 100, left: 76, top: 50 } },
 		],
 	],
 	[
@@ -548,7 +548,7 @@ describe('pages', () => {
 		for (const source of [gif, { ...gif, format: 'webp' }]) {
 			const made = plan(`${options}/c:0.5:0.5`, source);
 			expect(made.page).toBe(page);
-			expect(made.steps).toEqual([{ crop: { width: 200, height: 150, left: 100, top: 75 } }]);
+			expect(made.steps).toEqual([{ crop: { width: 200, height: 150, left: 100, top: 76 } }]);
 		}
 	});
 });
