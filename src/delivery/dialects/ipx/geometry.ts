@@ -21,8 +21,9 @@ export function scaleSteps(settings: Settings, steps: StepList): void {
 	if (!turnsFirst) mirror(settings, steps);
 	const isTurned = !turnsFirst && angle !== 0;
 	if (resize && isSized(settings)) {
-		if (isTurned && angle % 180 === 90 && steps.size)
-			scaleThenTurn(resize, steps, { size: steps.size, angle, background });
+		const { size } = steps;
+		if (isTurned && size && (angle % 180 === 90 || (angle === 180 && isEnlarged(size, lyingSize(resize, steps, size)))))
+			scaleThenTurn(resize, steps, { size, angle, background });
 		else {
 			// A rotation by 180 degrees keeps the size, but the crop position has to be found in the rotated picture.
 			if (isTurned && angle === 180) turn(settings, steps);
@@ -102,23 +103,36 @@ interface Turned {
 	readonly background: HexColour | undefined;
 }
 
-/**
- * A quarter turn after scaling happens before sharp crops or extends. So width and height refer to the unrotated picture for the scaling,
- * and to the rotated picture for the frame. Rotating first can give the same pixels.
- */
-function scaleThenTurn(resize: IpxResize, steps: StepList, { size, angle, background }: Turned): void {
-	const { width, height, fit = 'cover', position = 'centre', kernel, withoutEnlargement } = resize;
+/** The size to which the whole picture is scaled before it is turned. */
+function lyingSize({ width, height, fit = 'cover', withoutEnlargement }: IpxResize, steps: StepList, size: Size): Size {
 	const isWhole = fit === 'fill' ? fit : fit === 'cover' || fit === 'outside' ? 'outside' : 'inside';
-	const lying = steps.predict(size, 'resize', {
+	return steps.predict(size, 'resize', {
 		...written({ width, height, withoutEnlargement: withoutEnlargement === true }),
 		fit: isWhole,
 	});
-	const made = { width: lying.height, height: lying.width };
-	steps.add('rotate', { angle });
+}
+
+function isEnlarged(size: Size, scaled: Size): boolean {
+	return scaled.width > size.width || scaled.height > size.height;
+}
+
+/**
+ * A turn after scaling happens before sharp crops or extends. So width and height refer to the unrotated picture for the scaling,
+ * and to the rotated picture for the frame. Scaled down, a picture that is rotated first gives the same pixels. Enlarged it does not, because
+ * sharp enlarges from the left top corner.
+ */
+function scaleThenTurn(resize: IpxResize, steps: StepList, { size, angle, background }: Turned): void {
+	const { width, height, fit = 'cover', position = 'centre', kernel } = resize;
+	const lying = lyingSize(resize, steps, size);
+	const made = angle === 180 ? lying : { width: lying.height, height: lying.width };
 	const isScaled = !isSameSize(lying, size);
+	const scaling = { fit: 'fill', ...(kernel && kernel !== 'lanczos3' && { kernel }) };
 	// The exact size is part of the step, so it must be within the limits.
 	if (isScaled) checkSides(made, 'resize');
-	if (isScaled) steps.add('resize', { ...made, fit: 'fill', ...(kernel && kernel !== 'lanczos3' && { kernel }) });
+	const isFirst = isScaled && isEnlarged(size, lying);
+	if (isFirst) steps.add('resize', { ...lying, ...scaling });
+	steps.add('rotate', { angle });
+	if (isScaled && !isFirst) steps.add('resize', { ...made, ...scaling });
 	const frame = { width: width ?? made.width, height: height ?? made.height };
 	if (fit === 'cover') {
 		const kept = { width: Math.min(frame.width, made.width), height: Math.min(frame.height, made.height) };
@@ -126,9 +140,14 @@ function scaleThenTurn(resize: IpxResize, steps: StepList, { size, angle, backgr
 	}
 	if (fit === 'contain' && (frame.width > made.width || frame.height > made.height)) {
 		const place = placeFor(fit, position);
+		// sharp's `contain` leaves the odd pixel at the right and at the bottom, `extend` at the left and at the top.
+		const isOddAcross = (frame.width - made.width) % 2 === 1 && !/left|right/.test(place);
+		const isOddDown = (frame.height - made.height) % 2 === 1 && !/top|bottom/.test(place);
 		steps.add('extend', {
 			...frame,
 			...(place !== 'centre' && { position: place }),
+			...(isOddAcross && { x: -1 }),
+			...(isOddDown && { y: -1 }),
 			...(background && { background }),
 		});
 	}

@@ -138,6 +138,29 @@ describe.each(Object.entries(pictures))('ipx and picpipe, %s', (name, open) => {
 	});
 });
 
+describe('what is enlarged and turned, even where every pixel differs from the next', () => {
+	/** Every pixel shows by how much an order is off: half a pixel is a difference of 20. */
+	const noise = async () => {
+		const value = (at: number) => ((at * 2_654_435_761) >>> 8) & 255;
+		const data = Buffer.from(Array.from({ length: 120 * 90 * 3 }, (_, at) => value(at + 1)));
+		return sharp(data, { raw: { width: 120, height: 90, channels: 3 } })
+			.png()
+			.toBuffer();
+	};
+	const sizes = ['h_300', 'w_300', 'resize_300x300', 'resize_300x200', 's_300x300', 'resize_300x200,fit_fill'];
+	const more = ['resize_300x300,fit_outside', 'resize_301x200,pos_left', 'h_300,kernel_nearest'];
+	const turns = ['rotate_90', 'rotate_180', 'rotate_270'];
+	it.each([...sizes, ...more].flatMap((one) => turns.map((turned) => `enlarge,${one},${turned}`)))(
+		'%s',
+		async (modifiers) => expectAlike(modifiers, await noise()),
+	);
+
+	it.each(turns)('enlarge,resize_300x300,fit_contain,%s', async (turned) => {
+		await expectAlike(`enlarge,resize_300x300,fit_contain,${turned}`, await noise());
+		await expectAlike(`enlarge,resize_300x300,fit_contain,${turned}`, await pictures.photograph());
+	});
+});
+
 describe('what differs, as docs/dialects/ipx.md tells', () => {
 	it('a side that follows from the other one is the nearest, which ipx misses by a pixel now and then', async () => {
 		const file = await pictures.wide();

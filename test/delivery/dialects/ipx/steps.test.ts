@@ -103,9 +103,19 @@ const table: readonly [modifiers: string, steps: readonly object[], facts?: Part
 		[
 			{ rotate: { angle: 90 } },
 			{ resize: { width: 75, height: 100, fit: 'fill' } },
-			{ extend: { width: 100, height: 80, background: '#ffffff' } },
+			{ extend: { width: 100, height: 80, x: -1, background: '#ffffff' } },
 		],
 	],
+	[
+		'enlarge,rotate_90,h_960',
+		[
+			{ resize: { width: 1280, height: 960, fit: 'fill' } },
+			{ rotate: { angle: 90 } },
+			{ crop: { width: 960, height: 960 } },
+		],
+	],
+	['enlarge,rotate_180,h_960', [{ resize: { width: 1280, height: 960, fit: 'fill' } }, { rotate: { angle: 180 } }]],
+	['rotate_90,h_960', [{ rotate: { angle: 90 } }]],
 	['flip', [{ flip: {} }]],
 	['flop_1,w_300', [{ flop: {} }, { resize: { width: 300 } }]],
 	['flatten', []],
