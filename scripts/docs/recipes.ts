@@ -44,11 +44,15 @@ The formats are ${encoders.map(({ name }) => code(name)).join(', ')}. Variants a
 
 ${inputFormats.map(code).join(', ')}, and \`svg\` if \`${settings.svg.variable}\` is \`true\`. The bytes decide the format, not the file name.
 
-- Animated GIFs and WebPs stay animated in variants of these two formats. Of APNGs and of collections in AVIF and HEIC the first picture is used.
+- Animated GIFs and WebPs stay animated in variants of these two formats, with as many runs. Counts and delays beyond what a format holds are cut: 65,536
+  runs and 655 seconds a frame in a GIF, 65,535 runs and 16,777 seconds in a WebP. Of APNGs and of collections in AVIF and HEIC the first picture is used.
 - A TIFF has \`facts.frames\` pages, each with its own size. \`page\` selects one; facts and analysis describe the first.
+- A TIFF may have integers of 1 to 64 bits, signed or not, or floating-point numbers of 16, 32 or 64 bits. Integers are scaled over their whole range,
+  floating-point numbers from 0 to 1. Old-style JPEG, JPEG of 12 bits, complex numbers, and numbers that are no picture on that scale are refused as
+  \`unsupported-feature\`. So are raw files of cameras, as \`unsupported-type\`, and PNGs that Xcode has optimised for iPhones.
 - An SVG is rasterised with the fonts of the machine. It may refer to its own parts and to embedded base64 PNGs and JPEGs. Other references that
-  would be drawn, and entity declarations, are refused as \`unsupported-feature\`. Its size is the one that browsers use (the view box if width or
-  height are missing), reduced to the limits. If the first step is a \`resize\` that enlarges, the SVG is rasterised at that size. The original is
+  would be drawn, and entity declarations, are refused as \`unsupported-feature\`. Its size is its width and height, the view box for those that are
+  missing, or else 300 × 150 as in browsers, reduced to the limits. If the first step is a \`resize\` that enlarges, the SVG is rasterised at that size. The original is
   served only as a download.`,
 		`## Metadata
 

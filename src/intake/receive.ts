@@ -5,6 +5,7 @@ import { newPictureId, type Source } from '../domain/picture.ts';
 import { PicpipeError } from '../errors.ts';
 import { checkSvgBytes, type SvgLimits, svgSetting } from '../pipeline/inspect/limits.ts';
 import { inputFormats, sniffFormat } from '../pipeline/inspect/sniff.ts';
+import { mayBecomeSvg, svgHeadBytes } from '../pipeline/inspect/svg-text.ts';
 import { isCameraRaw } from '../pipeline/inspect/tiff-page.ts';
 import { originalKey } from '../storage/keys.ts';
 import type { Storage } from '../storage/storage.ts';
@@ -199,12 +200,17 @@ function typeOfSvg(isTaken: boolean): FileType {
 export async function readHead(body: AsyncIterator<Buffer>): Promise<{ head: Buffer; rest: AsyncIterable<Buffer> }> {
 	const first: Buffer[] = [];
 	let length = 0;
-	while (length < headBytes) {
-		const { value, done } = await body.next();
-		if (done) break;
-		first.push(value);
-		length += value.length;
-	}
+	const readTo = async (bytes: number) => {
+		while (length < bytes) {
+			const { value, done } = await body.next();
+			if (done) return;
+			first.push(value);
+			length += value.length;
+		}
+	};
+	await readTo(headBytes);
+	// A comment may stand before everything else. The check is made once, because chunks may be single bytes.
+	if (mayBecomeSvg(Buffer.concat(first))) await readTo(svgHeadBytes);
 	async function* rest() {
 		yield* first;
 		for (let next = await body.next(); !next.done; next = await body.next()) yield next.value;

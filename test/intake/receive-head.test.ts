@@ -191,6 +191,20 @@ describe('readHead', () => {
 		},
 	);
 
+	it.each([1, 100, 65_536])('reads on where an SVG begins with a long comment, in chunks of %i', async (size) => {
+		const svg = Buffer.from(
+			`<?xml version="1.0"?>\n<!-- ${'licence '.repeat(7_500)} -->\n<svg xmlns="http://www.w3.org/2000/svg"/>`,
+		);
+		const { head, rest } = await readHead(chunked(svg, size).chunks);
+		expect(await inspectHead(head, true)).toEqual({ type: 'image/svg+xml', extension: 'svg' });
+		expect((await collect(rest)).equals(svg)).toBe(true);
+		// Not for ever, and not where it cannot become one.
+		const endless = Buffer.concat([Buffer.from('<!-- '), Buffer.alloc(200_000, 'x')]);
+		expect((await readHead(chunked(endless, size).chunks)).head.length).toBeLessThan(65_536 + size + 1);
+		const html = Buffer.concat([Buffer.from('<!doctype html><p>'), Buffer.alloc(200_000, 'x')]);
+		expect((await readHead(chunked(html, 100).chunks)).head.length).toBe(4_100);
+	});
+
 	it.each([0, 1, 4_099])('takes a body of %i bytes as it is', async (length) => {
 		const bytes = randomBytes(length);
 		const { head, rest } = await readHead(chunked(bytes, 512).chunks);

@@ -6,6 +6,7 @@ import { toSrgb } from '../colour/srgb.ts';
 import { classifyError } from '../inspect/classify-error.ts';
 import { decodeHeic } from '../inspect/heic.ts';
 import { type Inspected, pageOptions } from '../inspect/inspect.ts';
+import { withExifFirst } from '../inspect/png.ts';
 import { inputOptions } from '../inspect/sharp-input.ts';
 import { svgOptions } from '../inspect/svg.ts';
 import type { TiffPage } from '../inspect/tiff-page.ts';
@@ -110,7 +111,7 @@ async function decodeOnce(
 /** A pipeline that begins with the file. */
 function openOriginal(
 	file: Buffer,
-	{ facts, drawing, page, isAsStored = false }: Inspected,
+	{ facts, drawing, page, hasLateExif, isAsStored = false }: Inspected,
 	{ failOn, onWarning, ignoreIcc }: Reading & { readonly ignoreIcc: boolean },
 ): Sharp {
 	const options = {
@@ -119,8 +120,9 @@ function openOriginal(
 		ignoreIcc,
 		...(drawing ? svgOptions : pageOptions(page)),
 	};
+	const bytes = drawing?.document ?? (hasLateExif ? withExifFirst(file) : undefined);
 	// A drawing is not scaled but rasterised at the requested size.
-	const image = sharp(drawing?.document ?? file, options);
+	const image = sharp(bytes ?? file, options);
 	return onWarning ? image.on('warning', onWarning) : image;
 }
 

@@ -25,6 +25,8 @@ export interface Encoder<Options = unknown> {
 	 * @param animation timing of the frames; absent for a single frame
 	 */
 	apply(image: Sharp, options: Options, animation?: Animation): Sharp;
+	/** Writes timing that sharp does not take into the file, which may be changed. */
+	finish?(file: Buffer, animation: Animation): Buffer;
 }
 
 /** An encoder and its options. */
@@ -57,11 +59,6 @@ export const animated = z
 	.describe(
 		'Keep animations; otherwise the file shows the first frame. `required` fails where an animation beyond the pixel limit would show its first frame.',
 	);
-
-/** Timing of an animation as sharp expects it. */
-export function timingOf(animation: Animation | undefined) {
-	return animation && { delay: [...animation.delay], loop: animation.loop };
-}
 
 export const losslessOption = z.boolean().default(false).describe('Keep every pixel exactly; `quality` has no effect.');
 

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { integer } from '../../operations/options.ts';
-import { animated, colours, dither, type Encoder, timingOf } from './encoder.ts';
+import { setGifTiming, timingForSharp } from '../pixels/timing.ts';
+import { animated, colours, dither, type Encoder } from './encoder.ts';
 
 const schema = z.strictObject({
 	colours: colours.describe('Maximum number of colours, including transparency.'),
@@ -18,5 +19,7 @@ export const gif: Encoder<GifOptions> = {
 	maximumSide: 65_535,
 	schema: schema as z.ZodType<GifOptions>,
 	keepsAnimation: ({ animated }) => animated !== false,
-	apply: (image, { animated: _, ...options }, animation) => image.gif({ ...options, ...timingOf(animation) }),
+	apply: (image, { animated: _, ...options }, animation) =>
+		image.gif({ ...options, ...(animation && timingForSharp(animation)) }),
+	finish: setGifTiming,
 };

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { integer } from '../../operations/options.ts';
-import { animated, type Encoder, losslessOption, timingOf } from './encoder.ts';
+import { setWebpTiming, timingForSharp } from '../pixels/timing.ts';
+import { animated, type Encoder, losslessOption } from './encoder.ts';
 import { fixed, isSearchable, notSearchable, quality } from './quality.ts';
 
 const schema = z
@@ -33,5 +34,6 @@ export const webp: Encoder<WebpOptions> = {
 	schema: schema as z.ZodType<WebpOptions>,
 	keepsAnimation: ({ animated }) => animated !== false,
 	apply: (image, { quality, animated: _, ...options }, animation) =>
-		image.webp({ ...options, quality: fixed(quality), ...timingOf(animation) }),
+		image.webp({ ...options, quality: fixed(quality), ...(animation && timingForSharp(animation)) }),
+	finish: setWebpTiming,
 };

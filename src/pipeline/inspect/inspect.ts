@@ -5,11 +5,13 @@ import { storedSize } from '../../operations/geometry.ts';
 import { rgbProfile } from '../colour/profile.ts';
 import { type ColourMeaning, meaningOf } from '../colour/srgb.ts';
 import type { Animation } from '../pixels/pixels.ts';
+import { readGifBlocks } from '../pixels/timing.ts';
 import { corrupt, endsEarly } from './classify-error.ts';
 import { heicWeight, refuseCutHeic } from './heic.ts';
 import { type Header, readJpegHeader, refuseUnreadKinds } from './jpeg-header.ts';
 import { checkLimits, type FrameReading, frameReading, type PictureLimits, svgSetting } from './limits.ts';
 import { endsInZeros } from './mend-jpeg.ts';
+import { checkPng, withExifFirst } from './png.ts';
 import { readHeader } from './sharp-input.ts';
 import { type InputFormat, inputFormats, sniffFormat } from './sniff.ts';
 import { type Drawing, drawnSize, readSvg, svgOptions } from './svg.ts';
@@ -44,6 +46,8 @@ export interface Inspected {
 	readonly isAsStored?: boolean;
 	/** The checked SVG, which is drawn instead of the file. */
 	readonly drawing?: Drawing | undefined;
+	/** The EXIF of a PNG stands behind its pixels. */
+	readonly hasLateExif?: boolean;
 	/** A page of a TIFF that has to be converted before it can be decoded. */
 	readonly oddTiff?: TiffPage | undefined;
 }
@@ -64,8 +68,10 @@ export async function inspect(file: Buffer, limits: PictureLimits): Promise<Insp
 			{ step: 'inspect' },
 		);
 	}
-	if (format === 'png') refuseHugePng(file, limits);
-	if (format === 'gif' && endsWithinGifBlock(file)) throw corrupt(endsEarly, 'inspect');
+	if (format === 'png') checkPng(file, limits);
+	// libnsgif accepts the frames before the end, which would turn a truncated file into an animation with a broken or missing end. A
+	// missing trailer or data after it is no damage.
+	if (format === 'gif' && readGifBlocks(file).isCut) throw corrupt(endsEarly, 'inspect');
 	if (format === 'jpeg' && endsInZeros(file)) throw corrupt(endsEarly, 'inspect');
 	if (format === 'heic') refuseCutHeic(file);
 	return inspectPage(file, format, 1, limits);
@@ -96,7 +102,8 @@ async function inspectPage(file: Buffer, format: InputFormat, page: number, limi
 	const oddTiff = format === 'tiff' ? readOddTiff(file, page) : undefined;
 	const usual = format === 'jpeg' ? readJpegHeader(file) : undefined;
 	if (format === 'jpeg' && !usual) refuseUnreadKinds(file);
-	const metadata = oddTiff?.header ?? usual ?? (await readHeader(file, pageOptions(page)));
+	const reordered = format === 'png' ? withExifFirst(file) : undefined;
+	const metadata = oddTiff?.header ?? usual ?? (await readHeader(reordered ?? file, pageOptions(page)));
 	// HEIC is rotated by the file's own boxes, in the header and in the decoder; EXIF does not count (ISO 23008-12, 6.5.10).
 	const { width, height } = format === 'heic' ? metadata : metadata.autoOrient;
 	const frames = metadata.pages ?? 1;
@@ -127,6 +134,7 @@ async function inspectPage(file: Buffer, format: InputFormat, page: number, limi
 		profile,
 		meaning: profile && metadata.depth === 'uchar' ? await meaningOf(profile) : undefined,
 		animation,
+		...(reordered && { hasLateExif: true }),
 		oddTiff: oddTiff?.page,
 		reading,
 	};
@@ -162,13 +170,6 @@ async function inspectSvg(
 	};
 }
 
-/** libpng reports sizes near 2³¹ as an unspecific error, so they are checked here; the place of the header is fixed (PNG 1.2, 4.1.1). */
-function refuseHugePng(file: Buffer, limits: PictureLimits): void {
-	if (file.length < 24) return;
-	const [width, height] = [file.readUInt32BE(16), file.readUInt32BE(20)];
-	if (file.toString('latin1', 12, 16) === 'IHDR') checkLimits({ width, height, frames: 1, decoded: 1 }, limits);
-}
-
 /** Duration in milliseconds of frames without one, as in browsers. */
 const usualDelay = 100;
 
@@ -176,36 +177,4 @@ const usualDelay = 100;
 function animationOf(format: InputFormat, { pages = 1, delay, loop = 0 }: Header): Animation | undefined {
 	if (pages < 2 || (format !== 'gif' && format !== 'webp')) return undefined;
 	return { delay: Array.from({ length: pages }, (_, index) => delay?.[index] ?? usualDelay), loop };
-}
-
-/** Markers of the blocks of a GIF (GIF89a, appendix A). */
-const gifExtension = 0x21;
-const gifImage = 0x2c;
-
-/**
- * Does a GIF end within one of its blocks? libnsgif accepts the frames before that, which would turn a truncated file into an
- * animation with a broken or missing end. A missing trailer or data after it is no damage.
- */
-function endsWithinGifBlock(file: Buffer): boolean {
-	if (file.length < 13) return true;
-	let at = 13 + colourTable(file[10] ?? 0);
-	for (;;) {
-		if (at > file.length) return true;
-		const marker = file[at];
-		if (marker === gifExtension) at += 2;
-		// A descriptor of 10 bytes, a local colour table, and a byte before the data.
-		else if (marker === gifImage) at += 11 + colourTable(file[at + 9] ?? 0);
-		else return false;
-		// Data in sub-blocks, each preceded by its length; an empty one ends it.
-		for (let length = file[at]; length !== 0; length = file[at]) {
-			if (length === undefined) return true;
-			at += 1 + length;
-		}
-		at++;
-	}
-}
-
-/** Bytes of the colour table that these flags announce. */
-function colourTable(flags: number): number {
-	return flags & 0x80 ? 3 * 2 ** ((flags & 7) + 1) : 0;
 }

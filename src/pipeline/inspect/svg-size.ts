@@ -1,3 +1,4 @@
+import { corrupt } from './classify-error.ts';
 import type { PictureLimits } from './limits.ts';
 
 /** The natural size of an SVG, computed like in browsers (CSS Images 3, 5; SVG 2, 8.2). */
@@ -35,17 +36,19 @@ interface Written {
 	readonly height: number | undefined;
 }
 
+/** The size where an SVG does not say (CSS Images 3, 5.2; CSS 2, 10.3.2), as in Chromium. */
+const defaultSize: Lengths = { width: 300, height: 150 };
+
 /**
  * The size and view box of the root element as numbers for the renderer, reduced to the limits and at least one pixel.
  *
- * @returns undefined if the root element has no size; then the SVG is as large as its content
+ * @throws PicpipeError `corrupt-picture` if one of the lengths is 0
  */
-export function fitSize(root: Attributes, limits: PictureLimits): Record<string, string> | undefined {
+export function fitSize(root: Attributes, limits: PictureLimits): Record<string, string> {
 	const box = viewBoxOf(root.viewBox);
 	const written = { width: lengthOf(root.width), height: lengthOf(root.height) };
-	const natural = naturalSize(written, box);
-	if (!natural) return undefined;
-	const { width, height } = natural;
+	const { width, height } = naturalSize(written, box);
+	if (width === 0 || height === 0) throw corrupt('The picture has no width or no height.', 'inspect');
 	const side = Math.min(limits.maxDimension, maximumSvgSide);
 	const most = Math.min(1, side / Math.max(width, height), Math.sqrt((limits.maxMegapixels * 1e6) / (width * height)));
 	// Rounding must not exceed the limit again.
@@ -58,19 +61,19 @@ export function fitSize(root: Attributes, limits: PictureLimits): Record<string,
 	};
 }
 
-function naturalSize({ width, height }: Written, box: Lengths | undefined): Lengths | undefined {
-	if (width !== undefined && height !== undefined) return { width, height };
-	if (!box) return undefined;
+function naturalSize({ width, height }: Written, box: Lengths | undefined): Lengths {
+	if (!box || (width !== undefined && height !== undefined))
+		return { width: width ?? defaultSize.width, height: height ?? defaultSize.height };
 	if (width !== undefined) return { width, height: (width * box.height) / box.width };
 	if (height !== undefined) return { width: (height * box.width) / box.height, height };
 	return box;
 }
 
-/** A length in CSS pixels; undefined if it is missing, invalid or a percentage. */
+/** A length in CSS pixels, 0 for a negative one; undefined if it is missing, invalid or a percentage. */
 function lengthOf(text: string | undefined): number | undefined {
-	const [, digits, unit = ''] = /^\s*([+]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,3})?)([a-z]*)\s*$/i.exec(text ?? '') ?? [];
+	const [, digits, unit = ''] = /^\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,3})?)([a-z]*)\s*$/i.exec(text ?? '') ?? [];
 	const pixels = Number(digits) * (pixelsPerUnit[unit.toLowerCase()] ?? Number.NaN);
-	return isUsable(pixels) ? pixels : undefined;
+	return Number.isFinite(pixels) ? Math.max(0, pixels) : undefined;
 }
 
 function viewBoxOf(text: string | undefined): Lengths | undefined {

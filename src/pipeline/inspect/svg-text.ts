@@ -3,8 +3,11 @@ import { corrupt } from './classify-error.ts';
 
 /** Decodes an SVG to text, from any encoding that XML allows. */
 
-/** Bytes in which the root element has to begin, after declarations and comments. */
-const sniffedBytes = 4_096;
+/** Bytes in which the root element has to begin, after declarations and comments; licences as comments have tens of thousands. */
+export const svgHeadBytes = 64 * 1024;
+
+/** Bytes in which the first element, comment or declaration has to begin. */
+const quickBytes = 4_096;
 
 /** Content before the root element: white space, processing instructions (the XML declaration is like one), comments. */
 const misc = /^(?:\s+|<\?[\s\S]*?\?>|<!--[\s\S]*?-->)/;
@@ -13,13 +16,27 @@ const root = /^<(?:!DOCTYPE\s+)?(?:[\w.-]+:)?svg[\s>/]/;
 
 /** Does a file begin like an SVG? The content is not checked, and compressed files are not recognised. */
 export function isSvg(file: Buffer): boolean {
-	const head = file.subarray(0, sniffedBytes);
+	const rest = afterMisc(file);
+	return rest !== undefined && root.test(rest);
+}
+
+/** Could more bytes of the file show that it is an SVG? So far there are only declarations and comments. */
+export function mayBecomeSvg(head: Buffer): boolean {
+	const rest = afterMisc(head);
+	return rest !== undefined && (/^<(?:!--|\?)/.test(rest) || rest.length < shortestRoot);
+}
+
+/** Characters that a root element has at least, as far as it has to be seen. */
+const shortestRoot = '<!DOCTYPE svg>'.length;
+
+/** The text from the root element on, or from a comment that does not end; undefined if the file is no XML. */
+function afterMisc(file: Buffer): string | undefined {
+	const head = file.subarray(0, svgHeadBytes);
 	// A quick check first, because this runs for every file of no other format.
-	if (!/^(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)?[\s\0]*</.test(head.toString('latin1'))) return false;
-	const label = unicodeOf(head) ?? 'latin1';
-	let text = new TextDecoder(label).decode(head);
+	if (!/^(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)?[\s\0]*</.test(head.toString('latin1', 0, quickBytes))) return undefined;
+	let text = new TextDecoder(unicodeOf(head) ?? 'latin1').decode(head);
 	for (let found = misc.exec(text); found; found = misc.exec(text)) text = text.slice(found[0].length);
-	return root.test(text);
+	return text;
 }
 
 /** Detected by the byte order mark, or by the zeros beside the first `<` (XML 1.0, appendix F). */

@@ -7,7 +7,7 @@ import { type Encoder, type EncoderChoice, isChooser, keepsAnimation } from '../
 import { type QualityAttempt, type QualityTarget, searchQuality, targetOf } from '../encoders/quality.ts';
 import type { Attach } from '../metadata/metadata.ts';
 import { contentOf } from '../pixels/content.ts';
-import { firstFrame, open, type Pixels, scaled, toPixels } from '../pixels/pixels.ts';
+import { type Animation, firstFrame, open, type Pixels, scaled, toPixels } from '../pixels/pixels.ts';
 import { similarityOfEncoded } from '../pixels/similarity.ts';
 import type { PlannedEncoding } from '../recipe/parse-recipe.ts';
 import type { AppliedSteps } from './apply-steps.ts';
@@ -106,7 +106,7 @@ async function encodeFrom(
 	const base = extras.profile
 		? openWithProfile(await toPixels(prepared, animation), extras.profile).keepIccProfile()
 		: prepared;
-	return runEncoder(encoder.apply(attached(base, extras), options, animation));
+	return finished(encoder, await runEncoder(encoder.apply(attached(base, extras), options, animation)), animation);
 }
 
 interface EncodedAttempt extends QualityAttempt {
@@ -125,7 +125,8 @@ async function encodeForTarget(
 			extras.profile ? openWithProfile(pixels, extras.profile).keepIccProfile() : open(pixels),
 			extras,
 		);
-		const encoded = await runEncoder(encoder.apply(image, { ...(options as object), quality }, pixels.animation));
+		const ended = await runEncoder(encoder.apply(image, { ...(options as object), quality }, pixels.animation));
+		const encoded = finished(encoder, ended, pixels.animation);
 		let score: Promise<number> | undefined;
 		return {
 			quality,
@@ -148,6 +149,10 @@ async function encodeForTarget(
 	}
 	const ssim = Math.round((await found.ssim()) * 1e4) / 1e4;
 	return { ...found.encoded, quality: { value: found.quality, ssim, tries } };
+}
+
+function finished(encoder: Encoder, encoded: EncodedVariant, animation: Animation | undefined): EncodedVariant {
+	return animation && encoder.finish ? { ...encoded, data: encoder.finish(encoded.data, animation) } : encoded;
 }
 
 function attached(image: Sharp, { attach }: FileExtras): Sharp {

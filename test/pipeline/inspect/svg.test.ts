@@ -50,7 +50,7 @@ const beginnings: readonly (readonly [string, Buffer])[] = [
 	['a declaration', Buffer.from(`<?xml version="1.0" encoding="UTF-8" standalone="no"?>\n${svg()}`)],
 	['a mark of order', Buffer.from(`\ufeff${svg()}`)],
 	['white space', Buffer.from(`\n\t  \r\n${svg()}`)],
-	['comments', Buffer.from(`<!-- a <html> --><!----><!-- ${'x'.repeat(2_000)} -->${svg()}`)],
+	['comments', Buffer.from(`<!-- a <html> --><!----><!-- ${'x'.repeat(20_000)} -->${svg()}`)],
 	[
 		'a document type',
 		Buffer.from(
@@ -151,8 +151,15 @@ describe('the size of an SVG', () => {
 		['width="100%" height="100%" viewBox="0 0 300 200"', 300, 200],
 		['width="600" viewBox="0 0 300 200"', 600, 400],
 		['height="100" viewBox="0 0 300 200"', 150, 100],
-		// As large as what is drawn: the square.
-		['', 50, 50],
+		// Sizes of Chromium's `<img>` where neither says it.
+		['', 300, 150],
+		['width="200"', 200, 150],
+		['height="60"', 300, 60],
+		['width="100%" height="100%"', 300, 150],
+		['width="200" height="50%"', 200, 150],
+		['viewBox="0 0 0 0"', 300, 150],
+		['width="200" viewBox="0 0 no"', 200, 150],
+		['width="auto" height="auto"', 300, 150],
 		['viewBox="0 0 0.2 0.1"', 2, 1],
 		['width="100" height="50" viewBox="0 0 no"', 100, 50],
 	])('of %s is as browsers take it', async (attributes, width, height) => {
@@ -188,13 +195,23 @@ describe('the size of an SVG', () => {
 		expect(await thrownBy(() => inspect(Buffer.from(styled), limits))).toMatchObject({ code: 'too-wide-or-high' });
 	});
 
-	it.each(['<svg xmlns="http://www.w3.org/2000/svg"/>', `<svg ${names} width="0" height="0"/>`])(
-		'of %s is none',
-		async (text) => {
-			const error = await thrownBy(() => inspect(Buffer.from(text), limits));
-			expect(error).toMatchObject({ code: 'corrupt-picture', message: 'The picture has no width or no height.' });
-		},
-	);
+	it('cuts off what is beyond the size of one without', async () => {
+		const { data, ...made } = await draw(`<svg ${names}><rect x="100" width="900" height="75" fill="#f00"/></svg>`);
+		expect(made).toMatchObject({ width: 300, height: 150 });
+		expect(await pixel(data, 99, 10)).toEqual([0, 0, 0, 0]);
+		expect(await pixel(data, 101, 74)).toEqual([255, 0, 0, 255]);
+		expect(await pixel(data, 299, 76)).toEqual([0, 0, 0, 0]);
+	});
+
+	it.each([
+		`<svg ${names} width="0" height="0"/>`,
+		`<svg ${names} width="0"/>`,
+		`<svg ${names} width="-5" height="5"/>`,
+		`<svg ${names} width="0" height="30" viewBox="0 0 24 48"/>`,
+	])('of %s is none', async (text) => {
+		const error = await thrownBy(() => inspect(Buffer.from(text), limits));
+		expect(error).toMatchObject({ code: 'corrupt-picture', message: 'The picture has no width or no height.' });
+	});
 });
 
 describe('what is drawn larger', () => {

@@ -14,6 +14,10 @@ export interface OddFile {
 	readonly pixel?: (x: number, y: number) => readonly [number, number, number, number];
 	/** Largest difference of a channel; 2 if absent. */
 	readonly tolerance?: number;
+	/** As written; a PNG of the same size if absent. */
+	readonly recipe?: unknown;
+	/** What is wrong with the variant; undefined if nothing is. */
+	readonly check?: (variant: Buffer) => Promise<string | undefined>;
 }
 
 type End = 'ready' | 'unsupported' | 'corrupt' | 'limit';
@@ -24,15 +28,18 @@ export interface Ended {
 	readonly message?: string;
 	/** Largest difference of a channel; 0 if no pixels are expected. */
 	readonly difference: number;
+	/** What `check` found. */
+	readonly found?: string | undefined;
 }
 
 const png = one([], [{ png: {} }]);
 
 /** Runs a file through the whole engine at its own size. */
-export async function run({ file, pixel }: OddFile, recipe: unknown = png): Promise<Ended> {
+export async function run({ file, pixel, recipe = png, check }: OddFile): Promise<Ended> {
 	try {
 		const { data } = (await make(await file, recipe)).variant('only');
-		return { end: 'ready', difference: pixel ? await differenceFrom(data, pixel) : 0 };
+		const found = await check?.(data);
+		return { end: 'ready', difference: pixel ? await differenceFrom(data, pixel) : 0, found };
 	} catch (error) {
 		const { class: end, message } = error as PicpipeError;
 		return { end: end === undefined || end === 'request' ? 'internal' : end, message, difference: 0 };
@@ -59,10 +66,11 @@ async function differenceFrom(file: Buffer, pixel: NonNullable<OddFile['pixel']>
 /** What is wrong with it; undefined if nothing is. */
 export function wrong(
 	{ name, ends, tolerance = 2 }: OddFile,
-	{ end, message = '', difference }: Ended,
+	{ end, message = '', difference, found }: Ended,
 ): string | undefined {
 	if (!(ends as readonly string[]).includes(end))
 		return `${name}: expected ${ends.join(' or ')} but it is ${end}: ${message}`;
+	if (found !== undefined) return `${name}: ${found}`;
 	if (difference > tolerance) return `${name}: a pixel is off by ${difference}`;
 	return undefined;
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { animationsOfEveryTiming } from './animations.ts';
 import { type OddFile, run, wrong } from './odd-file.ts';
 import { tiffsOfEveryType, tiffsWithFurtherSamples } from './tiffs.ts';
 
@@ -6,6 +7,7 @@ import { tiffsOfEveryType, tiffsWithFurtherSamples } from './tiffs.ts';
 const kinds: readonly (readonly [name: string, files: readonly OddFile[]])[] = [
 	['TIFF: every type and size of samples', tiffsOfEveryType()],
 	['TIFF: further samples', tiffsWithFurtherSamples()],
+	['animations: every count and delay', animationsOfEveryTiming()],
 ];
 
 describe('odd files', () => {

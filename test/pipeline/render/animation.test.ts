@@ -300,3 +300,21 @@ describe.skipIf(shared.length === 0)(extraTitle('animated', shared), () => {
 		expect(after.loop).toBe(before.loop);
 	});
 });
+
+const edges = sharedPictures('../cases', /^(loop-65535|delay-100s)\.gif$/);
+describe.skipIf(edges.length === 0)(extraTitle('../cases', edges), () => {
+	it.skipIf(edges.length === 0).each(edges)(
+		'writes the timing of $name as far as a format holds it',
+		async ({ path, name }) => {
+			const made = await make(await readFile(path), one([], [{ gif: {} }, { webp: { lossless: true } }]));
+			const timing = async (format: string) => {
+				const { loop, delay = [] } = await sharp(made.variant('only', format).data).metadata();
+				return { loop, total: delay.reduce((sum, milliseconds) => sum + milliseconds, 0) };
+			};
+			// A GIF counts repetitions, so that it holds one run more than a WebP.
+			const isLong = name.startsWith('delay');
+			expect(await timing('gif')).toEqual(isLong ? { loop: 0, total: 200_000 } : { loop: 65_536, total: 200 });
+			expect(await timing('webp')).toEqual(isLong ? { loop: 0, total: 200_000 } : { loop: 65_535, total: 200 });
+		},
+	);
+});
