@@ -2,14 +2,14 @@ import { problemOf } from '../../src/api/middleware/problem.ts';
 import { type ErrorClass, type ErrorCode, errorTable, isRetryable, PicpipeError } from '../../src/errors.ts';
 import { code, fence, page, table } from './markdown.ts';
 
-/** What a class means, for the person who meets it. */
+/** The meaning of each class for users. */
 const classes: Readonly<Record<ErrorClass, string>> = {
-	request: 'The request is wrong; no picture is concerned. Change the request.',
-	corrupt: 'The file is damaged. Nothing helps but another file.',
-	unsupported: 'The file is sound, but of a kind that is not supported.',
-	limit: 'The picture is beyond a limit of this installation; [configuration](configuration.md) lists them.',
-	transient: 'Something that picpipe stands on is away or full at the moment. It is tried again by itself.',
-	internal: "The fault is picpipe's or the machine's. It is tried again by itself, and the log says more.",
+	request: 'The request is invalid. Change it before you send it again.',
+	corrupt: 'The file is damaged. Upload an intact file.',
+	unsupported: 'The file is intact, but picpipe does not support its type or one of its features.',
+	limit: 'The picture exceeds a limit of this installation; [configuration](configuration.md) lists the limits.',
+	transient: 'A service that picpipe depends on is unavailable or full. picpipe retries automatically.',
+	internal: 'picpipe or the machine is at fault. picpipe retries automatically, and the log has the details.',
 };
 
 export function errorsPage(): string {
@@ -18,8 +18,8 @@ export function errorsPage(): string {
 	return page(
 		'Errors',
 		'src/errors.ts',
-		`Every error has a code, and everything else follows from it: the HTTP status that the API answers with, the class, and whether
-another attempt is made. Codes do not change; sentences may.`,
+		`Every error has a code. The code determines the HTTP status, the class, and whether picpipe retries. Codes never change; the
+sentences may.`,
 		`## Classes\n\n${table(
 			['Class', 'Retried', 'Meaning'],
 			(Object.keys(classes) as ErrorClass[]).map((name) => [
@@ -28,20 +28,20 @@ another attempt is made. Codes do not change; sentences may.`,
 				classes[name],
 			]),
 		)}`,
-		`"Retried" is about work on a picture: such a failure is tried again, up to \`PICPIPE_ATTEMPTS\` times with growing delays. A failure
-of any other class, or the last attempt, ends the picture as \`failed\`, with the original kept. It can be tried again with
-\`POST /v1/pictures/{id}/retry\` at any time.`,
-		`## In an answer
+		`"Retried" applies to the processing of pictures: picpipe makes up to \`PICPIPE_ATTEMPTS\` attempts, with growing delays. After the last
+attempt, or a failure of any other class, the picture is \`failed\` and its original is kept. Retry it at any time with
+\`POST /v1/pictures/{id}/retry\`.`,
+		`## In a response
 
 Errors are problem documents (RFC 9457) of type \`application/problem+json\`:`,
 		fence('json', JSON.stringify(problemOf(example, '3f8a1c1e-6a0d-4d0c-8f4e-2b7d9c5a1e60'), null, 2)),
-		`\`detail\` says what was expected and what came. For status 500 it is the title, and the log has the rest under the same \`requestId\`,
-which is also in the header \`X-Request-Id\` of every answer. 503, 429 and \`picture-busy\` come with \`Retry-After\`, and 429 with
-\`violated-policies\`, the names of the limits as \`RateLimit-Policy\` has them.`,
+		`\`detail\` states the expected and the received value. For status 500 it is the title, and the log has the details under the same
+\`requestId\`. The header \`X-Request-Id\` of every response has this id too. 503, 429 and \`picture-busy\` have \`Retry-After\`. 429 also has
+\`violated-policies\`: the names of the exceeded limits in \`RateLimit-Policy\`.`,
 		`## In a picture
 
-A picture that is \`failed\` carries \`failure\` with \`class\`, \`code\`, \`message\`, the \`step\` at which it happened, the \`attempt\` and the time. The same
-class and code stand in its manifest, in the log and in the reason of its job. [\`GET /v1/failures\`](http.md#get-v1failures) counts them.`,
+A \`failed\` picture has a \`failure\` with \`class\`, \`code\`, \`message\`, the failed \`step\`, the \`attempt\` and the time. Its manifest, the log and the
+reason of its job have the same class and code. [\`GET /v1/failures\`](http.md#get-v1failures) counts them.`,
 		`## Codes\n\n${table(
 			['Code', 'Status', 'Class', 'Retried', 'Sentence'],
 			rows.map(([name, row]) => [

@@ -24,14 +24,14 @@ curl -H 'content-type: application/json' -d '{"url":"https://example.org/photo.j
 
 Form fields can also be query parameters; a field in the form wins.
 
-| Answer | When |
+| Response | When |
 |---|---|
 | 202 with the picture and \`Location\` | Accepted and durably stored: the picture will end \`ready\` or \`failed\`, whatever crashes. |
 | 202 with \`{ pictures, refused }\` | Several files or \`urls\`, at least one accepted. \`refused\` lists the others by \`filename\` or \`url\`, with their problems. |
 | 201 instead of 202 | With \`Prefer: wait=N\` (RFC 7240), every accepted picture finished within N seconds, at most ${maximumWait}. |
 | 200 | With \`duplicates=link\` or \`dedupe\`, every picture existed before. |
 | 409 \`duplicate-picture\` | With \`duplicates=refuse\`; \`pictureId\` names the picture with these bytes. |
-| the first answer with \`Idempotency-Replayed: true\` | The same request with the same \`Idempotency-Key\`. No picture was created again. |
+| the first response with \`Idempotency-Replayed: true\` | The same request with the same \`Idempotency-Key\`. No picture was created again. |
 | 409 \`idempotency-key-in-use\` | A request with this \`Idempotency-Key\` is in progress; retry after \`Retry-After\`. |
 | 422 \`idempotency-key-reused\` | A different request used this \`Idempotency-Key\`. |
 | another problem | No picture was accepted and no bytes are kept. |
@@ -40,14 +40,14 @@ Form fields can also be query parameters; a field in the form wins.
 
 With JSON, a job of the queue \`fetches\` fetches the picture later; \`urls\` takes several. Until then, \`source\` has a \`url\` and no size, and there is no \`links.original\`.
 The [settings](configuration.md#fetching-pictures-by-url) limit the allowed URLs: by default \`https\` and \`http\` on their own ports, from any public host.
-Schemes, ports, hosts and literal IP addresses are checked before the answer. The job checks DNS names and redirects, and fails with the same codes. It retries 5xx, 429,
+Schemes, ports, hosts and literal IP addresses are checked before the response. The job checks DNS names and redirects, and fails with the same codes. It retries 5xx, 429,
 time-outs and lost connections, and respects \`Retry-After\`. The API shows URLs without their query, which may hold a signature.
 
 #### Repeated requests
 
-A client that got no answer cannot know whether the picture was accepted. With the header \`Idempotency-Key\`
+A client that got no response cannot know whether the picture was accepted. With the header \`Idempotency-Key\`
 ([draft-ietf-httpapi-idempotency-key-header-07](https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header-07)) it can repeat the request
-as often as needed, at any api: there is one picture, and every repetition gets the first answer.
+as often as needed, at any API process: there is one picture, and every repetition gets the first response.
 
 \`\`\`sh
 curl -F file=@photo.jpg -H 'Idempotency-Key: "8e03978e-40d5-43dd-bc93-6894a57f9324"' http://127.0.0.1:3000/v1/pictures
@@ -57,26 +57,26 @@ curl -F file=@photo.jpg -H 'Idempotency-Key: "8e03978e-40d5-43dd-bc93-6894a57f93
   spaces and without \`" , ; \\\`.
 - A key is remembered for \`PICPIPE_IDEMPOTENCY_SECONDS\`, ${settings.idempotencySeconds.default} seconds by default, after the request was received. Every API key and upload token has its own.
 - A repeated request has the same fields, file names and bytes.
-- Only answers that accepted a picture are remembered. A refused request can be repeated with the same key.
-- \`Prefer: wait\` starts anew each time.
+- Only responses that accepted a picture are remembered. A refused request can be repeated with the same key.
+- \`Prefer: wait\` starts again each time.
 - It works without Redis, and after Redis has lost all its data.
 
 #### Duplicates
 
-\`duplicates=link\` answers with the picture that has the same bytes, with its own recipe and tags; \`dedupe\` does so for a picture of the same recipe. In an answer with several
+\`duplicates=link\` returns the picture that has the same bytes, with its own recipe and tags; \`dedupe\` does so for a picture of the same recipe. In a response with several
 pictures, \`linked\` lists the ids of those that existed before. Of equal uploads at the same moment, one is accepted. \`refuse\`, \`link\` and \`dedupe\` need the index: without Redis, or
-before the index is complete, the answer is 503. Only equal bytes count; \`similar\` finds pictures that look alike.`,
+before the index is complete, the response is 503. Only equal bytes count; \`similar\` finds pictures that look alike.`,
 	'GET /v1/pictures':
-		'Answers `{ pictures, next }`. Pass `next` as `cursor` to get the next page; the last page has none. A page can have fewer pictures than `limit`, even none, and still have a `next`.',
+		'Returns `{ pictures, next }`. Pass `next` as `cursor` to get the next page; the last page has none. A page can have fewer pictures than `limit`, even none, and still have a `next`.',
 	'GET /v1/pictures/:id/original':
-		'Supports `Range`, `If-Range`, `If-None-Match`, `If-Modified-Since` and `HEAD`. The original keeps all its metadata, such as the place of a photograph, so do not publish it.',
+		'Supports `Range`, `If-Range`, `If-None-Match`, `If-Modified-Since` and `HEAD`. The original keeps all its metadata, such as the location of a photograph, so do not publish it.',
 	'GET /v1/pictures/:id/variants/:variant':
 		'A name alone returns the first encoding of the recipe. Supports the same headers as the original. The ETag is the SHA-256 of the bytes. The URL stays the same when the picture is processed again, so caches have to revalidate (`private, no-cache`).',
 	'GET /v1/pictures/:id/similar':
-		'Answers `{ pictures, complete }`: each entry has a `distance` and a `picture`, nearest first, then newest first. It covers pictures whose recipe analyses `phash`, as all built-in recipes do; for others the answer is `not-hashed`. If very many pictures look alike, only the first thousands are compared, and `complete` is false.',
+		'Returns `{ pictures, complete }`: each entry has a `distance` and a `picture`, nearest first, then newest first. It covers pictures whose recipe analyses `phash`, as all built-in recipes do; for others the response is `not-hashed`. If very many pictures look alike, only the first thousands are compared, and `complete` is false.',
 	'DELETE /v1/pictures/:id':
-		'204. A worker that is processing the picture discards its work. Without Redis the answer is 503, and nothing is deleted.',
-	'OPTIONS /v1/uploads': `204 with \`Tus-Version\`, \`Tus-Extension\`, \`Tus-Max-Size\` and \`Tus-Checksum-Algorithm\`. The other requests need \`Tus-Resumable: ${tusVersion}\`, or the answer is
+		'204. A worker that is processing the picture discards its work. Without Redis the response is 503, and nothing is deleted.',
+	'OPTIONS /v1/uploads': `204 with \`Tus-Version\`, \`Tus-Extension\`, \`Tus-Max-Size\` and \`Tus-Checksum-Algorithm\`. The other requests need \`Tus-Resumable: ${tusVersion}\`, or the response is
 412. Any [tus](https://tus.io/protocols/resumable-upload) client works:
 
 \`\`\`js
@@ -96,14 +96,14 @@ first byte is sent, and keep their meaning: a recipe that changes later does not
 - With \`Content-Type: ${offsetType}\` the body is the beginning of the file, or the whole file.
 - With \`Upload-Concat: partial\` the upload is a part of a file. \`Upload-Concat: final;/v1/uploads/… /v1/uploads/…\` creates a picture of complete parts and then deletes the parts.
   The same request again finds the same picture.
-- An upload belongs to the API key or upload token that created it; for others the answer is 404. An upload token must be valid when the upload begins, and may expire before it ends.
+- An upload belongs to the API key or upload token that created it; for others the response is 404. An upload token must be valid when the upload begins, and may expire before it ends.
 - \`Upload-Expires\` tells how long the upload can be resumed: \`PICPIPE_RESUMABLE_SECONDS\` after the last byte.`,
 	'HEAD /v1/uploads/:id': `Returns \`Upload-Offset\`, \`Upload-Length\` or \`Upload-Defer-Length\`, \`Upload-Metadata\`, \`Upload-Concat\` and \`Upload-Expires\`. A finished upload names its picture in
-\`Picpipe-Picture\`; a refused upload is answered with the status of its refusal. If all bytes are stored and no answer was sent, this request creates the picture. A request that is sending
-bytes to the same api is cut off, and its bytes count; at another api it is not: 423 \`upload-locked\`.`,
+\`Picpipe-Picture\`; a refused upload returns the status of its refusal. If all bytes are stored and no response was sent, this request creates the picture. A request that is sending
+bytes to the same API process is interrupted, and its bytes are kept. At another API process it is not: 423 \`upload-locked\`.`,
 	'GET /v1/uploads/:id': `\`{ id, state, offset, length, createdAt, expiresAt, filename, recipe, tags, picture, isNew, problem, links }\`. \`state\` is \`incomplete\`, \`complete\` or \`refused\`. A complete
 upload has the id of its \`picture\`, unless it is a partial upload; a refused upload has its \`problem\`. Needs no \`Tus-Resumable\`.`,
-	'PATCH /v1/uploads/:id': `Send the bytes from \`Upload-Offset\` on, as \`${offsetType}\`. The answer is 204 with the new \`Upload-Offset\`. After the last byte it also has \`Picpipe-Picture\` and a \`Link\` to the
+	'PATCH /v1/uploads/:id': `Send the bytes from \`Upload-Offset\` on, as \`${offsetType}\`. The response is 204 with the new \`Upload-Offset\`. After the last byte it also has \`Picpipe-Picture\` and a \`Link\` to the
 picture, with the promise of a 202: the picture will end \`ready\` or \`failed\`, whatever crashes.
 
 | Problem | When |
@@ -131,9 +131,9 @@ curl -H "Authorization: Bearer $PICPIPE_KEY" -H 'content-type: application/json'
 	'POST /v1/pictures/:id/process':
 		'202 with the picture; 200 when it is ready and up to date; `picture-busy` while a worker processes it. Without a body, or with an empty object, the current version of its recipe is used. Only variants whose digest has changed or whose file is missing are made; the others are kept. Variants that the recipe no longer names are deleted when the new ones are stored.',
 	'GET /v1/recipes':
-		'Answers `{ default, inline, problem, recipes, schema }`. Each recipe has its digest and all defaults filled in. `inline` tells whether requests may bring their own recipe. `problem` is there when the current recipes file was refused. `schema` is the JSON Schema of a recipe.',
+		'Returns `{ default, inline, problem, recipes, schema }`. Each recipe has its digest and all defaults filled in. `inline` tells whether requests may contain their own recipe. `problem` is present if the current recipes file was refused. `schema` is the JSON Schema of a recipe.',
 	'GET /v1/operations':
-		'Answers `{ operations, encoders, analyse, analysis }`. Each operation and encoder has its options as JSON Schema and an example for a recipe. `analyse` lists the names of the analyses; `analysis` describes each of them, with the JSON Schema of its result.',
+		'Returns `{ operations, encoders, analyse, analysis }`. Each operation and encoder has its options as JSON Schema and an example for a recipe. `analyse` lists the names of the analyses; `analysis` describes each of them, with the JSON Schema of its result.',
 	'POST /v1/batches': `201 with the batch and \`Location\`. Uploads of every kind join the batch with the field \`batch\`: forms, bodies, URLs, resumable uploads, upload tokens created for
 the batch, and \`picpipe upload --batch\`. The batch finishes when it is closed and each of its pictures is \`ready\` or \`failed\`; then [\`batch.finished\`](webhooks.md#events) is sent once.
 
@@ -146,44 +146,45 @@ curl -H 'Prefer: wait=60' http://127.0.0.1:3000/v1/batches/batch_01kbpx5c9ye8kr5
 - A batch closes by \`POST /v1/batches/{id}/close\`, by \`close\` at its creation, after \`expect\` accepted pictures, or after \`PICPIPE_BATCH_SECONDS\`. Uploads at the same moment can
   exceed \`expect\`. Later uploads are refused as \`batch-closed\`.
 - Refused files, and files that \`duplicates\` links to an existing picture, are not part of the batch.
-- With \`urls\` the answer also has \`pictures\` and \`refused\`, as [uploads](#post-v1pictures) have.
+- With \`urls\` the response also has \`pictures\` and \`refused\`, as for [uploads](#post-v1pictures).
 - With an \`Idempotency-Key\` the same request creates one batch.
 - Upload tokens cannot create batches: \`insufficient-scope\`.`,
 	'GET /v1/batches/:id':
-		'`state` is `open`, `closed` or `finished`. `counts` has the number of pictures by state, and is absent while Redis is away. `finished` has the time and the numbers of `ready` and `failed` pictures at that time; processing or retrying a picture later changes only `counts`. With `Prefer: wait=N` the answer waits until the batch is finished, or N seconds.',
-	'POST /v1/batches/:id/close': 'Answers the batch. It is finished at once if none of its pictures is in progress.',
+		'`state` is `open`, `closed` or `finished`. `counts` has the number of pictures by state, and is absent while Redis is away. `finished` has the time and the numbers of `ready` and `failed` pictures at that time; processing or retrying a picture later changes only `counts`. With `Prefer: wait=N` the response waits until the batch is finished, or N seconds.',
+	'POST /v1/batches/:id/close': 'Returns the batch. It is finished at once if none of its pictures is in progress.',
 	'GET /v1/failures':
-		'Answers `{ total, failures }`. Each entry has a `class`, a `code` and its title, a `count`, the times of the first and the last failure, the ids of the `latest` five pictures, and the URL of all of them in `links.pictures`. [Errors](errors.md) explains the classes. The originals are kept and can be downloaded.',
+		'Returns `{ total, failures }`. Each entry has a `class`, a `code` and its title, a `count`, the times of the first and the last failure, the ids of the `latest` five pictures, and the URL of all of them in `links.pictures`. [Errors](errors.md) explains the classes. The originals are kept and can be downloaded.',
 	'GET /v1/failures/quarantine':
-		'Answers `{ pictures, next }`: pictures that failed as `imaging-process-died`, `picture-timeout` or `worker-lost`. `failure` has the `attempt` and, in `seen`, the known circumstances: the last finished step (`lastStep`), the decoded `megapixels` and the peak memory of the process (`residentBytes`).',
+		'Returns `{ pictures, next }`: pictures that failed as `imaging-process-died`, `picture-timeout` or `worker-lost`. `failure` has the `attempt` and, in `seen`, the known circumstances: the last finished step (`lastStep`), the decoded `megapixels` and the peak memory of the process (`residentBytes`).',
 	'POST /v1/failures/retry':
 		'202 with `{ queued, passed, left, more }`. `queued` counts the pictures that now wait behind all other work, `passed` those that were deleted or queued meanwhile, and `left` those that could not be queued; the log has the reasons. `more` tells whether another call would find more. Each picture keeps its recipe.',
 	'POST /v1/webhooks':
-		'201 with the endpoint, `Location`, and the `secret`, which no other answer shows. [Webhooks](webhooks.md) describes the events and requests. `address-not-allowed`, `url-not-allowed` and `url-unsupported` refuse a URL; DNS names are resolved at delivery. Workers know a new endpoint within two seconds.',
+		'201 with the endpoint, `Location`, and the `secret`, which no other response contains. [Webhooks](webhooks.md) describes the events and requests. `address-not-allowed`, `url-not-allowed` and `url-unsupported` refuse a URL; DNS names are resolved at delivery. Workers know a new endpoint within two seconds.',
 	'GET /v1/webhooks':
-		'Answers `{ webhooks }`, with the endpoint of the settings as `setting`. `state` is `enabled` or `disabled`; `disabled` has the time and the reason: `gone`, `failing` or `asked`. `failingSince` is there while deliveries fail. Secrets are listed by their times. URLs are shown without their query.',
+		'Returns `{ webhooks }`, with the endpoint of the settings as `setting`. `state` is `enabled` or `disabled`; `disabled` has the time and the reason: `gone`, `failing` or `asked`. `failingSince` is present while deliveries fail. Secrets are listed by their times. URLs are shown without their query.',
 	'DELETE /v1/webhooks/:id': '204. The endpoint of the settings cannot be deleted: `webhook-fixed`.',
-	'POST /v1/webhooks/:id/rotate-secret': 'Answers the endpoint with its new `secret`, which no other answer shows.',
+	'POST /v1/webhooks/:id/rotate-secret':
+		'Returns the endpoint with its new `secret`, which no other response contains.',
 	'POST /v1/webhooks/:id/replay':
-		'202 with `{ replayed }`. Each message starts its schedule anew. `webhook-disabled` if the endpoint is disabled.',
+		'202 with `{ replayed }`. Each message starts its schedule from the beginning. `webhook-disabled` if the endpoint is disabled.',
 	'GET /v1/webhooks/:id/deliveries':
-		'Answers `{ deliveries, next }`. `state` is `waiting`, `delivered` or `failed`; each of the `attempts` has a number, a time, milliseconds, and the status and beginning of the response, or the error. The id `picture` lists deliveries to URLs that uploads named; `setting` lists deliveries to the endpoint of the settings. The log is in Redis and keeps the latest `PICPIPE_WEBHOOK_LOG`.',
+		'Returns `{ deliveries, next }`. `state` is `waiting`, `delivered` or `failed`; each of the `attempts` has a number, a time, milliseconds, and the status and beginning of the response, or the error. The id `picture` lists deliveries to URLs that uploads named; `setting` lists deliveries to the endpoint of the settings. The log is in Redis and keeps the latest `PICPIPE_WEBHOOK_LOG`.',
 	'GET /v1/webhooks/:id/deliveries/:delivery': 'The delivery with its `body`, the payload that is sent.',
 	'POST /v1/webhooks/:id/deliveries/:delivery/replay':
 		'202 with the delivery: the same bytes with the same `webhook-id`. `webhook-disabled`, or `delivery-busy` while it is being delivered.',
 	'GET /v1/queues':
-		'Answers `{ queues }`; each has a `name`, `paused`, `workers` and `counts` by state. [Queues](queues.md) describes them.',
+		'Returns `{ queues }`; each has a `name`, `paused`, `workers` and `counts` by state. [Queues](queues.md) describes them.',
 	'POST /v1/queues/:name/pause': 'Workers finish their current jobs. Uploads are still accepted.',
-	'POST /v1/queues/:name/clean': 'Answers `{ removed }`.',
-	'GET /metrics': `The text format of Prometheus, which sends \`Authorization: Bearer\` with a key of the scope \`admin\`. Without any API key, only this machine is answered.
-[Metrics](#metrics) lists all metrics. While Redis is away it answers with the metrics of this api and \`picpipe_redis_up 0\`.`,
+	'POST /v1/queues/:name/clean': 'Returns `{ removed }`.',
+	'GET /metrics': `The text format of Prometheus, which sends \`Authorization: Bearer\` with a key of the scope \`admin\`. Without any API key, only this machine is served.
+[Metrics](#metrics) lists all metrics. While Redis is away it returns the metrics of this API process and \`picpipe_redis_up 0\`.`,
 	'GET /readyz':
 		'200 or 503 with `{ status, checks }`. Storage must write, read and delete an object, and Redis must answer. Uploads work without Redis: use `?exclude=redis` to check only what uploads need.',
 };
 
 export function httpPage(): string {
 	const unknown = Object.keys(notes).filter((key) => !routes.some((route) => keyOf(route) === key));
-	if (unknown.length > 0) throw new Error(`There are notes about routes that are not there: ${unknown.join(', ')}`);
+	if (unknown.length > 0) throw new Error(`There are notes about unknown routes: ${unknown.join(', ')}`);
 	const { queue, id } = jobOf(samplePicture);
 	const job = arenaJobPath(queue, id);
 	return page(
@@ -199,7 +200,7 @@ export function httpPage(): string {
   \`PICPIPE_MIN_DISK_FREE\` (\`storage-nearly-full\`). The refusal comes before the body is read; with \`Expect: 100-continue\` the client does not send it.
 - **Slow uploads.** A body slower than \`PICPIPE_MIN_UPLOAD_SPEED\` gets 408 \`upload-too-slow\`.
 - **Errors** are problem documents with a \`code\`; [errors](errors.md) lists all codes. They are never cached. Unknown fields are refused, not ignored.
-- **Request ids.** Every answer has \`X-Request-Id\`, which is also in the log. An id sent with the request is kept if it has 8 to 64 letters, digits, \`.\`, \`_\` and \`-\`.
+- **Request ids.** Every response has \`X-Request-Id\`, which is also in the log. An id sent with the request is kept if it has 8 to 64 letters, digits, \`.\`, \`_\` and \`-\`.
 - **HEAD** works wherever GET does. Other methods get 405 with \`Allow\`.`,
 		`## Keys and limits
 
@@ -232,8 +233,8 @@ ${table(
 	],
 )}
 
-Answers to a key with limits have the limits in \`RateLimit-Policy\` and the rest in \`RateLimit\`, as in draft-ietf-httpapi-ratelimit-headers-11. The rest of the policy \`day\` is that
-before the request. A refusal is 429 with \`Retry-After\`:
+Responses to a key with limits have the limits in \`RateLimit-Policy\` and the remaining amounts in \`RateLimit\`, as in draft-ietf-httpapi-ratelimit-headers-11. The remaining amount of the policy \`day\` is
+that before the request. A refusal is 429 with \`Retry-After\`:
 
 ${fence(
 	'http',
@@ -243,14 +244,14 @@ RateLimit: "rate";r=0;t=23, "concurrency";r=3, "day";r=871;t=41870
 Retry-After: 23`,
 )}
 
-Limits are counted in Redis, for all apis together. While Redis is away, each api counts for itself and uploads continue.`,
+Limits are counted in Redis, for all API processes together. While Redis is away, each process counts on its own and uploads continue.`,
 		`## A picture`,
 		fence('json', JSON.stringify(pictureView(samplePicture, { jobUrl: `http://127.0.0.1:9000${job}` }), null, 2)),
 		`\`state\` is \`queued\`, \`processing\`, \`ready\` or \`failed\`; a failed picture has \`failure\` ([errors](errors.md#in-a-picture)). \`revision\` grows
 with every change. \`links\` has related URLs; \`links.job\` is the page of its job in Arena.
 
 A queued picture has \`waiting\` when every worker that has seen its job is too old for its recipe: the \`reason\` names what the workers do not know, such as an
-operation, and \`since\` is the time of the first look. A newer worker makes the picture; no attempt is spent until then.`,
+operation, and \`since\` is the time when a worker first noticed it. A newer worker processes the picture; no attempt is spent until then.`,
 		'## Calls',
 		...routes.map(routeText),
 		metricsText(),
@@ -262,18 +263,18 @@ function metricsText(): string {
 		code(name),
 		type,
 		labels.map(code).join(', '),
-		of === 'redis' ? 'all' : 'the api',
+		of === 'redis' ? 'all' : 'the API',
 		help,
 	]);
 	return `## Metrics
 
-\`GET /metrics\` shows these metrics and those of every Node.js process (\`process_…\`, \`nodejs_…\`). Metrics of \`the api\` are counted by the api that answers, since its start.
-Metrics of \`all\` come from Redis, at most once a second, and are absent while Redis is away. Every api reports the same values: use the \`max\` of them, not the sum.
+\`GET /metrics\` shows these metrics and those of every Node.js process (\`process_…\`, \`nodejs_…\`). Metrics of \`the API\` are counted by the API process that responds, since its start.
+Metrics of \`all\` come from Redis, at most once a second, and are absent while Redis is away. Every API process reports the same values: use the \`max\` of them, not the sum.
 
 ${table(['Name', 'Type', 'Labels', 'Of', 'Description'], shown)}
 
 Classes and codes are those of [errors](errors.md), queues those of [queues](queues.md). The \`outcome\` of an attempt is \`succeeded\`, \`unneeded\` (the picture was deleted, the
-endpoint disabled, or the work already done), \`retried\` (it failed and another attempt follows) or \`failed\` for good. Attempts are counted in Redis alone, and start anew when Redis loses
+endpoint disabled, or the work already done), \`retried\` (it failed and another attempt follows) or \`failed\` for good. Attempts are counted only in Redis, and start from zero when Redis loses
 its data, as a counter may. Webhooks that are pending or failed are \`picpipe_jobs\` of the queue \`webhooks\`.
 
 ${fence(

@@ -20,8 +20,8 @@ export async function recipesPage(): Promise<string> {
 built-in ones below and replace those of the same name. Uploads that name no recipe use \`PICPIPE_DEFAULT_RECIPE\`.`,
 		`## The file
 
-The file holds \`recipes\` by name. The API watches it and applies a valid change about a second after the last write, without a restart.
-If any part is invalid, all recipes stay as they were, and the problem is logged and reported as \`problem\` of
+The file contains \`recipes\` by name. The API watches it and applies a valid change about a second after the last write, without a restart.
+If any part is invalid, the previous recipes stay in effect, and the problem is logged and reported as \`problem\` of
 [\`GET /v1/recipes\`](http.md#get-v1recipes). A file that is invalid at the start ends the API with code 2. A picture keeps the recipe
 that it was accepted with.`,
 		`## Contents of a recipe
@@ -31,7 +31,7 @@ that it was accepted with.`,
   - \`from\`: the variant to begin with: the result of all its steps, before it is encoded. The original when absent,
   - \`page\`: the page of a TIFF to begin with, counted from 1; the first when absent. From 2 on it also selects a frame of an animation, as a still picture. A
     picture without this page fails as \`no-such-page\`,
-  - \`steps\`: up to \`${settings.maxSteps.variable}\` (${settings.maxSteps.default}) [operations](operations.md#operations) in the order they are applied; without steps the pixels stay as they are,
+  - \`steps\`: up to \`${settings.maxSteps.variable}\` (${settings.maxSteps.default}) [operations](operations.md#operations) in the order they are applied; without steps the pixels do not change,
   - \`metadata\`: metadata of its files ([below](#metadata)); none when absent,
   - \`colour\`: \`srgb\`, \`p3\` or \`keep\` ([below](#colours)); \`srgb\` when absent,
   - \`encode\`: 1 to ${maximumEncodings} [encoders](operations.md#encoders), each format at most once, including those that \`auto\` may choose.
@@ -83,7 +83,7 @@ with another one has its colour space.`,
 The name of a variant's file contains a digest of the original, the steps and the encoding. So two recipes with the same steps share one file,
 and a default is the same as its explicit value. The digest includes all steps from the original on, through every \`from\`.
 
-A change of the file does not reprocess existing pictures. \`POST /v1/pictures/{id}/process\` reprocesses one picture, and
+Changing the file does not reprocess existing pictures. \`POST /v1/pictures/{id}/process\` reprocesses one picture, and
 \`picpipe reprocess\` all of them or those of one recipe. Both render only variants whose digest has changed or whose file is missing, keep the
 others, and delete variants that the recipe no longer has. Until then the old variants are served.`,
 		`## A recipe in a request
@@ -106,7 +106,7 @@ function yaml(value: unknown): string {
 	return stringify(value, { lineWidth: 120 });
 }
 
-/** The recipe as a person would write it. @throws Error if it would mean something else */
+/** The recipe as a user would write it. @throws Error if it would mean something else */
 function brief(recipe: NamedRecipe): unknown {
 	const { analyse, variants } = recipe.definition;
 	const written = {

@@ -152,15 +152,15 @@ export const delivery = {
 		),
 	},
 	notes: [
-		`\`PICPIPE_DELIVERY_KEYS\` holds pairs \`<key>:<salt>\` in hex; \`openssl rand -hex 32\` makes a key, or a salt. To rotate, put the new pair
+		`\`PICPIPE_DELIVERY_KEYS\` contains pairs \`<key>:<salt>\` in hex; \`openssl rand -hex 32\` creates a key or a salt. To rotate, put the new pair
 before the old one, and remove the old pair once its URLs are gone. Anyone who can request any size can keep the workers busy, so sign URLs
 as soon as others can reach the API.`,
-		`With \`PICPIPE_DELIVERY_UNSIGNED_ORIGINALS=true\`, anyone who knows the id of a picture can download the uploaded file by \`raw:1\` or
-\`skip_processing\`, with the place, the camera and the owner that its metadata names. Signed URLs may always ask for originals.`,
+		`With \`PICPIPE_DELIVERY_UNSIGNED_ORIGINALS=true\`, anyone who knows the id of a picture can download the uploaded file with \`raw:1\` or
+\`skip_processing\`, including the location, the camera and the owner in its metadata. Signed URLs can always request originals.`,
 		`Each picture of \`PICPIPE_DELIVERY_HOSTS\` is fetched once, by the rules of \`PICPIPE_FETCH_*\`, and stored as a picture.`,
-		`With \`PICPIPE_PRESETS_ONLY\`, URLs below \`/img\` have the form \`/<signature>/<preset>/<source>\`. They cannot be signed to expire, because
-expiry is an option of its own.`,
+		`With \`PICPIPE_PRESETS_ONLY\`, URLs below \`/img\` have the form \`/<signature>/<preset>/<source>\`. Signed URLs of this form cannot expire,
+because the expiry is an option.`,
 		`With \`PICPIPE_RENDER_FROM=variants\`, a render uses the smallest stored variant that shows the whole picture at twice the size or more,
-unless the URL asks for a better quality than usual. The difference is smaller than anyone can see.`,
+unless the URL requests a higher quality than the default. The difference is invisible.`,
 	],
 } as const;

@@ -46,7 +46,7 @@ export const recipes = {
 		),
 	},
 	notes: [
-		`picpipe watches the recipes file. A change takes effect once the whole file is valid; otherwise the recipes stay as they are and the log
+		`picpipe watches the recipes file. A change takes effect once the whole file is valid; otherwise the previous recipes stay in effect and the log
 gives the reason.`,
 	],
 } as const;
