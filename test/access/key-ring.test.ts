@@ -45,8 +45,8 @@ async function watchedStorage() {
 	};
 }
 
-describe('the keys in the storage', () => {
-	it('are each an object, and revoking moves it', async () => {
+describe('API keys in storage', () => {
+	it('are one object each; revoking a key moves it', async () => {
 		const storage = openFileStorage(await temporaryFolder());
 		const { record } = await addKey(storage, wishes);
 		const other = await addKey(storage, { ...wishes, name: 'other' });
@@ -60,7 +60,7 @@ describe('the keys in the storage', () => {
 		expect(await revokeKey(storage, 'key_00000000000000000000000000')).toBeUndefined();
 	});
 
-	it('count as revoked when revoking was killed half-way, and revoking again finishes it', async () => {
+	it('count as revoked after an interrupted revocation, which can be completed', async () => {
 		const storage = openFileStorage(await temporaryFolder());
 		const { record, text } = await addKey(storage, wishes);
 		const bytes = (await readObject(storage, apiKeyKey(record.id))) ?? Buffer.alloc(0);
@@ -74,7 +74,7 @@ describe('the keys in the storage', () => {
 });
 
 describe('the key ring', () => {
-	it('needs a key from the first one on, also when all are revoked', async () => {
+	it('requires a key once the first one exists, even if all are revoked', async () => {
 		const storage = openFileStorage(await temporaryFolder());
 		expect(open(storage).wasNeeded).toBeUndefined();
 		expect(await open(storage).isNeeded()).toBe(false);
@@ -90,7 +90,7 @@ describe('the key ring', () => {
 		expect(await open(storage).hasAdmin()).toBe(true);
 	});
 
-	it('finds who a key is of, by the whole of it', async () => {
+	it('finds the caller of a key by its whole text', async () => {
 		const storage = openFileStorage(await temporaryFolder());
 		const { record, text } = await addKey(storage, { ...wishes, recipes: ['web'], limits: { perDay: 3 } });
 		const other = await addKey(storage, wishes);
@@ -111,7 +111,7 @@ describe('the key ring', () => {
 		}
 	});
 
-	it('takes a new key at once and refuses a revoked one after the time that is told', async () => {
+	it('accepts a new key at once and refuses a revoked one after the configured time', async () => {
 		const storage = openFileStorage(await temporaryFolder());
 		await addKey(storage, wishes);
 		const ring = open(storage, { seconds: 2 });
@@ -135,7 +135,7 @@ describe('the key ring', () => {
 		expect(await ring.byId(record.id)).toBeUndefined();
 	});
 
-	it('asks the storage rarely, whatever strangers send, and reads each record once', async () => {
+	it('reads the storage rarely, whatever strangers send, and each record once', async () => {
 		const { storage, asked } = await watchedStorage();
 		const made = await Promise.all(Array.from({ length: 20 }, () => addKey(storage, wishes)));
 		asked.reads = 0;
@@ -150,7 +150,7 @@ describe('the key ring', () => {
 		expect(asked.lists).toBeLessThan(5);
 	});
 
-	it('says so when the storage is away for longer than a list holds, and goes on when it is back; the setting needs no storage', async () => {
+	it('reports unavailable storage once the list is too old, and recovers; configured keys need no storage', async () => {
 		const { storage, away } = await watchedStorage();
 		const { text } = await addKey(storage, wishes);
 		const ring = open(storage, { settingKeys: undefined });
@@ -168,7 +168,7 @@ describe('the key ring', () => {
 		expect(await ring.find(text)).toBeDefined();
 	});
 
-	it('refuses a record that cannot be read, and takes the others', async () => {
+	it('refuses an unreadable record and accepts the others', async () => {
 		const storage = openFileStorage(await temporaryFolder());
 		const { record, text } = await addKey(storage, wishes);
 		const good = await addKey(storage, wishes);

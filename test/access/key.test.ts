@@ -11,8 +11,8 @@ import { hasScope, parseRate, rateText, type Scope } from '../../src/access/key-
 
 const wishes: KeyWishes = { name: 'camera', scopes: ['upload'], limits: {} };
 
-describe('a key', () => {
-	it('carries 256 random bits of which the record keeps no more than the digest', () => {
+describe('an API key', () => {
+	it('contains 256 random bits, of which the record stores only the digest', () => {
 		const made = Array.from({ length: 50 }, () => makeKey(wishes));
 		expect(new Set(made.map(({ text }) => text)).size).toBe(50);
 		for (const { record, text } of made) {
@@ -27,7 +27,7 @@ describe('a key', () => {
 		}
 	});
 
-	it('is not taken with another secret, nor one that is nearly the same', () => {
+	it('is refused with another secret, even a nearly equal one', () => {
 		const { record, text } = makeKey(wishes);
 		const { secret } = readKeyText(text) ?? { secret: '' };
 		const nearly = `${secret.slice(0, -2)}${secret.at(-2) === 'A' ? 'B' : 'A'}${secret.at(-1)}`;
@@ -43,7 +43,7 @@ describe('a key', () => {
 		'picpipe_upload_abc.def',
 		`picpipe_${'0'.repeat(26)}_short`,
 		`picpipe_9${'0'.repeat(25)}_${'a'.repeat(43)}`,
-	])('is not read from %j', (text) => {
+	])('is not parsed from %j', (text) => {
 		expect(readKeyText(text)).toBeUndefined();
 	});
 
@@ -56,11 +56,11 @@ describe('a key', () => {
 		['a recipe that can have no such name', { recipes: ['../web'] }],
 		['a limit of none', { limits: { perDay: 0 } }],
 		['an unknown limit', { limits: { perYear: 1 } }],
-	])('is not made with %s', (_what, wrong) => {
+	])('is not created with %s', (_what, wrong) => {
 		expect(() => makeKey({ ...wishes, ...wrong } as KeyWishes)).toThrow();
 	});
 
-	it('of a later version is not read', () => {
+	it('of a newer version is not parsed', () => {
 		const { record } = makeKey(wishes);
 		expect(keyRecordSchema.safeParse({ ...record, version: 2 }).success).toBe(false);
 	});
@@ -77,7 +77,7 @@ describe('scopes', () => {
 		['admin', 'upload', true],
 		['admin', 'read', true],
 		['admin', 'admin', true],
-	])('who has %s and needs %s: %s', (held, wanted, expected) => {
+	])('with %s, wanted %s: %s', (held, wanted, expected) => {
 		expect(hasScope([held], wanted)).toBe(expected);
 	});
 });
@@ -89,13 +89,13 @@ describe('a rate', () => {
 		['100/10s', { requests: 100, seconds: 10 }, '100 requests in 10 seconds'],
 		['1000/hour', { requests: 1000, seconds: 3600 }, '1000 requests an hour'],
 		[' 30/2MIN ', { requests: 30, seconds: 120 }, '30 requests in 2 minutes'],
-	])('is read as people write it: %s', (text, expected, words) => {
+	])('is parsed from text: %s', (text, expected, words) => {
 		expect(parseRate(text)).toEqual(expected);
 		expect(rateText(expected)).toBe(words);
 	});
 
 	it.each(['', '60', '60/', '/min', '0/min', '60/fortnight', '-1/s', '1.5/s', '60/0s', '1/48h', '60 / min'])(
-		'is not read from %j',
+		'is not parsed from %j',
 		(text) => {
 			expect(parseRate(text)).toBeUndefined();
 		},

@@ -13,7 +13,7 @@ async function leasesOn(prefix: string, url?: string): Promise<Leases> {
 }
 
 describe('leases', () => {
-	it('last as long as they are held, whatever their time, and end when nobody renews them', async () => {
+	it('last while they are held, longer than their lifetime, and end without renewal', async () => {
 		const prefix = freshPrefix();
 		const alive = await leasesOn(prefix);
 		const killed = await leasesOn(prefix);
@@ -30,7 +30,7 @@ describe('leases', () => {
 		next.release?.();
 	});
 
-	it('leave nothing in Redis once they are given back', async () => {
+	it('leave nothing in Redis after their release', async () => {
 		const prefix = freshPrefix();
 		const redis = await connected();
 		const leases = await leasesOn(prefix);
@@ -41,7 +41,7 @@ describe('leases', () => {
 		await expect.poll(() => redis.keys(`${prefix}:*`)).toEqual([]);
 	});
 
-	it('given while Redis was away count for all when it is back', async () => {
+	it('that were granted without Redis count everywhere once it is back', async () => {
 		const redis = await startRedis();
 		onTestFinished(() => redis.stop());
 		const prefix = freshPrefix();

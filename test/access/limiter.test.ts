@@ -46,8 +46,8 @@ async function awayFromMidnight(): Promise<void> {
 	if (left < 20_000) await sleep(left + 100);
 }
 
-describe('a rate', () => {
-	it('is counted over all apis, each key for itself, and begins anew when its time is over', async () => {
+describe('a rate limit', () => {
+	it('is counted over all APIs, separately for each key, and resets when its window ends', async () => {
 		const [one, other] = await two();
 		const key = caller({ rate: { requests: 4, seconds: 2 } });
 		const entered: Entered[] = [];
@@ -70,8 +70,8 @@ describe('a rate', () => {
 	});
 });
 
-describe('requests at once', () => {
-	it('are counted over all apis and free their places', async () => {
+describe('a concurrency limit', () => {
+	it('is counted over all APIs and releases its places', async () => {
 		const [one, other] = await two();
 		const key = caller({ concurrency: 2 });
 		const first = await one.enter(key, false);
@@ -91,7 +91,7 @@ describe('requests at once', () => {
 		await expect.poll(async () => (await other.enter(key, false)).refusal).toBeUndefined();
 	});
 
-	it('of many that come at the same moment let in exactly as many as there are places', async () => {
+	it('admits exactly the allowed number of simultaneous requests', async () => {
 		const [one, other] = await two();
 		const key = caller({ concurrency: 7 });
 		const entered = await Promise.all(Array.from({ length: 40 }, (_, at) => (at % 2 ? one : other).enter(key, false)));
@@ -99,8 +99,8 @@ describe('requests at once', () => {
 	});
 });
 
-describe('pictures a day', () => {
-	it('are charged one by one, given back, and refused from the next on, before the body is read as well', async () => {
+describe('a daily limit of pictures', () => {
+	it('counts each picture, undoes a count, and then refuses, even before the body is read', async () => {
 		await awayFromMidnight();
 		const [one, other] = await two();
 		const key = caller({ perDay: 3 });
@@ -128,7 +128,7 @@ describe('pictures a day', () => {
 		expect((await thrownBy(() => one.chargePicture(key))).code).toBe('quota-exceeded');
 	});
 
-	it('at the same moment are exactly as many as allowed', async () => {
+	it('admits exactly the allowed number of simultaneous pictures', async () => {
 		await awayFromMidnight();
 		const [one, other] = await two();
 		const key = caller({ perDay: 5 });
@@ -140,7 +140,7 @@ describe('pictures a day', () => {
 });
 
 describe('an upload token', () => {
-	it('is good for its pictures, and for no more than its key', async () => {
+	it('is valid for its number of pictures and no more than its key', async () => {
 		await awayFromMidnight();
 		const [one, other] = await two();
 		const key = caller({ perDay: 4 });
@@ -161,8 +161,8 @@ describe('an upload token', () => {
 	});
 });
 
-describe('without limits', () => {
-	it('nothing is asked of Redis and nothing is told', async () => {
+describe('a key without limits', () => {
+	it('causes no Redis commands and no headers', async () => {
 		const redis = await connected();
 		const limiter = limiterOn(redis, freshPrefix());
 		const asked: unknown[] = [];
@@ -177,7 +177,7 @@ describe('while Redis is away', () => {
 	const key = caller({ rate: { requests: 3, seconds: 60 }, concurrency: 2, perDay: 3 });
 
 	it.each(['killed', 'stopped'])(
-		'(%s) each api holds to the limits by itself and nobody waits',
+		'(%s) each API enforces the limits on its own without delay',
 		{ timeout: 60_000 },
 		async (how) => {
 			await awayFromMidnight();

@@ -23,7 +23,7 @@ const status = async (api: TestApi) => (await upload(api)).status;
 const noRoom = { PICPIPE_MIN_DISK_FREE: '99.999%' };
 
 describe('uploads', () => {
-	it('are refused with 503 and Retry-After while the queue is full, and accepted again when it is not', async () => {
+	it('get 503 and Retry-After while the queue is full, and are accepted afterwards', async () => {
 		const api = await startTestApi({ PICPIPE_MAX_QUEUE: '2' });
 		await expect.poll(async () => (await fetch(`${api.url}/readyz`)).status).toBe(200);
 		expect([await status(api), await status(api)]).toEqual([202, 202]);
@@ -44,7 +44,7 @@ describe('uploads', () => {
 		await expect.poll(() => status(api), { timeout: 20_000 }).toBe(202);
 	});
 
-	it('are accepted while Redis is away, however short the queue may be', async () => {
+	it('are accepted while Redis is away, whatever the queue limit', async () => {
 		const redis = await startRedis();
 		onTestFinished(() => redis.stop());
 		const api = await startTestApi({ PICPIPE_MAX_QUEUE: '1', REDIS_URL: redis.url });
@@ -56,7 +56,7 @@ describe('uploads', () => {
 		expect(await status(api)).toBe(202);
 	});
 
-	it('are refused while the disk is fuller than allowed', async () => {
+	it('are refused while the disk has less free space than required', async () => {
 		const api = await startTestApi(noRoom);
 		const refused = await upload(api);
 		expect(refused.status).toBe(503);
@@ -69,7 +69,7 @@ describe('uploads', () => {
 		expect(await status(await startTestApi({ PICPIPE_MIN_DISK_FREE: '0' }))).toBe(202);
 	});
 
-	it('are refused only to those who may upload: a stranger learns nothing', async () => {
+	it('are refused only for allowed uploaders; strangers learn nothing', async () => {
 		const { ask } = await startKeyedApi({ admin: {}, reader: { scopes: ['read'] } }, noRoom);
 		const init = { method: 'POST', body: form([['a.jpg', bytes]]) };
 		expect((await ask(undefined, '/v1/pictures', init)).status).toBe(401);
@@ -85,7 +85,7 @@ const disk = isRoot
 	: 'a disk that fills: NOT TESTED, because only root may mount a small file system';
 
 describe(disk, () => {
-	it.runIf(isRoot)('stops uploads before it is full and lets them in again once there is room', async () => {
+	it.runIf(isRoot)('stop before the disk is full and continue once there is space', async () => {
 		const folder = join(await temporaryFolder(), 'disk');
 		mkdirSync(folder);
 		execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', folder]);
@@ -100,11 +100,11 @@ describe(disk, () => {
 	});
 });
 
-describe('before the body', () => {
+describe('before the body is read', () => {
 	const length = 20_000_000;
 	const announced = head('POST /v1/pictures', { 'Content-Type': 'image/jpeg', 'Content-Length': length });
 
-	it('the answer comes: not a byte of it is waited for', async () => {
+	it('the response is sent without waiting for a byte of it', async () => {
 		const wire = await openWire((await startTestApi(noRoom)).url);
 		wire.send(announced);
 		await wire.until(/^HTTP\/1\.1 503 [\s\S]*\r\nConnection: close\r\n[\s\S]*"code":"storage-nearly-full"/);
@@ -119,7 +119,7 @@ describe('before the body', () => {
 		['404', '/v1/nothing', {}],
 		['405', '/v1/recipes', {}],
 	])(
-		'a client that goes on sending sees the %s, not a reset',
+		'a client that keeps sending receives the %s instead of a connection reset',
 		async (code, path, environment: Record<string, string>) => {
 			const { url } = await startTestApi(environment);
 			const wire = await openWire(url);
@@ -139,7 +139,7 @@ describe('before the body', () => {
 		},
 	);
 
-	it('a client that asks first is told to send only when it may', async () => {
+	it('a client that sends Expect: 100-continue gets the go-ahead only if the request may continue', async () => {
 		const headers = {
 			'Content-Type': 'image/jpeg',
 			'Content-Length': bytes.length,
@@ -167,7 +167,7 @@ describe('before the body', () => {
 		expect(accepted.received.split('100 Continue')).toHaveLength(2);
 	});
 
-	it('the connection of a refused client that never stops sending is ended', { timeout: 30_000 }, async () => {
+	it('the connection of a refused client that never stops sending is closed', { timeout: 30_000 }, async () => {
 		const wire = await openWire((await startTestApi(noRoom)).url);
 		wire.send(head('POST /v1/pictures', { 'Content-Type': 'image/jpeg', 'Transfer-Encoding': 'chunked' }));
 		await wire.until(/503/);

@@ -21,7 +21,7 @@ const preflight = (url: string, origin: string, path = '/v1/pictures') =>
 	});
 
 describe('pages of other sites', () => {
-	it('may do nothing unless they are named', async () => {
+	it('have no access unless they are configured', async () => {
 		const { api, keys } = await startKeyedApi({ one: {} });
 		const answer = await preflight(api.url, app);
 		expect(answer.status).toBe(405);
@@ -32,7 +32,7 @@ describe('pages of other sites', () => {
 		expect(JSON.parse(post.body).code).toBe('cross-site');
 	});
 
-	it('that are named may call, and read what they need of the answers', async () => {
+	it('that are configured have access and can read the required headers', async () => {
 		const { api, keys } = await startKeyedApi({ one: {} }, { PICPIPE_CORS_ORIGINS: `${app}, http://localhost:8080` });
 		for (const origin of [app, 'http://localhost:8080']) {
 			const { status, headers, body } = await preflight(api.url, origin);
@@ -70,7 +70,7 @@ describe('pages of other sites', () => {
 		expect([stranger.status, stranger.headers['access-control-allow-origin']]).toEqual([401, app]);
 	});
 
-	it('that are not named get nothing beside those that are', async () => {
+	it('that are not configured get no CORS headers', async () => {
 		const { api, keys } = await startKeyedApi({ one: {} }, { PICPIPE_CORS_ORIGINS: app });
 		for (const origin of [
 			other,
@@ -87,7 +87,7 @@ describe('pages of other sites', () => {
 		}
 	});
 
-	it('may all call with *, where a key is needed', async () => {
+	it('all have access with *, if a key is required', async () => {
 		const { api, keys } = await startKeyedApi({ one: {} }, { PICPIPE_CORS_ORIGINS: '*' });
 		const answer = await preflight(api.url, other);
 		expect([answer.status, answer.headers['access-control-allow-origin']]).toEqual([204, '*']);
@@ -101,7 +101,7 @@ describe('pages of other sites', () => {
 		expect(post.status).toBe(415);
 	});
 
-	it('may not with *, where this machine needs no key: any of them could look in', async () => {
+	it('have no access with * while no key is required, because any site could read this machine', async () => {
 		const { url } = await startTestApi({ PICPIPE_CORS_ORIGINS: '*' });
 		expect((await preflight(url, other)).status).toBe(405);
 		const read = await ask(url, '/v1/recipes', { headers: { origin: other } });
@@ -110,7 +110,7 @@ describe('pages of other sites', () => {
 		expect(JSON.parse(post.body).code).toBe('cross-site');
 	});
 
-	it('see what they see in answers to OPTIONS that are no preflight', async () => {
+	it('get the usual response to an OPTIONS request that is not a preflight', async () => {
 		const { url } = await startTestApi({ PICPIPE_CORS_ORIGINS: app });
 		const answer = await ask(url, '/v1/pictures', { method: 'OPTIONS' });
 		expect([answer.status, answer.headers.allow]).toEqual([405, 'POST, GET, HEAD']);
@@ -124,7 +124,7 @@ describe('a browser', () => {
 	});
 	afterAll(() => browser.close());
 
-	it('on the page of a named site uploads with a token and without a key, from a script and from a plain form', async () => {
+	it('on a page of a configured site uploads with a token and is refused without one, from a script and from a form', async () => {
 		const bytes = await photograph({ width: 320, height: 240 });
 		const site = await listen(
 			(_request, response) => {

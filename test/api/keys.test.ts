@@ -34,8 +34,8 @@ const addressOf = ({ path }: Route) =>
 		.replace(':id', newPictureId())
 		.replaceAll(/[:{*]\w+\}?/g, 'nothing');
 
-describe('what each route needs', () => {
-	it('is what the table says: with less 401 or 403, with it neither', async () => {
+describe('the scope of each route', () => {
+	it('matches the table: with less the response is 401 or 403', async () => {
 		const { ask } = await startKeyedApi(wishes);
 		const guarded = routes.filter(({ scope }) => scope !== 'open');
 		expect(guarded.length).toBeGreaterThan(15);
@@ -68,7 +68,7 @@ describe('what each route needs', () => {
 		}
 	});
 
-	it("is admin for the operator's calls and for deleting", () => {
+	it('is admin for operator calls and deletions', () => {
 		for (const { method, path, scope } of routes) {
 			// An upload is its owner's own, and nothing but bytes that nobody has promised to keep.
 			if (path.startsWith('/v1/uploads/')) continue;
@@ -77,7 +77,7 @@ describe('what each route needs', () => {
 		}
 	});
 
-	it('a key that only uploads uploads, one that only reads reads', async () => {
+	it('allows a key with upload to upload and a key with read to read', async () => {
 		const { ask } = await startKeyedApi(wishes);
 		const body = () => form([['a.jpg', bytes]]);
 		expect((await ask('read', '/v1/pictures', { method: 'POST', body: body() })).status).toBe(403);
@@ -91,8 +91,8 @@ describe('what each route needs', () => {
 	});
 });
 
-describe('keys', () => {
-	it('are taken as a bearer token only, whole, and the settings beside the storage', async () => {
+describe('API keys', () => {
+	it('are accepted only as complete bearer tokens; configured keys work beside those in storage', async () => {
 		const setting = 'a-key-of-the-setting';
 		const { api, keys } = await startKeyedApi({ one: {} }, { PICPIPE_API_KEYS: setting });
 		const get = async (headers: Record<string, string>, query = '') =>
@@ -108,7 +108,7 @@ describe('keys', () => {
 		}
 	});
 
-	it('are good as soon as they are made and refused within PICPIPE_KEYS_SECONDS of being revoked', async () => {
+	it('work at once and are refused within PICPIPE_KEYS_SECONDS of their revocation', async () => {
 		const { api, ask, ids } = await startKeyedApi({ old: {}, other: {} }, { PICPIPE_KEYS_SECONDS: '2' });
 		expect((await ask('old', '/v1/recipes')).status).toBe(200);
 		await revokeKey(api.storage, ids.old);
@@ -132,7 +132,7 @@ describe('keys', () => {
 			.toBe(200);
 	});
 
-	it('do not disturb what else is in the storage', async () => {
+	it('do not disturb other objects in storage', async () => {
 		const { api, ask } = await startKeyedApi(wishes);
 		await api.startWorker();
 		const uploaded = await ask('admin', '/v1/pictures', {
@@ -146,7 +146,7 @@ describe('keys', () => {
 		expect(await api.keys()).toHaveLength(6);
 	});
 
-	it('name who called in the log, and are themselves in no line of it, at any level', { timeout: 60_000 }, async () => {
+	it('are named in the log by id, and their secrets appear on no line at any level', { timeout: 60_000 }, async () => {
 		const folder = await temporaryFolder();
 		const setting = 'a-key-of-the-setting';
 		const storage = openStorage(`file:${folder}`);
@@ -199,8 +199,8 @@ describe('keys', () => {
 	});
 });
 
-describe("a key's list of recipes", () => {
-	it('holds for uploads, processing, retries and upload tokens', async () => {
+describe('the recipes of a key', () => {
+	it('apply to uploads, processing, retries and upload tokens', async () => {
 		const recipes = join(await temporaryFolder(), 'recipes.yaml');
 		await writeFile(
 			recipes,
@@ -260,8 +260,8 @@ describe("a key's list of recipes", () => {
 	});
 });
 
-describe('without any key', () => {
-	it('this machine is served, and nobody who came through a proxy, pretends to be here, or has another name for us', async () => {
+describe('without any API key', () => {
+	it('only this machine is served: no proxies, no forged headers, no other host names', async () => {
 		const api = await startTestApi({ PICPIPE_KEYS_SECONDS: '1' });
 		const get = async (headers: Record<string, string>, path = '/v1/recipes') =>
 			(await askPlainly(api.url, path, { headers })).status;
@@ -290,7 +290,7 @@ describe('without any key', () => {
 		expect(await get({}), 'revoking the last key opens nothing').toBe(401);
 	});
 
-	it('it does not start where others could reach it', async () => {
+	it('it does not start on a host that other machines can reach', async () => {
 		await expect(startTestApi({ PICPIPE_HOST: '0.0.0.0' })).rejects.toThrow(
 			/PICPIPE_HOST: expected an API key or PICPIPE_API_KEYS because 0\.0\.0\.0 is reachable from other machines/,
 		);

@@ -41,8 +41,8 @@ function parseField(field: string | null): Record<string, Record<string, number 
 	return Object.fromEntries(entries);
 }
 
-describe('limits of a key', () => {
-	it('stand in RateLimit-Policy, with what is left in RateLimit, and in 429 with Retry-After', async () => {
+describe('the limits of a key', () => {
+	it('are in RateLimit-Policy, the remaining amounts in RateLimit, and a refusal is 429 with Retry-After', async () => {
 		const { ask } = await startKeyedApi({
 			some: { limits: { rate: { requests: 3, seconds: 600 }, concurrency: 5, perDay: 100 } },
 			free: {},
@@ -88,7 +88,7 @@ describe('limits of a key', () => {
 		expect([stranger.status, stranger.headers.get('ratelimit-policy')]).toEqual([401, null]);
 	});
 
-	it('on requests at once are held by what is under way, and by nothing that is over', async () => {
+	it('on concurrency count only requests in progress', async () => {
 		const { api, ask, keys } = await startKeyedApi({ two: { limits: { concurrency: 2 } }, other: {} });
 		const held = [hold(api.url, keys.two), hold(api.url, keys.two)];
 		await expect.poll(async () => (await api.keys()).filter((key) => key.startsWith('pending/')).length).toBe(2);
@@ -119,7 +119,7 @@ describe('limits of a key', () => {
 			.toBe(1);
 	});
 
-	it('on pictures a day count pictures, refuse each one too many by itself, and keep nothing of it', async () => {
+	it('on pictures count each picture, refuse the excess individually, and store nothing of it', async () => {
 		const { api, ask } = await startKeyedApi({ three: { limits: { perDay: 3 } } });
 		const send = (...names: string[]) => {
 			const files = names.map((name) => [name, name === 'broken' ? Buffer.from('no picture') : bytes] as const);
@@ -149,7 +149,7 @@ describe('limits of a key', () => {
 		expect((await ask('three', '/v1/pictures')).status).toBe(200);
 	});
 
-	it('on pictures a day do not count what was linked to a picture that is there', async () => {
+	it('on pictures do not count uploads that are linked to an existing picture', async () => {
 		const { api, ask } = await startKeyedApi({ two: { limits: { perDay: 2 } } });
 		expect(await api.sweep()).toMatchObject({ pending: 0 });
 		const link = async () => (await ask('two', '/v1/pictures?duplicates=link', upload())).status;
@@ -182,7 +182,7 @@ describe('while Redis is away', () => {
 		},
 	);
 
-	it('that is there from the start or not makes no difference to keys', async () => {
+	it('makes no difference to keys, whether it is away from the start or later', async () => {
 		const redis = await startRedis();
 		onTestFinished(() => redis.stop());
 		await redis.kill9();
@@ -193,8 +193,8 @@ describe('while Redis is away', () => {
 	});
 });
 
-describe('two apis', () => {
-	it('count together', async () => {
+describe('two APIs', () => {
+	it('share their counts', async () => {
 		const one = await startKeyedApi({ some: { limits: { rate: { requests: 4, seconds: 600 }, perDay: 100 } } });
 		const { storage, redisPrefix } = one.api.config;
 		const other = await startTestApi({ PICPIPE_STORAGE: storage, PICPIPE_REDIS_PREFIX: redisPrefix });

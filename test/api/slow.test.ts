@@ -22,7 +22,7 @@ async function untilNothingIsLeft(api: TestApi): Promise<void> {
 }
 
 describe('a slow connection', () => {
-	it.each(['silent', 'dripping'])('is ended when its headers do not come (%s)', async (how) => {
+	it.each(['silent', 'dripping'])('is closed if its headers do not arrive (%s)', async (how) => {
 		const api = await startTestApi({ PICPIPE_HEADERS_SECONDS: '1' });
 		const wire = await openWire(api.url);
 		const began = performance.now();
@@ -33,7 +33,7 @@ describe('a slow connection', () => {
 		if (how === 'silent') expect(wire.received).toMatch(/^HTTP\/1\.1 408 /);
 	});
 
-	it('that sends nothing at all is ended too', async () => {
+	it('without any bytes is closed too', async () => {
 		const wire = await openWire((await startTestApi({ PICPIPE_HEADERS_SECONDS: '1' })).url);
 		await wire.untilEnded();
 		expect(wire.ended).toBeDefined();
@@ -70,7 +70,7 @@ describe('a slow connection', () => {
 		await untilNothingIsLeft(api);
 	});
 
-	it('that drips is ended, one that is steady is not, however long it takes', { timeout: 30_000 }, async () => {
+	it('that drips is closed, and a steady one is not, however long it takes', { timeout: 30_000 }, async () => {
 		const api = await startTestApi(slow);
 		const dripping = await openWire(api.url);
 		dripping.send(head('POST /v1/pictures', { ...type, 'Content-Length': 1_000_000 }), bytes.subarray(0, 5_000));
@@ -89,7 +89,7 @@ describe('a slow connection', () => {
 		expect(dripping.ended).toBeDefined();
 	});
 
-	it('may be as slow as it likes where there is no limit', async () => {
+	it('may be arbitrarily slow without a limit', async () => {
 		const api = await startTestApi({ ...slow, PICPIPE_MIN_UPLOAD_SPEED: '0' });
 		const wire = await openWire(api.url);
 		wire.send(head('POST /v1/pictures', { ...type, 'Content-Length': bytes.length }), bytes.subarray(0, -10));
@@ -98,7 +98,7 @@ describe('a slow connection', () => {
 		await wire.until(/^HTTP\/1\.1 202 /);
 	});
 
-	it('is ended when the whole request takes too long', async () => {
+	it('is closed if the whole request takes too long', async () => {
 		const api = await startTestApi({ PICPIPE_UPLOAD_SECONDS: '2' });
 		const wire = await openWire(api.url);
 		wire.send(head('POST /v1/pictures', { ...type, 'Content-Length': 100_000_000 }), bytes.subarray(0, 5_000));
@@ -109,7 +109,7 @@ describe('a slow connection', () => {
 		await untilNothingIsLeft(api);
 	});
 
-	it('of a client that is answered and waits for it is not slow', { timeout: 30_000 }, async () => {
+	it('is not slow while the client waits for the response', { timeout: 30_000 }, async () => {
 		const api = await startTestApi({ ...slow, PICPIPE_IDLE_SECONDS: '60' });
 		const response = await fetch(`${api.url}/v1/pictures`, {
 			method: 'POST',
@@ -122,7 +122,7 @@ describe('a slow connection', () => {
 });
 
 describe('an idle connection', () => {
-	it('is ended after its time, also with an answer that nobody reads', { timeout: 30_000 }, async () => {
+	it('is closed after its time, also with an unread response', { timeout: 30_000 }, async () => {
 		const api = await startTestApi({
 			PICPIPE_KEEP_ALIVE_SECONDS: '1',
 			PICPIPE_IDLE_SECONDS: '2',
@@ -153,7 +153,7 @@ describe('an idle connection', () => {
 });
 
 describe('200 slow connections', () => {
-	it('do not keep others waiting, and memory does not grow with what they hold', { timeout: 60_000 }, async () => {
+	it('do not delay other requests, and memory does not grow with their data', { timeout: 60_000 }, async () => {
 		const api = await startTestApi({ PICPIPE_SLOW_SECONDS: '60', PICPIPE_HEADERS_SECONDS: '60' });
 		await api.startWorker();
 		const before = process.memoryUsage().rss;

@@ -25,8 +25,8 @@ async function whole(response: Response) {
 	};
 }
 
-describe('what is in memory', () => {
-	it('is answered with the same bytes and fields as what is not', async () => {
+describe('a response from the memory cache', () => {
+	it('has the same bytes and headers as one from storage', async () => {
 		const { api, id } = await ready();
 		for (const [path, headers] of [
 			[`/img/unsafe/w:80/plain/${id}@webp`, {}],
@@ -47,7 +47,7 @@ describe('what is in memory', () => {
 		}
 	});
 
-	it('is counted as any other answer', async () => {
+	it('is counted and logged like any other', async () => {
 		const { api, id } = await ready();
 		for (let asked = 0; asked < 4; asked++) {
 			await (await fetch(`${api.url}/img/unsafe/w:70/plain/${id}@webp`)).arrayBuffer();
@@ -59,7 +59,7 @@ describe('what is in memory', () => {
 		await expect.poll(count).toBe('4');
 	});
 
-	it('is asked about, sent in part, and not sent when nothing has changed', async () => {
+	it('supports HEAD, ranges and conditional requests', async () => {
 		const { api, id } = await ready();
 		const get = (init: RequestInit = {}) => fetch(`${api.url}/img/unsafe/w:60/plain/${id}@webp`, init);
 		const bytes = await (await get()).arrayBuffer();
@@ -75,7 +75,7 @@ describe('what is in memory', () => {
 		);
 	});
 
-	it('is nobody else’s where only this machine is served, and gone when its address has expired or the picture is deleted', async () => {
+	it('is limited to this machine without keys, and ends with the expiry of the URL or the deletion of the picture', async () => {
 		const { api, id } = await ready();
 		const path = `/img/unsafe/w:50/plain/${id}@webp`;
 		expect((await fetch(api.url + path)).status).toBe(200);

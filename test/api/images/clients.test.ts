@@ -15,7 +15,7 @@ const key = '0123456789abcdef'.repeat(4);
 const salt = 'fedcba9876543210'.repeat(4);
 const secret = 'a-secret-of-cloudinary';
 
-it('serves what clients sign, and nothing that another key has signed', async () => {
+it('accepts URLs signed by other clients and refuses those signed with another key', async () => {
 	const api = await startTestApi({
 		PICPIPE_DELIVERY_KEYS: `${key}:${salt}`,
 		PICPIPE_DELIVERY_UNSIGNED: 'false',

@@ -7,12 +7,12 @@ import { json } from '../../helpers/api.ts';
 import { bytesOf, ready, signed } from '../../helpers/delivery.ts';
 
 /** What RFC 9110 has for conditions (13) and ranges (14), for every URL that serves bytes. */
-describe('conditions and ranges', () => {
+describe('conditional requests and ranges', () => {
 	it.each([
 		['originals', (id: string) => `/v1/pictures/${id}/original`],
 		['variants', (id: string) => `/v1/pictures/${id}/variants/thumb.webp`],
 		['image URLs', (id: string) => signed(`/w:50/plain/${id}@webp`)],
-	])('hold for %s', async (_name, pathOf) => {
+	])('work for %s', async (_name, pathOf) => {
 		const { api, id } = await ready();
 		const path = pathOf(id);
 		const ask = (headers: Record<string, string>, method = 'GET') =>
@@ -119,7 +119,7 @@ describe('compression', () => {
 		return { headers: answer.headers, body: await buffer(answer) };
 	}
 
-	it('is for JSON, in the encoding that the client prefers, and not for pictures', async () => {
+	it('applies to JSON in the preferred encoding, not to pictures', async () => {
 		const { api, id } = await ready();
 		const path = `${api.url}/v1/pictures/${id}`;
 		const plain = await wire(path, 'identity');

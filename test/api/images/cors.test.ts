@@ -12,7 +12,7 @@ const listOf = (field: unknown) =>
 
 describe('a page of any other site', () => {
 	it.each(['/img', '/ipx', '/cld'])(
-		'may ask for pictures below %s as scripts do, with a key set or without',
+		'may request pictures below %s from scripts, with and without API keys',
 		async (root) => {
 			const { api: keyed } = await startKeyedApi({ one: {} });
 			for (const { url } of [await startTestApi(), keyed]) {
@@ -36,7 +36,7 @@ describe('a page of any other site', () => {
 		},
 	);
 
-	it('may read what it needs of an answer, of a picture, of one that is made, and of a refusal', async () => {
+	it('may read the required headers of a stored image, a render, a preflight and a refusal', async () => {
 		const { api, id } = await ready();
 		const path = signed(`/w:80/plain/${id}@webp`);
 		for (const [address, headers, status] of [

@@ -25,7 +25,7 @@ describe('an unsigned URL', () => {
 		return { api, id };
 	}
 
-	it('hands out no original once keys exist, whatever it calls it', async () => {
+	it('serves no originals once keys exist, in any spelling', async () => {
 		const { api, id } = await uploaded(open);
 		for (const options of ['raw:1', 'skp:jpg', 'skip_processing:jpeg', 'raw:1/att:1', 'skp:jpg/w:50']) {
 			const answer = await fetch(`${api.url}/img/unsafe/${options}/plain/${id}`);
@@ -42,15 +42,15 @@ describe('an unsigned URL', () => {
 		expect(exif?.includes(Buffer.from([0x25, 0x88]))).toBe(false);
 	});
 
-	it('hands out originals where a setting says so', async () => {
+	it('serves originals if the configuration allows it', async () => {
 		const { api, id } = await uploaded({ ...open, PICPIPE_DELIVERY_UNSIGNED_ORIGINALS: 'true' });
 		const answer = await fetch(`${api.url}/img/unsafe/raw:1/plain/${id}`);
 		expect((await bytesOf(answer)).equals(await photo())).toBe(true);
 	});
 });
 
-describe('a signed address', () => {
-	it('is made once, kept, and served with what caches need', async () => {
+describe('a signed URL', () => {
+	it('is rendered once, stored, and served with cache headers', async () => {
 		const { api, id } = await ready();
 		const path = signed(`/rs:fill:300:200/plain/${id}@webp`);
 		const first = await fetch(api.url + path);
@@ -100,7 +100,7 @@ describe('a signed address', () => {
 		expect([answer.status, (await json(answer)).code]).toEqual([403, 'invalid-signature']);
 	});
 
-	it('that skips what is in its format already gives the original', async () => {
+	it('returns the original for a skipped format', async () => {
 		const photo = await photograph({ width: 900, height: 600 });
 		const { api, id } = await ready({}, photo);
 		const skipped = await fetch(api.url + signed(`/skp:jpg/w:100/plain/${id}`));
@@ -110,7 +110,7 @@ describe('a signed address', () => {
 		expect(await sharp(await bytesOf(made)).metadata()).toMatchObject({ format: 'webp', width: 100 });
 	});
 
-	it('that has expired, or asks for what is not there or cannot be, says so', async () => {
+	it('reports expiry, missing pictures and invalid options', async () => {
 		const { api, id } = await ready();
 		const codeOf = async (path: string) => {
 			const answer = await fetch(api.url + signed(path));
@@ -126,7 +126,7 @@ describe('a signed address', () => {
 		expect(await renderJobs(api)).toBe(0);
 	});
 
-	it('that expires is kept by caches until then and no longer, also when it is answered from memory', async () => {
+	it('with an expiry is cached until then and no longer, also from memory', async () => {
 		const { api, id } = await ready();
 		const end = Math.floor(Date.now() / 1_000) + 300;
 		const get = (path: string) => fetch(api.url + signed(path));
@@ -150,7 +150,7 @@ describe('a signed address', () => {
 		expect(far.headers.get('cache-control')).toBe('public, max-age=31536000, immutable');
 	});
 
-	it('of the same steps as a variant gives the variant, and of a variant that is gone makes it again', async () => {
+	it('with the steps of a variant returns that variant, and makes it again if its file is gone', async () => {
 		const { api, id } = await ready();
 		const { variants } = await json(await fetch(`${api.url}/v1/pictures/${id}`));
 		const [{ name, format, bytes, key: stored }] = variants;
@@ -164,7 +164,7 @@ describe('a signed address', () => {
 		expect([again.status, (await bytesOf(again)).length > 0]).toEqual([200, true]);
 	});
 
-	it('goes with its picture', async () => {
+	it('ends with its picture', async () => {
 		const { api, id } = await ready();
 		const path = signed(`/w:50/plain/${id}@png`);
 		expect((await fetch(api.url + path)).status).toBe(200);
@@ -175,7 +175,7 @@ describe('a signed address', () => {
 });
 
 describe('the best format', () => {
-	it('follows Accept, with AVIF made after WebP', async () => {
+	it('follows Accept, and makes AVIF after WebP', async () => {
 		const { api, id } = await ready();
 		const path = signed(`/w:120/plain/${id}@auto`);
 		const get = (accept: string) => fetch(api.url + path, { headers: { accept } });
@@ -198,11 +198,11 @@ describe('the best format', () => {
 	});
 });
 
-describe('the best format where AVIF is not to be made later', () => {
+describe('the best format without a deferred AVIF', () => {
 	it.each([
 		['now', 'image/avif'],
 		['never', 'image/webp'],
-	])('is, with %s, %s from the first answer on', async (avif, type) => {
+	])('for %s is %s from the first response on', async (avif, type) => {
 		const { api, id } = await ready({ PICPIPE_RENDER_AVIF: avif, PICPIPE_DELIVERY_MEGABYTES: '0' });
 		for (const _ of ['made', 'stored']) {
 			const answer = await fetch(api.url + signed(`/w:120/plain/${id}@auto`), {
@@ -216,8 +216,8 @@ describe('the best format where AVIF is not to be made later', () => {
 	});
 });
 
-describe('an original that is a program', () => {
-	it('is saved and never shown, whatever the address says', async () => {
+describe('an original that could run scripts', () => {
+	it('is a download and never shown, in any spelling of the URL', async () => {
 		const api = await startTestApi({ PICPIPE_SVG: 'true' });
 		await api.startWorker();
 		const svg = Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 60 40" onload="alert(1)"/>');
@@ -238,7 +238,7 @@ describe('an original that is a program', () => {
 });
 
 describe('a stored result behind nginx', () => {
-	it('is left to it, by the path of the setting and the storage key', async () => {
+	it('is sent by nginx, by the configured path and the storage key', async () => {
 		const { api, id } = await ready({ PICPIPE_ACCEL_REDIRECT: '/stored/' });
 		const answer = await fetch(api.url + signed(`/w:60/plain/${id}@webp`));
 		expect(answer.headers.get('x-accel-redirect')).toMatch(
@@ -252,8 +252,8 @@ describe('a stored result behind nginx', () => {
 	});
 });
 
-describe('a render that can be made of a stored variant', () => {
-	it('is, in the same size and nearly the same pixels, and no other is', async () => {
+describe('a render that can use a stored variant', () => {
+	it('uses it for the same size and nearly the same pixels, and only then', async () => {
 		const photo = await photograph({ width: 1600, height: 1067 });
 		const recipe = JSON.stringify({
 			variants: {
@@ -290,7 +290,7 @@ describe('a render that can be made of a stored variant', () => {
 });
 
 describe('names', () => {
-	it('of presets and files are taken', async () => {
+	it('of presets and assets work', async () => {
 		const folder = await temporaryFolder();
 		await writeFile(`${folder}/recipes.yaml`, 'presets: { imgproxy: { small: "rs:fit:90:90/q:70" } }\n');
 		const { api, id } = await ready({ PICPIPE_RECIPES: `${folder}/recipes.yaml` });
@@ -300,8 +300,8 @@ describe('names', () => {
 	});
 });
 
-describe('addresses of others', () => {
-	it('of IPX and Cloudinary are served where the settings say so', async () => {
+describe('URLs of other dialects', () => {
+	it('of IPX and Cloudinary are served if enabled', async () => {
 		const { api, id } = await ready({ PICPIPE_IPX: 'true', PICPIPE_CLOUDINARY: 'true' });
 		const ipx = await fetch(`${api.url}/ipx/s_200x100,f_webp/${id}`);
 		expect(await sharp(await bytesOf(ipx)).metadata()).toMatchObject({ format: 'webp', width: 200, height: 100 });
@@ -310,7 +310,7 @@ describe('addresses of others', () => {
 		expect(await sharp(await bytesOf(cloudinary)).metadata()).toMatchObject({ format: 'png', width: 120, height: 120 });
 	});
 
-	it('are not served where they do not', async () => {
+	it('are not served otherwise', async () => {
 		const api = await startTestApi();
 		for (const path of ['/ipx/_/x', '/cld/a/image/upload/x']) expect((await fetch(api.url + path)).status).toBe(404);
 	});

@@ -6,8 +6,8 @@ import { temporaryFolder } from '../../helpers/folder.ts';
 import { colourDifference, photograph } from '../../helpers/pictures.ts';
 import { fetchesFromHere, says, sends, startRemote } from '../../helpers/remote.ts';
 
-describe('what stands in', () => {
-	it('for a picture that is being made is the best that is known of it, in its shape', async () => {
+describe('a stand-in', () => {
+	it('for a picture in progress is its best known preview, in its aspect ratio', async () => {
 		const photo = await photograph({ width: 300, height: 200 });
 		const api = await startTestApi({
 			...fetchesFromHere,
@@ -53,7 +53,7 @@ describe('what stands in', () => {
 		expect([whole.status, (await json(whole)).pictureId]).toEqual([202, ids[4]]);
 	});
 
-	it('is the picture of the setting where another one cannot be made', async () => {
+	it('is the configured picture if a picture cannot be rendered', async () => {
 		const storage = await temporaryFolder();
 		const first = await ready({ PICPIPE_STORAGE: `file:${storage}` }, await photograph({ width: 800, height: 100 }));
 		const { api, id } = await ready({
@@ -70,7 +70,7 @@ describe('what stands in', () => {
 		expect(await sharp(await bytesOf(answer)).metadata()).toMatchObject({ width: 80, height: 10 });
 	});
 
-	it('is the picture of the setting where the source has failed, and nothing where the address is wrong', async () => {
+	it('is the configured picture if the source failed, and nothing if the URL is invalid', async () => {
 		const storage = await temporaryFolder();
 		const first = await ready({ PICPIPE_STORAGE: `file:${storage}` }, await photograph({ width: 800, height: 100 }));
 		const remote = await startRemote((request, response) =>

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { json, startTestApi, untilFinished } from '../../helpers/api.ts';
 import { photograph } from '../../helpers/pictures.ts';
 
-it('saves what is delivered under a name with the extension of its bytes', async () => {
+it('file names of downloads have the extension of their bytes', async () => {
 	const api = await startTestApi({ PICPIPE_DELIVERY_UNSIGNED: 'true', PICPIPE_CLOUDINARY: 'true' });
 	await api.startWorker();
 	const body = new Uint8Array(await photograph({ width: 90, height: 60 }));

@@ -78,8 +78,8 @@ async function freePort(): Promise<number> {
 	return typeof address === 'object' ? (address?.port ?? 0) : 0;
 }
 
-describe('behind nginx as docs/nginx.md has it', () => {
-	it('pictures come in, and results are sent by nginx with what the api says of them', async () => {
+describe('behind nginx as configured in docs/nginx.md', () => {
+	it('uploads work, and nginx sends stored results with the headers of the API', async () => {
 		const secret = 'k'.repeat(32);
 		const api = await startTestApi({
 			PICPIPE_DELIVERY_KEYS: `${key}:${salt}`,
@@ -151,7 +151,7 @@ describe('behind nginx as docs/nginx.md has it', () => {
 		expect((await fetch(url + made.path)).status).toBe(200);
 	});
 
-	it('without keys, nothing is served through an nginx that adds nothing', async () => {
+	it('without keys, requests through an nginx that adds no headers are refused', async () => {
 		const api = await startTestApi();
 		expect((await fetch(`${api.url}/v1/pictures`)).status).toBe(200);
 		const url = await startNginx(

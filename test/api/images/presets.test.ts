@@ -8,7 +8,7 @@ import { temporaryFolder } from '../../helpers/folder.ts';
 
 const secret = 'a-secret-of-cloudinary';
 
-it('where presets alone are allowed, no language takes anything else, signed or not, and nothing is signed to expire', async () => {
+it('with presets only, every dialect refuses other options, signed or not, and expiring URLs cannot be signed', async () => {
 	const folder = await temporaryFolder();
 	await writeFile(
 		`${folder}/recipes.yaml`,

@@ -5,7 +5,7 @@ import { bearer, startKeyedApi } from '../../helpers/keys.ts';
 import { photograph } from '../../helpers/pictures.ts';
 
 describe('a refusal', () => {
-	it('is kept by no cache: what is not there may be a moment later', async () => {
+	it('is not cached, because the picture may exist a moment later', async () => {
 		const { api, keys } = await startKeyedApi({ one: {} }, { PICPIPE_DELIVERY_KEYS: `${key}:${salt}` });
 		const unknown = 'pic_01jzkwp9nbe0tvahm2q4c8s6rd';
 		for (const [path, status] of [
@@ -21,7 +21,7 @@ describe('a refusal', () => {
 		}
 	});
 
-	it('of a picture that fails to be made is kept by none either', async () => {
+	it('of a failed render is not cached either', async () => {
 		const api = await startTestApi({ PICPIPE_MAX_OUTPUT_DIMENSION: '1000' });
 		await api.startWorker();
 		const id = await upload(api, await photograph({ width: 300, height: 200 }));

@@ -11,8 +11,8 @@ const fromHere = { ...fetchesFromHere, PICPIPE_DELIVERY_HOSTS: '127.0.0.1', PICP
 const addressOf = ({ url }: Remote, width: number, name = 'a.jpg') =>
 	signed(`/w:${width}/plain/${encodeURIComponent(`${url}/${name}`)}@webp`);
 
-describe('a picture that lies elsewhere', () => {
-	it('is fetched once, kept as a picture, and served like any other', async () => {
+describe('a remote picture', () => {
+	it('is fetched once, stored as a picture, and served like any other', async () => {
 		const remote = await startRemote(sends(await photograph({ width: 600, height: 400 })));
 		const { api } = await ready(fromHere);
 		const answers = await Promise.all([60, 60, 80, 90].map((width) => fetch(api.url + addressOf(remote, width))));
@@ -25,8 +25,8 @@ describe('a picture that lies elsewhere', () => {
 	});
 });
 
-describe('a host that leads on', () => {
-	it('is followed to those that may be asked for and no others, also when it is tried again', async () => {
+describe('a host that redirects', () => {
+	it('is followed to allowed hosts only, also in later attempts', async () => {
 		const photo = await photograph({ width: 600, height: 400 });
 		const remote = await startRemote((request, response) => {
 			const { pathname, searchParams } = new URL(request.url ?? '', 'http://here');
@@ -52,7 +52,7 @@ describe('a host that leads on', () => {
 	});
 });
 
-describe('a picture that lies elsewhere and could not be had', () => {
+describe('a remote picture that could not be fetched', () => {
 	it.each([
 		['is missing there', says(404), 'remote-missing'],
 		[

@@ -3,7 +3,7 @@ import { connected } from '../../helpers/connection.ts';
 import { bytesOf, ready, signed } from '../../helpers/delivery.ts';
 import { photograph } from '../../helpers/pictures.ts';
 
-it('renders beyond their room go with a sweep, are made again when they are asked for, and take no room when their picture is deleted', async () => {
+it('renders beyond their space are deleted by the sweep, made again on request, and not counted after a deletion', async () => {
 	const { api, id } = await ready(
 		{ PICPIPE_RENDER_MEGABYTES: '1', PICPIPE_DELIVERY_MEGABYTES: '0' },
 		await photograph({ width: 1_200, height: 900 }),

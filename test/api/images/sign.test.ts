@@ -19,7 +19,7 @@ async function open(environment: Record<string, string> = pairs) {
 }
 
 describe('POST /v1/sign', () => {
-	it('signs an address that the api takes, until it expires', async () => {
+	it('signs a URL that is served until it expires', async () => {
 		const { api, sign } = await open();
 		const { status, body } = await sign({ options: 'rs:fit:300:200', id, format: 'webp', expires: 60 });
 		expect(status).toBe(200);
@@ -33,13 +33,13 @@ describe('POST /v1/sign', () => {
 		expect(await json(changed)).toMatchObject({ code: 'invalid-signature' });
 	});
 
-	it('takes an address elsewhere as the source', async () => {
+	it('accepts a remote URL as the source', async () => {
 		const { sign } = await open();
 		const { body } = await sign({ options: 'q:80', url: 'https://example.org/a.jpg' });
 		expect(body.path).toContain(`/q:80/${Buffer.from('https://example.org/a.jpg').toString('base64url')}`);
 	});
 
-	it('refuses what is not understood, who may not, and to sign without a key', async () => {
+	it('refuses invalid options, missing scopes, and signing without a key', async () => {
 		const { sign } = await open();
 		expect(await sign({ options: 'nothing:1', id })).toMatchObject({
 			status: 400,

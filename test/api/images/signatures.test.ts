@@ -6,7 +6,7 @@ import { bytesOf, key, ready, salt, signatureOf, signed } from '../../helpers/de
 const second = '12'.repeat(32);
 const unknown = 'ef'.repeat(32);
 
-it('a signature of each pair of the setting is taken, in front of an address of imgproxy and behind one of IPX, and no other', async () => {
+it('signatures of each configured pair are accepted in imgproxy and IPX URLs, and no others', async () => {
 	const { api, id } = await ready({
 		PICPIPE_DELIVERY_KEYS: `${key}:${salt},${second}:${salt}`,
 		PICPIPE_DELIVERY_UNSIGNED: 'false',

@@ -30,39 +30,36 @@ async function open(picture: Buffer, type: string): Promise<{ readonly api: Test
 	return { api, id: await upload(api, picture, { type, recipe }) };
 }
 
-describe('a variant whose file is gone', () => {
+describe('a variant whose file is missing', () => {
 	it.each([
 		['a drawing', drawing, 'image/png'],
 		['a photograph', () => photograph({ width: 300, height: 200 }), 'image/jpeg'],
-	])(
-		'of %s is made again as it was, by its address of both kinds, also where its format was chosen',
-		async (_what, picture, type) => {
-			const { api, id } = await open(await picture(), type);
-			const manifest = await readManifest(api.storage, id);
-			const variants = manifest?.variants ?? [];
-			expect(variants).toHaveLength(6);
-			for (const { name, format, key, type: mediaType } of variants) {
-				const isFirst = variants.find((one) => one.name === name)?.format === format;
-				const addresses = [
-					`/v1/pictures/${id}/variants/${name}.${format}`,
-					`/img/unsafe/variant:${name}:${format}/plain/${id}`,
-					...(isFirst ? [`/v1/pictures/${id}/variants/${name}`, `/img/unsafe/variant:${name}/plain/${id}`] : []),
-				];
-				const before = await bytesOf(await fetch(api.url + addresses[0]));
-				await api.storage.delete(key);
-				for (const address of addresses) {
-					const answer = await fetch(api.url + address);
-					expect([address, answer.status, answer.headers.get('content-type')]).toEqual([address, 200, mediaType]);
-					const made = await bytesOf(answer);
-					// Made alone, a photograph is scaled from another size of the decoder.
-					if (type === 'image/png') expect(made.equals(before), address).toBe(true);
-					else expect(await similarity(made, before), address).toBeGreaterThan(0.9);
-				}
+	])('of %s is made again unchanged, for both kinds of URLs and with a chosen format', async (_what, picture, type) => {
+		const { api, id } = await open(await picture(), type);
+		const manifest = await readManifest(api.storage, id);
+		const variants = manifest?.variants ?? [];
+		expect(variants).toHaveLength(6);
+		for (const { name, format, key, type: mediaType } of variants) {
+			const isFirst = variants.find((one) => one.name === name)?.format === format;
+			const addresses = [
+				`/v1/pictures/${id}/variants/${name}.${format}`,
+				`/img/unsafe/variant:${name}:${format}/plain/${id}`,
+				...(isFirst ? [`/v1/pictures/${id}/variants/${name}`, `/img/unsafe/variant:${name}/plain/${id}`] : []),
+			];
+			const before = await bytesOf(await fetch(api.url + addresses[0]));
+			await api.storage.delete(key);
+			for (const address of addresses) {
+				const answer = await fetch(api.url + address);
+				expect([address, answer.status, answer.headers.get('content-type')]).toEqual([address, 200, mediaType]);
+				const made = await bytesOf(answer);
+				// Made alone, a photograph is scaled from another size of the decoder.
+				if (type === 'image/png') expect(made.equals(before), address).toBe(true);
+				else expect(await similarity(made, before), address).toBeGreaterThan(0.9);
 			}
-		},
-	);
+		}
+	});
 
-	it('is not guessed where its format was never chosen, and is not there where the recipe has none such', async () => {
+	it('is not guessed if its format was never chosen, and is a 404 if the recipe does not have it', async () => {
 		const { api, id } = await open(await photograph({ width: 300, height: 200 }), 'image/jpeg');
 		const manifest = await readManifest(api.storage, id);
 		if (!manifest) throw new Error('no manifest');

@@ -4,8 +4,8 @@ import { bytesOf, key, ready, renderJobs, salt, signed, upload } from '../../hel
 import { photograph } from '../../helpers/pictures.ts';
 import { head, openWire } from '../../helpers/wire.ts';
 
-describe('what is not there yet', () => {
-	it('is answered 202 where nobody wants to wait, and 404 nowhere', async () => {
+describe('a missing render', () => {
+	it('gets 202 with respond-async, and never 404', async () => {
 		const { api, id } = await ready();
 		const path = signed(`/w:77/plain/${id}@png`);
 		const asked = await fetch(api.url + path, { headers: { prefer: 'respond-async' } });
@@ -16,7 +16,7 @@ describe('what is not there yet', () => {
 		expect(await renderJobs(api)).toBe(1);
 	});
 
-	it('is made once for many requests at two apis', async () => {
+	it('is made once for many requests to two APIs', async () => {
 		const { api, id } = await ready();
 		const other = await startTestApi({
 			PICPIPE_DELIVERY_KEYS: `${key}:${salt}`,
@@ -35,7 +35,7 @@ describe('what is not there yet', () => {
 		expect(await renderJobs(api)).toBe(1);
 	});
 
-	it('does not keep uploads waiting, however many are asked for', async () => {
+	it('does not delay uploads, however many there are', async () => {
 		const photo = await photograph({ width: 1600, height: 1200 });
 		const { api, id } = await ready({ PICPIPE_RENDER_SECONDS: '50' }, photo);
 		let answered = 0;
@@ -57,7 +57,7 @@ describe('what is not there yet', () => {
 		expect(new Set(await Promise.all(renders))).toEqual(new Set([200]));
 	});
 
-	it('is refused when too many wait already', async () => {
+	it('is refused while too many are waiting', async () => {
 		const api = await startTestApi({
 			PICPIPE_DELIVERY_KEYS: `${key}:${salt}`,
 			PICPIPE_RENDER_QUEUE: '5',
@@ -77,8 +77,8 @@ describe('what is not there yet', () => {
 	});
 });
 
-describe('a render that fails', () => {
-	it('says why, and is not tried again at once', async () => {
+describe('a failed render', () => {
+	it('reports the reason and is not tried again at once', async () => {
 		const { api, id } = await ready({ PICPIPE_MAX_OUTPUT_DIMENSION: '1000' });
 		const path = signed(`/rs:force:3000:3000/el:1/plain/${id}@webp`);
 		for (const _ of [1, 2]) {
@@ -88,7 +88,7 @@ describe('a render that fails', () => {
 		expect(await renderJobs(api)).toBe(1);
 	});
 
-	it('is tried again after the time of the setting', async () => {
+	it('is tried again after the configured time', async () => {
 		const photo = await photograph({ width: 900, height: 600 });
 		const { api, id } = await ready({ PICPIPE_RENDER_FROM: 'original', PICPIPE_RENDER_FAILURE_SECONDS: '5' }, photo);
 		const original = (await api.keys()).find((one) => one.includes(`${id}/original`)) ?? '';
@@ -102,7 +102,7 @@ describe('a render that fails', () => {
 });
 
 describe('a client that leaves', () => {
-	it('is waited for no longer, and what it has asked for is made all the same', async () => {
+	it('is no longer waited for, but its render is completed', async () => {
 		const api = await startTestApi({ PICPIPE_DELIVERY_KEYS: `${key}:${salt}`, PICPIPE_RENDER_QUEUE: '2' });
 		const worker = await api.startWorker();
 		const id = await upload(api, await photograph({ width: 300, height: 200 }));

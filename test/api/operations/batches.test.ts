@@ -59,7 +59,7 @@ async function show(api: TestApi, id: string, prefer?: string) {
 }
 
 describe('a batch', () => {
-	it('takes forms, bodies and addresses, counts them, and ends when it is closed and all have ended', {
+	it('accepts forms, bodies and URLs, counts them, and finishes when it is closed and all have ended', {
 		timeout: 60_000,
 	}, async () => {
 		const api = await startApi();
@@ -113,7 +113,7 @@ describe('a batch', () => {
 		expect(await api.storage.stat(openBatchKey(made.id))).toBeUndefined();
 	});
 
-	it('closed before its pictures have ended ends with the last of them, once', { timeout: 60_000 }, async () => {
+	it('that is closed early finishes once, with its last picture', { timeout: 60_000 }, async () => {
 		const api = await startApi();
 		const sink = await startSink();
 		await send(api, 'POST', '/v1/webhooks', { url: sink.url, events: ['batch.finished'] });
@@ -136,7 +136,7 @@ describe('a batch', () => {
 		expect(sink.received.map(({ message }) => message.type)).toEqual(['batch.finished']);
 	});
 
-	it('that expects so many closes itself and takes no more', { timeout: 60_000 }, async () => {
+	it('closes by itself at the expected number and accepts no more', { timeout: 60_000 }, async () => {
 		const api = await startApi();
 		await api.startWorker();
 		const { id } = await newBatch(api, { expect: 2 });
@@ -152,7 +152,7 @@ describe('a batch', () => {
 		});
 	});
 
-	it('can begin with addresses and be closed at once; sent again with its key it is the same', {
+	it('can be created with URLs and closed at once; a repeated request with its key returns the same batch', {
 		timeout: 60_000,
 	}, async () => {
 		const api = await startApi();
@@ -181,7 +181,7 @@ describe('a batch', () => {
 		});
 	});
 
-	it('is brought to its end by upload tokens and by resumable uploads too', { timeout: 60_000 }, async () => {
+	it('can be completed by upload tokens and resumable uploads', { timeout: 60_000 }, async () => {
 		const { api, ask, keys } = await startKeyedApi({ all: {}, upload: { scopes: ['upload'] } }, settings);
 		const as = (name: 'all' | 'upload', path: string, body?: object) =>
 			ask(name, path, {
@@ -221,7 +221,7 @@ describe('a batch', () => {
 		expect(await json(late)).toMatchObject({ code: 'batch-closed' });
 	});
 
-	it('does not wait for pictures that are deleted', { timeout: 60_000 }, async () => {
+	it('does not wait for deleted pictures', { timeout: 60_000 }, async () => {
 		const api = await startApi();
 		const { id } = await newBatch(api);
 		const pictures = [(await upload(api, id)).body.id, (await upload(api, id)).body.id];
@@ -232,7 +232,7 @@ describe('a batch', () => {
 		expect(await show(api, id)).toMatchObject({ state: 'finished', finished: { ready: 0, failed: 0 } });
 	});
 
-	it('refuses what is wrong', async () => {
+	it('refuses invalid requests', async () => {
 		const api = await startApi();
 		expect(await upload(api, newBatchId())).toMatchObject({ status: 400, body: { code: 'unknown-batch' } });
 		expect(await upload(api, 'summer')).toMatchObject({ status: 400, body: { code: 'invalid-field' } });
@@ -251,7 +251,7 @@ describe('a batch', () => {
 	});
 });
 
-describe('whatever dies', () => {
+describe('after a crash', () => {
 	/** A closed batch of two pictures, one ready and one that waits. */
 	async function closed() {
 		const api = await startApi();
@@ -266,7 +266,7 @@ describe('whatever dies', () => {
 		return { api, sink, id, ready, waiting };
 	}
 
-	it('the counts come back with the index, and the end is told by the sweep', { timeout: 60_000 }, async () => {
+	it('the counts return with the index, and the sweep publishes the end', { timeout: 60_000 }, async () => {
 		const { api, sink, id, waiting } = await closed();
 		await api.loseIndex();
 		expect((await show(api, id)).counts.total).toBe(0);
@@ -280,7 +280,7 @@ describe('whatever dies', () => {
 		await expect.poll(() => endsOf(sink, id).length, { timeout: 10_000 }).toBe(1);
 	});
 
-	it('an end that was written and not told is told', { timeout: 60_000 }, async () => {
+	it('an end that was written but not published is published', { timeout: 60_000 }, async () => {
 		const { api, sink, id } = await closed();
 		const at = new Date().toISOString();
 		await createFinished(api.storage, id, { version: 1, at, ready: 2, failed: 0 });
@@ -291,7 +291,7 @@ describe('whatever dies', () => {
 		expect(endsOf(sink, id)[0]?.message).toMatchObject({ timestamp: at, data: { ready: 2 } });
 	});
 
-	it('a picture that is just coming in is waited for, and one that never came is not', async () => {
+	it('a picture that is being uploaded is waited for, and one that never arrived is not', async () => {
 		const api = await startApi();
 		const { id } = await newBatch(api);
 		const pictureId = newPictureId();
@@ -305,7 +305,7 @@ describe('whatever dies', () => {
 		expect(await readFinished(api.storage, id)).toMatchObject({ ready: 0, failed: 0 });
 	});
 
-	it('what was open for too long is closed', async () => {
+	it('a batch that was open for too long is closed', async () => {
 		const api = await startApi();
 		const { id } = await newBatch(api);
 		const { batch } = batchKeys(id);

@@ -49,7 +49,7 @@ async function failedPicture(api: TestApi, error: PicpipeError) {
 const limits = { PICPIPE_DEFAULT_RECIPE: 'avatar', PICPIPE_MAX_DIMENSION: '1000' };
 
 describe('GET /v1/failures', () => {
-	it('says why pictures have failed, leads to them, and their originals can always be had', {
+	it('groups failures by cause, links to the pictures, and keeps their originals', {
 		timeout: 60_000,
 	}, async () => {
 		const api = await startTestApi(limits);
@@ -82,7 +82,7 @@ describe('GET /v1/failures', () => {
 		expect((await ask(api, '/v1/failures')).body).toEqual(body);
 	});
 
-	it('refuses codes and classes that there are none of', async () => {
+	it('refuses unknown codes and classes', async () => {
 		const api = await startTestApi();
 		for (const query of ['code=toString', 'code=no-such-code', 'class=request']) {
 			expect(await ask(api, `/v1/pictures?${query}`)).toMatchObject({ status: 400, body: { code: 'invalid-field' } });
@@ -91,7 +91,7 @@ describe('GET /v1/failures', () => {
 });
 
 describe('the class and the code of a failure', () => {
-	it('stand in the manifest, the API, the job and the log', { timeout: 60_000 }, async () => {
+	it('are the same in the manifest, the API, the job and the log', { timeout: 60_000 }, async () => {
 		const api = await startTestApi(limits);
 		const lines: string[] = [];
 		const destination = new Writable({
@@ -117,7 +117,7 @@ describe('the class and the code of a failure', () => {
 });
 
 describe('POST /v1/failures/retry', () => {
-	it('queues a group again, or all, behind all other work, as many as are asked for', async () => {
+	it('queues a group, or all, behind all other work, up to a limit', async () => {
 		const api = await startTestApi();
 		const ids: string[] = [];
 		for (let number = 0; number < 5; number++) ids.push(await failedPicture(api, new PicpipeError('storage-full')));
@@ -142,7 +142,7 @@ describe('POST /v1/failures/retry', () => {
 		expect((await post(api, '/v1/failures/retry')).body).toMatchObject({ queued: 0, more: false });
 	});
 
-	it('makes of pictures whose trouble is over what they were to be', { timeout: 60_000 }, async () => {
+	it('completes pictures whose cause of failure is gone', { timeout: 60_000 }, async () => {
 		const small = await startTestApi({ ...limits, PICPIPE_MAX_DIMENSION: '100' });
 		const worker = await small.startWorker();
 		const { id, failure } = await upload(small, good);
@@ -154,7 +154,7 @@ describe('POST /v1/failures/retry', () => {
 		expect(await untilFinished(small, id)).toMatchObject({ state: 'ready' });
 	});
 
-	it('is for the scope admin, and says what is wrong', async () => {
+	it('requires the scope admin and reports invalid input', async () => {
 		const { ask: askAs } = await startKeyedApi({ upload: { scopes: ['upload'] }, admin: {} });
 		const init = { method: 'POST', headers: { 'content-type': 'application/json' } };
 		expect((await askAs('upload', '/v1/failures/retry', init)).status).toBe(403);
@@ -164,7 +164,7 @@ describe('POST /v1/failures/retry', () => {
 });
 
 describe('GET /v1/failures/quarantine', () => {
-	it('lists what took a process with it, page by page, newest first, and nothing else', async () => {
+	it('lists pictures that killed a process, in pages, newest first, and no others', async () => {
 		const api = await startTestApi();
 		const seen = { lastStep: 'decode', megapixels: 12, residentBytes: 900_000_000 };
 		const deadly: string[] = [];

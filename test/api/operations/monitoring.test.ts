@@ -40,7 +40,7 @@ function send(api: Pick<TestApi, 'url'>, ...files: [string, Buffer][]) {
 }
 
 describe('GET /metrics', () => {
-	it('shows what failed under its class and code, what was done, and what waits', { timeout: 60_000 }, async () => {
+	it('shows failures by class and code, attempts by outcome, and waiting jobs', { timeout: 60_000 }, async () => {
 		const api = await startTestApi({ PICPIPE_DEFAULT_RECIPE: 'avatar' });
 		await api.startWorker();
 		for (const bytes of [broken, broken, good]) {
@@ -79,7 +79,7 @@ describe('GET /metrics', () => {
 		expect((await scrape(api)).value('picpipe_attempts_total', { outcome: 'failed', ...corrupt })).toBe(2);
 	});
 
-	it('counts refused uploads by code, each file of a form by itself', async () => {
+	it('counts refused uploads by code, and each file of a form', async () => {
 		const api = await startTestApi();
 		const text = Buffer.from('no picture');
 		expect((await send(api, ['a.txt', text])).status).toBe(415);
@@ -100,7 +100,7 @@ describe('GET /metrics', () => {
 		expect(value('picpipe_upload_received_bytes_total')).toBe(4 * text.length + good.length);
 	});
 
-	it('takes no label from what clients or other versions choose', async () => {
+	it('accepts no label values from clients or other versions', async () => {
 		const api = await startTestApi();
 		const redis = await connected();
 		const strangers = ['pictures failed no-such-code', 'nowhere failed internal', 'pictures lost', '', 'constructor'];
@@ -142,7 +142,7 @@ describe('GET /metrics', () => {
 		]);
 	});
 
-	it('answers without Redis, with what the process knows, and with everything when it is back', {
+	it('works without Redis, with the metrics of the process, and completely once Redis is back', {
 		timeout: 60_000,
 	}, async () => {
 		const redis = await startRedis();
@@ -160,7 +160,7 @@ describe('GET /metrics', () => {
 		await expect.poll(async () => (await scrape(api)).value('picpipe_redis_up'), { timeout: 15_000 }).toBe(1);
 	});
 
-	it('is for keys of the scope admin, once there is a key', async () => {
+	it('requires a key with the scope admin, once keys exist', async () => {
 		const { ask } = await startKeyedApi({ admin: {}, reader: { scopes: ['read', 'upload'] } });
 		expect((await ask(undefined, '/metrics')).status).toBe(401);
 		expect((await ask('reader', '/metrics')).status).toBe(403);
@@ -169,7 +169,7 @@ describe('GET /metrics', () => {
 		expect(parseExposition(await answer.text()).has('picpipe_pictures')).toBe(true);
 	});
 
-	it('asks Redis no more than once a second, however many ask', async () => {
+	it('queries Redis at most once a second, however many requests there are', async () => {
 		const api = await startTestApi();
 		const redis = await connected();
 		const calls = async () => {

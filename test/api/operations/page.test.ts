@@ -8,8 +8,8 @@ function addressesIn(text: string): string[] {
 	return [...attributes.map(([, path]) => `${path}`), ...imports.map(([, name]) => `/assets/${name}`)];
 }
 
-describe('the page', () => {
-	it('is served with everything it loads, each under a policy that allows nothing else', async () => {
+describe('the dashboard page', () => {
+	it('is served with all its assets, under a policy that allows nothing else', async () => {
 		const { url } = await startTestApi();
 		const types: Record<string, string> = {};
 		const open = ['/'];
@@ -32,13 +32,13 @@ describe('the page', () => {
 		expect(types['/assets/favicon.svg']).toBe('image/svg+xml');
 	});
 
-	it('holds no inline script or style and names no other host', async () => {
+	it('contains no inline scripts or styles and no other hosts', async () => {
 		const { url } = await startTestApi();
 		const html = await (await fetch(url)).text();
 		expect(html).not.toMatch(/<script(?![^>]*\ssrc=)|<style|\sstyle=|\son\w+=|javascript:|https?:\/\//i);
 	});
 
-	it('is not sent again when it has not changed', async () => {
+	it('is not sent again if it has not changed', async () => {
 		const { url } = await startTestApi();
 		for (const path of ['/', '/assets/main.js']) {
 			const etag = (await fetch(url + path)).headers.get('etag') ?? '';
@@ -59,14 +59,14 @@ describe('the page', () => {
 		},
 	);
 
-	it('is only read', async () => {
+	it('accepts only reads', async () => {
 		const { url } = await startTestApi();
 		const response = await fetch(url, { method: 'POST' });
 		expect(response.status).toBe(405);
 		expect(response.headers.get('allow')).toBe('GET, HEAD');
 	});
 
-	it('is served without a key, and says that one is needed', async () => {
+	it('is served without a key and tells that one is required', async () => {
 		const { url } = await startTestApi({ PICPIPE_API_KEYS: 'a-key-of-sixteen-characters', PICPIPE_MAX_BYTES: '1234' });
 		for (const path of ['/', '/assets/main.js']) expect((await fetch(url + path)).status).toBe(200);
 		expect(await (await fetch(`${url}/dashboard.json`)).json()).toEqual({ needsKey: true, maxBytes: 1234 });
@@ -77,7 +77,7 @@ describe('GET /v1/queues', () => {
 	it.each([
 		[{ PICPIPE_ARENA_PORT: '9123' }, 'http://127.0.0.1:9123'],
 		[{ PICPIPE_ARENA_URL: 'https://queues.example.org/arena/' }, 'https://queues.example.org/arena'],
-	])('tells where Arena shows each queue with %j', async (environment, arena) => {
+	])('links to each queue in Arena with %j', async (environment, arena) => {
 		const { url } = await startTestApi(environment);
 		// The api answers before it has reached Redis.
 		await expect.poll(async () => (await fetch(`${url}/v1/queues`)).status).toBe(200);

@@ -68,7 +68,7 @@ describe('GET /v1/operations and GET /v1/recipes', () => {
 		expect(body.analyse).toContain('thumbhash');
 	});
 
-	it('describe a whole recipe, as strictly as it is checked', async () => {
+	it('describe a complete recipe, as strictly as it is validated', async () => {
 		const api = await startTestApi({ PICPIPE_MAX_VARIANTS: '7', PICPIPE_MAX_STEPS: '3' });
 		const { body } = await call(api, 'GET', '/v1/recipes');
 		expect(body).toMatchObject({ default: 'web', inline: false });
@@ -89,8 +89,8 @@ describe('GET /v1/operations and GET /v1/recipes', () => {
 	});
 });
 
-describe('a recipe of a request', () => {
-	it('makes a picture, and stays with it', async () => {
+describe('an inline recipe', () => {
+	it('is used for the picture and stored with it', async () => {
 		const api = await startTestApi({ PICPIPE_INLINE_RECIPES: 'true' });
 		await api.startWorker();
 		const { status, body } = await upload(api, ` ${JSON.stringify(icon)}`);
@@ -111,7 +111,7 @@ describe('a recipe of a request', () => {
 		expect((await untilFinished(api, body.id)).variants).toMatchObject([{ name: 'icon' }]);
 	});
 
-	it('may also stand in the query of a raw body', async () => {
+	it('can also be in the query of a raw body', async () => {
 		const api = await startTestApi({ PICPIPE_INLINE_RECIPES: 'true' });
 		const response = await fetch(`${api.url}/v1/pictures?recipe=${encodeURIComponent(JSON.stringify(icon))}`, {
 			method: 'POST',
@@ -124,7 +124,7 @@ describe('a recipe of a request', () => {
 		});
 	});
 
-	it('says which quality was found, where it names a target instead of one', async () => {
+	it('reports the quality that was found for a target', async () => {
 		const api = await startTestApi({ PICPIPE_INLINE_RECIPES: 'true' });
 		await api.startWorker();
 		const encode = (quality: unknown) => ({ ...webp(120), encode: [{ webp: { quality } }] });
@@ -147,7 +147,7 @@ describe('a recipe of a request', () => {
 		expect(stored?.variants.map(({ quality }) => quality)).toEqual([similar.quality, small.quality, undefined]);
 	});
 
-	it('is refused unless a setting allows it', async () => {
+	it('is refused unless the configuration allows it', async () => {
 		const api = await startTestApi();
 		const { status, body } = await upload(api, JSON.stringify(icon));
 		expect({ status, code: body.code }).toEqual({ status: 403, code: 'inline-recipes-off' });
@@ -158,7 +158,7 @@ describe('a recipe of a request', () => {
 		expect(again.body.code).toBe('inline-recipes-off');
 	});
 
-	it('is refused with every problem, and nothing of the upload stays', async () => {
+	it('is refused with every problem, and nothing of the upload is kept', async () => {
 		const api = await startTestApi({
 			PICPIPE_INLINE_RECIPES: 'true',
 			PICPIPE_MAX_VARIANTS: '2',
@@ -220,7 +220,7 @@ describe('processing again', () => {
 		}
 	}
 
-	it('with another recipe makes what is new, keeps what is the same, deletes the rest', async () => {
+	it('with another recipe makes what is missing, keeps what is equal, and deletes the rest', async () => {
 		const one = { variants: { large: webp(200), small: { from: 'large', ...webp(50) } } };
 		const two = { variants: { large: webp(200), tiny: { from: 'large', ...webp(10) } } };
 		const api = await startTestApi({
@@ -261,7 +261,7 @@ describe('processing again', () => {
 		]);
 	});
 
-	it('analyses again where another analysis is asked for, and then alone', async () => {
+	it('analyses again only if the analysis changes, and then makes no variants', async () => {
 		const analysed = { analyse: ['thumbhash'], ...icon };
 		const api = await startTestApi({ PICPIPE_RECIPES: await recipesFile({ plain: icon, analysed }) });
 		await api.startWorker();
@@ -281,7 +281,7 @@ describe('processing again', () => {
 		expect((await untilFinished(api, first.id)).analysis).toEqual({});
 	});
 
-	it('goes on with the variants that were there when it fails', async () => {
+	it('keeps serving the existing variants when it fails', async () => {
 		const large = { variants: { icon: webp(32), huge: webp(400) } };
 		const file = await recipesFile({ icon, large });
 		const api = await startTestApi({ PICPIPE_RECIPES: file, PICPIPE_MAX_OUTPUT_DIMENSION: '399' });
@@ -305,7 +305,7 @@ describe('processing again', () => {
 });
 
 describe('the recipes file', () => {
-	it('is watched: valid changes count for the next upload, others are shown and refused', async () => {
+	it('is watched: valid changes apply to the next upload, invalid ones are reported and ignored', async () => {
 		const file = await recipesFile({ icon });
 		const api = await startTestApi({ PICPIPE_RECIPES: file });
 		const recipes = async () => (await call(api, 'GET', '/v1/recipes')).body;
@@ -322,7 +322,7 @@ describe('the recipes file', () => {
 		expect((await upload(api, 'dot')).status).toBe(202);
 	});
 
-	it('that is not valid at the start is a problem of the configuration', async () => {
+	it('that is invalid at the start is a configuration error', async () => {
 		const file = await recipesFile({ icon: {} });
 		await expect(startTestApi({ PICPIPE_RECIPES: file })).rejects.toThrow(ConfigError);
 		await expect(startTestApi({ PICPIPE_RECIPES: file })).rejects.toThrow(

@@ -41,7 +41,7 @@ async function send(api: Pick<TestApi, 'url'>, token: string, fields: [string, s
 }
 
 describe('an upload token', () => {
-	it('uploads what it fixes, as a header or in the address, as a form or as it is', async () => {
+	it('uploads with its fixed fields, from a header or the URL, as a form or a raw body', async () => {
 		const { api, token, ask } = await open();
 		const { status, body } = await token({
 			recipe: 'avatar',
@@ -77,7 +77,7 @@ describe('an upload token', () => {
 		}
 	});
 
-	it('has sensible values of its own', async () => {
+	it('has reasonable defaults', async () => {
 		const { token } = await open({}, { PICPIPE_MAX_FILES: '7', PICPIPE_MAX_BYTES: '5000000' });
 		const { body } = await token();
 		expect(body).toMatchObject({ recipe: 'web', tags: [], priority: 0, maxBytes: 5_000_000, maxPictures: 7 });
@@ -96,12 +96,12 @@ describe('an upload token', () => {
 		[{ priority: 1_001 }, 'invalid-field'],
 		[{ maxPictures: 0 }, 'invalid-field'],
 		[{ scope: 'admin' }, 'unknown-field'],
-	])('is not made with %j', async (wishes, code) => {
+	])('is not created with %j', async (wishes, code) => {
 		const { token } = await open();
 		expect(await token(wishes)).toMatchObject({ status: 400, body: { code } });
 	});
 
-	it('fixes recipe, tags, priority and duplicates: they cannot be given again', async () => {
+	it('fixes recipe, tags, priority and duplicates: requests cannot set them', async () => {
 		const { api, token } = await open();
 		const { body } = await token({ recipe: 'avatar' });
 		for (const field of [
@@ -126,7 +126,7 @@ describe('an upload token', () => {
 		expect(await api.keys()).toEqual([]);
 	});
 
-	it('fixes the size of each file', async () => {
+	it('limits the size of each file', async () => {
 		const { api, token } = await open();
 		const { body } = await token({ maxBytes: bytes.length });
 		expect((await send(api, body.token)).status).toBe(202);
@@ -141,7 +141,7 @@ describe('an upload token', () => {
 		expect((await api.keys()).filter((key) => key.includes('/original'))).toHaveLength(1);
 	});
 
-	it('is good for uploads and for nothing else', async () => {
+	it('allows uploads only', async () => {
 		const { api, token } = await open();
 		const { body } = await token();
 		const elsewhere = routes.filter(({ scope, intake, resumable }) => scope !== 'open' && !intake && !resumable);
@@ -154,7 +154,7 @@ describe('an upload token', () => {
 		}
 	});
 
-	it('ends when it says', async () => {
+	it('ends at its expiry', async () => {
 		const { api, token } = await open();
 		const { body } = await token({ expiresIn: 2 });
 		expect((await send(api, body.token)).status).toBe(202);
@@ -167,7 +167,7 @@ describe('an upload token', () => {
 		expect(ended.headers.get('www-authenticate')).toBe('Bearer error="invalid_token"');
 	});
 
-	it('ends with the key that made it', async () => {
+	it('ends with the key that created it', async () => {
 		const { api, token, ids } = await open();
 		const { body } = await token();
 		expect((await send(api, body.token)).status).toBe(202);
@@ -177,7 +177,7 @@ describe('an upload token', () => {
 			.toBe('invalid-upload-token');
 	});
 
-	it('is not believed with anything in it changed', async () => {
+	it('is refused after any change', async () => {
 		const { api, token, ids } = await open();
 		const made = await token({ maxBytes: 1_000 });
 		const text: string = made.body.token;
@@ -207,7 +207,7 @@ describe('an upload token', () => {
 		expect(await api.keys()).toEqual([]);
 	});
 
-	it('counts against the limits of its key, and its own number of pictures', async () => {
+	it('counts against the limits of its key and its own number of pictures', async () => {
 		const { api, token, ask } = await open({ perDay: 5, rate: { requests: 100, seconds: 600 } });
 		const two = (await token({ maxPictures: 2 })).body.token;
 		expect((await send(api, two)).status).toBe(202);
@@ -223,7 +223,7 @@ describe('an upload token', () => {
 		expect(headers.get('ratelimit')).toMatch(/"rate";r=90;/);
 	});
 
-	it('works on every api of an installation, with a key of the setting too', async () => {
+	it('works on every API of an installation, with a configured key too', async () => {
 		const setting = 'a-key-of-the-setting';
 		const environment = { PICPIPE_API_KEYS: setting };
 		const { api, token } = await open({}, environment);
@@ -244,7 +244,7 @@ describe('an upload token', () => {
 		expect((await send(stranger, fromSetting)).status).toBe(401);
 	});
 
-	it('can be made and used where no key is needed, and holds there too', async () => {
+	it('can be created and used without keys, and is enforced there too', async () => {
 		const api = await startTestApi();
 		const made = await fetch(`${api.url}/v1/upload-tokens`, {
 			method: 'POST',

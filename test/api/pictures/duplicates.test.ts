@@ -20,7 +20,7 @@ async function start(): Promise<TestApi> {
 }
 
 describe('uploading the same bytes again', () => {
-	it('makes another picture unless it is said otherwise', async () => {
+	it('creates another picture by default', async () => {
 		const api = await start();
 		const [one, other] = [
 			await json(await upload(api, await picture())),
@@ -30,7 +30,7 @@ describe('uploading the same bytes again', () => {
 		expect(one.source.sha256).toBe(other.source.sha256);
 	});
 
-	it('is answered with the picture that is there when asked to link', async () => {
+	it('returns the existing picture with link', async () => {
 		const api = await start();
 		const first = await json(await upload(api, await picture(), '?tags=first'));
 		const again = await upload(api, await picture(), '?duplicates=link&tags=second');
@@ -40,7 +40,7 @@ describe('uploading the same bytes again', () => {
 		expect((await upload(api, await picture(2), '?duplicates=link')).status).toBe(202);
 	});
 
-	it('is refused when asked to refuse, naming the picture that is there', async () => {
+	it('is refused with refuse, naming the existing picture', async () => {
 		const api = await start();
 		const first = await json(await upload(api, await picture(), '?duplicates=refuse'));
 		const keys = await api.keys();
@@ -52,7 +52,7 @@ describe('uploading the same bytes again', () => {
 		expect(await api.keys()).toEqual(keys);
 	});
 
-	it('is looked at file by file in a form, also within one form', async () => {
+	it('is checked for each file of a form, also within one form', async () => {
 		const api = await start();
 		const first = await json(await upload(api, await picture()));
 		const files = [
@@ -79,7 +79,7 @@ describe('uploading the same bytes again', () => {
 		expect((await api.keys()).filter((key) => key.startsWith('pending/'))).toHaveLength(2);
 	});
 
-	it('fifty times at once makes one picture', async () => {
+	it('fifty times simultaneously creates one picture', async () => {
 		const api = await start();
 		const bytes = await picture();
 		const answers = await Promise.all(Array.from({ length: 50 }, () => upload(api, bytes, '?duplicates=link')));
@@ -93,7 +93,7 @@ describe('uploading the same bytes again', () => {
 		expect(keys.every((key) => key.includes(id))).toBe(true);
 	});
 
-	it('is new again after a deletion', async () => {
+	it('is new after a deletion', async () => {
 		const api = await start();
 		const first = await json(await upload(api, await picture()));
 		await fetch(`${api.url}/v1/pictures/${first.id}`, { method: 'DELETE' });
@@ -102,7 +102,7 @@ describe('uploading the same bytes again', () => {
 		expect((await json(again)).id).not.toBe(first.id);
 	});
 
-	it('is found after the index was lost and rebuilt, and not decided in between', async () => {
+	it('is detected after the index was lost and rebuilt, and undecided until then', async () => {
 		const api = await start();
 		const first = await json(await upload(api, await picture()));
 		await api.loseIndex();
@@ -114,7 +114,7 @@ describe('uploading the same bytes again', () => {
 		expect((await json(await upload(api, await picture(), '?duplicates=link'))).id).toBe(first.id);
 	});
 
-	it('is not decided without Redis, and then nothing is kept', async () => {
+	it('is undecided without Redis, and nothing is kept', async () => {
 		const api = await startTestApi({ REDIS_URL: 'redis://127.0.0.1:1' });
 		const answer = await upload(api, await picture(), '?duplicates=refuse');
 		expect(answer.status).toBe(503);
@@ -123,7 +123,7 @@ describe('uploading the same bytes again', () => {
 		expect((await upload(api, await picture())).status).toBe(202);
 	});
 
-	it('can be asked for in no other way', async () => {
+	it('accepts no other values', async () => {
 		const api = await start();
 		const answer = await upload(api, await picture(), '?duplicates=maybe');
 		expect(answer.status).toBe(400);

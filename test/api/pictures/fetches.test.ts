@@ -28,8 +28,8 @@ async function fetchCounts(api: TestApi): Promise<Record<string, number>> {
 	return queues.find((queue: { name: string }) => queue.name === 'fetches').counts;
 }
 
-describe('a picture by its address', () => {
-	it('is accepted, fetched, and made like any other', async () => {
+describe('a picture uploaded by URL', () => {
+	it('is accepted, fetched and processed like any other', async () => {
 		const api = await startTestApi(fetchesFromHere);
 		const remote = await startRemote(sends(bytes));
 		const accepted = await post(api, {
@@ -70,7 +70,7 @@ describe('a picture by its address', () => {
 		expect(JSON.stringify(await json(await fetch(`${api.url}/v1/pictures`)))).not.toContain('secret');
 	});
 
-	it('is waited for when that is preferred', async () => {
+	it('is waited for with Prefer: wait', async () => {
 		const api = working();
 		const remote = await startRemote(sends(bytes));
 		const made = await post(api, { url: remote.url }, { prefer: 'wait=30' });
@@ -86,7 +86,7 @@ describe('a picture by its address', () => {
 		});
 	});
 
-	it('is answered when its job ends, and not only at the next look', async () => {
+	it('is returned when its job ends, not at the next check', async () => {
 		const api = working();
 		const remote = await startRemote(says(404));
 		const times: number[] = [];
@@ -99,7 +99,7 @@ describe('a picture by its address', () => {
 		expect(Math.min(...times)).toBeLessThan(2_000);
 	});
 
-	it('that fails can be retried, by a call', async () => {
+	it('can be retried after a failure', async () => {
 		const api = working();
 		const remote = await startRemote(says(404));
 		const { id } = await json(await post(api, { url: remote.url }));
@@ -111,7 +111,7 @@ describe('a picture by its address', () => {
 		expect(await untilFinished(api, id)).toMatchObject({ state: 'ready', revision: 5 });
 	});
 
-	it('goes, with its job and all it has, when it is deleted before it is fetched', async () => {
+	it('is deleted with its job and all objects before it is fetched', async () => {
 		const api = await startTestApi(fetchesFromHere);
 		const remote = await startRemote(sends(bytes));
 		const { id } = await json(await post(api, { url: remote.url }));
@@ -122,7 +122,7 @@ describe('a picture by its address', () => {
 		expect((await fetch(`${api.url}/v1/pictures/${id}`)).status).toBe(404);
 	});
 
-	it('goes when it is deleted while it is fetched', async () => {
+	it('is deleted while it is fetched', async () => {
 		const api = working();
 		const remote = await startRemote(sendsHalf(bytes));
 		const { id } = await json(await post(api, { url: remote.url }));
@@ -133,7 +133,7 @@ describe('a picture by its address', () => {
 		expect((await api.keys()).filter((key) => key.includes(id))).toEqual([]);
 	});
 
-	it('may get another recipe before it is fetched', async () => {
+	it('can get another recipe before it is fetched', async () => {
 		const api = await startTestApi(fetchesFromHere);
 		const remote = await startRemote(sends(bytes));
 		const { id } = await json(await post(api, { url: remote.url }));
@@ -149,7 +149,7 @@ describe('a picture by its address', () => {
 		expect(remote.requests).toHaveLength(1);
 	});
 
-	it('stands in the index again when that was lost', async () => {
+	it('returns to the index after a loss', async () => {
 		const api = await startTestApi(fetchesFromHere);
 		const remote = await startRemote(sends(bytes));
 		const { id } = await json(await post(api, { url: remote.url, tags: 'lost' }));
@@ -160,8 +160,8 @@ describe('a picture by its address', () => {
 	});
 });
 
-describe('many addresses', () => {
-	it('get one answer each, in their order', async () => {
+describe('several URLs', () => {
+	it('get one result each, in order', async () => {
 		const api = working();
 		const remote = await startRemote((request, response) =>
 			(request.url === '/gone' ? says(410) : sends(bytes))(request, response),
@@ -195,7 +195,7 @@ describe('many addresses', () => {
 		]);
 	});
 
-	it('are a list even when there is but one', async () => {
+	it('are a list even with a single item', async () => {
 		const api = working();
 		const one = await post(api, { urls: ['http://127.0.0.1/a.jpg'] });
 		expect(one.status).toBe(202);
@@ -210,7 +210,7 @@ describe('many addresses', () => {
 });
 
 describe('POST /v1/pictures with JSON refuses', () => {
-	it('what is wrong in itself, and keeps nothing', async () => {
+	it('invalid URLs, and keeps nothing', async () => {
 		const api = await startTestApi({ PICPIPE_MAX_FILES: '2' });
 		for (const [what, body, status, code, detail] of [
 			['nothing', {}, 400, 'invalid-field', /either url or urls/],
@@ -249,7 +249,7 @@ describe('POST /v1/pictures with JSON refuses', () => {
 		expect(await api.keys()).toEqual([]);
 	});
 
-	it('fields beside the body, and more of it than there may be', async () => {
+	it('fields outside the body, and too many items', async () => {
 		const api = await startTestApi();
 		const beside = await fetch(`${api.url}/v1/pictures?recipe=web`, {
 			method: 'POST',
@@ -260,14 +260,14 @@ describe('POST /v1/pictures with JSON refuses', () => {
 		expect(await json(await post(api, { url: 'x'.repeat(600_000) }))).toMatchObject({ code: 'body-too-large' });
 	});
 
-	it('everything when fetching is turned off', async () => {
+	it('everything while fetching is turned off', async () => {
 		const api = await startTestApi({ PICPIPE_FETCH_SCHEMES: 'none' });
 		expect(await json(await post(api, { url: 'https://example.org/' }))).toMatchObject({ code: 'url-not-allowed' });
 	});
 });
 
-describe('what only the worker can see is refused there', () => {
-	it('redirects: the picture fails, and is not tried again', async () => {
+describe('problems that only the worker can detect', () => {
+	it('redirects: the picture fails and is not retried', async () => {
 		const api = await startTestApi({ PICPIPE_FETCH_PORTS: '*', PICPIPE_FETCH_NETWORKS: '127.0.0.1' });
 		await api.startWorker();
 		const remote = await startRemote(says(302, { location: 'http://[::ffff:127.0.0.2]/' }));
@@ -275,7 +275,7 @@ describe('what only the worker can see is refused there', () => {
 		expect((await untilFinished(api, id)).failure).toMatchObject({ code: 'address-not-allowed', attempt: 1 });
 	});
 
-	it('localhost, where no network is named', async () => {
+	it('localhost, unless its network is allowed', async () => {
 		const api = await startTestApi({ PICPIPE_FETCH_PORTS: '*' });
 		await api.startWorker();
 		const inside = await startRemote(sends(bytes));
@@ -289,8 +289,8 @@ describe('what only the worker can see is refused there', () => {
 	});
 });
 
-describe('a server that has trouble', () => {
-	it('is asked again, no sooner than it says, and then the picture is made', async () => {
+describe('a failing server', () => {
+	it('is retried no sooner than it asks for, and then the picture is processed', async () => {
 		const api = await startTestApi({ ...fetchesFromHere, PICPIPE_RETRY_DELAY: '1' });
 		await api.startWorker();
 		const times: number[] = [];
@@ -307,7 +307,7 @@ describe('a server that has trouble', () => {
 		expect(third - second).toBeLessThan(second - first);
 	});
 
-	it('is not waited for longer than is set', async () => {
+	it('is not waited for longer than configured', async () => {
 		const api = await startTestApi({
 			...fetchesFromHere,
 			PICPIPE_FETCH_RETRY_SECONDS: '0',
@@ -323,7 +323,7 @@ describe('a server that has trouble', () => {
 		});
 	});
 
-	it('and takes its time is given up in time', async () => {
+	it('that is too slow is given up in time', async () => {
 		const api = await startTestApi({
 			...fetchesFromHere,
 			PICPIPE_FETCH_SECONDS: '1',
@@ -339,7 +339,7 @@ describe('a server that has trouble', () => {
 });
 
 describe('a worker that stops during a fetch', () => {
-	it('ends at once and gives it back, which costs no attempt', async () => {
+	it('ends at once and returns the job without spending an attempt', async () => {
 		// Were the fetch waited for, the test would be over first.
 		const api = await startTestApi({
 			...fetchesFromHere,
@@ -360,8 +360,8 @@ describe('a worker that stops during a fetch', () => {
 	});
 });
 
-describe('fetches at the same time', () => {
-	it('are as many as set', async () => {
+describe('concurrent fetches', () => {
+	it('are limited to the configured number', async () => {
 		const api = await startTestApi({ ...fetchesFromHere, PICPIPE_FETCH_CONCURRENCY: '2' });
 		await api.startWorker();
 		const remote = await startRemote(sendsHalf(bytes));
@@ -372,8 +372,8 @@ describe('fetches at the same time', () => {
 	});
 });
 
-describe('who may', () => {
-	it('keys with their quota and their recipes, and no upload token', async () => {
+describe('access to fetches', () => {
+	it('follows quotas and recipes of keys, and excludes upload tokens', async () => {
 		const { api, ask } = await startKeyedApi({
 			some: { scopes: ['upload'], recipes: ['web'], limits: { perDay: 2 } },
 			reader: { scopes: ['read'] },

@@ -32,8 +32,8 @@ function svg(elements: number, more = ''): Buffer {
 	return Buffer.from(`<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9">${shapes}<!--${more}--></svg>`);
 }
 
-describe('limits of pictures that settings make smaller', () => {
-	it('refuse what goes beyond, each by its name, and take what does not', async () => {
+describe('lowered limits of pictures', () => {
+	it('refuse pictures beyond them, each with its code, and accept the others', async () => {
 		const picpipe = new PicpipeProcess({ folder: await temporaryFolder(), environment: limits });
 		onTestFinished(() => picpipe.destroy());
 		const { api: url } = await picpipe.ready();

@@ -47,7 +47,7 @@ async function call(api: TestApi, method: string, path: string, body?: object) {
 }
 
 describe('a finished picture', () => {
-	it('is shown with its facts, variants and analysis, the same from index and manifest', async () => {
+	it('has facts, variants and analysis, the same from index and manifest', async () => {
 		const api = working();
 		const { id } = await upload(api);
 		const { body } = await call(api, 'GET', `/v1/pictures/${id}`);
@@ -65,7 +65,7 @@ describe('a finished picture', () => {
 		expect(JSON.stringify(body)).not.toContain('"key"');
 	});
 
-	it('gives its original back byte for byte, whole and in ranges', async () => {
+	it('returns its original byte for byte, whole and in ranges', async () => {
 		const api = working();
 		const { links, source } = await upload(api);
 		const whole = await fetch(api.url + links.original);
@@ -92,7 +92,7 @@ describe('a finished picture', () => {
 		await stale.body?.cancel();
 	});
 
-	it('serves variants as pictures, with conditional requests and HEAD', async () => {
+	it('serves variants with conditional requests and HEAD', async () => {
 		const api = working();
 		const { variants, links } = await upload(api);
 		for (const variant of variants) {
@@ -150,7 +150,7 @@ describe('GET /v1/pictures', () => {
 });
 
 describe('a broken picture', () => {
-	it('ends failed, classified and explained, keeps its original, and can be retried', async () => {
+	it('ends failed with class and reason, keeps its original, and can be retried', async () => {
 		const api = working();
 		const broken = cut(bytes, 50);
 		const picture = await upload(api, broken);
@@ -189,7 +189,7 @@ describe('a broken picture', () => {
 });
 
 describe('POST /v1/pictures/{id}/process', () => {
-	it('makes the variants of another recipe and removes those no longer named', async () => {
+	it('makes the variants of another recipe and removes obsolete ones', async () => {
 		const file = join(await temporaryFolder(), 'recipes.yaml');
 		await writeFile(
 			file,
@@ -215,7 +215,7 @@ describe('POST /v1/pictures/{id}/process', () => {
 		expect((await call(api, 'POST', `/v1/pictures/${id}/process`, { colour: 1 })).body.code).toBe('unknown-field');
 	});
 
-	it('answers at once where everything is there, and makes what is not', async () => {
+	it('responds at once if everything exists, and makes what is missing', async () => {
 		const api = await startTestApi();
 		const worker = await api.startWorker();
 		const first = await upload(api);
@@ -237,7 +237,7 @@ describe('POST /v1/pictures/{id}/process', () => {
 		expect(body).not.toHaveProperty('analysisDigest');
 	});
 
-	it('runs the same recipe again by force and ends with the same objects', async () => {
+	it('with force runs the same recipe again and ends with the same objects', async () => {
 		const api = working();
 		const first = await upload(api);
 		await untilIdle(api);
@@ -261,7 +261,7 @@ describe('POST /v1/pictures/{id}/process', () => {
 });
 
 describe('DELETE /v1/pictures/{id}', () => {
-	it('purges every object, the index entry and the waiting job', async () => {
+	it('deletes every object, the index entry and the waiting job', async () => {
 		const api = await startTestApi();
 		const response = await fetch(`${api.url}/v1/pictures`, { method: 'POST', body: form([['a.jpg', bytes]]) });
 		const { id } = await json(response);
@@ -274,7 +274,7 @@ describe('DELETE /v1/pictures/{id}', () => {
 		expect((await call(api, 'DELETE', `/v1/pictures/${id}`)).status).toBe(404);
 	});
 
-	it('in the middle of the work leaves nothing, whoever is faster', async () => {
+	it('during processing leaves nothing, whatever the order of events', async () => {
 		const api = await startTestApi();
 		await api.startWorker();
 		for (const delay of [0, 30, 60, 90, 120, 150, 200]) {
@@ -288,7 +288,7 @@ describe('DELETE /v1/pictures/{id}', () => {
 		expect((await call(api, 'GET', '/v1/pictures')).body.pictures).toEqual([]);
 	});
 
-	it('whose attempt failed over it leaves nothing of that attempt', async () => {
+	it('whose attempt failed because of it leaves nothing of that attempt', async () => {
 		const api = await startTestApi();
 		const response = await fetch(`${api.url}/v1/pictures`, { method: 'POST', body: form([['a.jpg', bytes]]) });
 		const { id } = await json(response);
@@ -403,7 +403,7 @@ describe('wrong requests', () => {
 		expect(await send('{"recipe":')).toMatchObject({ status: 400, code: 'malformed-request' });
 	});
 
-	it('from other web sites are refused', async () => {
+	it('from other websites are refused', async () => {
 		const api = await startTestApi();
 		const response = await fetch(`${api.url}/v1/pictures`, {
 			method: 'POST',
@@ -414,7 +414,7 @@ describe('wrong requests', () => {
 		expect(await api.keys()).toEqual([]);
 	});
 
-	it('without a key are refused when keys are configured', async () => {
+	it('without a key are refused once keys are configured', async () => {
 		const key = 'k'.repeat(32);
 		const api = await startTestApi({ PICPIPE_API_KEYS: `${'o'.repeat(32)}, ${key}` });
 		// Needs no Redis, which may not be connected so early.
@@ -427,7 +427,7 @@ describe('wrong requests', () => {
 });
 
 describe('storage is the truth', () => {
-	it('so a picture is found by its manifest where the index has lost it, and by reindex it is listed again', async () => {
+	it('so a picture missing in the index is found by its manifest, and reindex lists it again', async () => {
 		const api = working();
 		const picture = await upload(api);
 		await api.loseIndex();

@@ -26,7 +26,7 @@ async function similar(api: TestApi, id: string, query = '') {
 }
 
 describe('GET /v1/pictures/{id}/similar', () => {
-	it('finds what looks the same, through deletion, loss of the index and another recipe', async () => {
+	it('finds similar pictures after deletions, loss of the index and with another recipe', async () => {
 		const api = await startTestApi({ PICPIPE_INLINE_RECIPES: 'true' });
 		await api.startWorker();
 		const file = await photograph({ width: 640, height: 480, gps: true });
@@ -79,7 +79,7 @@ describe('GET /v1/pictures/{id}/similar', () => {
 		expect(await json(refused)).toMatchObject({ code: 'not-hashed' });
 	});
 
-	it('finds a picture of the default recipe by one of another built-in recipe', async () => {
+	it('compares pictures of different built-in recipes', async () => {
 		const api = await startTestApi();
 		await api.startWorker();
 		const file = await photograph({ width: 640, height: 480 });
@@ -96,7 +96,7 @@ describe('GET /v1/pictures/{id}/similar', () => {
 		expect(found.pictures.map((one: { picture: { id: string } }) => one.picture.id)).toEqual([original.id]);
 	});
 
-	it('refuses what it cannot answer', async () => {
+	it('refuses invalid requests', async () => {
 		const api = await startTestApi();
 		const { id } = await json(
 			await fetch(`${api.url}/v1/pictures`, {

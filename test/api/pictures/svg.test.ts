@@ -17,7 +17,7 @@ async function post(api: TestApi, body: Buffer, headers: Record<string, string> 
 }
 
 describe('an SVG', () => {
-	it('is refused unless a setting allows it, which the answer names', async () => {
+	it('is refused unless a setting allows it, which the error names', async () => {
 		const api = await startTestApi();
 		expect(await post(api, svg)).toMatchObject({
 			status: 415,
@@ -29,7 +29,7 @@ describe('an SVG', () => {
 		expect(await api.keys()).toEqual([]);
 	});
 
-	it('becomes pictures where it is on, and never goes out as a page', async () => {
+	it('is rasterised if enabled, and never served as a page', async () => {
 		const api = await startTestApi({ PICPIPE_SVG: 'true' });
 		await api.startWorker();
 		for (const [picture, saved] of [
@@ -67,7 +67,7 @@ describe('an SVG', () => {
 		}
 	});
 
-	it('is told of when it goes beyond itself', async () => {
+	it('with external references is refused with the reason', async () => {
 		const api = await startTestApi({ PICPIPE_SVG: 'true' });
 		await api.startWorker();
 		const reaching = svg.toString().replace('<rect', '<image href="file:///etc/hosts"/><rect');
@@ -79,7 +79,7 @@ describe('an SVG', () => {
 		expect(picture.failure.message).toContain('<image> refers to "file:///etc/hosts"');
 	});
 
-	it('has limits of its own, and is not taken compressed', async () => {
+	it('has its own limits, and is refused if compressed', async () => {
 		const api = await startTestApi({ PICPIPE_SVG: 'true', PICPIPE_MAX_SVG_BYTES: '1000' });
 		const large = Buffer.concat([svg, Buffer.from(`<!--${'x'.repeat(1_000)}-->`)]);
 		expect(await post(api, large)).toMatchObject({

@@ -33,7 +33,7 @@ async function expectRefused(api: TestApi, response: Response, status: number, c
 }
 
 describe('POST /v1/pictures', () => {
-	it('accepts a form and answers 202 with the picture, its original durable and hashed', async () => {
+	it('accepts a form and returns 202 with the picture, its original durable and hashed', async () => {
 		const api = await startTestApi();
 		const bytes = await picture();
 		const response = await post(
@@ -59,7 +59,7 @@ describe('POST /v1/pictures', () => {
 		expect((await api.keys()).sort()).toEqual([`pending/${body.id}`, `${folder}original.jpg`, `${folder}picture.json`]);
 	});
 
-	it('accepts a raw body, whatever its content type says the picture is', async () => {
+	it('accepts a raw body, whatever its content type', async () => {
 		const api = await startTestApi();
 		const png = await photograph({ width: 64, height: 48, format: 'png' });
 		const response = await post(api, raw(png), { 'content-type': 'image/jpeg' }, '?filename=a%2Fb.jpg&tags=x');
@@ -67,14 +67,14 @@ describe('POST /v1/pictures', () => {
 		expect(await json(response)).toMatchObject({ source: { type: 'image/png', filename: 'b.jpg' }, tags: ['x'] });
 	});
 
-	it.each(['jpeg', 'png', 'webp', 'avif', 'gif', 'tiff'] as const)('knows %s by its bytes', async (format) => {
+	it.each(['jpeg', 'png', 'webp', 'avif', 'gif', 'tiff'] as const)('detects %s by its bytes', async (format) => {
 		const api = await startTestApi();
 		const bytes = await photograph({ width: 64, height: 48, format });
 		const response = await post(api, form([['file.txt', bytes]]));
 		expect(await json(response)).toMatchObject({ source: { type: `image/${format}` } });
 	});
 
-	it('accepts many files in one form, in order, and refuses the bad ones among them', async () => {
+	it('accepts many files in one form, in order, and refuses the invalid ones', async () => {
 		const api = await startTestApi();
 		const bytes = await picture();
 		const response = await post(
@@ -99,7 +99,7 @@ describe('POST /v1/pictures', () => {
 		expect(await api.keys()).toHaveLength(6);
 	});
 
-	it('waits as preferred and answers 201 with the finished picture', async () => {
+	it('waits as preferred and returns 201 with the finished picture', async () => {
 		const api = await startTestApi();
 		await api.startWorker();
 		const response = await post(api, form([['a.jpg', await picture()]]), { prefer: 'respond-async, wait=30' });
@@ -110,7 +110,7 @@ describe('POST /v1/pictures', () => {
 		expect(body.variants).toHaveLength(4);
 	});
 
-	it('answers 202 when the wait is over before the picture is finished', async () => {
+	it('returns 202 if the wait ends before the picture is finished', async () => {
 		const api = await startTestApi();
 		const response = await post(api, form([['a.jpg', await picture()]]), { prefer: 'wait=1' });
 		expect(response.status).toBe(202);
@@ -140,7 +140,7 @@ describe('POST /v1/pictures refuses', () => {
 		await expectRefused(api, await post(api, raw(html), { 'content-type': 'image/png' }), 415, 'unsupported-type');
 	});
 
-	it('a file over the limit, in a form, and the connection stays usable', async () => {
+	it('a file over the limit, in a form, and keeps the connection usable', async () => {
 		const api = await startTestApi({ PICPIPE_MAX_BYTES: '50000' });
 		const bytes = await picture();
 		expect(bytes.length).toBeGreaterThan(50_000);
@@ -150,7 +150,7 @@ describe('POST /v1/pictures refuses', () => {
 		expect((await fetch(`${api.url}/healthz`)).status).toBe(200);
 	});
 
-	it('a body announced over the limit before reading it, and one not announced while reading it', async () => {
+	it('a body declared over the limit before reading it, and an undeclared one while reading it', async () => {
 		const api = await startTestApi({ PICPIPE_MAX_BYTES: '50000' });
 		const bytes = await picture();
 		await expectRefused(api, await post(api, raw(bytes), { 'content-type': 'image/jpeg' }), 413, 'file-too-large');
@@ -169,7 +169,7 @@ describe('POST /v1/pictures refuses', () => {
 		await expectRefused(api, response, 413, 'file-too-large');
 	});
 
-	it('an endless file without reading on for ever', async () => {
+	it('an endless file without reading it for ever', async () => {
 		const api = await startTestApi({ PICPIPE_MAX_BYTES: '50000' });
 		const { status, sent } = await sendEndlessly(api, await picture());
 		expect(status).toBe(413);
@@ -196,7 +196,7 @@ describe('POST /v1/pictures refuses', () => {
 		await expectRefused(api, response, 400, 'invalid-field');
 	});
 
-	it('unknown recipes, fields and values that are not allowed', async () => {
+	it('unknown recipes, unknown fields and invalid values', async () => {
 		const api = await startTestApi();
 		const bytes = await picture();
 		const file: [string, Buffer][] = [['a.jpg', bytes]];
@@ -216,7 +216,7 @@ describe('POST /v1/pictures refuses', () => {
 		await expectRefused(api, await post(api, form(file, ['tags', 'x'.repeat(9_000)])), 400, 'invalid-field');
 	});
 
-	it('content types it does not know', async () => {
+	it('unknown content types', async () => {
 		const api = await startTestApi();
 		await expectRefused(api, await post(api, 'x', { 'content-type': 'text/plain' }), 415, 'unsupported-media-type');
 		await expectRefused(
@@ -242,7 +242,7 @@ describe('POST /v1/pictures refuses', () => {
 		await expectRefused(api, await post(api, '--x--\r\n', { 'content-type': type }), 400, 'no-file');
 	});
 
-	it('a picture cut off with its form, keeping nothing', async () => {
+	it('a picture cut off with its form, and keeps nothing', async () => {
 		const api = await startTestApi();
 		const head = '--x\r\ncontent-disposition: form-data; name="file"; filename="a.jpg"\r\n\r\n';
 		const body = Buffer.concat([Buffer.from(head), (await picture()).subarray(0, 30_000)]);
@@ -251,8 +251,8 @@ describe('POST /v1/pictures refuses', () => {
 	});
 });
 
-describe('a client that leaves', () => {
-	it.each(['form', 'body'])('half-way through a %s leaves nothing', async (way) => {
+describe('a client that disconnects', () => {
+	it.each(['form', 'body'])('during a %s leaves nothing', async (way) => {
 		const api = await startTestApi();
 		const bytes = await photograph({ width: 2000, height: 1500 });
 		const head = '--x\r\ncontent-disposition: form-data; name="file"; filename="a.jpg"\r\n\r\n';
@@ -280,7 +280,7 @@ describe('file names', () => {
 		['of every script', 'Größe 写真 🏔.jpg', 'Größe 写真 🏔.jpg'],
 		['that are only dots', '..', undefined],
 		['of 10,000 letters', 'x'.repeat(10_000), 'x'.repeat(200)],
-	])('%s are kept clean and never become a path', async (_what, given, kept) => {
+	])('%s are cleaned and never become a path', async (_what, given, kept) => {
 		const api = await startTestApi();
 		const query = `?filename=${encodeURIComponent(given)}`;
 		const response = await post(api, raw(await picture()), { 'content-type': 'image/jpeg' }, query);

@@ -29,7 +29,7 @@ async function tokenOf(keyed: Keyed, wishes: object): Promise<{ token: string; e
 }
 
 describe('a resumable upload', () => {
-	it('belongs to the key that began it, and is not there for any other', async () => {
+	it('belongs to the key that created it and does not exist for others', async () => {
 		const keyed = await startKeyedApi(wishes);
 		const { api, keys } = keyed;
 		const url = `${api.url}${(await begin(keyed, keys.one)).headers.get('location')}`;
@@ -49,7 +49,7 @@ describe('a resumable upload', () => {
 		expect((await tus(`${api.url}/v1/uploads`, 'POST', joined)).status).toBe(404);
 	});
 
-	it('with an upload token is what the token says', async () => {
+	it('with an upload token has the fields of the token', async () => {
 		const keyed = await startKeyedApi(wishes);
 		const { token } = await tokenOf(keyed, { recipe: 'avatar', tags: ['guest'], maxBytes: bytes.length });
 		const other = (await tokenOf(keyed, { recipe: 'avatar' })).token;
@@ -71,7 +71,7 @@ describe('a resumable upload', () => {
 		expect((await tus(sent.url ?? '', 'HEAD', bearer(keyed.keys.one))).status).toBe(404);
 	});
 
-	it('that has begun goes on when its token has ended', { timeout: 20_000 }, async () => {
+	it('can be resumed after its token has expired', { timeout: 20_000 }, async () => {
 		const keyed = await startKeyedApi(wishes);
 		const { token, expiresAt } = await tokenOf(keyed, { expiresIn: 2 });
 		const url = `${keyed.api.url}${(await begin(keyed, token)).headers.get('location')}`;
@@ -82,7 +82,7 @@ describe('a resumable upload', () => {
 		expect((await tus(url, 'DELETE', bearer(token))).status).toBe(204);
 	});
 
-	it('counts as a picture when it becomes one, and as none when it is refused', async () => {
+	it('counts as a picture once it becomes one, and not if it is refused', async () => {
 		const keyed = await startKeyedApi({ ...wishes, one: { scopes: ['upload'], limits: { perDay: 2 } } });
 		const headers = { ...bearer(keyed.keys.one) };
 		const text = Buffer.from('no picture at all, '.repeat(300));
@@ -103,7 +103,7 @@ describe('a resumable upload', () => {
 		expect((await tus(begun, 'DELETE', headers)).status).toBe(204);
 	});
 
-	it('finds equal bytes as it was asked to', async () => {
+	it('handles duplicates as requested', async () => {
 		const keyed = await startKeyedApi(wishes);
 		const worker = await keyed.api.sweep();
 		expect(worker.reindexed).toBe(0);
@@ -119,7 +119,7 @@ describe('a resumable upload', () => {
 		});
 	});
 
-	it('may come from a page of another site that is named, which reads all it needs', async () => {
+	it('may come from a page of a configured site, which can read the required headers', async () => {
 		const origin = 'https://app.example';
 		const keyed = await startKeyedApi(wishes, { PICPIPE_CORS_ORIGINS: origin });
 		const { token } = await tokenOf(keyed, {});

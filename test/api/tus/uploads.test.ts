@@ -40,7 +40,7 @@ async function originalOf(api: TestApi, id: string): Promise<Buffer> {
 }
 
 describe('a resumable upload', () => {
-	it('by tus-js-client becomes a picture, with what was asked for', async () => {
+	it('by tus-js-client becomes a picture with the requested fields', async () => {
 		const api = await startTestApi();
 		await api.startWorker();
 		const sent = await sendByTus(api.url, bytes, {
@@ -69,7 +69,7 @@ describe('a resumable upload', () => {
 		expect(await stored(api)).toEqual([expect.stringMatching(/\/upload\.json$/)]);
 	});
 
-	it('takes what Uppy sends along', async () => {
+	it('accepts the metadata of Uppy', async () => {
 		const api = await startTestApi();
 		const uppy = { relativePath: 'null', name: 'a.jpg', type: 'image/jpeg', filetype: 'image/jpeg' };
 		for (const [fields, filename] of [
@@ -81,7 +81,7 @@ describe('a resumable upload', () => {
 		}
 	});
 
-	it('comes whole over a line that breaks again and again, at whatever place', { timeout: 60_000 }, async () => {
+	it('is complete despite a connection that breaks repeatedly at any place', { timeout: 60_000 }, async () => {
 		const api = await startTestApi();
 		for (const seed of [1, 2, 3]) {
 			const random = randomNumbers(seed);
@@ -104,7 +104,7 @@ describe('a resumable upload', () => {
 		expect((await json(await fetch(`${api.url}/v1/pictures`))).pictures).toHaveLength(6);
 	});
 
-	it('keeps what came of a body that was cut off', async () => {
+	it('keeps the bytes of an interrupted body', async () => {
 		const api = await startTestApi();
 		const url = await begin(api);
 		const wire = await openWire(api.url);
@@ -124,7 +124,7 @@ describe('a resumable upload', () => {
 		expect(await originalOf(api, rest.headers.get('picpipe-picture') ?? '')).toEqual(bytes);
 	});
 
-	it('may be slow, as long as something moves', async () => {
+	it('may be slow, as long as bytes arrive', async () => {
 		const api = await startTestApi({ PICPIPE_IDLE_SECONDS: '1', PICPIPE_MIN_UPLOAD_SPEED: '0' });
 		const url = await begin(api);
 		const wire = await openWire(api.url);
@@ -143,7 +143,7 @@ describe('a resumable upload', () => {
 		await wire.until(/^HTTP\/1\.1 204 [\s\S]*Picpipe-Picture: pic_/);
 	});
 
-	it('that stands still is ended with 408, and what has come counts', { timeout: 20_000 }, async () => {
+	it('that stalls is ended with 408, and the received bytes count', { timeout: 20_000 }, async () => {
 		const api = await startTestApi({ PICPIPE_SLOW_SECONDS: '1' });
 		const url = await begin(api);
 		const wire = await openWire(api.url);
@@ -153,7 +153,7 @@ describe('a resumable upload', () => {
 		await expect.poll(async () => (await tus(url, 'HEAD')).headers.get('upload-offset')).toBe('4000');
 	});
 
-	it('comes with its first bytes, or all of them', async () => {
+	it('can be created with its first bytes, or all of them', async () => {
 		const api = await startTestApi();
 		const length = { 'upload-length': String(bytes.length), 'content-type': 'application/offset+octet-stream' };
 		const some = await tus(`${api.url}/v1/uploads`, 'POST', length, bytes.subarray(0, 100));
@@ -164,7 +164,7 @@ describe('a resumable upload', () => {
 		expect(await json(all)).toMatchObject({ state: 'complete', picture: all.headers.get('picpipe-picture') });
 	});
 
-	it('may tell its length later', async () => {
+	it('can declare its length later', async () => {
 		const api = await startTestApi({ PICPIPE_MAX_BYTES: String(bytes.length) });
 		const url = await begin(api, { 'upload-defer-length': '1' });
 		expect((await tus(url, 'PATCH', bytesAt(0), bytes.subarray(0, 1_000))).status).toBe(204);
@@ -184,7 +184,7 @@ describe('a resumable upload', () => {
 		).toBeTruthy();
 	});
 
-	it('of which the last answer was lost tells the same picture, however it is asked', async () => {
+	it('returns the same picture after a lost response, whatever the request', async () => {
 		const api = await startTestApi();
 		const url = await begin(api);
 		const first = (await tus(url, 'PATCH', bytesAt(0), bytes)).headers.get('picpipe-picture');
@@ -197,7 +197,7 @@ describe('a resumable upload', () => {
 		expect((await json(await fetch(`${api.url}/v1/pictures`))).pictures).toHaveLength(1);
 	});
 
-	it('is worked on by one request at a time, and the newer one wins', { timeout: 30_000 }, async () => {
+	it('is used by one request at a time, and the newer one wins', { timeout: 30_000 }, async () => {
 		const api = await startTestApi();
 		const url = await begin(api);
 		const wire = await openWire(api.url);
@@ -221,7 +221,7 @@ describe('a resumable upload', () => {
 		expect((await json(await fetch(`${api.url}/v1/pictures`))).pictures).toHaveLength(1);
 	});
 
-	it('is held across apis, and gone on with by any of them', async () => {
+	it('is locked across APIs, and any of them can resume it', async () => {
 		const api = await startTestApi();
 		const other = await startTestApi({
 			PICPIPE_STORAGE: api.config.storage,
@@ -248,7 +248,7 @@ describe('a resumable upload', () => {
 		expect((await tus(elsewhere, 'PATCH', bytesAt(3_000), bytes.subarray(3_000))).status).toBe(204);
 	});
 
-	it('is ended by its client, and leaves nothing', async () => {
+	it('is deleted by its client, and leaves nothing', async () => {
 		const api = await startTestApi();
 		const url = await begin(api);
 		await tus(url, 'PATCH', bytesAt(0), bytes.subarray(0, 2_000));
@@ -259,7 +259,7 @@ describe('a resumable upload', () => {
 		expect(await json(await tus(url, 'PATCH', bytesAt(2_000), 'x'))).toMatchObject({ code: 'upload-not-found' });
 	});
 
-	it('ends when nobody goes on with it', async () => {
+	it('expires if it is not resumed', async () => {
 		const api = await startTestApi({ PICPIPE_RESUMABLE_SECONDS: '4', PICPIPE_UPLOAD_SECONDS: '1' });
 		const asked = Date.now();
 		const created = await tus(`${api.url}/v1/uploads`, 'POST', { 'upload-length': String(bytes.length) });
@@ -282,7 +282,7 @@ describe('a resumable upload', () => {
 	});
 });
 
-describe('whatever dies while an upload becomes a picture', () => {
+describe('after a crash while an upload becomes a picture', () => {
 	/** An upload that has become a picture, put back to what was there before its outcome was written. */
 	async function almostDone(api: TestApi) {
 		const url = await begin(api);
@@ -327,7 +327,7 @@ describe('whatever dies while an upload becomes a picture', () => {
 		expect((await api.keys()).filter((key) => key.includes('/original'))).toHaveLength(3);
 	});
 
-	it('before anything of the picture, the next question makes it', async () => {
+	it('before anything of the picture exists, the next request creates it', async () => {
 		const api = await startTestApi();
 		const url = await begin(api);
 		await api.storage.put(uploadPartKey(url.split('/').at(-1) ?? '', 0), bytes);
@@ -342,7 +342,7 @@ describe('a checksum', () => {
 	});
 
 	it.each(['sha1', 'sha256', 'sha512'])(
-		'of %s is checked, and nothing counts unless it is right',
+		'of %s is verified, and nothing counts unless it matches',
 		async (algorithm) => {
 			const api = await startTestApi();
 			const url = await begin(api);
@@ -359,7 +359,7 @@ describe('a checksum', () => {
 		},
 	);
 
-	it('of a body that was cut off counts as wrong', async () => {
+	it('of an interrupted body counts as wrong', async () => {
 		const api = await startTestApi();
 		const url = await begin(api);
 		const wire = await openWire(api.url);
@@ -371,7 +371,7 @@ describe('a checksum', () => {
 		expect((await tus(url, 'HEAD')).headers.get('upload-offset')).toBe('0');
 	});
 
-	it('by an unknown algorithm is refused before the body', async () => {
+	it('with an unknown algorithm is refused before the body is read', async () => {
 		const api = await startTestApi();
 		const url = await begin(api);
 		const answer = await tus(url, 'PATCH', { ...bytesAt(0), 'upload-checksum': 'crc32 AAAA' }, bytes);
@@ -402,7 +402,7 @@ describe('partial uploads', () => {
 		expect(await stored(api)).toHaveLength(1);
 	});
 
-	it('become the same picture when the answer was lost, and take no more bytes', async () => {
+	it('become the same picture after a lost response, and accept no more bytes', async () => {
 		const api = await startTestApi();
 		const parts = [await partial(api, bytes.subarray(0, 3_000)), await partial(api, bytes.subarray(3_000))];
 		const paths = parts.map((url) => new URL(url).pathname);
@@ -448,8 +448,8 @@ describe('partial uploads', () => {
 	});
 });
 
-describe('what is no picture', () => {
-	it('is refused with the last bytes, leaves nothing, and is told again', async () => {
+describe('a file that is not a picture', () => {
+	it('is refused with its last bytes, leaves nothing, and stays refused', async () => {
 		const api = await startTestApi();
 		const text = Buffer.from('This is a text and no picture. '.repeat(1_000));
 		const sent = await sendByTus(api.url, text, { metadata: { filename: 'a.jpg' }, chunkSize: 20_000 });
@@ -487,7 +487,7 @@ describe('what is no picture', () => {
 		if (status === 412) expect(answer.headers.get('tus-version')).toBe('1.0.0');
 	});
 
-	it('and what comes in a thousand crumbs is refused', async () => {
+	it('and a file in a thousand tiny parts is refused', async () => {
 		const api = await startTestApi();
 		const url = await begin(api);
 		const folder = join(api.config.dataFolder, 'uploads', url.split('/').at(-1) ?? '');
@@ -496,7 +496,7 @@ describe('what is no picture', () => {
 		expect([refused.status, (await json(refused)).code]).toEqual([413, 'too-many-parts']);
 	});
 
-	it('and more than was announced is refused, and what was announced can still come', async () => {
+	it('and a body beyond the declared length is refused, and the declared bytes can still be sent', async () => {
 		const api = await startTestApi();
 		const url = await begin(api);
 		const more = await tus(url, 'PATCH', bytesAt(0), Buffer.concat([bytes, Buffer.from('x')]));
