@@ -124,7 +124,7 @@ describe('a browser', () => {
 	});
 	afterAll(() => browser.close());
 
-	it('on a page of a configured site uploads with a token and is refused without one, from a script and from a form', async () => {
+	it('on a page of a configured site uploads with a token and no key, from a script and from a form', async () => {
 		const bytes = await photograph({ width: 320, height: 240 });
 		const site = await listen(
 			(_request, response) => {

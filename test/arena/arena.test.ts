@@ -21,7 +21,7 @@ afterEach(() => arena.close());
 const get = (path: string, headers = {}) => ask(arena.address, path, { headers });
 
 describe.each([...states, 'paused', 'waiting-children'])('the list of jobs that are %s', (state) => {
-	it('holds those and no others, as a page and as JSON', async () => {
+	it('contains exactly those, as a page and as JSON', async () => {
 		const ids = new Map<string, string>();
 		for (const one of states) ids.set(one, await jobIn(one, arena));
 		const page = await get(`/picpipe/pictures/${state}`);
@@ -37,7 +37,7 @@ describe.each([...states, 'paused', 'waiting-children'])('the list of jobs that 
 });
 
 describe('a job', () => {
-	it('is there as JSON without what BullMQ works with', async () => {
+	it('is available as JSON without internals of BullMQ', async () => {
 		const jobId = await jobIn('failed', arena, 'photo.jpg');
 		const { status, body } = await get(`${arenaJobPath('pictures', jobId)}?json=true`);
 		expect(status).toBe(200);
@@ -58,7 +58,7 @@ describe('a job', () => {
 		['a list of the queue', 'wait'],
 		['a NUL', '%00'],
 		['much', 'a'.repeat(5_000)],
-	])('that is not there (%s) is a page that says so', async (_what, id) => {
+	])('that does not exist (%s) has a page that says so', async (_what, id) => {
 		await jobIn('completed', arena);
 		await jobIn('waiting', arena);
 		const { status, body } = await get(`/picpipe/pictures/${id}`);
@@ -66,7 +66,7 @@ describe('a job', () => {
 		expect(body).toContain('not found');
 	});
 
-	it('that is gone cannot be acted on, nor can what is no job', async () => {
+	it('that is gone cannot be changed, nor can keys that are not jobs', async () => {
 		const jobId = await jobIn('failed', arena);
 		await arena.pictures.remove(jobId);
 		await jobIn('waiting', arena);
@@ -108,19 +108,22 @@ describe.each(states)('jobs that are %s', (state) => {
 	});
 });
 
-describe('addresses', () => {
-	it.each(['/nope', '/picpipe', '/%E0%A4%A', '/api/queue/picpipe/pictures'])('%s is not there', async (path) => {
+describe('URLs', () => {
+	it.each(['/nope', '/picpipe', '/%E0%A4%A', '/api/queue/picpipe/pictures'])('%s does not exist', async (path) => {
 		const { status, headers, body } = await get(path);
 		expect(status).toBe(404);
 		expect(headers['content-type']).toMatch(/^text\/plain/);
 		expect(body).toBe('Nothing exists at this URL.\n');
 	});
 
-	it.each(['/picpipe/nope', '/other/pictures', '/picpipe/nope/failed', '/flows/a'])('%s is no queue', async (path) => {
-		const { status, body } = await get(path);
-		expect(status).toBe(404);
-		expect(body).toContain('not found');
-	});
+	it.each(['/picpipe/nope', '/other/pictures', '/picpipe/nope/failed', '/flows/a'])(
+		'%s is not a queue',
+		async (path) => {
+			const { status, body } = await get(path);
+			expect(status).toBe(404);
+			expect(body).toContain('not found');
+		},
+	);
 
 	it.each([
 		['a body that is no JSON', '{', 400],
@@ -132,7 +135,7 @@ describe('addresses', () => {
 		expect(answer.body).not.toMatch(/\bat .*\.js/);
 	});
 
-	it('carry headers that keep other sites, caches and scripts out', async () => {
+	it('have headers that keep out other sites, caches and scripts', async () => {
 		const { headers } = await get('/picpipe/pictures');
 		const policy = String(headers['content-security-policy']);
 		expect(policy).toContain("default-src 'none'");
@@ -149,7 +152,7 @@ describe('addresses', () => {
 	});
 });
 
-describe('other web sites', () => {
+describe('other websites', () => {
 	const unsafe = [
 		['DELETE', '/api/queue/picpipe/pictures/jobs/bulk'],
 		['POST', '/api/queue/picpipe/pictures/job'],
@@ -157,7 +160,7 @@ describe('other web sites', () => {
 		['PUT', '/api/queue/picpipe/pictures/pause'],
 	] as const;
 
-	it.each(unsafe)('may not send %s %s', async (method, path) => {
+	it.each(unsafe)('cannot send %s %s', async (method, path) => {
 		for (const headers of [{ 'sec-fetch-site': 'cross-site' }, { origin: 'https://evil.example' }]) {
 			const { status, body } = await ask(arena.address, path, { method, headers });
 			expect(status).toBe(403);
@@ -166,7 +169,7 @@ describe('other web sites', () => {
 		expect(await arena.pictures.isPaused()).toBe(false);
 	});
 
-	it('may not reach it by a name of theirs that leads to loopback', async () => {
+	it('cannot reach it by a name that resolves to loopback', async () => {
 		const { status } = await get('/', { host: 'evil.example:9000' });
 		expect(status).toBe(403);
 		for (const host of ['localhost:9000', '127.0.0.1', '[::1]:9000', 'arena.localhost']) {
@@ -174,7 +177,7 @@ describe('other web sites', () => {
 		}
 	});
 
-	it('do not stand in the way of curl', async () => {
+	it('do not affect curl', async () => {
 		const { status } = await ask(arena.address, '/api/queue/picpipe/pictures/pause', { method: 'PUT' });
 		expect(status).toBe(200);
 		expect(await arena.pictures.isPaused()).toBe(true);
@@ -191,7 +194,7 @@ describe('login', () => {
 	});
 	afterEach(() => locked.close());
 
-	it('is asked for with a password configured, on every page, style and button', async () => {
+	it('is required with a configured password, on every page, style and button', async () => {
 		for (const path of ['/', '/picpipe/pictures', '/dashboard.js', '/nope']) {
 			const { status, headers } = await ask(locked.address, path);
 			expect(status).toBe(401);
@@ -214,24 +217,24 @@ describe('login', () => {
 		expect((await ask(locked.address, '/', { headers })).status).toBe(401);
 	});
 
-	it('lets in by name and password, by whatever host name', async () => {
+	it('accepts name and password, whatever the host name', async () => {
 		for (const host of ['localhost', 'arena.example.org']) {
 			const { status } = await ask(locked.address, '/', { headers: { ...basic(`admin:${password}`), host } });
 			expect(status).toBe(200);
 		}
 	});
 
-	it('is not needed for the probe, which tells nothing else', async () => {
+	it('is not required for the probe, which reveals nothing else', async () => {
 		const { status, body } = await ask(locked.address, '/healthz', { headers: { host: '10.0.0.7' } });
 		expect({ status, body: JSON.parse(body) }).toEqual({ status: 200, body: { status: 'ok' } });
 	});
 });
 
-describe('a port that is taken', () => {
+describe('a used port', () => {
 	let other: Server;
 	afterEach(() => other.close());
 
-	it('is named with its setting', async () => {
+	it('is reported with its setting', async () => {
 		other = createServer().listen(0, '127.0.0.1');
 		await new Promise((resolve) => other.once('listening', resolve));
 		const { port } = other.address() as AddressInfo;
@@ -259,7 +262,7 @@ describe('with API keys', () => {
 		return { storage, admin, read, status, opened };
 	}
 
-	it('one with the scope admin is the password, whatever the name; on loopback too', async () => {
+	it('one with the scope admin is the password, whatever the name, on loopback too', async () => {
 		const { storage, admin, read, status, opened } = await openKeyed();
 		const asked = await ask(opened.address, '/');
 		expect(asked.status).toBe(401);
@@ -285,7 +288,7 @@ describe('with API keys', () => {
 		expect(await status(basic(`other:${admin.text}`))).toBe(200);
 	});
 
-	it('without any and without a password this machine alone is let in', async () => {
+	it('without keys and password only this machine has access', async () => {
 		const get = async (headers: Record<string, string>) => (await ask(arena.address, '/', { headers })).status;
 		expect(await get({})).toBe(200);
 		expect(await get({ 'x-forwarded-for': '127.0.0.1' })).toBe(401);

@@ -60,24 +60,24 @@ async function openJobIn(state: State): Promise<string> {
 	return jobId;
 }
 
-describe('of one job', () => {
+describe('buttons of a job', () => {
 	afterEach(() => expect(seen.take()).toEqual({ foreign: [], errors: [] }));
 
-	it('Retry puts a failed job back, with all its attempts', async () => {
+	it('Retry queues a failed job again, with all its attempts', async () => {
 		const jobId = await openJobIn('failed');
 		expect(await press('text="Retry"')).toBe(200);
 		expect(await stateOf(jobId)).toBe('waiting');
 		expect(await arena.pictures.getJob(jobId)).toMatchObject({ attemptsMade: 0, attemptsStarted: 0 });
 	});
 
-	it('Trigger puts a completed job back instead of making a second one', async () => {
+	it('Trigger queues a completed job again instead of making a second one', async () => {
 		const jobId = await openJobIn('completed');
 		expect(await press('text="Trigger"')).toBe(200);
 		expect(await stateOf(jobId)).toBe('waiting');
 		expect(await arena.pictures.getJobCountByTypes()).toBe(1);
 	});
 
-	it.each(['waiting', 'active'] as const)('Trigger leaves a job that is %s as it is', async (state) => {
+	it.each(['waiting', 'active'] as const)('Trigger does not change a job that is %s', async (state) => {
 		const jobId = await openJobIn(state);
 		expect(await press('text="Trigger"')).toBe(200);
 		expect(await stateOf(jobId)).toBe(state);
@@ -90,14 +90,14 @@ describe('of one job', () => {
 		expect(await stateOf(jobId)).toBe('waiting');
 	});
 
-	it('Remove removes it and returns to the list', async () => {
+	it('Remove removes the job and returns to the list', async () => {
 		const jobId = await openJobIn('failed');
 		expect(await press('text="Remove"')).toBe(200);
 		await page.waitForURL('**/picpipe/pictures/failed');
 		expect(await stateOf(jobId)).toBe('unknown');
 	});
 
-	it('Update stores other data, with every character as it was', async () => {
+	it('Update stores changed data, with every character unchanged', async () => {
 		const jobId = await jobIn('waiting', arena, `it's <"big"> & \`bold\`=1.jpg`);
 		const before = (await arena.pictures.getJob(jobId))?.data;
 		await open(arenaJobPath('pictures', jobId));
@@ -111,15 +111,15 @@ describe('of one job', () => {
 	});
 });
 
-it('Remove leaves a job alone that a worker holds, and says so', async () => {
+it('Remove does not touch a job that a worker holds, and says so', async () => {
 	const jobId = await openJobIn('active');
 	expect(await press('text="Remove"')).toBe(500);
 	await expect.poll(() => dialogs).toContainEqual(expect.stringContaining('Request failed'));
 	expect(await stateOf(jobId)).toBe('active');
 });
 
-describe('of a queue', () => {
-	it('Pause and Resume do so', async () => {
+describe('buttons of a queue', () => {
+	it('Pause and Resume work', async () => {
 		await open('/picpipe/pictures');
 		expect(await pressAndReload('text="Pause queue"')).toBe(200);
 		expect(await arena.pictures.isPaused()).toBe(true);
@@ -128,7 +128,7 @@ describe('of a queue', () => {
 		expect(seen.take()).toEqual({ foreign: [], errors: [] });
 	});
 
-	it('Update limits how many jobs run at the same time, and lifts the limit', async () => {
+	it('Update limits the number of concurrent jobs, and lifts the limit', async () => {
 		await open('/picpipe/pictures');
 		await page.waitForSelector('text="Global Configuration"');
 		for (const limit of ['3', '']) {
@@ -151,7 +151,7 @@ describe('of a queue', () => {
 		return press('.js-add-job');
 	}
 
-	it('Create queues work as the API does: its id derived, its attempts and its end as everyone', async () => {
+	it('Create queues a job as the API does: derived id, same attempts, same retention', async () => {
 		const work = workOn('added.jpg');
 		expect(await create('process', work)).toBe(200);
 		await expect.poll(() => dialogs).toEqual(['Job successfully added!']);
@@ -174,7 +174,7 @@ describe('of a queue', () => {
 	});
 });
 
-describe('of many jobs', () => {
+describe('buttons for many jobs', () => {
 	async function openTwoIn(state: State): Promise<string[]> {
 		const jobIds = [await jobIn(state, arena, '1.jpg'), await jobIn(state, arena, '2.jpg')];
 		await open(`/picpipe/pictures/${state}`);
@@ -185,25 +185,25 @@ describe('of many jobs', () => {
 
 	afterEach(() => expect(seen.take()).toEqual({ foreign: [], errors: [] }));
 
-	it('Retry Jobs', async () => {
+	it('Retry Jobs works', async () => {
 		const jobIds = await openTwoIn('failed');
 		expect(await press('text="Retry Jobs"')).toBe(200);
 		expect(await statesOf(jobIds)).toEqual(['waiting', 'waiting']);
 	});
 
-	it('Promote Jobs', async () => {
+	it('Promote Jobs works', async () => {
 		const jobIds = await openTwoIn('delayed');
 		expect(await press('text="Promote Jobs"')).toBe(200);
 		expect(await statesOf(jobIds)).toEqual(['waiting', 'waiting']);
 	});
 
-	it('Remove Jobs', async () => {
+	it('Remove Jobs works', async () => {
 		const jobIds = await openTwoIn('waiting');
 		expect(await press('text="Remove Jobs"')).toBe(200);
 		expect(await statesOf(jobIds)).toEqual(['unknown', 'unknown']);
 	});
 
-	it('Clean 1000 Jobs takes all of that state and no others', async () => {
+	it('Clean 1000 Jobs removes all of that state and no others', async () => {
 		const jobIds = await openTwoIn('failed');
 		const other = await jobIn('delayed', arena);
 		expect(await press('text="Clean 1000 Jobs"')).toBe(200);

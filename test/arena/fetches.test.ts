@@ -54,7 +54,7 @@ async function open(): Promise<Opened> {
 }
 
 describe('the job of a fetch in Arena', () => {
-	it('can be retried when it has failed, and its picture is made', async () => {
+	it('can be retried after a failure, and its picture is processed', async () => {
 		const { api, remote, id, jobId, ask } = await open();
 		await api.startWorker();
 		expect(await untilFinished(api, id)).toMatchObject({ state: 'failed' });
@@ -71,7 +71,7 @@ describe('the job of a fetch in Arena', () => {
 			.toBe('ready');
 	});
 
-	it('shows no secret of its address, and keeps what its id is made of', async () => {
+	it('shows no secrets of its URL, and keeps the data that its id is derived from', async () => {
 		const { jobId, ask, data, remote } = await open();
 		const before = await data();
 		expect(before).toMatchObject({ source: { url: `${remote.url}/a.jpg?…`, filename: 'a.jpg' } });
@@ -84,7 +84,7 @@ describe('the job of a fetch in Arena', () => {
 		expect(await data()).toEqual({ ...before, requestId: 'req-2' });
 	});
 
-	it('can be made once more, under the id that it has', async () => {
+	it('can be created once more, with its derived id', async () => {
 		const { api, jobId, ask, data } = await open();
 		const work = await data();
 		expect((await ask('DELETE', `/job/${jobId}`)).status).toBe(200);

@@ -29,7 +29,7 @@ async function openEvilPage(html: string) {
 	return page;
 }
 
-describe('a page of another site', () => {
+describe('a page of another website', () => {
 	it('cannot send forms to Arena through a browser', async () => {
 		arena = await openTestArena();
 		const jobId = await jobIn('failed', arena);
@@ -67,8 +67,8 @@ describe('a page of another site', () => {
 	});
 });
 
-describe('a browser', () => {
-	it('asks for the login, and with it every page and button works', async () => {
+describe('a browser with a login', () => {
+	it('asks for it, and then every page and button works', async () => {
 		arena = await openTestArena({ password: 'a-good-password' });
 		const stranger = await browser.newPage();
 		await expect(stranger.goto(arena.address)).rejects.toThrow('ERR_INVALID_AUTH_CREDENTIALS');

@@ -6,7 +6,7 @@ import { type PrivateRedis, startRedis } from '../helpers/redis.ts';
 import { ask, jobIn, openTestArena, type TestArena } from './fixture.ts';
 
 /** Unhandled rejections fail the run, so that passing here also means that Arena's process would have stayed up. */
-describe('Redis', () => {
+describe('Redis in trouble', () => {
 	let redis: PrivateRedis;
 	let arena: TestArena;
 
@@ -48,7 +48,7 @@ describe('Redis', () => {
 		for (const path of paths(jobId)) expect([path, await status(path)]).toEqual([path, 200]);
 	}
 
-	it('killed and started again: pages say so and recover', async () => {
+	it('is killed and restarted: pages say so and recover', async () => {
 		arena = await openTestArena({ redisUrl: redis.url });
 		const jobId = await jobIn('waiting', arena);
 		await expectRecovery(jobId);
@@ -60,7 +60,7 @@ describe('Redis', () => {
 		expect(await status(`/api/queue/picpipe/pictures/job/${jobId}`, 'DELETE')).toBe(200);
 	});
 
-	it('away when Arena starts: pages say so and work once it is there', async () => {
+	it('is away when Arena starts: pages say so and work once it is back', async () => {
 		await redis.kill9();
 		arena = await openTestArena({ redisUrl: redis.url });
 		await expectOutage('nope');
@@ -69,7 +69,7 @@ describe('Redis', () => {
 		await expectRecovery(jobId);
 	});
 
-	it('hangs: pages say so, although it never answers', async () => {
+	it('hangs: pages say so, although it never replies', async () => {
 		arena = await openTestArena({ redisUrl: redis.url });
 		const jobId = await jobIn('waiting', arena);
 		await expectRecovery(jobId);
@@ -83,7 +83,7 @@ describe('Redis', () => {
 	});
 });
 
-describe('a rejection that nobody handles', () => {
+describe('an unhandled rejection', () => {
 	const script = `
 		import { createServer } from 'node:http';
 		import { containStrays, runFor } from './src/arena/contain.ts';
@@ -97,7 +97,7 @@ describe('a rejection that nobody handles', () => {
 		// The timer of "outside" must not belong to a request to Arena; it does not, as only runFor marks them.
 	`;
 
-	it("of Arena's is logged and answered; of anything else it ends the process", async () => {
+	it('of Arena is logged and answered; any other ends the process', async () => {
 		const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', script], {
 			stdio: ['ignore', 'pipe', 'pipe'],
 		});

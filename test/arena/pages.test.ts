@@ -30,7 +30,7 @@ const open = (path: string) => page.goto(`${arena.address}${path}`);
 const text = () => page.locator('.main').textContent();
 
 describe('queues', () => {
-	it('are all listed on the first page, each with a page of its own', async () => {
+	it('are all listed on the first page, each with its own page', async () => {
 		await open('/');
 		expect(await page.locator('.list-group-item a:visible').allInnerTexts()).toEqual([...queueNames]);
 		for (const name of queueNames) {
@@ -62,7 +62,7 @@ describe('queues', () => {
 });
 
 describe.each(states)('a job that is %s', (state: State) => {
-	it('is in the list of its state by its file and its progress, and has a page with all about it', async () => {
+	it('is in the list of its state with its file and progress, and has a page with details', async () => {
 		const jobId = await jobIn(state, arena, `it's ${state}.jpg`);
 		await open(`/picpipe/pictures/${state}`);
 		const line = await page.locator('.list-group-item h4').textContent();
@@ -91,10 +91,10 @@ describe.each(states)('a job that is %s', (state: State) => {
 	});
 });
 
-describe('a file name that holds markup', () => {
+describe('a file name with markup', () => {
 	const name = `</script><script>document.title="owned"</script><img src=x onerror="document.title='owned'">.jpg`;
 
-	it('is shown as it is and runs nothing', async () => {
+	it('is shown as text and runs nothing', async () => {
 		const jobId = await jobIn('waiting', arena, name);
 		for (const path of [arenaJobPath('pictures', jobId), '/picpipe/pictures/waiting']) {
 			await open(path);

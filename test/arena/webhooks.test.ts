@@ -5,7 +5,7 @@ import { connected } from '../helpers/connection.ts';
 import { openTestArena } from './fixture.ts';
 
 describe('Arena and webhooks', () => {
-	it('shows what is to be told, and its job', async () => {
+	it('shows the event of a webhook, and its job', async () => {
 		const arena = await openTestArena();
 		onTestFinished(() => arena.close());
 		const queues = openQueues(await connected(), { prefix: arena.prefix, attempts: 5, retryDelay: 50 });

@@ -30,7 +30,7 @@ async function listAll(catalog: Catalog, query: Omit<ListQuery, 'before'>): Prom
 const newIds = (count: number) => Array.from({ length: count }, () => newPictureId()).sort();
 
 describe('get', () => {
-	it('returns the picture as it was put, and nothing for one that was not', async () => {
+	it('returns the stored picture, and undefined for an unknown one', async () => {
 		const { catalog } = await open();
 		const picture = makePicture({ tags: ['a', 'b'], priority: 3, analysis: { thumbhash: 'AAAA' } });
 		await catalog.put(picture);
@@ -38,7 +38,7 @@ describe('get', () => {
 		expect(await catalog.get(newPictureId())).toBeUndefined();
 	});
 
-	it('keeps what Lua could mistake: empty lists, large numbers, any text', async () => {
+	it('preserves what Lua could corrupt: empty lists, large numbers, any text', async () => {
 		const { catalog } = await open();
 		const source = { ...makePicture().source, bytes: 2 ** 40, filename: 'ünï "quoted" \\ 東京 🏔.jpg' };
 		const picture = makePicture({ tags: [], variants: [], source });
@@ -49,7 +49,7 @@ describe('get', () => {
 });
 
 describe('list', () => {
-	it('shows the newest first, in pages that leave nothing out and repeat nothing', async () => {
+	it('returns the newest first, in pages without gaps and repetitions', async () => {
 		const { catalog } = await open();
 		const ids = newIds(23);
 		// In another order than they were made.
@@ -61,7 +61,7 @@ describe('list', () => {
 		}
 	});
 
-	it('goes on behind its cursor while new pictures come and old ones go', async () => {
+	it('continues after its cursor while pictures are added and removed', async () => {
 		const { catalog } = await open();
 		const [a, b, c, d] = newIds(4) as [string, string, string, string];
 		for (const id of [a, b, c, d]) await catalog.put(makePicture({ id }));
@@ -73,7 +73,7 @@ describe('list', () => {
 		expect(second.pictures.map(({ id }) => id)).toEqual([b, a]);
 	});
 
-	it('is empty, without a next page, where there is nothing', async () => {
+	it('is empty, without a next page, if nothing matches', async () => {
 		const { catalog } = await open();
 		expect(await catalog.list({ limit: 10 })).toEqual({ pictures: [], next: undefined });
 		expect(await catalog.list({ limit: 10, tag: 'x', state: 'ready', recipe: 'web' })).toEqual({
@@ -110,7 +110,7 @@ describe('list', () => {
 		}
 	});
 
-	it('ends a page early rather than look through everything for one match, and goes on from there', async () => {
+	it('ends a page early instead of reading everything for one match, and continues from there', async () => {
 		const { catalog } = await open();
 		const ids = newIds(5_300);
 		const oldest = ids[0] as string;
@@ -129,7 +129,7 @@ describe('list', () => {
 		expect(second.next).toBeUndefined();
 	});
 
-	it('passes over an entry whose picture is lost', async () => {
+	it('skips an entry whose picture is missing', async () => {
 		const { catalog, redis, prefix } = await open();
 		const [lost, kept] = [makePicture(), makePicture()];
 		await catalog.put(lost);
@@ -140,7 +140,7 @@ describe('list', () => {
 });
 
 describe('put', () => {
-	it('moves a picture from the lists of what it was to those of what it is', async () => {
+	it('moves a picture from its old lists to its new ones', async () => {
 		const { catalog } = await open();
 		const picture = makePicture({ tags: ['old', 'both'] });
 		await catalog.put(picture);
@@ -156,7 +156,7 @@ describe('put', () => {
 		}
 	});
 
-	it('leaves no key behind in sets that a picture has left', async () => {
+	it('leaves no empty sets behind', async () => {
 		const { catalog, redis, prefix } = await open();
 		const picture = makePicture({ tags: ['a'] });
 		await catalog.put(picture);
@@ -174,7 +174,7 @@ describe('put', () => {
 		);
 	});
 
-	it('takes a picture without bytes, which nobody can have as a duplicate, and then with them', async () => {
+	it('accepts a picture without bytes, which has no duplicates, and later with them', async () => {
 		const { catalog, redis, prefix } = await open();
 		const awaited = makeAwaited();
 		await catalog.put(awaited);
@@ -225,7 +225,7 @@ describe('put', () => {
 		},
 	);
 
-	it('ends with the newest, in whatever order revisions arrive', async () => {
+	it('keeps the newest revision, in whatever order they arrive', async () => {
 		const { catalog } = await open();
 		const picture = makePicture();
 		const revisions = Array.from({ length: 30 }, (_, index) => index + 1).sort(() => 0.5 - Math.random());
@@ -237,7 +237,7 @@ describe('put', () => {
 });
 
 describe('markProcessing', () => {
-	it('shows that work has begun, without a new revision', async () => {
+	it('shows that processing has begun, without a new revision', async () => {
 		const { catalog } = await open();
 		const picture = makePicture();
 		await catalog.put(picture);
@@ -245,7 +245,7 @@ describe('markProcessing', () => {
 		expect(await catalog.get(picture.id)).toEqual({ ...picture, state: 'processing' });
 	});
 
-	it('comes too late when the work is finished or begun anew', async () => {
+	it('has no effect after processing has ended or begun again', async () => {
 		const { catalog } = await open();
 		const picture = makePicture();
 		await catalog.put({ ...picture, revision: 2, state: 'ready' });
@@ -258,7 +258,7 @@ describe('markProcessing', () => {
 });
 
 describe('remove', () => {
-	it('takes a picture out of everything, and no late write brings it back', async () => {
+	it('removes a picture everywhere, and no late write restores it', async () => {
 		const { catalog, redis, prefix } = await open();
 		const picture = makePicture({ tags: ['a', 'b'] });
 		await catalog.put(picture);
@@ -269,7 +269,7 @@ describe('remove', () => {
 		expect(await redis.keys(`${prefix}:catalog:*`)).toEqual([`${prefix}:catalog:deleted:${picture.id}`]);
 	});
 
-	it('remembers for a day, also of a picture that it never knew', async () => {
+	it('remembers the deletion for a day, even of an unknown picture', async () => {
 		const { catalog, redis, prefix } = await open();
 		const picture = makePicture();
 		await catalog.remove(picture.id);
@@ -280,7 +280,7 @@ describe('remove', () => {
 		expect(await catalog.get(picture.id)).toBeUndefined();
 	});
 
-	it('leaves others alone', async () => {
+	it('does not affect other pictures', async () => {
 		const { catalog } = await open();
 		const [one, other] = [makePicture({ tags: ['a'] }), makePicture({ tags: ['a'] })];
 		await catalog.put(one);
@@ -291,7 +291,7 @@ describe('remove', () => {
 });
 
 describe('ids', () => {
-	it('are all there, oldest first, beyond one batch', async () => {
+	it('are complete, oldest first, beyond one batch', async () => {
 		const { catalog } = await open();
 		const ids = newIds(450);
 		await Promise.all(ids.map((id) => catalog.put(makePicture({ id }))));
@@ -315,7 +315,7 @@ describe('an index', () => {
 		expect(await catalog.isComplete()).toBe(false);
 	});
 
-	it('is another one for another prefix', async () => {
+	it('is separate for another prefix', async () => {
 		const [one, other] = [await open(), await open()];
 		const picture = makePicture();
 		await one.catalog.put(picture);
@@ -323,7 +323,7 @@ describe('an index', () => {
 		expect((await other.catalog.list({ limit: 10 })).pictures).toEqual([]);
 	});
 
-	it('says that it cannot be reached without Redis', async () => {
+	it('reports that it is unavailable without Redis', async () => {
 		const redis = connectRedis('redis://127.0.0.1:1', 'producer');
 		onTestFinished(() => redis.disconnect());
 		redis.on('error', () => {});

@@ -26,7 +26,7 @@ async function putAll(catalog: Catalog, pictures: readonly Picture[]): Promise<v
 const corrupt = 'corrupt-picture';
 
 describe('failures in the index', () => {
-	it('are counted by class and code, with their first and last time and the latest of them', async () => {
+	it('are counted by class and code, with first and last time and the latest ids', async () => {
 		const catalog = await openIndex();
 		const seconds = [5, 3, 9, 7, 1, 8];
 		const many = seconds.map((second) => failed(corrupt, second));
@@ -46,7 +46,7 @@ describe('failures in the index', () => {
 		]);
 	});
 
-	it('leave their group when they are tried again, fail otherwise, or are deleted; an empty group is gone', async () => {
+	it('leave their group after a retry, another failure or a deletion; an empty group is removed', async () => {
 		const catalog = await openIndex();
 		const [again, otherwise, deleted] = [failed(corrupt), failed(corrupt), failed(corrupt)];
 		await putAll(catalog, [again, otherwise, deleted]);
@@ -57,7 +57,7 @@ describe('failures in the index', () => {
 		expect((await catalog.failures()).map(({ code, count }) => [code, count])).toEqual([['no-such-page', 1]]);
 	});
 
-	it('can be listed page by page, by class and by code', async () => {
+	it('can be listed in pages, by class and by code', async () => {
 		const catalog = await openIndex();
 		const some = Array.from({ length: 5 }, () => failed(corrupt));
 		const limits = [failed('too-many-pixels'), failed('picture-timeout')];
@@ -77,7 +77,7 @@ describe('failures in the index', () => {
 		expect(await idsOf({ state: 'ready', code: corrupt })).toEqual([]);
 	});
 
-	it('come back with the index, from the manifests', async () => {
+	it('are restored with the index, from the manifests', async () => {
 		const [catalog, storage] = [await openIndex(), await watchedStorage()];
 		const pictures = [failed(corrupt, 1), failed(corrupt, 2), failed('imaging-process-died', 3)];
 		for (const picture of pictures) await writeManifest(storage, picture);

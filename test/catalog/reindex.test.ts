@@ -29,7 +29,7 @@ async function idsIn(ids: AsyncIterable<string>): Promise<string[]> {
 }
 
 describe('reindex', () => {
-	it('makes an empty index whole, and counts as it goes', async () => {
+	it('fills an empty index, and counts pictures', async () => {
 		const storage = await watchedStorage();
 		const catalog = await openIndex();
 		const pictures = [makePicture(), makePicture({ state: 'ready', revision: 2 }), makePicture({ tags: ['a'] })];
@@ -46,7 +46,7 @@ describe('reindex', () => {
 		expect(await catalog.isComplete()).toBe(true);
 	});
 
-	it('brings old entries up to date, leaves newer ones, and removes those without a manifest', async () => {
+	it('updates old entries, keeps newer ones, and removes those without a manifest', async () => {
 		const storage = await watchedStorage();
 		const catalog = await openIndex();
 		const [old, newer, gone] = [makePicture(), makePicture(), makePicture()];
@@ -61,7 +61,7 @@ describe('reindex', () => {
 		expect(await idsIn(catalog.ids())).toEqual([old.id, newer.id].sort());
 	});
 
-	it('tells which manifests it cannot read, and leaves those pictures as they are', async () => {
+	it('reports unreadable manifests, and does not change those pictures', async () => {
 		const storage = await watchedStorage();
 		const catalog = await openIndex();
 		const [torn, future, unknown, good] = [makePicture(), makePicture(), makePicture(), makePicture()];
@@ -83,7 +83,7 @@ describe('reindex', () => {
 		expect(await catalog.isComplete()).toBe(true);
 	});
 
-	it('does not bring back what was deleted a moment ago', async () => {
+	it('does not restore a picture that was just deleted', async () => {
 		const storage = await watchedStorage();
 		const catalog = await openIndex();
 		const picture = makePicture();
@@ -93,7 +93,7 @@ describe('reindex', () => {
 		expect(await catalog.get(picture.id)).toBeUndefined();
 	});
 
-	it('stays incomplete when the storage fails half-way', async () => {
+	it('stays incomplete if the storage fails in between', async () => {
 		const storage = await watchedStorage();
 		const catalog = await openIndex();
 		await writeManifest(storage, makePicture());
@@ -104,7 +104,7 @@ describe('reindex', () => {
 });
 
 describe('a manifest', () => {
-	it('is read as it was written, from a place that follows from the id', async () => {
+	it('is read as written, from a key derived from the id', async () => {
 		const storage = await watchedStorage();
 		const picture = makePicture({ id: 'pic_01h455vb4pex5vsknk084sn02q' });
 		await writeManifest(storage, picture);
@@ -113,14 +113,14 @@ describe('a manifest', () => {
 		expect(await readManifest(storage, makePicture().id)).toBeUndefined();
 	});
 
-	it('that is damaged is an error, not an absent picture', async () => {
+	it('that is damaged is an error, not a missing picture', async () => {
 		const storage = await watchedStorage();
 		const { id } = makePicture();
 		await storage.put(manifestKey(folderOf(id)), Buffer.from('{}'));
 		expect((await thrownBy(() => readManifest(storage, id))).code).toBe('internal');
 	});
 
-	it('is revised to a higher revision and a new time, and keeps the rest', () => {
+	it('is revised with a higher revision and a new time', () => {
 		const picture = makePicture({ updatedAt: '2026-01-31T12:00:00.000Z' });
 		const revised = revise(picture, { state: 'ready' });
 		expect(revised).toEqual({ ...picture, state: 'ready', revision: 2, updatedAt: revised.updatedAt });
@@ -130,7 +130,7 @@ describe('a manifest', () => {
 });
 
 describe('markers', () => {
-	it('are set, listed and taken away', async () => {
+	it('are set, listed and removed', async () => {
 		const storage = await watchedStorage();
 		const [one, other] = [makePicture().id, makePicture().id];
 		await markPending(storage, one);
@@ -144,7 +144,7 @@ describe('markers', () => {
 });
 
 describe('purgePicture', () => {
-	it('marks the picture, deletes the manifest, then the original, then everything else, and the marker last', async () => {
+	it('marks the picture, deletes the manifest, then the original, then the rest, and the marker last', async () => {
 		const storage = await watchedStorage();
 		const [picture, other] = [makePicture(), makePicture()];
 		await markPending(storage, picture.id);
@@ -163,7 +163,7 @@ describe('purgePicture', () => {
 		expect(await storage.keys()).toEqual([manifestKey(folderOf(other.id))]);
 	});
 
-	it('can be done again after it failed at any point', async () => {
+	it('can be repeated after a failure at any point', async () => {
 		for (const failing of [/picture\.json/, /original/, /\*\/$/, /delete pending/]) {
 			const storage = await watchedStorage();
 			const picture = makePicture();
@@ -180,7 +180,7 @@ describe('purgePicture', () => {
 	});
 });
 
-it('a picture can be deleted while the disk is full', async () => {
+it('works while the disk is full', async () => {
 	const storage = await watchedStorage();
 	const picture = makePicture();
 	await storage.put(picture.source.key, Buffer.from('jpg'));
@@ -192,7 +192,7 @@ it('a picture can be deleted while the disk is full', async () => {
 	await expect(purgePicture(storage, picture.id)).rejects.toThrow('some other trouble');
 });
 
-it('files beside the manifests that are nobody’s do not disturb', async () => {
+it('ignores unrelated files beside the manifests', async () => {
 	const storage = await watchedStorage();
 	const catalog = await openIndex();
 	await writeManifest(storage, makePicture());

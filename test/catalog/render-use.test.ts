@@ -22,8 +22,8 @@ async function open(megabytes: number) {
 	return { storage, redis, prefix, use, there };
 }
 
-describe('renders beyond their room', () => {
-	it('go by when they were asked for last, and nothing else goes', async () => {
+describe('renders beyond their space', () => {
+	it('are deleted by last use, and nothing else is', async () => {
 		const { storage, redis, prefix, use, there } = await open(1);
 		const variant = `${folder}/large-000000000000.webp`;
 		await storage.put(variant, Buffer.alloc(2_000_000));
@@ -39,7 +39,7 @@ describe('renders beyond their room', () => {
 		expect(await use.trim()).toBe(0);
 	});
 
-	it('are found again in storage when Redis has lost what it knew', async () => {
+	it('are found again in storage after Redis has lost its data', async () => {
 		const { storage, redis, use, there, prefix } = await open(1);
 		for (const at of [1, 2, 3]) await storage.put(keyOf(at), Buffer.alloc(600_000));
 		expect(await use.trim()).toBe(2);
@@ -50,7 +50,7 @@ describe('renders beyond their room', () => {
 		expect(await there()).toHaveLength(1);
 	});
 
-	it('are counted as they are, however often one is noted, and no more when their picture was deleted', async () => {
+	it('are counted once, however often they are added, and not after a deletion', async () => {
 		const { storage, redis, prefix, use, there } = await open(1);
 		const total = async () => Number(await redis.get(`${prefix}:renders:total`));
 		await use.trim();

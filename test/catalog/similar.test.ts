@@ -40,7 +40,7 @@ function turned(phash: string, count: number, random: Generator<bigint, never>):
 const asked = '58e695be68c3069d';
 
 describe('hammingDistance', () => {
-	it('counts the bits that differ, as a count of ones does', () => {
+	it('counts the bits that differ', () => {
 		const random = numbers(1n);
 		for (let round = 0; round < 200; round++) {
 			const [one, other] = [random.next().value, random.next().value];
@@ -52,7 +52,7 @@ describe('hammingDistance', () => {
 });
 
 describe('similar', () => {
-	it('finds every picture within the distance, whichever bits differ, and no other', async () => {
+	it('finds every picture within the distance, whichever bits differ, and no others', async () => {
 		const { catalog } = await open();
 		const random = numbers(2n);
 		const pictures: { id: string; distance: number }[] = [];
@@ -75,7 +75,7 @@ describe('similar', () => {
 		}
 	});
 
-	it('finds those whose difference is spread evenly: the hardest for the bands', async () => {
+	it('finds pictures whose differences are spread evenly, the hardest case for the bands', async () => {
 		const { catalog } = await open();
 		const masks = ['0001000100010001', '0003000300030003', '0007000300030003', '8001800180018001', '0000000000000fff'];
 		for (const mask of masks) await catalog.put(hashed(hex(BigInt(`0x${asked}`) ^ BigInt(`0x${mask}`))));
@@ -99,7 +99,7 @@ describe('similar', () => {
 		expect(found.isComplete).toBe(true);
 	});
 
-	it('follows a picture that is made again, and forgets one that is removed', async () => {
+	it('follows a picture that is processed again, and forgets a removed one', async () => {
 		const { catalog, redis, prefix } = await open();
 		const other = hex(~BigInt(`0x${asked}`) & 0xffff_ffff_ffff_ffffn);
 		const picture = hashed(asked);
@@ -130,7 +130,7 @@ describe('similar', () => {
 		]);
 	});
 
-	it('asks for a bounded number of buckets among many pictures', async () => {
+	it('reads a bounded number of buckets among many pictures', async () => {
 		const server = await startRedis();
 		onTestFinished(() => server.stop());
 		const redis = await connected('worker', server.url);
@@ -148,7 +148,7 @@ describe('similar', () => {
 		expect(stats).not.toMatch(/cmdstat_(keys|scan|zrange|hgetall|smembers)/);
 	});
 
-	it('says so when too many look alike to compare them all', async () => {
+	it('reports if there are too many similar pictures to compare', async () => {
 		const { catalog, redis, prefix } = await open();
 		const pipeline = redis.pipeline();
 		// As many empty white pages, without their documents.
@@ -167,7 +167,7 @@ describe('similar', () => {
 describe('claim', () => {
 	const sha256 = 'cd'.repeat(32);
 
-	it('goes to one of many, until it is released', async () => {
+	it('is granted to one of many, until it is released', async () => {
 		const { catalog } = await open();
 		const ids = Array.from({ length: 20 }, () => newPictureId());
 		const claims = await Promise.all(ids.map((id) => catalog.claim(sha256, id)));
@@ -183,7 +183,7 @@ describe('claim', () => {
 		expect(await catalog.claim(sha256, loser)).toEqual({ outcome: 'claimed', id: loser });
 	});
 
-	it('gives way to the picture as soon as it is in the index, and comes free when that is removed', async () => {
+	it('ends when the picture is indexed, and its bytes are free when that is removed', async () => {
 		const { catalog, redis, prefix } = await open();
 		const source = { ...makePicture().source, sha256 };
 		const [older, newer] = [makePicture({ source }), makePicture({ source })].sort((a, b) => (a.id < b.id ? -1 : 1));

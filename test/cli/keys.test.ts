@@ -19,7 +19,7 @@ async function keys(folder: string, ...list: string[]) {
 }
 
 describe('picpipe keys', { timeout: 120_000 }, () => {
-	test('makes, lists and revokes keys, without Redis, and shows each once', async () => {
+	test('creates, lists and revokes keys without Redis, and shows each once', async () => {
 		const folder = await temporaryFolder();
 		const none = await keys(folder, 'list');
 		expect(none).toMatchObject({ code: 0, stdout: expect.stringMatching(/^There are no keys in file:/) });
@@ -79,7 +79,7 @@ describe('picpipe keys', { timeout: 120_000 }, () => {
 		expect(await readdir(folder), 'nothing else was begun, no Redis above all').toEqual(['keys']);
 	});
 
-	test('tells everything that is wrong at once, with exit code 2, and makes nothing', async () => {
+	test('reports every invalid flag at once, with exit code 2, and creates nothing', async () => {
 		const folder = await temporaryFolder();
 		const wrong = await keys(
 			folder,
@@ -121,7 +121,7 @@ describe('picpipe keys', { timeout: 120_000 }, () => {
 });
 
 describe('picpipe start', { timeout: 120_000 }, () => {
-	test('beyond loopback wants a key, and with one says how to show it and asks for it, in Arena too', async () => {
+	test('beyond loopback requires a key, prints how to send it, and requires one in Arena too', async () => {
 		const folder = await temporaryFolder();
 		const environment = { PICPIPE_HOST: '0.0.0.0', PICPIPE_ARENA_HOST: '0.0.0.0' };
 		const refused = new PicpipeProcess({ folder, environment: { PICPIPE_HOST: '0.0.0.0' } });

@@ -15,7 +15,7 @@ const summaryOf = ({ lines }: Pick<PicpipeProcess, 'lines'>) =>
 	lines.find(({ queued, total }) => queued !== undefined && total === undefined);
 
 describe('picpipe reprocess', { timeout: 120_000 }, () => {
-	test('makes every picture of a recipe again, through the workers that run', async () => {
+	test('makes every picture of a recipe again, with the running workers', async () => {
 		const folder = await temporaryFolder();
 		const recipes = join(folder, 'recipes.yaml');
 		await writeFile(recipes, icon(40));
@@ -69,7 +69,7 @@ describe('picpipe reprocess', { timeout: 120_000 }, () => {
 		expect(await picpipe.stop()).toMatchObject({ code: 0 });
 	});
 
-	test('says what is wrong with a recipe or its file, as the api does, with exit code 2', async () => {
+	test('reports problems of a recipe or its file like the API, with exit code 2', async () => {
 		const folder = await temporaryFolder();
 		const recipes = join(folder, 'recipes.yaml');
 		await writeFile(recipes, icon(0));

@@ -13,7 +13,7 @@ const environment = {
 };
 
 describe('picpipe sign', { timeout: 120_000 }, () => {
-	test('prints a signed address and nothing else', async () => {
+	test('prints a signed URL and nothing else', async () => {
 		const folder = await temporaryFolder();
 		const recipes = join(folder, 'recipes.yaml');
 		await writeFile(recipes, 'presets:\n  imgproxy:\n    thumb: rs:fit:200:200\n');
@@ -30,7 +30,7 @@ describe('picpipe sign', { timeout: 120_000 }, () => {
 		expect(isSignedBy(path, signature, [pair])).toBe(true);
 	});
 
-	test('says what has to be changed, with exit code 2', async () => {
+	test('reports what has to be changed, with exit code 2', async () => {
 		const folder = await temporaryFolder();
 		const refused = async (list: string[], settings: Record<string, string> = environment) => {
 			const { code, output } = await runPicpipe({ folder, command: 'sign', arguments: list, environment: settings });

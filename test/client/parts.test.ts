@@ -9,7 +9,7 @@ import { temporaryFolder } from '../helpers/folder.ts';
 
 const problem = (status: number, code: string) => JSON.stringify({ status, code, title: 'Title.', detail: 'Detail.' });
 
-describe('what an api says', () => {
+describe('a refusal by the API', () => {
 	it.each<[number, string, string | undefined, boolean, boolean]>([
 		[401, 'unauthorized', undefined, false, true],
 		[403, 'fixed-by-token', undefined, false, true],
@@ -26,7 +26,7 @@ describe('what an api says', () => {
 		[500, 'internal', undefined, true, false],
 		[503, 'queue-full', '15', true, false],
 		[507, 'storage-full', undefined, true, false],
-	])('%i %s passes or not, and concerns all or not', (status, code, retryAfter, passes, all) => {
+	])('%i %s is temporary or not, and concerns all or not', (status, code, retryAfter, passes, all) => {
 		const refusal = refusalOf(status, problem(status, code), retryAfter);
 		expect([refusal.code, refusal.message, isPassing(refusal), concernsAll(refusal)]).toEqual([
 			code,
@@ -36,7 +36,7 @@ describe('what an api says', () => {
 		]);
 	});
 
-	it('may come from something else on the way', () => {
+	it('may also come from another server on the way', () => {
 		expect(refusalOf(502, '<html>Bad Gateway</html>', null)).toMatchObject({ code: 'status-502', status: 502 });
 		const inTwo = new Date(Date.now() + 2_000).toUTCString();
 		expect(refusalOf(503, '', inTwo).retryAfter).toBeOneOf([1, 2]);
@@ -49,14 +49,14 @@ describe('what an api says', () => {
 	});
 });
 
-describe('trying again', () => {
+describe('retries', () => {
 	const soon = new Refusal('Later.', { status: 503, code: 'queue-full', retryAfter: 0 });
 	const options = (waits: number[] = []) => ({
 		signal: new AbortController().signal,
 		onWait: (_refusal: Refusal, seconds: number) => void waits.push(seconds),
 	});
 
-	it('ends after nine attempts without progress, and not before as long as there is some', {
+	it('end after nine attempts without progress, and continue while there is some', {
 		timeout: 30_000,
 	}, async () => {
 		let attempts = 0;
@@ -76,7 +76,7 @@ describe('trying again', () => {
 		expect([done, attempts]).toEqual(['done', 12]);
 	});
 
-	it('is not done for what does not pass, or only tomorrow', async () => {
+	it('do not happen for permanent refusals, or for those that last until tomorrow', async () => {
 		for (const refusal of [
 			new Refusal('No.', { status: 415, code: 'unsupported-type' }),
 			new Refusal('Tomorrow.', { status: 429, code: 'quota-exceeded', retryAfter: 40_000 }),
@@ -87,7 +87,7 @@ describe('trying again', () => {
 		}
 	});
 
-	it('waits longer each time, and is ended by an interruption', async () => {
+	it('wait longer each time, and end at an interruption', async () => {
 		const interruption = new AbortController();
 		const waits: number[] = [];
 		const passing = new Refusal('Broken.', { code: 'no-answer' });
@@ -109,7 +109,7 @@ describe('the journal', () => {
 		throw error;
 	};
 
-	it('remembers, for its owner alone, and forgets', async () => {
+	it('stores entries readable only by its owner, and forgets them', async () => {
 		const folder = join(await temporaryFolder(), 'a/b');
 		const journal = await openJournal(folder, untroubled);
 		const name = entryName('http://a', { recipe: 'web' }, '/a.jpg', 1, 2);
@@ -130,7 +130,7 @@ describe('the journal', () => {
 		).toBe(3);
 	});
 
-	it('is not put off by what it cannot read, and drops what is too old', async () => {
+	it('ignores unreadable entries, and deletes old ones', async () => {
 		const folder = await temporaryFolder();
 		await writeFile(join(folder, 'broken.json'), '{');
 		await writeFile(join(folder, 'old.json'), '{"key":"k"}');
@@ -140,7 +140,7 @@ describe('the journal', () => {
 		expect(await readdir(folder)).toEqual(['broken.json']);
 	});
 
-	it('that cannot be kept is told of once', async () => {
+	it('that cannot be written is reported once', async () => {
 		const file = join(await temporaryFolder(), 'file');
 		await writeFile(file, '');
 		const troubles: string[] = [];
@@ -149,14 +149,14 @@ describe('the journal', () => {
 		expect(troubles).toHaveLength(1);
 	});
 
-	it('lies where such things do', () => {
+	it('is in the usual folder for state', () => {
 		expect(journalFolder({ XDG_STATE_HOME: '/state' })).toBe('/state/picpipe/uploads');
 		expect(journalFolder({})).toMatch(/\/\.local\/state\/picpipe\/uploads$/);
 	});
 });
 
-describe('what is shown', () => {
-	it('while it goes on fits into the terminal', () => {
+describe('the output', () => {
+	it('during a run fits the terminal', () => {
 		const standing = {
 			done: 3,
 			total: 8,

@@ -55,7 +55,7 @@ async function picturesOf(api: Pick<TestApi, 'url'>, headers: Record<string, str
 }
 
 describe('picpipe upload', () => {
-	it('sends files, folders and addresses, and shows what each has become', async () => {
+	it('sends files, folders and URLs, and shows the result of each', async () => {
 		const api = await startTestApi();
 		const { photos, put, run, remembered } = await workplace();
 		await mkdir(join(photos, 'deep/er'), { recursive: true });
@@ -85,7 +85,7 @@ describe('picpipe upload', () => {
 		expect(await remembered()).toEqual([]);
 	});
 
-	it('goes on after a refusal, says why, and exits with 1; the next run sends only what is left', async () => {
+	it('continues after a refusal, reports it, and exits with 1; the next run sends only the rest', async () => {
 		const api = await startTestApi({ PICPIPE_MAX_BYTES: String(bytes.length + 100) });
 		const { photos, put, run } = await workplace();
 		await put('good.jpg', bytes);
@@ -116,7 +116,7 @@ describe('picpipe upload', () => {
 		expect(await picturesOf(api)).toHaveLength(4);
 	});
 
-	it('begins anew when told to', async () => {
+	it('starts from the beginning with --fresh', async () => {
 		const api = await startTestApi();
 		const { photos, put, run } = await workplace();
 		await put('good.jpg', bytes);
@@ -125,7 +125,7 @@ describe('picpipe upload', () => {
 		expect(await picturesOf(api)).toHaveLength(2);
 	});
 
-	it('that was interrupted goes on with the same command where it was', { timeout: 60_000 }, async () => {
+	it('resumes with the same command after an interruption', { timeout: 60_000 }, async () => {
 		const api = await startTestApi();
 		const { photos, put, start, run, remembered } = await workplace();
 		for (let number = 0; number < 3; number++) await put(`${number}.jpg`, withComment(bytes, `number ${number}`));
@@ -150,7 +150,7 @@ describe('picpipe upload', () => {
 		expect(await remembered()).toEqual([]);
 	});
 
-	it('gets over a line that breaks, and makes no picture twice', { timeout: 60_000 }, async () => {
+	it('survives a broken connection, and creates no picture twice', { timeout: 60_000 }, async () => {
 		const api = await startTestApi();
 		const { photos, put, run } = await workplace();
 		for (let number = 0; number < 4; number++) await put(`${number}.jpg`, withComment(bytes, `number ${number}`));
@@ -166,7 +166,7 @@ describe('picpipe upload', () => {
 		expect(await picturesOf(api)).toHaveLength(5);
 	});
 
-	it('waits as long as an api asks for that has had enough', { timeout: 60_000 }, async () => {
+	it('waits as long as a busy API asks for', { timeout: 60_000 }, async () => {
 		const { api, keys } = await startKeyedApi({
 			one: { scopes: ['upload'], limits: { rate: { requests: 3, seconds: 2 } } },
 			all: {},
@@ -179,7 +179,7 @@ describe('picpipe upload', () => {
 		expect(await picturesOf(api, { authorization: `Bearer ${keys.all}` })).toHaveLength(7);
 	});
 
-	it('comes with a key, or an upload token, of its environment', async () => {
+	it('uses a key or an upload token from its environment', async () => {
 		const { api, keys, ask } = await startKeyedApi({ one: { scopes: ['upload'] }, all: {} });
 		const { photos, put, run } = await workplace();
 		await put('small.jpg', bytes);
@@ -204,7 +204,7 @@ describe('picpipe upload', () => {
 		expect([waiting.code, waiting.output]).toEqual([2, expect.stringContaining('(insufficient-scope)')]);
 	});
 
-	it('waits for the pictures, and tells which have failed', { timeout: 60_000 }, async () => {
+	it('waits for the pictures, and reports failed ones', { timeout: 60_000 }, async () => {
 		const api = await startTestApi();
 		await api.startWorker();
 		const { photos, put, run } = await workplace();
@@ -218,7 +218,7 @@ describe('picpipe upload', () => {
 		expect(half.output).toMatch(/failed: .*half\.jpg: .*\(corrupt-picture\)/);
 	});
 
-	it('tells of a file that is gone when its turn comes', async () => {
+	it('reports a file that vanished before its turn', async () => {
 		const api = await startTestApi();
 		const { photos, put, start } = await workplace();
 		await put('a.jpg', large);
@@ -231,7 +231,7 @@ describe('picpipe upload', () => {
 		expect(picpipe.output).toMatch(/refused: .*b\.jpg: .*no such file.*\(unreadable\)/);
 	});
 
-	it('ends with 2 where nothing can be begun', async () => {
+	it('exits with 2 if nothing can be started', async () => {
 		const api = await startTestApi();
 		const { photos, put, run } = await workplace();
 		await put('a.jpg', bytes);

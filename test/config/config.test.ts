@@ -18,7 +18,7 @@ function problemsOf(environment: NodeJS.ProcessEnv): readonly string[] {
 const key = 'k3y-k3y-k3y-k3y-k3y';
 
 describe('readConfig', () => {
-	it('has a default for everything that is needed, and they are safe', () => {
+	it('has safe defaults for everything required', () => {
 		expect(readConfig({})).toMatchObject({
 			host: '127.0.0.1',
 			port: 3000,
@@ -40,13 +40,13 @@ describe('readConfig', () => {
 		expect(readConfig({}).megapixelsInFlight).toBeGreaterThanOrEqual(1);
 	});
 
-	it('has defaults that are as expected of values given', () => {
+	it('has defaults that are valid values', () => {
 		for (const one of Object.values(settings)) {
 			if (one.default !== undefined) expect(one.parse(one.default), one.variable).toBeDefined();
 		}
 	});
 
-	it('reads what is given', () => {
+	it('reads the given values', () => {
 		const config = readConfig({
 			PICPIPE_HOST: '0.0.0.0',
 			PICPIPE_PORT: '0',
@@ -73,11 +73,11 @@ describe('readConfig', () => {
 		});
 	});
 
-	it('keeps pictures where the storage URL says, whatever the data folder', () => {
+	it('stores pictures at the storage URL, whatever the data folder', () => {
 		expect(readConfig({ PICPIPE_DATA: '/a', PICPIPE_STORAGE: 'file:/b' }).storage).toBe('file:/b');
 	});
 
-	it('takes a variable set to nothing as not set', () => {
+	it('treats an empty variable as unset', () => {
 		expect(readConfig({ PICPIPE_PORT: '', PICPIPE_API_KEYS: '', REDIS_URL: '' })).toEqual(readConfig({}));
 	});
 
@@ -103,7 +103,7 @@ describe('readConfig', () => {
 	});
 
 	it.each(['-1', '1.5', '1e3', '0x10', ' 1', '1 ', '٣', 'NaN', '99999999999999999999'])(
-		'takes no %j for a number',
+		'refuses %j as a number',
 		(bad) => {
 			expect(problemsOf({ PICPIPE_MAX_FILES: bad })).toEqual([
 				`PICPIPE_MAX_FILES: expected an integer from 1 to 10000 (files) but received ${JSON.stringify(bad)}`,
@@ -111,7 +111,7 @@ describe('readConfig', () => {
 		},
 	);
 
-	it('takes true and false, and nothing else, for a choice', () => {
+	it('accepts only true and false for a switch', () => {
 		expect(readConfig({}).inlineRecipes).toBe(false);
 		expect(readConfig({ PICPIPE_INLINE_RECIPES: 'true' }).inlineRecipes).toBe(true);
 		expect(readConfig({ PICPIPE_INLINE_RECIPES: 'false' }).inlineRecipes).toBe(false);
@@ -122,7 +122,7 @@ describe('readConfig', () => {
 		}
 	});
 
-	it('knows what may be fetched, and nothing that is not public unless it is named', () => {
+	it('has schemes, ports and networks for fetching, and no private networks unless they are listed', () => {
 		expect(readConfig({})).toMatchObject({
 			fetchSchemes: ['https', 'http'],
 			fetchHosts: '*',
@@ -169,7 +169,7 @@ describe('readConfig', () => {
 		['PICPIPE_FETCH_NETWORKS', 'localhost'],
 		['PICPIPE_FETCH_NETWORKS', '10.0.0.0/8/8'],
 		['PICPIPE_FETCH_NETWORKS', '*'],
-	])('takes no %s=%s', (variable, bad) => {
+	])('refuses %s=%s', (variable, bad) => {
 		expect(problemsOf({ [variable]: bad })).toEqual([expect.stringContaining(`${variable}: expected `)]);
 	});
 
@@ -184,12 +184,12 @@ describe('readConfig', () => {
 		]);
 	});
 
-	it.each(['localhost:6379', 'http://localhost', 'redis', 'redis+sentinel://a'])('takes no %j for a Redis', (bad) => {
+	it.each(['localhost:6379', 'http://localhost', 'redis', 'redis+sentinel://a'])('refuses %j as a Redis URL', (bad) => {
 		expect(problemsOf({ REDIS_URL: bad })).toHaveLength(1);
 	});
 
 	it.each(['redis://localhost', 'redis://:secret@[::1]:6379/0', 'rediss://a', 'unix:///run/redis.sock'])(
-		'takes %j for a Redis',
+		'accepts %j as a Redis URL',
 		(good) => {
 			expect(readConfig({ REDIS_URL: good }).redisUrl).toBe(good);
 		},
@@ -215,17 +215,17 @@ describe('readConfig', () => {
 		['0', { bytes: 0 }],
 		['5%', { percent: 5 }],
 		['0.5%', { percent: 0.5 }],
-	])('reads room on a disk: %s', (text, expected) => {
+	])('parses disk space: %s', (text, expected) => {
 		expect(readConfig({ PICPIPE_MIN_DISK_FREE: text }).minDiskFree).toEqual(expected);
 	});
 
-	it.each(['100%', '-1', '5 percent', '5 MiB', 'lots', '1e9'])('refuses %s as room on a disk', (text) => {
+	it.each(['100%', '-1', '5 percent', '5 MiB', 'lots', '1e9'])('refuses %s as disk space', (text) => {
 		expect(problemsOf({ PICPIPE_MIN_DISK_FREE: text })).toEqual([
 			expect.stringMatching(/^PICPIPE_MIN_DISK_FREE: expected bytes such as 500MB/),
 		]);
 	});
 
-	it('reads a queue without limit', () => {
+	it('accepts an unlimited queue', () => {
 		expect(readConfig({ PICPIPE_MAX_QUEUE: 'unlimited' }).maxQueue).toBe(Number.POSITIVE_INFINITY);
 		expect(readConfig({ PICPIPE_MAX_QUEUE: '7' }).maxQueue).toBe(7);
 		expect(problemsOf({ PICPIPE_MAX_QUEUE: '0' })).toEqual([
@@ -256,31 +256,31 @@ describe('readConfig', () => {
 		]);
 	});
 
-	it('refuses to clean up uploads that may still be coming in', () => {
+	it('refuses a clean-up of uploads that may be in progress', () => {
 		expect(problemsOf({ PICPIPE_UPLOAD_SECONDS: '3600' })).toEqual([
 			'PICPIPE_ABANDONED_SECONDS: expected more than PICPIPE_UPLOAD_SECONDS (3600) but received 3600',
 		]);
 	});
 
-	it('leaves variables of others alone', () => {
+	it('ignores variables of other programs', () => {
 		expect(problemsOf({ PATH: '/bin', PICPIPE: '1', picpipe_port: '1' })).toEqual([]);
 	});
 });
 
 describe('isLoopback', () => {
-	it.each(['localhost', '127.0.0.1', '127.255.0.9', '::1'])('knows %s', (host) => {
+	it.each(['localhost', '127.0.0.1', '127.255.0.9', '::1'])('accepts %s', (host) => {
 		expect(isLoopback(host)).toBe(true);
 	});
 
 	it.each(['0.0.0.0', '::', '10.0.0.1', '128.0.0.1', 'localhost.example.com', '127.0.0.1.example.com', '::ffff:1'])(
-		'does not take %s for it',
+		'does not accept %s',
 		(host) => {
 			expect(isLoopback(host)).toBe(false);
 		},
 	);
 });
 
-describe('a start with bad settings', () => {
+describe('a start with invalid settings', () => {
 	it.each(['start', 'api', 'worker', 'arena', 'reindex', 'reprocess'] as const)(
 		'of picpipe %s prints every problem, no secret and no stack, and exits with 2',
 		async (command) => {

@@ -17,7 +17,7 @@ export function storageContract(driver: string, open: () => Promise<Storage>): v
 	const key = `${folder}original.jpg`;
 
 	describe(`${driver} storage`, () => {
-		it('returns what was put, from a buffer and from a stream', async () => {
+		it('returns the stored bytes, from a buffer and from a stream', async () => {
 			const storage = await open();
 			const bytes = randomBytes(300_000);
 			await storage.put(key, bytes);
@@ -27,13 +27,13 @@ export function storageContract(driver: string, open: () => Promise<Storage>): v
 			expect((await readObject(storage, `${folder}b.webp`))?.equals(Buffer.concat(chunks))).toBe(true);
 		});
 
-		it('keeps empty objects', async () => {
+		it('stores empty objects', async () => {
 			const storage = await open();
 			await storage.put('pending/pic_01', Buffer.alloc(0));
 			expect(await readObject(storage, 'pending/pic_01')).toEqual(Buffer.alloc(0));
 		});
 
-		it('replaces an object whole', async () => {
+		it('replaces an object as a whole', async () => {
 			const storage = await open();
 			await storage.put(key, Buffer.from('a long first version'));
 			await storage.put(key, Buffer.from('second'));
@@ -54,7 +54,7 @@ export function storageContract(driver: string, open: () => Promise<Storage>): v
 			expect(await listed(storage, 'pictures/', { temporary: true })).toEqual([`${folder}b.webp`, key].sort());
 		});
 
-		it('reads ranges, both ends counted', async () => {
+		it('reads ranges, both ends included', async () => {
 			const storage = await open();
 			await storage.put(key, Buffer.from('0123456789'));
 			const range = await storage.get(key, { start: 2, end: 4 });
@@ -62,7 +62,7 @@ export function storageContract(driver: string, open: () => Promise<Storage>): v
 			expect((await buffer(range?.stream as Readable)).toString()).toBe('234');
 		});
 
-		it('says undefined for what is not there', async () => {
+		it('returns undefined for missing objects', async () => {
 			const storage = await open();
 			expect(await storage.get(key)).toBeUndefined();
 			expect(await storage.stat(key)).toBeUndefined();
@@ -81,7 +81,7 @@ export function storageContract(driver: string, open: () => Promise<Storage>): v
 			expect(Math.abs((stat?.modifiedAt.getTime() ?? 0) - before)).toBeLessThan(5_000);
 		});
 
-		it('leaves nothing of a put whose body fails, and keeps the object it would have replaced', async () => {
+		it('leaves nothing of a put whose body fails, and keeps the existing object', async () => {
 			const storage = await open();
 			await storage.put(key, Buffer.from('kept'));
 			async function* failing() {
@@ -98,7 +98,7 @@ export function storageContract(driver: string, open: () => Promise<Storage>): v
 			expect(await listed(storage, folder, { temporary: true })).toEqual([key]);
 		});
 
-		it('lists what lies below a folder and nothing else', async () => {
+		it('lists the objects below a folder and nothing else', async () => {
 			const storage = await open();
 			await storage.put(key, Buffer.from('1'));
 			await storage.put('pictures/2026/02/01/pic_02/original.png', Buffer.from('2'));
@@ -108,7 +108,7 @@ export function storageContract(driver: string, open: () => Promise<Storage>): v
 			expect(await listed(storage, 'pictures/2027/')).toEqual([]);
 		});
 
-		it('deletes a folder while somebody still puts objects there', async () => {
+		it('deletes a folder during a concurrent put', async () => {
 			const storage = await open();
 			let isOver = false;
 			const putting = (async () => {
@@ -124,7 +124,7 @@ export function storageContract(driver: string, open: () => Promise<Storage>): v
 			expect(await listed(storage, folder, { temporary: true })).toEqual([]);
 		});
 
-		it('deletes one object, and a folder with everything below', async () => {
+		it('deletes one object, and a folder with its contents', async () => {
 			const storage = await open();
 			await storage.put(key, Buffer.from('1'));
 			await storage.put(`${folder}picture.json`, Buffer.from('2'));
@@ -136,7 +136,7 @@ export function storageContract(driver: string, open: () => Promise<Storage>): v
 			expect(await listed(storage, 'pictures/')).toEqual(['pictures/2026/01/31/pic_02/original.png']);
 		});
 
-		it('takes fifty puts side by side in one new folder while others are purged', async () => {
+		it('handles fifty concurrent puts in a new folder while others are purged', async () => {
 			const storage = await open();
 			await Promise.all(
 				Array.from({ length: 50 }, async (_, index) => {
@@ -156,7 +156,7 @@ export function storageContract(driver: string, open: () => Promise<Storage>): v
 			},
 		);
 
-		it('passes its own check and leaves nothing of it', async () => {
+		it('passes its own check and leaves nothing behind', async () => {
 			const storage = await open();
 			await checkStorage(storage);
 			expect(await listed(storage, 'health/')).toEqual([]);

@@ -5,7 +5,7 @@ import type { DialectPresets } from '../../src/pipeline/recipe/recipes.ts';
 const none: DialectPresets = { imgproxy: new Map(), ipx: new Map(), cloudinary: new Map() };
 
 describe('presets', () => {
-	it('that mean something in their language are taken, those that name others too', () => {
+	it('that are valid in their dialect are accepted, even those that refer to others', () => {
 		expect(
 			problemsOfPresets({
 				imgproxy: new Map([
@@ -27,7 +27,7 @@ describe('presets', () => {
 		['ipx', 'card', 'w_wide', /^presets\.ipx\.card: .*wide/],
 		['cloudinary', 'card', 'w_wide', /^presets\.cloudinary\.card: .*wide/],
 		['cloudinary', 'card', 't_card', /^presets\.cloudinary\.card: .*circle/],
-	] as const)('of %s named %s that say %s are told', (dialect, name, text, problem) => {
+	] as const)('of %s named %s with %s are reported', (dialect, name, text, problem) => {
 		expect(problemsOfPresets({ ...none, [dialect]: new Map([[name, text]]) })).toEqual([
 			expect.stringMatching(problem),
 		]);

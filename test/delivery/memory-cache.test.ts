@@ -10,8 +10,8 @@ const resultOf = (bytes: number, data?: Buffer): ImageResult => ({
 	...(data && { data }),
 });
 
-describe('results in memory', () => {
-	it('take no more than they may, and those that nobody has asked for the longest go first', () => {
+describe('the memory cache', () => {
+	it('stays within its size, and evicts the least recently used results', () => {
 		const cache = openMemoryCache<string>({ megabytes: 1, seconds: 60 });
 		const set = (key: string, bytes: number) =>
 			cache.set(key, 'one', { url: key, result: resultOf(bytes, Buffer.alloc(bytes)) });
@@ -25,7 +25,7 @@ describe('results in memory', () => {
 		expect(['a', 'c', 'd'].filter((key) => cache.get(key))).toEqual(['a', 'c']);
 	});
 
-	it('are bounded in number too, where their bytes are not kept', () => {
+	it('limits the number of entries without bytes', () => {
 		const cache = openMemoryCache<number>({ megabytes: 1, seconds: 60 });
 		for (let at = 0; at < 5_000; at++) cache.set(String(at), 'one', { url: at, result: resultOf(50_000_000) });
 		const kept = Array.from({ length: 5_000 }, (_, at) => at).filter((at) => cache.get(String(at)));
@@ -33,7 +33,7 @@ describe('results in memory', () => {
 		expect(kept[0]).toBe(4_000);
 	});
 
-	it('go with their picture, and none is kept where there is no room or no time', () => {
+	it('forgets a deleted picture, and stores nothing without space or time', () => {
 		const cached = { url: 'a', result: resultOf(10, Buffer.alloc(10)) };
 		const cache = openMemoryCache<string>({ megabytes: 1, seconds: 60 });
 		for (const id of ['one', 'two']) for (const width of [1, 2]) cache.set(`${id} ${width}`, id, cached);

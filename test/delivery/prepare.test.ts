@@ -34,14 +34,14 @@ async function prepare(plan: RenderPlan, picture = makePicture()) {
 
 const encoded = (text: string) => Buffer.from(text).toString('base64url');
 
-describe('a layer that is not there', () => {
+describe('a missing layer', () => {
 	const missing = newPictureId();
 
 	it.each([
 		['wm:1', 'watermark.png'],
 		[`wm:1/wmu:${encoded('nothing.png')}`, 'nothing.png'],
 		[`wm:1/wmu:${encoded(missing)}`, missing],
-	])('is the fault of the address %s, which is told its name', async (options, name) => {
+	])('is an error of the URL %s, with its name', async (options, name) => {
 		const error = await prepare(imgproxy(options)).catch((thrown) => thrown);
 		expect(error).toMatchObject({ code: 'layer-not-found', status: 404, class: 'request' });
 		expect(error.message).toBe(
@@ -49,13 +49,13 @@ describe('a layer that is not there', () => {
 		);
 	});
 
-	it('is the fault of Cloudinary’s addresses, too', async () => {
+	it('is an error of Cloudinary URLs too', async () => {
 		const { image } = parseCloudinary(`/demo/image/upload/l_unknown/${id}`, { presets: new Map() });
 		const plan = planOf(image);
 		await expect(prepare(plan)).rejects.toMatchObject({ code: 'layer-not-found', asset: 'unknown' });
 	});
 
-	it('is the fault of the installation where the picture’s own recipe uses it', async () => {
+	it('is an error of the installation if the picture’s own recipe uses it', async () => {
 		const steps = [{ watermark: { picture: 'nothing.png' } }];
 		const recipe = parseRecipe('own', { variants: { a: { steps, encode: [{ webp: {} }] } } });
 		await expect(prepare({ steps, format: 'webp' }, makePicture({ recipe, state: 'ready' }))).rejects.toMatchObject({
@@ -64,7 +64,7 @@ describe('a layer that is not there', () => {
 		});
 	});
 
-	it('is none where it is there', async () => {
+	it('is no error if it exists', async () => {
 		const { recipe } = await prepare(imgproxy(`wm:1/wmu:${encoded('there.png')}`));
 		expect(recipe.variants.render?.steps).toEqual([
 			{ watermark: expect.objectContaining({ picture: 'there.png', scale: 'own' }) },

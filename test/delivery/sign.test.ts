@@ -21,7 +21,7 @@ describe('signedPath', () => {
 		{ options: 'pr:thumb', source: { url }, extension: 'avif' },
 		{ options: '', source: { id } },
 		{ options: '/rs:fit:300:200/', source: { id }, expiresAt: 2_000_000_000 },
-	])('signs what is read as it was meant: %j', (wanted) => {
+	])('signs URLs that are parsed as intended: %j', (wanted) => {
 		const { signature, rest } = takenApart(signedPath(wanted, pair, { presets }));
 		expect(isSignedBy(rest, signature, [pair])).toBe(true);
 		const read = parseImgproxy(rest, { presets });
@@ -29,7 +29,7 @@ describe('signedPath', () => {
 		expect(read.expiresAt).toBe(wanted.expiresAt);
 	});
 
-	it('has a word for the signature where there is no key', () => {
+	it('has a word in place of the signature without a key', () => {
 		expect(signedPath({ options: 'q:80', source: { id } }, undefined, { presets })).toBe(
 			`/img/unsafe/q:80/plain/${id}`,
 		);
@@ -62,7 +62,7 @@ describe('imageUrl', () => {
 		[url, 'rs:fit:300:200/q:80', 'avif'],
 		[url, { q: 1 }, undefined],
 		[id, '', undefined],
-	] as const)('makes addresses that are served: %s %j %s', (source, options, format) => {
+	] as const)('creates URLs that are served: %s %j %s', (source, options, format) => {
 		const made = imageUrl(signing, source, options, format);
 		expect(made).toMatch(/^https:\/\/pictures\.example\.org\/img\//);
 		const { signature, rest } = takenApart(new URL(made).pathname);
@@ -91,7 +91,7 @@ describe('imageUrl', () => {
 		});
 	});
 
-	it('never shows a key that is wrong', async () => {
+	it('never shows an invalid key', async () => {
 		const error = await thrownBy(() => imageUrl({ ...signing, key: 'secret' }, id, ''));
 		expect(error).toMatchObject({ code: 'invalid-delivery-url', message: expect.not.stringContaining('secret') });
 	});

@@ -11,7 +11,7 @@ const run = promisify(execFile);
 const tsc = (cwd: string, ...options: string[]) =>
 	run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), ...options], { cwd });
 
-it('picpipe/url is a module with types, for programs that have nothing else of picpipe', async () => {
+it('picpipe/url is a typed module for programs that use nothing else of picpipe', async () => {
 	const folder = await temporaryFolder();
 	const installed = join(folder, 'node_modules', 'picpipe');
 	await mkdir(installed, { recursive: true });

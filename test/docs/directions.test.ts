@@ -93,7 +93,7 @@ const directionRule = 'style/noRestrictedImports';
 const cycles = 'suspicious/noImportCycles';
 
 describe('import directions', () => {
-	it('know every folder and file of src', async () => {
+	it('cover every folder and file of src', async () => {
 		const known = [...Object.keys(directions), 'types', 'pipeline'];
 		const entries = await readdir(join(root, 'src'), { withFileTypes: true, recursive: true });
 		const found = entries
@@ -102,17 +102,17 @@ describe('import directions', () => {
 		expect(known).toEqual(expect.arrayContaining(found));
 	});
 
-	it('hold in the real tree, which has no cycles', async () => {
+	it('hold in the source tree, which has no cycles', async () => {
 		expect(await refused(root, directionRule, 'src')).toEqual(new Map());
 		expect(await refused(root, cycles, 'src')).toEqual(new Map());
 	});
 
-	it('stand in biome.json as the table has them', async () => {
+	it('are in biome.json as in the table', async () => {
 		const check = ['--import', 'tsx', 'scripts/directions.ts', '--check'];
 		await promisify(execFile)(process.execPath, check, { cwd: root });
 	});
 
-	it('refuse exactly those edges between folders that the table does not allow', async () => {
+	it('refuse exactly the edges between folders that the table does not allow', async () => {
 		const between = edges.filter(({ file }) => !Object.hasOwn(directions, file));
 		const folder = await project(
 			Object.fromEntries(between.map(({ file, to }) => [`src/${file}`, forms.import(pathTo(file, to))])),
@@ -123,7 +123,7 @@ describe('import directions', () => {
 		expect(found.sort()).toEqual(expected.map((file) => `src/${file}`).sort());
 	});
 
-	it('refuse exactly those imports of single files that the table does not allow', async () => {
+	it('refuse exactly the imports of single files that the table does not allow', async () => {
 		for (const file of Object.keys(directions).filter((place) => place.endsWith('.ts'))) {
 			const own = edges.filter((edge) => edge.file === file);
 			const folder = await project({
@@ -142,7 +142,7 @@ describe('import directions', () => {
 		}
 	});
 
-	it.each(Object.entries(forms))('count this form: %s', async (_form, write) => {
+	it.each(Object.entries(forms))('detect this form: %s', async (_form, write) => {
 		const folder = await project({
 			'src/api/bad.ts': write('../worker/pool.ts'),
 			'src/api/middleware/bad.ts': write('../../worker/pool.ts'),
@@ -195,7 +195,7 @@ describe('import directions', () => {
 		expect(found.sort()).toEqual(expected.map((name) => `src/${name}/image.ts`).sort());
 	});
 
-	it('keep sharp out of every process but the imaging ones', async () => {
+	it('keep sharp out of every process except imaging processes', async () => {
 		const loaded = async (...modules: string[]) => {
 			// Its native part is what counts.
 			const script = `for (const file of ${JSON.stringify(modules)}) await import('./src/' + file);
@@ -210,7 +210,7 @@ describe('import directions', () => {
 		expect(await loaded(...roles, 'arena/pages.ts', 'client/command.ts', 'supervisor/supervisor.ts')).toBe(0);
 	});
 
-	it('refuse cycles within a folder, of types too', async () => {
+	it('refuse cycles within a folder, even of types', async () => {
 		const folder = await project({
 			'src/domain/one.ts': "import { two } from './two.ts';\nexport const one = () => two;\n",
 			'src/domain/two.ts': "import { one } from './one.ts';\nexport const two = () => one;\n",

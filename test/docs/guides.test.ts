@@ -215,7 +215,7 @@ describe('recipes from scratch', () => {
 		expect((await readdir(join(folder, 'made'))).sort()).toEqual(made.sort());
 	});
 
-	it('make responsive images and the element that shows them', async () => {
+	it('make responsive images and their element', async () => {
 		const { picture, variant } = await upload('a.jpg', await photograph({ width: 640, height: 480 }), 'blog');
 		for (const [name, width] of [
 			['large', 640],
@@ -282,7 +282,7 @@ describe('recipes from scratch', () => {
 		}
 	});
 
-	it('make a social card with text on a dark ground', async () => {
+	it('make a social card with text on a dark background', async () => {
 		const grey = await sharp({ create: { width: 800, height: 800, channels: 3, background: '#bbbbbb' } })
 			.png()
 			.toBuffer();
@@ -297,7 +297,7 @@ describe('recipes from scratch', () => {
 		expect(channels[0]?.max).toBeGreaterThan(240);
 	});
 
-	it('make an animated WebP of a GIF, and a still', async () => {
+	it('make an animated WebP from a GIF, and a still', async () => {
 		const frames = await Promise.all(
 			['#ff0000', '#00ff00', '#0000ff'].map((background) =>
 				sharp({ create: { width: 64, height: 48, channels: 3, background } })
@@ -316,7 +316,7 @@ describe('recipes from scratch', () => {
 		expect((await pixelsOf(still))(32, 24)[0]).toBeGreaterThan(230);
 	});
 
-	it('make a lossless copy for the archive, and a preview that says whose it is', async () => {
+	it('make a lossless archive copy, and a preview with its owner', async () => {
 		const original = await photograph({ width: 320, height: 240, gps: true });
 		const { picture, variant } = await upload('f.jpg', original, 'master');
 		const lossless = await variant('lossless');
@@ -333,7 +333,7 @@ describe('recipes from scratch', () => {
 });
 
 describe('webhooks', () => {
-	it('reach the receiver, which believes nobody else and handles each once', async () => {
+	it('reach the receiver, which verifies them and handles each once', async () => {
 		const guide = guides.webhooks;
 		const output = await start('receiver.mjs', guide.file('receiver.mjs'), receiverPort);
 		const { id } = JSON.parse(await run(guide.take('curl -F file=@examples/lighthouse.jpg')));
@@ -363,7 +363,7 @@ describe('an API key', () => {
 	const keyAfter = async (commands: string) =>
 		(await run(`${commands}\nprintf '\n%s' "$PICPIPE_KEY"`)).split('\n').at(-1) ?? '';
 
-	it('locks the API', async () => {
+	it('protects the API', async () => {
 		const { start: guide, production, uploads } = guides;
 		const output = await run(guide.take('export PICPIPE_KEY'));
 		expect(JSON.parse(output).pictures.length).toBeGreaterThan(6);
@@ -407,7 +407,7 @@ describe('signed URLs', () => {
 		).id;
 	});
 
-	it('are made by each way of the guide, and are the same', async () => {
+	it('are created equally by each way of the guide', async () => {
 		const guide = guides.urls;
 		const url = await made(guide.take('picpipe sign rs:fill'));
 		expect(url).toMatch(new RegExp(`^${api}/img/[\\w-]{43}/rs:fill:300:200/q:80/plain/${id}@webp$`));
@@ -419,7 +419,7 @@ describe('signed URLs', () => {
 		expect(await program('url.mjs')).toBe(url);
 	});
 
-	it('of IPX are made by its program', async () => {
+	it('of IPX are created by its program', async () => {
 		await expectSigned(await program('sign-ipx.mjs'), { format: 'webp', width: 300, height: 200 }, /(?<=\?s=)./);
 	});
 
@@ -502,7 +502,7 @@ describe('uploads from a browser', () => {
 });
 
 describe('the production checklist', () => {
-	it('has settings that are valid, and a backup that brings everything back', async () => {
+	it('has valid settings, and a backup that restores everything', async () => {
 		const guide = guides.production;
 		const there = (commands: string) =>
 			commands.replaceAll('/backup', folder).replaceAll('/srv/picpipe', data).replaceAll('/srv', folder);
@@ -547,7 +547,7 @@ describe('the production checklist', () => {
 	});
 });
 
-it('no guide has a command or a program that nobody has run', () => {
+it('the guides have no command or program that is not run here', () => {
 	// Both need a system of the reader's own.
 	guides.production.take('systemctl stop');
 	guides.production.take('picpipe reprocess\n');

@@ -27,7 +27,7 @@ async function anchorsOf(page: string): Promise<string[]> {
 }
 
 describe('the pages', () => {
-	it('are there', () => {
+	it('exist', () => {
 		expect(pages.length).toBeGreaterThan(20);
 		expect(pages).toEqual(expect.arrayContaining(['README.md', 'docs/architecture.md', 'docs/reference/http.md']));
 	});

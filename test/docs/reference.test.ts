@@ -61,7 +61,7 @@ describe('scripts/docs.ts', () => {
 		}
 	});
 
-	it('with --check refuses pages that are stale, missing or of nobody, changes nothing and says how to renew them; and accepts what was renewed', async () => {
+	it('with --check refuses stale, missing and orphaned pages, changes nothing, says how to regenerate them, and then accepts them', async () => {
 		await writeFile(join(folder, 'errors.md'), 'Everything is fine.\n');
 		await rm(join(folder, 'queues.md'));
 		await rm(join(folder, 'pictures/flip.webp'));
@@ -96,7 +96,7 @@ function written(file: Buffer, quality: number): Promise<Buffer> {
 }
 
 describe('the example pictures', () => {
-	it.each(operations)('show what $name does, at the size that it predicts', async (operation) => {
+	it.each(operations)('show the effect of $name at the predicted size', async (operation) => {
 		const { before, after } = picturesOf(operation);
 		const [from, to] = await Promise.all([before, after].map((name) => sharp(picture(name)).metadata()));
 		expect(from).toMatchObject({ format: 'webp', ...sceneSize });
@@ -114,7 +114,7 @@ describe('the example pictures', () => {
 		expect(difference / (one as Buffer).length).toBeGreaterThan(1);
 	});
 
-	it('are all in the reference, together less than a megabyte', async () => {
+	it('are all in the reference, together smaller than a megabyte', async () => {
 		expect((await readdir(committed)).sort()).toEqual([...made.keys()].sort());
 		const sizes = await Promise.all([...made.keys()].map(async (name) => (await stat(join(committed, name))).size));
 		expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(1_000_000);
@@ -126,14 +126,14 @@ describe('the example pictures', () => {
 	});
 });
 
-describe('the comparison of a stored picture with what is made now', () => {
-	it('forgives what another version of a codec does', async () => {
+describe('the comparison of a stored picture with a new one', () => {
+	it('tolerates other versions of a codec', async () => {
 		for (const [name, file] of made) {
 			expect(await differenceOf(name, await written(file, 60), file), name).toBeUndefined();
 		}
 	});
 
-	it('tells every other picture', async () => {
+	it('detects every other picture', async () => {
 		const names = [...made.keys()];
 		for (const [index, name] of names.entries()) {
 			const other = names.at(index - 1) ?? '';
@@ -141,7 +141,7 @@ describe('the comparison of a stored picture with what is made now', () => {
 		}
 	});
 
-	it('tells what went wrong with it', async () => {
+	it('reports the difference', async () => {
 		const file = picture('blur.webp');
 		expect(await differenceOf('blur.webp', Buffer.from('no picture'), file)).toBe('is no picture');
 		const smaller = await sharp(file).keepXmp().resize(300).webp().toBuffer();

@@ -24,7 +24,7 @@ function cellsOf(page: string): string[] {
 }
 
 describe('tables', () => {
-	it('are found', () => {
+	it('exist', () => {
 		expect(cellsOf('docs/reference/errors.md').length).toBeGreaterThan(400);
 		expect(cellsOf('docs/decisions/README.md')).toContain('Storage is the truth, Redis can burn');
 	});

@@ -42,8 +42,8 @@ async function untilDelivery(api: Asks, endpoint: string, state: string) {
 	return (await list()).deliveries;
 }
 
-describe('an endpoint', () => {
-	it('is told that pictures are ready, have failed, were deleted; signed, each with an id of its own', async () => {
+describe('a webhook endpoint', () => {
+	it('receives ready, failed and deleted events; signed, each with its own id', async () => {
 		const { api, sink } = await started();
 		const made = await send(api, 'POST', '/v1/webhooks', { url: `${sink.url}/hook?token=1`, description: 'shop' });
 		expect(made).toMatchObject({ status: 201, body: { state: 'enabled', url: `${sink.url}/hook?…` } });
@@ -69,7 +69,7 @@ describe('an endpoint', () => {
 		}
 	});
 
-	it('is told again when a picture is processed again, and then it is another message', async () => {
+	it('receives another message when a picture is processed again', async () => {
 		const { api, sink } = await started();
 		await send(api, 'POST', '/v1/webhooks', { url: sink.url, events: ['picture.ready'] });
 		const id = await upload(api);
@@ -81,7 +81,7 @@ describe('an endpoint', () => {
 		expect(new Set(both.map((one) => one.id)).size).toBe(2);
 	});
 
-	it('is told of nothing but what it asked for, and of nothing while it is disabled', async () => {
+	it('receives only the events it subscribes to, and none while it is disabled', async () => {
 		const { api, sink } = await started();
 		const { body: failures } = await send(api, 'POST', '/v1/webhooks', { url: sink.url, events: ['picture.failed'] });
 		const other = await startSink();
@@ -106,7 +106,7 @@ describe('an endpoint', () => {
 		]);
 	});
 
-	it('gets another secret, and for a time both sign', async () => {
+	it('gets another secret, and both sign for a time', async () => {
 		const { api, sink } = await started();
 		const { body: made } = await send(api, 'POST', '/v1/webhooks', { url: sink.url });
 		const own = secret();
@@ -124,7 +124,7 @@ describe('an endpoint', () => {
 		for (const one of [made.secret, own, last.secret]) expect(shown).not.toContain(one.slice(10));
 	});
 
-	it('that is gone for good (410) is disabled; enabled again it gets what it missed', async () => {
+	it('that is gone for good (410) is disabled; enabled again it can receive what it missed', async () => {
 		const { api, sink } = await started();
 		const { body: made } = await send(api, 'POST', '/v1/webhooks', { url: sink.url });
 		sink.answer(says(410));
@@ -147,7 +147,7 @@ describe('an endpoint', () => {
 		expect([second?.id, second?.body]).toEqual([first?.id, first?.body]);
 	});
 
-	it('that was deleted is told nothing more, and nothing of it is left', async () => {
+	it('that was deleted receives nothing more, and nothing of it is left', async () => {
 		const { api, sink } = await started();
 		const { body: made } = await send(api, 'POST', '/v1/webhooks', { url: sink.url });
 		sink.answer(says(500));
@@ -167,7 +167,7 @@ describe('an endpoint', () => {
 });
 
 describe('deliveries', () => {
-	it('are in the log, with each attempt, and can be replayed after they were taken, with the same id', async () => {
+	it('are in the log, with each attempt, and can be replayed after delivery, with the same id', async () => {
 		const { api, sink } = await started({ PICPIPE_WEBHOOK_SCHEDULE: '1,1,1' });
 		const { body: made } = await send(api, 'POST', '/v1/webhooks', { url: sink.url });
 		sink.answer((request, response, at) =>
@@ -191,7 +191,7 @@ describe('deliveries', () => {
 		);
 	});
 
-	it('come in pages, newest first, and no more are kept than are set', async () => {
+	it('are listed in pages, newest first, up to the configured number', async () => {
 		const { api, sink } = await started({ PICPIPE_WEBHOOK_LOG: '3' });
 		const { body: made } = await send(api, 'POST', '/v1/webhooks', { url: sink.url });
 		const ids: string[] = [];
@@ -211,7 +211,7 @@ describe('deliveries', () => {
 });
 
 describe('a webhook of an upload', () => {
-	it('is told of that picture alone, of a file and of an address, signed with the secrets of the settings', async () => {
+	it('receives only the events of that picture, uploaded as a file or a URL, signed with the configured secrets', async () => {
 		const [first, second] = [secret(), secret()];
 		const { api, sink } = await started({
 			PICPIPE_WEBHOOK_SECRETS: `${first},${second}`,
@@ -237,7 +237,7 @@ describe('a webhook of an upload', () => {
 		expect(delivery.url).toBe(`${sink.url}/own?…`);
 	});
 
-	it('is refused without secrets, in a network that is not allowed, and with an upload token', async () => {
+	it('is refused without secrets, in a forbidden network, and with an upload token', async () => {
 		const { api, sink } = await started();
 		const refusal = async (at: Asks, webhook: string) => {
 			const body = form([['a.jpg', bytes]], ['webhook', webhook]);
@@ -264,8 +264,8 @@ describe('a webhook of an upload', () => {
 	});
 });
 
-describe('the endpoint of the settings', () => {
-	it('is told of everything, can be disabled, and is changed by the settings alone', async () => {
+describe('the configured endpoint', () => {
+	it('receives every event, can be disabled, and is changed only in the configuration', async () => {
 		const sink = await startSink();
 		const own = secret();
 		const { api } = await started({ PICPIPE_WEBHOOK_URL: `${sink.url}/all`, PICPIPE_WEBHOOK_SECRETS: own });
@@ -281,14 +281,14 @@ describe('the endpoint of the settings', () => {
 	});
 });
 
-describe('the calls', () => {
-	it('are for keys with the scope admin', async () => {
+describe('calls about webhooks', () => {
+	it('require a key with the scope admin', async () => {
 		const { ask } = await startKeyedApi({ upload: { scopes: ['upload'] }, admin: {} });
 		expect((await ask('upload', '/v1/webhooks')).status).toBe(403);
 		expect((await ask('admin', '/v1/webhooks')).status).toBe(200);
 	});
 
-	it('refuse what is wrong with a sentence', async () => {
+	it('refuse invalid input with a sentence', async () => {
 		const api = await startTestApi();
 		const refusals = {
 			'expected a URL': [{}, 'invalid-field'],

@@ -68,7 +68,7 @@ function outcome(dialect: string, { path, presets = {}, presetsOnly = false, ima
 	}
 }
 
-describe('requests are as recorded', () => {
+describe('requests match their records', () => {
 	it.each(Object.keys(dialects))('%s', async (dialect) => {
 		const file = `requests/${dialect}.ndjson`;
 		const recorded = await readFile(new URL(file, import.meta.url), 'utf8');

@@ -38,7 +38,7 @@ function operationsOf(url: string, provider: 'cloudinary' | 'ipx'): object {
 	return operations;
 }
 
-describe('an address that unpic turns from one language into another', () => {
+describe('a URL that unpic converts between dialects', () => {
 	it.each([
 		{ width: 300 },
 		{ height: 200 },
@@ -46,7 +46,7 @@ describe('an address that unpic turns from one language into another', () => {
 		{ width: 300, height: 200, format: 'webp' },
 		{ width: 250, quality: 60, format: 'webp' },
 		{ width: 120, height: 120, quality: 40, format: 'avif' },
-	])('makes the same picture, there and back: %j', (operations) => {
+	])('gives the same picture, in both directions: %j', (operations) => {
 		const first = toCloudinary(operations);
 		const second = toIpx(operationsOf(first, 'cloudinary'));
 		const third = toCloudinary(operationsOf(second, 'ipx'));

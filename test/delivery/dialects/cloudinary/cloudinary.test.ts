@@ -4,7 +4,7 @@ import { cloudinaryPath, parseCloudinary } from '../../../../src/delivery/dialec
 import { thrownBy } from '../../../helpers/thrown.ts';
 import { id, photographFacts, plainOptions, planOf } from './plans.ts';
 
-describe('an address', () => {
+describe('a Cloudinary URL', () => {
 	const parse = (path: string) => parseCloudinary(path, plainOptions);
 
 	it('has parts', () => {
@@ -23,7 +23,7 @@ describe('an address', () => {
 		['https%3A%2F%2Fexample.com%2Fa.jpg%3Fx%3D1', 'https://example.com/a.jpg?x=1'],
 		['https://example.com/a.jpg%3Fx%3D1%26y', 'https://example.com/a.jpg?x=1&y'],
 		['http://example.com/a%20b.jpg', 'http://example.com/a%20b.jpg'],
-	])('names a picture elsewhere: %s', (text, url) => {
+	])('names a remote picture: %s', (text, url) => {
 		const { image, signedText } = parse(`/demo/image/fetch/w_5,q_auto/${text}`);
 		expect(image.source).toEqual({ url });
 		expect(signedText).toBe(`w_5,q_auto/${text}`);
@@ -61,7 +61,7 @@ describe('an address', () => {
 		expect(error.message).toMatch(/^Expected jpg, png, webp, avif, gif or tiff for the extension/);
 	});
 
-	it('is made, and read again', () => {
+	it('is created, and parsed again', () => {
 		expect(cloudinaryPath('c_fill,w_300', { id }, 'webp')).toBe(`/picpipe/image/upload/c_fill,w_300/${id}.webp`);
 		expect(cloudinaryPath('', { id }, undefined, 'demo')).toBe(`/demo/image/upload/${id}`);
 		const url = 'https://example.com/a%20b/c.jpg?d=e%2Ff&g=%C3%A4';
@@ -72,7 +72,7 @@ describe('an address', () => {
 	});
 });
 
-describe('the page about it', () => {
+describe('the documentation page', () => {
 	const page = readFileSync(new URL('../../../../docs/dialects/cloudinary.md', import.meta.url), 'utf8');
 
 	/** What a refusal says that there is. */
@@ -82,7 +82,7 @@ describe('the page about it', () => {
 	}
 
 	it.each(['c_nothing,w_5', 'e_nothing', 'l_a.png,w_50,e_nothing'])(
-		'names all that a refusal of %s lists',
+		'lists everything that is refused for %s',
 		async (refused) => {
 			const names = await listed(refused);
 			expect(names.length).toBeGreaterThan(2);
@@ -90,7 +90,7 @@ describe('the page about it', () => {
 		},
 	);
 
-	it('tells the ends and the default of each level', () => {
+	it('has the range and the default of each level', () => {
 		const rows = [
 			...page.matchAll(/^\| `([a-z_]+)`(?:, `[a-z_]+`)? \| (-?\d+) to (\d+), (\d+)(?:, and a colour)? \|/gm),
 		];
@@ -104,7 +104,7 @@ describe('the page about it', () => {
 		}
 	});
 
-	it('tells the numbers of q_auto', () => {
+	it('has the numbers of q_auto', () => {
 		for (const [, level, jpeg, webp, avif] of page.matchAll(/`auto:([a-z]+)` \| (\d+), (\d+), (\d+) \|/g)) {
 			const { encode } = planOf(`q_auto:${level}`);
 			const numbers = (['jpeg', 'webp', 'avif'] as const).map((format) => encode?.(format).quality);

@@ -6,7 +6,7 @@ import { type Asked, id, plainOptions, planOf } from './plans.ts';
 
 const steps = (transformation: string, asked?: Asked) => planOf(transformation, asked).steps;
 
-describe('the file', () => {
+describe('the output file', () => {
 	const encodings = (transformation: string, asked?: Asked) => {
 		const { encode } = planOf(transformation, asked);
 		return (
@@ -69,13 +69,13 @@ describe('the file', () => {
 		expect(encodings(transformation)).toEqual(expected);
 	});
 
-	it('keeps what flags say of the metadata', () => {
+	it('keeps the metadata that flags request', () => {
 		expect(planOf('fl_keep_iptc').metadata).toBe('keep');
 		expect(planOf('fl_keep_attribution').metadata).toBe('copyright');
 		expect(planOf('fl_keep_iptc/fl_force_strip').metadata).toBeUndefined();
 	});
 
-	it('is saved under a name', () => {
+	it('has the requested file name', () => {
 		const image = (flag: string) => parseCloudinary(`/demo/image/upload/${flag}/${id}.png`, plainOptions).image;
 		expect(image('fl_attachment')).toMatchObject({ isAttachment: true, filename: id });
 		expect(image('w_100,fl_attachment:pretty_flower')).toMatchObject({
@@ -86,7 +86,7 @@ describe('the file', () => {
 		expect(image('w_100')).not.toHaveProperty('filename');
 	});
 
-	it('is made of a page, whose size is not known', async () => {
+	it('is made from a page of unknown size', async () => {
 		const facts: Partial<SourceFacts> = { frames: 3, format: 'tiff' };
 		expect(planOf('pg_1', { facts })).toEqual({ steps: [], format: 'source' });
 		expect(planOf('pg_2,c_fit,w_50,h_50', { facts })).toEqual({
@@ -156,12 +156,12 @@ describe('named transformations', () => {
 		expect(error.message).toMatch(message);
 	});
 
-	it('stand in a component of their own', async () => {
+	it('need a component of their own', async () => {
 		expect(await thrownBy(() => steps('w_5,t_card', { options }))).toMatchObject({ code: 'option-unsupported' });
 		expect(await thrownBy(() => steps('t_card,w_5', { options }))).toMatchObject({ code: 'option-unsupported' });
 	});
 
-	it('may be all that an address names', async () => {
+	it('can be the only options allowed in a URL', async () => {
 		const only = { ...options, presetsOnly: true };
 		expect(steps('t_both', { options: only, extension: '.webp' })).toEqual(card);
 		expect(steps('', { options: only })).toEqual([]);

@@ -74,8 +74,8 @@ const components = fc.array(
 	{ maxLength: 6 },
 );
 
-describe('hostile addresses', () => {
-	it('of what looks like one are planned or refused', () => {
+describe('hostile URLs', () => {
+	it('of nearly valid parts are planned or refused', () => {
 		const seen = { plan: 0, refused: 0 };
 		const runs = propertyRuns(3_000);
 		fc.assert(
@@ -88,7 +88,7 @@ describe('hostile addresses', () => {
 		expect(Math.min(seen.plan, seen.refused)).toBeGreaterThan(runs.numRuns / 60);
 	});
 
-	it('of sizes alone are planned for every picture', () => {
+	it('of sizes only are planned for every picture', () => {
 		const side = fc.integer({ min: 1, max: 16_384 });
 		const mode = fc.constantFrom(
 			'scale',
@@ -112,7 +112,7 @@ describe('hostile addresses', () => {
 		);
 	});
 
-	it('of anything are refused', () => {
+	it('of random text are refused', () => {
 		const text = fc.oneof(fc.string(), fc.string({ unit: 'grapheme' }), fc.webPath());
 		fc.assert(
 			fc.property(fc.array(text, { maxLength: 6 }), facts, fc.boolean(), (parts, facts, isInside) => {

@@ -4,7 +4,7 @@ import { type Asked, id, planOf } from './plans.ts';
 const transparent = '#00000000';
 const steps = (transformation: string, asked?: Asked) => planOf(transformation, asked).steps;
 
-describe('looks', () => {
+describe('appearance', () => {
 	it.each<[string, readonly object[]]>([
 		['e_grayscale', [{ grayscale: {} }]],
 		['e_sepia', [{ tint: { colour: '#c08040' } }]],
@@ -77,7 +77,7 @@ describe('looks', () => {
 		expect(steps(transformation)).toEqual(expected);
 	});
 
-	it('puts a colour behind what is transparent, and only that', () => {
+	it('puts a colour behind transparent pixels only', () => {
 		expect(steps('b_lightblue', { facts: { alpha: true } })).toEqual([{ flatten: { background: '#add8e6' } }]);
 		expect(steps('c_pad,w_50,h_50,b_red', { facts: { alpha: true } })).toEqual([
 			{ resize: { width: 50, height: 50, fit: 'contain', background: '#ff0000' } },

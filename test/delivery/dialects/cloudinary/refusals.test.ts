@@ -5,7 +5,7 @@ import { type Asked, id, plainOptions, planOf } from './plans.ts';
 
 const steps = (transformation: string, asked?: Asked) => planOf(transformation, asked).steps;
 
-describe('what there is not', () => {
+describe('an unsupported option', () => {
 	it.each([
 		'w_auto',
 		'w_iw',
@@ -111,7 +111,7 @@ describe('what there is not', () => {
 		'l_text:Arial_20:a,a_20',
 		'zz_5',
 		'my_folder',
-	])('%s is told', async (transformation) => {
+	])('%s is refused by name', async (transformation) => {
 		const error = await thrownBy(() => steps(transformation));
 		expect(error).toMatchObject({ code: 'option-unsupported', status: 400 });
 		expect(error.message).toMatch(/^Expected .+ (for .+ but received ".+"|where .+)\.$/);
@@ -123,14 +123,14 @@ describe('what there is not', () => {
 		'/demo/image/facebook/',
 		'/demo/video/upload/',
 		'/demo/raw/upload/',
-	])('%s is told', async (start) => {
+	])('%s is refused by name', async (start) => {
 		expect(await thrownBy(() => parseCloudinary(`${start}${id}`, plainOptions))).toMatchObject({
 			code: 'option-unsupported',
 		});
 	});
 });
 
-describe('what can not be read', () => {
+describe('an unreadable value', () => {
 	it.each<[string, string]>([
 		['w_0', 'Expected an integer from 1 to 16384 for w_ but received "0".'],
 		['w_-5', 'Expected an integer from 1 to 16384 for w_ but received "-5".'],
@@ -179,7 +179,7 @@ describe('what can not be read', () => {
 		expect(error.code).toBe('invalid-delivery-url');
 	});
 
-	it('leaves the rest to the operations', async () => {
+	it('leaves other checks to the operations', async () => {
 		for (const transformation of ['l_..%2F..%2Fetc,w_20', 'l_.hidden,w_20', `l_text:Arial_40:${'a'.repeat(501)}`]) {
 			const error = await thrownBy(() => steps(transformation));
 			expect(error.code).toBe('invalid-delivery-url');

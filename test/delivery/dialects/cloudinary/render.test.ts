@@ -76,7 +76,7 @@ const cases: Readonly<Record<string, (image: Sharp) => Sharp | Promise<Sharp>>> 
 		]),
 };
 
-describe('a plan makes what it says', () => {
+describe('a plan makes the documented result', () => {
 	it.each(Object.keys(cases))('%s', async (transformation) => {
 		const made = await rendered(transformation);
 		const expected = await (await cases[transformation]?.(sharp(file)))?.png().toBuffer();
@@ -90,7 +90,7 @@ describe('a plan makes what it says', () => {
 		expect(await colourDifference(made, expected)).toBeLessThan(3);
 	});
 
-	it('and knows how large it will be', async () => {
+	it('and predicts its size', async () => {
 		for (const [start, size] of [
 			['a_20', [478, 419]],
 			['c_pad,ar_2:1', [600, 300]],
@@ -136,7 +136,7 @@ describe('a plan makes what it says', () => {
 		expect(await similarity(made, expected)).toBeGreaterThan(0.97);
 	});
 
-	it('with letters', async () => {
+	it('with text', async () => {
 		const made = await rendered('l_text:sans_60_bold:IIII,g_north_west,x_20,y_20');
 		const part = (picture: Buffer, top: number, height: number) =>
 			sharp(picture).extract({ left: 20, top, width: 80, height }).raw().toBuffer();

@@ -83,7 +83,7 @@ const transformations: readonly [Readonly<Record<string, unknown>>, readonly obj
 	],
 ];
 
-describe("addresses of Cloudinary's SDK", () => {
+describe("URLs of Cloudinary's SDK", () => {
 	it.each(transformations)('%j', (options, expected) => {
 		for (const more of [{}, { sign_url: true }, { sign_url: true, long_url_signature: true, version: 1234 }]) {
 			const path = sdkPath(id, { ...structuredClone(options), ...more, format: 'webp' });
@@ -97,7 +97,7 @@ describe("addresses of Cloudinary's SDK", () => {
 	});
 
 	it.each([{ sign_url: true }, { sign_url: true, long_url_signature: true }])(
-		'name pictures elsewhere, signed with %j',
+		'name remote pictures, signed with %j',
 		(more) => {
 			const path = sdkPath(elsewhere, { type: 'fetch', width: 50, crop: 'scale', ...more });
 			const address = parseCloudinary(path, plainOptions);
@@ -106,7 +106,7 @@ describe("addresses of Cloudinary's SDK", () => {
 		},
 	);
 
-	it('keep the address of a picture elsewhere', () => {
+	it('keep the URL of a remote picture', () => {
 		const url = 'https://example.com/a/c.jpg?size=5&name=x';
 		const { image } = parseCloudinary(sdkPath(url, { type: 'fetch', fetch_format: 'auto' }), plainOptions);
 		expect(image.source).toEqual({ url });
@@ -119,7 +119,7 @@ describe('a signature', () => {
 	const signed = (signature: string) =>
 		parseCloudinary(`/demo/image/upload/${signature}/v7/${signedText}`, plainOptions);
 
-	it('is the one that the SDK makes', () => {
+	it('is the one that the SDK creates', () => {
 		const options = { raw_transformation: transformation, format: 'jpg', sign_url: true };
 		const short = signCloudinary(signedText, secret);
 		const long = signCloudinary(signedText, secret, 'long');
@@ -131,7 +131,7 @@ describe('a signature', () => {
 		expect(path.slice('/demo/image/upload/'.length)).toBe(signedText);
 	});
 
-	it('is refused when anything is changed', () => {
+	it('is refused after any change', () => {
 		for (const kind of ['short', 'long'] as const) {
 			const signature = signCloudinary(signedText, secret, kind);
 			const path = `/demo/image/upload/${signature}/${signedText}`;
@@ -146,7 +146,7 @@ describe('a signature', () => {
 		}
 	});
 
-	it('is none without a secret, or of another form', () => {
+	it('is missing without a secret, or with another form', () => {
 		const signature = signCloudinary(signedText, '');
 		expect(isSignedWith({ signature, signedText }, [])).toBe(false);
 		expect(isSignedWith({ signature, signedText }, [''])).toBe(false);
@@ -157,7 +157,7 @@ describe('a signature', () => {
 	});
 });
 
-it('addresses of unpic are understood', () => {
+it('URLs of unpic are understood', () => {
 	const url = String(
 		transformUrl({ url: `https://res.cloudinary.com/demo/image/upload/${id}.jpg`, width: 200, height: 100 }),
 	);

@@ -91,7 +91,7 @@ describe('a size', () => {
 		expect(steps(transformation)).toEqual(expected);
 	});
 
-	it('is multiplied by dpr, wherever that stands', () => {
+	it('is multiplied by dpr, in any component', () => {
 		const doubled = [{ resize: { width: 200, height: 200 } }, { round: { radius: 20 } }];
 		expect(steps('c_fill,w_100,h_100,dpr_2.0,r_10')).toEqual(doubled);
 		expect(steps('c_fill,w_100,h_100,r_10/dpr_2')).toEqual(doubled);
@@ -99,7 +99,7 @@ describe('a size', () => {
 		expect(steps('w_101,dpr_0.5')).toEqual([{ resize: { width: 51 } }]);
 	});
 
-	it('is that of what the component before has made', () => {
+	it('refers to the result of the previous component', () => {
 		expect(steps('c_crop,w_200,h_200/w_0.5')).toEqual([
 			{ crop: { width: 200, height: 200 } },
 			{ resize: { width: 100 } },
@@ -114,7 +114,7 @@ describe('a size', () => {
 	});
 });
 
-describe('where the size is not known', () => {
+describe('with an unknown size', () => {
 	const trim = { trim: { threshold: 26 } };
 
 	it.each<[string, readonly object[]]>([

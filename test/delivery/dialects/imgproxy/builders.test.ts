@@ -76,7 +76,7 @@ describe('@imgproxy/imgproxy-node', () => {
 		expect(planOf(image, photo).steps).toEqual(steps);
 	});
 
-	it('says how the result is written and sent', () => {
+	it('sets output and response options', () => {
 		const image = build({
 			format: 'webp',
 			quality: 70,
@@ -100,7 +100,7 @@ describe('@imgproxy/imgproxy-node', () => {
 });
 
 describe('@imgproxy/imgproxy-js-core', () => {
-	it('makes paths that are understood', () => {
+	it('creates paths that are understood', () => {
 		const path = generateUrl(
 			{ value: url, type: 'plain' },
 			{

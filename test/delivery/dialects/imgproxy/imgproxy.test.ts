@@ -18,12 +18,12 @@ describe('signatures', () => {
 			{ key: Buffer.from('secret'), salt: Buffer.from('hello') },
 			'oKfUtW34Dvo2BGQehJFR4Nr0_rIjOtdtzJ3QFsUcXH8',
 		],
-	])('are those of imgproxy: %s', (path, keys, signature) => {
+	])('equal those of imgproxy: %s', (path, keys, signature) => {
 		expect(signImgproxy(path, keys)).toBe(signature);
 		expect(isSignedBy(path, signature, [keys])).toBe(true);
 	});
 
-	it('are accepted of every pair, whole, and of this path alone', () => {
+	it('are accepted for every pair, in full length, and only for this path', () => {
 		const path = `/w:300/plain/${id}`;
 		const old = { key: Buffer.from('old key'), salt: Buffer.from('old salt') };
 		const signature = signImgproxy(path, old);
@@ -128,8 +128,8 @@ describe('paths', () => {
 	});
 });
 
-describe('what is no render', () => {
-	it('gives the original for raw', () => {
+describe('a request without a render', () => {
+	it('returns the original for raw', () => {
 		expect(parse('raw:1/w:300')).toEqual({ source: { id }, target: { kind: 'original' } });
 		expect(parseImgproxy(`/raw:t/plain/${id}@best`, dialect()).target).toEqual({ kind: 'original' });
 		expect(parse('raw:0').target.kind).toBe('render');
@@ -139,11 +139,11 @@ describe('what is no render', () => {
 		['variant:card', { kind: 'variant', name: 'card' }],
 		['variant:card:jpg', { kind: 'variant', name: 'card', format: 'jpeg' }],
 		['variant:card:auto', { kind: 'variant', name: 'card' }],
-	])('gives a variant for %s', (options, target) => {
+	])('returns a variant for %s', (options, target) => {
 		expect(parse(options).target).toEqual(target);
 	});
 
-	it('takes the format of a variant from the extension, and lets the answer be as others', () => {
+	it('takes the format of a variant from the extension, and accepts response options', () => {
 		const image = parseImgproxy(
 			`/variant:card/exp:2000000000/fn:x/att:1/cb:7/plain/${id}@webp`,
 			dialect({ default: 'q:50' }),
@@ -178,7 +178,7 @@ describe('what is no render', () => {
 	});
 });
 
-describe('how the answer is sent', () => {
+describe('response options', () => {
 	it.each([
 		['https://example.com/a/holiday.jpg?x=1.png', 'holiday'],
 		['https://example.com/a/b.c.tar.gz', 'b.c.tar'],
@@ -189,7 +189,7 @@ describe('how the answer is sent', () => {
 		['https://example.com/.htaccess', 'image'],
 		['https://example.com/', 'image'],
 		[`https://example.com/${'x'.repeat(300)}.png`, 'x'.repeat(200)],
-	])('saves %s as %s', (url, filename) => {
+	])('save %s as %s', (url, filename) => {
 		const path = imgproxyPath('att:1', { url }, 'webp');
 		expect(parseImgproxy(path, dialect())).toMatchObject({ isAttachment: true, filename });
 		expect(parseImgproxy(imgproxyPath('att:0', { url }), dialect())).not.toHaveProperty('filename');
@@ -223,7 +223,7 @@ describe('presets', () => {
 	const steps = (options: string, more = {}, source = photo) =>
 		plan(options, source, dialect({ ...presets, ...more })).steps;
 
-	it('stand for their options, in their place', () => {
+	it('stand for their options, at their position', () => {
 		const made = plan('pr:card/w:200', photo, dialect(presets));
 		expect(made.steps).toEqual([{ resize: { width: 200, height: 200 } }]);
 		expect(made.encode?.('webp')).toEqual({ quality: 90 });
@@ -231,12 +231,12 @@ describe('presets', () => {
 		expect(steps('preset:card:small')).toEqual([{ resize: { width: 100, height: 200 } }]);
 	});
 
-	it('apply always when named default, and any option comes after that', () => {
+	it('always apply if named default, and other options follow', () => {
 		expect(steps('', { default: 'preset:small' })).toEqual([{ resize: { width: 100 } }]);
 		expect(steps('w:300', { default: 'preset:small' })).toEqual([{ resize: { width: 300 } }]);
 	});
 
-	it('go on in the pipelines that follow', () => {
+	it('continue in the following pipelines', () => {
 		expect(steps('w:400/-/preset:chain/w:500/-/w:600')).toEqual(
 			steps('w:400/-/w:500/h:300/-/w:600/h:200/-/w:100/h:200'),
 		);
@@ -247,7 +247,7 @@ describe('presets', () => {
 		]);
 	});
 
-	it('are all that there is in an installation for them alone', async () => {
+	it('can be the only options allowed', async () => {
 		const only = dialect(presets, true);
 		const image = parseImgproxy(`/card:small/plain/${id}@webp`, only);
 		expect(planOf(image, photo)).toMatchObject({ steps: [{ resize: { width: 100, height: 200 } }], format: 'webp' });
@@ -274,7 +274,7 @@ describe('presets', () => {
 	});
 });
 
-describe('formats that stay', () => {
+describe('skipped formats', () => {
 	it.each([
 		['skp:jpg:png', photo, [], 'source'],
 		['skip_processing:png', photo, [{ resize: { width: 100 } }], 'source'],

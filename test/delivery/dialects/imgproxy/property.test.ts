@@ -99,7 +99,7 @@ function sizeAfter({ steps }: RenderPlan, start: Size): Size {
 	}, start);
 }
 
-it('is understood or refused, whatever comes, and every plan is a recipe', () => {
+it('parses or refuses any URL, and every plan is a valid recipe', () => {
 	let understood = 0;
 	const runs = propertyRuns(5_000, seed);
 	fc.assert(
@@ -131,7 +131,7 @@ const sensible = fc
 	)
 	.map(([type, width, height, enlarge, ...more]) => `rs:${type}:${width}:${height}:${Number(enlarge)}${more.join('')}`);
 
-it('counts with the sizes that operations make', () => {
+it('predicts the sizes that operations make', () => {
 	let known = 0;
 	const runs = propertyRuns(2_000, seed);
 	fc.assert(
@@ -166,7 +166,7 @@ const afterTrim = fc.record({
 	room: fc.constantFrom('', '', '/ex:1:no:0:9', '/exar:1', '/pd:7:3'),
 });
 
-it('makes of what was trimmed what it makes of a picture of that size', () => {
+it('makes the same of a trimmed picture as of a picture of that size', () => {
 	let same = 0;
 	const runs = propertyRuns(3_000, seed);
 	const side = fc.integer({ min: 1, max: 3_000 });
@@ -195,7 +195,7 @@ it('makes of what was trimmed what it makes of a picture of that size', () => {
 	expect(same).toBeGreaterThan(runs.numRuns / 2);
 });
 
-it('never enlarges unasked, and never leaves less than a pixel', () => {
+it('never enlarges without being asked, and never leaves less than a pixel', () => {
 	const sizes = fc.record({ width: fc.integer({ min: 1, max: 30_000 }), height: fc.integer({ min: 1, max: 30_000 }) });
 	fc.assert(
 		fc.property(
@@ -216,7 +216,7 @@ it('never enlarges unasked, and never leaves less than a pixel', () => {
 	);
 });
 
-it('takes no signature but the right one', () => {
+it('accepts only the right signature', () => {
 	fc.assert(
 		fc.property(
 			fc.string(),

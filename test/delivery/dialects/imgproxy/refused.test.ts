@@ -4,7 +4,7 @@ import { options } from '../../../../src/delivery/dialects/imgproxy/read-options
 import { thrownBy } from '../../../helpers/thrown.ts';
 import { dialect, drawing, parse, photo, plan } from './read.ts';
 
-describe('values that are no values of an option', () => {
+describe('invalid values of an option', () => {
 	it.each([
 		['w:x', 'Expected an integer from 0 to 16384 for w but received "x".'],
 		['w:', 'Expected an integer from 0 to 16384 for w but received "".'],
@@ -123,7 +123,7 @@ describe('values that are no values of an option', () => {
 	});
 });
 
-describe('what imgproxy has and we do not', () => {
+describe('options that imgproxy has and picpipe does not', () => {
 	it.each([
 		['g:obj:face', /^The option "g:obj" is not supported\. Objects/],
 		['c:100:100:objw:face:2', /^The option "c:objw"/],
@@ -171,7 +171,7 @@ describe('what imgproxy has and we do not', () => {
 	});
 });
 
-describe('what can only be told when the picture is known', () => {
+describe('refusals that depend on the picture', () => {
 	it.each([
 		[
 			'w:16000/dpr:2/el:1',
@@ -216,13 +216,13 @@ describe('what can only be told when the picture is known', () => {
 	});
 });
 
-it('has a line for every option in its page', async () => {
+it('the page has a row for every option', async () => {
 	const page = await readFile(new URL('../../../../docs/dialects/imgproxy.md', import.meta.url), 'utf8');
 	const said = new Set([...page.matchAll(/`([a-z_-]+)(?::[^`]*)?`/g)].map(([, name]) => name));
 	expect(options.flatMap((option) => option.names).filter((name) => !said.has(name))).toEqual([]);
 });
 
-it('has no two options of one name', () => {
+it('no two options share a name', () => {
 	const names = options.flatMap((option) => option.names);
 	expect(names.filter((name, index) => names.indexOf(name) < index)).toEqual([]);
 	expect(names).not.toContain('preset');

@@ -172,7 +172,7 @@ describe('renders', () => {
 		['t:20::1', { left: 60, top: 50, width: 660, height: 480 }],
 		['t:20::0:1', { left: 80, top: 50, width: 640, height: 500 }],
 		['t:20::1:1', { left: 60, top: 50, width: 660, height: 500 }],
-	])('trim as much from both sides: %s', async (options, kept) => {
+	])('trim equally on both sides: %s', async (options, kept) => {
 		await expectAlike(await rendered(options, bordered, framed), sharp(await bordered).extract(kept), 0.01);
 	});
 
@@ -199,12 +199,12 @@ describe('renders', () => {
 		's:800:300/exar:1:we:10/bg:8a1c1c',
 		's:300:200/ex:1/dpr:3/pd:10:0:5:30/bg:8a1c1c',
 		'z:1.5/el:1/pd:3',
-	])('make of what was trimmed what they make of the picture without its frame: %s', async (options) => {
+	])('make the same of a trimmed picture as of the picture without its frame: %s', async (options) => {
 		const trimmed = await rendered(`t:20/${options}`, bordered, framed);
 		await expectAlike(trimmed, sharp(await rendered(options)));
 	});
 
-	describe('trim what imgproxy trims', () => {
+	describe('trim the same as imgproxy', () => {
 		/** Transparent outside of 10 pixels, then magenta, then white, each 5 pixels wide, then blue. */
 		const rings = draw({ width: 100, height: 80 }, (x, y) => {
 			const edge = Math.min(x, y, 99 - x, 79 - y);
@@ -239,11 +239,11 @@ describe('renders', () => {
 		['rs:fill:440:480', { left: 100, width: 440 }],
 		['rs:fill:438:480/g:no', { left: 102, width: 438 }],
 		['rs:fill:438:480/g:ea', { left: 202, width: 438 }],
-	])('begin where imgproxy begins in the middle: %s', async (options, across) => {
+	])('place the middle like imgproxy: %s', async (options, across) => {
 		await expectAlike(await rendered(options), sharp(await file).extract({ top: 0, height: 480, ...across }), 0.01);
 	});
 
-	it('begin where imgproxy begins in the middle of what is scaled', async () => {
+	it('place the middle of a scaled picture like imgproxy', async () => {
 		// 320 × 240, of which the middle begins at 62.
 		const right = await again(sharp(await file).resize(320), (next) =>
 			next.extract({ left: 62, top: 0, width: 198, height: 240 }),
@@ -251,7 +251,7 @@ describe('renders', () => {
 		await expectAlike(await rendered('rs:fill:198:240'), right, 0.5);
 	});
 
-	it('put a background behind what is transparent', async () => {
+	it('put a background behind transparent pixels', async () => {
 		const glass = sharp(await file)
 			.ensureAlpha(0.5)
 			.png()
@@ -263,7 +263,7 @@ describe('renders', () => {
 	it.each([
 		['br:-255', '#000000'],
 		['br:255', '#ffffff'],
-	])('are of one colour with %s, and what is transparent stays so', async (options, colour) => {
+	])('have one colour with %s, and transparent pixels stay transparent', async (options, colour) => {
 		const red = await sharp({ create: { width: 20, height: 10, channels: 4, background: '#ff000080' } })
 			.png()
 			.toBuffer();
@@ -275,7 +275,7 @@ describe('renders', () => {
 		expect(new Set(photograph.data.filter((_, at) => at % 4 !== 3))).toEqual(new Set([value]));
 	});
 
-	it.each([1, 2, 3, 4, 5, 6, 7, 8])('lie with ar:0 as in the file, whose orientation is %i', async (orientation) => {
+	it.each([1, 2, 3, 4, 5, 6, 7, 8])('with ar:0 ignore the EXIF orientation %i', async (orientation) => {
 		const stored = await sharp(await file)
 			.withMetadata({ orientation })
 			.png()
@@ -290,7 +290,7 @@ describe('renders', () => {
 		);
 	});
 
-	it('find the spot that draws the eye', async () => {
+	it('find the most striking part', async () => {
 		await expectAlike(
 			await rendered('c:200:200:sm'),
 			await again(
@@ -300,7 +300,7 @@ describe('renders', () => {
 		);
 	});
 
-	it('are written in the quality that is asked for', async () => {
+	it('have the requested quality', async () => {
 		expect((await written('q:20')).length).toBeLessThan((await written('q:90')).length / 2);
 	});
 
@@ -314,7 +314,7 @@ describe('renders', () => {
 		expect(smaller.length).toBeGreaterThan(poor.length);
 	});
 
-	it('have a quality that is looked for between imgproxy’s own bounds', async () => {
+	it('search a quality within imgproxy’s bounds', async () => {
 		const [least, most] = [await written('w:300/q:70'), await written('w:300/q:80')];
 		expect((await written('w:300/aq:size:1000000')).equals(most)).toBe(true);
 		expect((await written('w:300/aq:size:200')).equals(least)).toBe(true);
@@ -325,7 +325,7 @@ describe('renders', () => {
 		expect(await similarity(await written('w:300/aq:dssim:0.05:1:100'))).toBeLessThan(0.96);
 	});
 
-	it('are as small as they can be where no quality makes them small enough', async () => {
+	it('are as small as possible if no quality is small enough', async () => {
 		expect((await written('w:300/mb:100')).equals(await written('w:300/q:1'))).toBe(true);
 	});
 });

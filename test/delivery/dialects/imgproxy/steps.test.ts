@@ -140,7 +140,7 @@ table('turns', [
 	['rot:90/rs:auto:200:300', [{ rotate: { angle: 90 } }, { resize: { width: 200, height: 300 } }]],
 ]);
 
-it('leaves a picture as it lies in the file with auto_rotate:0, where that is something else', () => {
+it('ignores the EXIF orientation with auto_rotate:0', () => {
 	for (const [options, source, orient] of [
 		['ar:0', turnedBy(6), false],
 		['ar:0', { ...tiff, orientation: 1 }, undefined],
@@ -518,7 +518,7 @@ tableOfTrimmed('room around it', [
 ]);
 
 describe('pages', () => {
-	it('of a TIFF are counted from 0, and their size is not known', () => {
+	it('of a TIFF start at 0 and have an unknown size', () => {
 		expect(plan('pg:2/w:300', tiff)).toMatchObject({
 			page: 3,
 			steps: [{ resize: { width: 300, withoutEnlargement: true } }],
@@ -553,7 +553,7 @@ describe('pages', () => {
 	});
 });
 
-describe('how the result is written', () => {
+describe('output options', () => {
 	const formats = ['avif', 'webp', 'jpeg', 'png', 'gif', 'tiff'] as const;
 	const limited = (max: number) => ({ quality: { maxBytes: 50_000, max, orSmallest: true } });
 	/** What is said to encoders that are told anything. */
@@ -632,7 +632,7 @@ describe('how the result is written', () => {
 	});
 });
 
-it('works in the order of imgproxy', () => {
+it('the processing order is imgproxy’s', () => {
 	const named = processingOrder.map(({ name }) => name).filter((name) => name !== '');
 	expect(named).toEqual(['rotateAndFlip', 'resize', 'extend', 'flattenOntoBackground']);
 });

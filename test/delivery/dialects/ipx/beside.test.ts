@@ -138,7 +138,7 @@ describe.each(Object.entries(pictures))('ipx and picpipe, %s', (name, open) => {
 	});
 });
 
-describe('what is enlarged and turned, even where every pixel differs from the next', () => {
+describe('enlarged and rotated pictures, even if every pixel differs from the next', () => {
 	/** Every pixel shows by how much an order is off: half a pixel is a difference of 20. */
 	const noise = async () => {
 		const value = (at: number) => ((at * 2_654_435_761) >>> 8) & 255;
@@ -161,8 +161,8 @@ describe('what is enlarged and turned, even where every pixel differs from the n
 	});
 });
 
-describe('what differs, as docs/dialects/ipx.md tells', () => {
-	it('a side that follows from the other one is the nearest, which ipx misses by a pixel now and then', async () => {
+describe('differences, as documented in docs/dialects/ipx.md', () => {
+	it('a derived side is the nearest integer, which ipx sometimes misses by a pixel', async () => {
 		const file = await pictures.wide();
 		for (let width = 60; width <= 300; width += 24) {
 			const [our, their] = await Promise.all([ours(`w_${width}`, file), theirs(`w_${width}`, file)]);
@@ -172,7 +172,7 @@ describe('what differs, as docs/dialects/ipx.md tells', () => {
 		}
 	});
 
-	it('a part that is enlarged lies up to half a pixel off', async () => {
+	it('an enlarged part is up to half a pixel off', async () => {
 		const [our, their] = await Promise.all(
 			[ours, theirs].map(async (make) => make('crop_20_10_100_70,s_200x200', await pictures.small())),
 		);
@@ -181,7 +181,7 @@ describe('what differs, as docs/dialects/ipx.md tells', () => {
 		expect(await difference(our.data, their.data)).toBeLessThan(4);
 	});
 
-	it('opacity stays: negate and threshold are about colours', async () => {
+	it('opacity is kept: negate and threshold change only colours', async () => {
 		const file = await pictures.transparent();
 		const opacity = (data: Buffer) => sharp(data).extractChannel('alpha').raw().toBuffer();
 		for (const modifiers of ['negate', 'threshold', 'clahe_20']) {
@@ -190,19 +190,19 @@ describe('what differs, as docs/dialects/ipx.md tells', () => {
 		}
 	});
 
-	it('an animation in a format that has none is its first frame, and no strip of all', async () => {
+	it('an animation in a still format is its first frame, not a strip of all', async () => {
 		const file = await animation('webp');
 		expect(await ours('a,f_png', file)).toMatchObject({ width: 80, height: 60 });
 		expect(await theirs('a,f_png', file)).toMatchObject({ width: 80, height: 180 });
 	});
 
-	it('turned frames of an animation, which ipx refuses', async () => {
+	it('rotates frames of an animation, which ipx refuses', async () => {
 		const file = await animation('gif');
 		expect(await ours('rotate_90', file)).toMatchObject({ width: 60, height: 80, frames: 3 });
 		await expect(theirs('rotate_90', file)).rejects.toThrow('multi-page');
 	});
 
-	it('a frame of `contain` around what was turned after the scaling holds all of it', async () => {
+	it('a frame of `contain` around a picture rotated after scaling contains all of it', async () => {
 		const modifiers = 'resize_100x70,rotate_90,fit_contain,b_00f';
 		const [our, their] = await Promise.all(
 			[ours, theirs].map(async (make) => make(modifiers, await pictures.photograph())),
@@ -212,9 +212,9 @@ describe('what differs, as docs/dialects/ipx.md tells', () => {
 	});
 });
 
-describe('an orientation in EXIF is always applied', () => {
+describe('the EXIF orientation is always applied', () => {
 	it.each(['w_200', 's_100x100,pos_top', 'crop_10_10_50_20', 'rotate_90,w_90', 'flip,w_120', 'h_90'])(
-		'%s is what ipx makes with autoorient',
+		'%s equals the result of ipx with autoorient',
 		async (modifiers) => {
 			const file = await photograph({ width: 300, height: 400, orientation: 6 });
 			const [our, their] = await Promise.all([ours(modifiers, file), theirs(`autoorient,${modifiers}`, file)]);

@@ -198,7 +198,7 @@ describe('steps', () => {
 		}
 	});
 
-	it('of a gamma that darkens more than one step does', () => {
+	it('of a gamma that darkens more than one step can', () => {
 		const { steps } = planOf('gamma_3');
 		const value = Math.sqrt(1 / 3);
 		expect(steps).toEqual([{ gamma: { value } }, { gamma: { value } }, { gamma: { value: 3 } }]);
@@ -240,7 +240,7 @@ describe('formats', () => {
 		expect(planOf(modifiers).encode?.(format)).toEqual(options);
 	});
 
-	it('are still unless every frame is asked for, but for GIF', () => {
+	it('are still unless every frame is requested, except for GIF', () => {
 		const animation = { frames: 3, format: 'webp' };
 		expect(planOf('_', animation).encode?.('webp')).toEqual({ animated: false });
 		expect(planOf('f_auto', animation).encode?.('webp')).toEqual({ animated: false });
@@ -252,7 +252,7 @@ describe('formats', () => {
 	});
 });
 
-describe('refused', () => {
+describe('refuses', () => {
 	it.each([
 		['w_0', 'Expected an integer from 1 to 16384 for w but received "0".'],
 		['width_100.5', 'for width but received "100.5"'],
@@ -349,14 +349,14 @@ describe('refused', () => {
 		);
 	});
 
-	it('an exact size that is more than may be said', () => {
+	it('an exact size beyond the limit', () => {
 		expect(() => planOf('h_900,rotate_90', { width: 30_000, height: 1_000 })).toThrow(
 			'Expected a picture of at most 16384 pixels a side but resize would make 900×27000.',
 		);
 		expect(planOf('h_900', { width: 30_000, height: 1_000 }).steps).toEqual([{ resize: { height: 900 } }]);
 	});
 
-	it('what would take too many steps', () => {
+	it('too many steps', () => {
 		const all =
 			'flip,flop,rotate_9,trim,crop_0_0_9_9,extract_0_0_2_2,gamma_3,grayscale,w_30,extend_1,median,threshold,blur,hue_9,sharpen,opacity_0.5,normalize,clahe_9,negate';
 		expect(() => planOf(all)).toThrow('Expected at most 20 steps but the options lead to more.');

@@ -17,7 +17,7 @@ function planOf(path: string, options = none): RenderPlan {
 	return target.plan(facts);
 }
 
-describe('the picture', () => {
+describe('the source', () => {
 	it.each([
 		[id, { id }],
 		[`${id}.jpg`, { id }],
@@ -63,7 +63,7 @@ describe('presets', () => {
 		['again', 'preset_thumb'],
 	]);
 
-	it('stand for modifiers, which others go before', () => {
+	it('stand for modifiers, which the URL can override', () => {
 		expect(planOf(`/preset_thumb/${id}`, { presets }).steps).toEqual([{ resize: { width: 100, height: 100 } }]);
 		const long = planOf(`/preset_thumb,resize_30x30,format_png/${id}`, { presets });
 		expect(long).toMatchObject({ steps: [{ resize: { width: 30, height: 30 } }], format: 'png' });
@@ -72,7 +72,7 @@ describe('presets', () => {
 		expect(format).toBe('webp');
 	});
 
-	it('alone, when nothing else is allowed', () => {
+	it('can be the only modifiers allowed', () => {
 		const only = { presets, presetsOnly: true };
 		expect(planOf(`/preset_thumb/${id}`, only).steps).toHaveLength(1);
 		expect(planOf(`/_/${id}`, only).steps).toEqual([]);
@@ -86,7 +86,7 @@ describe('presets', () => {
 	});
 });
 
-describe('addresses that are made', () => {
+describe('created URLs', () => {
 	it.each([
 		[{}, { id }, `/_/${id}`],
 		[{ s: '300x200', f: 'webp' }, { id }, `/s_300x200,f_webp/${id}`],
@@ -99,7 +99,7 @@ describe('addresses that are made', () => {
 		expect(() => planOf(path)).not.toThrow();
 	});
 
-	it('are read as they were meant, whatever the picture', () => {
+	it('are parsed as intended, whatever the picture', () => {
 		fc.assert(
 			fc.property(fc.webUrl({ withQueryParameters: true }), fc.integer({ min: 1, max: 16_384 }), (url, width) => {
 				const image = parseIpx(ipxPath({ w: String(width), enlarge: '' }, { url }), none);
@@ -133,7 +133,7 @@ describe('unpic', () => {
 	});
 });
 
-describe('whatever comes', () => {
+describe('random URLs', () => {
 	const words = [
 		...'w h width height s resize fit pos position b bg background q quality f format a animated enlarge kernel'.split(
 			' ',
@@ -203,7 +203,7 @@ describe('whatever comes', () => {
 		}
 	}
 
-	it('of its own words', () => {
+	it('of its own words are parsed or refused', () => {
 		fc.assert(
 			fc.property(fc.array(modifier, { minLength: 1, maxLength: 8 }), source, (modifiers, facts) => {
 				expectPlanOrRefusal(`/${modifiers.join(',')}/${id}`, facts);
@@ -212,7 +212,7 @@ describe('whatever comes', () => {
 		);
 	});
 
-	it('of good values', () => {
+	it('of valid values are parsed', () => {
 		const good = fc.constantFrom(
 			...'w_300 h_77 s_300x200 s_1x900 fit_contain fit_fill fit_outside pos_attention b_f00 b_f008 enlarge kernel_nearest'.split(
 				' ',
@@ -233,7 +233,7 @@ describe('whatever comes', () => {
 		);
 	});
 
-	it('of anything', () => {
+	it('of any text are parsed or refused', () => {
 		fc.assert(
 			fc.property(fc.oneof(fc.string({ maxLength: 300 }), fc.webPath(), fc.webUrl()), source, (path, facts) => {
 				expectPlanOrRefusal(path, facts);
