@@ -25,7 +25,7 @@ async function sources(): Promise<string[]> {
 describe.each(codes)('error %s', (code) => {
 	const row = errorTable[code];
 
-	it('has a name in kebab case, a sentence for people and a class', () => {
+	it('has a name in kebab case, a sentence and a class', () => {
 		expect(code).toMatch(/^[a-z]+(-[a-z]+)*$/);
 		expect(row.title).toMatch(/^[A-Z][^.]+\.$/);
 		expect([...failureClasses, 'request']).toContain(row.class);
@@ -51,18 +51,18 @@ describe.each(codes)('error %s', (code) => {
 		expect(isRetryable(row.class)).toBe(error.retryable);
 	});
 
-	it('makes a problem document that tells nothing of the inside', () => {
+	it('makes a problem document without internal details', () => {
 		const secret = 'ENOENT /srv/secret/place';
 		const problem = problemOf(new PicpipeError(code, secret), 'request-1');
 		expect(problem).toMatchObject({ type: `urn:picpipe:error:${code}`, status: row.status, code, class: row.class });
 		expect(problem.detail).toBe(row.status === 500 ? row.title : secret);
 	});
 
-	it('can be kept in a manifest as a failure of a class for pictures', () => {
+	it('can be stored in a manifest with a failure class', () => {
 		expect(failureClasses).toContain(failureOf(new PicpipeError(code), 1).class);
 	});
 
-	it('is used somewhere and explained in the reference', async () => {
+	it('is used and documented', async () => {
 		const use = new RegExp(`['"]${code}['"](?!: \\{)`);
 		expect((await sources()).filter((source) => use.test(source))).not.toEqual([]);
 		expect(await readFile('docs/reference/errors.md', 'utf8')).toContain(
@@ -72,7 +72,7 @@ describe.each(codes)('error %s', (code) => {
 });
 
 describe('PicpipeError', () => {
-	it('keeps the sentence, the step and what was behind it', () => {
+	it('has the sentence, the step and the cause', () => {
 		const cause = new Error('libvips said so');
 		const error = new PicpipeError('corrupt-picture', 'The picture ends too early.', { cause, step: 'decode' });
 		expect(error).toMatchObject({
@@ -84,7 +84,7 @@ describe('PicpipeError', () => {
 		expect(error).toBeInstanceOf(Error);
 	});
 
-	it('has no cause and no step unless given', () => {
+	it('has no cause and no step by default', () => {
 		const error = new PicpipeError('no-file');
 		expect('cause' in error).toBe(false);
 		expect(error.step).toBeUndefined();
@@ -94,7 +94,7 @@ describe('PicpipeError', () => {
 describe('toPicpipeError', () => {
 	const withCode = (code: string) => Object.assign(new Error('of the system'), { code });
 
-	it('leaves ours as it is', () => {
+	it('does not change a PicpipeError', () => {
 		const error = new PicpipeError('storage-full', undefined, { step: 'store' });
 		expect(toPicpipeError(error, 'another step')).toBe(error);
 	});
@@ -111,7 +111,7 @@ describe('toPicpipeError', () => {
 		['EROFS', 'storage-unavailable'],
 		['EACCES', 'internal'],
 		['ERR_INVALID_ARG_TYPE', 'internal'],
-	])('makes %s a %s, which is tried again', (code, expected) => {
+	])('turns %s into %s, which is retried', (code, expected) => {
 		const thrown = withCode(code);
 		const error = toPicpipeError(thrown, 'store');
 		expect(error).toMatchObject({ code: expected, step: 'store', cause: thrown, retryable: true });
@@ -120,7 +120,7 @@ describe('toPicpipeError', () => {
 	});
 
 	it.each([undefined, null, 'a string', 42, {}, { code: 7 }, new TypeError('x is not a function')])(
-		'takes whatever else is thrown: %s',
+		'accepts any other thrown value: %s',
 		(thrown) => {
 			expect(toPicpipeError(thrown)).toMatchObject({ code: 'internal', step: undefined });
 		},

@@ -3,18 +3,18 @@ import { describe, expect, it } from 'vitest';
 import { canonicalJson, digest12 } from '../../src/domain/digest.ts';
 
 describe('canonicalJson', () => {
-	it('writes the same for the same, whatever the order of keys', () => {
+	it('is equal for equal values, whatever the order of keys', () => {
 		const one = { b: [{ y: 1, x: { d: null, c: 'ü' } }], a: true };
 		const other = { a: true, b: [{ x: { c: 'ü', d: null }, y: 1 }] };
 		expect(canonicalJson(one)).toBe(canonicalJson(other));
 		expect(canonicalJson(one)).toBe('{"a":true,"b":[{"x":{"c":"ü","d":null},"y":1}]}');
 	});
 
-	it('keeps the order of lists, which means something', () => {
+	it('keeps the order of lists', () => {
 		expect(canonicalJson([1, 2])).not.toBe(canonicalJson([2, 1]));
 	});
 
-	it('leaves out what is undefined, as the manifest does', () => {
+	it('omits undefined fields, as the manifest does', () => {
 		expect(canonicalJson({ a: undefined, b: 1 })).toBe('{"b":1}');
 	});
 });
@@ -25,7 +25,7 @@ describe('digest12', () => {
 		expect(digest12('source', { b: 2, a: 1 }, 1)).toBe(expected);
 	});
 
-	it('knows where one part ends and the next begins', () => {
+	it('distinguishes where one part ends and the next begins', () => {
 		expect(digest12('ab', 'c')).not.toBe(digest12('a', 'bc'));
 		expect(digest12('a')).not.toBe(digest12(['a']));
 		expect(digest12('1')).not.toBe(digest12(1));

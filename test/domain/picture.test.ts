@@ -20,7 +20,7 @@ import { makeAwaited, makePicture } from '../helpers/manifest.ts';
 import { thrownBy } from '../helpers/thrown.ts';
 
 describe('picture ids', () => {
-	it('sort by the time they were made', async () => {
+	it('sort by creation time', async () => {
 		const ids: string[] = [];
 		for (let count = 0; count < 20; count++) {
 			ids.push(newPictureId());
@@ -30,25 +30,25 @@ describe('picture ids', () => {
 		expect(new Set(ids).size).toBe(20);
 	});
 
-	it('are unique also within one millisecond', () => {
+	it('are unique within a millisecond', () => {
 		const ids = Array.from({ length: 5_000 }, () => newPictureId());
 		expect(new Set(ids).size).toBe(5_000);
 	});
 
-	it('tell when they were made, to the millisecond', () => {
+	it('contain their creation time, to the millisecond', () => {
 		const before = Date.now();
 		const time = pictureIdTime(newPictureId());
 		expect(time).toBeGreaterThanOrEqual(before);
 		expect(time).toBeLessThanOrEqual(Date.now());
 	});
 
-	it('tell the time of an id made elsewhere', () => {
+	it('contain the time of an id created elsewhere', () => {
 		// An example of the TypeID specification (valid.json): UUIDv7 01890a5d-ac96-774b-bcce-b302099a8057.
 		expect(pictureIdTime('pic_01h455vb4pex5vsknk084sn02q')).toBe(0x01890a5dac96);
 		expect(pictureIdTime('pic_00000000000000000000000000')).toBe(0);
 	});
 
-	it('are accepted as they are made', () => {
+	it('are accepted as created', () => {
 		for (let count = 0; count < 100; count++) {
 			const id = newPictureId();
 			expect(parsePictureId(id)).toBe(id);
@@ -71,7 +71,7 @@ describe('picture ids', () => {
 		['a space before', ` ${newPictureId()}`],
 		['ten thousand letters', 'x'.repeat(10_000)],
 		['a number', '42'],
-	])('are refused as %s', async (_what, text) => {
+	])('are refused if %s', async (_what, text) => {
 		const error = await thrownBy(() => parsePictureId(text));
 		expect(error.code).toBe('invalid-id');
 		expect(error.message).toMatch(/^Expected an id like pic_[0-9a-z]{26} but received "/);
@@ -105,7 +105,7 @@ describe('parsePicture', () => {
 		expect(parsePicture(JSON.stringify(fetched))).toEqual(fetched);
 	});
 
-	it('reads a picture that is still to be fetched, and tells it apart', () => {
+	it('reads a picture that is still to be fetched, and distinguishes it', () => {
 		const awaited = makeAwaited();
 		const read = parsePicture(JSON.stringify(awaited));
 		expect(read).toEqual(awaited);
@@ -129,7 +129,7 @@ describe('parsePicture', () => {
 		expect(error.cause).toBeInstanceOf(Error);
 	});
 
-	it('leaves a newer version to others, and says so', async () => {
+	it('leaves a newer version to newer processes, and says so', async () => {
 		const error = await thrownBy(() => parsePicture(changed({ version: manifestVersion + 1 })));
 		expect(error).toBeInstanceOf(NewerManifestError);
 		expect(error).toMatchObject({ code: 'internal', version: manifestVersion + 1 });
@@ -154,13 +154,13 @@ describe('parsePicture', () => {
 	});
 });
 
-describe('an address', () => {
+describe('a URL', () => {
 	it.each([
 		['https://example.org/a/b.jpg', 'https://example.org/a/b.jpg'],
 		['https://example.org/a.jpg?X-Amz-Signature=0a1b&x=1', 'https://example.org/a.jpg?…'],
 		['http://127.0.0.1:8080/?', 'http://127.0.0.1:8080/'],
 		['http://[::1]:8080/a', 'http://[::1]:8080/a'],
-	])('is shown without what may be a signature: %s', (url, shown) => {
+	])('is shown without parts that may be a signature: %s', (url, shown) => {
 		expect(shownUrl(url)).toBe(shown);
 	});
 });

@@ -10,7 +10,7 @@ const problemsOf = (schema: z.ZodType, value: unknown, prefix?: readonly Propert
 };
 
 describe('describeProblems', () => {
-	it('says place, expectation and what came, for every problem', () => {
+	it('reports path, expected and received value for every problem', () => {
 		const schema = z.strictObject({ a: z.array(z.object({ b: z.string() })), c: z.enum(['x', 'y']), d: z.boolean() });
 		const value = { a: [{ b: 'fine' }, { b: 1 }], c: 'z', d: 'yes', e: 1 };
 		expect(problemsOf(schema, value).sort()).toEqual([
@@ -21,13 +21,13 @@ describe('describeProblems', () => {
 		]);
 	});
 
-	it('puts where the value stands in the whole before each place', () => {
+	it('puts the prefix before each path', () => {
 		expect(problemsOf(z.object({ width: z.string() }), {}, ['variants', 'card', 'steps', 1, 'resize'])).toEqual([
 			'variants.card.steps[1].resize.width: expected a string, received nothing',
 		]);
 	});
 
-	it('repeats only the beginning of what came', () => {
+	it('repeats only the beginning of a received value', () => {
 		const [problem] = problemsOf(z.object({ a: z.number() }), { a: 'x'.repeat(10_000) });
 		expect(problem).toMatch(/^a: expected a number, received "x+…$/);
 		expect(problem?.length).toBeLessThan(120);
@@ -51,7 +51,7 @@ describe('describeProblems', () => {
 			{ variants: { a: { encode: [{ webp: {} }], step: [] } } },
 			'variants.a.step: expected no such key',
 		],
-	])('makes sense for a recipe with %s', (_what, recipe, expected) => {
+	])('is useful for a recipe with %s', (_what, recipe, expected) => {
 		expect(problemsOf(recipeSchema, recipe)).toEqual([expected]);
 	});
 });

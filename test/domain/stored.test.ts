@@ -78,14 +78,14 @@ const finished = makePicture({
 describe('a manifest of a newer version', () => {
 	const manifest = newer<Picture>(finished);
 
-	it('is read with every field, at every depth, and the recipe as it is', () => {
+	it('is read with every field, at every depth, and the unchanged recipe', () => {
 		expect(parsePicture(JSON.stringify(manifest))).toEqual(manifest);
 		const awaited = newer<Picture>(makeAwaited());
 		expect(parsePicture(JSON.stringify(awaited))).toEqual(awaited);
 		expect(JSON.stringify(manifest).match(/"later"/g)?.length).toBeGreaterThan(14);
 	});
 
-	it('keeps them when it is revised and written', async () => {
+	it('keeps unknown fields when it is revised and written', async () => {
 		const storage = openFileStorage(await temporaryFolder());
 		await writeManifest(storage, manifest);
 		const read = await readManifest(storage, manifest.id);
@@ -95,7 +95,7 @@ describe('a manifest of a newer version', () => {
 		expect(after).toEqual({ ...before, state: 'queued', revision: 2 });
 	});
 
-	it('keeps them in the index, and a list shows it', async () => {
+	it('keeps unknown fields in the index, and a list shows the picture', async () => {
 		const catalog = openCatalog(await connected(), freshPrefix());
 		await catalog.put(manifest);
 		expect(await catalog.get(manifest.id)).toEqual(manifest);
@@ -103,14 +103,14 @@ describe('a manifest of a newer version', () => {
 		expect((await catalog.list({ limit: 9 })).pictures).toEqual([{ ...manifest, state: 'processing', revision: 2 }]);
 	});
 
-	it('is shown without them, to the API and in webhooks', () => {
+	it('is shown without unknown fields, by the API and in webhooks', () => {
 		expect(JSON.stringify(showPicture(manifest))).not.toContain('later');
 		expect(showPicture(manifest)).toEqual({ ...showPicture(finished), links: showPicture(manifest).links });
 		expect(JSON.stringify(pictureEvent(manifest).data)).toBe(JSON.stringify(pictureEvent(finished).data));
 		expect(JSON.stringify(processJob(manifest as typeof finished, 'sweep'))).not.toContain('later');
 	});
 
-	it('is no more than one entry that a list leaves out when only others can read it', async () => {
+	it('is only left out of a list when this version cannot read it', async () => {
 		const redis = await connected();
 		const prefix = freshPrefix();
 		const catalog = openCatalog(redis, prefix);
@@ -122,7 +122,7 @@ describe('a manifest of a newer version', () => {
 });
 
 describe('a record of a newer version', () => {
-	it('of a batch is read whole', async () => {
+	it('of a batch is read completely', async () => {
 		const storage = openFileStorage(await temporaryFolder());
 		const id = newBatchId();
 		const keys = batchKeys(id);
@@ -138,7 +138,7 @@ describe('a record of a newer version', () => {
 		expect(await readFinished(storage, id)).toEqual(records.finished);
 	});
 
-	it('of an endpoint keeps what it says when a secret is changed, and events that nobody here knows', () => {
+	it('of an endpoint keeps unknown fields and events when a secret is changed', () => {
 		const record = newer(makeEndpoint({ url: 'https://example.org/', description: undefined, events: undefined }));
 		const withEvents = { ...record, events: ['picture.ready', 'picture.blurred'] };
 		const read = parseEndpoint(JSON.stringify(withEvents));
@@ -150,7 +150,7 @@ describe('a record of a newer version', () => {
 		expect(parseDisabled(JSON.stringify(disabled))).toEqual(disabled);
 	});
 
-	it('of a message keeps it when it is moved, and of its delivery when an attempt is noted', async () => {
+	it('of a message keeps unknown fields when it is moved, and of its delivery when an attempt is recorded', async () => {
 		const { storage, redis, prefix, deliveries } = await openForTest();
 		const message = newer({
 			...messageTo('setting', pictureEvent(finished)),
@@ -173,7 +173,7 @@ describe('a record of a newer version', () => {
 		});
 	});
 
-	it('of a key is read, also with a scope that nobody here knows, and kept when it is revoked', async () => {
+	it('of a key is read, even with an unknown scope, and kept when it is revoked', async () => {
 		const storage = openFileStorage(await temporaryFolder());
 		const { record } = await addKey(storage, {
 			name: 'camera',
@@ -190,7 +190,7 @@ describe('a record of a newer version', () => {
 			expect(() => makeKey({ name: 'x', scopes: ['read'], limits: {}, ...wrong } as KeyWishes)).toThrow();
 	});
 
-	it('of a resumable upload is kept when it goes on, with a refusal that nobody here knows', async () => {
+	it('of a resumable upload is kept when it is resumed, even with an unknown refusal', async () => {
 		const storage = openFileStorage(await temporaryFolder());
 		const { name, digest, definition } = makeRecipe();
 		const upload = newer({
@@ -243,7 +243,7 @@ describe('a record of a newer version', () => {
 });
 
 describe('a job of a newer version', () => {
-	it('is read whole', () => {
+	it('is read completely', () => {
 		const jobs = [
 			[processJobSchema, processJob(finished, 'upload')],
 			[fetchJobSchema, fetchJob(makeAwaited(), 'upload')],
@@ -258,7 +258,7 @@ describe('a job of a newer version', () => {
 });
 
 describe('an upload token of a newer version', () => {
-	it('is refused: what nobody here knows may forbid something', async () => {
+	it('is refused, because an unknown field may forbid something', async () => {
 		const secret = Buffer.alloc(32);
 		const grant = {
 			caller: 'x',
@@ -279,14 +279,14 @@ describe('an upload token of a newer version', () => {
 	});
 });
 
-describe('what is stored', () => {
+describe('a stored value', () => {
 	const schema = stored({
 		kind: storedWord(['a']),
 		list: z.array(stored({ id: z.string() })).optional(),
 		inner: stored({ id: z.string().optional() }).optional(),
 	});
 
-	it('is divided into what is known and what is not', () => {
+	it('is divided into known and unknown fields', () => {
 		const value = { more: 1, inner: { more: 2, id: 'x' }, list: [{ id: 'y', more: 3 }], kind: 'b' };
 		const read = schema.parse(value);
 		expect(read).toEqual(value);

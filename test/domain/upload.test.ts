@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { concatenatedId, isUploadId, newUploadId, uploadIdTime } from '../../src/domain/upload.ts';
 
-describe("an upload's id", () => {
-	it('tells when it was made', () => {
+describe('an upload id', () => {
+	it('contains its creation time', () => {
 		const before = Date.now();
 		const id = newUploadId();
 		expect(isUploadId(id)).toBe(true);
@@ -21,7 +21,7 @@ describe("an upload's id", () => {
 		expect(isUploadId(text)).toBe(false);
 	});
 
-	it('of one made of others follows from them, their order and what is asked for, and is as old as the newest', () => {
+	it('of a concatenated upload follows from its parts, their order and the request, and is as old as the newest', () => {
 		const [one, two, three] = [newUploadId(), newUploadId(), newUploadId()];
 		const id = concatenatedId([one, three, two], 'a');
 		expect(isUploadId(id)).toBe(true);

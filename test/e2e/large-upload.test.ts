@@ -11,7 +11,7 @@ function residentBytes(pid: number): number {
 	return Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024;
 }
 
-it('large uploads stream through the api, which never holds a file', async () => {
+it('large uploads stream through the API, which never holds a whole file', async () => {
 	const picpipe = await startForFaults({ PICPIPE_SWEEP_SECONDS: '3600' });
 	const { api } = await picpipe.ready();
 	const pid = picpipe.pidOf('api');

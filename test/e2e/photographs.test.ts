@@ -65,8 +65,8 @@ async function expectWeb(file: Buffer, name: string): Promise<void> {
 	expect(picture.analysis.thumbhash).toBeTruthy();
 }
 
-describe('a photograph goes all the way', () => {
-	it('12 megapixels', async () => expectWeb(await twelveMegapixels(), 'photo.jpg'));
+describe('a photograph from upload to variants', () => {
+	it('of 12 megapixels', async () => expectWeb(await twelveMegapixels(), 'photo.jpg'));
 
 	it.each([1, 2, 3, 4, 5, 6, 7, 8])('with EXIF orientation %i and GPS', async (orientation) => {
 		const file = await photograph({ width: 900, height: 600, orientation, gps: true });
@@ -112,8 +112,8 @@ describe('a photograph goes all the way', () => {
 	});
 });
 
-describe('and is told of', () => {
-	it('by the job: steps with times and bytes, progress, data without bytes, at its page in Arena', async () => {
+describe('is visible', () => {
+	it('in its job: steps with times and bytes, progress, data without image bytes, and its page in Arena', async () => {
 		const picture = await process(await photograph({ width: 1200, height: 800 }), 'told.jpg');
 		const path = new URL(picture.links.job).pathname;
 		const page = await (await fetch(arena + path)).text();

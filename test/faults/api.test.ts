@@ -8,7 +8,7 @@ import { twelveMegapixels } from '../helpers/pictures.ts';
 import { startRedis } from '../helpers/redis.ts';
 import { endWithTest, shared } from '../helpers/shared.ts';
 
-describe.each(rounds)('kill -9 of the api, round %i', (round) => {
+describe.each(rounds)('kill -9 of the API, round %i', (round) => {
 	const running = shared(async () => {
 		const redis = await startRedis();
 		endWithTest(() => redis.stop());
@@ -24,7 +24,7 @@ describe.each(rounds)('kill -9 of the api, round %i', (round) => {
 		return { redis, picpipe, api, data, storage, manifests };
 	});
 
-	it('in the middle of uploads keeps what was acknowledged and leaves nothing of the rest', {
+	it('during uploads keeps acknowledged pictures and nothing of the others', {
 		timeout: 180_000,
 	}, async () => {
 		const { picpipe, api, data, storage, manifests } = running();
@@ -57,7 +57,7 @@ describe.each(rounds)('kill -9 of the api, round %i', (round) => {
 		expect(await manifests()).toHaveLength(loadSize);
 	});
 
-	it('between storing and queuing ends in pictures that are finished all the same', { timeout: 120_000 }, async () => {
+	it('between storing and queueing still ends with finished pictures', { timeout: 120_000 }, async () => {
 		const { redis, picpipe, api, data, storage, manifests } = running();
 		const earlier = (await manifests()).length;
 		// Whoever wants to queue something now waits.

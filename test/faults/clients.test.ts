@@ -63,8 +63,8 @@ const manners: Readonly<Record<string, Manner>> = {
 	},
 };
 
-describe.each(rounds)('clients that stall, drip, abort and lie, round %i', () => {
-	it('two hundred at once: all others are served, memory stays bounded, nothing is left of them', {
+describe.each(rounds)('clients that stall, drip, abort and send wrong lengths, round %i', () => {
+	it('two hundred at a time: others are served, memory stays bounded, nothing is left of them', {
 		timeout: 180_000,
 	}, async () => {
 		const picpipe = await startForFaults({

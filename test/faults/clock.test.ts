@@ -95,7 +95,7 @@ async function whileItJumps(picpipe: PicpipeProcess, clock: Clock, hours: number
 	return ledger;
 }
 
-describe.each(rounds)('the clock, round %i', () => {
+describe.each(rounds)('a clock jump, round %i', () => {
 	const running = shared(async () => {
 		const clock = await openClock();
 		// Its allocator and libfaketime don't get along. It has no use for the time of day, only for how much has passed.
@@ -119,7 +119,7 @@ describe.each(rounds)('the clock, round %i', () => {
 		['back by a day', -24],
 		['ahead by a day', 24],
 		['back by an hour', -1],
-	])('jumps %s: nothing expires early, nothing waits for it', { timeout: 180_000 }, async (_how, hours) => {
+	])('%s: nothing expires early, nothing waits for it', { timeout: 180_000 }, async (_how, hours) => {
 		const { clock, picpipe } = running();
 		const { api, data } = await picpipe.ready();
 		const files = await mixedPhotographs();

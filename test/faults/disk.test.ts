@@ -45,15 +45,15 @@ async function fill(folder: string): Promise<string> {
 }
 
 describe(title, () => {
-	it('is there to be tested', () => {
+	it('a small disk is available for the test', () => {
 		if (process.env.CI) expect(isRoot, 'CI runs as root').toBe(true);
 	});
 
-	describe.runIf(isRoot)('for uploads', () => {
+	describe.runIf(isRoot)('a full disk during uploads', () => {
 		// Taken up to the last byte; by default uploads stop a little before it, with 503.
 		const running = shared(() => startOnSmallDisk({ ...quickRecipe, PICPIPE_MIN_DISK_FREE: '0' }, 64));
 
-		it('refuses uploads with 507, keeps nothing of them, and accepts again once there is room', {
+		it('refuses uploads with 507, keeps nothing of them, and accepts again once there is space', {
 			timeout: 120_000,
 		}, async () => {
 			const { disk, api } = running();
@@ -74,7 +74,7 @@ describe(title, () => {
 			await ledger.expectWhole(`file:${disk}`);
 		});
 
-		it('stops a resumable upload with 507 where it is, and lets it go on once there is room', {
+		it('stops a resumable upload with 507 at its offset, and lets it continue once there is space', {
 			timeout: 120_000,
 		}, async () => {
 			const { disk, api } = running();
@@ -93,7 +93,7 @@ describe(title, () => {
 			expect(picture).toMatchObject({ state: 'ready', source: { bytes: bytes.length } });
 		});
 
-		it('under load refuses with 507 or 503, keeps nothing that is cut, and goes on once there is room', {
+		it('under load refuses with 507 or 503, keeps no partial files, and continues once there is space', {
 			timeout: 180_000,
 		}, async () => {
 			const { disk, api, picpipe } = running();
@@ -122,10 +122,10 @@ describe(title, () => {
 		});
 	});
 
-	describe.runIf(isRoot)('for the work on a picture', () => {
+	describe.runIf(isRoot)('a full disk during processing', () => {
 		const running = shared(() => startOnSmallDisk({ PICPIPE_ATTEMPTS: '2', PICPIPE_RETRY_DELAY: '5000' }, 24));
 
-		it('while a picture is worked on ends in attempts, leaves no truncated variant, and the picture gets ready once there is room', {
+		it('fails attempts, leaves no truncated variant, and the picture is ready once there is space', {
 			timeout: 120_000,
 		}, async () => {
 			const { disk, api, picpipe } = running();
@@ -147,7 +147,7 @@ describe(title, () => {
 			await ledger.expectWhole(`file:${disk}`);
 		});
 
-		it('for longer than all attempts still ends the picture, and a retry makes it ready', {
+		it('for longer than all attempts ends the picture, and a retry makes it ready', {
 			timeout: 120_000,
 		}, async () => {
 			const { disk, api, picpipe } = running();
@@ -174,8 +174,8 @@ describe(title, () => {
 		});
 	});
 
-	describe.runIf(isRoot)('for temporary files', () => {
-		it('stops nothing: all that is written goes to the data folder', {
+	describe.runIf(isRoot)('a full temporary folder', () => {
+		it('stops nothing: all files are written to the data folder', {
 			timeout: 120_000,
 		}, async () => {
 			const disk = await smallDisk(1);

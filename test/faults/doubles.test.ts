@@ -61,8 +61,8 @@ async function untilAnswered(urls: readonly string[], first: number, bytes: Buff
 
 const running = shared(startInstallation);
 
-describe('fifty equal uploads at once over two apis', () => {
-	it('that are to be deduped make one picture, and all answers name it', { timeout: 120_000 }, async () => {
+describe('fifty equal simultaneous uploads over two APIs', () => {
+	it('with dedupe create one picture, and all responses name it', { timeout: 120_000 }, async () => {
 		const { urls, pictures, storage } = running();
 		const bytes = await photograph({ width: 640, height: 480 });
 		await until('the index is whole', async () => {
@@ -86,8 +86,8 @@ describe('fifty equal uploads at once over two apis', () => {
 	});
 });
 
-describe('an api killed in the middle of an upload with a key', () => {
-	it('keeps the key for a moment only: the retry at another api goes well', { timeout: 120_000 }, async () => {
+describe('an API killed during an upload with a key', () => {
+	it('blocks the key only briefly: the retry at another API succeeds', { timeout: 120_000 }, async () => {
 		const { apis, urls, storage, pictures } = running();
 		const before = (await pictures()).length;
 		const bytes = await photograph({ width: 1600, height: 1200 });
@@ -106,8 +106,8 @@ describe('an api killed in the middle of an upload with a key', () => {
 	});
 });
 
-describe('fifty equal uploads at once over two apis, of which one is killed', () => {
-	it('make one picture if they have one Idempotency-Key and everybody tries again', {
+describe('fifty equal simultaneous uploads over two APIs, one of which is killed', () => {
+	it('create one picture if they share an Idempotency-Key and every client retries', {
 		timeout: 180_000,
 	}, async () => {
 		const { apis, urls, pictures } = running();

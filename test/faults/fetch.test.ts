@@ -44,7 +44,7 @@ describe('a picture that is being fetched', () => {
 		return { redis, picpipe, api, data };
 	});
 
-	it('survives kill -9 of its worker, at the cost of no attempt', { timeout: 120_000 }, async () => {
+	it('survives kill -9 of its worker without spending an attempt', { timeout: 120_000 }, async () => {
 		const { picpipe, api, data } = running();
 		const bytes = await photograph({ width: 640, height: 480 });
 		const remote = await startRemote(sendsHalf(bytes), selfSigned);
@@ -61,7 +61,7 @@ describe('a picture that is being fetched', () => {
 		expect(remote.requests).toHaveLength(2);
 	});
 
-	it('comes back when Redis loses all its data between the 202 and the fetch', { timeout: 120_000 }, async () => {
+	it('is restored when Redis loses all its data between the 202 and the fetch', { timeout: 120_000 }, async () => {
 		const { redis, api, data } = running();
 		const bytes = await photograph({ width: 640, height: 480 });
 		const remote = await startRemote(sends(bytes));

@@ -77,7 +77,7 @@ function noise(length: number): Buffer {
 }
 
 describe.each(rounds)(extraTitle('hostile files among good ones, round %i', shared), () => {
-	it('good ones are ready, bad ones are classified, no process dies', { timeout: 240_000 }, async () => {
+	it('good pictures are ready, bad ones are classified, no process dies', { timeout: 240_000 }, async () => {
 		const picpipe = await startForFaults({ ...quickRecipe, PICPIPE_ATTEMPTS: '2' });
 		const { api, data } = await picpipe.ready();
 		const pids = (['api', 'worker'] as const).map((role) => picpipe.pidOf(role));

@@ -70,7 +70,7 @@ async function expectAllWell({ api, storage, sink }: Awaited<ReturnType<typeof s
 describe.each(rounds)('Redis under load, round %i', (round) => {
 	const started = shared(start);
 
-	it('killed and started again with its data: every acknowledged picture ends ready', {
+	it('killed and restarted with its data: every acknowledged picture ends ready', {
 		timeout: 240_000,
 	}, async () => {
 		const running = started();
@@ -86,7 +86,9 @@ describe.each(rounds)('Redis under load, round %i', (round) => {
 		await expectAllWell(running, ledger);
 	});
 
-	it('killed and its data wiped: every acknowledged picture ends ready, none twice', { timeout: 240_000 }, async () => {
+	it('killed and its data deleted: every acknowledged picture ends ready, none twice', {
+		timeout: 240_000,
+	}, async () => {
 		const running = started();
 		const { redis, api } = running;
 		const ledger = new Ledger();
@@ -101,7 +103,7 @@ describe.each(rounds)('Redis under load, round %i', (round) => {
 		await expectAllWell(running, ledger);
 	});
 
-	it('that hangs for half a minute: uploads are answered all the same, and nothing is lost', {
+	it('that hangs for half a minute: uploads are accepted, and nothing is lost', {
 		timeout: 240_000,
 	}, async () => {
 		const running = started();
@@ -136,7 +138,7 @@ describe.each(rounds)('Redis under load, round %i', (round) => {
 		await expectAllWell(running, ledger);
 	});
 
-	it('whose memory is full: uploads are accepted, and finished once it has room', { timeout: 240_000 }, async () => {
+	it('with full memory: uploads are accepted, and finished once there is space', { timeout: 240_000 }, async () => {
 		const running = started();
 		const { redis, api } = running;
 		const ledger = new Ledger();
@@ -161,8 +163,8 @@ describe.each(rounds)('Redis under load, round %i', (round) => {
 	});
 });
 
-describe('Redis that is not there when the api starts', () => {
-	it('uploads are accepted, and later ones go straight to the queue once it is there', {
+describe('Redis that is away when the API starts', () => {
+	it('does not prevent uploads, and later ones are queued directly once it is back', {
 		timeout: 120_000,
 	}, async () => {
 		const redis = await privateRedis();

@@ -6,7 +6,7 @@ import { photograph } from '../helpers/pictures.ts';
 import { startRedis } from '../helpers/redis.ts';
 
 describe.each(rounds)('SIGTERM under load, round %i', (round) => {
-	it('finishes what is under way, ends with 0 in time, leaves no process, and goes on after the next start', {
+	it('finishes the work in progress, exits with 0 in time, leaves no process, and continues after the next start', {
 		timeout: 240_000,
 	}, async () => {
 		const first = await startForFaults({ ...quickRecipe, PICPIPE_STOP_SECONDS: '20' });
@@ -33,7 +33,7 @@ describe.each(rounds)('SIGTERM under load, round %i', (round) => {
 		expect((await second.stop()).code).toBe(0);
 	});
 
-	it('is not ready any more before it takes no more, where it is told to drain', { timeout: 120_000 }, async () => {
+	it('is not ready before it refuses connections, if it is configured to drain', { timeout: 120_000 }, async () => {
 		const picpipe = await startForFaults({ ...quickRecipe, PICPIPE_DRAIN_SECONDS: '3' });
 		const { api, data } = await picpipe.ready();
 		const ledger = new Ledger();
@@ -56,7 +56,7 @@ describe.each(rounds)('SIGTERM under load, round %i', (round) => {
 		await ledger.expectTold(picpipe.sink);
 	});
 
-	it('ends in time while Redis is away, and goes on after the next start', { timeout: 180_000 }, async () => {
+	it('ends in time while Redis is away, and continues after the next start', { timeout: 180_000 }, async () => {
 		const redis = await startRedis();
 		onTestFinished(() => redis.stop());
 		const environment = { ...quickRecipe, REDIS_URL: redis.url, PICPIPE_STOP_SECONDS: '5' };

@@ -9,10 +9,10 @@ import { photograph } from '../helpers/pictures.ts';
 import { shared } from '../helpers/shared.ts';
 import { bytesAt, sendByTus, tus } from '../helpers/tus.ts';
 
-describe('kill -9 of the api in the middle of resumable uploads', () => {
+describe('kill -9 of the API during resumable uploads', () => {
 	const running = shared(() => startForFaults());
 
-	it('loses none and doubles none: every client goes on and hears of its one picture', {
+	it('loses and doubles none: every client resumes and gets its one picture', {
 		timeout: 180_000,
 	}, async () => {
 		const picpipe = running();
@@ -52,7 +52,7 @@ describe('kill -9 of the api in the middle of resumable uploads', () => {
 		expect((await json(await fetch(`${api}/v1/pictures`))).pictures).toHaveLength(files.length);
 	});
 
-	it('costs at most what had not been stored, and a stop costs nothing', { timeout: 120_000 }, async () => {
+	it('costs at most the bytes that were not stored, and a stop costs nothing', { timeout: 120_000 }, async () => {
 		const picpipe = running();
 		const { api } = await picpipe.ready();
 		const bytes = await photograph({ width: 640, height: 480 });

@@ -46,7 +46,7 @@ function start(data: string, environment: Record<string, string>): PicpipeProces
 
 describe('a watched folder', () => {
 	for (const then of ['move', 'keep']) {
-		it(`makes each of 40 files one picture, whatever is killed in the middle (${then})`, {
+		it(`makes one picture of each of 40 files, whatever is killed in between (${then})`, {
 			timeout: 240_000,
 		}, async () => {
 			const [data, inbox] = [await temporaryFolder(), await temporaryFolder()];
@@ -98,7 +98,7 @@ describe('a file in a watched folder', () => {
 		return { data, inbox, picpipe };
 	});
 
-	it('is set aside when broken, once the worker has found out, and is taken whole when written slowly', {
+	it('is set aside if broken, once the worker has found out, and is imported completely if written slowly', {
 		timeout: 120_000,
 	}, async () => {
 		const { data, inbox } = running();
@@ -126,7 +126,7 @@ describe('a file in a watched folder', () => {
 		expect(await picturesIn(data)).toHaveLength(2);
 	});
 
-	it('is taken by one process while another waits, which takes over when the first stands still', {
+	it('is imported by one process while another waits, which takes over when the first hangs', {
 		timeout: 120_000,
 	}, async () => {
 		const { data, inbox, picpipe } = running();
@@ -150,7 +150,7 @@ describe('a file in a watched folder', () => {
 });
 
 describe('picpipe watch', () => {
-	it('--once takes what is there without a Redis of anybody, and says by its exit code whether that was all', {
+	it('--once imports the existing files with a Redis of its own, and its exit code tells whether all were imported', {
 		timeout: 120_000,
 	}, async () => {
 		const [data, inbox] = [await temporaryFolder(), await temporaryFolder()];

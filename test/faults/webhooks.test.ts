@@ -58,8 +58,8 @@ function expectSound({ received }: Sink, key: string): void {
 	}
 }
 
-describe('what is ready is told', () => {
-	it('although the worker is killed (-9) after it was recorded and before it was delivered', {
+describe('a ready picture is notified', () => {
+	it('although the worker is killed (-9) after the picture was recorded and before delivery', {
 		timeout: 120_000,
 	}, async () => {
 		const { sink, key, picpipe, api } = running();
@@ -77,7 +77,7 @@ describe('what is ready is told', () => {
 		expectSound(sink, key);
 	});
 
-	it('although the worker is killed (-9) in the middle of delivering it; the second time has the same id', {
+	it('although the worker is killed (-9) during delivery; the second message has the same id', {
 		timeout: 120_000,
 	}, async () => {
 		const { sink, key, picpipe, api } = running();
@@ -91,7 +91,7 @@ describe('what is ready is told', () => {
 		expectSound(sink, key);
 	});
 
-	it('although Redis loses everything while a later attempt waits, for hours even', { timeout: 120_000 }, async () => {
+	it('although Redis loses everything while a later attempt waits, even for hours', { timeout: 120_000 }, async () => {
 		const { sink, key, redis, picpipe, api } = running();
 		sink.answer(says(503));
 		const ids = [await upload(api), await upload(api)];
@@ -108,7 +108,7 @@ describe('what is ready is told', () => {
 });
 
 describe('the end of a batch', () => {
-	it('is told once although the worker is killed (-9) and Redis loses everything in the middle of it', {
+	it('is notified once although the worker is killed (-9) and Redis loses everything in between', {
 		timeout: 150_000,
 	}, async () => {
 		const { sink, key, redis, picpipe, api } = running();

@@ -47,7 +47,7 @@ function imagingPids(picpipe: PicpipeProcess): number[] {
 describe.each(rounds)('kill -9 under load, round %i', (round) => {
 	const running = shared(() => startForFaults({ ...quickRecipe, PICPIPE_LOG_LEVEL: 'debug' }));
 
-	it('of the worker in the middle of its jobs, twice in a row, loses nothing and fails nothing', {
+	it('of the worker during its jobs, twice in a row, loses nothing and fails nothing', {
 		timeout: 180_000,
 	}, async () => {
 		const picpipe = running();
@@ -68,7 +68,7 @@ describe.each(rounds)('kill -9 under load, round %i', (round) => {
 		await ledger.expectTold(picpipe.sink);
 	});
 
-	it('of imaging processes costs the pictures that they were at one attempt, and nobody else any', {
+	it('of imaging processes costs only their pictures one attempt', {
 		timeout: 180_000,
 	}, async () => {
 		const picpipe = running();
@@ -124,7 +124,7 @@ describe('an imaging process', () => {
 		}),
 	);
 
-	it('killed once costs its picture one attempt and nobody else any', { timeout: 120_000 }, async () => {
+	it('killed once costs only its picture one attempt', { timeout: 120_000 }, async () => {
 		const picpipe = running();
 		const { api } = await picpipe.ready();
 		const [hit, other] = [
@@ -143,7 +143,7 @@ describe('an imaging process', () => {
 		expect(picpipe.pidOf('worker')).toBe(worker);
 	});
 
-	it('killed by its picture on every attempt ends that picture failed, original kept', {
+	it('killed by its picture on every attempt ends that picture failed, with its original kept', {
 		timeout: 120_000,
 	}, async () => {
 		const picpipe = running();
@@ -173,7 +173,7 @@ describe('an imaging process', () => {
 		expect(await untilPictureFinished(api, id)).toMatchObject({ state: 'ready' });
 	});
 
-	it('that is given no more memory ends its picture and nobody else', { timeout: 120_000 }, async () => {
+	it('without memory ends only its picture', { timeout: 120_000 }, async () => {
 		const picpipe = running();
 		const { api } = await picpipe.ready();
 		const bytes = await twelveMegapixels();
@@ -207,7 +207,7 @@ describe('an imaging process', () => {
 		expect(picpipe.pidOf('worker')).toBe(worker);
 	});
 
-	it('that hangs is killed in time and blocks nobody', { timeout: 120_000 }, async () => {
+	it('that hangs is killed in time and blocks no other picture', { timeout: 120_000 }, async () => {
 		const picpipe = running();
 		const { api } = await picpipe.ready();
 		const id = await uploadRaw(api, await twelveMegapixels());

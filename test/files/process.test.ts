@@ -13,7 +13,7 @@ async function run(folder: string, ...args: string[]) {
 }
 
 describe('picpipe process', () => {
-	it('makes the variants of files and folders, shows each and a table, and needs no Redis', async () => {
+	it('makes the variants of files and folders, lists them and a table, and needs no Redis', async () => {
 		const folder = await temporaryFolder();
 		const photo = await photograph({ width: 1000, height: 700, orientation: 6 });
 		await mkdir(join(folder, 'in/holiday day'), { recursive: true });
@@ -40,7 +40,7 @@ describe('picpipe process', () => {
 		expect(await similarity(await sharp(small).png().toBuffer(), expected)).toBeGreaterThan(0.97);
 	});
 
-	it('goes on after a broken file, says why it failed, and exits with 1', async () => {
+	it('continues after a broken file, reports the reason, and exits with 1', async () => {
 		const folder = await temporaryFolder();
 		await writeFile(join(folder, 'good.jpg'), await photograph({ width: 320, height: 240 }));
 		await writeFile(join(folder, 'half.jpg'), cut(await photograph({ width: 320, height: 240 }), 50));
@@ -54,7 +54,7 @@ describe('picpipe process', () => {
 		expect((await readdir(join(folder, 'out'))).every((name) => name.startsWith('good-'))).toBe(true);
 	});
 
-	it('takes an SVG of a folder where it is on, and passes over it where it is off, unless it is named', async () => {
+	it('processes an SVG of a folder if enabled, and skips it otherwise, unless it is named', async () => {
 		const folder = await temporaryFolder();
 		const logo = join(folder, 'in/logo.svg');
 		await mkdir(join(folder, 'in'));
@@ -76,7 +76,7 @@ describe('picpipe process', () => {
 		expect(await sharp(join(folder, 'out/logo-thumb.webp')).metadata()).toMatchObject({ width: 300, height: 300 });
 	});
 
-	it('refuses what it cannot begin with, and exits with 2', async () => {
+	it('refuses invalid input with exit code 2', async () => {
 		const folder = await temporaryFolder();
 		await mkdir(join(folder, 'empty'));
 		const out = ['--out', join(folder, 'out')];
@@ -89,8 +89,8 @@ describe('picpipe process', () => {
 	});
 });
 
-describe('its parts', () => {
-	it('pass over what an earlier run has made, unless that is what was named', async () => {
+describe('files and their output', () => {
+	it('skip results of an earlier run, unless they are named', async () => {
 		const folder = await temporaryFolder();
 		const photo = await photograph({ width: 64, height: 48 });
 		await mkdir(join(folder, 'out/deep'), { recursive: true });
@@ -103,7 +103,7 @@ describe('its parts', () => {
 		expect(await stems(join(folder, 'out'))).toEqual(['a-large', 'deep/b']);
 	});
 
-	it('give every file a name of its own', async () => {
+	it('have unique names', async () => {
 		const folder = await temporaryFolder();
 		const picture = await photograph({ width: 64, height: 48 });
 		for (const below of ['a', 'b']) {
@@ -116,7 +116,7 @@ describe('its parts', () => {
 		expect(new Set(stems).size).toBe(4);
 	});
 
-	it('show sizes and progress as people read them', () => {
+	it('show sizes and progress for people', () => {
 		expect([0, 999, 1_000, 2_800_000, 5e12].map(formatBytes)).toEqual(['0 B', '999 B', '1.0 kB', '2.8 MB', '5.0 TB']);
 		expect(progressLine(1, 2, 'a.jpg', 80)).toBe(`${'█'.repeat(15)}${'░'.repeat(15)} 1/2 a.jpg`);
 		expect(progressLine(1, 2, 'x'.repeat(500), 60)).toHaveLength(59);

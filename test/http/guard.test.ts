@@ -19,11 +19,11 @@ describe('checkUrl', () => {
 		'https://example.org:443/a?b=c',
 		'https://1.1.1.1/',
 		'https://[2606:4700:4700::1111]/',
-	])('lets %s through', (url) => {
+	])('accepts %s', (url) => {
 		expect(checkUrl(url, open).href).toBe(new URL(url).href);
 	});
 
-	it('leaves out what is for browsers, and the dot of the root', () => {
+	it('removes the fragment and the dot of the root', () => {
 		expect(checkUrl('https://example.org./a#part', open).href).toBe('https://example.org/a');
 	});
 
@@ -68,18 +68,18 @@ describe('checkUrl', () => {
 		'http://168.63.129.16/',
 		'http://100.64.0.1/',
 		'http://10.0.0.1./',
-	])('refuses a literal address that is not public: %s', async (url) => {
+	])('refuses a literal IP address that is not public: %s', async (url) => {
 		expect((await thrownBy(() => checkUrl(url, open))).code).toBe('address-not-allowed');
 	});
 
-	it('lets a network through that a setting names, and no other', async () => {
+	it('accepts a configured network, and no other', async () => {
 		const rules = { ...open, networks: ['127.0.0.0/8'] };
 		expect(checkUrl('http://2130706433/', rules).hostname).toBe('127.0.0.1');
 		expect(checkUrl('http://[::ffff:127.0.0.1]/', rules).hostname).toBe('[::ffff:7f00:1]');
 		expect((await thrownBy(() => checkUrl('http://[::1]/', rules))).code).toBe('address-not-allowed');
 	});
 
-	it('holds to schemes, ports and hosts that are set', async () => {
+	it('enforces the configured schemes, ports and hosts', async () => {
 		const rules: OutgoingRules = {
 			...open,
 			schemes: ['https'],
@@ -124,19 +124,19 @@ describe('guardedAgent', () => {
 		[['1.1.1.1', '127.0.0.1']],
 		[['2606:4700:4700::1111', 'fd00::1']],
 		[['::127.0.0.1']],
-	])('refuses a name that leads to %s, and keeps that to itself', async (addresses) => {
+	])('refuses a name that resolves to %s, and does not reveal that', async (addresses) => {
 		const error = await thrownBy(() => guardedAgent(url, open, resolves(...addresses)));
 		expect(error).toMatchObject({ code: 'address-not-allowed', retryable: false });
 		for (const address of addresses) expect(error.message).not.toContain(address);
 	});
 
-	it('lets a name through whose addresses are public or in a network that is named', async () => {
+	it('accepts a name whose IP addresses are public or in a configured network', async () => {
 		const rules = { ...open, networks: ['10.1.0.0/16'] };
 		await guardedAgent(url, rules, resolves('1.1.1.1', '2606:4700:4700::1111', '10.1.2.3', '64:ff9b::1.1.1.1'));
 		expect((await thrownBy(() => guardedAgent(url, rules, resolves('10.2.0.1')))).code).toBe('address-not-allowed');
 	});
 
-	it('tries a name without addresses again later', async () => {
+	it('retries a name without IP addresses later', async () => {
 		for (const resolve of [
 			resolves(),
 			() => Promise.reject(Object.assign(new Error('getaddrinfo ENOTFOUND'), { code: 'ENOTFOUND' })),
@@ -147,7 +147,7 @@ describe('guardedAgent', () => {
 		}
 	});
 
-	it('refuses this machine by the name that every system knows', async () => {
+	it('refuses this machine under the name that every system knows', async () => {
 		const error = await thrownBy(() => guardedAgent(new URL('http://localhost/'), open));
 		expect(error.code).toBe('address-not-allowed');
 	});
@@ -168,14 +168,14 @@ describe('the agent of a request', () => {
 		});
 	}
 
-	it('connects to what was checked, whatever the name leads to by then', async () => {
+	it('connects to the checked IP address, whatever the name resolves to by then', async () => {
 		const remote = await startRemote(says(204));
 		const agent = await guardedAgent(url, { ...open, networks: ['127.0.0.0/8'] }, at('127.0.0.1'));
 		expect(await ask(agent, 'no-such-name.invalid', remote.port)).toBe('204');
 		expect(remote.requests).toHaveLength(1);
 	});
 
-	it('looks once more by itself: to no literal address that was not checked', async () => {
+	it('checks again by itself: no literal IP address without a check', async () => {
 		const remote = await startRemote(says(204));
 		const agent = await guardedAgent(url, open, at('1.1.1.1'));
 		expect(await ask(agent, '127.0.0.1', remote.port)).toContain('private IP address');

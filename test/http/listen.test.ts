@@ -23,13 +23,13 @@ afterEach(() => {
 });
 
 describe('listen', () => {
-	it.each(['127.0.0.1', 'localhost', '::1'])('tells where it can be reached on %s', async (host) => {
+	it.each(['127.0.0.1', 'localhost', '::1'])('returns its URL on %s', async (host) => {
 		const { address } = await open(host);
 		expect(address).toMatch(host === '::1' ? /^http:\/\/\[::1\]:\d+$/ : new RegExp(`^http://${host}:\\d+$`));
 		expect((await ask(address, '/')).body).toBe('here');
 	});
 
-	it('names the setting of a port that is taken, and what is taken', async () => {
+	it('names the setting of a used port, and the port', async () => {
 		const { address } = await open('127.0.0.1');
 		const { port } = new URL(address);
 		expect(await problemsOf('127.0.0.1', Number(port))).toEqual([
@@ -37,7 +37,7 @@ describe('listen', () => {
 		]);
 	});
 
-	it.each(['192.0.2.1', 'no-such-host.invalid'])('names the setting of a host that is not ours: %s', async (host) => {
+	it.each(['192.0.2.1', 'no-such-host.invalid'])('names the setting of a foreign host: %s', async (host) => {
 		expect(await problemsOf(host)).toEqual([expect.stringMatching(/^PICPIPE_HOST: /)]);
 	});
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { whyNotPublic } from '../../src/http/guard.ts';
 
-describe('an address is not public', () => {
+describe('an IP address is not public', () => {
 	it.each([
 		['127.0.0.1', 'loopback'],
 		['127.255.255.254', 'loopback'],
@@ -52,7 +52,7 @@ describe('an address is not public', () => {
 	});
 });
 
-describe('an address is public', () => {
+describe('an IP address is public', () => {
 	it.each([
 		'1.1.1.1',
 		'9.255.255.255',
@@ -72,7 +72,7 @@ describe('an address is public', () => {
 	});
 });
 
-describe('a network that is named', () => {
+describe('a configured network', () => {
 	it.each([
 		['127.0.0.1', ['127.0.0.0/8']],
 		['::ffff:127.0.0.1', ['127.0.0.0/8']],
@@ -82,7 +82,7 @@ describe('a network that is named', () => {
 		['168.63.129.16', ['168.63.129.16/32']],
 		['64:ff9b:1::a00:1', ['64:ff9b:1::/48']],
 		['::1', ['::1/128']],
-	])('lets %s through', (address, allowed) => {
+	])('allows %s', (address, allowed) => {
 		expect(whyNotPublic(address, allowed)).toBeUndefined();
 	});
 
@@ -93,7 +93,7 @@ describe('a network that is named', () => {
 		['::127.0.0.1', ['127.0.0.0/8']],
 		['2002:7f00:1::', ['127.0.0.0/8']],
 		['127.0.0.1', ['::1/128', '::/0']],
-	])('lets no other through: %s', (address, allowed) => {
+	])('does not allow %s', (address, allowed) => {
 		expect(whyNotPublic(address, allowed)).toBeDefined();
 	});
 });

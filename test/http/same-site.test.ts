@@ -60,12 +60,12 @@ describe('a request that changes something', () => {
 		}
 	});
 
-	it('is no GET: links from elsewhere work', async () => {
+	it('is not a GET: links from other sites work', async () => {
 		expect((await send('GET', { host, 'sec-fetch-site': 'cross-site' })).status).toBe(204);
 	});
 });
 
-describe('a request to a name that is not allowed', () => {
+describe('a request to a host name that is not allowed', () => {
 	const options = { allowedHosts: isLoopbackName };
 
 	it.each(['localhost', 'LOCALHOST:9000', 'localhost.', 'a.localhost:1', '127.0.0.1:3000', '127.1.2.3', '[::1]:3000'])(

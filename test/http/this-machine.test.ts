@@ -14,7 +14,7 @@ function request(remoteAddress: string | undefined, headers: Record<string, stri
 }
 
 describe('a request of this machine', () => {
-	it.each(['127.0.0.1', '127.9.9.9', '::1', '::ffff:127.0.0.1', '::FFFF:127.0.0.1'])('comes from %s', (address) => {
+	it.each(['127.0.0.1', '127.9.9.9', '::1', '::ffff:127.0.0.1', '::FFFF:127.0.0.1'])('may come from %s', (address) => {
 		expect(() => requireThisMachine(request(address))).not.toThrow();
 	});
 
@@ -29,7 +29,7 @@ describe('a request of this machine', () => {
 		'0.0.0.0',
 		'::127.0.0.1',
 		undefined,
-	])('does not come from %s, whatever its headers say', async (address) => {
+	])('may not come from %s, whatever its headers', async (address) => {
 		for (const headers of [
 			{},
 			{ 'x-forwarded-for': '127.0.0.1' },
@@ -67,7 +67,7 @@ describe('a request of this machine', () => {
 		expect(error).toMatchObject({ code: 'unauthorized', message: expect.stringContaining('HTTP/1.0') });
 	});
 
-	it('is meant for a local name', async () => {
+	it('has a local host name', async () => {
 		expect((await thrownBy(() => requireThisMachine(request('127.0.0.1', { host: 'evil.example' })))).code).toBe(
 			'cross-site',
 		);
@@ -80,7 +80,7 @@ const outside = Object.values(networkInterfaces())
 const title = outside ? 'over a real network' : 'over a real network: NOT TESTED, because this machine has none';
 
 describe(title, () => {
-	it.runIf(outside)('is told from one that came over it', async () => {
+	it.runIf(outside)('is distinguished from one that came through it', async () => {
 		const app = express();
 		app.use((one, response) => {
 			requireThisMachine(one);

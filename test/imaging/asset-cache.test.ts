@@ -30,14 +30,14 @@ async function colourAt(picture: Buffer, left: number, top: number): Promise<num
 	return [...(await sharp(picture).extract({ left, top, width: 1, height: 1 }).removeAlpha().raw().toBuffer())];
 }
 
-describe('the pictures that a recipe uses, in an imaging process', () => {
+describe('the assets of a recipe, in an imaging process', () => {
 	let fixture: PoolFixture | undefined;
 	afterEach(async () => {
 		await fixture?.stop();
 		fixture = undefined;
 	});
 
-	it('are read from their folder and laid over the picture', async () => {
+	it('are read from their folder and composited onto the picture', async () => {
 		fixture = await startPool({ processes: 1 });
 		const folder = await temporaryFolder();
 		await writeFile(join(folder, 'logo.png'), await plain('#ff0000'));
@@ -58,7 +58,7 @@ describe('the pictures that a recipe uses, in an imaging process', () => {
 		expect(digests(again).plain).toBe(digests(work).plain);
 	});
 
-	it('are not taken when they were replaced since they were found', async () => {
+	it('are refused if they were replaced since they were found', async () => {
 		fixture = await startPool({ processes: 1 });
 		const folder = await temporaryFolder();
 		await writeFile(join(folder, 'logo.png'), await plain('#ff0000'));
@@ -88,7 +88,7 @@ describe('the pictures that a recipe uses, in an imaging process', () => {
 });
 
 describe('asset cache', () => {
-	it('decodes once what it can keep, and lets go of what was used longest ago', async () => {
+	it('decodes once what it can keep, and evicts the least recently used', async () => {
 		const files = new Map([
 			['red', await plain('#ff0000', 10, 10)],
 			['green', await plain('#00ff00', 10, 10)],
@@ -116,7 +116,7 @@ describe('asset cache', () => {
 	});
 });
 
-it('a logo that is replaced makes the variants with it again, and no others', async () => {
+it('makes the variants with a replaced logo again, and no others', async () => {
 	const folder = await temporaryFolder();
 	const file = join(folder, 'recipes.json');
 	await writeFile(file, JSON.stringify({ recipes: { shop: recipe } }));

@@ -28,7 +28,7 @@ function settle(): Promise<void> {
 }
 
 describe('budget', () => {
-	it('admits while it lasts', async () => {
+	it('admits while there is room', async () => {
 		const { want, release, admitted, budget } = ask(10);
 		await want('a', 6);
 		await want('b', 4);
@@ -40,7 +40,7 @@ describe('budget', () => {
 		expect(budget.used).toBe(7);
 	});
 
-	it('lets nobody overtake, so that a large one gets its turn', async () => {
+	it('never lets a later amount overtake, so that a large one gets its turn', async () => {
 		const { want, release, admitted } = ask(10);
 		await want('small', 4);
 		await want('large', 9);
@@ -65,7 +65,7 @@ describe('budget', () => {
 		expect(budget.used).toBe(1);
 	});
 
-	it('gives back once, however often it is told', async () => {
+	it('releases an amount once, however often it is called', async () => {
 		const { want, release, budget } = ask(10);
 		await want('a', 6);
 		await release('a');

@@ -25,7 +25,7 @@ const size = { width: 1600, height: 1200 };
 const decoded = (work: { steps: readonly unknown[] }) => () => work.steps.length > 0;
 
 describe('a picture that crashes its process', () => {
-	it.each(['SIGSEGV', 'SIGABRT', 'SIGKILL'] as const)('takes only itself along (%s)', async (signal) => {
+	it.each(['SIGSEGV', 'SIGABRT', 'SIGKILL'] as const)('fails alone (%s)', async (signal) => {
 		const { task, run, pool } = await open({ processes: 1 });
 		const file = await photograph(size);
 		const crashing = run(await task(file, slow));
@@ -48,7 +48,7 @@ describe('a picture that crashes its process', () => {
 		expect(pool.pids()).not.toContain(pid);
 	});
 
-	it('leaves the picture beside it alone', async () => {
+	it('does not affect the picture beside it', async () => {
 		const { task, run, pool } = await open({ processes: 2 });
 		const file = await photograph(size);
 		await Promise.all([run(await task(file)).result, run(await task(file)).result]);
@@ -66,7 +66,7 @@ describe('a picture that crashes its process', () => {
 		expect(next.outputs).toHaveLength(1);
 	});
 
-	it('does so many times over without slowing the others down', async () => {
+	it('many times does not slow down the others', async () => {
 		const { task, run, pool, logged } = await open({ processes: 1 });
 		const file = await photograph(size);
 		const crash = await task(file, slow);
@@ -84,7 +84,7 @@ describe('a picture that crashes its process', () => {
 });
 
 describe('a picture that hangs its process', () => {
-	it('is killed after its time, and the next one is worked on', async () => {
+	it('is killed after its time, and the next one is processed', async () => {
 		const { task, run, pool } = await open({ processes: 1, pictureSeconds: 2 });
 		const file = await photograph(size);
 		const hanging = run(await task(file, slow));
@@ -102,7 +102,7 @@ describe('a picture that hangs its process', () => {
 		expect(isAlive(pid ?? 0)).toBe(false);
 	});
 
-	it('is killed too when it computes without end, as AVIF does', async () => {
+	it('is killed even if it computes without end, as AVIF does', async () => {
 		const { task, run } = await open({ processes: 1, pictureSeconds: 1 });
 		const file = await photograph({ width: 4000, height: 3000 });
 		const endless = { variants: { endless: { encode: [{ avif: { effort: 9, quality: 100 } }] } } };
@@ -110,7 +110,7 @@ describe('a picture that hangs its process', () => {
 		await expect(work.result).rejects.toMatchObject({ code: 'picture-timeout' });
 	});
 
-	it('does not count the time that it waited for others', async () => {
+	it('is not charged for the time that it waited for others', async () => {
 		const { task, run } = await open({ processes: 2, pictureSeconds: 3, megapixelsInFlight: 1 });
 		const file = await photograph(size);
 		const works = [await task(file, slow), await task(file)].map(run);
@@ -122,8 +122,8 @@ describe('a picture that hangs its process', () => {
 	});
 });
 
-describe('processes that die for no picture', () => {
-	it('are started again', async () => {
+describe('processes that die while idle', () => {
+	it('are restarted', async () => {
 		const { task, run, pool, logged } = await open({ processes: 2 });
 		const file = await photograph(size);
 		await Promise.all([run(await task(file)).result, run(await task(file)).result]);
@@ -134,7 +134,7 @@ describe('processes that die for no picture', () => {
 		expect(logged.filter(({ msg }) => msg === 'imaging process died')).toHaveLength(2);
 	});
 
-	it('are started with growing delay, and waiting pictures are told in the end', async () => {
+	it('are restarted with growing delays, and waiting pictures eventually fail', async () => {
 		// Node refuses to start with it: a broken installation.
 		process.env.NODE_OPTIONS = '--no-such-option';
 		try {
@@ -148,7 +148,7 @@ describe('processes that die for no picture', () => {
 	});
 });
 
-it('leaves no process behind when the worker is killed in the middle of its work', async () => {
+it('leave no process behind when the worker is killed during its work', async () => {
 	const program = fileURLToPath(new URL('../worker/killed-worker.ts', import.meta.url));
 	const worker = spawn(process.execPath, ['--import', 'tsx', program], { stdio: ['ignore', 'pipe', 'inherit'] });
 	const [line] = (await once(worker.stdout, 'data')) as [Buffer];

@@ -26,7 +26,7 @@ function wide(width: number) {
 }
 
 describe('imaging pool', () => {
-	it('makes variants in another process and hands them over as they are', async () => {
+	it('makes variants in another process and returns them unchanged', async () => {
 		const { task, run, pool } = await open();
 		const file = await photograph({ width: 1200, height: 900 });
 		const recipe = {
@@ -63,7 +63,7 @@ describe('imaging pool', () => {
 		expect(pool.pids()).not.toContain(process.pid);
 	});
 
-	it('works on pictures side by side, each in a process of its own, and makes the same of the same', async () => {
+	it('processes pictures in parallel, each in its own process, with equal results for equal input', async () => {
 		const { task, run, pool } = await open();
 		const file = await photograph({ width: 1600, height: 1200 });
 		const tasks = await Promise.all([1, 2, 3, 4, 5, 6].map(() => task(file)));
@@ -87,7 +87,7 @@ describe('imaging pool', () => {
 		expect(pool.pids()).toEqual(pids);
 	});
 
-	it('reads and decodes an original once where more is made of it soon', async () => {
+	it('reads and decodes an original once if more requests follow soon', async () => {
 		const { task, run, storage } = await open({ processes: 1 });
 		const read = await task(await photograph({ width: 400, height: 300 }));
 		const kept = { ...(await task(await photograph({ width: 800, height: 600 }), wide(300))), isCached: true };
@@ -111,7 +111,7 @@ describe('imaging pool', () => {
 		}
 	});
 
-	it('lets urgent pictures that the process has cached pass others of their size', async () => {
+	it('lets cached urgent pictures pass others of their size', async () => {
 		const { task, pool } = await open({ processes: 1 });
 		const pictures = await Promise.all(
 			[1, 2, 3].map(async (seed) => task(await photograph({ width: 320, height: 240, seed }), wide(100))),
@@ -129,7 +129,7 @@ describe('imaging pool', () => {
 		expect(order).toEqual([0, 1, 0, 0, 1, 2]);
 	});
 
-	it('refuses an original that is gone or is not what was received', async () => {
+	it('refuses an original that is missing or has changed', async () => {
 		const { task, run, storage } = await open({ processes: 1 });
 		const file = await photograph({ width: 800, height: 600 });
 		const good = await task(file);
@@ -143,7 +143,7 @@ describe('imaging pool', () => {
 		await expect(run(good).result).rejects.toMatchObject({ code: 'original-changed', class: 'internal', step });
 	});
 
-	it('checks limits in the process, before the picture may decode', async () => {
+	it('checks limits in the process, before decoding', async () => {
 		const { task, run } = await open({
 			limits: { maxMegapixels: 1, maxDimension: 30_000, maxFrames: 1, maxOutputDimension: 30_000 },
 		});
@@ -173,7 +173,7 @@ describe('imaging pool', () => {
 		expect(order).toEqual(['warm-up', 'first', ...turns]);
 	});
 
-	it('lets urgent pictures of less than half its bytes pass the oldest, and two of them at most', async () => {
+	it('lets at most two urgent pictures of less than half its bytes pass the oldest', async () => {
 		const { task, pool } = await open({ processes: 1 });
 		const heavy = await task(await photograph({ width: 640, height: 480 }));
 		const lighter = await task(await photograph({ width: 560, height: 420 }));
@@ -210,7 +210,7 @@ describe('imaging pool', () => {
 			{ width: 16, height: 10 },
 			enlarged([{ trim: {} }, { resize: { width: 400 } }]),
 		],
-	])('takes %s alone', async (_, size, recipe) => {
+	])('processes %s alone', async (_, size, recipe) => {
 		const { task, run } = await open({ megapixelsInFlight: 1 });
 		const files = await Promise.all([1, 2, 3].map((seed) => photograph({ ...size, seed })));
 		const works = (await Promise.all(files.map((file) => task(file, recipe)))).map(run);
@@ -227,7 +227,7 @@ describe('imaging pool', () => {
 		}
 	});
 
-	it('never holds up the event loop of the worker', async () => {
+	it('never blocks the event loop of the worker', async () => {
 		const { task, run } = await open();
 		const file = await photograph({ width: 2400, height: 1600 });
 		const work = await task(file, { variants: { whole: { encode: [{ png: { compressionLevel: 0 } }] } } });
@@ -241,7 +241,7 @@ describe('imaging pool', () => {
 		expect(delay.max / 1e6).toBeLessThan(2_000);
 	});
 
-	it('replaces a process that has grown fat, between pictures', async () => {
+	it('replaces a process that uses too much memory, between pictures', async () => {
 		const { task, run, pool, logged } = await open({ processes: 1, imagingMegabytes: 64 });
 		const good = await task(await photograph({ width: 1600, height: 1200 }));
 		const [before] = pool.pids();
@@ -253,7 +253,7 @@ describe('imaging pool', () => {
 		expect(logged.some(({ msg }) => msg === 'replacing an imaging process that uses too much memory')).toBe(true);
 	});
 
-	it('replaces a process after so many pictures, while the others go on', async () => {
+	it('replaces a process after a number of pictures, while the others continue', async () => {
 		const { task, run, pool, logged } = await open({ processes: 1, imagingPictures: 3 });
 		const good = await task(await photograph({ width: 400, height: 300 }));
 		const [before] = pool.pids();
@@ -278,7 +278,7 @@ describe('imaging pool', () => {
 	it.each([
 		['worn process', 0],
 		['one that is to follow it', 1],
-	])('has as many processes as it should when the %s dies', async (_who, index) => {
+	])('restores the number of processes when the %s dies', async (_who, index) => {
 		const { task, run, pool } = await open({ processes: 1, imagingPictures: 1 });
 		const good = await task(await photograph({ width: 400, height: 300 }));
 		await run(good).result;
@@ -293,7 +293,7 @@ describe('imaging pool', () => {
 		expect(pool.pids()).toHaveLength(2);
 	});
 
-	it('settles the allocator, gives away no secrets and asks the kernel to take the process first', async () => {
+	it('configures the allocator, hides secrets and asks the kernel to kill the process first', async () => {
 		const secrets = ['PICPIPE_API_KEYS', 'PICPIPE_DELIVERY_KEYS', 'PICPIPE_CLOUDINARY_SECRETS', 'REDIS_URL'];
 		for (const name of secrets) vi.stubEnv(name, 'a-secret-of-others');
 		try {
@@ -309,7 +309,7 @@ describe('imaging pool', () => {
 		}
 	});
 
-	it('stops at once: what is under way and what waits fails as stopping, no process stays', async () => {
+	it('stops at once: all pictures fail as stopping, and no process stays', async () => {
 		const { task, run, pool } = await open({ processes: 1 });
 		const file = await photograph({ width: 1600, height: 1200 });
 		const works = [await task(file, slow), await task(file)].map(run);

@@ -24,7 +24,7 @@ const drawing = Buffer.from(
 const recipe = { variants: { only: { steps: [{ resize: { width: 300 } }], encode: [{ png: {} }] } } };
 
 describe('an SVG in an imaging process', () => {
-	it.each([undefined, '1'])('is drawn where it is on, with VIPS_BLOCK_UNTRUSTED=%s', async (blocked) => {
+	it.each([undefined, '1'])('is rasterised if enabled, with VIPS_BLOCK_UNTRUSTED=%s', async (blocked) => {
 		if (blocked) process.env.VIPS_BLOCK_UNTRUSTED = blocked;
 		const { task, run } = await open({ processes: 1, limits: { ...limits, svg } });
 		const work = run(await task(drawing, recipe));
@@ -37,12 +37,12 @@ describe('an SVG in an imaging process', () => {
 		await run(await task(await photograph({ width: 400, height: 300 }))).result;
 	});
 
-	it('is refused where it is off, within another picture too', async () => {
+	it('is refused if disabled, even within another picture', async () => {
 		const { task, run } = await open({ processes: 1 });
 		await expect(run(await task(drawing, recipe)).result).rejects.toMatchObject({ code: 'unsupported-type' });
 	});
 
-	it('ends with its process when it takes too long', async () => {
+	it('ends with its process if it takes too long', async () => {
 		const { task, run } = await open({ processes: 1, pictureSeconds: 2, limits: { ...limits, svg } });
 		const blurs = '<feTurbulence numOctaves="100"/><feGaussianBlur stdDeviation="500"/>'.repeat(100);
 		const endless = `<svg xmlns="http://www.w3.org/2000/svg" width="6000" height="6000"><filter id="f">${blurs}</filter><rect width="6000" height="6000" filter="url(#f)"/></svg>`;

@@ -69,7 +69,7 @@ describe('admit', () => {
 		expect(job?.opts.priority).toBe(7);
 	});
 
-	it('accepts while Redis is away: the manifest is there, and the sweep does the rest', async () => {
+	it('accepts while Redis is away: the manifest exists, and the sweep does the rest', async () => {
 		const to = await open({ away: true });
 		const started = performance.now();
 		const picture = await admit(to, received(), fields, log);
@@ -77,7 +77,7 @@ describe('admit', () => {
 		expect(await readManifest(to.storage, picture.id)).toEqual(picture);
 	});
 
-	it('accepts nothing that it could not write down', async () => {
+	it('accepts nothing that it could not write', async () => {
 		const to = await open();
 		to.storage.failOn(/picture\.json/);
 		const from = received();
@@ -106,7 +106,7 @@ describe('admitAgain', () => {
 		return picture;
 	}
 
-	it('opens the picture again: marker, then manifest, without the failure, and queued', async () => {
+	it('reopens the picture: marker, then manifest, without the failure, and queued', async () => {
 		const to = await open();
 		const picture = await finished(to);
 		const from = to.storage.changes.length;
@@ -120,7 +120,7 @@ describe('admitAgain', () => {
 		expect(job?.data).toMatchObject({ reason: 'retry' });
 	});
 
-	it('takes another recipe, and with it another job', async () => {
+	it('accepts another recipe, with another job', async () => {
 		const to = await open();
 		const picture = await finished(to);
 		const recipe = makeRecipe('wide', 999);
@@ -130,7 +130,7 @@ describe('admitAgain', () => {
 		expect(await to.queues.byName.pictures.getJob(jobOf(again).id)).toBeDefined();
 	});
 
-	it('remembers that every variant is to be made again until that is done or something else is asked for', async () => {
+	it('remembers a forced run until it is done or something else is requested', async () => {
 		const to = await open();
 		const picture = await finished(to);
 		const forced = await admitAgain(to, picture, 'reprocess', log, { force: true });
@@ -148,7 +148,7 @@ describe('admitAgain', () => {
 		expect((await to.queues.byName.pictures.getJob(jobOf(again).id))?.opts.priority).toBe(1_000);
 	});
 
-	it('changes nothing of a picture that a worker has', async () => {
+	it('does not change a picture that a worker is processing', async () => {
 		const to = await open();
 		const picture = await finished(to);
 		vi.spyOn(to.queues, 'forgetPicture').mockResolvedValue(false);
@@ -158,7 +158,7 @@ describe('admitAgain', () => {
 		expect(await readManifest(to.storage, picture.id)).toEqual(picture);
 	});
 
-	it('changes nothing without Redis, because only Redis knows who is busy', async () => {
+	it('changes nothing without Redis, because only Redis knows which pictures are busy', async () => {
 		const to = await open({ away: true });
 		const picture = makePicture({ id: newPictureId(), state: 'failed', revision: 2 });
 		await writeManifest(to.storage, picture);

@@ -18,8 +18,8 @@ function using(...pictures: readonly string[]) {
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 
-describe('the pictures that a recipe uses', () => {
-	it('are files of the folder, as they are now', async () => {
+describe('the assets of a recipe', () => {
+	it('are files of the folder, in their current state', async () => {
 		const folder = await temporaryFolder();
 		const assets = openAssets({ folder, maxBytes: 100 });
 		const path = join(folder, 'logo.png');
@@ -31,7 +31,7 @@ describe('the pictures that a recipe uses', () => {
 		expect((await assets.find(recipe)).get('logo.png')?.sha256).toBe(sha256('two'));
 	});
 
-	it('are originals of the storage, by id', async () => {
+	it('are originals in storage, by id', async () => {
 		const storage = await watchedStorage();
 		const picture = makePicture();
 		await writeManifest(storage, picture);
@@ -40,7 +40,7 @@ describe('the pictures that a recipe uses', () => {
 		expect([...found]).toEqual([[picture.id, { key, bytes, sha256 }]]);
 	});
 
-	it('are said to be missing where they are', async () => {
+	it('are reported if missing', async () => {
 		const folder = await temporaryFolder();
 		await mkdir(join(folder, 'folder'));
 		await writeFile(join(folder, 'large.png'), Buffer.alloc(101));
@@ -82,13 +82,13 @@ describe('the pictures that a recipe uses', () => {
 		'logo.png.',
 		'a'.repeat(101),
 		'/etc/passwd',
-	])('are never found by %j, which the recipe is refused for', (name) => {
+	])('are never found by %j, for which the recipe is refused', (name) => {
 		expect(() => using(name)).toThrow(
 			'variants.a.steps[0].watermark.picture: expected the plain name of a file in PICPIPE_ASSETS, or the id of a picture',
 		);
 	});
 
-	it('leave it open whether a picture is up to date where they cannot be seen', async () => {
+	it('leave it undecided whether a picture is up to date if they cannot be read', async () => {
 		const storage = await watchedStorage();
 		const folder = await temporaryFolder();
 		await writeFile(join(folder, 'logo.png'), 'one');

@@ -49,7 +49,7 @@ async function* body(bytes: Buffer) {
 }
 
 describe('admitUnlessThere', () => {
-	it('accepts, refuses or links the same bytes, as asked', async () => {
+	it('accepts, refuses or links equal bytes, as requested', async () => {
 		const { upload, storage } = await open();
 		const first = await upload('link');
 		expect(first.isNew).toBe(true);
@@ -68,7 +68,7 @@ describe('admitUnlessThere', () => {
 		expect((await upload('link')).picture.id).toBe(first.picture.id);
 	});
 
-	it('finds the picture of the same bytes and the same recipe when asked to dedupe, and makes it where there is none', async () => {
+	it('with dedupe finds the picture of equal bytes and recipe, and creates it otherwise', async () => {
 		const { upload, catalog, storage } = await open();
 		const [one, other] = [makeRecipe('one', 100), makeRecipe('other', 200)];
 		const first = await upload('dedupe', one);
@@ -91,7 +91,7 @@ describe('admitUnlessThere', () => {
 		expect(fourth.picture.id).not.toBe(third.picture.id);
 	});
 
-	it('of fifty at once with two recipes makes one picture each', async () => {
+	it('of fifty simultaneous uploads with two recipes creates one picture each', async () => {
 		const { upload, storage } = await open();
 		const recipes = [makeRecipe('one', 100), makeRecipe('other', 200)];
 		const admitted = await Promise.all(Array.from({ length: 50 }, (_, at) => upload('dedupe', recipes[at % 2])));
@@ -104,7 +104,7 @@ describe('admitUnlessThere', () => {
 		expect(await storage.keys()).toHaveLength(6);
 	});
 
-	it('waits for another upload of the same bytes until its manifest is there', async () => {
+	it('waits for another upload of equal bytes until its manifest exists', async () => {
 		const { upload, catalog, storage, arrive } = await open();
 		const { source } = await arrive();
 		const other = makePicture({ source });
@@ -127,7 +127,7 @@ describe('admitUnlessThere', () => {
 		expect((await waiting).isNew).toBe(true);
 	});
 
-	it('lets go of the bytes when its own admission fails', async () => {
+	it('releases the bytes when its own admission fails', async () => {
 		const { upload, storage, redis, prefix } = await open();
 		storage.failOn(/put .*picture\.json/);
 		await expect(upload('link')).rejects.toThrow('no space');
@@ -136,7 +136,7 @@ describe('admitUnlessThere', () => {
 		expect((await upload('refuse')).isNew).toBe(true);
 	});
 
-	it('does not believe an index that names a picture which is gone', async () => {
+	it('ignores an index entry of a missing picture', async () => {
 		const { upload, catalog, arrive } = await open();
 		const { source } = await arrive();
 		const purged = makePicture({ source });
@@ -147,7 +147,7 @@ describe('admitUnlessThere', () => {
 		expect((await upload('link')).picture.id).toBe(picture.id);
 	});
 
-	it('decides nothing by an index that is not complete, but still accepts', async () => {
+	it('decides nothing with an incomplete index, but still accepts', async () => {
 		const { upload, redis, prefix } = await open();
 		await redis.del(`${prefix}:catalog:complete`);
 		for (const policy of ['refuse', 'link'] as const) {

@@ -32,7 +32,7 @@ async function expectClosed(remote: Remote): Promise<void> {
 }
 
 describe('a file on another server', () => {
-	it('is read as it is sent', async () => {
+	it('is read as sent', async () => {
 		const remote = await startRemote(sends(bytes));
 		const file = await fetchFrom(`${remote.url}/a.jpg`);
 		expect(file).toMatchObject({ bytes: bytes.length, type: 'image/jpeg', filename: undefined });
@@ -40,7 +40,7 @@ describe('a file on another server', () => {
 		await expectClosed(remote);
 	});
 
-	it('is asked for without compression, cookies, credentials or a kept connection', async () => {
+	it('is requested without compression, cookies, credentials or keep-alive', async () => {
 		const remote = await startRemote(sends(bytes));
 		await buffer((await fetchFrom(`${remote.url}/a.jpg?x=1`)).body);
 		expect(remote.requests).toEqual([
@@ -57,7 +57,7 @@ describe('a file on another server', () => {
 		]);
 	});
 
-	it('without an announced length is read to its end', async () => {
+	it('without a length is read to its end', async () => {
 		const remote = await startRemote((_request, response) => response.writeHead(200).end(bytes));
 		const file = await fetchFrom(remote.url);
 		expect(file.bytes).toBeUndefined();
@@ -70,14 +70,14 @@ describe('a file on another server', () => {
 		['inline', undefined],
 		['attachment; filename=', undefined],
 		['%%%', undefined],
-	])('has the name that the server gives: %s', async (disposition, name) => {
+	])('has the name that the server sends: %s', async (disposition, name) => {
 		const remote = await startRemote(sends(bytes, { 'content-disposition': disposition }));
 		const file = await fetchFrom(remote.url);
 		await buffer(file.body);
 		expect(file.filename).toBe(name);
 	});
 
-	it('over TLS needs a certificate that is trusted', async () => {
+	it('over TLS needs a trusted certificate', async () => {
 		const remote = await startRemote(sends(bytes), selfSigned);
 		const error = await failureOf(remote.url);
 		expect(error).toMatchObject({ code: 'remote-untrusted', retryable: false });
@@ -97,7 +97,7 @@ describe('redirects', () => {
 		expect(remote.requests[0]?.url).toBe('/there?signature=secret');
 	});
 
-	it('may be relative, and name no scheme', async () => {
+	it('may be relative, without a scheme', async () => {
 		const remote = await startRemote((request, response) => {
 			if (request.url === '/a/b') says(302, { location: '../c' })(request, response);
 			else if (request.url === '/c') says(302, { location: `//127.0.0.1:${remote.port}/d` })(request, response);
@@ -107,7 +107,7 @@ describe('redirects', () => {
 		expect(remote.requests.map(({ url }) => url)).toEqual(['/a/b', '/c', '/d']);
 	});
 
-	it('end somewhere', async () => {
+	it('are limited in number', async () => {
 		const remote = await startRemote(says(302, { location: '/again' }));
 		const error = await failureOf(remote.url);
 		expect(error).toMatchObject({ code: 'too-many-redirects', class: 'limit', retryable: false });
@@ -122,13 +122,13 @@ describe('redirects', () => {
 		'http://169.254.169.254/latest/meta-data/',
 		'http://2852039166/',
 		'http://10.0.0.1/',
-	])('are checked like the first address: to %s', async (location) => {
+	])('are checked like the first URL: to %s', async (location) => {
 		const remote = await startRemote(says(302, { location }));
 		expect(await failureOf(remote.url)).toMatchObject({ code: 'address-not-allowed', retryable: false });
 		await expectClosed(remote);
 	});
 
-	it('to a name are checked by what it leads to', async () => {
+	it('to a name are checked by its IP addresses', async () => {
 		const remote = await startRemote((request, response) =>
 			says(302, { location: `http://inside.example:${request.socket.localPort}/` })(request, response),
 		);
@@ -138,7 +138,7 @@ describe('redirects', () => {
 		expect((await failureOf(remote.url, {}, { resolve: here })).code).toBe('too-many-redirects');
 	});
 
-	it('stay within schemes, ports and hosts, and lead to no credentials', async () => {
+	it('stay within schemes, ports and hosts, without credentials', async () => {
 		for (const [location, code] of [
 			['file:///etc/passwd', 'url-unsupported'],
 			['s3://bucket/key', 'url-unsupported'],
@@ -156,7 +156,7 @@ describe('redirects', () => {
 		);
 	});
 
-	it('without a place to go are of no use', async () => {
+	it('without a target are refused', async () => {
 		for (const headers of [{}, { location: 'http://' }] as Record<string, string>[]) {
 			const remote = await startRemote(says(302, headers));
 			expect(await failureOf(remote.url)).toMatchObject({ code: 'remote-refused', retryable: false });
@@ -164,7 +164,7 @@ describe('redirects', () => {
 	});
 });
 
-describe('an answer that is no file', () => {
+describe('a response without a file', () => {
 	it.each([
 		[404, 'remote-missing', false],
 		[410, 'remote-missing', false],
@@ -196,25 +196,25 @@ describe('an answer that is no file', () => {
 		['soon', undefined],
 		['-5', undefined],
 		['Thu, 01 Jan 1970 00:00:00 GMT', undefined],
-	])('says when to come again: %s', async (given, seconds) => {
+	])('has a time to retry: %s', async (given, seconds) => {
 		const remote = await startRemote(says(503, { 'retry-after': given }));
 		expect((await failureOf(remote.url)).retryAfter).toBe(seconds);
 	});
 
-	it('says when to come again by a date', async () => {
+	it('has a date to retry', async () => {
 		const remote = await startRemote(says(429, { 'retry-after': new Date(Date.now() + 90_000).toUTCString() }));
 		const { retryAfter } = await failureOf(remote.url);
 		expect(retryAfter).toBeGreaterThan(80);
 		expect(retryAfter).toBeLessThanOrEqual(90);
 	});
 
-	it('is a file that was encoded once more although that was not asked for', async () => {
+	it('has an unrequested content encoding', async () => {
 		const remote = await startRemote(sends(bytes, { 'content-encoding': 'gzip' }));
 		expect(await failureOf(remote.url)).toMatchObject({ code: 'remote-refused', retryable: false });
 		await expectClosed(remote);
 	});
 
-	it('is a file that is announced as too large: not a byte of it is read', async () => {
+	it('is too large by its header: not a byte of it is read', async () => {
 		const remote = await startRemote(sends(bytes));
 		expect(await failureOf(remote.url, { maxBytes: bytes.length - 1 })).toMatchObject({ code: 'file-too-large' });
 		await expectClosed(remote);
@@ -223,41 +223,41 @@ describe('an answer that is no file', () => {
 });
 
 describe('a server in trouble', () => {
-	it('that is not there', async () => {
+	it('that is not listening is unavailable', async () => {
 		const remote = await startRemote(says(200));
 		await remote.stop();
 		expect(await failureOf(remote.url)).toMatchObject({ code: 'remote-unavailable', retryable: true });
 	});
 
-	it('whose name is not known', async () => {
+	it('whose name is unknown is unavailable', async () => {
 		const error = await failureOf('http://no-such-name.invalid/');
 		expect(error).toMatchObject({ code: 'remote-unavailable', retryable: true });
 	});
 
-	it('that speaks no HTTP', async () => {
+	it('that does not speak HTTP is refused', async () => {
 		const remote = await startRemote((_request, response) => response.socket?.end('SSH-2.0-OpenSSH_9.2\r\n'));
 		expect(await failureOf(remote.url)).toMatchObject({ code: 'remote-unavailable', retryable: true });
 	});
 
-	it('that gives up in the middle', async () => {
+	it('that closes in the middle is unavailable', async () => {
 		const remote = await startRemote(sendsHalf(bytes, (response) => response.destroy()));
 		expect(await failureOf(remote.url)).toMatchObject({ code: 'remote-unavailable', retryable: true });
 	});
 
-	it('that announces more than it sends', async () => {
+	it('that sends less than declared is unavailable', async () => {
 		const remote = await startRemote(sends(bytes, { 'content-length': String(bytes.length + 1) }));
 		expect(await failureOf(remote.url)).toMatchObject({ code: 'remote-unavailable', retryable: true });
 		await expectClosed(remote);
 	});
 
-	it('that announces less than it sends is held to that', async () => {
+	it('that sends more than declared is cut off at that length', async () => {
 		const remote = await startRemote(sends(bytes, { 'content-length': '1000' }));
 		const file = await fetchFrom(remote.url);
 		expect((await buffer(file.body)).equals(bytes.subarray(0, 1_000))).toBe(true);
 		await expectClosed(remote);
 	});
 
-	it('that does not answer', async () => {
+	it('that does not respond times out', async () => {
 		const remote = await startRemote(() => {});
 		const error = await failureOf(remote.url, { idleSeconds: 0.2 });
 		expect(error).toMatchObject({ code: 'remote-timeout', retryable: true });
@@ -265,7 +265,7 @@ describe('a server in trouble', () => {
 		await expectClosed(remote);
 	});
 
-	it('that stops in the middle', async () => {
+	it('that stalls in the middle times out', async () => {
 		const remote = await startRemote(sendsHalf(bytes));
 		const error = await failureOf(remote.url, { idleSeconds: 0.2 });
 		expect(error).toMatchObject({ code: 'remote-timeout', retryable: true });
@@ -273,14 +273,14 @@ describe('a server in trouble', () => {
 		await expectClosed(remote);
 	});
 
-	it('whose name takes too long to find', async () => {
+	it('whose name takes too long to resolve times out', async () => {
 		const resolve = () => new Promise<never>(() => {});
 		const error = await failureOf('http://slow.example/', { connectSeconds: 0.2 }, { resolve });
 		expect(error).toMatchObject({ code: 'remote-timeout', retryable: true });
 		expect(error.message).toContain('a connection');
 	});
 
-	it('that drips is ended by whoever has waited long enough, with their reason', async () => {
+	it('that drips is ended by an aborting reader, with its reason', async () => {
 		const remote = await startRemote((_request, response) => {
 			response.writeHead(200, { 'content-length': 1_000 });
 			const drip = setInterval(() => response.write('x'), 20);
@@ -294,7 +294,7 @@ describe('a server in trouble', () => {
 		await expectClosed(remote);
 	});
 
-	it('is not waited for by somebody who has gone already', async () => {
+	it('is not contacted after an abort', async () => {
 		const remote = await startRemote(() => {});
 		const reason = new Error('gone');
 		await expect(fetchFrom(remote.url, {}, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
@@ -306,7 +306,7 @@ describe('a server in trouble', () => {
 		await expectClosed(remote);
 	});
 
-	it('does not lose its patience with a reader who takes their time', async () => {
+	it('waits for a slow reader', async () => {
 		const large = Buffer.alloc(5_000_000, 'x');
 		const remote = await startRemote(sends(large));
 		const file = await fetchFrom(remote.url, { maxBytes: large.length, idleSeconds: 0.1 });
