@@ -319,7 +319,7 @@ describe('a server in trouble', () => {
 		expect(read).toBe(large.length);
 	});
 
-	it('is let go by a reader who has seen enough', async () => {
+	it('is released by a reader that stops early', async () => {
 		const remote = await startRemote(sendsHalf(bytes));
 		const { body } = await fetchFrom(remote.url);
 		for await (const _chunk of body) break;
@@ -327,7 +327,7 @@ describe('a server in trouble', () => {
 	});
 });
 
-describe('the name in an address', () => {
+describe('the file name in a URL', () => {
 	it.each([
 		['https://example.org/a/photo%20one.jpg?x=1', 'photo one.jpg'],
 		['https://example.org/', undefined],

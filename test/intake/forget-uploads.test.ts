@@ -8,8 +8,8 @@ import { watchedStorage } from '../helpers/storage.ts';
 const day = 86_400;
 const options = { resumableSeconds: day, sweepSeconds: 60 };
 
-describe('uploads that nobody goes on with', () => {
-	it('are deleted with all that was left of them, and the others stay', async () => {
+describe('uploads that can no longer be resumed', () => {
+	it('are deleted with all their objects, and the others stay', async () => {
 		const storage = await watchedStorage();
 		const id = newUploadId();
 		await storage.put(uploadRecordKey(id), Buffer.from('{}'));

@@ -25,7 +25,7 @@ async function open(seconds = 60) {
 }
 
 describe('openIdempotencyRecords', () => {
-	it('keeps the candidates of whoever commits first, and tells everybody else', async () => {
+	it('keeps the candidates of the first to commit, and returns them to the others', async () => {
 		const { records, storage } = await open();
 		const name = digest('one');
 		expect(await records.read(name)).toBeUndefined();
@@ -41,7 +41,7 @@ describe('openIdempotencyRecords', () => {
 		expect(await listed(storage, 'idempotency/')).toHaveLength(2);
 	});
 
-	it('keeps results as they were', async () => {
+	it('keeps results unchanged', async () => {
 		const { records } = await open();
 		const name = digest('one');
 		const record = await records.commit(name, wanted());
@@ -54,7 +54,7 @@ describe('openIdempotencyRecords', () => {
 		expect((await records.commit(name, wanted())).results).toEqual(results);
 	});
 
-	it('does not know what has expired, and takes the key as a new one', async () => {
+	it('ignores an expired record, and accepts the key as a new one', async () => {
 		const { records } = await open(1);
 		const name = digest('one');
 		const first = await records.commit(name, wanted());
@@ -75,14 +75,14 @@ describe('isSameRequest', () => {
 		[{ request: 'a', files: ['z', 'y'] }, false],
 		[{ request: 'a', files: ['x'] }, false],
 		[{ request: 'a', files: ['x', 'y', 'z'] }, false],
-	])('compares what is known of both: %j', (other, expected) => {
+	])('compares the known digests of both: %j', (other, expected) => {
 		expect(isSameRequest(one, other)).toBe(expected);
 		expect(isSameRequest(other, one)).toBe(expected);
 	});
 });
 
 describe('forgetIdempotencyKeys', () => {
-	it('has looked at every record by the time in which one expires, a few folders each time, and deletes the old ones alone', async () => {
+	it('checks every record once per lifetime, a few folders at a time, and deletes only the old ones', async () => {
 		const { storage, records } = await open(3_600);
 		const names = Array.from({ length: 200 }, (_, at) => digest(at));
 		for (const name of names) await records.commit(name, wanted());
@@ -104,7 +104,7 @@ describe('forgetIdempotencyKeys', () => {
 		expect(await listed(storage, 'idempotency/')).toEqual([]);
 	});
 
-	it('looks at all of them at once where records live shorter than it is called', async () => {
+	it('checks all of them at once if records live shorter than its interval', async () => {
 		const { storage, records } = await open(1);
 		for (let at = 0; at < 50; at++) await records.commit(digest(at), wanted());
 		const options = { idempotencySeconds: 1, sweepSeconds: 60 };

@@ -31,25 +31,25 @@ const all = ['card.webp', 'card.jpeg', 'icon.png', 'large.webp', 'other.webp'];
 const allBut = (...names: string[]) => all.filter((name) => !names.includes(name));
 
 describe('missingRecipe', () => {
-	it('is the whole recipe where nothing is there, and nothing where all is', () => {
+	it('is the whole recipe if nothing is stored, and undefined if everything is', () => {
 		expect(missingRecipe(recipe, () => false, false)).toEqual(recipe);
 		expect(left(all)).toBeUndefined();
 	});
 
-	it('holds single encodings', () => {
+	it('contains single encodings', () => {
 		expect(left(allBut('card.jpeg', 'other.webp'))).toEqual(['card.jpeg', 'large', 'other.webp']);
 		expect(left(allBut('large.webp'))).toEqual(['large.webp']);
 	});
 
-	it('holds what others stand on without its encodings, all the way to the original', () => {
+	it('contains the base variants without their encodings, down to the original', () => {
 		expect(left(allBut('icon.png'))).toEqual(['card', 'icon.png', 'large']);
 	});
 
-	it('holds the analysis alone', () => {
+	it('contains only the analysis', () => {
 		expect(left(all, false)).toEqual(['thumbhash']);
 	});
 
-	it('gives what it makes the digests of the whole', () => {
+	it('has the digests of the whole recipe', () => {
 		const digests = (of: Recipe) =>
 			planVariants(of).flatMap((variant) =>
 				variant.encodings.map((encoding) => `${variant.name} ${variantDigest('aa', variant, encoding)}`),
@@ -60,7 +60,7 @@ describe('missingRecipe', () => {
 	});
 });
 
-it('has a digest of the analysis that depends on the original and on what is asked for', () => {
+it('has a digest of the analysis that depends on the original and the requested kinds', () => {
 	expect(analysisDigest('aa', recipe)).toBe(analysisDigest('aa', { ...recipe, variants: {} }));
 	expect(analysisDigest('bb', recipe)).not.toBe(analysisDigest('aa', recipe));
 	expect(analysisDigest('aa', { ...recipe, analyse: [] })).not.toBe(analysisDigest('aa', recipe));

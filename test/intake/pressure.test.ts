@@ -46,7 +46,7 @@ async function open({
 }
 
 describe('back-pressure', () => {
-	it('of the queues begins at the limit, with delayed and urgent jobs and fetches counted, and ends below it', async () => {
+	it('of the queues begins at the limit, including delayed and urgent jobs and fetches, and ends below it', async () => {
 		const { pressure, queues } = await open({ maxQueue: 3 });
 		const { pictures, fetches } = queues.byName;
 		await pressure.check();
@@ -73,7 +73,7 @@ describe('back-pressure', () => {
 		[{ percent: 10.01 }, 1_000, false],
 		[{ bytes: 0 }, 0, true],
 	])(
-		'of the disk: with %j wanted and %d of 10,000 bytes free, uploads are taken: %s',
+		'of the disk: with %j required and %d of 10,000 bytes free, uploads are accepted: %s',
 		async (minDiskFree, free, isTaken) => {
 			const { pressure } = await open({ minDiskFree, storage: { room: async () => ({ free, total: 10_000 }) } });
 			if (isTaken) await expect(pressure.check()).resolves.toBeUndefined();
@@ -86,7 +86,7 @@ describe('back-pressure', () => {
 		},
 	);
 
-	it('looks at queue and disk once a second, however many ask', async () => {
+	it('reads queue and disk once a second, however many uploads there are', async () => {
 		const { pressure, asked } = await open({ maxQueue: 10 });
 		const began = performance.now();
 		for (let round = 0; round < 20; round++) await Promise.all(Array.from({ length: 50 }, () => pressure.check()));
@@ -96,7 +96,7 @@ describe('back-pressure', () => {
 		expect(asked.queue).toBeGreaterThan(0);
 	});
 
-	it('asks nothing about a queue without limit, and a storage without end has room', async () => {
+	it('does not query a queue without limit, and a storage without a known end has space', async () => {
 		const { pressure, asked } = await open({
 			storage: { room: async () => undefined as never },
 			minDiskFree: { percent: 99 },
@@ -105,7 +105,7 @@ describe('back-pressure', () => {
 		expect(asked.queue).toBe(0);
 	});
 
-	it('refuses nothing where it cannot tell, and nobody waits for that', async () => {
+	it('refuses nothing without a reading, and does not wait for it', async () => {
 		const redis = await startRedis();
 		onTestFinished(() => redis.stop());
 		const connection = await connected('producer', redis.url);
@@ -133,8 +133,8 @@ describe('back-pressure', () => {
 	});
 });
 
-describe('the room of a file storage', () => {
-	it('is that of its disk, also before it has a folder', async () => {
+describe('the space of a file storage', () => {
+	it('is that of its disk, even before its folder exists', async () => {
 		const folder = await temporaryFolder();
 		const here = await openFileStorage(folder).room?.();
 		expect(here?.free).toBeGreaterThan(0);

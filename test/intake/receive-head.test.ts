@@ -21,7 +21,7 @@ describe('inspectHead', () => {
 		['avif', 'image/avif', 'avif'],
 		['gif', 'image/gif', 'gif'],
 		['tiff', 'image/tiff', 'tiff'],
-	] as const)('knows a real %s', async (format, type, extension) => {
+	] as const)('detects a real %s', async (format, type, extension) => {
 		const file = await photograph({ width: 64, height: 48, format });
 		expect(await inspectHead(file.subarray(0, 4_100))).toEqual({ type, extension });
 	});
@@ -46,7 +46,7 @@ describe('inspectHead', () => {
 		expect((await inspectHead(head)).type).toBe(type);
 	});
 
-	it('takes a picture that is cut off: the worker decides about damage', async () => {
+	it('accepts a truncated picture: the worker decides about damage', async () => {
 		const file = await photograph({ width: 64, height: 48 });
 		expect(await inspectHead(cut(file, 10))).toEqual({ type: 'image/jpeg', extension: 'jpg' });
 	});
@@ -78,15 +78,18 @@ describe('inspectHead', () => {
 	});
 });
 
-it.each(['GIF88a\x01\0\x01\0', 'GIF8', 'GIF'])('says of %j that a part of the signature is missing', async (bytes) => {
-	const error = await thrownBy(() => inspectHead(Buffer.from(bytes, 'latin1')));
-	expect(error.code).toBe('unsupported-type');
-	expect(error.message).toBe(
-		'Expected a picture (jpeg, png, webp, avif, heic, gif, tiff) but the bytes have only a part of the signature of image/gif.',
-	);
-});
+it.each(['GIF88a\x01\0\x01\0', 'GIF8', 'GIF'])(
+	'reports that a part of the signature of %j is missing',
+	async (bytes) => {
+		const error = await thrownBy(() => inspectHead(Buffer.from(bytes, 'latin1')));
+		expect(error.code).toBe('unsupported-type');
+		expect(error.message).toBe(
+			'Expected a picture (jpeg, png, webp, avif, heic, gif, tiff) but the bytes have only a part of the signature of image/gif.',
+		);
+	},
+);
 
-describe('a TIFF and what begins like one', () => {
+describe('a TIFF and formats that begin like one', () => {
 	const [short, long] = [3, 4] as const;
 	const sound = (tags: OddTiff['tags'] = []) =>
 		oddTiff({ width: 8, height: 8, photometric: 'rgb', bits: 8, samples: 3, tags, value: () => 99 });
@@ -142,15 +145,15 @@ function withDirectoryFirst(file: Buffer): Buffer {
 	return moved;
 }
 
-describe('an SVG where it is taken', () => {
+describe('an SVG, if accepted', () => {
 	it.each([
 		'<svg xmlns="http://www.w3.org/2000/svg"/>',
 		'\ufeff<?xml version="1.0"?>\n<!-- x -->\n<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "svg11.dtd">\n<svg/>',
-	])('is known by its bytes: %j', async (text) => {
+	])('is detected by its bytes: %j', async (text) => {
 		expect(await inspectHead(Buffer.from(text), true)).toEqual({ type: 'image/svg+xml', extension: 'svg' });
 	});
 
-	it('changes nothing for anything else', async () => {
+	it('does not change the detection of other types', async () => {
 		const file = await photograph({ width: 64, height: 48 });
 		expect(await inspectHead(file.subarray(0, 4_100), true)).toEqual({ type: 'image/jpeg', extension: 'jpg' });
 		const error = await thrownBy(() => inspectHead(Buffer.from('<html><svg/></html>'), true));
@@ -177,19 +180,16 @@ describe('readHead', () => {
 		return Buffer.concat(chunks);
 	}
 
-	it.each([1, 7, 1_000, 4_099, 4_100, 4_101, 65_536])(
-		'gives back every byte of a body in chunks of %i',
-		async (size) => {
-			const bytes = randomBytes(10_000);
-			const { chunks, state } = chunked(bytes, size);
-			const { head, rest } = await readHead(chunks);
-			expect(head.length).toBeGreaterThanOrEqual(4_100);
-			expect(head.equals(bytes.subarray(0, head.length))).toBe(true);
-			// Not one chunk more than it takes.
-			expect(state.taken).toBe(Math.ceil(4_100 / size));
-			expect((await collect(rest)).equals(bytes)).toBe(true);
-		},
-	);
+	it.each([1, 7, 1_000, 4_099, 4_100, 4_101, 65_536])('returns every byte of a body in chunks of %i', async (size) => {
+		const bytes = randomBytes(10_000);
+		const { chunks, state } = chunked(bytes, size);
+		const { head, rest } = await readHead(chunks);
+		expect(head.length).toBeGreaterThanOrEqual(4_100);
+		expect(head.equals(bytes.subarray(0, head.length))).toBe(true);
+		// Not one chunk more than it takes.
+		expect(state.taken).toBe(Math.ceil(4_100 / size));
+		expect((await collect(rest)).equals(bytes)).toBe(true);
+	});
 
 	it.each([1, 100, 65_536])('reads on where an SVG begins with a long comment, in chunks of %i', async (size) => {
 		const svg = Buffer.from(
@@ -205,7 +205,7 @@ describe('readHead', () => {
 		expect((await readHead(chunked(html, 100).chunks)).head.length).toBe(4_100);
 	});
 
-	it.each([0, 1, 4_099])('takes a body of %i bytes as it is', async (length) => {
+	it.each([0, 1, 4_099])('returns a body of %i bytes unchanged', async (length) => {
 		const bytes = randomBytes(length);
 		const { head, rest } = await readHead(chunked(bytes, 512).chunks);
 		expect(head.equals(bytes)).toBe(true);

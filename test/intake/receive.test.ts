@@ -29,7 +29,7 @@ function bodyOf(bytes: Buffer, options: { chunk?: number; failAfter?: number } =
 }
 
 describe('receive', () => {
-	it('stores every byte under a new id and says what it is', async () => {
+	it('stores every byte under a new id and returns its facts', async () => {
 		const storage = await watchedStorage();
 		const bytes = await photograph({ width: 320, height: 240 });
 		const { body, state } = bodyOf(bytes);
@@ -46,13 +46,13 @@ describe('receive', () => {
 		expect(state.isReleased).toBe(true);
 	});
 
-	it('sets the marker before the original, so that what a killed process leaves has an owner', async () => {
+	it('writes the marker before the original, so that leftovers of a killed process have an owner', async () => {
 		const storage = await watchedStorage();
 		await receive(storage, bodyOf(await photograph({ width: 64, height: 48 })).body, undefined, limits);
 		expect(storage.changes).toEqual(['put pending/*', 'put pictures/*/original.jpg']);
 	});
 
-	it('takes a file of exactly the limit, and none of a byte more', async () => {
+	it('accepts a file of exactly the limit, and refuses one more byte', async () => {
 		const bytes = await photograph({ width: 64, height: 48 });
 		const exact = await watchedStorage();
 		const { source } = await receive(exact, bodyOf(bytes).body, undefined, { maxBytes: bytes.length });
@@ -67,7 +67,7 @@ describe('receive', () => {
 		expect(state.isReleased).toBe(true);
 	});
 
-	it('reads no further than to the limit', async () => {
+	it('stops reading at the limit', async () => {
 		const storage = await watchedStorage();
 		const picture = await photograph({ width: 64, height: 48 });
 		const { body, state } = bodyOf(Buffer.concat([picture, Buffer.alloc(5_000_000)]));
@@ -75,7 +75,7 @@ describe('receive', () => {
 		expect(state.sent).toBeLessThan(300_000);
 	});
 
-	it('refuses an empty file and one that is no picture before anything is written', async () => {
+	it('refuses an empty file and a file that is not a picture before anything is written', async () => {
 		const storage = await watchedStorage();
 		const empty = bodyOf(Buffer.alloc(0));
 		expect((await thrownBy(() => receive(storage, empty.body, 'a.jpg', limits))).code).toBe('empty-file');
@@ -93,7 +93,7 @@ describe('receive', () => {
 		expect(await storage.keys()).toEqual([]);
 	});
 
-	it.each([/^put pending/, /^put .*original/])('leaves nothing where the storage fails at %s', async (failing) => {
+	it.each([/^put pending/, /^put .*original/])('leaves nothing if the storage fails at %s', async (failing) => {
 		const storage = await watchedStorage();
 		storage.failOn(failing);
 		const { body, state } = bodyOf(await photograph({ width: 64, height: 48 }));
@@ -102,7 +102,7 @@ describe('receive', () => {
 		expect(state.isReleased).toBe(true);
 	});
 
-	it('keeps the marker when it cannot clean up, for the sweep to find', async () => {
+	it('keeps the marker for the sweep if it cannot clean up', async () => {
 		const storage = await watchedStorage();
 		storage.failOn(/^(put .*original|delete)/);
 		await expect(
@@ -111,7 +111,7 @@ describe('receive', () => {
 		expect(await storage.keys()).toEqual([expect.stringMatching(/^pending\/pic_/)]);
 	});
 
-	it('gives the same file another id each time', async () => {
+	it('gives an equal file another id', async () => {
 		const storage = await watchedStorage();
 		const bytes = await photograph({ width: 64, height: 48 });
 		const one = await receive(storage, bodyOf(bytes).body, undefined, limits);
@@ -122,7 +122,7 @@ describe('receive', () => {
 });
 
 describe('discard', () => {
-	it('takes back what was received, and nothing else', async () => {
+	it('deletes what was received, and nothing else', async () => {
 		const storage = await watchedStorage();
 		const bytes = await photograph({ width: 64, height: 48 });
 		const one = await receive(storage, bodyOf(bytes).body, undefined, limits);

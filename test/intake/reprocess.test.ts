@@ -74,7 +74,7 @@ const nothing = { pictures: 0, queued: 0, upToDate: 0, waiting: 0, others: 0, de
 const older = makeRecipe('small', 399);
 
 describe('reprocess', () => {
-	it('queues what is not as its recipe asks for now, last of all, and leaves the rest alone', async () => {
+	it('queues outdated pictures behind all other work, and skips the others', async () => {
 		const to = await open();
 		const [stale, gone, fine] = [await store(to, older), await store(to, small), await store(to, wide)];
 		await to.storage.delete(gone.variants[0]?.key ?? '');
@@ -96,7 +96,7 @@ describe('reprocess', () => {
 		expect(await run(to)).toEqual({ ...nothing, pictures: 3, waiting: 2, upToDate: 1 });
 	});
 
-	it('looks at the pictures of one recipe, or at those whose recipe has changed', async () => {
+	it('checks the pictures of one recipe, or those whose recipe has changed', async () => {
 		const to = await open();
 		const gone = await store(to, small);
 		await to.storage.delete(gone.variants[0]?.key ?? '');
@@ -115,7 +115,7 @@ describe('reprocess', () => {
 		expect(await run(to, { force: true })).toEqual({ ...nothing, pictures: 2, waiting: 2 });
 	});
 
-	it('takes a recipe that came with a request from the picture itself', async () => {
+	it('takes an inline recipe from the picture itself', async () => {
 		const to = await open();
 		const inline = makeRecipe('inline', 123);
 		await store(to, inline);
@@ -124,7 +124,7 @@ describe('reprocess', () => {
 		expect((await readManifest(to.storage, old.id))?.recipe.digest).toBe(inline.digest);
 	});
 
-	it('counts what it cannot queue, and goes on', async () => {
+	it('counts pictures that it cannot queue, and continues', async () => {
 		const to = await open();
 		await store(to, makeRecipe('forgotten'));
 		const torn = await store(to, small);
@@ -134,7 +134,7 @@ describe('reprocess', () => {
 		expect((await readManifest(to.storage, stale.id))?.state).toBe('queued');
 	});
 
-	it('does not bring back a picture that was deleted meanwhile', async () => {
+	it('does not restore a picture that was deleted in the meantime', async () => {
 		const to = await open();
 		const picture = await store(to, older);
 		await to.storage.delete(picture.source.key);
@@ -152,7 +152,7 @@ describe('reprocess', () => {
 		expect(await readManifest(to.storage, picture.id)).toEqual(picture);
 	});
 
-	it('goes on from where it was ended', async () => {
+	it('continues after an interruption', async () => {
 		const to = await open();
 		for (let count = 0; count < 20; count++) await store(to, older);
 		// As if it had been killed after the first few: those wait, the others are untouched.
@@ -166,7 +166,7 @@ describe('reprocess', () => {
 		expect(await to.queues.byName.pictures.getJobCountByTypes('prioritized')).toBe(20);
 	});
 
-	it('does not fill Redis: it waits for the workers where there are any', async () => {
+	it('does not fill Redis: it waits for workers, if any are running', async () => {
 		const redis = await connected('worker');
 		const prefix = freshPrefix();
 		const to = await open(redis, prefix);
@@ -184,7 +184,7 @@ describe('reprocess', () => {
 		expect(Math.max(...backlogs)).toBeLessThanOrEqual(16);
 	});
 
-	it('leaves no marker on what it passes over', async () => {
+	it('leaves no marker for skipped pictures', async () => {
 		const to = await open();
 		const [fine, stale] = [await store(to, small), await store(to, older)];
 		await markPending(to.storage, stale.id);
@@ -194,7 +194,7 @@ describe('reprocess', () => {
 		expect(pending).not.toContain(`pending/${fine.id}`);
 	});
 
-	it('leaves a picture whose own recipe is one of a newer version as it is', async () => {
+	it('does not touch a picture whose inline recipe belongs to a newer version', async () => {
 		const to = await open();
 		const own = makeRecipe('inline');
 		const picture = await store(to, own);

@@ -17,8 +17,8 @@ async function* chunks(count: number, size: number, failAt?: number): AsyncGener
 	}
 }
 
-describe('parts of an upload', () => {
-	it('end after some megabytes, so that a kill costs no more, and are one body again', async () => {
+describe('the parts of an upload', () => {
+	it('end after some megabytes, so that a crash costs no more, and form one body', async () => {
 		const storage = await watchedStorage();
 		const id = newUploadId();
 		expect(await appendParts(storage, id, 0, chunks(40, megabyte / 2))).toBe(20 * megabyte);
@@ -29,7 +29,7 @@ describe('parts of an upload', () => {
 		expect(whole.equals(await buffer(chunks(40, megabyte / 2)))).toBe(true);
 	});
 
-	it('that were finished stay when the body fails', async () => {
+	it('that were completed stay when the body fails', async () => {
 		const storage = await watchedStorage();
 		const id = newUploadId();
 		await expect(appendParts(storage, id, 0, chunks(20, megabyte, 12))).rejects.toThrow('cut off');
@@ -37,7 +37,7 @@ describe('parts of an upload', () => {
 		expect(await listed(storage, 'uploads/', { temporary: true })).toHaveLength(1);
 	});
 
-	it('that stay behind a full disk are whole', async () => {
+	it('that stay on a full disk are complete', async () => {
 		const storage = await watchedStorage();
 		const id = newUploadId();
 		storage.failOn(/put uploads\/.*\/0*8388608$/);
@@ -45,7 +45,7 @@ describe('parts of an upload', () => {
 		expect((await progressOf(storage, id)).offset).toBe(8 * megabyte);
 	});
 
-	it('count as far as they follow one another', async () => {
+	it('count as far as there is no gap', async () => {
 		const storage = await watchedStorage();
 		const id = newUploadId();
 		expect(await progressOf(storage, id)).toEqual({ offset: 0, parts: [], lastAt: undefined });

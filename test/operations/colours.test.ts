@@ -23,7 +23,7 @@ function row(made: Rgba): number[][] {
 	return Array.from({ length: made.width }, (_, x) => at(made, x, 1));
 }
 
-describe('opacity stays', () => {
+describe('opacity is unchanged', () => {
 	it.each([
 		{ sharpen: { sigma: 1 } },
 		{ unsharp: {} },
@@ -46,13 +46,13 @@ describe('opacity stays', () => {
 	});
 });
 
-it('clahe makes of the colours what it makes of a picture without alpha', async () => {
+it('clahe has the same colours as for a picture without alpha', async () => {
 	const step = { clahe: { width: 16, height: 4, maxSlope: 10 } };
 	const [opaque, clear] = [await stepped(await ramp, step), await stepped(await fading, step)];
 	expect(row(clear).map((pixel) => pixel.slice(0, 3))).toEqual(row(opaque).map((pixel) => pixel.slice(0, 3)));
 });
 
-it.each([0, 1, 100, 128, 255])('threshold of %i divides a ramp there', async (value) => {
+it.each([0, 1, 100, 128, 255])('threshold of %i divides a ramp at that value', async (value) => {
 	const made = row(await stepped(await ramp, { threshold: { value } }));
 	expect(made.findIndex(([red]) => red === 255)).toBe(value);
 	expect(made).toEqual(made.map((_, x) => (x >= value ? [255, 255, 255, 255] : [0, 0, 0, 255])));
@@ -62,7 +62,7 @@ it.each([
 	['#1b1464', '#ffd166', [27, 20, 100], [255, 209, 102]],
 	['#ffffff', '#000000', [255, 255, 255], [0, 0, 0]],
 	['#ff00ff', '#00ff01', [255, 0, 255], [0, 255, 1]],
-] as const)('duotone begins with %s and ends with %s', async (dark, light, first, last) => {
+] as const)('duotone maps black to %s and white to %s', async (dark, light, first, last) => {
 	const made = row(await stepped(await ramp, { duotone: { dark, light } }));
 	expect([made[0], made[255]]).toEqual([
 		[...first, 255],
@@ -76,7 +76,7 @@ it.each([
 	}
 });
 
-it('grayscale leaves greys as they are and makes one of each colour', async () => {
+it('grayscale keeps greys and turns each colour into one', async () => {
 	expect(row(await stepped(await ramp, { grayscale: {} }))).toEqual(row(await pixelsOf(await ramp)));
 	const made = await stepped(await patches, { grayscale: {} });
 	// Red, green and blue have 21, 72 and 7 percent of the light of white (IEC 61966-2-1).
@@ -88,7 +88,7 @@ it('grayscale leaves greys as they are and makes one of each colour', async () =
 	}
 });
 
-it('tint leaves black and white', async () => {
+it('tint keeps black and white', async () => {
 	const made = row(await stepped(await ramp, { tint: { colour: '#ff8800' } }));
 	expect([made[0], made[255]]).toEqual([
 		[0, 0, 0, 255],
@@ -112,7 +112,7 @@ it.each([0, 0.25, 1])('tint of intensity %d is mixed with the colours of the pic
 	}
 });
 
-it('negate turns every colour around', async () => {
+it('negate inverts every colour', async () => {
 	const made = await stepped(await patches, { negate: {} });
 	for (const [index, colour] of colours.entries()) {
 		expect(at(made, index * 10 + 5, 5)).toEqual([...colour.map((value) => 255 - value), 255]);
@@ -138,13 +138,13 @@ describe('contrast, gamma and modulate', () => {
 	const reds = async (step: unknown) => row(await stepped(await ramp, step)).map(([red = 0]) => red);
 	const still = Array.from({ length: 256 }, (_, x) => x);
 
-	it('leave the picture as it is where they are told so', async () => {
+	it('do not change the picture with neutral options', async () => {
 		expect(await reds({ contrast: { factor: 1 } })).toEqual(still);
 		expect(await reds({ gamma: { value: 1 } })).toEqual(still);
 		expect(await reds({ modulate: {} })).toEqual(still);
 	});
 
-	it('contrast adds to every value before', async () => {
+	it('contrast adds the brightness first', async () => {
 		const values = await reds({ contrast: { factor: 1 } });
 		const within = (value: number) => Math.max(0, Math.min(255, value));
 		for (const brightness of [-255, -30, 30, 255]) {
@@ -155,7 +155,7 @@ describe('contrast, gamma and modulate', () => {
 		expect(both).toEqual(values.map((value) => Math.floor((value + 30) * 0.5 + 127.5 * 0.5 + 0.5)));
 	});
 
-	it('contrast turns around the middle', async () => {
+	it('contrast keeps middle grey', async () => {
 		const strong = await reds({ contrast: { factor: 2 } });
 		expect([strong[0], strong[63], strong[127], strong[128], strong[192], strong[255]]).toEqual([
 			0, 0, 127, 129, 255, 255,
@@ -165,13 +165,13 @@ describe('contrast, gamma and modulate', () => {
 		expect([weak[0], weak[255]]).toEqual([64, 191]);
 	});
 
-	it('gamma moves the middle and leaves black and white', async () => {
+	it('gamma moves the midtones and keeps black and white', async () => {
 		const [light, dark] = [await reds({ gamma: { value: 2 } }), await reds({ gamma: { value: 0.5 } })];
 		expect([light[0], light[64], light[255]]).toEqual([0, 127, 255]);
 		expect([dark[0], dark[128], dark[255]]).toEqual([0, 64, 255]);
 	});
 
-	it('modulate takes colour away, turns it and changes its lightness', async () => {
+	it('modulate removes colour, rotates it and changes its lightness', async () => {
 		const red = async (options: object) => at(await stepped(await patches, { modulate: options }), 5, 5);
 		const [r = 0, g = 0, b = 0] = await red({ saturation: 0 });
 		expect(Math.max(r, g, b) - Math.min(r, g, b)).toBeLessThanOrEqual(1);

@@ -39,12 +39,12 @@ describe('pixelate', () => {
 		}
 	});
 
-	it('makes one block of a picture that is smaller than a block', async () => {
+	it('makes one block of a picture smaller than a block', async () => {
 		const made = await stepped(await noise, { pixelate: { size: 1_000 } });
 		expect(new Set(Array.from({ length: 120 }, (_, x) => at(made, x, 40).join())).size).toBe(1);
 	});
 
-	it('needs no more of a picture than a pixel for each block, and makes the same of it', async () => {
+	it('needs only a pixel of the picture for each block, with the same result', async () => {
 		const input = { width: 1200, height: 800 };
 		const [first] = pixelate.passes?.(input, { size: 25 }) ?? [];
 		expect(pixelate.predict(input, first ?? expect.fail()).sufficientScale).toEqual({
@@ -71,7 +71,7 @@ it('median removes a speck and keeps an edge', async () => {
 	expect([at(made, 19, 5)[0], at(made, 20, 5)[0]]).toEqual([20, 220]);
 });
 
-it('blur spreads a point as a Gaussian does', async () => {
+it('blur spreads a point like a Gaussian', async () => {
 	const file = await draw({ width: 61, height: 61 }, (x, y) => {
 		const isInside = Math.abs(x - 30) < 6 && Math.abs(y - 30) < 6;
 		return isInside ? [255, 255, 255] : [0, 0, 0];
@@ -92,7 +92,7 @@ it('blur spreads a point as a Gaussian does', async () => {
 	}
 });
 
-it('sharpen makes an edge steeper and leaves flat areas', async () => {
+it('sharpen makes an edge steeper and keeps flat areas', async () => {
 	const file = await draw({ width: 40, height: 10 }, (x) => {
 		const value = x < 18 ? 80 : x > 21 ? 170 : 80 + (x - 17) * 18;
 		return [value, value, value];
@@ -103,7 +103,7 @@ it('sharpen makes an edge steeper and leaves flat areas', async () => {
 	expect(at(made, 22, 5)[0]).toBeGreaterThan(171);
 });
 
-it('unsharp adds what tells a pixel from its neighbours, and leaves flat areas', async () => {
+it('unsharp increases the difference to the neighbours, and keeps flat areas', async () => {
 	const file = await draw({ width: 20, height: 10 }, (x) => (x < 10 ? [80, 90, 100] : [170, 160, 150]));
 	const made = await stepped(file, { unsharp: { amount: 0.1 } });
 	expect([at(made, 2, 5), at(made, 17, 5)]).toEqual([

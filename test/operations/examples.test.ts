@@ -17,7 +17,7 @@ const tolerance: Readonly<Record<string, number>> = {
 };
 
 describe.each(operations)('operation $name', (operation) => {
-	it('does what its example shows, at the size that it predicts', async () => {
+	it('has an example with a visible effect, at the predicted size', async () => {
 		const file = await photograph({ ...input, format: 'png' });
 		const made = await stepped(file, { [operation.name]: operation.example });
 		const { output, isAtMost = false } = operation.predict(input, operation.schema.parse(operation.example));
@@ -43,12 +43,12 @@ describe.each(operations)('operation $name', (operation) => {
 		}
 	});
 
-	it('takes options with their defaults filled in as the same options', () => {
+	it('treats options with their defaults filled in as the same options', () => {
 		const options = operation.schema.parse(operation.example);
 		expect(operation.schema.parse(JSON.parse(JSON.stringify(options)))).toEqual(options);
 	});
 });
 
-it('has no two operations of one name', () => {
+it('no two operations share a name', () => {
 	expect(new Set(operations.map(({ name }) => name)).size).toBe(operations.length);
 });

@@ -273,7 +273,7 @@ describe.each(operations)('an option of $name', ({ name, schema }) => {
 
 	const cases = (rows[name] ?? []).map(([base, option, value, kind = 'whole']) => ({ base, option, value, kind }));
 
-	it.each(cases)('$option, beside $base', async ({ base, option, value, kind }) => {
+	it.each(cases)('$option has an effect, besides $base', async ({ base, option, value, kind }) => {
 		const list = listed(known.get(option) ?? {});
 		const tried = (list ?? [value]).map((value) => withOption(base, option, value));
 		const valid = [...(list ? [] : [base]), ...tried];
@@ -286,7 +286,7 @@ describe.each(operations)('an option of $name', ({ name, schema }) => {
 		expect(made.size).toBeGreaterThan(1);
 	});
 
-	it('has a test here, every one', () => {
+	it('has a test here for every option', () => {
 		const tested = (rows[name] ?? []).map(([, option]) => option);
 		expect([...new Set(tested)].sort()).toEqual([...known.keys()].sort());
 	});

@@ -12,7 +12,7 @@ function expectNear(made: readonly number[], right: readonly number[]): void {
 }
 
 describe('colorize', () => {
-	it('lays a colour over everything', async () => {
+	it('covers the whole picture', async () => {
 		const made = await stepped(await white, { colorize: { colour: '#0000ff', opacity: 0.4 } });
 		for (const [x, y] of [
 			[0, 0],
@@ -27,7 +27,7 @@ describe('colorize', () => {
 		expectNear(at(await stepped(await white, { colorize: { colour: '#ff0000', opacity: 1 } }), 5, 5), [255, 0, 0, 255]);
 	});
 
-	it('lies where there was nothing, too, unless what is transparent shall stay so', async () => {
+	it('also covers transparent pixels, unless they are kept', async () => {
 		const filled = await stepped(await glass, { colorize: { colour: '#0000ff', opacity: 0.5 } });
 		expectNear(at(filled, 5, 5), [0, 0, 255, 128]);
 		expectNear(at(filled, 30, 5), [85, 85, 255, 192]);
@@ -60,7 +60,7 @@ describe('gradient', () => {
 		[180, 'bottom'],
 		[270, 'left'],
 		[360, 'top'],
-	])('at an angle of %i is one towards the %s', async (angle, towards) => {
+	])('at an angle of %i equals one towards the %s', async (angle, towards) => {
 		const [turned, straight] = [
 			await stepped(await white, { gradient: { angle, start: 0.2 } }),
 			await stepped(await white, { gradient: { towards, start: 0.2 } }),
@@ -68,7 +68,7 @@ describe('gradient', () => {
 		expect(difference(turned, straight)).toBeLessThan(0.01);
 	});
 
-	it('at any angle has nothing in one corner and most in the other', async () => {
+	it('at any angle is weakest in one corner and strongest in the opposite one', async () => {
 		const made = await stepped(await white, { gradient: { angle: 120, opacity: 0.5 } });
 		// As far along the line as CSS Images 4 (3.1.1) says, of a box of 40 × 20.
 		const [right, up] = [Math.sin((120 * Math.PI) / 180), Math.cos((120 * Math.PI) / 180)];
@@ -85,7 +85,7 @@ describe('gradient', () => {
 		}
 	});
 
-	it('begins all at once where it has no room to grow', async () => {
+	it('is a hard edge if start and stop are equal', async () => {
 		const made = await stepped(await white, { gradient: { colour: '#ff0000', start: 0.5, stop: 0.5 } });
 		expect([at(made, 0, 9), at(made, 0, 10)]).toEqual([
 			[255, 255, 255, 255],

@@ -44,7 +44,7 @@ describe('crop', () => {
 		expect(taken(await stepped(await map, { crop }))).toEqual([first, last]);
 	});
 
-	it.each(['attention', 'entropy'])('finds the only thing there is, with %s, without scaling it', async (position) => {
+	it.each(['attention', 'entropy'])('finds the only object, with %s, without scaling it', async (position) => {
 		const spot = { left: 81, top: 9, width: 20, height: 20 };
 		const isInside = (x: number, y: number) =>
 			x >= spot.left && x < spot.left + spot.width && y >= spot.top && y < spot.top + spot.height;
@@ -89,7 +89,7 @@ describe('extend', () => {
 		if (top > 0) expect(at(made, left, top - 1)).toEqual([0, 0, 255, 255]);
 	});
 
-	it('adds a mirror, the outermost pixels, the picture again, or a colour that shows through', async () => {
+	it('adds a mirror, the edge pixels, the picture again, or a translucent colour', async () => {
 		const add = async (options: object) => stepped(await map, { extend: { left: 10, top: 5, ...options } });
 		expect(corner(await add({ with: 'mirror' }))).toEqual([9, 4, 0, 255]);
 		expect(corner(await add({ with: 'copy' }))).toEqual([0, 0, 0, 255]);
@@ -98,7 +98,7 @@ describe('extend', () => {
 	});
 });
 
-it('border goes around', async () => {
+it('border surrounds the picture', async () => {
 	const made = await stepped(await map, { border: { width: 4, colour: '#ff0000' } });
 	expect(made).toMatchObject({ width: 128, height: 88 });
 	for (const [x, y] of [
@@ -138,14 +138,14 @@ describe('rotate, flip and flop', () => {
 		expect(corners(await stepped(await map, step))).toEqual(expected);
 	});
 
-	it('in the order that is written, which sharp alone would not keep', async () => {
+	it('happen in the written order, which sharp alone would not keep', async () => {
 		const one = await stepped(await map, { flip: {} }, { rotate: { angle: 90 } });
 		const other = await stepped(await map, { rotate: { angle: 90 } }, { flip: {} });
 		expect(corners(one)).toEqual([leftTop, leftBottom, rightBottom, rightTop]);
 		expect(corners(other)).toEqual([rightBottom, rightTop, leftTop, leftBottom]);
 	});
 
-	it('by other angles fills the corners, with something transparent too', async () => {
+	it('by other angles fills the corners, even transparently', async () => {
 		const opaque = await stepped(await map, { rotate: { angle: 45, background: '#0000ff' } });
 		expect([at(opaque, 0, 0), opaque.hasAlpha]).toEqual([[0, 0, 255, 255], false]);
 		const clear = await stepped(await map, { rotate: { angle: 45, background: '#00000000' } });

@@ -43,7 +43,7 @@ function predict(recipe: unknown, picture: Size): { readonly size: Size; readonl
 	}
 }
 
-it('whatever validates makes the size that is predicted, or fails with an error that has a class', async () => {
+it('valid options give the predicted size, or fail with a classified error', async () => {
 	const ran = new Map<string, number>();
 	const steps = fc.array(fc.oneof(...tested.map(writtenOf)), { minLength: 1, maxLength: 3 });
 	await fc.assert(

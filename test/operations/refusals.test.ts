@@ -35,25 +35,28 @@ function ranges(operation: Operation): [string, Range][] {
 describe.each(operations)('operation $name', (operation) => {
 	const { name, example } = operation;
 
-	it('refuses options that it does not know, and anything but an object', () => {
+	it('refuses unknown options, and anything but an object', () => {
 		expect(refusal({ [name]: { ...example, colur: 1 } })).toBe(`${name}.colur: expected no such key`);
 		expect(refusal({ [name]: 5 })).toBe(`${name}: expected an object, received 5`);
 		expect(refusal({ [name]: null })).toBe(`${name}: expected an object, received null`);
 	});
 
-	it.each(ranges(operation))('takes %s from its least to its most and refuses what is beyond', (option, range) => {
-		const { minimum, maximum, type } = range;
-		const expected = `expected ${type === 'integer' ? 'an integer' : 'a number'} from ${minimum} to ${maximum}`;
-		for (const value of [minimum - 1, maximum + 1, minimum - 0.01, 'big', null, type === 'integer' ? 1.5 : true]) {
-			const message = refusal({ [name]: { ...example, [option]: value } });
-			expect(message).toContain(`${name}.${option}: ${expected}, received ${JSON.stringify(value)}`);
-		}
-		for (const value of [minimum, maximum]) {
-			const { error } = operation.schema.safeParse({ ...example, [option]: value });
-			// Together with the rest of the example it may be too much; by itself it is allowed.
-			expect(error?.issues.filter(({ code }) => code !== 'custom') ?? []).toEqual([]);
-		}
-	});
+	it.each(ranges(operation))(
+		'accepts %s from its minimum to its maximum and refuses values beyond',
+		(option, range) => {
+			const { minimum, maximum, type } = range;
+			const expected = `expected ${type === 'integer' ? 'an integer' : 'a number'} from ${minimum} to ${maximum}`;
+			for (const value of [minimum - 1, maximum + 1, minimum - 0.01, 'big', null, type === 'integer' ? 1.5 : true]) {
+				const message = refusal({ [name]: { ...example, [option]: value } });
+				expect(message).toContain(`${name}.${option}: ${expected}, received ${JSON.stringify(value)}`);
+			}
+			for (const value of [minimum, maximum]) {
+				const { error } = operation.schema.safeParse({ ...example, [option]: value });
+				// Together with the rest of the example it may be too much; by itself it is allowed.
+				expect(error?.issues.filter(({ code }) => code !== 'custom') ?? []).toEqual([]);
+			}
+		},
+	);
 });
 
 const refused: readonly (readonly [step: unknown, message: string])[] = [
@@ -176,7 +179,7 @@ it.each([
 	[{ crop: { width: '50.50%' } }, { crop: { width: '50.5%' } }],
 	[{ crop: { ratio: '1:1', position: 'center' } }, { crop: { ratio: '1:1' } }],
 	[{ circle: { position: 'center' } }, { circle: {} }],
-])('takes %j and %j for the same', (one, other) => {
+])('treats %j and %j alike', (one, other) => {
 	const digest = (step: unknown) =>
 		parseRecipe('test', { variants: { a: { steps: [step], encode: [{ png: {} }] } } }).digest;
 	expect(digest(one)).toBe(digest(other));

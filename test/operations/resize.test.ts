@@ -6,7 +6,7 @@ import { make, one } from '../pipeline/make.ts';
 
 const input = { width: 900, height: 600 };
 
-describe('predicts the size that sharp makes', () => {
+describe('predicts sharp’s size', () => {
 	const shapes = [
 		[900, 600],
 		[601, 899],
@@ -44,7 +44,7 @@ describe('predicts the size that sharp makes', () => {
 	});
 });
 
-describe('looks as sharp makes it', () => {
+describe('looks like sharp’s result', () => {
 	it.each([
 		{ width: 300 },
 		{ height: 200 },
@@ -75,7 +75,7 @@ describe('looks as sharp makes it', () => {
 	});
 });
 
-it('knows which scale is sufficient, and how large the picture grows on the way', () => {
+it('knows the sufficient scale, and the raster size for an enlarged picture', () => {
 	const predict = (written: unknown) => resize.predict(input, resize.schema.parse(written));
 	expect(predict({ width: 300 }).sufficientScale).toEqual({ width: 300, height: 200, kernel: 'lanczos3' });
 	expect(predict({ width: 300, height: 300 })).toEqual({
@@ -89,7 +89,7 @@ it('knows which scale is sufficient, and how large the picture grows on the way'
 	expect(predict({ width: 300, kernel: 'cubic' }).sufficientScale?.kernel).toBe('cubic');
 });
 
-it('takes both spellings of the centre as one', () => {
+it('treats both spellings of the centre alike', () => {
 	expect(resize.schema.parse({ width: 1, position: 'center' })).toEqual(resize.schema.parse({ width: 1 }));
 });
 
@@ -98,7 +98,7 @@ async function sizeOf(picture: Buffer): Promise<{ width: number; height: number 
 	return { width, height };
 }
 
-describe('of a picture that is too small', () => {
+describe('with a picture that is too small', () => {
 	const small = { width: 90, height: 60 };
 
 	it.each([
@@ -139,7 +139,7 @@ describe('of a picture that is too small', () => {
 			{ width: 30, fit: 'fill' },
 			{ width: 30, height: 60 },
 		],
-	])('the largest size of the shape of %j is made where orSmaller says so', async (asked, size) => {
+	])('orSmaller gives the largest size of the shape of %j', async (asked, size) => {
 		const picture = await photograph({ ...small, format: 'png' });
 		const written = { ...asked, orSmaller: true };
 		expect(resize.predict(small, resize.schema.parse(written)).output).toEqual(size);
@@ -152,7 +152,7 @@ describe('of a picture that is too small', () => {
 		expect((made as Buffer).equals(right as Buffer)).toBe(true);
 	});
 
-	it.each(['contain', 'inside', 'outside'])('no shape is kept of %s', (fit) => {
+	it.each(['contain', 'inside', 'outside'])('keeps no shape with %s', (fit) => {
 		expect(resize.schema.safeParse({ width: 9, height: 9, fit, orSmaller: true }).error?.issues[0]).toMatchObject({
 			message: 'expected no such key because fit is neither cover nor fill',
 			path: ['orSmaller'],
@@ -183,7 +183,7 @@ describe('with dpr', () => {
 			{ width: 500, height: 400, dpr: 2 },
 			{ width: 1000, height: 800 },
 		],
-	])('%j makes the picture of %j', async (written, meant) => {
+	])('%j equals the picture of %j', async (written, meant) => {
 		const file = await photograph({ width: 900, height: 600 });
 		const made = async (step: object) => (await make(file, one([{ resize: step }], [{ png: {} }]))).variant('only');
 		const [twice, once] = [await made(written), await made(meant)];
@@ -191,7 +191,7 @@ describe('with dpr', () => {
 		expect(twice.sha256).toBe(once.sha256);
 	});
 
-	it('is refused where it makes a side too large, and leaves no trace where it is absent', () => {
+	it('is refused if a side becomes too large, and absent from the digest by default', () => {
 		expect(resize.schema.safeParse({ width: 9_000, dpr: 2 }).error?.issues[0]).toMatchObject({
 			message: 'expected width and height to be at most 16384 pixels when multiplied by dpr',
 			path: ['dpr'],
@@ -200,7 +200,7 @@ describe('with dpr', () => {
 	});
 });
 
-describe('of a size that depends on the picture', () => {
+describe('with a size that depends on the picture', () => {
 	const wide = { width: 900, height: 600 };
 	const tall = { width: 600, height: 900 };
 
@@ -276,11 +276,11 @@ describe('of a size that depends on the picture', () => {
 			{ width: 1200, dpr: 3 },
 			{ width: 1200, height: 800 },
 		],
-	])('with %j and 1 as the least dpr it is %j', (written, size) => {
+	])('with %j and minDpr 1 it is %j', (written, size) => {
 		expect(resize.predict(wide, resize.schema.parse({ ...written, minDpr: 1 })).output).toEqual(size);
 	});
 
-	it('leaves no trace of what is absent', () => {
+	it('is absent from the digest by default', () => {
 		const parsed = resize.schema.parse({ width: 9, height: 9 });
 		expect(Object.keys(parsed as object).sort()).toEqual(
 			['background', 'fit', 'height', 'kernel', 'position', 'width', 'withoutEnlargement'].sort(),
@@ -288,7 +288,7 @@ describe('of a size that depends on the picture', () => {
 	});
 });
 
-describe('keeps what it is told', () => {
+describe('places the crop as requested', () => {
 	it.each<[object, { left: number; top: number; width: number; height: number }]>([
 		[
 			{ width: 300, height: 100, position: 'top', y: 10 },
@@ -332,7 +332,7 @@ describe('keeps what it is told', () => {
 		expect(await similarity(data, direct)).toBeGreaterThan(0.98);
 	});
 
-	it('from a picture that is enlarged, without enlarging what is thrown away', async () => {
+	it('from a picture that is enlarged, without enlarging discarded pixels', async () => {
 		const line = await sharp({ create: { width: 2, height: 3_000, channels: 3, background: '#336699' } })
 			.composite([
 				{ input: { create: { width: 2, height: 2, channels: 3, background: '#ff0000' } }, left: 0, top: 1_000 },

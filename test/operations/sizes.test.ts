@@ -87,7 +87,7 @@ async function check(operation: Operation, written: Readonly<Record<string, unkn
 }
 
 describe.each(operations)('operation $name', (operation) => {
-	it.each(shapes)('makes the size that it predicts of %i × %i, with alpha and without', async (width, height) => {
+	it.each(shapes)('makes the predicted size from %i × %i, with alpha and without', async (width, height) => {
 		for (const written of [operation.example, ...(variations[operation.name] ?? [])]) {
 			const { output } = operation.predict({ width, height }, operation.schema.parse(written));
 			// The large ones take long, and those with alpha are the harder case.
@@ -98,7 +98,7 @@ describe.each(operations)('operation $name', (operation) => {
 	});
 });
 
-it('draws pictures that have what they say', async () => {
+it('draws non-empty pictures', async () => {
 	expect(await pixelsOf(await speckled({ width: 7, height: 5 }, true))).toMatchObject({ width: 7, hasAlpha: true });
 	expect(await pixelsOf(await speckled({ width: 7, height: 5 }, false))).toMatchObject({ height: 5, hasAlpha: false });
 });

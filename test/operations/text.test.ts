@@ -37,7 +37,7 @@ const size = ([left = 0, top = 0, right = 0, bottom = 0]: readonly number[]) => 
 });
 
 describe('text', () => {
-	it('is as large as asked, at its place, and leaves an opaque picture opaque', async () => {
+	it('has the requested size and place, and keeps an opaque picture opaque', async () => {
 		const small = await written({ text: 'Hxg', position: 'left top', x: 7, y: 9 });
 		const [left = 0, top = 0] = found(small);
 		expect([left, top]).toEqual([7, 9]);
@@ -51,7 +51,7 @@ describe('text', () => {
 		expect(size(found(share))).toEqual(other);
 	});
 
-	it('is never markup: every character stands for itself', async () => {
+	it('is never markup: every character is literal', async () => {
 		const tags = await written({ text: '<b>&amp;</b> "x" \'y\'' });
 		const same = await written({ text: '<i>&amp;</i> "x" \'y\'' });
 		const plain = await written({ text: '& "x" \'y\'' });
@@ -78,7 +78,7 @@ describe('text', () => {
 		expect(size(found(await written({ text: '<span size="1000000">x' }))).height).toBeLessThan(50);
 	});
 
-	it('stands in a box with padding and a background', async () => {
+	it('has a box with padding and a background', async () => {
 		const made = await written({ text: 'Box', position: 'left top', padding: 10, background: '#00ff00' });
 		const letters = found(made);
 		const box = found(made, (colour) => (colour[1] ?? 0) > 0);
@@ -99,7 +99,7 @@ describe('text', () => {
 		expect(isRight(left, right), `${left} ${right}`).toBe(true);
 	});
 
-	it('wraps long lines, keeps short ones, and gets smaller where it would not fit', async () => {
+	it('wraps long lines, keeps short ones, and shrinks if it does not fit', async () => {
 		const line = size(found(await written({ text: 'many words here' })));
 		const wrapped = size(found(await written({ text: 'many words here', width: 80 })));
 		expect(wrapped.width).toBeLessThanOrEqual(80);
@@ -116,7 +116,7 @@ describe('text', () => {
 		}
 	});
 
-	it('never makes more than the picture holds, however small that is', async () => {
+	it('never exceeds the picture, however small it is', async () => {
 		const tiny = await draw({ width: 3, height: 2 }, () => ground);
 		const options = { text: 'Text\nText', size: 900, padding: 16_384, outline: { width: 20 }, width: 16_384 };
 		expect(await stepped(tiny, { text: options })).toMatchObject({ width: 3, height: 2 });
@@ -126,7 +126,7 @@ describe('text', () => {
 		});
 	});
 
-	it('has an outline that goes around every letter', async () => {
+	it('has an outline around every letter', async () => {
 		const isBlack = (colour: readonly number[]) => (colour[2] ?? 0) < 10;
 		const bare = found(await written({ text: 'O', position: 'centre' }, [0, 0, 255]));
 		const made = await written({ text: 'O', position: 'centre', outline: { width: 4 } });
@@ -161,7 +161,7 @@ describe('text', () => {
 		expect(() => parseRecipe('r', one([{ text: options }]))).toThrow(message);
 	});
 
-	it('fails as no-fonts where the machine has none', async () => {
+	it('fails as no-fonts on a machine without fonts', async () => {
 		const folder = await temporaryFolder();
 		await writeFile(join(folder, 'fonts.conf'), '<?xml version="1.0"?><fontconfig><dir>/nowhere</dir></fontconfig>');
 		const source = fileURLToPath(new URL('../../src/operations/draw-text.ts', import.meta.url));

@@ -43,14 +43,14 @@ describe('round', () => {
 		expect(alpha(3, 1)).toBe(alpha(96, 58));
 	});
 
-	it('lets what is transparent stay so', async () => {
+	it('keeps transparent pixels transparent', async () => {
 		const made = await stepped(await fading, { round: { radius: 5 } });
 		for (const x of [6, 100, 200]) expect(at(made, x, 10)[3]).toBe(x);
 		expect(at(made, 255, 0)[3]).toBe(0);
 	});
 });
 
-it('circle keeps a circle of a square', async () => {
+it('circle keeps the circle of a square', async () => {
 	const made = await stepped(await draw({ width: 101, height: 61 }, (x) => [x, 0, 0]), {
 		circle: { position: 'right' },
 	});
@@ -63,7 +63,7 @@ it('circle keeps a circle of a square', async () => {
 });
 
 describe('opacity', () => {
-	it('multiplies what there is and leaves colours', async () => {
+	it('multiplies the alpha and keeps colours', async () => {
 		const made = await stepped(await fading, { opacity: { value: 0.5 } });
 		for (const x of [40, 128, 255]) {
 			const [, , , alpha = 0] = at(made, x, 10);
@@ -109,11 +109,11 @@ describe('a format without transparency', () => {
 		{ extend: { top: 20, background: '#00000000' } },
 		{ border: { width: 20, colour: '#00000000' } },
 		{ resize: { width: 100, height: 100, fit: 'contain', background: '#00000000' } },
-	])('shows the background of its encoder where %j makes a picture transparent', async (step) => {
+	])('shows the background of its encoder if %j makes a picture transparent', async (step) => {
 		expectNear(at(await asJpeg(await red, step), 0, 0), [0, 255, 0]);
 	});
 
-	it('has that background as it is, whatever was done to the picture before', async () => {
+	it('has exactly that background, whatever was done to the picture before', async () => {
 		const cases = [{ negate: {} }, { grayscale: {} }, { modulate: { brightness: 0.1 } }, { contrast: { factor: 0 } }];
 		for (const step of cases) expectNear(at(await asJpeg(await fading, step), 2, 10), [0, 255, 0]);
 		expectNear(at(await asJpeg(await red, { opacity: { value: 0.5 } }), 50, 30), [100, 132, 10]);

@@ -11,7 +11,7 @@ const framed = (around: readonly number[], inside: readonly number[] = [200, 0, 
 	});
 
 describe('trim', () => {
-	it('leaves what differs from the left top pixel, and a margin', async () => {
+	it('keeps what differs from the left top pixel, and a margin', async () => {
 		const made = await stepped(await framed([255, 255, 255]), { trim: {} });
 		expect(made).toMatchObject({ width: 40, height: 30 });
 		expect(at(made, 0, 0)).toEqual([200, 0, 0, 255]);
@@ -20,18 +20,18 @@ describe('trim', () => {
 		expect(at(wide, 0, 0)).toEqual([255, 255, 255, 255]);
 	});
 
-	it('leaves what differs from a colour by more than the threshold', async () => {
+	it('keeps what differs from a colour by more than the threshold', async () => {
 		const picture = await framed([250, 250, 250]);
 		expect(await stepped(picture, { trim: { background: '#ffffff' } })).toMatchObject({ width: 40, height: 30 });
 		expect(await stepped(picture, { trim: { background: '#ffffff', threshold: 2 } })).toMatchObject({ width: 100 });
 		expect(await stepped(picture, { trim: { background: '#0000ff' } })).toMatchObject({ width: 100, height: 80 });
 	});
 
-	it('removes what is transparent', async () => {
+	it('removes transparent borders', async () => {
 		expect(await stepped(await framed([0, 0, 0, 0]), { trim: {} })).toMatchObject({ width: 40, height: 30 });
 	});
 
-	it('sees what is transparent in the colour of its matte', async () => {
+	it('treats transparent pixels as the colour of its matte', async () => {
 		const matte = '#ff00ff';
 		// The hidden colour of the border is that of the block.
 		const clear = await framed([200, 0, 0, 0]);
@@ -58,13 +58,13 @@ describe('trim', () => {
 		['horizontal', { width: 40, height: 30 }, [0, 0]],
 		['vertical', { width: 40, height: 40 }, [0, 0]],
 		['both', { width: 40, height: 40 }, [0, 0]],
-	])('removes as much on both sides where that is said: %s', async (equal, size, [x = 0, y = 0]) => {
+	])('removes the same on both sides if requested: %s', async (equal, size, [x = 0, y = 0]) => {
 		const made = await stepped(await framed([255, 255, 255]), { trim: { equal } });
 		expect(made).toMatchObject(size);
 		expect(at(made, x, y)).toEqual([200, 0, 0, 255]);
 	});
 
-	it('leaves a picture of one colour whole, however small', async () => {
+	it('keeps a picture of one colour whole, however small', async () => {
 		for (const [width, height] of [
 			[50, 40],
 			[1, 1],
@@ -79,7 +79,7 @@ describe('trim', () => {
 });
 
 describe('steps after a trim', () => {
-	it('are planned for the size that is left', async () => {
+	it('are planned for the remaining size', async () => {
 		const picture = await framed([255, 255, 255]);
 		expect(await stepped(picture, { trim: {} }, { resize: { width: 80 } })).toMatchObject({ width: 80, height: 60 });
 		expect(await stepped(picture, { trim: {} }, { extend: { ratio: '2:1' } })).toMatchObject({ width: 60, height: 30 });
@@ -94,7 +94,7 @@ describe('steps after a trim', () => {
 		expect(await stepped(picture, { flip: {} }, { trim: {} }, { circle: {} })).toMatchObject({ width: 30, height: 30 });
 	});
 
-	it('are those of variants that stand on it, too, and all of them count', async () => {
+	it('apply to dependent variants too, and all of them count', async () => {
 		const made = await make(await framed([255, 255, 255]), {
 			variants: {
 				cut: { steps: [{ trim: {} }], encode: [{ png: {} }, { webp: {} }] },
@@ -112,7 +112,7 @@ describe('steps after a trim', () => {
 		expect(at(await pixelsOf(made.variant('round').data), 0, 0)[3]).toBe(0);
 	});
 
-	it('are held to the limits of pixels, of the variant and of its format', async () => {
+	it('respect the limits of pixels, of the variant and of its format', async () => {
 		// 1 × 60 is left, of which 300 × 18,000 would be made; the whole picture of 60 × 80 would allow it.
 		const line = await draw({ width: 60, height: 80 }, (x, y) =>
 			x === 30 && y >= 10 && y < 70 ? [0, 0, 0] : [255, 255, 255],
@@ -135,7 +135,7 @@ describe('steps after a trim', () => {
 		expect((await make(line, one(steps, png))).variant('only')).toMatchObject({ width: 300, height: 18_000 });
 	});
 
-	it('are not refused for what the size would be without it', async () => {
+	it('are not refused for the size without the trim', async () => {
 		const picture = await framed([255, 255, 255]);
 		const steps = [{ trim: {} }, { extend: { left: 160, top: 170 } }];
 		const made = await make(picture, one(steps, [{ png: {} }]), { maxOutputDimension: 200 });

@@ -28,7 +28,7 @@ const copyFor = (steps: readonly unknown[]) => {
 describe.each(cases)('%j before %j', (turns, step, copy) => {
 	const isQuarter = /90|270/.test(JSON.stringify(turns));
 
-	it('is done to a scaled copy, and makes the same of it', async () => {
+	it('uses a scaled copy, with the same result', async () => {
 		expect(copyFor([...turns, step])).toBe(copy);
 		const png = await photograph({ width: 1_200, height: 800, format: 'png' });
 		const made = (await make(png, one([...turns, step], [{ png: {} }]))).variant('only');
@@ -45,7 +45,7 @@ describe.each(cases)('%j before %j', (turns, step, copy) => {
 	});
 });
 
-it('the whole is taken before what needs every pixel, and before an angle between right ones', () => {
+it('use the whole picture before operations that need every pixel, and before other angles', () => {
 	const resize = { resize: { width: 200 } };
 	expect(copyFor([{ rotate: { angle: 45 } }, resize])).toBe('1200×800');
 	expect(copyFor([{ flip: {} }, { blur: { sigma: 2 } }, resize])).toBe('1200×800');
@@ -53,7 +53,7 @@ it('the whole is taken before what needs every pixel, and before an angle betwee
 	expect(copyFor([{ flip: {} }, { resize: { width: 2_000 } }])).toBe('1200×800');
 });
 
-it('of a JPEG, the copy is made while it is loaded', async () => {
+it('use shrink-on-load for a JPEG', async () => {
 	const jpeg = await photograph({ width: 2_400, height: 1_600, orientation: 6 });
 	const steps = [{ rotate: { angle: 90 } }, { flop: {} }, { resize: { width: 300 } }];
 	const made = (await make(jpeg, one(steps, [{ png: {} }]))).variant('only');

@@ -57,7 +57,7 @@ describe('watermark', () => {
 		// What sticks out is cut off.
 		[{ scale: 0.2, position: 'left top', x: -5, y: -4 }, [0, 0, 15, 6]],
 		[{ scale: 0.2, position: 'right bottom', x: -15, y: '-10%' }, [95, 56, 100, 60]],
-	])('stands where %j says', async (options, box) => {
+	])('is placed as in %j', async (options, box) => {
 		const made = await marked(options);
 		expect(found(made)).toEqual(box);
 		const [left = 0, top = 0, right = 0, bottom = 0] = box;
@@ -66,12 +66,12 @@ describe('watermark', () => {
 		expect(made.hasAlpha).toBe(false);
 	});
 
-	it('that lies outside of the picture, or is invisible, leaves it as it is', async () => {
+	it('outside the picture, or invisible, does not change it', async () => {
 		expect(found(await marked({ position: 'left top', x: -100 }))).toBeUndefined();
 		expect(found(await marked({ opacity: 0 }))).toBeUndefined();
 	});
 
-	it('lets through what its opacity and its own alpha leave', async () => {
+	it('is blended by its opacity and its own alpha', async () => {
 		const half = await marked({ scale: 0.2, position: 'left top', opacity: 0.5 });
 		expect(Math.abs((at(half, 5, 5)[0] ?? 0) - 128)).toBeLessThanOrEqual(1);
 		expect(Math.abs((at(half, 5, 5)[2] ?? 0) - 127)).toBeLessThanOrEqual(1);
@@ -104,7 +104,7 @@ describe('watermark', () => {
 		}
 	});
 
-	it('repeats over all of the picture with room between', async () => {
+	it('repeats over the whole picture with gaps', async () => {
 		// 20 × 10 with a gap of 20 × 10: one in four.
 		const made = await marked({ tile: true, scale: 0.2, gap: '100%', position: 'left top' });
 		for (let y = 0; y < 60; y++) {
@@ -124,7 +124,7 @@ describe('watermark', () => {
 		expect(found(large)).toEqual([0, 0, 100, 50]);
 	});
 
-	it('has the size that the picture has when it comes to this step', async () => {
+	it('is sized by the picture at its step', async () => {
 		const assets = await assetsFrom({ 'mark.png': await draw({ width: 10, height: 5 }, () => red) });
 		const steps = [{ resize: { width: 50 } }, { watermark: { picture: 'mark.png', scale: 0.2, position: 'left top' } }];
 		const made = await make(await draw(picture, () => blue), one(steps, [{ png: {} }]), { assets });

@@ -28,21 +28,21 @@ describe('the id of a job', () => {
 		['picture', makePicture({ source: picture.source, recipe: picture.recipe })],
 		['original', { ...picture, source: { ...picture.source, sha256: 'cd'.repeat(32) } }],
 		['recipe', { ...picture, recipe: makeRecipe('small', 401) }],
-	])('is another one for another %s', (_what, other) => {
+	])('is different for another %s', (_what, other) => {
 		expect(processJobId(other)).not.toBe(processJobId(picture));
 	});
 
-	it('does not depend on the name of a recipe, only on what it makes', () => {
+	it('does not depend on the name of a recipe, only on its result', () => {
 		expect(processJobId({ ...picture, recipe: makeRecipe('other') })).toBe(processJobId(picture));
 	});
 
-	it('is one that BullMQ takes: no colon, no bare number; and it names the picture', () => {
+	it('is valid in BullMQ: no colon, no bare number; and it names the picture', () => {
 		const id = processJobId(picture);
 		expect(id).toMatch(/^pic_[0-9a-z]{26}-[0-9a-f]{12}$/);
 		expect(pictureIdOfJob(id)).toBe(picture.id);
 	});
 
-	it('follows from the data of the job alone', () => {
+	it('follows from the job’s data alone', () => {
 		for (const reason of processReasons) {
 			expect(processJobIdOf(processJob(picture, reason))).toBe(processJobId(picture));
 		}
@@ -52,7 +52,7 @@ describe('the id of a job', () => {
 describe('the data of a job', () => {
 	const data = processJob(picture, 'upload');
 
-	it('says what people want to see', () => {
+	it('contains what people want to see', () => {
 		expect(data).toEqual({
 			version: 1,
 			pictureId: picture.id,
@@ -63,7 +63,7 @@ describe('the data of a job', () => {
 		});
 	});
 
-	it('stays small for the largest recipe, and holds no storage key', () => {
+	it('is small even for the largest recipe, and contains no storage key', () => {
 		const names = Array.from({ length: 50 }, (_, index) => `variant_number_${index}`.padEnd(32, 'x'));
 		const recipe = parseRecipe('large', {
 			variants: Object.fromEntries(names.map((name) => [name, { encode: [{ webp: {} }] }])),
@@ -100,12 +100,12 @@ describe('the data of a job', () => {
 		expect(processJobSchema.parse(newer)).toEqual(newer);
 	});
 
-	it('takes nothing along that a newer version has written about the picture', () => {
+	it('contains no picture fields of a newer version', () => {
 		const source = { ...picture.source, colour: 'red' };
 		expect(processJob({ ...picture, source }, 'upload')).toEqual(data);
 	});
 
-	it('of a sweep is its version, and what a newer one adds', () => {
+	it('of a sweep contains its version, and fields of a newer one', () => {
 		expect(sweepJobSchema.safeParse({ version: 1 }).success).toBe(true);
 		expect(sweepJobSchema.safeParse({ version: 2 }).success).toBe(false);
 		expect(sweepJobSchema.parse({ version: 1, all: true })).toEqual({ version: 1, all: true });
@@ -115,7 +115,7 @@ describe('the data of a job', () => {
 describe('the job of a picture that is still to be fetched', () => {
 	const awaited = { ...makeAwaited(), requestId: 'request-1' };
 
-	it('is a fetch, whose id is made of the picture and its address; then it is the other one', () => {
+	it('is a fetch with an id from the picture and its URL; afterwards it is a process job', () => {
 		const { queue, id } = jobOf(awaited);
 		expect(queue).toBe('fetches');
 		expect(id).toMatch(/^pic_[0-9a-z]{26}-[0-9a-f]{12}$/);
@@ -125,7 +125,7 @@ describe('the job of a picture that is still to be fetched', () => {
 		expect(jobOf(picture)).toEqual({ queue: 'pictures', id: processJobId(picture) });
 	});
 
-	it('says what people want to see, and keeps the rest of the address to the manifest', () => {
+	it('contains what people want to see, and leaves the rest of the URL to the manifest', () => {
 		const data = fetchJob(awaited, 'upload');
 		expect(data).toEqual({
 			version: 1,
@@ -143,13 +143,13 @@ describe('the job of a picture that is still to be fetched', () => {
 		expect(fetchJobIdOf(data)).toBe(jobOf(awaited).id);
 	});
 
-	it('says nothing of the address once the picture is there', () => {
+	it('does not contain the URL once the picture is fetched', () => {
 		const fetched = makePicture({ source: { ...picture.source, url: awaited.source.url } });
 		expect(JSON.stringify(processJob(fetched, 'upload'))).not.toContain('example.org');
 	});
 });
 
-it('queues have names that BullMQ takes and that fit in an address', () => {
+it('queue names are valid in BullMQ and in a URL', () => {
 	expect(new Set(queueNames).size).toBe(queueNames.length);
 	for (const name of queueNames) expect(name).toMatch(/^[a-z]+$/);
 });

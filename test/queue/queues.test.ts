@@ -54,7 +54,7 @@ describe('enqueuePicture', () => {
 		});
 	});
 
-	it('lets pictures without a priority go first, then the smallest number', async () => {
+	it('takes pictures without a priority first, then the smallest number', async () => {
 		const { queues, work } = await open();
 		const pictures = [900, 5, 0, 1, 0].map((priority) => makePicture({ priority }));
 		for (const picture of pictures) await queues.enqueuePicture(picture, 'upload');
@@ -67,7 +67,7 @@ describe('enqueuePicture', () => {
 });
 
 describe('forgetPicture', () => {
-	it('is fine when there is no job', async () => {
+	it('does nothing without a job', async () => {
 		const { queues } = await open();
 		expect(await queues.forgetPicture(makePicture())).toBe(true);
 	});
@@ -103,7 +103,7 @@ describe('forgetPicture', () => {
 		},
 	);
 
-	it('leaves a job alone that is being worked on, and says so', async () => {
+	it('does not touch a job in progress, and returns false', async () => {
 		const { queues, work } = await open();
 		const picture = makePicture();
 		let finish = () => {};
@@ -153,7 +153,7 @@ describe('listenToPictures', () => {
 	}
 	const never = new AbortController().signal;
 
-	it('hears the end of a picture’s job, whichever it is, and of no other', async () => {
+	it('reports the end of any job of the picture, and of no other', async () => {
 		const { queues, work, events } = await listening();
 		const [good, bad, waiting] = [makePicture(), makePicture(), makePicture()];
 		let heard = false;
@@ -178,7 +178,7 @@ describe('listenToPictures', () => {
 		expect(await stateOf(queues, processJobId(good))).toBe('completed');
 	});
 
-	it('ends the waiting when the time is up or the signal comes, at once if it came before', async () => {
+	it('ends the wait when the time is up or the signal aborts, at once if it was aborted before', async () => {
 		const { events } = await listening();
 		const started = performance.now();
 		await events.ended(makePicture().id, 100, never);

@@ -25,21 +25,21 @@ async function failure(work: () => Promise<unknown>): Promise<{ code: string; mi
 }
 
 describe('connectRedis', () => {
-	it('takes a unix socket, spaces in its path included', async () => {
+	it('accepts a unix socket with spaces in its path', async () => {
 		const server = await startRedis({ folder: `/tmp/pp redis ${process.pid}` });
 		onTestFinished(() => server.stop());
 		const redis = await connected('producer', server.url.replaceAll(' ', '%20'));
 		expect(await redis.ping()).toBe('PONG');
 	});
 
-	it('takes host, port, password and database from the URL', () => {
+	it('reads host, port, password and database from the URL', () => {
 		const redis = connectRedis('redis://user:p%40ss@127.0.0.1:1/3', 'producer');
 		onTestFinished(() => redis.disconnect());
 		redis.on('error', () => {});
 		expect(redis.options).toMatchObject({ host: '127.0.0.1', port: 1, username: 'user', password: 'p@ss', db: 3 });
 	});
 
-	it('speaks TLS for rediss', () => {
+	it('uses TLS for rediss', () => {
 		const redis = connectRedis('rediss://127.0.0.1:1', 'producer');
 		onTestFinished(() => redis.disconnect());
 		redis.on('error', () => {});
@@ -58,26 +58,26 @@ describe('connectRedis', () => {
 		expect(worker.options.commandTimeout).toBeUndefined();
 	});
 
-	it('tries again for ever, but never more than a second apart', async () => {
+	it('reconnects for ever, at least once a second', async () => {
 		const { retryStrategy } = (await connected()).options;
 		expect([1, 2, 10, 20, 1_000].map((times) => retryStrategy?.(times))).toEqual([50, 100, 500, 1_000, 1_000]);
 	});
 });
 
 describe('askRedis', () => {
-	it('returns what Redis answers', async () => {
+	it('returns the reply of Redis', async () => {
 		const redis = await connected();
 		expect(await askRedis(redis, () => redis.echo('hello'))).toBe('hello');
 	});
 
-	it('passes on errors that are nobody’s absence', async () => {
+	it('passes on errors that are not connection problems', async () => {
 		const redis = await connected();
 		await expect(askRedis(redis, () => redis.call('NOSUCH'))).rejects.toThrow(/unknown command/);
 		const ours = new PicpipeError('picture-busy');
 		await expect(askRedis(redis, () => Promise.reject(ours))).rejects.toBe(ours);
 	});
 
-	it('fails at once while there is no connection, without asking', async () => {
+	it('fails at once without a connection', async () => {
 		const redis = connectRedis('redis://127.0.0.1:1', 'producer');
 		onTestFinished(() => redis.disconnect());
 		redis.on('error', () => {});
@@ -88,7 +88,7 @@ describe('askRedis', () => {
 		expect(asked).toBe(0);
 	});
 
-	it('never hangs while Redis does, whether it asks directly or through BullMQ, and goes on when it comes back', async () => {
+	it('never hangs while Redis does, directly or through BullMQ, and recovers', async () => {
 		const server = await privateRedis();
 		const redis = await connected('producer', server.url);
 		const queues = openQueues(redis, { prefix: freshPrefix(), attempts: 5, retryDelay: 1_000 });
@@ -114,7 +114,7 @@ describe('askRedis', () => {
 		await queues.close();
 	});
 
-	it('fails soon when Redis is killed while it is asked, and connects again by itself', async () => {
+	it('fails soon if Redis is killed during a command, and reconnects by itself', async () => {
 		const server = await privateRedis();
 		const redis = await connected('producer', server.url);
 		const asking = failure(() => askRedis(redis, () => redis.blpop(freshPrefix(), 0)));
@@ -127,7 +127,7 @@ describe('askRedis', () => {
 		await expect.poll(() => askRedis(redis, () => redis.ping()).catch(() => 'away'), { timeout: 10_000 }).toBe('PONG');
 	});
 
-	it('says that the queue is unavailable when Redis is full', async () => {
+	it('reports that the queue is unavailable if Redis is full', async () => {
 		const server = await privateRedis();
 		const redis = await connected('producer', server.url);
 		const queues = openQueues(redis, { prefix: freshPrefix(), attempts: 5, retryDelay: 1_000 });
@@ -141,7 +141,7 @@ describe('askRedis', () => {
 		await queues.close();
 	});
 
-	it('says so too when it may only be read', async () => {
+	it('reports the same if it is read-only', async () => {
 		const server = await privateRedis();
 		const redis = await connected('producer', server.url);
 		await redis.replicaof('127.0.0.1', 1);
@@ -184,7 +184,7 @@ describe('isConnectionTrouble', () => {
 		expect(isConnectionTrouble(new Error(message))).toBe(false);
 	});
 
-	it('is nothing that is no error', () => {
+	it('is not a value that is no error', () => {
 		expect(isConnectionTrouble('Connection is closed.')).toBe(false);
 		expect(isConnectionTrouble(undefined)).toBe(false);
 	});
@@ -199,7 +199,7 @@ describe('the version of Redis', () => {
 		expect(redisTooOld(version)).toBe(`Expected Redis 6.2 or newer but this server is ${version}.`);
 	});
 
-	it('is read from the server, with what it does when it is full', async () => {
+	it('is read from the server, with its eviction policy', async () => {
 		const info = await readRedisInfo(await connected('producer', inject('redisUrl')));
 		expect(info.version).toMatch(/^\d+\.\d+\.\d+$/);
 		expect(redisTooOld(info.version)).toBeUndefined();

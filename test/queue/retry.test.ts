@@ -31,13 +31,13 @@ describe('jobError', () => {
 		expect(thrown.message).toBe(`${errorClass} (${code}) at decode: What happened.`);
 	});
 
-	it('names no step where there is none', () => {
+	it('names no step if there is none', () => {
 		expect(jobError(new PicpipeError('internal')).message).toBe('internal (internal): An internal error occurred.');
 	});
 });
 
 describe('retryOptions', () => {
-	it('doubles the delay each time and leaves half of it to chance', () => {
+	it('doubles the delay each time, half of it random', () => {
 		const { attempts, backoff } = retryOptions(5, 1_000);
 		expect(attempts).toBe(5);
 		const delays = [1, 2, 3, 4].map((attemptsMade) =>
@@ -62,7 +62,7 @@ describe('the delay of a job that waits for another server', () => {
 		Array.from({ length: 200 }, () => Number(patientDelay(60)(attemptsMade, 'patient', error, job)));
 	const asked = (retryAfter: number) => jobError(new PicpipeError('remote-unavailable', undefined, { retryAfter }));
 
-	it('is that of other jobs where nothing is asked for', () => {
+	it('is the usual delay without Retry-After', () => {
 		expect(job.opts.attempts).toBe(5);
 		for (const attemptsMade of [1, 2, 3, 4]) {
 			const sample = delays(jobError(new PicpipeError('remote-timeout')), attemptsMade);
@@ -73,13 +73,13 @@ describe('the delay of a job that waits for another server', () => {
 		}
 	});
 
-	it('is no shorter than the server asks for, and no longer than is allowed', () => {
+	it('is no shorter than Retry-After, and no longer than allowed', () => {
 		expect(new Set(delays(asked(30)))).toEqual(new Set([30_000]));
 		expect(new Set(delays(asked(61)))).toEqual(new Set([60_000]));
 		expect(Math.min(...delays(asked(1), 4))).toBeGreaterThanOrEqual(4_000);
 	});
 
-	it('does without an error and without a job', () => {
+	it('works without an error and without a job', () => {
 		expect(patientDelay(60)(1, 'patient', undefined, undefined)).toBe(0);
 	});
 });

@@ -46,7 +46,7 @@ async function writeProgram(file: string, script: string): Promise<void> {
 }
 
 describe('set-up', () => {
-	test('builds what changed, once, and leaves nothing stale behind', async () => {
+	test('builds changed sources once, and leaves nothing stale', async () => {
 		const folder = await bareProject();
 		await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
 		const source = (name: string) => join(folder, 'src', name);
@@ -82,7 +82,7 @@ describe('set-up', () => {
 		expect((await readdir(folder)).filter((name) => name.startsWith('.dist'))).toEqual([]);
 	});
 
-	test('installs packages when they are missing or stale, and only then', async () => {
+	test('installs packages only if they are missing or stale', async () => {
 		const folder = await bareProject();
 		const lockFile = join(folder, 'package-lock.json');
 		const machine = { os: [process.platform], cpu: [process.arch] };
@@ -130,7 +130,7 @@ describe('set-up', () => {
 		expect(await numberOfCalls()).toBe(3);
 	});
 
-	test('says which Node it needs', async () => {
+	test('names the required Node.js version', async () => {
 		const folder = await bareProject();
 		await writeFile(join(folder, 'package.json'), JSON.stringify({ engines: { node: '>=99.1' } }));
 		const { code, output } = await setup(folder, 'start');
@@ -138,7 +138,7 @@ describe('set-up', () => {
 		expect(output).toContain(`picpipe needs Node.js 99.1 or newer but this is ${process.versions.node}`);
 	});
 
-	test('without a Redis program it gives the exact command for this system, and the alternative', async () => {
+	test('without a Redis server it prints the exact command for this system, and the alternative', async () => {
 		const folder = await bareProject();
 		await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
 		const commands = { brew: 'brew install redis', dnf: 'sudo dnf install valkey', apk: 'sudo apk add valkey' };
@@ -153,7 +153,7 @@ describe('set-up', () => {
 		}
 	});
 
-	test('without Chromium it says how to name another one', async () => {
+	test('without Chromium it explains how to name another one', async () => {
 		const folder = await bareProject();
 		await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
 		const { code, output } = await setup(folder, 'test', { CHROME_PATH: '/nowhere/chromium' });
@@ -193,7 +193,7 @@ describe('set-up', () => {
 });
 
 describe('npm start', { timeout: 240_000 }, () => {
-	test('sets up, runs, stops with npm, and is quick the second time', async () => {
+	test('sets up, runs, stops with npm, and is fast the second time', async () => {
 		const folder = await bareProject();
 		for (const part of ['src', 'web', 'examples']) await cp(join(root, part), join(folder, part), { recursive: true });
 		await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));

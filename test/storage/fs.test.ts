@@ -9,7 +9,7 @@ import { temporaryFolder } from '../helpers/folder.ts';
 storageContract('file', async () => openFileStorage(await temporaryFolder()));
 
 describe('file storage', () => {
-	it('shows what killed writes have left only when asked, and deletes it with the folder', async () => {
+	it('lists leftovers of killed writes only on request, and deletes them with the folder', async () => {
 		const root = await temporaryFolder();
 		const storage = openFileStorage(root);
 		await storage.put('pictures/2026/01/31/pic_01/original.jpg', Buffer.from('1'));
@@ -22,7 +22,7 @@ describe('file storage', () => {
 		expect(await readdir(root)).toEqual([]);
 	});
 
-	it('deletes what a killed write has left by the key that it is listed with, and reads or writes nothing there', async () => {
+	it('deletes a leftover by its listed key, and cannot read or write it', async () => {
 		const root = await temporaryFolder();
 		const storage = openFileStorage(root);
 		const kept = 'pictures/2026/01/31/pic_01/original.jpg';
@@ -41,7 +41,7 @@ describe('file storage', () => {
 		await expect(storage.delete('pictures/.DS_Store')).rejects.toThrow('plain segments');
 	});
 
-	it('keeps files from other users', async () => {
+	it('keeps files unreadable for other users', async () => {
 		const root = await temporaryFolder();
 		const storage = openFileStorage(root);
 		await storage.put('pictures/a.jpg', Buffer.from('1'));
@@ -57,7 +57,7 @@ describe('file storage', () => {
 		expect(() => openStorage('ftp://host/')).toThrow('Expected a storage URL');
 	});
 
-	it('tells an error of the disk as it is', async () => {
+	it('passes on an error of the disk', async () => {
 		const root = await temporaryFolder();
 		await mkdir(join(root, 'pictures'));
 		await writeFile(join(root, 'pictures/2026'), 'a file where a folder should be');

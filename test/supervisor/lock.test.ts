@@ -24,7 +24,7 @@ async function contender(folder: string) {
 	return { pid: child.pid, said: said.toString().trim(), kill };
 }
 
-test('one process at a time; given back, it is free again', async () => {
+test('one process at a time holds it; after the release it is free again', async () => {
 	const folder = await temporaryFolder();
 	const first = await contender(folder);
 	expect(first.said).toBe('got it');
@@ -37,7 +37,7 @@ test('one process at a time; given back, it is free again', async () => {
 	expect(await readdir(folder)).toEqual([]);
 });
 
-test('of several that find the lock of a dead process, one gets it', async () => {
+test('of several processes that find the lock of a dead one, one gets it', async () => {
 	const folder = await temporaryFolder();
 	await (await contender(folder)).kill();
 	const all = await Promise.all([contender(folder), contender(folder), contender(folder)]);
@@ -45,7 +45,7 @@ test('of several that find the lock of a dead process, one gets it', async () =>
 	for (const one of all) await one.kill();
 });
 
-test('a torn lock, and one of an earlier process with the same id, do not count', async () => {
+test('an incomplete lock, and one of an earlier process with the same id, do not count', async () => {
 	const folder = await temporaryFolder();
 	const file = join(folder, 'start.lock');
 	for (const left of ['', '{"pid":', JSON.stringify({ pid: process.ppid, started: '1' })]) {

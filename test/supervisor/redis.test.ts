@@ -44,7 +44,7 @@ async function appendOnlyFile(place: RedisPlace): Promise<string> {
 }
 
 describe("picpipe's own Redis", () => {
-	test('is private to its user, keeps every key and writes what it is told', async () => {
+	test('is private to its user, evicts no key and persists its data', async () => {
 		const place = await makeRedisPlace(await temporaryFolder('data'));
 		const redis = await run(place);
 		expect((await stat(place.folder)).mode & 0o777).toBe(0o700);
@@ -78,7 +78,7 @@ describe("picpipe's own Redis", () => {
 		}
 	});
 
-	test('takes a folder back that others could enter', async () => {
+	test('reclaims a folder that others could enter', async () => {
 		const data = await temporaryFolder();
 		await mkdir(join(data, 'redis'));
 		await chmod(join(data, 'redis'), 0o777);
@@ -86,7 +86,7 @@ describe("picpipe's own Redis", () => {
 		expect((await stat(place.folder)).mode & 0o777).toBe(0o700);
 	});
 
-	test('ends one that an earlier run left behind before it touches its files', async () => {
+	test('stops a server from an earlier run before it touches its files', async () => {
 		const place = await makeRedisPlace(await temporaryFolder());
 		const orphan = await run(place);
 		await ask(place, (client) => client.set('kept', 'yes'));
@@ -101,14 +101,14 @@ describe("picpipe's own Redis", () => {
 		expect(await ask(place, (client) => client.get('kept'))).toBe('yes');
 	});
 
-	test('leaves the process alone that has the number of a dead one by now', async () => {
+	test('does not kill an unrelated process with a reused id', async () => {
 		const place = await makeRedisPlace(await temporaryFolder());
 		await writeFile(place.pidFile, `${process.pid}\n`);
 		const redis = await run(place);
 		expect(Number(await readFile(place.pidFile, 'utf8'))).toBe(redis.pid);
 	});
 
-	test('starts with a file whose end was torn off, and says what to do about one that is damaged', async () => {
+	test('starts with an incomplete file end, and explains a damaged file', async () => {
 		const place = await makeRedisPlace(await temporaryFolder());
 		const first = await run(place);
 		await ask(place, async (client) => {
@@ -132,7 +132,7 @@ describe("picpipe's own Redis", () => {
 	});
 });
 
-test('the program is looked for on the PATH, Redis before Valkey', async () => {
+test('finds the program on the PATH, Redis before Valkey', async () => {
 	const [redis, valkey] = [await temporaryFolder(), await temporaryFolder()];
 	for (const file of [join(redis, 'redis-server'), join(valkey, 'valkey-server')])
 		await writeFile(file, '', { mode: 0o755 });
@@ -143,6 +143,6 @@ test('the program is looked for on the PATH, Redis before Valkey', async () => {
 	expect(findRedisProgram(redis)).toBe(undefined);
 });
 
-test('restarts wait longer each time, half a minute at most', () => {
+test('restarts wait longer each time, at most half a minute', () => {
 	expect([0, 1, 2, 5, 6, 100].map(restartDelay)).toEqual([500, 1_000, 2_000, 16_000, 30_000, 30_000]);
 });

@@ -38,8 +38,8 @@ const ancientRedis = () =>
 		});
 	});
 
-describe('what a person has to put right', { timeout: 120_000 }, () => {
-	test('every problem of the settings is told at once, with exit code 2', async () => {
+describe('problems for a person to solve', { timeout: 120_000 }, () => {
+	test('are all reported at once, with exit code 2', async () => {
 		const folder = await temporaryFolder();
 		for (const command of ['start', 'api', 'worker', 'arena', 'reindex'] as const) {
 			const { code, output } = await runPicpipe({
@@ -56,7 +56,7 @@ describe('what a person has to put right', { timeout: 120_000 }, () => {
 		}
 	});
 
-	test('a port that is taken is named by its setting, and nothing is left running', async () => {
+	test('name the setting of a used port, and nothing keeps running', async () => {
 		const folder = await temporaryFolder();
 		for (const name of ['PICPIPE_PORT', 'PICPIPE_ARENA_PORT']) {
 			const port = await takePort(createServer());
@@ -67,20 +67,20 @@ describe('what a person has to put right', { timeout: 120_000 }, () => {
 		}
 	});
 
-	test('without a Redis program on the PATH it says what to do', async () => {
+	test('explain what to do without a Redis server on the PATH', async () => {
 		const folder = await temporaryFolder();
 		const { code, output } = await runPicpipe({ folder, environment: { PATH: folder } });
 		expect(code, output).toBe(2);
 		expect(output).toContain('REDIS_URL: expected the URL of a Redis, or redis-server or valkey-server on the PATH');
 	});
 
-	test('a role alone needs REDIS_URL', async () => {
+	test('include a single role without REDIS_URL', async () => {
 		const { code, output } = await runPicpipe({ command: 'worker', folder: await temporaryFolder() });
 		expect(code, output).toBe(2);
 		expect(output).toContain('REDIS_URL: expected the URL of a Redis because `picpipe worker` does not start one');
 	});
 
-	test('a Redis older than 6.2 is refused', async () => {
+	test('include a Redis older than 6.2', async () => {
 		const folder = await temporaryFolder();
 		const environment = { REDIS_URL: `redis://:secret@127.0.0.1:${await takePort(ancientRedis())}` };
 		for (const command of ['start', 'api'] as const) {
@@ -91,7 +91,7 @@ describe('what a person has to put right', { timeout: 120_000 }, () => {
 		}
 	});
 
-	test('a Redis that wants a password is refused', async () => {
+	test('include a Redis that requires a password', async () => {
 		const folder = await temporaryFolder();
 		const redis = await startRedis({ settings: ['--requirepass', 'right'] });
 		onTestFinished(() => redis.stop());
@@ -101,8 +101,8 @@ describe('what a person has to put right', { timeout: 120_000 }, () => {
 	});
 });
 
-describe('a Redis that is given', { timeout: 120_000 }, () => {
-	test('is used, and none of its own is run', async () => {
+describe('a configured Redis', { timeout: 120_000 }, () => {
+	test('is used, and no other is started', async () => {
 		const folder = await temporaryFolder();
 		const redis = await startRedis({ settings: ['--maxmemory-policy', 'allkeys-lru'] });
 		onTestFinished(() => redis.stop());
@@ -142,7 +142,7 @@ describe('a Redis that is given', { timeout: 120_000 }, () => {
 describe('picpipe reindex', { timeout: 120_000 }, () => {
 	const result = (line: { role: string; pictures?: unknown }) => line.role === 'reindex' && line.pictures === 0;
 
-	test('runs its own Redis for as long as it takes, or uses the one that runs', async () => {
+	test('runs its own Redis while it runs, or uses the running one', async () => {
 		const folder = await temporaryFolder();
 		const alone = startPicpipe({ command: 'reindex', folder });
 		expect((await alone.exited).code, alone.output).toBe(0);

@@ -95,7 +95,7 @@ describe('picpipe start', { timeout: 240_000 }, () => {
 		expect(picpipe.survivors()).toEqual([]);
 	});
 
-	test('leaves nothing behind when it is killed, and goes on where it was', async () => {
+	test('leaves nothing behind when it is killed, and continues from there', async () => {
 		const folder = await temporaryFolder();
 		const first = startPicpipe({ folder, environment: { PICPIPE_STOP_SECONDS: '5' } });
 		await first.ready();
@@ -120,7 +120,7 @@ describe('picpipe start', { timeout: 240_000 }, () => {
 		await second.expectNoSurvivors(20_000);
 	});
 
-	test('a second signal kills at once, the echo of the first one does not', async () => {
+	test('a second signal kills at once, an echo of the first does not', async () => {
 		const folder = await temporaryFolder();
 		const picpipe = startPicpipe({ folder });
 		await picpipe.ready();
@@ -136,7 +136,7 @@ describe('picpipe start', { timeout: 240_000 }, () => {
 		await picpipe.expectNoSurvivors(1_000);
 	});
 
-	test('kills what does not stop in time', async () => {
+	test('kills processes that do not stop in time', async () => {
 		const folder = await temporaryFolder();
 		const picpipe = startPicpipe({ folder, environment: { PICPIPE_STOP_SECONDS: '1' } });
 		await picpipe.ready();

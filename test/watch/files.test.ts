@@ -12,7 +12,7 @@ async function pathsIn(folder: string): Promise<string[]> {
 }
 
 describe('watchedFiles', () => {
-	it('finds every file, however deep, and follows no link', async () => {
+	it('finds every file at any depth, and follows no link', async () => {
 		const folder = await temporaryFolder();
 		const outside = await temporaryFolder();
 		await writeFile(join(outside, 'secret.jpg'), 'x');
@@ -35,13 +35,13 @@ describe('watchedFiles', () => {
 		expect(await pathsIn(folder)).toEqual(['a/b/three', 'a/two.jpg', 'one.jpg']);
 	});
 
-	it('says what is wrong with the folder itself', async () => {
+	it('reports problems of the folder itself', async () => {
 		await expect(pathsIn('/nowhere/at/all')).rejects.toMatchObject({ code: 'ENOENT' });
 	});
 });
 
 describe('stateAt', () => {
-	it('tells one content from the next, and is nothing for a link or a folder', async () => {
+	it('distinguishes two contents, and is undefined for a link or a folder', async () => {
 		const folder = await temporaryFolder();
 		const path = join(folder, 'a.jpg');
 		expect(await stateAt(path)).toBeUndefined();
@@ -62,12 +62,12 @@ describe('isPassedOver', () => {
 	it.each([
 		...['.a.jpg', 'a.jpg.part', 'a.PARTIAL', 'a.tmp', 'a.jpg.crdownload', 'a.jpg.filepart', 'a.jpg~', '~$a.jpg'],
 		...['Thumbs.db', 'desktop.ini', '.DS_Store', 'a.swp', 'a.jpg.download'],
-	])('passes over %s', (name) => {
+	])('skips %s', (name) => {
 		expect(isPassedOver(name)).toBe(true);
 	});
 
 	it.each(['a.jpg', 'part', 'part.jpg', 'tmp.png', 'a.b.c.webp', 'no extension', 'download.jpg', 'x~y.jpg'])(
-		'takes %s',
+		'does not skip %s',
 		(name) => {
 			expect(isPassedOver(name)).toBe(false);
 		},
@@ -89,7 +89,7 @@ describe('tagsOf', () => {
 		expect(tagsOf(path)).toEqual(tags);
 	});
 
-	it('are no more than a picture may have', () => {
+	it('are at most as many as a picture may have', () => {
 		expect(tagsOf(`${Array.from({ length: 50 }, (_, at) => `f${at}`).join('/')}/a.jpg`)).toHaveLength(32);
 	});
 });

@@ -29,7 +29,7 @@ describe('moveAway', () => {
 		expect(await read(folder, '.picpipe/done/a/b/x.jpg')).toBe('one');
 	});
 
-	it('writes a note beside it that takes nobody its place either', async () => {
+	it('writes a note beside it, under a free name', async () => {
 		const folder = await temporaryFolder();
 		const move = async (path: string, content: string) => {
 			const state = await put(folder, path, content);
@@ -46,7 +46,7 @@ describe('moveAway', () => {
 		expect(await read(folder, '.picpipe/refused/y.jpg-2.txt')).toBe('fourth');
 	});
 
-	it('leaves another file alone that has come under the same name', async () => {
+	it('does not touch another file under the same name', async () => {
 		const folder = await temporaryFolder();
 		const state = await put(folder, 'x.jpg', 'taken in');
 		await put(folder, 'x.jpg', 'another one');
@@ -57,7 +57,7 @@ describe('moveAway', () => {
 		expect(await moveAway(gone, 'done')).toBeUndefined();
 	});
 
-	it('does not move through a link that leads away', async () => {
+	it('does not move through a link that leads elsewhere', async () => {
 		const folder = await temporaryFolder();
 		const outside = await temporaryFolder();
 		await symlink(outside, join(folder, '.picpipe'));
@@ -69,7 +69,7 @@ describe('moveAway', () => {
 });
 
 describe('noteOf', () => {
-	it('has the code, the sentence and the picture', () => {
+	it('contains the code, the sentence and the picture', () => {
 		expect(noteOf({ code: 'empty-file', message: 'The file is empty.' })).toBe('empty-file: The file is empty.\n');
 		expect(noteOf({ code: 'corrupt-picture', message: 'It is damaged.' }, 'pic_1')).toBe(
 			'corrupt-picture: It is damaged.\nPicture: pic_1\n',

@@ -87,7 +87,7 @@ function keepWatching(context: ImportContext, options: Partial<WatchOptions> = {
 }
 
 describe('watchFolder', () => {
-	it('takes in what is there, moves it, and makes tags of the sub-folders', async () => {
+	it('imports existing files, moves them, and turns sub-folders into tags', async () => {
 		const { put, once, pictures, files, storage } = await open();
 		await put('a.jpg', await picture(1));
 		await put('Summer 2026/beach/b.jpg', await picture(2));
@@ -107,7 +107,7 @@ describe('watchFolder', () => {
 		expect(await files('.picpipe/done')).toContain('.picpipe/done/a-2.jpg');
 	});
 
-	it('waits until a file has been written, and takes one that is renamed into place', async () => {
+	it('waits until a file has been written, and imports one that is renamed into place', async () => {
 		const { put, context, pictures, folder } = await open();
 		const bytes = await picture();
 		keepWatching(context, { settleSeconds: 1 });
@@ -130,7 +130,7 @@ describe('watchFolder', () => {
 		await expect.poll(names, { timeout: 10_000 }).toEqual(['fast.jpg', 'slow.jpg']);
 	});
 
-	it('gives up nothing that changes while it is read', async () => {
+	it('does not give up a file that changes while it is read', async () => {
 		const storage = await watchedStorage();
 		const { put, context, pictures, folder, files } = await open({
 			storage: {
@@ -158,7 +158,7 @@ describe('watchFolder', () => {
 		expect(await listed(storage, 'pending/')).toHaveLength(1);
 	});
 
-	it('sets aside what is no picture, with a note why', async () => {
+	it('sets aside a file that is not a picture, with a note', async () => {
 		const { put, once, pictures, files, folder, storage } = await open({ limits: { maxBytes: 3_000 } });
 		await put('a/notes.txt', Buffer.from('no picture'));
 		await put('empty.jpg', Buffer.alloc(0));
@@ -178,7 +178,7 @@ describe('watchFolder', () => {
 		expect(await listed(storage, 'pending/')).toHaveLength(1);
 	});
 
-	it('sets aside a file whose picture turns out to be broken, also after a restart, moved or kept', async () => {
+	it('sets aside a file whose picture turns out to be broken, even after a restart, moved or kept', async () => {
 		for (const isKept of [false, true]) {
 			const { put, once, pictures, files, folder, storage } = await open({ isKept });
 			await put('x/a.jpg', await picture());
@@ -197,7 +197,7 @@ describe('watchFolder', () => {
 		}
 	});
 
-	it('leaves a file where it is done when its picture failed for another reason', async () => {
+	it('does not move a finished file whose picture failed for another reason', async () => {
 		const { put, once, pictures, files, storage } = await open();
 		await put('a.jpg', await picture());
 		await once();
@@ -212,7 +212,7 @@ describe('watchFolder', () => {
 });
 
 describe('watchFolder that keeps files', () => {
-	it('takes each in once, through restarts, also when they are touched or copied anew', async () => {
+	it('imports each once, across restarts, even if they are touched or copied', async () => {
 		const { put, once, pictures, files, folder } = await open({ isKept: true });
 		await put('a.jpg', await picture(1));
 		await put('b/c.jpg', await picture(2));
@@ -226,7 +226,7 @@ describe('watchFolder that keeps files', () => {
 		expect(await files()).toEqual(['a.jpg', 'b/c.jpg']);
 	});
 
-	it('takes a file in again when something else is in it', async () => {
+	it('imports a file again if its contents change', async () => {
 		const { put, once, pictures } = await open({ isKept: true });
 		await put('a.jpg', await picture(1));
 		await once();
@@ -235,7 +235,7 @@ describe('watchFolder that keeps files', () => {
 		expect(await pictures()).toHaveLength(2);
 	});
 
-	it('does not bring back a picture that was deleted', async () => {
+	it('does not restore a deleted picture', async () => {
 		const { put, once, pictures, storage } = await open({ isKept: true });
 		await put('a.jpg', await picture(1));
 		await once();
@@ -249,7 +249,7 @@ describe('watchFolder that keeps files', () => {
 });
 
 describe('a watch that was killed', () => {
-	it('after the picture was accepted and before the file was moved: the file is moved, and no picture made', async () => {
+	it('after the picture was accepted and before the file was moved: the file is moved, and no picture created', async () => {
 		const { put, once, pictures, files, context } = await open();
 		await put('a.jpg', await picture());
 		const bare = { ...context, isKept: true };
@@ -260,7 +260,7 @@ describe('a watch that was killed', () => {
 		expect(await pictures()).toHaveLength(1);
 	});
 
-	it('after the ledger was told and before the manifest: the picture that was meant is made of what was received', async () => {
+	it('after the ledger entry and before the manifest: the reserved picture is created from the received original', async () => {
 		const { put, once, pictures, storage, context } = await open();
 		await put('a.jpg', await picture());
 		await run({ ...context, isKept: true }, { isOnce: true });
@@ -271,7 +271,7 @@ describe('a watch that was killed', () => {
 		expect((await listed(storage, 'pictures/')).length).toBe(2);
 	});
 
-	it('and of whose attempt nothing is left: the file is taken in again', async () => {
+	it('with nothing left of the attempt: the file is imported again', async () => {
 		const { put, once, pictures, storage, context } = await open();
 		await put('a.jpg', await picture());
 		await run({ ...context, isKept: true }, { isOnce: true });
@@ -281,7 +281,7 @@ describe('a watch that was killed', () => {
 		expect(await pictures()).toHaveLength(1);
 	});
 
-	it('between moving and telling the ledger: the entry is not kept for ever', async () => {
+	it('between moving and updating the ledger: the entry does not stay for ever', async () => {
 		const { put, once, pictures, storage, context, folder } = await open();
 		await put('a.jpg', await picture());
 		await run({ ...context, isKept: true }, { isOnce: true });
@@ -294,7 +294,7 @@ describe('a watch that was killed', () => {
 });
 
 describe('watchFolder in trouble', () => {
-	it('waits while there is no room, and goes on by itself', async () => {
+	it('waits while there is no space, and continues by itself', async () => {
 		const { put, once, pictures, files } = await open();
 		await put('a.jpg', await picture());
 		let asked = 0;
@@ -311,7 +311,7 @@ describe('watchFolder in trouble', () => {
 		expect(await counts).toMatchObject({ taken: 1 });
 	});
 
-	it('keeps every file while the storage is full, and makes one picture of each when it is not', async () => {
+	it('keeps every file while the storage is full, and creates one picture of each afterwards', async () => {
 		const storage = await watchedStorage();
 		const { put, once, pictures, files } = await open({ storage });
 		for (const seed of [1, 2, 3]) await put(`${seed}.jpg`, await picture(seed));
@@ -324,7 +324,7 @@ describe('watchFolder in trouble', () => {
 		expect(await pictures()).toHaveLength(3);
 	});
 
-	it('leaves what it may not read, and says so', async () => {
+	it('skips unreadable files, and reports them', async () => {
 		const { put, once, files, folder } = await open();
 		await put('a.jpg', await picture(1));
 		await put('b.jpg', await picture(2));
@@ -335,7 +335,7 @@ describe('watchFolder in trouble', () => {
 		expect(await files()).toContain(isRoot ? '.picpipe/done/b.jpg' : 'b.jpg');
 	});
 
-	it('leaves a file that never stops changing', async () => {
+	it('skips a file that never stops changing', async () => {
 		const { put, once, folder } = await open();
 		await put('a.jpg', await picture(1));
 		const writer = setInterval(() => void appendFile(join(folder, 'a.jpg'), 'x'), 20);
@@ -343,7 +343,7 @@ describe('watchFolder in trouble', () => {
 		expect(await once()).toEqual({ taken: 0, known: 0, refused: 0, left: 1 });
 	});
 
-	it('waits for a folder that is gone for a while', async () => {
+	it('waits for a folder that is missing for a while', async () => {
 		const { put, context, pictures, folder } = await open();
 		keepWatching(context);
 		await rename(folder, `${folder}-away`);
@@ -353,7 +353,7 @@ describe('watchFolder in trouble', () => {
 		await expect.poll(async () => (await pictures()).length, { timeout: 5_000 }).toBe(1);
 	});
 
-	it('takes hundreds of files of many sub-folders, each once, though it waits for a few at a time only', async () => {
+	it('imports hundreds of files from many sub-folders, each once, although only a few wait at a time', async () => {
 		const { put, once, pictures, files } = await open();
 		const bytes = await picture();
 		for (let at = 0; at < 300; at++) await put(`${at % 7}/${at}.jpg`, Buffer.concat([bytes, Buffer.from(`${at}`)]));
@@ -362,7 +362,7 @@ describe('watchFolder in trouble', () => {
 		expect((await files()).every((path) => path.startsWith('.picpipe/done/'))).toBe(true);
 	});
 
-	it('refuses, links or dedupes the same bytes when told to', async () => {
+	it('refuses, links or dedupes equal bytes if configured', async () => {
 		const { put, context, pictures, files } = await open();
 		await put('a.jpg', await picture());
 		await run({ ...context, duplicates: 'dedupe' }, { isOnce: true });

@@ -27,7 +27,7 @@ const factsIn = async (page: Page): Promise<Record<string, string>> =>
 	);
 
 describe('a ready picture', () => {
-	it('shows every variant, what the original is, and ways to go on', async () => {
+	it('shows every variant, facts of the original, and actions', async () => {
 		const { api, page, tile } = await openPage(browser);
 		await api.startWorker();
 		const body = form([['photo.jpg', photo]], ['tags', 'holiday,sea']);
@@ -70,7 +70,7 @@ describe('a ready picture', () => {
 		expect(await page.getByRole('button', { name: 'Retry' }).count()).toBe(0);
 	});
 
-	it('is opened, closed and left with the keyboard alone', async () => {
+	it('is opened, closed and left with the keyboard', async () => {
 		const { page, choose, tile } = await openPage(browser, { context: { reducedMotion: 'reduce' } });
 		await choose(['photo.jpg', photo]);
 		await tile('photo.jpg').waitFor();
@@ -87,7 +87,7 @@ describe('a ready picture', () => {
 		expect(await focused()).toMatch(/^#pic_/);
 	});
 
-	it('can be linked to', async () => {
+	it('has a link of its own', async () => {
 		const missing = '#pic_00000000000000000000000000';
 		const { api, page, takeErrors } = await openPage(browser, { hash: missing });
 		await page.getByRole('dialog', { name: 'No picture has this id.' }).waitFor();
@@ -100,7 +100,7 @@ describe('a ready picture', () => {
 		await page.getByRole('dialog').waitFor({ state: 'hidden' });
 	});
 
-	it('is deleted after a second question, and kept when it is answered with no', async () => {
+	it('is deleted after a confirmation, and kept otherwise', async () => {
 		const { api, page, choose, tile, untilTile } = await openPage(browser);
 		await api.startWorker();
 		await choose(['photo.jpg', photo]);
@@ -118,8 +118,8 @@ describe('a ready picture', () => {
 	});
 });
 
-describe('a picture whose recipe no worker knows', () => {
-	it('says in its dialog what it waits for', async () => {
+describe('a picture whose recipe no worker supports', () => {
+	it('shows the reason for waiting in its dialog', async () => {
 		const { api, page, choose, tile, untilTile } = await openPage(browser);
 		await choose(['photo.jpg', await photograph({ width: 64, height: 48 })]);
 		await untilTile('photo.jpg', 'queued');
@@ -135,7 +135,7 @@ describe('a picture whose recipe no worker knows', () => {
 });
 
 describe('a failed picture', () => {
-	it('says why on its tile and in full in its dialog, and can be retried', async () => {
+	it('shows the reason on its tile and in full in its dialog, and can be retried', async () => {
 		const { api, page, choose, tile, untilTile } = await openPage(browser);
 		await api.startWorker();
 		// Half of a PNG is accepted, for its type is plain, and fails at decoding.
@@ -163,7 +163,7 @@ describe('a failed picture', () => {
 });
 
 describe('a picture that is still to be fetched', () => {
-	it('shows where from, and offers no original; then it is one like any other', async () => {
+	it('shows its URL, and offers no original; afterwards it is like any other', async () => {
 		const { api, page, tile } = await openPage(browser, { environment: fetchesFromHere });
 		const remote = await startRemote(sends(photo));
 		const url = `${remote.url}/album/photo.jpg?signature=secret`;

@@ -24,8 +24,8 @@ async function send(url: string, ...names: string[]): Promise<string[]> {
 	return ids;
 }
 
-describe('the pictures', () => {
-	it('come and go as others upload and delete them, newest first', async () => {
+describe('the gallery', () => {
+	it('follows uploads and deletions by others, newest first', async () => {
 		const { api, page, tile } = await openPage(browser);
 		const [first] = await send(api.url, 'one.jpg', 'two.jpg', 'three.jpg');
 		await tile('three.jpg').waitFor();
@@ -35,7 +35,7 @@ describe('the pictures', () => {
 		expect(await page.locator('.tile .name').allInnerTexts()).toEqual(['three.jpg', 'two.jpg']);
 	});
 
-	it('are shown a page at a time, older ones when asked for', async () => {
+	it('shows a page at a time, and older pictures on request', async () => {
 		const { api, page } = await openPage(browser);
 		const names = Array.from({ length: 50 }, (_, at) => `${at}.jpg`);
 		const [oldest] = await send(api.url, ...names);
@@ -51,7 +51,7 @@ describe('the pictures', () => {
 		expect(await page.getByRole('button', { name: 'Show older pictures' }).isVisible()).toBe(false);
 	});
 
-	it('with a name full of markup are shown with that name, and nothing of it runs', async () => {
+	it('shows a name full of markup as text, and runs nothing of it', async () => {
 		const name = `<img src=x onerror="alert(1)"><b>&amp;.jpg`;
 		const { api, page, choose, tile, untilTile } = await openPage(browser);
 		await api.startWorker();
@@ -64,7 +64,7 @@ describe('the pictures', () => {
 		expect(await page.locator('img[src=x]').count()).toBe(0);
 	});
 
-	it('are not asked for while nobody looks, and at once when somebody does again', async () => {
+	it('does not poll while hidden, and polls at once when it is visible again', async () => {
 		const { api, page, tile } = await openPage(browser);
 		await page.getByRole('heading', { name: 'Watch your pictures being processed' }).waitFor();
 		const setHidden = (hidden: boolean) =>
@@ -85,8 +85,8 @@ describe('the pictures', () => {
 	});
 });
 
-describe('an api that is away', () => {
-	it('is told, and all goes on when it is back', async () => {
+describe('an unreachable API', () => {
+	it('is reported, and everything continues once it is back', async () => {
 		const { api, page, tile, takeErrors } = await openPage(browser);
 		await send(api.url, 'before.jpg');
 		await tile('before.jpg').waitFor();
@@ -102,7 +102,7 @@ describe('an api that is away', () => {
 });
 
 describe('on a phone', () => {
-	it('nothing is wider than the screen, however long a name is', async () => {
+	it('has nothing wider than the screen, however long a name is', async () => {
 		const context = { viewport: { width: 360, height: 740 } };
 		const { api, page, choose, tile, untilTile } = await openPage(browser, { context });
 		await api.startWorker();

@@ -20,7 +20,7 @@ const key = 'a-key-of-sixteen-characters';
 const environment = { PICPIPE_API_KEYS: `another-key-of-some-length,${key}` };
 
 describe('with API keys', () => {
-	it('asks for one before it shows or asks for anything', async () => {
+	it('asks for one before any request', async () => {
 		const { page, takeErrors } = await openPage(browser, { environment });
 		const asked: string[] = [];
 		page.on('request', (request) => asked.push(new URL(request.url()).pathname));
@@ -39,7 +39,7 @@ describe('with API keys', () => {
 		expect(await page.evaluate('sessionStorage.length')).toBe(0);
 	});
 
-	it('does everything with the key, pictures and downloads too, and keeps it for this tab alone', async () => {
+	it('does everything with the key, including pictures and downloads, and keeps it for this tab only', async () => {
 		const { api, page, choose, tile, untilTile } = await openPage(browser, { environment });
 		await api.startWorker();
 		await page.getByLabel('API key').fill(key);
@@ -78,7 +78,7 @@ describe('with API keys', () => {
 		expect(await page.locator('.tile').count()).toBe(0);
 	});
 
-	it('shows pictures with a key that may only read, without the figures of the queue, and says what it may not', async () => {
+	it('shows pictures with a read-only key, without queue figures, and says what is not allowed', async () => {
 		const { api, page, choose, untilTile, takeErrors } = await openPage(browser, { environment });
 		const { text } = await addKey(api.storage, { name: 'reader', scopes: ['read'], limits: {} });
 		const uploader = await addKey(api.storage, { name: 'uploader', scopes: ['upload'], limits: {} });
@@ -102,7 +102,7 @@ describe('with API keys', () => {
 		await eventually(() => page.locator('.tile').count()).toBe(1);
 	});
 
-	it('asks again when the key is no longer accepted', async () => {
+	it('asks again if the key is no longer accepted', async () => {
 		const { page, takeErrors } = await openPage(browser, { environment });
 		await page.evaluate(`sessionStorage.setItem('picpipe-key', 'a-key-that-was-taken-back')`);
 		await page.reload();

@@ -19,7 +19,7 @@ const copies = (count: number) =>
 	Array.from({ length: count }, (_, at) => [`${at}.jpg`, withComment(photo, `${at}`)] as const);
 
 describe('without pictures', () => {
-	it('invites to upload, with a command that works as it stands', async () => {
+	it('invites to upload, with a command that works as printed', async () => {
 		const { api, page } = await openPage(browser);
 		await page.getByRole('heading', { name: 'Watch your pictures being processed' }).waitFor();
 		expect(await page.locator('#curl-line').textContent()).toBe(
@@ -34,7 +34,7 @@ describe('without pictures', () => {
 });
 
 describe('an upload', () => {
-	it('becomes a tile that goes from queued to ready and shows its thumb', async () => {
+	it('becomes a tile that goes from queued to ready and shows its thumbnail', async () => {
 		const { api, page, choose, tile, untilTile } = await openPage(browser);
 		await choose(['photo.jpg', photo]);
 		await untilTile('photo.jpg', 'queued');
@@ -49,7 +49,7 @@ describe('an upload', () => {
 		await page.locator('#uploads').waitFor({ state: 'hidden' });
 	});
 
-	it('by dropping or pasting works too', async () => {
+	it('also works by dropping or pasting', async () => {
 		const { page, untilTile } = await openPage(browser);
 		await page.locator('#content').waitFor();
 		const bytes = photo.toString('base64');
@@ -72,7 +72,7 @@ describe('an upload', () => {
 		await untilTile('pasted.jpg', 'queued');
 	});
 
-	it('shares the line with at most two others, and shows how far each has come', async () => {
+	it('runs beside at most two others, with its progress', async () => {
 		const { page, choose, tile } = await openPage(browser);
 		let underWay = 0;
 		let most = 0;
@@ -92,7 +92,7 @@ describe('an upload', () => {
 		expect(most).toBe(3);
 	});
 
-	it('that is refused says why, in the words of the API, until it is dismissed', async () => {
+	it('that is refused shows the reason of the API until it is dismissed', async () => {
 		const { page, choose, takeErrors } = await openPage(browser);
 		await choose(['notes.jpg', Buffer.from('Remember the milk.')]);
 		const row = page.locator('#uploads li');
@@ -116,7 +116,7 @@ describe('an upload', () => {
 		expect(sent).toBe(0);
 	});
 
-	it('that breaks off can be tried again', async () => {
+	it('that breaks off can be retried', async () => {
 		const { page, choose, untilTile, takeErrors } = await openPage(browser);
 		await page.getByRole('heading', { name: 'Watch your pictures being processed' }).waitFor();
 		await page.context().setOffline(true);

@@ -33,7 +33,7 @@ function attempt({ to, endpoint, event }: Announced, number = 1, of = 10) {
 }
 
 describe('an attempt to deliver', () => {
-	it('posts the message as Standard Webhooks has it, and then nothing is left of it but the log', async () => {
+	it('posts the message as specified by Standard Webhooks, and then only the log has it', async () => {
 		const one = await announced();
 		expect(await attempt(one)).toMatchObject({ outcome: 'delivered', status: 204 });
 		const [got] = one.sink.received;
@@ -50,7 +50,7 @@ describe('an attempt to deliver', () => {
 		});
 	});
 
-	it('made again after that does nothing', async () => {
+	it('after delivery does nothing', async () => {
 		const one = await announced();
 		await attempt(one);
 		expect(await attempt(one, 2)).toEqual({ outcome: 'unwanted' });
@@ -61,7 +61,7 @@ describe('an attempt to deliver', () => {
 		[500, 'webhook-refused'],
 		[404, 'webhook-refused'],
 		[302, 'webhook-refused'],
-	])('that is answered with %i leaves the message for the next', async (status, code) => {
+	])('that gets %i keeps the message for the next attempt', async (status, code) => {
 		const one = await announced();
 		one.sink.answer(says(status, { location: `${one.sink.url}/elsewhere` }));
 		expect(await attempt(one)).toMatchObject({ code, retryable: true });
@@ -76,7 +76,7 @@ describe('an attempt to deliver', () => {
 		expect(logged?.attempts[0]?.error?.code).toBe(code);
 	});
 
-	it('tells how long the receiver wants to be left alone', async () => {
+	it('reports Retry-After of the receiver', async () => {
 		const one = await announced();
 		one.sink.answer(says(429, { 'retry-after': '120' }));
 		expect(await attempt(one)).toMatchObject({ code: 'webhook-refused', retryAfter: 120 });
@@ -85,7 +85,7 @@ describe('an attempt to deliver', () => {
 		expect(error.retryAfter).toBeGreaterThan(50);
 	});
 
-	it('does not wait for a receiver that is silent, nor for one that does not come to an end', async () => {
+	it('does not wait for a silent receiver, nor for an endless response', async () => {
 		const one = await announced({ PICPIPE_WEBHOOK_SECONDS: '1' });
 		one.sink.answer(() => {});
 		const started = performance.now();
@@ -99,7 +99,7 @@ describe('an attempt to deliver', () => {
 		expect(performance.now() - started).toBeLessThan(4_000);
 	});
 
-	it('reads only the beginning of an answer, and keeps what people can use', async () => {
+	it('reads only the beginning of a response, and keeps what people can use', async () => {
 		const one = await announced();
 		let written = 0;
 		one.sink.answer((_request, response) => {
@@ -121,13 +121,13 @@ describe('an attempt to deliver', () => {
 		expect(answer?.length).toBeLessThanOrEqual(300);
 	});
 
-	it('that nobody takes is tried again', async () => {
+	it('that fails is retried', async () => {
 		const one = await announced();
 		await one.sink.stop();
 		expect(await attempt(one)).toMatchObject({ code: 'remote-unavailable', retryable: true });
 	});
 
-	it('never reaches a network that is not allowed, whatever a name leads to', async () => {
+	it('never reaches a forbidden network, whatever a name resolves to', async () => {
 		const one = await announced();
 		const rules = { ...one.to.settings.rules, networks: [] };
 		const to = { ...one.to, settings: { ...one.to.settings, rules } };
@@ -143,7 +143,7 @@ describe('an attempt to deliver', () => {
 		expect(one.sink.received).toEqual([]);
 	});
 
-	it('answered with 410 is the last, and disables the endpoint', async () => {
+	it('that gets 410 is the last, and disables the endpoint', async () => {
 		const one = await announced();
 		one.sink.answer(says(410));
 		expect(await attempt(one)).toMatchObject({ code: 'webhook-gone', retryable: false });
@@ -154,7 +154,7 @@ describe('an attempt to deliver', () => {
 		expect(one.sink.received).toHaveLength(1);
 	});
 
-	it('for an endpoint that was deleted takes the message away', async () => {
+	it('for a deleted endpoint removes the message', async () => {
 		const one = await announced();
 		await removeEndpoint(one.to.storage, one.endpoint);
 		expect(await attempt(one)).toEqual({ outcome: 'unwanted' });
@@ -164,7 +164,7 @@ describe('an attempt to deliver', () => {
 });
 
 describe('the last attempt', () => {
-	it('sets the message aside; an endpoint that took nothing all the while is disabled', async () => {
+	it('sets the message aside; an endpoint without any delivery in that time is disabled', async () => {
 		const one = await announced();
 		one.sink.answer(says(500));
 		await attempt(one, 1, 2);
@@ -174,7 +174,7 @@ describe('the last attempt', () => {
 		expect(await readDisabled(one.to.storage, one.endpoint)).toMatchObject({ reason: 'failing' });
 	});
 
-	it('leaves an endpoint enabled that took something else meanwhile', async () => {
+	it('leaves an endpoint enabled that accepted something else in the meantime', async () => {
 		const one = await announced();
 		const other = readyEvent();
 		await one.to.publisher.publish(other);
@@ -190,7 +190,7 @@ describe('the last attempt', () => {
 });
 
 describe('a deletion', () => {
-	it('is told when it has happened, and not before', async () => {
+	it('is announced once it has happened, and not before', async () => {
 		const picture = makePicture({ state: 'ready' });
 		const one = await announced({}, deletedEvent(picture));
 		await writeManifest(one.to.storage, picture);
@@ -202,7 +202,7 @@ describe('a deletion', () => {
 		expect(one.sink.received[0]?.message).toMatchObject({ type: 'picture.deleted', data: { id: picture.id } });
 	});
 
-	it('that never happens is told to nobody', async () => {
+	it('that never happens is not announced', async () => {
 		const picture = makePicture({ state: 'ready' });
 		const one = await announced({}, deletedEvent(picture));
 		await writeManifest(one.to.storage, picture);

@@ -10,7 +10,7 @@ afterEach(() => {
 const url = 'https://example.org/hook';
 
 describe('secrets of an endpoint', () => {
-	it('are made of 256 random bits', () => {
+	it('have 256 random bits', () => {
 		const secrets = Array.from({ length: 20 }, newSecret);
 		expect(new Set(secrets).size).toBe(20);
 		for (const one of secrets) {
@@ -19,12 +19,12 @@ describe('secrets of an endpoint', () => {
 		}
 	});
 
-	it('may be brought along', () => {
+	it('can be chosen by the client', () => {
 		const own = secret();
 		expect(signingSecrets(makeEndpoint({ url }, own))).toEqual([own]);
 	});
 
-	it('sign side by side until the time of the old one is over', () => {
+	it('sign together until the old one expires', () => {
 		vi.useFakeTimers({ now: Date.parse('2026-01-01T00:00:00Z') });
 		const [first, second] = [secret(), secret()];
 		const record = withNewSecret(makeEndpoint({ url }, first), second, 60);
@@ -35,7 +35,7 @@ describe('secrets of an endpoint', () => {
 		expect(signingSecrets(record)).toEqual([second]);
 	});
 
-	it('changed twice keep their own times, and the earlier one never gets longer', () => {
+	it('rotated twice keep their own expiry, and the earlier one never lasts longer', () => {
 		vi.useFakeTimers({ now: Date.parse('2026-01-01T00:00:00Z') });
 		const [first, second, third] = [secret(), secret(), secret()];
 		const twice = withNewSecret(withNewSecret(makeEndpoint({ url }, first), second, 60), third, 600);
@@ -43,7 +43,7 @@ describe('secrets of an endpoint', () => {
 		expect(signingSecrets(twice)).toEqual([third, second]);
 	});
 
-	it('changed at once end the old one, and are never more than five', () => {
+	it('rotated without overlap end the old one, and are never more than five', () => {
 		const [first, second] = [secret(), secret()];
 		expect(signingSecrets(withNewSecret(makeEndpoint({ url }, first), second, 0))).toEqual([second]);
 		let record = makeEndpoint({ url });

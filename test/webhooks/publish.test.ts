@@ -55,9 +55,9 @@ async function isMarked(to: Opened, { id }: Picture): Promise<boolean> {
 	return (await to.storage.stat(pendingKey(id))) !== undefined;
 }
 
-describe('an end that is recorded', () => {
+describe('a recorded end', () => {
 	it.each(['put webhooks/outbox', 'delete pending/'])(
-		'is announced although the process dies before `%s`: the marker is there, and whoever sees it announces it',
+		'is published although the process dies before `%s`: the marker exists, and the next process publishes it',
 		async (change) => {
 			const { to, endpoint, picture } = await worked();
 			const killed = killedBefore(to, new RegExp(`^${change}`));
@@ -71,7 +71,7 @@ describe('an end that is recorded', () => {
 		},
 	);
 
-	it('is announced before the marker goes, and once it is gone not again', async () => {
+	it('is published before the marker is deleted, and not again afterwards', async () => {
 		const { to, picture } = await worked();
 		await record(to, picture, { state: 'ready' });
 		const [key] = await to.messages();
@@ -81,7 +81,7 @@ describe('an end that is recorded', () => {
 		expect(await to.messages()).toEqual([]);
 	});
 
-	it('is announced although the work was done twice and the other one took the marker away', async () => {
+	it('is published although the work was done twice and the other process deleted the marker', async () => {
 		const { to, picture } = await worked();
 		await to.storage.delete(pendingKey(picture.id));
 		await record(to, picture, { state: 'ready' });
@@ -90,7 +90,7 @@ describe('an end that is recorded', () => {
 });
 
 describe('a message', () => {
-	it('has an id that follows from what happened, and so the same bytes', () => {
+	it('has an id derived from the event, and so the same bytes', () => {
 		const picture = makePicture({ state: 'ready', revision: 2 });
 		// As it was made, and as it comes back from its manifest.
 		const { id, tags, ...rest } = picture;
@@ -107,7 +107,7 @@ describe('a message', () => {
 		expect(deletedEvent({ ...picture, revision: 9 }).id).toBe(deletedEvent(picture).id);
 	});
 
-	it('is in the storage when Redis cannot take its job, and the sweep brings it there', async () => {
+	it('is in storage if Redis cannot take its job, and the sweep queues it', async () => {
 		const to = await openForTest();
 		const endpoint = await addEndpoint(to, 'https://example.org/');
 		const event = readyEvent();
@@ -127,7 +127,7 @@ describe('a message', () => {
 		expect(await sweepOutbox(to), 'its job is there').toBe(0);
 	});
 
-	it('whose job was lost goes on where it was in its schedule', async () => {
+	it('whose job was lost resumes its schedule', async () => {
 		const to = await openForTest({ PICPIPE_WEBHOOK_SCHEDULE: '1,3600,3600' });
 		const endpoint = await addEndpoint(to, 'https://example.org/');
 		const event = readyEvent();
@@ -142,7 +142,7 @@ describe('a message', () => {
 		expect([job?.data.attemptsBefore, job?.opts.attempts]).toEqual([1, 3]);
 	});
 
-	it('that was given up is kept for as long as is set, and seen again after Redis has lost the log', async () => {
+	it('that was given up is kept for the configured time, and visible again after Redis has lost the log', async () => {
 		const to = { ...(await openForTest({ PICPIPE_WEBHOOK_KEEP_SECONDS: '3600' })), sweepSeconds: 3_600 };
 		const endpoint = await addEndpoint(to, 'https://example.org/');
 		const event = readyEvent();

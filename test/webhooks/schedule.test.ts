@@ -17,13 +17,13 @@ function delayAfter(attemptsMade: number, options: { before?: number; retryAfter
 }
 
 describe('the schedule of deliveries', () => {
-	it('is by default that of Standard Webhooks, from 5 seconds to a day', () => {
+	it('is that of Standard Webhooks by default, from 5 seconds to a day', () => {
 		const { webhookSchedule } = readConfig({});
 		const hours = (...list: number[]) => list.map((one) => one * 3_600);
 		expect(webhookSchedule).toEqual([5, 300, 1_800, ...hours(2, 5, 10, 14, 20, 24)]);
 	});
 
-	it('gives each attempt its delay, a tenth of it left to chance', () => {
+	it('gives each attempt its delay, a tenth of it random', () => {
 		for (const [place, seconds] of schedule.entries()) {
 			const delays = Array.from({ length: 50 }, () => delayAfter(place + 1));
 			expect(Math.min(...delays)).toBeGreaterThanOrEqual(seconds * 900);
@@ -32,11 +32,11 @@ describe('the schedule of deliveries', () => {
 		}
 	});
 
-	it('goes on where an earlier job was', () => {
+	it('continues where an earlier job stopped', () => {
 		expect(delayAfter(1, { before: 2 })).toBeGreaterThanOrEqual(1_800 * 900);
 	});
 
-	it('waits longer where the receiver asks for it, and no longer than is allowed', () => {
+	it('waits longer if the receiver asks for it, and no longer than allowed', () => {
 		expect(delayAfter(1, { retryAfter: 60 })).toBe(60_000);
 		expect(delayAfter(1, { retryAfter: 100_000 })).toBe(longest * 1_000);
 		expect(delayAfter(3, { retryAfter: 1 })).toBeGreaterThanOrEqual(1_800 * 900);

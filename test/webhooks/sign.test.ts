@@ -9,7 +9,7 @@ const message = {
 };
 
 describe('the headers of a webhook', () => {
-	it('are those that the library of Standard Webhooks makes of the same', () => {
+	it('equal those of the Standard Webhooks library', () => {
 		const key = secret();
 		const time = Date.parse('2026-03-04T05:06:07.890Z');
 		const headers = signedHeaders(message, [key], time);
@@ -20,14 +20,14 @@ describe('the headers of a webhook', () => {
 		});
 	});
 
-	it('are good for each of several secrets, and for no other', () => {
+	it('are valid for each of several secrets, and for no other', () => {
 		const secrets = [secret(), secret(), secret()];
 		const headers = signedHeaders(message, secrets, Date.now());
 		for (const one of secrets) expect(isSignedWith(one, { ...message, headers })).toBe(true);
 		expect(isSignedWith(secret(), { ...message, headers })).toBe(false);
 	});
 
-	it('are good for these bytes, this id and this time alone', () => {
+	it('are valid for these bytes, this id and this time only', () => {
 		const key = secret();
 		const headers = signedHeaders(message, [key], Date.now());
 		expect(isSignedWith(key, { body: message.body, headers })).toBe(true);
