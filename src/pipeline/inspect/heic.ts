@@ -1,4 +1,5 @@
 import type { Pixels } from '../pixels/pixels.ts';
+import { endsWithinBox } from './boxes.ts';
 import { classifyError, corrupt, endsEarly } from './classify-error.ts';
 
 /**
@@ -8,23 +9,6 @@ import { classifyError, corrupt, endsEarly } from './classify-error.ts';
 
 /** Memory per pixel of a HEIC relative to other pictures: WebAssembly holds a second copy. */
 export const heicWeight = 2;
-
-/**
- * Does the file end within one of its boxes (ISO 14496-12, 4.2)? libheif fills missing tiles with one colour without an error.
- */
-export function endsWithinBox(file: Buffer): boolean {
-	for (let at = 0; at < file.length; ) {
-		if (at + 8 > file.length) return true;
-		const size = file.readUInt32BE(at);
-		// The last box may extend to the end of the file without a length.
-		if (size === 0) return false;
-		if (size === 1 && at + 16 > file.length) return true;
-		const length = size === 1 ? Number(file.readBigUInt64BE(at + 8)) : size;
-		if (length < 8 || at + length > file.length) return true;
-		at += length;
-	}
-	return false;
-}
 
 /**
  * Decodes the whole picture: upright, in its own colour space, with four channels.
