@@ -45,7 +45,8 @@ The formats are ${encoders.map(({ name }) => code(name)).join(', ')}. Variants a
 ${inputFormats.map(code).join(', ')}, and \`svg\` if \`${settings.svg.variable}\` is \`true\`. The bytes decide the format, not the file name.
 
 - Animated GIFs and WebPs stay animated in variants of these two formats, with as many runs. Counts and delays beyond what a format holds are cut: 65,536
-  runs and 655 seconds a frame in a GIF, 65,535 runs and 16,777 seconds in a WebP. Of APNGs and of collections in AVIF and HEIC the first picture is used.
+  runs and 655 seconds a frame in a GIF, 65,535 runs and 16,777 seconds in a WebP. Of APNGs, animated AVIFs and collections in AVIF and HEIC the first
+  picture is used. An AVIF or HEIC has at most 1,000 items, such as the tiles of a grid.
 - A TIFF has \`facts.frames\` pages, each with its own size. \`page\` selects one; facts and analysis describe the first.
 - A TIFF may have integers of 1 to 64 bits, signed or not, or floating-point numbers of 16, 32 or 64 bits. Integers are scaled over their whole range,
   floating-point numbers from 0 to 1. Old-style JPEG, JPEG of 12 bits, complex numbers, and numbers that are no picture on that scale are refused as

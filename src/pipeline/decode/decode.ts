@@ -5,6 +5,7 @@ import { openWithProfile, tiffWithProfile } from '../colour/profile.ts';
 import { toSrgb } from '../colour/srgb.ts';
 import { classifyError } from '../inspect/classify-error.ts';
 import { decodeHeic } from '../inspect/heic.ts';
+import { explainHeif, readingOfHeif } from '../inspect/heif.ts';
 import { type Inspected, pageOptions } from '../inspect/inspect.ts';
 import { withExifFirst } from '../inspect/png.ts';
 import { inputOptions } from '../inspect/sharp-input.ts';
@@ -104,7 +105,8 @@ async function decodeOnce(
 		const pixels = await toPixels(image.toColourspace('srgb'));
 		return profile && meaning ? await toSrgb(pixels, profile, meaning) : pixels;
 	} catch (error) {
-		throw classifyError(error, 'decode', 'decode');
+		const classified = classifyError(error, 'decode', 'decode');
+		throw picture.format === 'avif' ? explainHeif(classified, file) : classified;
 	}
 }
 
@@ -114,13 +116,15 @@ function openOriginal(
 	{ facts, drawing, page, hasLateExif, isAsStored = false }: Inspected,
 	{ failOn, onWarning, ignoreIcc }: Reading & { readonly ignoreIcc: boolean },
 ): Sharp {
+	const heif = facts.format === 'avif' ? readingOfHeif(file) : undefined;
 	const options = {
 		...inputOptions(failOn, facts.width * facts.height),
+		...heif?.options,
 		autoOrient: !isAsStored,
 		ignoreIcc,
 		...(drawing ? svgOptions : pageOptions(page)),
 	};
-	const bytes = drawing?.document ?? (hasLateExif ? withExifFirst(file) : undefined);
+	const bytes = drawing?.document ?? heif?.bytes ?? (hasLateExif ? withExifFirst(file) : undefined);
 	// A drawing is not scaled but rasterised at the requested size.
 	const image = sharp(bytes ?? file, options);
 	return onWarning ? image.on('warning', onWarning) : image;

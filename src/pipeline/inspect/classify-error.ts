@@ -18,6 +18,12 @@ const rules: readonly Rule[] = [
 		sentence: 'A variant would exceed the size limit of its format.',
 	},
 	{
+		// libheif on grids of AVIF and HEIC.
+		pattern: /different chroma format|wrong tile image/i,
+		code: 'unsupported-feature',
+		sentence: 'The tiles of the picture have different kinds of colours, which is not supported.',
+	},
+	{
 		pattern:
 			/exceeds pixel limit|security limit|exceeds user limit|maximum (image )?size|dimensions? (are|is) too large/i,
 		code: 'too-many-pixels',

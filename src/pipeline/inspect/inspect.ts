@@ -8,6 +8,7 @@ import type { Animation } from '../pixels/pixels.ts';
 import { readGifBlocks } from '../pixels/timing.ts';
 import { corrupt, endsEarly } from './classify-error.ts';
 import { heicWeight, refuseCutHeic } from './heic.ts';
+import { explainHeif, readingOfHeif } from './heif.ts';
 import { type Header, readJpegHeader, refuseUnreadKinds } from './jpeg-header.ts';
 import { checkLimits, type FrameReading, frameReading, type PictureLimits, svgSetting } from './limits.ts';
 import { endsInZeros } from './mend-jpeg.ts';
@@ -103,7 +104,11 @@ async function inspectPage(file: Buffer, format: InputFormat, page: number, limi
 	const usual = format === 'jpeg' ? readJpegHeader(file) : undefined;
 	if (format === 'jpeg' && !usual) refuseUnreadKinds(file);
 	const reordered = format === 'png' ? withExifFirst(file) : undefined;
-	const metadata = oddTiff?.header ?? usual ?? (await readHeader(reordered ?? file, pageOptions(page)));
+	const isHeif = format === 'avif' || format === 'heic';
+	const metadata =
+		oddTiff?.header ??
+		usual ??
+		(isHeif ? await readHeifHeader(file) : await readHeader(reordered ?? file, pageOptions(page)));
 	// HEIC is rotated by the file's own boxes, in the header and in the decoder; EXIF does not count (ISO 23008-12, 6.5.10).
 	const { width, height } = format === 'heic' ? metadata : metadata.autoOrient;
 	const frames = metadata.pages ?? 1;
@@ -138,6 +143,15 @@ async function inspectPage(file: Buffer, format: InputFormat, page: number, limi
 		oddTiff: oddTiff?.page,
 		reading,
 	};
+}
+
+async function readHeifHeader(file: Buffer): Promise<Header> {
+	const { bytes, options } = readingOfHeif(file);
+	try {
+		return await readHeader(bytes, options);
+	} catch (error) {
+		throw explainHeif(error, file);
+	}
 }
 
 /** The same picture as stored in the file, without rotation by EXIF. */
