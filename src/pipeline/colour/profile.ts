@@ -1,6 +1,6 @@
 import sharp, { type Sharp } from 'sharp';
 import type { ColourOption } from '../../domain/output.ts';
-import { uncompressedTiff } from '../pixels/uncompressed-tiff.ts';
+import { uncompressedTiff } from '../pixels/pixels.ts';
 
 /** Colours beyond sRGB: pixels in the RGB space of an ICC profile (ICC.1:2022). */
 

@@ -1,6 +1,6 @@
 import { PicpipeError } from '../../errors.ts';
 import { photometric, sampleFormat, type TiffPage } from '../inspect/tiff-page.ts';
-import { uncompressedTiff } from '../pixels/uncompressed-tiff.ts';
+import { uncompressedTiff } from '../pixels/pixels.ts';
 import { readBlock, type TiffBlock } from './tiff-blocks.ts';
 
 /** Values of 16 bits, pixel by pixel. */

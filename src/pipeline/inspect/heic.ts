@@ -1,5 +1,7 @@
+import type { SharpOptions } from 'sharp';
+import { PicpipeError } from '../../errors.ts';
 import type { Pixels } from '../pixels/pixels.ts';
-import { endsWithinBox } from './boxes.ts';
+import { boxIn, endsWithinBox, readItems } from './boxes.ts';
 import { classifyError, corrupt, endsEarly } from './classify-error.ts';
 
 /**
@@ -39,4 +41,86 @@ export async function decodeHeic(
 /** @throws PicpipeError `corrupt-picture` */
 export function refuseCutHeic(file: Buffer): void {
 	if (endsWithinBox(file)) throw corrupt(endsEarly, 'inspect');
+}
+
+/*
+ * AVIF and HEIC beyond what libvips takes by default: other main brands, such as those of sequences, and many items.
+ */
+
+/** Main brands that libvips recognises; it reads the same boxes whatever the brand is (`heifload.c` of libvips 8.18). */
+const knownBrands = ['avif', 'heic', 'heix', 'hevc', 'heim', 'heis', 'hevm', 'hevs', 'mif1', 'msf1'];
+
+/** Items up to which the libheif in sharp reads a file with its limits. A grid has one for each tile. */
+const usualItems = 256;
+/** libheif's own limit, and that of its build in WebAssembly. */
+const maximumItems = 1_000;
+
+/** How sharp reads a file. */
+export interface HeifReading {
+	readonly bytes: Buffer;
+	readonly options: SharpOptions;
+}
+
+/** @throws PicpipeError `unsupported-feature` for more than 1,000 items */
+export function readingOfHeif(file: Buffer): HeifReading {
+	const items = countItems(file);
+	if (items > maximumItems)
+		throw unsupported(`Expected an AVIF or HEIC of at most ${maximumItems} items but received one of ${items}.`);
+	// The limits on pixels are ours, and checked before anything is decoded.
+	const options = items > usualItems ? { unlimited: true } : {};
+	if (knownBrands.includes(file.toString('latin1', 8, 12))) return { bytes: file, options };
+	const bytes = Buffer.from(file);
+	bytes.write('avif', 8, 'latin1');
+	return { bytes, options };
+}
+
+/** Items that the list of items or that of their places announces (ISO 14496-12, 8.11.3 and 8.11.6). */
+function countItems(file: Buffer): number {
+	const meta = boxIn(file, 'meta')?.subarray(4);
+	const [iinf, iloc] = [boxIn(meta, 'iinf'), boxIn(meta, 'iloc')];
+	return Math.max(countAt(iinf, 4, iinf?.[0] !== 0), countAt(iloc, 6, (iloc?.[0] ?? 0) > 1));
+}
+
+function countAt(box: Buffer | undefined, at: number, isLong: boolean): number {
+	const bytes = isLong ? 4 : 2;
+	return box && at + bytes <= box.length ? box.readUIntBE(at, bytes) : 0;
+}
+
+/** Properties of pictures whose data has several layers (AV1 Image File Format, 2.3). */
+const layerProperties = ['a1op', 'a1lx', 'lsel'];
+
+/**
+ * The reason why libheif does not read a file. Its own messages are no help: it seeks beyond the end of every file, and counts what it does not
+ * know as too large.
+ *
+ * @param error what reading the header or decoding failed with
+ */
+export function explainHeif(error: unknown, file: Buffer): unknown {
+	if (!(error instanceof PicpipeError) || error.class === 'internal' || error.code === 'unsupported-feature')
+		return error;
+	const { step = 'inspect', cause } = error;
+	if (endsWithinBox(file)) return corrupt(endsEarly, step, cause);
+	const items = readItems(file);
+	if (!items && boxIn(file, 'moov'))
+		return unsupported(
+			'Expected a sequence that contains a still picture, too, but received one without.',
+			step,
+			cause,
+		);
+	const shown = items ? [items.primary, ...tilesOf(items)] : [];
+	if (shown.some((item) => items?.propertiesOf(item).some(({ type }) => layerProperties.includes(type))))
+		return unsupported('Expected an AVIF whose pictures have a single layer but received a layered one.', step, cause);
+	const isAboutSize = cause instanceof Error && /image size|pixels/i.test(cause.message);
+	if (error.code === 'too-many-pixels' && !isAboutSize)
+		return unsupported('The picture has more parts than the decoder supports.', step, cause);
+	return error.class === 'corrupt' ? corrupt('The picture is damaged and cannot be decoded.', step, cause) : error;
+}
+
+/** Items that the picture, or what belongs to it, is put together from. */
+function tilesOf({ references }: NonNullable<ReturnType<typeof readItems>>): number[] {
+	return references.filter(({ type }) => type === 'dimg').flatMap(({ to }) => to);
+}
+
+function unsupported(message: string, step = 'inspect', cause?: unknown): PicpipeError {
+	return new PicpipeError('unsupported-feature', message, { step, cause });
 }

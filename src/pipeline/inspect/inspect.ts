@@ -4,15 +4,14 @@ import { PicpipeError } from '../../errors.ts';
 import { storedSize } from '../../operations/geometry.ts';
 import { rgbProfile } from '../colour/profile.ts';
 import { type ColourMeaning, meaningOf } from '../colour/srgb.ts';
+import { withExifFirst } from '../metadata/exif-block.ts';
 import type { Animation } from '../pixels/pixels.ts';
 import { readGifBlocks } from '../pixels/timing.ts';
 import { corrupt, endsEarly } from './classify-error.ts';
-import { heicWeight, refuseCutHeic } from './heic.ts';
-import { explainHeif, readingOfHeif } from './heif.ts';
+import { explainHeif, heicWeight, readingOfHeif, refuseCutHeic } from './heic.ts';
 import { type Header, readJpegHeader, refuseUnreadKinds } from './jpeg-header.ts';
 import { checkLimits, type FrameReading, frameReading, type PictureLimits, svgSetting } from './limits.ts';
 import { endsInZeros } from './mend-jpeg.ts';
-import { checkPng, withExifFirst } from './png.ts';
 import { readHeader } from './sharp-input.ts';
 import { type InputFormat, inputFormats, sniffFormat } from './sniff.ts';
 import { type Drawing, drawnSize, readSvg, svgOptions } from './svg.ts';
@@ -182,6 +181,24 @@ async function inspectSvg(
 		isDeepWithProfile: false,
 		drawing,
 	};
+}
+
+/**
+ * Refuses what libpng reports as an unspecific error: sizes near 2³¹, and the format that Xcode makes of PNGs for iPhones, which no other decoder
+ * reads: its first chunk is `CgBI`, its colours are stored blue first and multiplied with alpha, and its data is compressed without a header.
+ *
+ * @throws PicpipeError `unsupported-feature`, or of class `limit`
+ */
+function checkPng(file: Buffer, limits: PictureLimits): void {
+	if (file.length < 24) return;
+	const first = file.toString('latin1', 12, 16);
+	if (first === 'CgBI') {
+		const message = 'Expected an ordinary PNG but received one that Xcode has optimised for iPhones (CgBI).';
+		throw new PicpipeError('unsupported-feature', message, { step: 'inspect' });
+	}
+	// The place of the header is fixed.
+	if (first !== 'IHDR') return;
+	checkLimits({ width: file.readUInt32BE(16), height: file.readUInt32BE(20), frames: 1, decoded: 1 }, limits);
 }
 
 /** Duration in milliseconds of frames without one, as in browsers. */

@@ -144,3 +144,44 @@ function cleanText(bytes: Buffer, maximum: number): string | undefined {
 	const clean = text.replace(/[\p{C}\p{Zl}\p{Zp}\uFFFD]/gu, '').trim();
 	return [...clean].slice(0, maximum).join('') || undefined;
 }
+
+/* The chunks of a PNG (PNG, third edition, 5.3), each with a length, a type, content and a checksum. */
+const signatureBytes = 8;
+/** Bytes of a chunk without its content. */
+const chunkBytes = 12;
+
+interface Chunk {
+	readonly type: string;
+	readonly start: number;
+	readonly end: number;
+}
+
+function* chunksOf(file: Buffer): Generator<Chunk, void> {
+	for (let start = signatureBytes; start + chunkBytes <= file.length; ) {
+		const end = start + chunkBytes + file.readUInt32BE(start);
+		if (end > file.length) return;
+		yield { type: file.toString('latin1', start + 4, start + 8), start, end };
+		start = end;
+	}
+}
+
+/**
+ * EXIF may stand behind the pixels (PNG, third edition, 5.6), where libvips does not look for it.
+ *
+ * @returns the file with its EXIF before the pixels; undefined if it has none behind them
+ */
+export function withExifFirst(file: Buffer): Buffer | undefined {
+	let pixelsAt: number | undefined;
+	for (const { type, start, end } of chunksOf(file)) {
+		if (type === 'IDAT') pixelsAt ??= start;
+		if (type !== 'eXIf') continue;
+		if (pixelsAt === undefined) return undefined;
+		return Buffer.concat([
+			file.subarray(0, pixelsAt),
+			file.subarray(start, end),
+			file.subarray(pixelsAt, start),
+			file.subarray(end),
+		]);
+	}
+	return undefined;
+}

@@ -78,3 +78,71 @@ export async function onFrames(pixels: Pixels, work: (frame: Pixels) => Promise<
 export async function scaled(pixels: Pixels, { width, height, kernel }: Scaling): Promise<Pixels> {
 	return onFrames(pixels, (frame) => toPixels(open(frame).resize({ width, height, fit: 'fill', kernel })));
 }
+
+/** Pixels in any colour space, channels side by side. */
+interface UncompressedPicture {
+	readonly data: Buffer;
+	readonly width: number;
+	readonly height: number;
+	/** Those of the colour, and alpha. */
+	readonly channels: number;
+	/** Bits per channel; 16 in the byte order of the machine, which has to be little-endian. */
+	readonly bits: 8 | 16;
+	/** PhotometricInterpretation (TIFF 6.0, section 3): 2 for RGB. */
+	readonly photometric: number;
+	/** Whether the last channel is alpha. */
+	readonly alpha: 'none' | 'straight' | 'premultiplied';
+	/** EXIF orientation; 1 if absent. */
+	readonly orientation?: number;
+	/** ICC profile. */
+	readonly profile?: Buffer | undefined;
+}
+
+const [short, long, undefinedBytes] = [3, 4, 7];
+/** Kinds of the extra sample (TIFF 6.0, section 18). */
+const extraSample = { premultiplied: 1, straight: 2 };
+
+/** A TIFF of one strip (TIFF 6.0): how sharp gets pixels that are not plain sRGB. */
+export function uncompressedTiff(picture: UncompressedPicture): Buffer {
+	const { data, width, height, channels, bits, photometric, alpha, orientation = 1, profile } = picture;
+	const count = 11 + (alpha === 'none' ? 0 : 1) + (profile ? 1 : 0);
+	const directoryEnd = 8 + 2 + count * 12 + 4;
+	const bitsAt = directoryEnd;
+	const profileAt = bitsAt + 2 * channels + ((2 * channels) % 4);
+	const profileBytes = profile?.length ?? 0;
+	const dataAt = profileAt + profileBytes + (profileBytes % 2);
+	// Up to two shorts are in the entry itself.
+	const bitsValue = channels > 2 ? bitsAt : bits * (channels === 2 ? 0x1_0001 : 1);
+	const entries: (readonly [tag: number, type: number, count: number, value: number])[] = [
+		[256, long, 1, width],
+		[257, long, 1, height],
+		[258, short, channels, bitsValue],
+		// Not compressed.
+		[259, short, 1, 1],
+		[262, short, 1, photometric],
+		[273, long, 1, dataAt],
+		[274, short, 1, orientation],
+		[277, short, 1, channels],
+		// One strip holds all rows.
+		[278, long, 1, height],
+		[279, long, 1, data.length],
+		// Channels side by side.
+		[284, short, 1, 1],
+		...(alpha === 'none' ? [] : [[338, short, 1, extraSample[alpha]] as const]),
+		...(profile ? [[34675, undefinedBytes, profileBytes, profileAt] as const] : []),
+	];
+	const head = Buffer.alloc(dataAt);
+	head.write('II*\0', 'latin1');
+	head.writeUInt32LE(8, 4);
+	head.writeUInt16LE(count, 8);
+	for (const [index, [tag, type, values, value]] of entries.entries()) {
+		const at = 10 + index * 12;
+		head.writeUInt16LE(tag, at);
+		head.writeUInt16LE(type, at + 2);
+		head.writeUInt32LE(values, at + 4);
+		head.writeUInt32LE(value, at + 8);
+	}
+	for (let channel = 0; channel < channels; channel++) head.writeUInt16LE(bits, bitsAt + channel * 2);
+	if (profile) profile.copy(head, profileAt);
+	return Buffer.concat([head, data]);
+}
