@@ -42,7 +42,7 @@ export function endsWithinBox(file: Buffer): boolean {
 const versionBytes = 4;
 
 /** A relation between items (ISO 14496-12, 8.11.12). */
-export interface ItemReference {
+interface ItemReference {
 	/** Four characters, such as `auxl` from an alpha plane to its picture, or `prem` from a picture to the alpha that its colours are multiplied with. */
 	readonly type: string;
 	readonly from: number;
