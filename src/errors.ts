@@ -104,7 +104,7 @@ export const errorTable = {
 	},
 	'not-processed': { status: 409, class: 'request', title: 'The picture has not been processed yet.' },
 	'not-fetched': { status: 409, class: 'request', title: 'The picture has not been fetched yet.' },
-	'not-failed': { status: 409, class: 'request', title: 'Only a failed picture can be retried.' },
+	'not-failed': { status: 409, class: 'request', title: 'Only a picture with failures can be retried.' },
 	'body-too-large': { status: 413, class: 'request', title: 'The request body is too large.' },
 	'unsupported-media-type': { status: 415, class: 'request', title: 'The content type is not accepted.' },
 	'rate-exceeded': { status: 429, class: 'request', title: 'The API key has exceeded its request rate.' },

@@ -1,7 +1,7 @@
 import { settings } from '../config/index.ts';
 import type { Picture, ReceivedPicture } from '../domain/picture.ts';
 import type { RecipeLimits } from '../domain/recipe.ts';
-import { PicpipeError } from '../errors.ts';
+import { isRetryable, PicpipeError } from '../errors.ts';
 import { renderJob } from '../queue/jobs.ts';
 import { readObject, type Storage, type StoredObject } from '../storage/storage.ts';
 import type { ImageTarget, RenderFormat, RenderPlan, VariantTarget } from './dialects/image-request.ts';
@@ -90,9 +90,18 @@ async function variant(
 	if (made) {
 		const found = await parts.storage.stat(made.key);
 		if (found) return keep(parts.storage, { ...found, key: made.key, type: made.type, etag: `"${made.sha256}"` });
-	}
+	} else throwIfFailed(picture, target);
 	const prepared = await prepareVariant(picture, target, parts.findAssets);
 	return (await find(parts, picture, prepared)) ?? make(parts, picture, prepared, wait);
+}
+
+/** A variant that failed for good would fail again. @throws PicpipeError the reason that its picture names */
+function throwIfFailed({ failures = [] }: Picture, { name, format }: VariantTarget): void {
+	const failure = failures.find(
+		(one) => one.variant === name && (one.format === undefined || format === undefined || one.format === format),
+	);
+	if (!failure || isRetryable(failure.class)) return;
+	throw new PicpipeError(failure.code, failure.message, { step: failure.step });
 }
 
 /** Every picture that was processed once has facts. */

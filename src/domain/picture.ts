@@ -83,6 +83,15 @@ const failureSchema = stored({
 /** Why a picture failed, as stored and shown. */
 export type Failure = z.infer<typeof failureSchema>;
 
+const variantFailureSchema = stored({
+	variant: z.string(),
+	/** The encoder; absent if all encodings of the variant are missing. */
+	format: z.string().optional(),
+	...failureSchema.shape,
+});
+/** Why a variant of a picture is missing, as stored and shown. */
+export type FailedVariant = z.infer<typeof variantFailureSchema>;
+
 /** An original that is in storage. */
 export const sourceSchema = stored({
 	key: z.string(),
@@ -158,7 +167,10 @@ export const pictureSchema = stored({
 	analysisDigest: z.string().optional(),
 	/** Asked to make every variant again, also those that are there; gone when it is done. */
 	force: z.literal(true).optional(),
+	/** Of one that has no variant of its recipe. */
 	failure: failureSchema.optional(),
+	/** The variants that could not be made; absent if there are none. A picture with other variants is `ready` all the same. */
+	failures: z.array(variantFailureSchema).min(1).optional(),
 	/** Why its work was left to other workers. Only the index says so: it is about the workers that there are, not about the picture. */
 	waiting: waitingSchema.optional(),
 });
@@ -213,6 +225,16 @@ export function pictureIdTime(id: string): number {
 /** Is the picture's work over? */
 export function isFinished(state: PictureState): boolean {
 	return state === 'ready' || state === 'failed';
+}
+
+/** Is there something to retry: the picture itself, or variants of one that is ready? */
+export function isFailing({ state, failures }: Picture): boolean {
+	return state === 'failed' || (state === 'ready' && failures !== undefined);
+}
+
+/** Did the picture itself turn out to be damaged, so that nothing can be made of it? */
+export function isDamaged({ state, failure, failures }: Picture): boolean {
+	return state === 'failed' && failure?.class === 'corrupt' && failures === undefined;
 }
 
 /** A newer version of picpipe has written the manifest in a shape that this one does not know: there is work for others. */

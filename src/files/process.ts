@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Recipe } from '../domain/recipe.ts';
 import { PicpipeError, toPicpipeError } from '../errors.ts';
-import type { ImagingPool, ImagingTask, VariantOutput } from '../imaging/scheduler.ts';
+import type { ImagingPool, ImagingTask, VariantFailure, VariantOutput } from '../imaging/scheduler.ts';
 import type { FoundFile } from './find.ts';
 
 /** The result of one file. */
@@ -16,6 +16,9 @@ export interface FileResult {
 	readonly before: number;
 	/** Paths and sizes of the written files. */
 	readonly written: readonly { readonly path: string; readonly bytes: number }[];
+	/** Variants that could not be made. */
+	readonly failures: readonly VariantFailure[];
+	/** Why nothing could be made, or not all of it could be written. */
 	readonly error?: PicpipeError;
 }
 
@@ -58,6 +61,7 @@ async function processFile(file: FoundFile, pool: ImagingPool, options: ProcessF
 	const started = performance.now();
 	const writing: Promise<{ path: string; bytes: number }>[] = [];
 	let before = 0;
+	let failures: readonly VariantFailure[] = [];
 	let error: PicpipeError | undefined;
 	try {
 		before = (await stat(file.path)).size;
@@ -75,7 +79,7 @@ async function processFile(file: FoundFile, pool: ImagingPool, options: ProcessF
 			recipe: options.recipe,
 			...(options.assets && { assets: options.assets }),
 		};
-		await pool.run(task, {
+		const result = await pool.run(task, {
 			onStep() {},
 			onVariant(output) {
 				const written = write(join(options.out, `${file.stem}-${output.name}.${output.extension}`), output);
@@ -85,6 +89,9 @@ async function processFile(file: FoundFile, pool: ImagingPool, options: ProcessF
 			},
 		});
 		await Promise.all(writing);
+		failures = result.failures;
+		// One error is enough where nothing was made.
+		if (writing.length === 0 && failures[0]) throw failures[0].error;
 	} catch (thrown) {
 		error = toPicpipeError(thrown);
 	}
@@ -94,6 +101,7 @@ async function processFile(file: FoundFile, pool: ImagingPool, options: ProcessF
 		before,
 		written: settled.flatMap((one) => (one.status === 'fulfilled' ? one.value : [])),
 		milliseconds: performance.now() - started,
+		failures: error ? [] : failures,
 		...(error && { error }),
 	};
 }

@@ -35,6 +35,12 @@ export function summary(results: readonly FileResult[], seconds: number): string
 	if (hidden > 0) rows.push([`and ${hidden} more`, '', '', '', '']);
 	rows.push([`${good.length} of ${results.length} pictures`, ...figures(good, seconds * 1_000)]);
 	const lines = table(['file', 'variants', 'before', 'after', 'time'], rows);
+	for (const { file, failures } of good) {
+		for (const { variant, format, error } of failures) {
+			const name = format === undefined ? variant : `${variant}.${format}`;
+			lines.push(`failed: ${file.path}, variant ${name}: ${error.message} (${error.class}, ${error.code})`);
+		}
+	}
 	for (const { file, error } of failed) {
 		lines.push(`failed: ${file.path}: ${error?.message} (${error?.class}, ${error?.code})`);
 	}

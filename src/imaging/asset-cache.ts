@@ -8,15 +8,20 @@ import type { KnownAsset } from '../pipeline/render/run.ts';
 
 /** The assets of recipes in an imaging process: read, inspected, and decoded once they are admitted. */
 export interface AssetCache {
-	/** @throws PicpipeError that names the asset */
+	/** An asset that cannot be used does not keep the others from being used. */
 	open(places: AssetPlaces): Promise<OpenedAssets>;
 }
 
 interface OpenedAssets {
 	/** Pixels that still have to be decoded, in millions. */
 	readonly megapixels: number;
-	/** @throws PicpipeError that names the asset */
-	decode(): Promise<ReadonlyMap<string, KnownAsset>>;
+	decode(): Promise<DecodedAssets>;
+}
+
+interface DecodedAssets {
+	readonly assets: ReadonlyMap<string, KnownAsset>;
+	/** Those that cannot be used, and why; each error names the asset. */
+	readonly failed: ReadonlyMap<string, PicpipeError>;
 }
 
 /** Decoded pixels to keep between pictures, bytes: a dozen logos of a megapixel. */
@@ -41,20 +46,23 @@ export function openAssetCache(
 	};
 	return {
 		async open(places) {
-			const opened = await Promise.all([...places].map(([name, place]) => openOne(name, place)));
+			const failed = new Map<string, PicpipeError>();
+			const noted = (name: string) => (error: PicpipeError) => void failed.set(name, error);
+			const all = await Promise.all([...places].map(([name, place]) => openOne(name, place).catch(noted(name))));
+			const opened = all.flatMap((one) => one ?? []);
 			return {
 				megapixels: opened.reduce((sum, { picture }) => sum + (picture?.megapixels ?? 0), 0),
 				async decode() {
 					const assets = new Map<string, KnownAsset>();
 					for (const { name, sha256, known, file, picture } of opened) {
-						const asset = known ?? {
-							...(await blaming(name, () => decodeAsset(file as Buffer, picture as Inspected))),
-							sha256,
-						};
+						const decode = () => blaming(name, () => decodeAsset(file as Buffer, picture as Inspected));
+						const decoded = known ?? (await decode().catch(noted(name)));
+						if (!decoded) continue;
+						const asset = { ...decoded, sha256 };
 						kept.set(sha256, asset);
 						assets.set(name, asset);
 					}
-					return assets;
+					return { assets, failed };
 				},
 			};
 		},

@@ -5,7 +5,6 @@ import { LRUCache } from 'lru-cache';
 import { settings } from '../config/index.ts';
 import { type ErrorCode, PicpipeError, type Seen, toPicpipeError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
-import type { PipelineListener } from '../pipeline/render/run.ts';
 import { programOf } from '../programs.ts';
 import type { Release } from './budget.ts';
 import {
@@ -13,8 +12,10 @@ import {
 	type ImagingResult,
 	type ImagingSettings,
 	type ImagingTask,
+	type TaskListener,
 	type ToImaging,
 	unpackError,
+	unpackResult,
 } from './protocol.ts';
 import { cachedFor } from './source-cache.ts';
 
@@ -37,7 +38,7 @@ export interface ImagingChild {
 	kill(reason?: PicpipeError): void;
 }
 
-interface WorkOptions extends PipelineListener {
+interface WorkOptions extends TaskListener {
 	/** Longest time for reading and inspecting, and again for the work after admission, seconds. */
 	readonly seconds: number;
 	/** Waits until the picture may be decoded. Returns how many steps may run in parallel. */
@@ -139,7 +140,7 @@ export function startImagingChild(imagingSettings: ImagingSettings, log: Logger)
 		},
 		kill,
 		hasCached: ({ sha256 }) => cached.has(sha256),
-		async run(task, { seconds, admit, onStep, onVariant }) {
+		async run(task, { seconds, admit, onInspected, onStep, onVariant }) {
 			pictures++;
 			let timer: NodeJS.Timeout | undefined;
 			let release: Release | undefined;
@@ -163,6 +164,7 @@ export function startImagingChild(imagingSettings: ImagingSettings, log: Logger)
 								// The picture is not at fault while it waits for others.
 								clearTimeout(timer);
 								progress.megapixels = Math.round(message.megapixels * 100) / 100;
+								onInspected?.(message.facts);
 								admit(message.megapixels).then((admission) => {
 									release = admission.release;
 									if (isOver) return release();
@@ -178,7 +180,7 @@ export function startImagingChild(imagingSettings: ImagingSettings, log: Logger)
 							case 'done':
 								residentBytes = message.residentBytes;
 								if (task.isCached && imagingSettings.keptMegabytes > 0) cached.set(task.sha256, true);
-								return resolve(message.result);
+								return resolve(unpackResult(message.result));
 							case 'failed':
 								residentBytes = message.residentBytes;
 								return reject(unpackError(message.error));

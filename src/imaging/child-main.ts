@@ -15,6 +15,7 @@ import {
 	type ImagingTask,
 	type OriginalPlace,
 	packError,
+	packResult,
 	type ToImaging,
 } from './protocol.ts';
 import { openSourceCache } from './source-cache.ts';
@@ -56,7 +57,7 @@ preferToBeKilled();
 async function work(task: ImagingTask): Promise<void> {
 	try {
 		const result = await image(task);
-		send({ kind: 'done', result, residentBytes: process.memoryUsage.rss() });
+		send({ kind: 'done', result: packResult(result), residentBytes: process.memoryUsage.rss() });
 	} catch (error) {
 		send({ kind: 'failed', error: packError(toPicpipeError(error)), residentBytes: process.memoryUsage.rss() });
 	}
@@ -90,21 +91,19 @@ async function image(task: ImagingTask) {
 	const admitted = new Promise<number>((resolve) => {
 		go = resolve;
 	});
-	send({ kind: 'inspected', megapixels: megapixels + opened.megapixels });
+	send({ kind: 'inspected', megapixels: megapixels + opened.megapixels, facts: picture.facts });
 	const concurrency = await admitted;
-	const assets = await opened.decode();
+	const { assets, failed } = await opened.decode();
 	const wanted = cache && { intermediate: { cached: known?.intermediate } };
 	const { intermediate = known?.intermediate, ...result } = await runPipeline(
-		{ file, sha256, picture, further, recipe, levels, failures, assets, concurrency, ...wanted },
+		{ file, sha256, picture, further, recipe, levels, failures, assets, failedAssets: failed, concurrency, ...wanted },
 		{
 			onStep: (event) => send({ kind: 'step', event }),
 			onVariant: (output) => send({ kind: 'variant', output }),
 		},
 	);
 	cache?.set(sha256, { file, picture, intermediate });
-	const [failure] = result.failures;
-	if (failure) throw failure.error;
-	return { facts: result.facts, analysis: result.analysis };
+	return result;
 }
 
 /** @throws PicpipeError `original-missing` or `original-changed`: variants must be made from the accepted bytes only */

@@ -4,8 +4,8 @@ import type { Recipe } from '../domain/recipe.ts';
 import { type ErrorCode, PicpipeError } from '../errors.ts';
 import type { AssetPlaces } from '../intake/assets.ts';
 import type { PictureLimits } from '../pipeline/inspect/limits.ts';
-import type { WorkLimits } from '../pipeline/plan/plan-chain.ts';
-import type { StepEvent, VariantOutput } from '../pipeline/render/run.ts';
+import type { VariantFailure, WorkLimits } from '../pipeline/plan/plan-chain.ts';
+import type { PipelineListener, StepEvent, VariantOutput } from '../pipeline/render/run.ts';
 
 /** The messages between the worker and its imaging processes, over Node's IPC channel with structured cloning. */
 
@@ -43,6 +43,16 @@ export interface ImagingSettings {
 export interface ImagingResult {
 	readonly facts: Facts;
 	readonly analysis: Analysis;
+	/** Every kind of analysis that was requested has run. */
+	readonly isAnalysed: boolean;
+	/** Variants that could not be made, and why. */
+	readonly failures: readonly VariantFailure[];
+}
+
+/** Follows the work on a task. */
+export interface TaskListener extends PipelineListener {
+	/** Called once the header is read, also if nothing can be made. */
+	readonly onInspected?: ((facts: Facts) => void) | undefined;
 }
 
 export type ToImaging =
@@ -55,11 +65,24 @@ export type FromImaging =
 	| { readonly kind: 'ready' }
 	/** The original is in memory, and its digest is as expected. */
 	| { readonly kind: 'read' }
-	| { readonly kind: 'inspected'; readonly megapixels: number }
+	| { readonly kind: 'inspected'; readonly megapixels: number; readonly facts: Facts }
 	| { readonly kind: 'step'; readonly event: StepEvent }
 	| { readonly kind: 'variant'; readonly output: VariantOutput }
-	| { readonly kind: 'done'; readonly result: ImagingResult; readonly residentBytes: number }
+	| { readonly kind: 'done'; readonly result: SentResult; readonly residentBytes: number }
 	| { readonly kind: 'failed'; readonly error: SentError; readonly residentBytes: number };
+
+/** A result in transit, with its errors packed. */
+interface SentResult extends Omit<ImagingResult, 'failures'> {
+	readonly failures: readonly (Omit<VariantFailure, 'error'> & { readonly error: SentError })[];
+}
+
+export function packResult({ failures, ...result }: ImagingResult): SentResult {
+	return { ...result, failures: failures.map((one) => ({ ...one, error: packError(one.error) })) };
+}
+
+export function unpackResult({ failures, ...result }: SentResult): ImagingResult {
+	return { ...result, failures: failures.map((one) => ({ ...one, error: unpackError(one.error) })) };
+}
 
 /** An error in transit; classes do not survive the channel. */
 interface SentError {

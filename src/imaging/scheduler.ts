@@ -1,11 +1,11 @@
 import { PicpipeError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
-import type { PipelineListener } from '../pipeline/render/run.ts';
 import { openBudget } from './budget.ts';
 import type { ImagingChild } from './child-handle.ts';
 import { keepImagingProcesses } from './process-keeper.ts';
-import type { ImagingResult, ImagingSettings, ImagingTask } from './protocol.ts';
+import type { ImagingResult, ImagingSettings, ImagingTask, TaskListener } from './protocol.ts';
 
+export type { VariantFailure } from '../pipeline/plan/plan-chain.ts';
 export type { StepEvent, VariantOutput } from '../pipeline/render/run.ts';
 export type { ImagingResult, ImagingTask } from './protocol.ts';
 
@@ -39,7 +39,7 @@ export interface ImagingPool {
 	 *
 	 * @throws PicpipeError; `imaging-process-died` if the picture killed its process
 	 */
-	run(task: ImagingTask, listener: PipelineListener, options?: RunOptions): Promise<ImagingResult>;
+	run(task: ImagingTask, listener: TaskListener, options?: RunOptions): Promise<ImagingResult>;
 	/** Has a process cached this original and an intermediate of it? */
 	hasCached(original: Pick<ImagingTask, 'sha256'>): boolean;
 	/** Ids of the living processes. */
@@ -60,7 +60,7 @@ const cachedShare = 0.25;
 interface Waiting {
 	readonly task: ImagingTask;
 	passedBy: number;
-	readonly listener: PipelineListener;
+	readonly listener: TaskListener;
 	readonly resolve: (result: ImagingResult) => void;
 	readonly reject: (error: PicpipeError) => void;
 }
@@ -101,6 +101,7 @@ export function startImagingPool(options: ImagingPoolOptions): ImagingPool {
 					const release = await budget.admit(megapixels);
 					return { release, concurrency: freeConcurrency() };
 				},
+				onInspected: listener.onInspected,
 				onStep: listener.onStep,
 				onVariant: listener.onVariant,
 			});

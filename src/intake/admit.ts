@@ -156,7 +156,7 @@ export async function admitAgain(
 	{ recipe, force, priority }: Again = {},
 ): Promise<Picture> {
 	if (!(await deps.queues.forgetPicture(picture))) throw new PicpipeError('picture-busy');
-	const { failure: _failure, force: forced, ...rest } = picture;
+	const { failure: _failure, failures: _failures, force: forced, ...rest } = picture;
 	// A retry repeats the last request, and a picture that still waits has not had its last request served.
 	const isForced = force || (forced && (reason === 'retry' || picture.state !== 'failed'));
 	const again = revise(rest, {

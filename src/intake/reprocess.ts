@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { folderOf, readManifest } from '../catalog/manifest.ts';
-import { isFinished, maximumPriority, type Picture, parsePicture } from '../domain/picture.ts';
+import { isFailing, isFinished, maximumPriority, type Picture, parsePicture } from '../domain/picture.ts';
 import { inlineRecipeName, type NamedRecipe } from '../domain/recipe.ts';
 import { type ErrorCode, type FailureClass, PicpipeError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
@@ -211,7 +211,7 @@ async function retryOne(deps: Admission, { id }: Picture, log: Logger): Promise<
 	try {
 		// The index may lag behind.
 		const picture = await readManifest(deps.storage, id);
-		if (picture?.state !== 'failed') return 'passed';
+		if (!picture || !isFailing(picture)) return 'passed';
 		await admitAgain(deps, picture, 'retry', log, { priority: maximumPriority });
 		return 'queued';
 	} catch (error) {

@@ -47,6 +47,9 @@ export function beginAttempt<T extends PictureJobData>(
 		attempt,
 		report,
 
+		/** Does another attempt follow this error? */
+		isRetried: (error: PicpipeError) => willRetry(error, attempt, attempts),
+
 		/** Counts the attempt as one that has not failed. @param isNews false when there was nothing to do any more */
 		succeed: (isNews: boolean) => count(isNews ? 'succeeded' : 'unneeded'),
 
@@ -54,9 +57,10 @@ export function beginAttempt<T extends PictureJobData>(
 		 * Tells that the attempt failed, and records it unless another one follows. Of work that is left to others it tells nothing: no attempt was made.
 		 *
 		 * @param picture as it was when the work began; undefined when it did not get that far
+		 * @param found recorded beside the failure
 		 * @returns the error for BullMQ, or CannotServe
 		 */
-		async fail(thrown: unknown, picture: Picture | undefined): Promise<Error> {
+		async fail(thrown: unknown, picture: Picture | undefined, found: Partial<Picture> = {}): Promise<Error> {
 			const left = asCannotServe(thrown);
 			if (left) {
 				await report.drop();
@@ -80,7 +84,7 @@ export function beginAttempt<T extends PictureJobData>(
 			count(again ? 'retried' : 'failed', error.code);
 			const end = again ? ', another follows' : '';
 			await report.done(`attempt ${attempt} of ${attempts} failed${end}: ${error.message}`);
-			if (picture && !again) await recordFailure(context, picture, error, attempt);
+			if (picture && !again) await recordFailure(context, picture, error, attempt, found);
 			return jobError(error);
 		},
 	};

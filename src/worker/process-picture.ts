@@ -1,30 +1,29 @@
 import type { Job } from 'bullmq';
-import { folderOf, readManifest } from '../catalog/manifest.ts';
+import { readManifest } from '../catalog/manifest.ts';
 import { type Analysis, analysisSchema } from '../domain/analysis.ts';
-import { isReceived, type Picture, type ReceivedPicture, type Variant } from '../domain/picture.ts';
+import { type FailedVariant, isReceived, type Picture, type ReceivedPicture, type Variant } from '../domain/picture.ts';
 import { maximumEncodings, type Recipe } from '../domain/recipe.ts';
 import { unknownPart } from '../domain/stored.ts';
 import { PicpipeError } from '../errors.ts';
-import type { ImagingPool, VariantOutput } from '../imaging/scheduler.ts';
-import type { AssetFinder, AssetPlaces } from '../intake/assets.ts';
-import { findMissingVariants } from '../intake/missing-variants.ts';
+import type { VariantFailure } from '../imaging/scheduler.ts';
+import { findMissingVariants, missingRecipe } from '../intake/missing-variants.ts';
 import { analysisDigest } from '../pipeline/recipe/variant-digest.ts';
 import { processJobSchema } from '../queue/jobs.ts';
-import { variantKey } from '../storage/keys.ts';
+import { errorOfJob } from '../queue/retry.ts';
 import { type AttemptContext, beginAttempt } from './attempt.ts';
 import type { reportTo } from './job-report.ts';
 import { requireKnown } from './leave.ts';
-import { forget, type Recorded, type Records, record, reopen, settle } from './record.ts';
+import { findAssets, type MadeVariants, type MakingContext, makeVariants } from './make-variants.ts';
+import { failedVariant, forget, keepMade, type Recorded, type Records, record, reopen, settle } from './record.ts';
 
-export interface ProcessContext extends AttemptContext {
-	readonly pool: ImagingPool;
-	readonly assets: AssetFinder;
-}
+export type ProcessContext = AttemptContext & MakingContext;
 
 /** What a finished job returns; Arena shows it. */
 export interface ProcessResult {
 	readonly outcome: Recorded | 'already-ready';
 	readonly variants: readonly string[];
+	/** The variants that failed, with the codes. */
+	readonly failed?: readonly string[];
 	readonly bytes: number;
 	readonly milliseconds: number;
 }
@@ -37,18 +36,24 @@ export interface ProcessResult {
  */
 export async function processPicture(job: Job<unknown>, context: ProcessContext): Promise<ProcessResult> {
 	const started = performance.now();
-	const { data, log, attempt, report, succeed, fail } = beginAttempt(job, processJobSchema, context);
-	const finish = (outcome: ProcessResult['outcome'], variants: readonly Variant[] = []): ProcessResult => {
+	const { data, log, attempt, isRetried, report, succeed, fail } = beginAttempt(job, processJobSchema, context);
+	const finish = (
+		outcome: ProcessResult['outcome'],
+		variants: readonly Variant[] = [],
+		failed: readonly FailedVariant[] = [],
+	): ProcessResult => {
 		succeed(outcome === 'recorded');
 		return {
 			outcome,
 			variants: variants.map((variant) => `${variant.name}.${variant.format} ${variant.width}×${variant.height}`),
+			...(failed.length > 0 && { failed: failed.map(nameOfFailed) }),
 			bytes: variants.reduce((sum, variant) => sum + variant.bytes, 0),
 			milliseconds: Math.round(performance.now() - started),
 		};
 	};
 
 	let picture: ReceivedPicture | undefined;
+	let end: Partial<Picture> | undefined;
 	try {
 		picture = await report.step('read the manifest', () => openPicture(context, data.pictureId));
 		// Deleted, perhaps in the middle of an attempt that then failed over it and has left variants behind.
@@ -62,16 +67,43 @@ export async function processPicture(job: Job<unknown>, context: ProcessContext)
 		// Only for people who watch; without Redis the work goes on untold.
 		await context.catalog.markProcessing(picture).catch((err) => log.debug({ err }, 'index not updated'));
 		const worked = picture;
-		const { made, ...end } = await fulfil(context, worked, report);
-		const { variants } = end;
-		const outcome = await report.step('record', () => record(context, worked, { state: 'ready', ...end }));
+		const isEachAlone = errorOfJob(job.failedReason ?? '').code === 'imaging-process-died';
+		const fulfilled = await fulfil(context, worked, report, isEachAlone);
+		const { made, failures, error } = fulfilled;
+		const { variants } = fulfilled.end;
+		const passing = [error, ...failures.map((one) => one.error)].find((one) => one && isRetried(one));
+		if (passing) {
+			await keepMade(context, worked, fulfilled.end).catch((err) => log.debug({ err }, 'variants not kept'));
+			throw passing;
+		}
+		const failed = failures.map((one) => failedVariant(one, attempt));
+		const known = { ...fulfilled.end, ...(failed.length > 0 && { failures: failed }) };
+		const reason = error ?? failures[0]?.error;
+		if (reason && !isReadyInPart(fulfilled)) {
+			// An error of the picture itself says it all. The variants of an earlier recipe stay.
+			const { failures: ofVariants, variants: made, ...found } = known;
+			end = { ...found, ...(!error && ofVariants && { failures: ofVariants }) };
+			if (made.length > 0 && error?.class !== 'corrupt') end = { ...end, variants: made };
+			throw reason;
+		}
+		for (const one of failed) log.warn({ ...one, attempt }, 'variant failed');
+		const outcome = await report.step('record', () => record(context, worked, { state: 'ready', ...known }));
 		const count = `${variants.length} variants, ${made} of them made now`;
-		await report.done(`${outcome === 'recorded' ? 'ready' : outcome}: ${count}`);
+		const missing = failed.length > 0 ? `, ${failed.length} failed` : '';
+		await report.done(`${outcome === 'recorded' ? 'ready' : outcome}: ${count}${missing}`);
 		log.info({ outcome, attempt, milliseconds: Math.round(performance.now() - started) }, 'picture processed');
-		return finish(outcome, variants);
+		return finish(outcome, variants, failed);
 	} catch (thrown) {
-		throw await fail(thrown, picture);
+		throw await fail(thrown, picture, end);
 	}
+}
+
+/**
+ * Are there variants, and does nothing speak against the picture itself? Damage does. Neither is it ready if nothing but its analysis is missing
+ * and fails.
+ */
+function isReadyInPart({ end, failures, error }: Fulfilled): boolean {
+	return end.variants.length > 0 && failures.length > 0 && error?.class !== 'corrupt';
 }
 
 async function openPicture({ storage }: Records, id: string): Promise<ReceivedPicture | undefined> {
@@ -87,72 +119,68 @@ async function openPicture({ storage }: Records, id: string): Promise<ReceivedPi
 
 type Report = ReturnType<typeof reportTo>;
 
+/** What there is of a picture after an attempt. */
+interface Fulfilled {
+	readonly end: Partial<Picture> & Pick<Picture, 'variants'>;
+	/** Variants made by this attempt. */
+	readonly made: number;
+	readonly failures: readonly VariantFailure[];
+	readonly error: PicpipeError | undefined;
+}
+
 /** Renders the missing variants of the recipe; stored ones stay. */
-async function fulfil(context: ProcessContext, picture: ReceivedPicture, report: Report) {
+async function fulfil(
+	context: ProcessContext,
+	picture: ReceivedPicture,
+	report: Report,
+	isEachAlone: boolean,
+): Promise<Fulfilled> {
 	const { definition } = picture.recipe;
 	// Found anew with each attempt: what is drawn is the logo of now, whenever the picture was accepted.
-	const assets = await context.assets.find(definition);
-	const compare = () => findMissingVariants(context.storage, picture, definition, assets);
+	const { assets, failures } = await findAssets(context.assets, definition);
+	const isUsable = ({ name }: { readonly name: string }) => !failures.some(({ variant }) => variant === name);
+	const usable = failures.length === 0 ? definition : missingRecipe(definition, (one) => !isUsable(one), false);
+	const compare = () => findMissingVariants(context.storage, picture, usable ?? nothing, assets);
 	// Of a new picture nothing is stored, and nobody wants to read that.
 	const isNew = picture.variants.length === 0;
 	const missing = isNew ? await compare() : await report.step('compare with what is stored', compare);
-	const result = missing.recipe && (await makeVariants(context, picture, { recipe: missing.recipe, assets }, report));
+	const work = missing.recipe && { recipe: missing.recipe, assets, isEachAlone };
+	const result = work && (await makeVariants(context, picture, work, report));
 	// What a newer version has found out of the same bytes stays true.
 	const facts = result?.facts ? { ...picture.facts, ...result.facts } : picture.facts;
 	const analysis: Analysis = { ...result?.analysis, ...unknownPart(analysisSchema, picture.analysis) };
+	const isAnalysed = missing.isAnalysed || (result?.isAnalysed ?? false);
 	return {
 		made: result?.variants.length ?? 0,
-		...(facts && { facts }),
-		analysis: missing.isAnalysed ? picture.analysis : analysis,
-		analysisDigest: analysisDigest(picture.source.sha256, definition),
-		variants: inRecipeOrder(picture, [...missing.stored, ...(result?.variants ?? [])]),
+		end: {
+			...(facts && { facts }),
+			analysis: isAnalysed && !missing.isAnalysed ? analysis : { ...picture.analysis, ...result?.analysis },
+			...(isAnalysed && { analysisDigest: analysisDigest(picture.source.sha256, definition) }),
+			variants: inRecipeOrder(picture, [...missing.stored, ...(result?.variants ?? [])]),
+		},
+		failures: [...failures, ...(result ? allFailures(missing.recipe ?? nothing, result) : [])],
+		error: result?.error,
 	};
 }
 
-async function makeVariants(
-	context: ProcessContext,
-	picture: ReceivedPicture,
-	work: { readonly recipe: Recipe; readonly assets: AssetPlaces },
-	report: Report,
-) {
-	const folder = folderOf(picture.id);
-	const { key, sha256, bytes } = picture.source;
-	const stored: Promise<Variant>[] = [];
-	const store = async (output: VariantOutput): Promise<Variant> => {
-		const { data, extension, milliseconds, ...made } = output;
-		const rounded = Math.round(milliseconds * 10) / 10;
-		const variant = {
-			...made,
-			milliseconds: rounded,
-			key: variantKey(folder, made.name, made.digest, extension),
-			bytes: data.length,
-		};
-		// The manifest that names it follows.
-		const put = () => context.storage.put(variant.key, data, { isFollowed: true });
-		await report.step(`store ${made.name}.${extension}`, put, data.length);
-		return variant;
-	};
-	let result: Awaited<ReturnType<ImagingPool['run']>>;
-	try {
-		result = await context.pool.run(
-			{ key, sha256, bytes, ...work },
-			{
-				onStep: (event) => report.made(event),
-				onVariant: (output) => {
-					const storing = store(output);
-					// Awaited below with the others; until then a failure must not count as unhandled.
-					storing.catch(() => {});
-					stored.push(storing);
-				},
-			},
-		);
-	} catch (error) {
-		await Promise.allSettled(stored);
-		throw error;
-	}
-	// All of them, also where one has failed: an attempt that is over writes nothing any more.
-	await Promise.allSettled(stored);
-	return { ...result, variants: await Promise.all(stored) };
+const nothing: Recipe = { analyse: [], variants: {} };
+
+/** The failures of a run, and those of variants that it did not get to. */
+function allFailures(recipe: Recipe, { variants, failures, error }: MadeVariants): readonly VariantFailure[] {
+	if (!error) return failures;
+	const isKnown = (name: string, format: string) =>
+		variants.some((one) => one.name === name && (one.format === format || format === 'auto')) ||
+		failures.some((one) => one.variant === name && (one.format === undefined || one.format === format));
+	const left = Object.entries(recipe.variants).flatMap(([variant, { encode }]) => {
+		const formats = encode.flatMap((encoding) => Object.keys(encoding)).filter((format) => !isKnown(variant, format));
+		if (formats.length === encode.length && formats.length > 0) return { variant, error };
+		return formats.map((format) => ({ variant, format, error }));
+	});
+	return [...failures, ...left];
+}
+
+function nameOfFailed({ variant, format, code }: FailedVariant): string {
+	return `${variant}${format === undefined ? '' : `.${format}`} ${code}`;
 }
 
 /** They come in the order in which they were finished, which may differ from run to run. */

@@ -10,9 +10,18 @@ import {
 	writeManifest,
 } from '../catalog/manifest.ts';
 import type { RenderUse } from '../catalog/render-use.ts';
-import { type AwaitedPicture, awaitedSchema, type Failure, type Picture, type Source } from '../domain/picture.ts';
+import {
+	type AwaitedPicture,
+	awaitedSchema,
+	type FailedVariant,
+	type Failure,
+	type Picture,
+	type Source,
+	type Variant,
+} from '../domain/picture.ts';
 import { unknownPart } from '../domain/stored.ts';
 import { failureClassOf, type PicpipeError } from '../errors.ts';
+import type { VariantFailure } from '../imaging/scheduler.ts';
 import type { Logger } from '../observe/log.ts';
 import { isRenderKey, manifestKey, pendingKey } from '../storage/keys.ts';
 import type { Storage } from '../storage/storage.ts';
@@ -38,7 +47,7 @@ export type Recorded = 'recorded' | 'deleted' | 'superseded';
  * @param worked the picture as it was when the work began; a newer revision in storage means others went on meanwhile
  */
 export async function record(deps: Records, worked: Picture, end: Partial<Picture>): Promise<Recorded> {
-	const { failure: _failure, force, ...rest } = worked;
+	const { failure: _failure, failures: _failures, force, ...rest } = worked;
 	// What was asked for and failed is still asked for when it is tried again.
 	const ended = revise(rest, { ...(force && end.state !== 'ready' && { force }), ...end });
 	const outcome = await replaceManifest(deps, worked, ended);
@@ -47,14 +56,37 @@ export async function record(deps: Records, worked: Picture, end: Partial<Pictur
 	return outcome;
 }
 
-/** Records that nothing more is tried. */
+/** Records that nothing more is tried. @param found what is known of the picture all the same, such as its facts */
 export async function recordFailure(
 	deps: Records,
 	picture: Picture,
 	error: PicpipeError,
 	attempt: number,
+	found: Partial<Picture> = {},
 ): Promise<void> {
-	await record(deps, picture, { state: 'failed', failure: failureOf(error, attempt) });
+	await record(deps, picture, { ...found, state: 'failed', failure: failureOf(error, attempt) });
+}
+
+/**
+ * Keeps what an attempt has made before it failed, so that the next one makes only what is missing. Variants that it will replace are served until then.
+ */
+export async function keepMade(
+	deps: Records,
+	worked: Picture,
+	found: Partial<Picture> & Pick<Picture, 'variants'>,
+): Promise<void> {
+	const isNews = found.variants.some(({ key }) => !worked.variants.some((one) => one.key === key));
+	if (!isNews && worked.facts) return;
+	const isReplaced = ({ name, format }: Variant) =>
+		found.variants.some((one) => one.name === name && one.format === format);
+	const variants = [...found.variants, ...worked.variants.filter((one) => !isReplaced(one))];
+	const next = revise(worked, { ...found, variants });
+	if ((await replaceManifest(deps, worked, next)) === 'recorded') await deps.catalog.put(next);
+}
+
+/** Why a variant is missing, as the manifest keeps it. */
+export function failedVariant({ variant, format, error }: VariantFailure, attempt: number): FailedVariant {
+	return { variant, ...(format !== undefined && { format }), ...failureOf(error, attempt) };
 }
 
 /** The failure as the manifest keeps it. */
@@ -91,7 +123,7 @@ export async function recordFetched(
 /** A failed picture whose job runs once more (Arena's retry button) is open again, durably; any other is left as it is. */
 export async function reopen<T extends Picture>(deps: Records, picture: T): Promise<T> {
 	if (picture.state !== 'failed') return picture;
-	const { failure: _failure, ...rest } = picture;
+	const { failure: _failure, failures: _failures, ...rest } = picture;
 	const again = revise(rest as Picture, { state: 'queued' });
 	await markPending(deps.storage, again.id);
 	await writeManifest(deps.storage, again);

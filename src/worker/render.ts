@@ -100,11 +100,12 @@ async function run(
 ): Promise<VariantOutput> {
 	const assets = await context.assets.find(recipe);
 	const made: VariantOutput[] = [];
-	await context.pool.run(
+	const { failures } = await context.pool.run(
 		{ key, sha256, bytes, recipe, assets, isCached: true },
 		{ onStep: (event) => report.made(event), onVariant: (output) => made.push(output) },
 		{ isUrgent: true },
 	);
+	if (failures[0]) throw failures[0].error;
 	const [output] = made;
 	if (!output) throw new PicpipeError('internal', 'The render produced no output.');
 	return output;

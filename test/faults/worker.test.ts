@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { json, untilFinished } from '../helpers/api.ts';
 import {
@@ -150,15 +151,23 @@ describe('an imaging process', () => {
 		const { api } = await picpipe.ready();
 		const bytes = await twelveMegapixels();
 		const id = await uploadRaw(api, bytes);
-		for (let attempt = 1, from = 0; attempt <= 3; attempt++) {
-			await untilWorkedOn(picpipe, id, from);
-			from = picpipe.lines.length;
-			for (const pid of imagingPids(picpipe)) process.kill(pid, 'SIGKILL');
-			await picpipe.waitFor(
-				(line) => line.msg === 'attempt failed' && line.pictureId === id && line.attempt === attempt,
-			);
-		}
-		const picture = await untilPictureFinished(api, id);
+		// From the second attempt on each variant is made on its own: each of them is killed.
+		let isOver = false;
+		const killing = async () => {
+			for (let from = 0; !isOver; await sleep(5)) {
+				const isWorkedOn = picpipe.lines
+					.slice(from)
+					.some((line) => line.msg === 'step' && line.step === 'decode' && line.pictureId === id);
+				if (!isWorkedOn) continue;
+				from = picpipe.lines.length;
+				for (const pid of imagingPids(picpipe)) process.kill(pid, 'SIGKILL');
+			}
+		};
+		const kills = killing();
+		const picture = await untilPictureFinished(api, id).finally(() => {
+			isOver = true;
+		});
+		await kills;
 		expect(picture).toMatchObject({
 			state: 'failed',
 			failure: { class: 'internal', code: 'imaging-process-died', attempt: 3 },

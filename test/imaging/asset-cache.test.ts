@@ -65,8 +65,8 @@ describe('the assets of a recipe, in an imaging process', () => {
 		const task = await fixture.task(await plain('#0000ff', 200, 200), recipe);
 		const assets = await openAssets({ folder, maxBytes: 1e6 }).find(task.recipe);
 		await writeFile(join(folder, 'logo.png'), await plain('#00ff00'));
-		const { result } = fixture.run({ ...task, assets });
-		await expect(result).rejects.toMatchObject({ code: 'asset-changed', class: 'transient' });
+		const { failures } = await fixture.run({ ...task, assets }).result;
+		expect(failures).toMatchObject([{ variant: 'marked', error: { code: 'asset-changed', class: 'transient' } }]);
 	});
 
 	it.each([
@@ -79,11 +79,12 @@ describe('the assets of a recipe, in an imaging process', () => {
 		await writeFile(join(folder, 'logo.png'), await make());
 		const task = await fixture.task(await plain('#0000ff', 200, 200), recipe);
 		const assets = await openAssets({ folder, maxBytes: 1e6 }).find(task.recipe);
-		await expect(fixture.run({ ...task, assets }).result).rejects.toMatchObject({
-			code,
-			step: 'open logo.png',
-			message: expect.stringContaining('logo.png, which the recipe uses: '),
-		});
+		const { outputs, result } = fixture.run({ ...task, assets });
+		const message = expect.stringContaining('logo.png, which the recipe uses: ');
+		expect((await result).failures).toMatchObject([
+			{ variant: 'marked', error: { code, step: 'open logo.png', message } },
+		]);
+		expect(outputs.map(({ name }) => name)).toEqual(['plain']);
 	});
 });
 
@@ -104,7 +105,8 @@ describe('asset cache', () => {
 		const open = async (...names: readonly string[]) => {
 			const places: AssetPlaces = new Map(names.map((name) => [name, { path: name, bytes: 1, sha256: name }]));
 			const opened = await cache.open(places);
-			const assets = await opened.decode();
+			const { assets, failed } = await opened.decode();
+			expect(failed.size).toBe(0);
 			expect([...assets.keys()]).toEqual(names);
 			return { megapixels: opened.megapixels, read: read.splice(0) };
 		};
@@ -155,12 +157,16 @@ it('makes the variants with a replaced logo again, and no others', async () => {
 		body: form([['a.png', picture]], ['recipe', 'shop']),
 	});
 	expect(await untilFinished(lone, (await json(other)).id)).toMatchObject({
-		state: 'failed',
-		failure: {
-			class: 'unsupported',
-			code: 'asset-missing',
-			attempt: 1,
-			message: expect.stringContaining('PICPIPE_ASSETS'),
-		},
+		state: 'ready',
+		variants: [{ name: 'plain' }],
+		failures: [
+			{
+				variant: 'marked',
+				class: 'unsupported',
+				code: 'asset-missing',
+				attempt: 1,
+				message: expect.stringContaining('PICPIPE_ASSETS'),
+			},
+		],
 	});
 });

@@ -3,6 +3,7 @@ import { readManifest } from '../../catalog/manifest.ts';
 import { digest } from '../../domain/digest.ts';
 import {
 	type AwaitedSource,
+	isDamaged,
 	isReceived,
 	newPictureId,
 	type Picture,
@@ -30,7 +31,7 @@ const lookAgain = 50;
 
 /** Are the facts that images are made from known? */
 export function isKnown(picture: Picture): picture is ReceivedPicture {
-	return isReceived(picture) && picture.facts !== undefined;
+	return isReceived(picture) && picture.facts !== undefined && !isDamaged(picture);
 }
 
 /**

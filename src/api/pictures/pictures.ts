@@ -5,7 +5,7 @@ import { purgePicture } from '../../catalog/manifest.ts';
 import { findOrMake } from '../../delivery/find-or-make.ts';
 import { acceptedBy } from '../../delivery/negotiate.ts';
 import { type Outgoing, serveObject, serveResult } from '../../delivery/send-object.ts';
-import { isFinished, isReceived, type Picture, parsePictureId } from '../../domain/picture.ts';
+import { isFailing, isFinished, isReceived, type Picture, parsePictureId } from '../../domain/picture.ts';
 import { PicpipeError } from '../../errors.ts';
 import { admitAgain } from '../../intake/admit.ts';
 import { isUpToDate } from '../../intake/missing-variants.ts';
@@ -66,7 +66,7 @@ export function getVariant(context: ApiContext): RequestHandler {
 			const made = { ...stored, key, type, etag: `"${sha256}"` };
 			return serveResult(context.storage, made, outgoingVariant(context, type), request, response);
 		}
-		if (!isReceived(picture) || !isFinished(picture.state) || !picture.facts) throw noSuchVariant(picture, request);
+		if (!isReceived(picture) || !isFinished(picture.state) || !picture.facts) throw noVariantYet(picture, request);
 		const result = await findOrMake(
 			context.delivery.parts,
 			{ picture, target: { kind: 'variant', name, ...(format !== undefined && { format }) }, mayBeOriginal: true },
@@ -86,7 +86,11 @@ function outgoingVariant({ config: { accelRedirect } }: ApiContext, type: string
 	return { type, cacheControl: variantCaching, accelRedirect };
 }
 
-function noSuchVariant({ variants, state }: Picture, { params }: Request): PicpipeError {
+function noVariantYet({ recipe, variants, state, failure }: Picture, { params }: Request): PicpipeError {
+	const [name = ''] = String(params.variant).split('.');
+	if (state === 'failed' && failure && Object.hasOwn(recipe.definition.variants, name)) {
+		return new PicpipeError(failure.code, failure.message, { step: failure.step });
+	}
 	const made = variants.map((one) => `${one.name}.${one.format}`).join(', ');
 	return new PicpipeError(
 		'variant-not-found',
@@ -119,8 +123,9 @@ export function getSimilar(context: ApiContext): RequestHandler {
 /** `POST /v1/pictures/{id}/retry` */
 export function retryPicture(context: ApiContext): RequestHandler {
 	return withManifest(context, async (picture, request, response) => {
-		if (picture.state !== 'failed') {
-			throw new PicpipeError('not-failed', `Expected a failed picture but this one is ${picture.state}.`);
+		if (!isFailing(picture)) {
+			const all = picture.state === 'ready' ? ' and has all its variants' : '';
+			throw new PicpipeError('not-failed', `Expected a picture with failures but this one is ${picture.state}${all}.`);
 		}
 		requireRecipe(callerOf(response), picture.recipe.name);
 		const again = await admitAgain(context, picture, 'retry', response.locals.log);

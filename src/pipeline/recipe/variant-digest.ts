@@ -39,7 +39,8 @@ export function assetsOf(recipe: Recipe): readonly string[] {
 	return [...new Set(planVariants(recipe).flatMap(({ definition }) => assetsOfSteps(definition)))];
 }
 
-function assetsOfSteps(steps: WrittenSteps): readonly string[] {
+/** Names of the other pictures that steps need, once for each step. */
+export function assetsOfSteps(steps: WrittenSteps): readonly string[] {
 	return steps.flatMap((step) =>
 		Object.entries(step).flatMap(([name, options]) => findOperation(name)?.assets?.(options) ?? []),
 	);

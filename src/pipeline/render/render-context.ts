@@ -1,4 +1,5 @@
 import type { Recipe } from '../../domain/recipe.ts';
+import type { PicpipeError } from '../../errors.ts';
 import type { Asset } from '../../operations/operation.ts';
 import { asStored, type Inspected } from '../inspect/inspect.ts';
 import type { Pixels } from '../pixels/pixels.ts';
@@ -29,6 +30,8 @@ export interface PipelineInput {
 	readonly failures?: readonly VariantFailure[];
 	/** The other pictures that the recipe's steps name (`assetsOf`). */
 	readonly assets?: ReadonlyMap<string, KnownAsset>;
+	/** Those among them that cannot be used, and why. */
+	readonly failedAssets?: ReadonlyMap<string, PicpipeError>;
 	/** Asks for an intermediate, which further sizes can be made from. `cached` is the one that is in memory already. */
 	readonly intermediate?: { readonly cached?: Pixels | undefined };
 	/** Steps that may run at the same time; 1 is best when other pictures keep the cores busy. */

@@ -10,7 +10,7 @@ import { branchFailures, branchOf, type LevelVariant } from '../plan/plan-chain.
 import { needsFrames, type PyramidLevel } from '../plan/pyramid.ts';
 import type { SinglePass } from '../plan/single-pass.ts';
 import type { PlannedEncoding, PlannedVariant } from '../recipe/parse-recipe.ts';
-import { variantDigest } from '../recipe/variant-digest.ts';
+import { assetsOfSteps, variantDigest } from '../recipe/variant-digest.ts';
 import { type AppliedSteps, applySteps } from './apply-steps.ts';
 import { chooseEncoder, type EncodedVariant, encodeVariant, type FileExtras, runEncoder } from './encode-variant.ts';
 import { inspectedPage, noAssets, type PipelineContext } from './render-context.ts';
@@ -21,10 +21,14 @@ import { inspectedPage, noAssets, type PipelineContext } from './render-context.
  */
 export async function renderVariant(planned: LevelVariant, pixels: Pixels, context: PipelineContext): Promise<void> {
 	const { limit } = context;
-	const { assets = noAssets } = context.input;
+	const { assets = noAssets, failedAssets } = context.input;
 	const started = performance.now();
 	const frames = planned.frames > 1 ? pixels : firstFrame(pixels);
 	try {
+		for (const name of assetsOfSteps(planned.variant.definition)) {
+			const failed = failedAssets?.get(name);
+			if (failed) throw failed;
+		}
 		const applied = await applySteps(planned, frames, assets, context.fail);
 		if (!applied) return;
 		const { variant, chained } = applied.planned;
