@@ -149,7 +149,7 @@ async function fulfil(
 	// What a newer version has found out of the same bytes stays true.
 	const facts = result?.facts ? { ...picture.facts, ...result.facts } : picture.facts;
 	const analysis: Analysis = { ...result?.analysis, ...unknownPart(analysisSchema, picture.analysis) };
-	const isAnalysed = missing.isAnalysed || (result?.isAnalysed ?? false);
+	const isAnalysed = missing.isAnalysed || (result?.isAnalysed ?? true);
 	return {
 		made: result?.variants.length ?? 0,
 		end: {

@@ -282,8 +282,9 @@ describe('processing again', () => {
 	});
 
 	it('keeps serving the existing variants when it fails', async () => {
-		const large = { variants: { icon: webp(32), huge: webp(400) } };
-		const file = await recipesFile({ icon, large });
+		const large = { variants: { huge: webp(400) } };
+		const larger = { variants: { icon: webp(32), huge: webp(400) } };
+		const file = await recipesFile({ icon, large, larger });
 		const api = await startTestApi({ PICPIPE_RECIPES: file, PICPIPE_MAX_OUTPUT_DIMENSION: '399' });
 		await api.startWorker();
 		const { body: accepted } = await upload(api, 'icon');
@@ -301,6 +302,11 @@ describe('processing again', () => {
 			variants: first.variants,
 		});
 		expect((await fetch(`${api.url}${first.variants[0].url}`)).status).toBe(200);
+		await call(api, 'POST', `/v1/pictures/${first.id}/process`, { recipe: 'larger' });
+		const third = await untilFinished(api, first.id);
+		expect(third).toMatchObject({ state: 'ready', variants: first.variants });
+		expect(third.failure).toBeUndefined();
+		expect(third.failures).toMatchObject([{ variant: 'huge', code: 'output-too-large' }]);
 	});
 });
 
