@@ -51,8 +51,10 @@ function chosenOf({ encoder, options, definition }: PlannedEncoding, made: reado
 	return known && { encoder: known, definition: { [encoder.name]: { ...(options as object), formats: [known.name] } } };
 }
 
-function recipeOf({ definition: steps, page, output }: PlannedVariant, encoding: Chosen['definition']): Recipe {
-	const variant = { ...(page > 1 && { page }), steps, ...output, encode: [encoding] };
+function recipeOf(planned: PlannedVariant, encoding: Chosen['definition']): Recipe {
+	const { definition: steps, page, isUpright, output } = planned;
+	const start = { ...(page > 1 && { page }), ...(!isUpright && { orient: false }) };
+	const variant = { ...start, steps, ...output, encode: [encoding] };
 	return { analyse: [], variants: { [renderName]: variant } };
 }
 

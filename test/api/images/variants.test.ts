@@ -59,6 +59,26 @@ describe('a variant whose file is missing', () => {
 		}
 	});
 
+	it('lies as in the file where its recipe says so', async () => {
+		const api = await startTestApi({ PICPIPE_INLINE_RECIPES: 'true', PICPIPE_DELIVERY_MEGABYTES: '0' });
+		await api.startWorker();
+		const stored = { orient: false, steps: [{ resize: { width: 90 } }], encode: [{ png: {} }] };
+		const upright = { steps: [{ resize: { width: 60 } }], encode: [{ png: {} }] };
+		const picture = await photograph({ width: 200, height: 300, orientation: 6 });
+		const variants = { stored, upright, further: { from: 'stored', steps: [{ flop: {} }], encode: [{ png: {} }] } };
+		const id = await upload(api, picture, { type: 'image/jpeg', recipe: { variants } });
+		const manifest = await readManifest(api.storage, id);
+		for (const { name, key, width, height } of manifest?.variants ?? []) {
+			const before = await bytesOf(await fetch(`${api.url}/v1/pictures/${id}/variants/${name}`));
+			await api.storage.delete(key);
+			const made = await bytesOf(await fetch(`${api.url}/img/unsafe/variant:${name}/plain/${id}`));
+			expect(await sharp(made).metadata(), name).toMatchObject({ width, height });
+			expect(await similarity(made, before), name).toBeGreaterThan(0.9);
+			expect([name, width, height]).toEqual(name === 'upright' ? [name, 60, 90] : [name, 90, 60]);
+		}
+		expect(manifest?.variants).toHaveLength(3);
+	});
+
 	it('is not guessed if its format was never chosen, and is a 404 if the recipe does not have it', async () => {
 		const { api, id } = await open(await photograph({ width: 300, height: 200 }), 'image/jpeg');
 		const manifest = await readManifest(api.storage, id);
