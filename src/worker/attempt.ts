@@ -83,7 +83,7 @@ export function beginAttempt<T extends PictureJobData>(
 			);
 			count(again ? 'retried' : 'failed', error.code);
 			const end = again ? ', another follows' : '';
-			await report.done(`attempt ${attempt} of ${attempts} failed${end}: ${error.message}`);
+			await report.end(`attempt ${attempt} of ${attempts} failed${end}: ${error.message}`);
 			if (picture && !again) await recordFailure(context, picture, error, attempt, found);
 			return jobError(error);
 		},

@@ -64,7 +64,7 @@ export async function fetchPicture(
 		return finish('fetched', source.bytes);
 	} catch (thrown) {
 		if (stopping.aborted) {
-			await report.done('given back: this worker is stopping');
+			await report.end('given back: this worker is stopping');
 			await job.moveToWait(token);
 			throw new WaitingError();
 		}

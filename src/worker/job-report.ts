@@ -21,6 +21,7 @@ export function reportTo(job: Job<unknown>, log: Logger) {
 	let sending = Promise.resolve();
 	let lines: string[] = [];
 	let latest: JobProgress | undefined;
+	let reached: JobProgress = { percent: 0, step: 'begin' };
 	let timer: NodeJS.Timeout | undefined;
 	const flush = () => {
 		clearTimeout(timer);
@@ -39,6 +40,7 @@ export function reportTo(job: Job<unknown>, log: Logger) {
 	const send = (line: string, progress?: JobProgress) => {
 		lines.push(line);
 		latest = progress ?? latest;
+		reached = latest ?? reached;
 		timer ??= setTimeout(flush, gatherTime);
 	};
 	const tell = (step: string, startedAt: number, milliseconds: number, bytes?: number, progress?: JobProgress) => {
@@ -46,6 +48,12 @@ export function reportTo(job: Job<unknown>, log: Logger) {
 		const size = bytes === undefined ? '' : `, ${bytes} bytes`;
 		const [start, end] = [startedAt, startedAt + milliseconds].map((time) => new Date(time).toISOString());
 		send(`${start} → ${end} ${step}: ${milliseconds.toFixed(1)} ms${size}`, progress);
+	};
+
+	const end = async (line: string, progress: JobProgress): Promise<void> => {
+		send(`${new Date().toISOString()} ${line}`, progress);
+		flush();
+		await sending;
 	};
 
 	return {
@@ -75,6 +83,7 @@ export function reportTo(job: Job<unknown>, log: Logger) {
 		/** How far a step is, as a share of the whole job from 0 to 1. */
 		progress(step: string, share: number): void {
 			latest = { percent: Math.round(share * 100), step };
+			reached = latest;
 			timer ??= setTimeout(flush, gatherTime);
 		},
 
@@ -93,11 +102,10 @@ export function reportTo(job: Job<unknown>, log: Logger) {
 			await sending;
 		},
 
-		/** The last line; waits until all reports are out, or Redis is known to be away. */
-		async done(line: string): Promise<void> {
-			send(`${new Date().toISOString()} ${line}`, { percent: 100, step: 'done' });
-			flush();
-			await sending;
-		},
+		/** The last line of a job that is done; waits until all reports are sent, or Redis is known to be unavailable. */
+		done: (line: string) => end(line, { percent: 100, step: 'done' }),
+
+		/** The last line of an attempt that did not do the job. Its progress stays at what was reached. Waits as `done` does. */
+		end: (line: string) => end(line, reached),
 	};
 }

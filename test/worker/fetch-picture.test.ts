@@ -216,6 +216,8 @@ describe('a fetch that fails', () => {
 		to.remote.answer(sendsHalf(bytes, (response) => response.destroy()));
 		await expect(run(to)).rejects.toThrow('transient (remote-unavailable) at receive');
 		expect(await to.storage.keys()).toEqual(before);
+		const { progress } = await jobOfPicture(to, to.picture);
+		expect((progress as { percent: number }).percent).toBeLessThan(90);
 	});
 
 	it.each([
