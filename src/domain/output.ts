@@ -43,7 +43,7 @@ export const metadataSchema = z
 		return value.mode;
 	})
 	.describe(
-		'Metadata in the files. `strip`: none. `copyright`: artist and copyright of the original. `keep`: its EXIF without location, orientation, thumbnail and notes.',
+		'Metadata in the files. `strip`: none. `copyright`: artist and copyright of the original. `keep`: its EXIF and resolution without location, orientation, thumbnail and notes.',
 	);
 export type MetadataOption = z.infer<typeof metadataSchema>;
 

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { integer } from '../../operations/options.ts';
-import { chromaSubsampling, type Encoder, losslessOption } from './encoder.ts';
+import { chromaSubsampling, density, type Encoder, losslessOption, withDensity } from './encoder.ts';
 import { fixed, isSearchable, notSearchable, quality } from './quality.ts';
 
 const schema = z
@@ -13,6 +13,7 @@ const schema = z
 			),
 		lossless: losslessOption,
 		chromaSubsampling,
+		density,
 	})
 	.refine(isSearchable, notSearchable);
 type AvifOptions = z.infer<typeof schema>;
@@ -24,5 +25,6 @@ export const avif: Encoder<AvifOptions> = {
 	extension: 'avif',
 	maximumSide: 16_384,
 	schema: schema as z.ZodType<AvifOptions>,
-	apply: (image, { quality, ...options }) => image.avif({ ...options, quality: fixed(quality) }),
+	apply: (image, { quality, density, ...options }) =>
+		withDensity(image, density).avif({ ...options, quality: fixed(quality) }),
 };

@@ -1,6 +1,6 @@
 import type { Sharp } from 'sharp';
 import * as z from 'zod';
-import { number } from '../../operations/options.ts';
+import { integer, number } from '../../operations/options.ts';
 import type { Content } from '../pixels/content.ts';
 import type { Animation } from '../pixels/pixels.ts';
 
@@ -61,6 +61,20 @@ export const animated = z
 	);
 
 export const losslessOption = z.boolean().default(false).describe('Keep every pixel exactly; `quality` has no effect.');
+
+/** Highest density that JFIF can hold. */
+const maximumDensity = 65_535;
+
+export const density = integer(1, maximumDensity)
+	.optional()
+	.describe(
+		'Resolution in pixels per inch, for print. When absent, that of the original with `metadata: keep`, else none.',
+	);
+
+/** Writes the density of a file, in place of that which is kept. */
+export function withDensity(image: Sharp, density: number | undefined): Sharp {
+	return density === undefined ? image : image.withDensity(density);
+}
 
 export const chromaSubsampling = z
 	.enum(['4:2:0', '4:4:4'])

@@ -1,11 +1,12 @@
 import * as z from 'zod';
 import { integer } from '../../operations/options.ts';
-import { colours, dither, type Encoder } from './encoder.ts';
+import { colours, density, dither, type Encoder, withDensity } from './encoder.ts';
 
 const schema = z
 	.strictObject({
 		compressionLevel: integer(0, 9).default(6).describe('CPU time spent on a smaller file; 0 is fastest.'),
 		progressive: z.boolean().default(false).describe('Show a coarse picture first; larger files.'),
+		density,
 		palette: z
 			.boolean()
 			.default(false)
@@ -30,7 +31,7 @@ export const png: Encoder<PngOptions> = {
 	// libpng's own limit for untrusted sizes.
 	maximumSide: 1_000_000,
 	schema: schema as z.ZodType<PngOptions>,
-	apply: (image, { palette, compressionLevel, progressive, ...reduction }) =>
+	apply: (image, { palette, compressionLevel, progressive, density, ...reduction }) =>
 		// sharp enables a palette if any of the other options is present.
-		image.png({ compressionLevel, progressive, ...(palette && { palette, ...reduction }) }),
+		withDensity(image, density).png({ compressionLevel, progressive, ...(palette && { palette, ...reduction }) }),
 };

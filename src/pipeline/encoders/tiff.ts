@@ -1,11 +1,12 @@
 import * as z from 'zod';
-import type { Encoder } from './encoder.ts';
+import { density, type Encoder, withDensity } from './encoder.ts';
 
 const schema = z.strictObject({
 	compression: z
 		.enum(['lzw', 'deflate', 'none'])
 		.default('lzw')
 		.describe('Lossless compression: every program reads `lzw`; `deflate` is 7% smaller at twice the time.'),
+	density,
 });
 type TiffOptions = z.infer<typeof schema>;
 
@@ -18,5 +19,6 @@ export const tiff: Encoder<TiffOptions> = {
 	maximumSide: 1_000_000,
 	schema: schema as z.ZodType<TiffOptions>,
 	// Differences between neighbours compress better than colours.
-	apply: (image, { compression }) => image.tiff({ compression, predictor: 'horizontal' }),
+	apply: (image, { compression, density }) =>
+		withDensity(image, density).tiff({ compression, predictor: 'horizontal' }),
 };

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { integer } from '../../operations/options.ts';
 import { setWebpTiming, timingForSharp } from '../pixels/timing.ts';
-import { animated, type Encoder, losslessOption } from './encoder.ts';
+import { animated, density, type Encoder, losslessOption, withDensity } from './encoder.ts';
 import { fixed, isSearchable, notSearchable, quality } from './quality.ts';
 
 const schema = z
@@ -16,6 +16,7 @@ const schema = z
 				'Adjust pixels slightly before lossless compression, more so at a lower `quality`. For drawings and screenshots.',
 			),
 		animated,
+		density,
 		smartSubsample: z.boolean().default(false).describe('Keep sharp edges between colours; slower.'),
 	})
 	.refine(({ lossless, nearLossless }) => !(lossless && nearLossless), {
@@ -33,7 +34,11 @@ export const webp: Encoder<WebpOptions> = {
 	maximumSide: 16_383,
 	schema: schema as z.ZodType<WebpOptions>,
 	keepsAnimation: ({ animated }) => animated !== false,
-	apply: (image, { quality, animated: _, ...options }, animation) =>
-		image.webp({ ...options, quality: fixed(quality), ...(animation && timingForSharp(animation)) }),
+	apply: (image, { quality, animated: _, density, ...options }, animation) =>
+		withDensity(image, density).webp({
+			...options,
+			quality: fixed(quality),
+			...(animation && timingForSharp(animation)),
+		}),
 	finish: setWebpTiming,
 };

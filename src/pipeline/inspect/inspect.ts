@@ -9,7 +9,7 @@ import type { Animation } from '../pixels/pixels.ts';
 import { readGifBlocks } from '../pixels/timing.ts';
 import { corrupt, endsEarly } from './classify-error.ts';
 import { explainHeif, heicWeight, readingOfHeif, refuseCutHeic } from './heic.ts';
-import { type Header, readJpegHeader, refuseUnreadKinds } from './jpeg-header.ts';
+import { type Header, jfifDensity, readJpegHeader, refuseUnreadKinds } from './jpeg-header.ts';
 import { checkLimits, type FrameReading, frameReading, type PictureLimits, svgSetting } from './limits.ts';
 import { endsInZeros } from './mend-jpeg.ts';
 import { readHeader } from './sharp-input.ts';
@@ -38,6 +38,8 @@ export interface Inspected {
 	readonly exif?: Buffer | undefined;
 	/** The XMP packet as stored in the file. */
 	readonly xmp?: Buffer | undefined;
+	/** Pixels per inch as the format itself says it, without EXIF. */
+	readonly density?: number | undefined;
 	/** The picture's own RGB profile; animations are always converted. */
 	readonly profile?: Buffer | undefined;
 	/** The colour space that the profile is equivalent to, for 8 bits per channel. */
@@ -135,6 +137,7 @@ async function inspectPage(file: Buffer, format: InputFormat, page: number, limi
 		isDeepWithProfile: metadata.depth === 'ushort' && metadata.space === 'rgb16' && metadata.hasProfile,
 		exif: metadata.exif,
 		xmp: metadata.xmp,
+		density: format === 'jpeg' ? jfifDensity(file) : metadata.density,
 		profile,
 		meaning: profile && metadata.depth === 'uchar' ? await meaningOf(profile) : undefined,
 		animation,

@@ -1,6 +1,7 @@
 import type { Metadata } from 'sharp';
 import { PicpipeError } from '../../errors.ts';
 import { readExifBlock } from '../metadata/exif-block.ts';
+import { centimetresPerInch, knownDensity } from '../metadata/exif-tags.ts';
 import { partsOf } from './mend-jpeg.ts';
 
 /** The properties of a header that are used. */
@@ -8,7 +9,7 @@ export type Header = Pick<
 	Metadata,
 	'width' | 'height' | 'autoOrient' | 'pages' | 'hasAlpha' | 'orientation' | 'space' | 'depth' | 'hasProfile'
 > &
-	Partial<Pick<Metadata, 'exif' | 'xmp' | 'icc' | 'delay' | 'loop'>>;
+	Partial<Pick<Metadata, 'exif' | 'xmp' | 'icc' | 'delay' | 'loop' | 'density'>>;
 
 /*
  * Markers of JPEG (ITU-T T.81, table B.1), and the names at the start of segments: EXIF (EXIF 2.32, 4.7.2), XMP (its
@@ -131,6 +132,17 @@ export function refuseUnreadKinds(file: Buffer): void {
 	throw new PicpipeError('unsupported-feature', `${expected} but received ${kind}, which is not supported.`, {
 		step: 'inspect',
 	});
+}
+
+/**
+ * Pixels per inch by the segment of JFIF, which comes first in a file (its version 1.02, page 5): a unit, and two densities. sharp would report 72
+ * for files without one.
+ */
+export function jfifDensity(file: Buffer): number | undefined {
+	const segment = file.subarray(6, 20);
+	if (file[2] !== 0xff || file[3] !== jfif || segment.length < 12 || !isNamed(segment, 'JFIF\0')) return undefined;
+	const inches = segment[7] === 1 ? 1 : segment[7] === 2 ? centimetresPerInch : undefined;
+	return inches && knownDensity(segment.readUInt16BE(8) * inches);
 }
 
 function isNamed(segment: Buffer, name: string): boolean {

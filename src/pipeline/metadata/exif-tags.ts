@@ -75,6 +75,22 @@ export const gpsTags: Tags = {
 	GPSDateStamp: [29, 'text'],
 };
 
+const [xResolution, yResolution, resolutionUnit] = [0x011a, 0x011b, 0x0128];
+/** A density in centimetres times this is one in inches. */
+export const centimetresPerInch = 2.54;
+
+/** Pixels per inch (EXIF 2.32, 4.6.4.A), as libvips reads them: undefined if there is only a ratio of the sides. */
+export function densityIn(image: Directory): number | undefined {
+	const [across, down, unit = 2] = [xResolution, yResolution, resolutionUnit].map((tag) => image.number(tag));
+	if (across === undefined || down === undefined || (unit !== 2 && unit !== 3)) return undefined;
+	return knownDensity(unit === 3 ? across * centimetresPerInch : across);
+}
+
+/** A density in whole pixels per inch. Up to one pixel per millimetre it is the default of libvips, and unknown. */
+export function knownDensity(pixelsPerInch: number): number | undefined {
+	return pixelsPerInch > 25.4 ? Math.round(pixelsPerInch) : undefined;
+}
+
 /** Most numbers of one tag: a lens has four. */
 const maximumNumbers = 4;
 /** Longest text to keep, in characters. */

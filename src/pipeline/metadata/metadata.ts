@@ -1,12 +1,14 @@
 import type { Sharp } from 'sharp';
 import type { MetadataOption } from '../../domain/output.ts';
 import { readExifBlock } from './exif-block.ts';
-import { gpsTags, imageTags, maximumText, photoTags, readTags } from './exif-tags.ts';
+import { densityIn, gpsTags, imageTags, maximumText, photoTags, readTags } from './exif-tags.ts';
 
 /** Metadata as stored in an original. */
 export interface FoundMetadata {
 	readonly exif?: Buffer | undefined;
 	readonly xmp?: Buffer | undefined;
+	/** Pixels per inch. */
+	readonly density?: number | undefined;
 }
 
 /** Texts about a picture. */
@@ -41,10 +43,13 @@ export function metadataWriter(wanted: MetadataOption | undefined, original: Fou
 	};
 	const xmp = xmpOf(words);
 	const hasExif = Object.values(exif).some((tags) => Object.keys(tags).length > 0);
-	if (!hasExif && !xmp) return undefined;
+	// WebP and AVIF have a resolution in EXIF alone. In other formats EXIF comes first, too, as in libvips.
+	const density = mode === 'keep' ? ((block && densityIn(block.image)) ?? original.density) : undefined;
+	if (!hasExif && !xmp && density === undefined) return undefined;
 	return (out) => {
 		const withExif = hasExif ? out.withExif(mapValues(exif, forSharp)) : out;
-		return xmp ? withExif.withXmp(xmp) : withExif;
+		const withXmp = xmp ? withExif.withXmp(xmp) : withExif;
+		return density === undefined ? withXmp : withXmp.withDensity(density);
 	};
 }
 

@@ -48,6 +48,8 @@ export function findSinglePass(
 	if (!isPlain || !pass || !encoding || isChooser(encoding.encoder) || targetOf(encoding.options)) return undefined;
 	// Beyond the format's largest side, its pixels are scaled down once more.
 	if (Math.max(variant.output.width, variant.output.height) > encoding.encoder.maximumSide) return undefined;
+	// It would get the resolution of the original, which `metadata` decides about.
+	if (encoding.encoder.name === 'png' && !intermediate) return undefined;
 	return { variant, pass, encoding, encoder: encoding.encoder };
 }
 

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import fc from 'fast-check';
 import sharp, { type Metadata } from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { readJpegHeader } from '../../../src/pipeline/inspect/jpeg-header.ts';
+import { jfifDensity, readJpegHeader } from '../../../src/pipeline/inspect/jpeg-header.ts';
 import { photograph, sharedPictures, withComment } from '../../helpers/pictures.ts';
 import { propertyRuns } from '../../helpers/thoroughness.ts';
 
@@ -34,6 +34,33 @@ async function withOrientationOfType(type: number): Promise<Buffer> {
 	expect((await sharp(file).metadata()).orientation).toBe(6);
 	return file;
 }
+
+describe('the density of JFIF', () => {
+	const withJfif = async (unit: number, across: number, down: number) => {
+		const segment = Buffer.from('JFIF\0\x01\x01\0\0\0\0\0\0\0', 'latin1');
+		segment[7] = unit;
+		segment.writeUInt16BE(across, 8);
+		segment.writeUInt16BE(down, 10);
+		return withSegment(await photograph({ width: 64, height: 48 }), 0xe0, segment.toString('latin1'));
+	};
+
+	it.each([
+		[1, 300, 300],
+		[1, 96, 72],
+		[2, 118, 118],
+		[1, 26, 26],
+	])('is read as sharp reads it: unit %i, %i × %i', async (unit, across, down) => {
+		const file = await withJfif(unit, across, down);
+		expect(jfifDensity(file)).toBe((await sharp(file).metadata()).density);
+	});
+
+	it('is unknown where the file does not say it', async () => {
+		expect(jfifDensity(await photograph({ width: 64, height: 48 }))).toBeUndefined();
+		expect(jfifDensity(await withJfif(0, 300, 300))).toBeUndefined();
+		expect(jfifDensity(await withJfif(1, 1, 1))).toBeUndefined();
+		expect(jfifDensity((await withJfif(1, 300, 300)).subarray(0, 15))).toBeUndefined();
+	});
+});
 
 describe('the header of a JPEG', () => {
 	it.each<[string, Partial<Parameters<typeof photograph>[0]>]>([

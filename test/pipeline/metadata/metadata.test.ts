@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
+import { readExifBlock } from '../../../src/pipeline/metadata/exif-block.ts';
+import { densityIn } from '../../../src/pipeline/metadata/exif-tags.ts';
 import { parseRecipe, planVariants } from '../../../src/pipeline/recipe/parse-recipe.ts';
 import { variantDigest } from '../../../src/pipeline/recipe/variant-digest.ts';
 import { extraTitle, photograph, sharedPictures } from '../../helpers/pictures.ts';
@@ -218,6 +220,80 @@ describe('in recipes', () => {
 		);
 		const planned = planVariants(parseRecipe('r', written({ metadata: 'keep' })).definition);
 		expect(planned.map(({ output }) => output)).toEqual([{ colour: 'p3' }, { metadata: 'keep', colour: 'p3' }]);
+	});
+});
+
+/** Pixels per inch: what sharp reads, and what stands in EXIF. */
+async function densities(data: Buffer): Promise<{ file: number | undefined; exif: number | undefined }> {
+	const { density, exif } = await sharp(data).metadata();
+	const block = exif && readExifBlock(exif);
+	return { file: density, exif: block && densityIn(block.image) };
+}
+
+describe('resolution', () => {
+	const dense = async (format: 'jpeg' | 'png' | 'tiff' | 'webp' | 'avif', density = 300) =>
+		sharp(await photograph({ width: 640, height: 480 }))
+			.withDensity(density)
+			.toFormat(format)
+			.toBuffer();
+	const resolved = async (file: Buffer, variant: object) => {
+		const { data } = (await make(file, { variants: { only: variant } })).variant('only');
+		return densities(data);
+	};
+	/** Formats with a place for it; the others have EXIF alone. */
+	const places = ['jpeg', 'png', 'tiff'];
+	const right = (format: string, density: number) => ({
+		file: places.includes(format) ? density : undefined,
+		exif: format === 'tiff' ? undefined : density,
+	});
+	const steps = [[], [{ resize: { width: 200 } }], [{ resize: { width: 200 } }, { blur: { sigma: 1 } }]];
+
+	it.each(['jpeg', 'png', 'tiff', 'webp', 'avif'] as const)('of a %s stays what it is with `keep`', async (from) => {
+		const file = await dense(from);
+		for (const to of ['jpeg', 'png', 'tiff', 'webp', 'avif']) {
+			for (const made of steps) {
+				const variant = { metadata: 'keep', steps: made, encode: [{ [to]: {} }] };
+				expect([to, await resolved(file, variant)]).toEqual([to, right(to, 300)]);
+			}
+		}
+	});
+
+	it.each(['jpeg', 'png', 'tiff', 'webp', 'avif'])('of a %s is that of its encoder', async (to) => {
+		for (const metadata of ['strip', 'keep', 'copyright']) {
+			for (const file of [await dense('jpeg'), await photograph({ width: 640, height: 480 })]) {
+				const variant = { metadata, steps: steps[1], encode: [{ [to]: { density: 150 } }] };
+				expect(await resolved(file, variant)).toEqual(right(to, 150));
+			}
+		}
+	});
+
+	it('of JFIF is kept, and one in centimetres', async () => {
+		const file = await photograph({ width: 640, height: 480 });
+		// 118 pixels per centimetre are 300 per inch.
+		const jfif = Buffer.from('\xff\xe0\0\x10JFIF\0\x01\x01\x02\0\x76\0\x76\0\0', 'latin1');
+		const dense = Buffer.concat([file.subarray(0, 2), jfif, file.subarray(2)]);
+		const variant = { metadata: 'keep', steps: steps[1], encode: [{ png: {} }] };
+		expect(await resolved(dense, variant)).toEqual(right('png', 300));
+		expect(await resolved(file, variant)).toEqual({ file: undefined, exif: undefined });
+	});
+
+	it('of a target quality is kept, too', async () => {
+		const variant = { metadata: 'keep', steps: steps[1], encode: [{ jpeg: { quality: { ssim: 0.9 } } }] };
+		expect(await resolved(await dense('jpeg'), variant)).toEqual(right('jpeg', 300));
+	});
+
+	it('is dropped with the rest, however the variant is made', async () => {
+		for (const metadata of ['strip', 'copyright']) {
+			for (const made of steps) {
+				const variant = { metadata, steps: made, encode: [{ png: {} }] };
+				expect(await resolved(await dense('jpeg'), variant)).toEqual({ file: undefined, exif: undefined });
+			}
+		}
+	});
+
+	it.each([0, 65_536, 72.5, '300'])('is refused when it is %j', (density) => {
+		const recipe = { variants: { only: { encode: [{ jpeg: { density } }] } } };
+		expect(() => parseRecipe('test', recipe)).toThrow('expected an integer from 1 to 65535');
 	});
 });
 
