@@ -1,9 +1,9 @@
 /** @import { Picture, Settings } from '../types/api.d.ts' */
 
-/** An answer that says no, or none at all, in sentences for a person. */
+/** A refusal, or a missing response, as a sentence for a person. */
 export class Problem extends Error {
 	/**
-	 * @param {number} status of the answer; 0 when there was none
+	 * @param {number} status of the response; 0 if there was none
 	 * @param {string} sentence
 	 */
 	constructor(status, sentence) {
@@ -12,24 +12,24 @@ export class Problem extends Error {
 		this.status = status;
 	}
 
-	/** Could the same request go well a little later? */
+	/** Is a retry worthwhile? */
 	get mayPass() {
 		return this.status === 0 || this.status === 401 || this.status === 408 || this.status === 429 || this.status >= 500;
 	}
 }
 
-/** Longest time that an answer may take, milliseconds. Uploads have none: their progress shows. */
+/** Longest wait for a response, milliseconds. Uploads have no limit, because their progress is visible. */
 const patience = 15_000;
-/** Where the key is kept: this tab alone, until it is closed. */
+/** The key is stored for this tab only, until it is closed. */
 const keyItem = 'picpipe-key';
-/** Longest file name that is sent, characters; the name is part of the address, which may not become too long. */
+/** Longest file name to send, in characters; the name is part of the URL, whose length is limited. */
 const maximumName = 200;
 
 const noAnswer = () => new Problem(0, 'picpipe is not responding.');
 
-/** The calls that the page makes, with the key where one is needed. */
+/** The page's API calls, with the key if one is required. */
 export class Api {
-	/** Called when a key is missing or no longer accepted. */
+	/** Called if a key is missing or no longer accepted. */
 	onKeyRefused = () => {};
 	#key = sessionStorage.getItem(keyItem);
 
@@ -37,7 +37,7 @@ export class Api {
 		return this.#key !== null;
 	}
 
-	/** @param {string | undefined} key undefined forgets it */
+	/** @param {string | undefined} key undefined to forget it */
 	useKey(key) {
 		this.#key = key ?? null;
 		if (key === undefined) sessionStorage.removeItem(keyItem);
@@ -52,7 +52,7 @@ export class Api {
 	/**
 	 * @param {string} path
 	 * @param {string} [method]
-	 * @returns {Promise<any>} the JSON of the answer
+	 * @returns {Promise<any>} the JSON of the response
 	 * @throws {Problem}
 	 */
 	async ask(path, method = 'GET') {
@@ -60,7 +60,7 @@ export class Api {
 		return response.status === 204 ? undefined : response.json().catch(() => Promise.reject(noAnswer()));
 	}
 
-	/** The bytes behind an address that a plain link or picture could not reach, since those can't send a key. @param {string} path */
+	/** The bytes at a URL that a plain link or image could not load, because they cannot send a key. @param {string} path */
 	async blob(path) {
 		return (await this.#send(path, 'GET')).blob();
 	}
@@ -95,7 +95,7 @@ export class Api {
 	}
 
 	/**
-	 * Uploads a file as it is. XMLHttpRequest, because `fetch` does not tell how far an upload has come.
+	 * Uploads a file unchanged. Uses XMLHttpRequest, because `fetch` does not report the progress of an upload.
 	 *
 	 * @param {File} file
 	 * @param {{ onProgress: (fraction: number) => void, signal: AbortSignal }} options
@@ -107,7 +107,7 @@ export class Api {
 			const request = new XMLHttpRequest();
 			const query = new URLSearchParams({ filename: shortName(file.name) });
 			request.open('POST', `/v1/pictures?${query}`);
-			// Of what type it is, the bytes decide.
+			// The bytes decide the type.
 			request.setRequestHeader('Content-Type', 'application/octet-stream');
 			for (const [name, value] of Object.entries(this.#headers())) request.setRequestHeader(name, value);
 			request.upload.addEventListener('progress', ({ loaded, total }) => onProgress(total > 0 ? loaded / total : 1));
@@ -134,13 +134,13 @@ export class Api {
 			const { title, detail } = JSON.parse(body);
 			return new Problem(status, detail && detail !== title ? `${title} ${detail}` : title);
 		} catch {
-			// A proxy in between has pages of its own.
+			// A proxy in between responds with pages of its own.
 			return new Problem(status, `The server responded with ${status}.`);
 		}
 	}
 }
 
-/** The end of a name tells more than its middle. @param {string} name */
+/** The end of a name is more useful than its middle. @param {string} name */
 function shortName(name) {
 	if (name.length <= maximumName) return name;
 	return `${name.slice(0, maximumName / 2)}…${name.slice(-maximumName / 4)}`;

@@ -5,19 +5,19 @@ import { byId, el } from './dom.js';
 import { factList, failureBox, heroOf, variantList } from './facts.js';
 import { isFinished, nameOf, stateWords } from './format.js';
 
-/** One picture with all about it, in a dialog. Which one is told by the address, `#pic_...`, so that it can be linked. */
+/** A picture with all its details, in a dialog. The URL contains its id, `#pic_...`, so that it can be linked. */
 export class Detail {
 	#api;
 	#gallery;
 	#dialog = byId('detail', HTMLDialogElement);
 	#id = '';
-	/** Asked for by itself, when the gallery doesn't hold it. @type {Picture | undefined} */
+	/** Loaded separately if the gallery does not have it. @type {Picture | undefined} */
 	#own;
-	/** Is it being asked for? */
+	/** Is it being loaded? */
 	#isAsking = false;
-	/** There is no such picture, and asking again won't change that. */
+	/** The picture does not exist, and loading it again would not change that. */
 	#isGone = false;
-	/** What is on display, to leave it alone until it changes. */
+	/** What is displayed, to leave it alone until it changes. */
 	#shown = '';
 
 	/** @param {Api} api @param {Gallery} gallery */
@@ -26,18 +26,18 @@ export class Detail {
 		this.#gallery = gallery;
 		window.addEventListener('hashchange', () => this.follow());
 		this.#dialog.addEventListener('click', (event) => {
-			// Its content fills the dialog, so only the backdrop is left.
+			// The content fills the dialog, so a click on the dialog itself is a click on the backdrop.
 			if (event.target === this.#dialog) this.#dialog.close();
 		});
 		this.#dialog.addEventListener('close', () => {
-			// The event comes late; by then another picture may have been opened.
+			// The event is late; by then another picture may be open.
 			if (this.#dialog.open) return;
 			this.#id = '';
 			if (location.hash !== '') history.pushState(null, '', location.pathname);
 		});
 	}
 
-	/** Opens what the address says, or closes. */
+	/** Opens the picture in the URL, or closes. */
 	follow() {
 		const id = /^#(pic_[0-9a-z]{26})$/.exec(location.hash)?.[1] ?? '';
 		if (id === this.#id) return;
@@ -50,19 +50,19 @@ export class Detail {
 		this.#dialog.replaceChildren(el('div', { class: 'page' }, this.#head('Loading…')));
 		if (!this.#dialog.open) this.#dialog.showModal();
 		this.render();
-		this.refresh().catch(() => {}); // The next one tells.
+		this.refresh().catch(() => {}); // The next refresh reports it.
 	}
 
 	close() {
 		this.#dialog.close();
 	}
 
-	/** Is something shown that still changes and that nobody else asks for? */
+	/** Does the dialog show a changing picture that the gallery does not load? */
 	get isBusy() {
 		return this.#own !== undefined && !isFinished(this.#own);
 	}
 
-	/** Asks for a picture that the gallery doesn't hold. @throws {Problem} */
+	/** Loads a picture that the gallery does not have. @throws {Problem} */
 	async refresh() {
 		const id = this.#id;
 		const isKnown = this.#gallery.get(id) || (this.#own && !this.isBusy);
@@ -84,7 +84,7 @@ export class Detail {
 		}
 	}
 
-	/** Brings the dialog in line with what is known. */
+	/** Updates the dialog. */
 	render() {
 		const picture = this.#gallery.get(this.#id) ?? this.#own;
 		if (!picture) return;

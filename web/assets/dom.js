@@ -6,8 +6,8 @@
  *
  * @template {keyof HTMLElementTagNameMap} Name
  * @param {Name} name
- * @param {Record<string, string | number | boolean | undefined | ((event: any) => void)>} [attributes] `true` for one without
- *   a value; false and undefined leave it out; functions are listeners, under names such as `onclick`
+ * @param {Record<string, string | number | boolean | undefined | ((event: any) => void)>} [attributes] `true` for an attribute
+ *   without a value; false and undefined omit it; functions are listeners, under names such as `onclick`
  * @param {...(Node | string | undefined | false)} children
  * @returns {HTMLElementTagNameMap[Name]}
  */
@@ -22,7 +22,7 @@ export function el(name, attributes = {}, ...children) {
 }
 
 /**
- * An element that the page was written with.
+ * An element of the page's HTML.
  *
  * @template {HTMLElement} T
  * @param {string} id

@@ -1,12 +1,12 @@
 /**
- * Takes files dropped anywhere on the page or pasted into it.
+ * Accepts files dropped anywhere on the page or pasted into it.
  *
  * @param {HTMLElement} hint shown while files are dragged over the page
  * @param {(files: File[]) => void} take
- * @param {() => void} complain when what was dropped can't be read
+ * @param {() => void} complain called if the dropped files cannot be read
  */
 export function listenForFiles(hint, take, complain) {
-	// Entering a child counts as leaving its parent, so only the balance tells whether the page has been left.
+	// Entering a child counts as leaving its parent, so only the balance tells whether the pointer left the page.
 	let depth = 0;
 	/** @param {number} value */
 	const setDepth = (value) => {
@@ -15,7 +15,7 @@ export function listenForFiles(hint, take, complain) {
 	};
 	window.addEventListener('dragenter', (event) => holdsFiles(event) && setDepth(depth + 1));
 	window.addEventListener('dragleave', (event) => holdsFiles(event) && setDepth(depth - 1));
-	// Without this a browser leaves the page to show the file.
+	// Otherwise a browser leaves the page to show the file.
 	window.addEventListener('dragover', (event) => holdsFiles(event) && event.preventDefault());
 	window.addEventListener('drop', (event) => {
 		setDepth(0);
@@ -31,14 +31,14 @@ export function listenForFiles(hint, take, complain) {
 	});
 }
 
-/** Text and links are dragged too. @param {DragEvent} event */
+/** Text and links can be dragged too. @param {DragEvent} event */
 function holdsFiles(event) {
 	return event.dataTransfer?.types.includes('Files') ?? false;
 }
 
-/** What was dropped, the files in folders too. @param {DataTransfer} transfer */
+/** The dropped files, including those in folders. @param {DataTransfer} transfer */
 async function droppedFiles(transfer) {
-	// All of it is asked for at once: the transfer is empty when the event is over.
+	// All of them are requested at once: the transfer is empty after the event.
 	const items = [...transfer.items]
 		.filter(({ kind }) => kind === 'file')
 		.map((item) => ({ entry: item.webkitGetAsEntry(), file: item.getAsFile() }));
@@ -50,7 +50,7 @@ async function droppedFiles(transfer) {
 
 /** @param {FileSystemEntry} entry @returns {Promise<File[]>} */
 async function filesBelow(entry) {
-	// What systems keep in folders for themselves, such as `.DS_Store`.
+	// Hidden files of the system, such as `.DS_Store`.
 	if (entry.name.startsWith('.')) return [];
 	if (entry.isFile) {
 		const { file } = /** @type {FileSystemFileEntry} */ (entry);
@@ -60,7 +60,7 @@ async function filesBelow(entry) {
 	/** @type {File[]} */
 	const files = [];
 	for (;;) {
-		// Comes in portions; an empty one is the end.
+		// Entries come in batches; an empty one is the end.
 		/** @type {FileSystemEntry[]} */
 		const entries = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
 		if (entries.length === 0) return files;

@@ -23,7 +23,7 @@ export function heroOf(picture, api) {
 	return el('div', { class: 'hero' }, image);
 }
 
-/** Every variant with what it weighs and what it took. @param {Picture} picture @param {Api} api */
+/** Every variant with its size and duration. @param {Picture} picture @param {Api} api */
 export function variantList(picture, api) {
 	if (picture.variants.length === 0) return undefined;
 	return el(
@@ -58,7 +58,7 @@ function imageOf(variant, api, alt) {
 	return image;
 }
 
-/** Why it failed. @param {NonNullable<Picture['failure']>} failure */
+/** The reason of a failure. @param {NonNullable<Picture['failure']>} failure */
 export function failureBox({ message, class: failureClass, code, step, attempt, at }) {
 	return el(
 		'section',
@@ -74,7 +74,7 @@ export function failureBox({ message, class: failureClass, code, step, attempt, 
 	);
 }
 
-/** What the original is, and what became of it. @param {Picture} picture */
+/** Facts about the original and its processing. @param {Picture} picture */
 export function factList(picture) {
 	const { source, facts, recipe, tags, priority, state, waiting, createdAt, updatedAt, revision, variants } = picture;
 	const made = variants.reduce((sum, variant) => sum + variant.milliseconds, 0);
@@ -93,7 +93,7 @@ export function factList(picture) {
 		['Priority', priority > 0 && String(priority)],
 		['Waiting', waiting && `${waiting.reason} Since ${formatTime(waiting.since)}.`],
 		['Received', formatTime(createdAt)],
-		// From the third revision on it was processed again, and the time since its receipt says nothing.
+		// From the third revision on it was processed again, and the time since its upload means nothing.
 		[
 			stateWords[state],
 			isFinished(picture) && (revision > 2 ? formatTime(updatedAt) : `after ${formatDuration(took)}`),
@@ -114,7 +114,7 @@ function megapixels({ width, height }) {
 	return `${count < 0.1 ? '< 0.1' : count.toFixed(1)} megapixels`;
 }
 
-/** A list of names and values; those without a value are left out. @param {(readonly [string, Node | string | false | undefined])[]} rows */
+/** A list of names and values; those without a value are omitted. @param {(readonly [string, Node | string | false | undefined])[]} rows */
 function definitions(rows) {
 	return el(
 		'dl',

@@ -2,12 +2,12 @@
 /** @import { Api, Problem } from './api.js' */
 import { byId, el } from './dom.js';
 
-/** The figures of the pictures queue in the header, and the way to Arena. */
+/** The figures of the pictures queue in the header, and the link to Arena. */
 export class Figures {
-	/** Is there work to be done? */
+	/** Is there work in progress? */
 	isBusy = false;
 	#api;
-	/** Does the key allow to see the queues? Asked once for each key. */
+	/** May the key read the queues? Checked once for each key. */
 	#isAllowed = true;
 	#list = byId('figures', HTMLUListElement);
 	#arena = byId('arena', HTMLSpanElement);
@@ -24,7 +24,7 @@ export class Figures {
 		const queue = queues.find(({ name }) => name === 'pictures');
 		if (!queue) return;
 		const { counts, paused, workers, links } = queue;
-		// Those that wait for another attempt wait as well.
+		// Jobs that wait for another attempt count as waiting.
 		const waiting = counts.waiting + counts.prioritized + counts.delayed;
 		this.isBusy = waiting + counts.active > 0;
 		this.#list.hidden = false;
@@ -39,7 +39,7 @@ export class Figures {
 		this.#arena.replaceChildren(el('a', { href: links.arena, target: '_blank', rel: 'noopener' }, 'Arena ↗'));
 	}
 
-	/** None for a key that may only read. @returns {Promise<readonly Queue[]>} @throws {Problem} */
+	/** Empty for a read-only key. @returns {Promise<readonly Queue[]>} @throws {Problem} */
 	async #queues() {
 		try {
 			return (await this.#api.ask('/v1/queues')).queues;
@@ -51,7 +51,7 @@ export class Figures {
 		}
 	}
 
-	/** For another key. */
+	/** Starts again for another key. */
 	reset() {
 		this.#isAllowed = true;
 	}

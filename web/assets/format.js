@@ -1,6 +1,6 @@
 /** @import { Picture, Variant } from '../types/api.d.ts' */
 
-/** The states in words; every state is told by its word, never by colour alone. */
+/** The states in words. Colour never stands alone. */
 export const stateWords = /** @type {const} */ ({
 	queued: 'Queued',
 	processing: 'Processing',
@@ -42,7 +42,7 @@ function threeDigits(value) {
 
 const timeFormat = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
 
-/** In the reader's own zone and manner. @param {string} iso */
+/** A time in the reader's time zone and format. @param {string} iso */
 export function formatTime(iso) {
 	return timeFormat.format(new Date(iso));
 }
@@ -72,7 +72,7 @@ export function shownVariants(picture) {
 		.sort((a, b) => a.width * a.height - b.width * b.height);
 }
 
-/** A variant's address is the same when it was made anew; this one isn't, so an old copy is never shown. @param {Variant} variant */
+/** A variant keeps its URL when it is made again. This URL changes, so an outdated copy is never shown. @param {Variant} variant */
 export function addressOf(variant) {
 	return `${variant.url}?${variant.sha256.slice(0, 12)}`;
 }

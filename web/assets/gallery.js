@@ -2,21 +2,21 @@
 /** @import { Api, Problem } from './api.js' */
 import { isFinished } from './format.js';
 
-/** Pictures asked for at a time. */
+/** Pictures to load at a time. */
 const pageSize = 48;
-/** Unfinished pictures beyond the newest page that are asked for one by one, at most, each time. */
+/** Most unfinished pictures beyond the newest page to load one by one each time. */
 const maximumStragglers = 10;
 
-/** The newest pictures as far as the page shows them, kept like the API's own list. */
+/** The newest pictures, as far as the page shows them, in the order of the API's list. */
 export class Gallery {
 	/** Called after every change. */
 	onChange = () => {};
-	/** Are there older ones than those shown? */
+	/** Are there older pictures? */
 	hasMore = false;
 	#api;
 	/** @type {Map<string, Picture>} */
 	#pictures = new Map();
-	/** Deleted here; an answer that was on its way must not bring them back. @type {Set<string>} */
+	/** Ids deleted on this page; a late response must not bring them back. @type {Set<string>} */
 	#deleted = new Set();
 	#wanted = pageSize;
 
@@ -57,18 +57,18 @@ export class Gallery {
 		this.onChange();
 	}
 
-	/** Takes in what has changed. @throws {Problem} */
+	/** Loads what has changed. @throws {Problem} */
 	async refresh() {
 		const known = [...this.#pictures.keys()];
 		/** @type {PicturePage} */
 		const { pictures, next } = await this.#api.ask(`/v1/pictures?limit=${pageSize}`);
 		const listed = new Set(pictures.map(({ id }) => id));
 		if (next !== undefined && known.length > 0 && !known.some((id) => listed.has(id))) {
-			// So many new ones that there is a gap below them.
+			// There are so many new pictures that there is a gap below them.
 			this.#pictures.clear();
 			this.hasMore = true;
 		}
-		// Gone are those that were here before the question, belong between the answers and are not among them.
+		// Pictures that existed before the request, fall into its range and are missing from it were deleted.
 		for (const id of known) if (!listed.has(id) && (next === undefined || id >= next)) this.#pictures.delete(id);
 		for (const picture of pictures) this.#take(picture);
 		if (next === undefined || known.length === 0) this.hasMore = next !== undefined;
@@ -77,7 +77,7 @@ export class Gallery {
 		this.onChange();
 	}
 
-	/** Shows a further page. @throws {Problem} */
+	/** Loads another page. @throws {Problem} */
 	async more() {
 		const last = this.pictures.at(-1);
 		if (!last) return;
@@ -104,14 +104,14 @@ export class Gallery {
 		);
 	}
 
-	/** Answers overtake each other; the newest revision stays. @param {Picture} picture */
+	/** Responses can overtake each other; the newest revision wins. @param {Picture} picture */
 	#take(picture) {
 		const known = this.#pictures.get(picture.id);
 		if (this.#deleted.has(picture.id) || (known && known.revision > picture.revision)) return;
 		this.#pictures.set(picture.id, picture);
 	}
 
-	/** A page that is left open for days while thousands come in must not grow with them. */
+	/** A page that is open for days while thousands of pictures arrive must not grow with them. */
 	#trim() {
 		const surplus = this.pictures.slice(this.#wanted);
 		for (const { id } of surplus) this.#pictures.delete(id);

@@ -4,7 +4,7 @@ import { el } from './dom.js';
 import { addressOf, countOf, formatBytes, formatSize, nameOf, shownVariants, stateWords } from './format.js';
 import { placePlaceholder } from './placeholder.js';
 
-/** The tiles of the pictures. A tile stays the same element while its picture changes, so focus and scroll position stay too. */
+/** The tiles of the pictures. A tile keeps its element while its picture changes, so focus and scroll position are kept too. */
 export class Grid {
 	#list;
 	#api;
@@ -64,7 +64,7 @@ export class Grid {
 		const variant = picture.variants.find(({ name }) => name === 'thumb') ?? shownVariants(picture)[0];
 		if (variant) {
 			const image = el('img', { alt: '', width: variant.width, height: variant.height, decoding: 'async' });
-			// The placeholder says more than the sign of a broken picture.
+			// The placeholder is more useful than the icon of a broken image.
 			image.addEventListener('error', () => image.remove());
 			placePlaceholder(frame, image, picture.analysis.thumbhash);
 			this.#api.show(image, addressOf(variant)).catch(() => image.remove());

@@ -1,7 +1,7 @@
 /** @import { Api } from './api.js' */
 import { byId } from './dom.js';
 
-/** What an HTTP header can carry and a key can be. */
+/** Characters that an HTTP header allows and a key can contain. */
 const keyPattern = /^[\x21-\x7e]+$/;
 
 /**
@@ -34,7 +34,7 @@ export function keyForm(api, onAccepted) {
 			await api.ask('/v1/pictures?limit=1');
 		} catch (error) {
 			const { status, message } = /** @type {import('./api.js').Problem} */ (error);
-			// Without Redis there is no list, but the key was good.
+			// Without Redis there is no list, but the key was valid.
 			if (status !== 503) {
 				api.useKey(undefined);
 				return ask(status === 401 ? 'The key was not accepted.' : message);

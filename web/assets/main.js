@@ -10,9 +10,9 @@ import { keyForm } from './key.js';
 import { repeat } from './poll.js';
 import { Uploads } from './uploads.js';
 
-/** Puts the parts of the page together. */
+/** Assembles the page. */
 
-/** Milliseconds between two looks: while something is under way, while nothing is, and at most while there is no answer. */
+/** Milliseconds between two updates: while work is in progress, while none is, and at most while the API does not respond. */
 const delays = { busy: 1_000, idle: 5_000, longest: 10_000 };
 
 const api = new Api();
@@ -86,7 +86,7 @@ function unlock() {
 
 /** @param {string} sentence */
 function tell(sentence) {
-	// Set only when it changes: a screen reader reads it out each time.
+	// Set only if it changes: a screen reader reads it out each time.
 	if (notice.textContent !== sentence) notice.textContent = sentence;
 	notice.hidden = sentence === '';
 }
@@ -98,7 +98,7 @@ function showCurl() {
 	const body = `-H 'content-type: application/json' -d '{"url":"https://example.org/photo.jpg"}'`;
 	byId('curl-url-line', HTMLElement).textContent = `curl ${key}${body} ${location.origin}/v1/pictures`;
 	const copy = byId('curl-copy', HTMLButtonElement);
-	// Browsers give the clipboard only to pages that came over TLS or from this machine.
+	// Browsers allow the clipboard only to pages loaded over TLS or from this machine.
 	copy.hidden = !navigator.clipboard;
 	copy.onclick = async () => {
 		await navigator.clipboard.writeText(line);
@@ -131,7 +131,7 @@ uploads.onPicture = (picture) => {
 };
 forgetKey.addEventListener('click', () => {
 	api.useKey(undefined);
-	// Takes what was shown with it out of memory too.
+	// Also removes what was shown with the key from memory.
 	location.reload();
 });
 more.addEventListener('click', async () => {
@@ -148,7 +148,7 @@ files.addEventListener('change', () => {
 });
 listenForFiles(byId('drop-hint', HTMLDivElement), take, () => tell('The dropped files could not be read.'));
 
-// A plain link sends no key; with one, what it leads to is fetched and saved.
+// A plain link sends no key, so with a key its target is fetched and saved.
 document.addEventListener('click', async (event) => {
 	const link = event.target instanceof Element ? event.target.closest('a[data-save-as]') : null;
 	if (!(link instanceof HTMLAnchorElement) || !api.hasKey) return;

@@ -1,7 +1,8 @@
 import { thumbHashToDataURL } from './thumbhash.js';
 
 /**
- * Puts a picture's blurred likeness behind an element until its image is there; then it would shine through what is transparent.
+ * Shows a blurred preview behind an element until its image has loaded. Then it is removed, because it would shine through transparent
+ * pixels.
  *
  * @param {HTMLElement} element
  * @param {HTMLImageElement} image

@@ -1,8 +1,8 @@
 /**
- * Does something again and again, one at a time, and not at all while nobody is looking at the page.
+ * Repeats work, one run at a time, and not while the page is hidden.
  *
  * @param {() => Promise<number>} work never rejects; resolves to the milliseconds until the next time
- * @returns {() => void} does it now
+ * @returns {() => void} runs it now
  */
 export function repeat(work) {
 	/** @type {number | undefined} */

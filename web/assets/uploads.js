@@ -4,7 +4,7 @@ import { Problem } from './api.js';
 import { byId, el } from './dom.js';
 import { formatBytes } from './format.js';
 
-/** Uploads under way at a time: enough to fill a line, few enough that the first pictures are soon there. */
+/** Concurrent uploads: enough to fill a connection, few enough that the first pictures arrive soon. */
 const inParallel = 3;
 /** How long a row of a finished upload stays, milliseconds. */
 const farewell = 1_500;
@@ -140,7 +140,7 @@ export class Uploads {
 		upload.close.setAttribute('aria-label', `Dismiss ${upload.file.name}`);
 	}
 
-	/** Begins anew. @param {Upload} refused */
+	/** Starts again. @param {Upload} refused */
 	#wait(refused) {
 		const upload = this.#open(refused.file);
 		refused.row.replaceWith(upload.row);
