@@ -20,7 +20,7 @@ export interface OddFile {
 	readonly check?: (variant: Buffer) => Promise<string | undefined>;
 }
 
-type End = 'ready' | 'unsupported' | 'corrupt' | 'limit';
+export type End = 'ready' | 'unsupported' | 'corrupt' | 'limit';
 
 /** How a file ended, and how far its pixels are from those expected. */
 export interface Ended {
