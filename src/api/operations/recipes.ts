@@ -5,8 +5,10 @@ import type { ApiContext } from '../context.ts';
 
 /** `GET /v1/recipes` */
 export function listRecipes({ config, recipeBook }: ApiContext): RequestHandler {
-	const schema = describeRecipe(config);
+	// At the first request: it takes some 30 ms, which would make every start longer.
+	let schema: ReturnType<typeof describeRecipe> | undefined;
 	return (_request, response) => {
+		schema ??= describeRecipe(config);
 		const { recipes, problem } = recipeBook;
 		response.json({
 			default: config.defaultRecipe,
@@ -34,8 +36,10 @@ export function getRecipe({ recipeBook }: ApiContext): RequestHandler {
 
 /** `GET /v1/operations` */
 export function listOperations(): RequestHandler {
-	const answer = describeOperations();
+	// As above.
+	let answer: ReturnType<typeof describeOperations> | undefined;
 	return (_request, response) => {
+		answer ??= describeOperations();
 		response.json(answer);
 	};
 }
