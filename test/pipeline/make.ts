@@ -49,8 +49,7 @@ export async function make(
 	const { concurrency = 1, mayFail = false, assets, intermediate, ...limited } = options;
 	const outputs: VariantOutput[] = [];
 	const steps: StepEvent[] = [];
-	const web = (await loadRecipes(undefined)).get('web');
-	const { definition } = recipe === undefined && web ? web : parseRecipe('test', recipe);
+	const { definition } = recipe === undefined ? await web() : parseRecipe('test', recipe);
 	const opened = await openPages(file, definition, { ...limits, ...limited });
 	const result = await runPipeline(
 		{
@@ -75,6 +74,12 @@ export async function make(
 			return found;
 		},
 	};
+}
+
+async function web() {
+	const recipe = (await loadRecipes(undefined)).get('web');
+	if (!recipe) throw new Error('There is no recipe web.');
+	return recipe;
 }
 
 /** A recipe of one variant. */
