@@ -1,9 +1,8 @@
-import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { listen } from '../../src/http/listen.ts';
 import { ask } from '../arena/fixture.ts';
 import { json, startTestApi } from '../helpers/api.ts';
-import { openBrowser } from '../helpers/browser.ts';
+import { openBrowser, type TestBrowser } from '../helpers/browser.ts';
 import { bearer, startKeyedApi } from '../helpers/keys.ts';
 import { photograph } from '../helpers/pictures.ts';
 
@@ -118,7 +117,7 @@ describe('pages of other sites', () => {
 });
 
 describe('a browser', () => {
-	let browser: Browser;
+	let browser: TestBrowser;
 	beforeAll(async () => {
 		browser = await openBrowser();
 	});

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { arenaJobPath, type ProcessJob, processJobIdOf } from '../../src/queue/jobs.ts';
-import { openBrowser, type Watched, watchPage } from '../helpers/browser.ts';
+import { openBrowser, type TestBrowser, type Watched, watchPage } from '../helpers/browser.ts';
 import { jobIn, openTestArena, type State, type TestArena, workOn } from './fixture.ts';
 
-let browser: Browser;
+let browser: TestBrowser;
 let context: BrowserContext;
 let arena: TestArena;
 let page: Page;

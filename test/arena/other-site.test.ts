@@ -1,12 +1,11 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { openBrowser, watchPage } from '../helpers/browser.ts';
+import { openBrowser, type TestBrowser, watchPage } from '../helpers/browser.ts';
 import { jobIn, openTestArena, type TestArena } from './fixture.ts';
 
-let browser: Browser;
+let browser: TestBrowser;
 let arena: TestArena;
 let evil: Server | undefined;
 

@@ -1,10 +1,10 @@
-import type { Browser, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { arenaJobPath, queueNames } from '../../src/queue/jobs.ts';
-import { openBrowser, type Watched, watchPage } from '../helpers/browser.ts';
+import { openBrowser, type TestBrowser, type Watched, watchPage } from '../helpers/browser.ts';
 import { jobIn, logLine, openTestArena, type State, states, type TestArena } from './fixture.ts';
 
-let browser: Browser;
+let browser: TestBrowser;
 let arena: TestArena;
 let page: Page;
 let seen: Watched;

@@ -1,20 +1,56 @@
 import { existsSync } from 'node:fs';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 
 const executablePath = process.env.CHROME_PATH ?? '/usr/bin/chromium';
 
+/** What one test file has opened in the browser. */
+export interface TestBrowser extends Pick<Browser, 'newContext' | 'newPage'> {
+	/** Closes all of it. */
+	close(): Promise<void>;
+}
+
+/** One for all test files of this process: a start takes a second of CPU time. It ends with the process. */
+let running: Promise<Browser> | undefined;
+
+/** Chromium may never answer when a page is closed while it loads itself again, milliseconds. */
+const patience = 5_000;
+
 /**
- * A real headless Chromium. The caller closes it.
+ * A real headless Chromium. The caller closes what it has opened.
  *
  * @throws Error that says how to get one
  */
-export async function openBrowser(): Promise<Browser> {
+export async function openBrowser(): Promise<TestBrowser> {
+	running ??= launch();
+	const started = running;
+	const browser = await started;
+	const contexts: BrowserContext[] = [];
+	const newContext = async (options?: BrowserContextOptions) => {
+		const context = await browser.newContext(options);
+		contexts.push(context);
+		return context;
+	};
+	return {
+		newContext,
+		newPage: async (options) => (await newContext(options)).newPage(),
+		async close() {
+			const closed = Promise.all(contexts.splice(0).map((context) => context.close()));
+			if ((await Promise.race([closed, sleep(patience, 'late')])) !== 'late') return;
+			// The next file gets a new one.
+			if (running === started) running = undefined;
+			await browser.close();
+		},
+	};
+}
+
+async function launch(): Promise<Browser> {
 	if (!existsSync(executablePath)) {
 		throw new Error(
 			`Expected Chromium at ${executablePath}: install it (Debian: apt-get install chromium) or set CHROME_PATH.`,
 		);
 	}
-	return chromium.launch({
+	const browser = await chromium.launch({
 		executablePath,
 		args: [
 			// A container's root has no sandbox of its own; only our own pages are opened.
@@ -28,6 +64,10 @@ export async function openBrowser(): Promise<Browser> {
 			'--disable-sync',
 		],
 	});
+	browser.on('disconnected', () => {
+		running = undefined;
+	});
+	return browser;
 }
 
 /** What a test expects a page not to do. */

@@ -1,15 +1,15 @@
-import type { Browser, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { folderOf } from '../../src/catalog/manifest.ts';
 import { manifestKey } from '../../src/storage/keys.ts';
 import { readObject } from '../../src/storage/storage.ts';
 import { form, json, untilFinished } from '../helpers/api.ts';
-import { openBrowser } from '../helpers/browser.ts';
+import { openBrowser, type TestBrowser } from '../helpers/browser.ts';
 import { photograph } from '../helpers/pictures.ts';
 import { fetchesFromHere, sends, startRemote } from '../helpers/remote.ts';
 import { eventually, naturalWidth, openPage } from './open-page.ts';
 
-let browser: Browser;
+let browser: TestBrowser;
 let photo: Buffer;
 
 beforeAll(async () => {

@@ -1,11 +1,10 @@
-import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { form, json } from '../helpers/api.ts';
-import { openBrowser } from '../helpers/browser.ts';
+import { openBrowser, type TestBrowser } from '../helpers/browser.ts';
 import { photograph, withComment } from '../helpers/pictures.ts';
 import { eventually, openPage } from './open-page.ts';
 
-let browser: Browser;
+let browser: TestBrowser;
 let photo: Buffer;
 
 beforeAll(async () => {

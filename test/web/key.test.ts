@@ -1,13 +1,12 @@
 import { readFile } from 'node:fs/promises';
-import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { addKey } from '../../src/access/key-store.ts';
 import { form } from '../helpers/api.ts';
-import { openBrowser } from '../helpers/browser.ts';
+import { openBrowser, type TestBrowser } from '../helpers/browser.ts';
 import { photograph } from '../helpers/pictures.ts';
 import { eventually, naturalWidth, openPage } from './open-page.ts';
 
-let browser: Browser;
+let browser: TestBrowser;
 let photo: Buffer;
 
 beforeAll(async () => {

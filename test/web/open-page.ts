@@ -1,7 +1,7 @@
-import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core';
+import type { BrowserContextOptions, Locator, Page } from 'playwright-core';
 import { expect, onTestFinished } from 'vitest';
 import { startTestApi, type TestApi } from '../helpers/api.ts';
-import { watchPage } from '../helpers/browser.ts';
+import { type TestBrowser, watchPage } from '../helpers/browser.ts';
 
 /** The page in a browser, against an api of its own. */
 export interface Opened {
@@ -28,7 +28,7 @@ export interface OpenOptions {
  * Opens the page for the length of a test. When the test has finished, nothing may have been loaded from elsewhere and nothing
  * may have gone wrong that the test didn't take: no request, no script, nothing that the content security policy forbids.
  */
-export async function openPage(browser: Browser, options: OpenOptions = {}): Promise<Opened> {
+export async function openPage(browser: TestBrowser, options: OpenOptions = {}): Promise<Opened> {
 	const api = await startTestApi(options.environment);
 	const context = await browser.newContext(options.context);
 	const page = await context.newPage();

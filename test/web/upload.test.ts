@@ -1,11 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openBrowser } from '../helpers/browser.ts';
+import { openBrowser, type TestBrowser } from '../helpers/browser.ts';
 import { photograph, withComment } from '../helpers/pictures.ts';
 import { eventually, naturalWidth, openPage } from './open-page.ts';
 
-let browser: Browser;
+let browser: TestBrowser;
 let photo: Buffer;
 
 beforeAll(async () => {

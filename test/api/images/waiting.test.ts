@@ -40,7 +40,7 @@ describe('a missing render', () => {
 		const { api, id } = await ready({ PICPIPE_RENDER_SECONDS: '50' }, photo);
 		let answered = 0;
 		const renders = Array.from({ length: 200 }, async (_, at) => {
-			const answer = await fetch(api.url + signed(`/w:${at + 400}/plain/${id}@webp`));
+			const answer = await fetch(api.url + signed(`/w:${at + 200}/plain/${id}@webp`));
 			await answer.arrayBuffer();
 			answered += 1;
 			return answer.status;
