@@ -6,10 +6,10 @@ const left = 70;
 const right = 180;
 const top = 40;
 const bottom = 30;
-/** Told apart by people who don't see colours as most do (Okabe and Ito, 2008). */
+/** Distinguishable for people with colour vision deficiency (Okabe and Ito, 2008). */
 const colours = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9'];
 
-/** @param {{ title: string, lines: { name: string, points: [number, number][] }[] }[]} panels one below the other */
+/** @param {{ title: string, lines: { name: string, points: [number, number][] }[] }[]} panels from top to bottom */
 export function chart(panels) {
 	const total = panels.length * (height + top + bottom);
 	return [

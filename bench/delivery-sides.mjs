@@ -7,16 +7,16 @@ import { fileURLToPath } from 'node:url';
 import { startWhole } from './sides.mjs';
 
 /**
- * Who makes pictures on demand: picpipe, ipx, and the image optimizer of Next. Each gets the same photographs, and makes WebP of the same width and
- * quality of them.
+ * The servers that are compared: picpipe, ipx, and the image optimizer of Next. All of them get the same photographs and make WebP of the
+ * same width and quality.
  *
  * @typedef {{ name: string, children(): number[], address(photograph: number, width: number): string, stop(): Promise<void> }} Server
  */
 
-/** Of every result; Next allows what its configuration names. */
+/** The quality of every result. Next allows only configured qualities. */
 const quality = 75;
 
-/** Versions of what is measured against and is not needed for anything else; installed into a folder of the bench. */
+/** Versions of Next, which only this comparison needs. They are installed into a folder of the benchmark. */
 const nextPackages = ['next@16.4.6', 'react@19.2.0', 'react-dom@19.2.0'];
 
 /** @returns {Promise<Server>} */
@@ -54,7 +54,7 @@ export async function startIpx(folder, photographs) {
 	};
 }
 
-/** @param {readonly number[]} widths that are asked for; Next makes no others. @returns {Promise<Server>} */
+/** @param {readonly number[]} widths that are requested; Next makes no others. @returns {Promise<Server>} */
 export async function startNext(folder, photographs, widths) {
 	await mkdir(join(folder, 'pages'), { recursive: true });
 	await givePhotographs(join(folder, 'public'), photographs);
@@ -94,7 +94,7 @@ async function firstLine(child, pattern) {
 	for await (const line of createInterface({ input: child.stdout })) {
 		const found = pattern.exec(line)?.[1];
 		if (!found) continue;
-		// Keep reading, or a full pipe would stop it.
+		// Keep reading, because a full pipe would block it.
 		child.stdout.resume();
 		return found;
 	}

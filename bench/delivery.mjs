@@ -11,34 +11,34 @@ import { median, table } from './figures.mjs';
 import { cpuOf, watchMemory } from './usage.mjs';
 
 /**
- * Pictures on demand, against ipx and the image optimizer of Next, which is installed for it: the same photographs, widths, format and quality. Cold is
- * what nobody has asked for before; cached is asked for again and again. The sides take turns, round by round, and each answers in its own processes.
+ * Pictures on demand, compared with ipx and the image optimizer of Next: the same photographs, widths, format and quality. Cold requests
+ * are new; cached requests repeat. The sides alternate in each round, and each runs in its own processes.
  *
  *   npm run bench:delivery               6 photographs, 3 rounds
  *   npm run bench:delivery -- --quick    3 photographs, 1 round
  *
- * The last line is `ratio: <number>`: the lowest of picpipe's figures against the better peer's, above 1 where picpipe is ahead.
+ * The last line is `ratio: <number>`: the lowest ratio of picpipe's figures to those of the better peer. Above 1, picpipe is ahead.
  */
 const { values: options } = parseArgs({ options: { quick: { type: 'boolean', default: false } } });
 const rounds = options.quick ? 1 : 3;
 const count = options.quick ? 3 : 6;
-/** Of the cold requests, pixels: what Next makes unless told otherwise (its `imageSizes` and `deviceSizes`), from 384 to 1200. */
+/** Widths of cold requests in pixels: the defaults of Next (`imageSizes` and `deviceSizes`) from 384 to 1200. */
 const usualWidths = [384, 640, 750, 828, 1080, 1200];
-/** Each round asks for other ones, so that nothing is asked for twice, and for the same amount of work. */
+/** Each round uses different widths of about the same cost, so that no request repeats. */
 const widthsOf = (round) => usualWidths.map((width) => width + 2 * round);
-/** Asked for before anything is measured: a service that has just begun runs code that is not compiled yet. */
+/** Requested before the measurement, because a new process runs code that is not compiled yet. */
 const firstWidths = [480, 960];
-/** Of results of some 50 kB, one of each photograph. */
+/** Results of about 50 kB, one for each photograph. */
 const cachedWidth = 1100;
 const allWidths = [
 	...firstWidths,
 	...Array.from({ length: rounds }, (_, round) => widthsOf(round)).flat(),
 	cachedWidth,
 ].sort((a, b) => a - b);
-/** Requests under way at once. */
+/** Concurrent requests. */
 const coldConnections = 4;
 const cachedConnections = 16;
-/** Results that are asked for at once, each of them new. */
+/** Different new results to request at the same time. */
 const stampeding = options.quick ? 50 : 200;
 const cachedSeconds = options.quick ? 2 : 4;
 
@@ -51,7 +51,7 @@ try {
 	servers.push(await startNext(join(folder, 'next'), photographs, allWidths));
 	const cold = servers.map(() => []);
 	const cached = servers.map(() => []);
-	// Sizes mixed, as those of a page are: with the largest at the end, what is measured is who has fewer of them left then.
+	// Sizes are mixed as on a page. With the largest at the end, the result would depend on who has fewer of them left.
 	const every = (widths) =>
 		widths.flatMap((_, turn) => photographs.map((_, at) => [at, widths[(at + turn) % widths.length]]));
 	for (const server of servers) {
@@ -62,7 +62,7 @@ try {
 	}
 	for (let round = 0; round < rounds; round++) {
 		const wanted = every(widthsOf(round));
-		// Who begins changes, so that none always has the warmer machine.
+		// The first side changes, so that none always has the warmer machine.
 		for (const [place] of servers.entries()) {
 			const at = (round + place) % servers.length;
 			const server = servers[at];
@@ -98,7 +98,7 @@ async function somePhotographs() {
 	return [path];
 }
 
-/** Sides that make different things can't be compared. */
+/** Sides that make different results cannot be compared. */
 async function compareSizes() {
 	for (const width of allWidths) {
 		const made = await Promise.all(
@@ -112,7 +112,7 @@ async function compareSizes() {
 	}
 }
 
-/** Many results that nobody has asked for yet, all at once: what that does to memory. They may be told to ask again. */
+/** Requests many new results at the same time, to see the effect on memory. Responses may ask to retry. */
 async function stampede(server, photographs) {
 	const addresses = Array.from({ length: stampeding }, (_, at) =>
 		server.address(at % photographs.length, 200 + 3 * Math.floor(at / photographs.length)),
@@ -152,18 +152,18 @@ async function measure(server, asking) {
 		cpuMilliseconds: (cpuOf(server.children()).all - before) / times.length,
 		p50: median(sorted),
 		p99: sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * 0.99))],
-		// Of each address once: a slow side is not asked for all of them equally often.
+		// Each URL counts once: a slow side is not asked for all of them equally often.
 		bytes: [...sizes.values()].reduce((sum, size) => sum + size, 0) / sizes.size,
 	};
 }
 
-/** Each address once. */
+/** Requests each URL once. */
 function ask(addresses, connections) {
 	const left = [...addresses];
 	return askWhile(() => left.shift(), connections);
 }
 
-/** One result of each photograph, again and again. */
+/** Requests one result of each photograph repeatedly. */
 async function askAgain(server, seconds) {
 	const addresses = photographs.map((_, at) => server.address(at, cachedWidth));
 	for (const address of addresses) await fetchOnce(address, new Agent());
@@ -175,7 +175,7 @@ async function askAgain(server, seconds) {
 	);
 }
 
-/** @param next what to ask for; undefined ends it */
+/** @param next returns the next URL; undefined to stop */
 async function askWhile(next, connections) {
 	const agent = new Agent({ keepAlive: true, maxSockets: connections });
 	const times = [];

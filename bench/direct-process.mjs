@@ -4,8 +4,8 @@ import sharp from 'sharp';
 import { directWeb } from './engine-jobs.mjs';
 
 /**
- * What picpipe is measured against: the recipe `web` written by hand for sharp, as fast as we know how. One thread, one
- * decode that shrinks while it loads, raw pixels from size to size, files written as plain files.
+ * The reference for picpipe: the recipe `web` written by hand for sharp, as fast as we could make it. One thread, one decode with
+ * shrink-on-load, raw pixels from size to size, results written as plain files.
  */
 sharp.concurrency(1);
 sharp.cache(false);

@@ -10,8 +10,8 @@ import { similarityTo } from '../dist/pipeline/pixels/similarity.js';
 import { table } from './figures.mjs';
 
 /**
- * What effort and quality of each encoder cost and give: CPU time, bytes and similarity, over photographs 1600 pixels wide. The
- * encoders' defaults are chosen by it (docs/benchmarks.md).
+ * The cost and effect of each encoder's efforts and qualities: CPU time, bytes and similarity, over photographs 1600 pixels wide. The
+ * encoders' defaults are based on it (docs/benchmarks.md).
  *
  *   npm run bench:encoders                 the photographs of ../shared/pictures/photos (else a generated one)
  *   npm run bench:encoders -- --quick      2 of them

@@ -2,8 +2,8 @@ import sharp from 'sharp';
 import { rgbaToThumbHash } from 'thumbhash';
 
 /**
- * The jobs that the engine is measured with. Each is a recipe, and the same outputs written by hand for sharp, as fast as we know
- * how: one decode that shrinks while it loads, raw pixels from size to size, each encoding from the pixels of its size.
+ * The jobs for measuring the engine. Each is a recipe, and the same outputs written by hand for sharp, as fast as we could make it: one
+ * decode with shrink-on-load, raw pixels from size to size, each encoding from the pixels of its size.
  *
  * @typedef {{ name: string, recipe: object | 'web', direct(file: Buffer): Promise<Buffer[]> }} Job
  */
@@ -53,7 +53,7 @@ async function chain(file, encode) {
 	return made;
 }
 
-/** What the recipe `web` makes: four variants, a thumbhash, and the small grey copy that a perceptual hash is made of. */
+/** The results of the recipe `web`: four variants, a thumbhash, and the small grey copy for a perceptual hash. */
 export async function directWeb(file) {
 	const webp = (pixels) => open(pixels).webp({ quality: 80, effort: 4 }).toBuffer();
 	const large = await raw(upright(file).resize({ width: 1600, withoutEnlargement: true }));

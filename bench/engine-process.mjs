@@ -8,8 +8,8 @@ import { runPipeline } from '../dist/pipeline/render/run.js';
 import { jobs } from './engine-jobs.mjs';
 
 /**
- * One side of the comparison: the engine, or sharp by hand. It waits idle until it is told a job and a file, and says how long
- * that took: wall and CPU time in milliseconds, from the file's bytes to those of the outputs.
+ * One side of the comparison: the engine, or sharp by hand. It is idle until it receives a job and a file, and returns the wall and CPU
+ * time in milliseconds, from the bytes of the file to those of the outputs.
  */
 const side = process.argv[2];
 const limits = { maxMegapixels: 50, maxDimension: 30_000, maxFrames: 1_000, maxOutputDimension: 16_384 };
@@ -42,7 +42,7 @@ process.on('message', async ({ job, path }) => {
 	const { user, system } = process.cpuUsage(cpu);
 	const bytes = made.reduce((sum, { length }) => sum + length, 0);
 	process.send({ wall, cpu: (user + system) / 1_000, bytes });
-	// As an imaging process does, or a collection falls into one of the next pictures.
+	// As an imaging process does. Otherwise a collection would happen during one of the next pictures.
 	setImmediate(() => globalThis.gc({ type: 'minor' }));
 });
 process.send('ready');

@@ -12,13 +12,13 @@ import { median, table } from './figures.mjs';
 import { watchMemory } from './usage.mjs';
 
 /**
- * The engine against sharp by hand: five jobs over photographs, one picture at a time, in two processes that take turns picture
- * by picture and have the settings of an imaging process.
+ * The engine compared with sharp by hand: five jobs over photographs, one picture at a time, in two processes that alternate picture by
+ * picture and have the settings of an imaging process.
  *
  *   npm run bench:engine                 every photograph of ../shared/pictures/photos (else a generated one), 5 rounds
  *   npm run bench:engine -- --quick      3 of them, 2 rounds, under a minute
  *
- * The last line is `ratio: <number>`: that of the job in which the engine does worst.
+ * The last line is `ratio: <number>`: the lowest ratio of all jobs.
  */
 const { values: options } = parseArgs({ options: { quick: { type: 'boolean', default: false } } });
 const rounds = options.quick ? 2 : 5;
@@ -50,14 +50,14 @@ async function photographs() {
 
 /** @returns one row of the table */
 async function compare(job, files) {
-	// The first one finds cold caches and uncompiled code.
+	// The first run has cold caches and uncompiled code.
 	for (const side of sides) await run(side, job, files[0]);
 	const times = sides.map(() => []);
 	const bytes = sides.map(() => 0);
 	const memory = sides.map((side) => watchMemory(() => [side.pid]));
 	for (let round = 0; round < rounds; round++) {
 		for (const [index, path] of files.entries()) {
-			// Who begins changes, so that neither always finds the file, or a warmer core, left by the other.
+			// The first side changes, so that neither always gets a cached file or a warmer core.
 			const order = (round + index) % 2 === 0 ? [0, 1] : [1, 0];
 			for (const at of order) {
 				const made = await run(sides[at], job, path);

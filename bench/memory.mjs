@@ -8,17 +8,17 @@ import { startWhole } from './sides.mjs';
 import { memoryByRole } from './usage.mjs';
 
 /**
- * Does memory grow? Pictures of mixed sizes and formats through one worker, and the resident memory of each role on the way.
+ * Does memory grow? Sends pictures of mixed sizes and formats through one worker, and samples the resident memory of each role.
  *
  *   npm run bench:memory                 2,000 pictures
  *   npm run bench:memory -- --quick      400 pictures
  *
- * The last line is `growth: <number>`: memory of the worker and its imaging processes after the last picture, divided by that after
- * the first 200. The one before says the most that it was at any look after those.
+ * The last line is `growth: <number>`: memory of the worker and its imaging processes after the last picture, divided by that after the
+ * first 200. The line before has the highest ratio in between.
  */
 const { values: flags } = parseArgs({ options: { quick: { type: 'boolean', default: false } } });
 const pictures = flags.quick ? 400 : 2_000;
-/** Pictures between two looks. */
+/** Pictures between two samples. */
 const step = 100;
 const first = 200;
 

@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { tsImport } from 'tsx/esm/api';
 
-/** Files of every size and format that is taken, as many as asked for. @returns their paths */
+/** Creates files of all accepted sizes and formats. @returns their paths */
 export async function makeMixedFiles(target, count) {
 	const { photograph } = await tsImport('../test/helpers/pictures.ts', import.meta.url);
 	await mkdir(target, { recursive: true });

@@ -33,17 +33,17 @@ const sides = [];
 try {
 	const files = await makeFiles(join(folder, 'in'));
 	sides.push(await startDirect(join(folder, 'direct')));
-	// For the reader who wonders how much of the pool's speed is its allocator settings.
+	// Shows how much of the pool's speed comes from its allocator settings.
 	if (!options.quick)
 		sides.push(await startDirect(join(folder, 'tuned'), 'sharp directly, allocator tuned', allocatorSettings));
 	sides.push(await startEngine(join(folder, 'engine')));
 	sides.push(await startWhole(join(folder, 'whole')));
 	for (const side of sides) await side.prepare?.(files);
-	// The first pictures find cold caches and uncompiled code, which no long-running service does.
+	// The first pictures have cold caches and uncompiled code, unlike in a long-running service.
 	for (const side of sides) await side.run(files.slice(0, availableParallelism() * 5));
 	const results = sides.map((side) => ({ side, seconds: [], peak: 0, cpu: 0, overhead: 0 }));
 	for (let round = 0; round < rounds; round++) {
-		// Everyone begins once.
+		// Every side is the first one once.
 		for (let turn = 0; turn < results.length; turn++) await measure(results[(round + turn) % results.length], files);
 		process.stderr.write(`round ${round + 1} of ${rounds}\n`);
 	}

@@ -22,13 +22,13 @@ const { values: flags } = parseArgs({ options: { quick: { type: 'boolean', defau
 
 /** Width of the variant divided by the width of the render. */
 const reductions = [1.2, 1.5, 1.75, 2, 2.5, 3, 4, 8];
-/** What the recipe `web` keeps, and the highest quality of a render that is made of it: the default of the encoder. */
+/** The stored variant of the recipe `web`, and the highest quality of a render that uses it: the encoder's default. */
 const variant = { width: 1600, quality: 80 };
 const renderQuality = 80;
-/** Width of the render that a copy was made for, pixels; wider ones are made of the original. */
+/** Width of the render that the intermediate was made for, pixels. Wider renders use the original. */
 const copiedFor = 1200;
 const limits = { maxMegapixels: 50, maxDimension: 30_000, maxFrames: 1_000, maxOutputDimension: 16_384 };
-/** Each way is timed so often, and the median counts. */
+/** Each way is timed this many times; the median counts. */
 const runs = 3;
 
 sharp.concurrency(1);
@@ -75,7 +75,7 @@ function copyFigures(measured) {
 	};
 }
 
-/** As an imaging process makes it of an original that renders are made of. */
+/** As an imaging process makes it from an original. */
 async function copyOf(file) {
 	const steps = [{ resize: { width: copiedFor } }];
 	const { definition: recipe } = parseRecipe('copy', { variants: { only: { steps, encode: [{ webp: {} }] } } });
@@ -91,7 +91,7 @@ async function somePhotographs() {
 	const files = shared.length > 0 ? shared.slice(0, flags.quick ? 2 : undefined) : [await helper.twelveMegapixels()];
 	return Promise.all(
 		files.map(async (file) => {
-			// All of its pixels, so that what is compared with was not scaled while it was decoded.
+			// Scaled from all pixels, so that the reference was not scaled during decoding.
 			const whole = await toPixels(sharp(file, { autoOrient: true }));
 			return {
 				file,
@@ -105,7 +105,7 @@ async function somePhotographs() {
 
 async function measure({ file, whole, stored, copy }, width) {
 	const { width: across, height: down, data } = whole;
-	// In pixels: a variant's own height is rounded, and pictures of two sizes can't be compared.
+	// In pixels: the height of a variant is rounded, and pictures of two sizes cannot be compared.
 	const size = { width, height: Math.round((down * width) / across), fit: 'fill' };
 	const lossless = sharp(data, { raw: shapeOf(whole) }).resize(size);
 	const similarity = similarityTo(await toPixels(lossless));

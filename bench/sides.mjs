@@ -17,8 +17,8 @@ import { openStorage } from '../dist/storage/index.js';
 import { median } from './figures.mjs';
 
 /**
- * The sides of the comparison. Each is started once, waits idle while another one runs, and does the same work: every file
- * through the recipe `web`, all results kept on disk. `prepare` is not measured.
+ * The sides of the comparison. Each is started once, is idle while another one runs, and does the same work: every file through the recipe
+ * `web`, all results stored on disk. `prepare` is not measured.
  *
  * @typedef {{ name: string, children(): number[], prepare?(files: string[]): Promise<void>, run(files: string[]): Promise<void>, stop(): Promise<void> }} Side
  */
@@ -69,7 +69,7 @@ export async function startEngine(folder) {
 		sharpThreads: 1,
 		megapixelsInFlight: 1_000,
 		imagingMegabytes: 1_024,
-		// What those that are replaced have used would be missing from the CPU of this side.
+		// A replaced process would be missing from the CPU time of this side.
 		imagingPictures: 1_000_000,
 		keptMegabytes: 128,
 		pictureSeconds: 60,
@@ -123,7 +123,7 @@ export async function startWhole(folder) {
 		name: 'picpipe, whole',
 		api,
 		children: () => [picpipe.pid],
-		// Read beforehand: what the client costs the machine is not what is measured.
+		// Read in advance: the cost of the client is not measured.
 		async prepare(files) {
 			for (const file of files) bodies.set(file, await readFile(file));
 		},
@@ -132,12 +132,12 @@ export async function startWhole(folder) {
 			const left = [...files];
 			const upload = async () => {
 				for (let file = left.shift(); file; file = left.shift()) {
-					// The last ones say when the work is over. Asking again and again would cost what is measured.
+					// The last responses tell when the work is done. Polling would cost what is being measured.
 					await uploadFile(api, bodies.get(file) ?? (await readFile(file)), tag, left.length < connections);
 				}
 			};
 			await Promise.all(Array.from({ length: connections }, upload));
-			// An earlier one that is larger may take longer.
+			// An earlier, larger picture may take longer.
 			for (let left = Infinity; left > 0; ) {
 				const { pictures } = await getJson(`${api}/v1/pictures?tag=${tag}&limit=200`);
 				const failed = pictures.find(({ state }) => state === 'failed');
@@ -182,14 +182,14 @@ async function readyAddress(picpipe) {
 		if (!line.startsWith('{')) continue;
 		const entry = JSON.parse(line);
 		if (entry.msg !== 'picpipe is ready') continue;
-		// Keep reading, or a full pipe would stop it.
+		// Keep reading, because a full pipe would block it.
 		picpipe.stdout.resume();
 		return entry.api;
 	}
 	throw new Error('picpipe ended before it was ready.');
 }
 
-/** With node:http, which costs the machine less than `fetch`. */
+/** Uses node:http, which costs less CPU than `fetch`. */
 async function uploadFile(api, body, tag, isAwaited) {
 	const call = request(`${api}/v1/pictures?tags=${tag}`, {
 		method: 'POST',

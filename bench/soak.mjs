@@ -27,7 +27,7 @@ const { values: flags } = parseArgs({
 });
 const milliseconds = Number(flags.minutes) * 60_000;
 const rate = Number(flags.rate);
-/** Milliseconds between two looks. */
+/** Milliseconds between two samples. */
 const lookEvery = Math.min(10_000, milliseconds / 50);
 /** Pictures sent at a time. */
 const batch = 20;

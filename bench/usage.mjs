@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** What processes use, read from /proc (Linux; elsewhere the numbers are left out). */
+/** Resource usage of processes, read from /proc (Linux; elsewhere the numbers are missing). */
 
 /** The kernel counts CPU time in hundredths of a second (`getconf CLK_TCK`, 100 everywhere since Linux 2.6). */
 const millisecondsPerTick = 10;
@@ -42,7 +42,7 @@ function readProcess(name) {
 	}
 }
 
-/** Memory in bytes, shared pages divided among those who share them. */
+/** Memory in bytes; shared pages are divided among the processes that share them. */
 function memoryOf(pid) {
 	try {
 		return Number(/^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ?? 0) * 1024;
@@ -51,7 +51,7 @@ function memoryOf(pid) {
 	}
 }
 
-/** Milliseconds between samples. Reading what eight processes hold takes as many, which would be counted against who has most. */
+/** Milliseconds between samples. Reading the memory of eight processes takes time, which would count against the side with the most. */
 const sampleTime = 2_000;
 
 /** Samples the memory of processes and everything below them. `stop` returns the peak of the sum in bytes, undefined where it can't be read. */
@@ -79,12 +79,12 @@ export function cpuOf(roots) {
 	if (process.platform !== 'linux') return { imaging: 0, all: 0 };
 	const tree = processTree(roots);
 	const sum = (processes) => processes.reduce((total, { cpu }) => total + cpu, 0);
-	// Imaging processes are replaced now and then; nothing else ends while picpipe runs.
+	// Imaging processes are sometimes replaced; no other process ends while picpipe runs.
 	const ended = tree.reduce((total, { cpuOfEnded }) => total + cpuOfEnded, 0);
 	return { imaging: sum(tree.filter(({ isImaging }) => isImaging)) + ended, all: sum(tree) + ended };
 }
 
-/** Programs of picpipe, by what their command lines hold; the first that fits. */
+/** Programs of picpipe by a part of their command line; the first match counts. */
 const roles = {
 	api: / api /,
 	worker: / worker /,

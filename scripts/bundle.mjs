@@ -1,13 +1,13 @@
 /**
- * Bundles each program into few files, with the packages it uses: `node scripts/bundle.mjs <folder>`. Read one by one, the six hundred modules of an api
- * take a third of its start, and nobody uses most of what some packages bring (docs/decisions/0056-programs-are-bundled.md).
+ * Bundles each program with its packages into a few files: `node scripts/bundle.mjs <folder>`. Reading six hundred modules one by one takes
+ * a third of an API's start, and most code of some packages is never used (docs/decisions/0056-programs-are-bundled.md).
  */
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const [folder] = process.argv.slice(2);
 
-/** Packages that are more than JavaScript, or that look for files beside their own; and CommonJS that is loaded on demand (`checkLoadedOnDemand`). */
+/** Packages with native code, or that look for files beside their own; and CommonJS that is loaded on demand (`checkLoadedOnDemand`). */
 const external = [
 	...['sharp', 'bull-arena', 'msgpackr-extract', 'heic-decode', 'libheif-js'],
 	...['pino-pretty', 'tus-js-client'],
@@ -30,7 +30,7 @@ const { metafile } = await build({
 	target: 'node20.19',
 	sourcemap: true,
 	legalComments: 'eof',
-	// Packages written for CommonJS ask for Node's own modules with `require`, which an ES module does not have.
+	// CommonJS packages load Node's own modules with `require`, which an ES module does not have.
 	banner: {
 		js: "import { createRequire as createRequireOfNode } from 'node:module';\nconst require = createRequireOfNode(import.meta.url);",
 	},
@@ -39,7 +39,10 @@ const { metafile } = await build({
 });
 checkLoadedOnDemand(metafile.inputs);
 
-/** `const { name } = await import('package')` finds nothing where esbuild has CommonJS to bundle: it does not look for the names in it, as Node.js does. */
+/**
+ * Fails for `const { name } = await import('package')` of a bundled CommonJS package: unlike Node.js, esbuild does not detect its named
+ * exports.
+ */
 function checkLoadedOnDemand(inputs) {
 	for (const [path, { imports }] of Object.entries(inputs)) {
 		const bad = imports.find(({ kind, path }) => kind === 'dynamic-import' && inputs[path]?.format === 'cjs');

@@ -1,8 +1,8 @@
 /**
- * Which folder of `src` may import which (docs/decisions/0012-import-directions.md). The table below is the one place where that is written:
+ * Which folder of `src` may import which (docs/decisions/0012-import-directions.md). The table below is the only place that defines it:
  *
  *   node --import tsx scripts/directions.ts           writes the linter's rules into biome.json
- *   node --import tsx scripts/directions.ts --check   fails where biome.json says something else
+ *   node --import tsx scripts/directions.ts --check   fails if biome.json differs
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -27,8 +27,8 @@ const pipelineSteps = [
 ];
 
 /**
- * The folders of `api/`: handlers for each kind of thing, which import none of another kind, above what they share, which is the files at the
- * top of `api/`, the middleware and the way of an upload.
+ * The folders of `api/`: handlers for each kind of resource, which do not import those of another kind. They share the files directly in
+ * `api/`, the middleware and the path of an upload.
  */
 const apiFolders = {
 	middleware: [],
@@ -41,8 +41,8 @@ const apiFolders = {
 };
 
 /**
- * What each folder or file of `src` may import beside itself. A folder stands for all that is in it, `<folder>/*.ts` for the files directly in it.
- * A folder that has no row may import nothing outside of itself.
+ * The permitted imports of each folder or file of `src`, besides its own files. A folder stands for all its contents, `<folder>/*.ts` for
+ * the files directly in it. A folder without a row may import nothing outside itself.
  */
 export const directions: Readonly<Record<string, readonly string[]>> = {
 	'errors.ts': [],
@@ -103,7 +103,7 @@ export const directions: Readonly<Record<string, readonly string[]>> = {
 	],
 };
 
-/** The only folders that may name sharp. */
+/** The only folders that may import sharp. */
 export const sharpFolders = ['pipeline', 'operations'];
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -129,7 +129,7 @@ interface Override {
 	linter?: { rules?: { style?: { noRestrictedImports?: unknown } } };
 }
 
-/** The rules of the linter that follow from the table. A later rule replaces an earlier one for the same file. */
+/** The linter rules for the table. A later rule replaces an earlier one for the same file. */
 function biomeOverrides(): Override[] {
 	return [
 		rule('**', 'This folder has no row yet: say in scripts/directions.ts what it may import.', ['../**']),

@@ -1,5 +1,5 @@
 /**
- * Writes the reference pages and their pictures from the code, so that they can't say anything else than what the code does.
+ * Generates the reference pages and their pictures from the code, so that they always match it.
  *
  *   node --import tsx scripts/docs.ts [folder]           writes docs/reference, or to another folder
  *   node --import tsx scripts/docs.ts --check [folder]   changes nothing; exits 1 and names the pages that are not what they should be

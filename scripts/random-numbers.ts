@@ -1,4 +1,4 @@
-/** Makes a source of numbers from 0 to 1 that are the same in every run: mulberry32. For pictures that are drawn in code. */
+/** A source of pseudo-random numbers from 0 to 1, equal in every run: mulberry32. For pictures that are drawn in code. */
 export function randomNumbers(seed: number): () => number {
 	let state = seed;
 	return () => {

@@ -31,7 +31,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const inRoot = (...parts) => join(root, ...parts);
 
-/** What each goal needs, in the order in which it is done. */
+/** The steps of each goal, in order. */
 const goals = {
 	start: [installPackages, provideRedisUnlessGiven, build],
 	build: [installPackages, build],
@@ -40,10 +40,10 @@ const goals = {
 	check: [installPackages, build, provideFont],
 };
 
-/** Something that only the person in front of the screen can put right; printed without a stack. */
+/** A problem that a person has to solve; printed without a stack trace. */
 class SetupError extends Error {}
 
-/** Told to stop in the middle of a step: leave through the door, so that what was changed for its time is put back. */
+/** Stopped during a step: exit normally, so that temporary changes are undone. */
 const leave = (_signal, number) => process.exit(128 + number);
 process.on('SIGINT', leave).on('SIGTERM', leave);
 
@@ -71,30 +71,30 @@ function checkNode() {
 	);
 }
 
-/** `npm ci`, when what is in node_modules isn't what package-lock.json asks for on this machine. */
+/** Runs `npm ci` if node_modules does not match package-lock.json on this machine. */
 async function installPackages() {
 	const stamp = inRoot('node_modules', '.picpipe-setup');
 	const lock = readFileSync(inRoot('package-lock.json'), 'utf8');
-	// Some packages hold machine code: a folder copied from another system or used by another Node isn't good here.
+	// Some packages contain native code: a folder from another system or for another Node.js does not work.
 	const wanted = digest(lock, process.platform, process.arch, process.versions.modules);
 	if (readOr(stamp, '') === wanted) return;
 	if (!isInstalled(JSON.parse(lock))) {
 		const ownNpm = process.env.npm_execpath;
 		const npm = ownNpm?.endsWith('.js') ? [process.execPath, ownNpm] : ['npm'];
 		await step('Installing npm packages', () =>
-			// Development packages too, whatever NODE_ENV says: the compiler is one.
+			// Includes development packages, whatever NODE_ENV says: the compiler is one.
 			run([...npm, 'ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error']),
 		);
 	}
 	writeFileSync(stamp, wanted);
 }
 
-/** npm leaves its own list of what it installed; `npm install` of a developer must not lead to another install here. */
+/** npm keeps its own list of installed packages, so an `npm install` by hand does not cause another install here. */
 function isInstalled(lock) {
 	const installed = JSON.parse(readOr(inRoot('node_modules', '.package-lock.json'), '{}')).packages ?? {};
 	return Object.entries(lock.packages).every(([path, entry]) => {
 		if (path === '' || entry.link) return true;
-		// An optional package counts only if it is made for this very machine, as machine code is.
+		// An optional package counts only if it is made for exactly this machine, like native code.
 		if (entry.optional && !(entry.os && isForThisMachine(entry))) return true;
 		return installed[path]?.version === entry.version && existsSync(inRoot(path));
 	});
@@ -115,7 +115,7 @@ async function provideRedisUnlessGiven() {
 	if (!process.env.REDIS_URL) await provideRedis();
 }
 
-/** A Redis server that picpipe can run as its own. */
+/** A Redis server that picpipe can start. */
 async function provideRedis() {
 	const find = () => findOnPath('redis-server') ?? findOnPath('valkey-server');
 	if (find()) return;
@@ -140,7 +140,7 @@ async function provideRedis() {
 async function provideChromium() {
 	const file = process.env.CHROME_PATH || '/usr/bin/chromium';
 	if (isExecutable(file)) return;
-	// Ubuntu's package only points to a snap, which can't be installed in a container.
+	// Ubuntu's package only refers to a snap, which cannot be installed in a container.
 	if (!process.env.CHROME_PATH && canUseApt() && !/^ID=ubuntu/m.test(readOr('/etc/os-release', ''))) {
 		await step('Installing chromium with apt-get', () => aptInstall('chromium'));
 	}
@@ -179,7 +179,7 @@ async function provideFont() {
 	);
 }
 
-/** A library that gives a process another clock, for the tests of clocks that jump. */
+/** A library that gives a process a different clock, for the tests of clock jumps. */
 async function provideFaketime() {
 	if (process.platform !== 'linux') return;
 	const isThere = () =>
@@ -204,7 +204,7 @@ async function provideFaketime() {
 	);
 }
 
-/** nginx, for the test of what docs/nginx.md says. */
+/** nginx, for the test of docs/nginx.md. */
 async function provideNginx() {
 	const find = () => findOnPath('nginx') ?? ['/usr/sbin/nginx'].find(isExecutable);
 	if (find()) return;
@@ -240,7 +240,7 @@ async function aptInstall(name, service) {
 	const install = ['apt-get', 'install', '-y', '-qq', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=300', name];
 	const restorePolicy = service ? forbidServices() : () => {};
 	try {
-		// A fresh container has no package lists, an old one lists versions that are gone.
+		// A fresh container has no package lists, and an old one has outdated versions.
 		await run(install, { quiet: true }).catch(async () => {
 			await run(['apt-get', 'update', '-qq']);
 			await run(install);
@@ -254,11 +254,11 @@ async function aptInstall(name, service) {
 	}
 }
 
-/** Debian asks /usr/sbin/policy-rc.d before it starts a service; 101 means no. One that is there already decides itself. */
+/** Debian calls /usr/sbin/policy-rc.d before it starts a service; 101 means no. An existing file already decides. */
 function forbidServices() {
 	const policy = '/usr/sbin/policy-rc.d';
 	try {
-		// Should this process be killed before it can take the file away, the file says nothing any more.
+		// If this process is killed before it removes the file, the file has no effect any more.
 		const script = `#!/bin/sh\n# Of picpipe's set-up while it runs; may be deleted.\nkill -0 ${process.pid} 2>/dev/null && exit 101\nexit 0\n`;
 		writeFileSync(policy, script, { flag: 'wx', mode: 0o755 });
 	} catch {
@@ -312,12 +312,12 @@ function sources() {
 	];
 }
 
-/** In this process: signals reach the supervisor directly, and its exit code is npm's. */
+/** In this process: signals reach the supervisor directly, and npm returns its exit code. */
 async function runPicpipe(rest) {
 	const cli = inRoot('dist', 'bin', 'cli.js');
 	process.argv = [process.execPath, cli, 'start', ...rest];
 	process.off('SIGINT', leave).off('SIGTERM', leave);
-	// npm that is killed can't pass a signal on. Its end is the wish to stop all the same.
+	// A killed npm cannot forward a signal. Its end still means that everything should stop.
 	const parent = process.ppid;
 	if (process.env.npm_lifecycle_event) {
 		setInterval(() => process.ppid !== parent && process.kill(process.pid, 'SIGTERM'), 2_000).unref();
@@ -332,7 +332,7 @@ async function step(name, work) {
 	process.stderr.write(`${name}: done in ${((performance.now() - began) / 1_000).toFixed(1)} s\n`);
 }
 
-/** @param quiet its output is only shown if it fails loudly */
+/** @param quiet show its output only if it fails */
 function run([command, ...rest], { quiet = false } = {}) {
 	return new Promise((resolve, reject) => {
 		const child = spawn(command, rest, {
@@ -382,7 +382,7 @@ function readOr(file, fallback) {
 
 function digest(...parts) {
 	const hash = createHash('sha256');
-	// With its length before each part, so that no two lists of parts look the same.
+	// Each part is preceded by its length, so that different lists never look equal.
 	for (const part of parts) hash.update(`${part.length}:`).update(part);
 	return hash.digest('hex');
 }

@@ -1,4 +1,4 @@
-/** The tests that take real pictures beside the checkout (`../shared`), as they run where there are none. */
+/** Runs the tests that use real pictures beside the checkout (`../shared`) without them. */
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

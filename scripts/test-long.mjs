@@ -1,5 +1,5 @@
 /**
- * The tests at length: full loads, ten rounds of the faults, and four times the usual runs of the properties with a seed that nobody has tried.
+ * The long tests: full loads, ten rounds of the faults, and four times the usual property runs with a new seed.
  *
  *   node scripts/test-long.mjs [files]                       some of the tests only, as vitest takes them
  *   TEST_SEED=123 node scripts/test-long.mjs [files]         with the seed of an earlier run
@@ -15,6 +15,6 @@ const { status } = spawnSync(process.execPath, [vitest, 'run', ...process.argv.s
 	stdio: 'inherit',
 	env: { ...process.env, TEST_LONG: 'true', TEST_SEED: seed },
 });
-// Said again at the end, where it is found.
+// Printed again at the end, where it is easy to find.
 process.stdout.write(`TEST_SEED=${seed}\n`);
 process.exit(status ?? 1);

@@ -1,5 +1,5 @@
 /**
- * The tests under other versions of Node.js, one after the other. npm brings them.
+ * Runs the tests under other versions of Node.js, one after the other. npm provides them.
  *
  *   node scripts/test-nodes.mjs 22 24            all of the tests
  *   node scripts/test-nodes.mjs 22 test/domain   some of them, as vitest takes them
@@ -17,7 +17,7 @@ if (versions.length === 0) throw new Error('Expected versions of Node.js, such a
 const failed = versions.filter((version) => {
 	const node = install(version);
 	process.stdout.write(`\nNode.js ${version}\n`);
-	// What the tests start is started with the same one.
+	// Programs that the tests start use the same version.
 	const PATH = `${join(node, '..')}${delimiter}${process.env.PATH ?? ''}`;
 	return !run(node, [join(root, 'node_modules/vitest/vitest.mjs'), 'run', ...rest], { PATH });
 });

@@ -4,7 +4,7 @@ import { parseRecipe, planVariants } from '../../src/pipeline/recipe/parse-recip
 import { variantDigest } from '../../src/pipeline/recipe/variant-digest.ts';
 import { originalKey, pictureFolder, variantKey } from '../../src/storage/keys.ts';
 
-/** A finished picture of a small recipe, for the pages; digests and ids are made as the real ones are. */
+/** A finished picture of a small recipe, for the pages. Digests and ids are created like real ones. */
 
 const id = 'pic_01kbpx5c9ye8kr5pm3v1kxkq0a';
 const folder = pictureFolder(id, pictureIdTime(id));

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** A page with the note that it is made, so that nobody edits it by hand. @param source the files to change instead */
+/** A page with the note that it is generated, so that it is not edited by hand. @param source the files to change instead */
 export function page(title: string, source: string, ...blocks: readonly string[]): string {
 	const note = `<!-- Made from ${source} by scripts/docs.ts. Change it there, then run \`npm run docs\`. -->`;
 	return `${[note, `# ${title}`, ...blocks].map((block) => block.trim()).join('\n\n')}\n`;
@@ -23,7 +23,7 @@ function cell(text: string): string {
 	return text.replaceAll('|', '\\|').replaceAll('\n', ' ');
 }
 
-/** The fields of an object's schema: name, what is expected, default, meaning. */
+/** The fields of an object's schema: name, expected value, default, meaning. */
 export function fieldsTable(schema: z.ZodType): string {
 	const shown = fieldsOf(schema);
 	const hasDefaults = shown.some((field) => field.default !== '');
@@ -47,7 +47,7 @@ interface Field {
 	readonly doc: string;
 }
 
-/** @throws Error for a field without a description: a reference that shows it must say what it is */
+/** @throws Error for a field without a description */
 function fieldsOf(schema: z.ZodType): Field[] {
 	if (!(schema instanceof z.ZodObject)) throw new TypeError('Expected the schema of an object.');
 	const { properties = {} } = z.toJSONSchema(schema, { io: 'input' });
@@ -83,7 +83,7 @@ interface JsonSchema {
 	readonly description?: string;
 }
 
-/** In words. Where the schema rejects with a sentence of its own that begins with "expected", it is that sentence. */
+/** The expected value in words. If the schema has its own message that begins with "expected", that message is used. */
 function expectation(field: z.ZodType, json: JsonSchema): string {
 	if (json.enum) return json.enum.map((value) => code(String(value))).join(', ');
 	if (json.const !== undefined) return code(String(json.const));

@@ -25,8 +25,8 @@ const pages: Readonly<Record<string, () => string | Promise<string>>> = {
  * Writes or checks the reference.
  *
  * @param options as of the command line (`scripts/docs.ts`)
- * @param drawPictures makes the pictures of the examples, by their names; takes some ten seconds of work
- * @returns the exit code, and what belongs on standard error
+ * @param drawPictures makes the pictures of the examples by name; takes about ten seconds
+ * @returns the exit code, and the text for standard error
  */
 export async function makeReference(
 	options: readonly string[],
@@ -70,7 +70,7 @@ async function renewPictures(
 		const path = join(folder, picturesFolder, name);
 		const found = await readFile(path).catch(() => undefined);
 		const problem = found ? await differenceOf(name, found, made) : 'is missing';
-		// One that shows the same stays, or each machine would write its own.
+		// An equal-looking picture stays, because every machine would write a slightly different one.
 		if (!problem) continue;
 		stale.push(`${picturesFolder}/${name} ${problem}`);
 		if (!isCheck) await writeFile(path, made);

@@ -20,21 +20,21 @@ import { temporaryFolder } from './folder.ts';
 import { freshPrefix } from './redis.ts';
 import { endWithTest } from './shared.ts';
 
-/** An api in this process, on a free port, with storage, Redis prefix and logger of its own. */
+/** An API in this process, on a free port, with its own storage, Redis prefix and logger. */
 export interface TestApi {
 	readonly url: string;
 	readonly config: Config;
 	readonly storage: Storage;
-	/** Every key in storage, what killed or failed writes have left included. */
+	/** Every key in storage, including leftovers of killed or failed writes. */
 	keys(): Promise<string[]>;
 	startWorker(): Promise<Running>;
-	/** A sweep, here and now. */
+	/** Runs a sweep now. */
 	sweep(): Promise<SweepResult>;
 	/** Loses the whole index, as a wiped Redis would, but not the queues. */
 	loseIndex(): Promise<void>;
 }
 
-/** Silent, unless a test is to be watched. */
+/** Silent, unless a test is being debugged. */
 const logLevel = process.env.TEST_LOG_LEVEL ?? 'silent';
 
 export async function startTestApi(environment: Record<string, string> = {}): Promise<TestApi> {
@@ -91,7 +91,7 @@ export async function startTestApi(environment: Record<string, string> = {}): Pr
 	};
 }
 
-/** The same with a worker. */
+/** As `startTestApi`, with a worker. */
 export async function startTestApiWithWorker(environment: Record<string, string> = {}): Promise<TestApi> {
 	const api = await startTestApi(environment);
 	await api.startWorker();
@@ -108,13 +108,13 @@ async function withRedis<T>(config: Config, work: (redis: Redis) => Promise<T>):
 	}
 }
 
-/** The body of an answer, whatever it holds. */
+/** The body of a response. */
 // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
 export async function json(response: Response): Promise<any> {
 	return response.json();
 }
 
-/** A form with these files, and fields given as pairs so that they can repeat. */
+/** A form with these files; fields are pairs, so that they can repeat. */
 export function form(
 	files: readonly (readonly [name: string, bytes: Buffer])[],
 	...fields: [string, string][]

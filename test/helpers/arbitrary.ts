@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { z } from 'zod';
 
-/** Whatever a schema allows, for fast-check: options of operations and of encoders. */
+/** Arbitrary values of a schema for fast-check: options of operations and encoders. */
 
 type Json = z.core.JSONSchema.BaseSchema;
 
@@ -10,7 +10,7 @@ interface Named {
 	readonly schema: z.ZodType;
 }
 
-/** Options of which only some values mean anything, by their names. */
+/** Options that have few meaningful values, by name. */
 const known: Readonly<Record<string, readonly unknown[]>> = {
 	picture: ['logo.png'],
 	font: ['sans', 'serif', 'monospace'],
@@ -18,14 +18,14 @@ const known: Readonly<Record<string, readonly unknown[]>> = {
 	maxBytes: [100, 300, 800, 3_000, 1e9],
 };
 
-/** Texts that options take. */
+/** Texts for options. */
 const samples = [
 	...['#000', '#ff8800', '#ff880040', '#00000000'],
 	...['1:1', '16:9', '1:100', '99.5:1'],
 	...['1%', '37%', '50%', '100%', '-20%'],
 ];
 
-/** What a recipe may hold of it: `{ <name>: { ...options } }`. */
+/** The form in a recipe: `{ <name>: { ...options } }`. */
 export function writtenOf({ name, schema }: Named): fc.Arbitrary<Readonly<Record<string, unknown>>> {
 	return objectsOf(z.toJSONSchema(schema, { io: 'input' }) as Json)
 		.filter((options) => schema.safeParse(options).success)
@@ -64,7 +64,7 @@ function valuesOf(schema: Json): fc.Arbitrary<unknown> {
 	}
 }
 
-/** Texts that the pattern allows. */
+/** Texts that match the pattern. */
 function textsFor(pattern: string): fc.Arbitrary<string> {
 	const allowed = samples.filter((sample) => new RegExp(pattern, 'iu').test(sample));
 	if (allowed.length === 0) throw new TypeError(`Expected a sample for ${pattern}: add one.`);

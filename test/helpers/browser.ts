@@ -19,7 +19,7 @@ const patience = 5_000;
 /**
  * A real headless Chromium. The caller closes what it has opened.
  *
- * @throws Error that says how to get one
+ * @throws Error that explains how to install one
  */
 export async function openBrowser(): Promise<TestBrowser> {
 	running ??= launch();
@@ -53,12 +53,12 @@ async function launch(): Promise<Browser> {
 	const browser = await chromium.launch({
 		executablePath,
 		args: [
-			// A container's root has no sandbox of its own; only our own pages are opened.
+			// Root in a container has no sandbox; only our own pages are opened.
 			'--no-sandbox',
 			'--disable-gpu',
 			'--disable-quic',
 			'--no-first-run',
-			// Chromium's own calls home, which would hide those of a page.
+			// Chromium's own requests would hide those of a page.
 			'--disable-background-networking',
 			'--disable-component-update',
 			'--disable-sync',
@@ -70,16 +70,16 @@ async function launch(): Promise<Browser> {
 	return browser;
 }
 
-/** What a test expects a page not to do. */
+/** Things that a test expects a page not to do. */
 interface Problems {
-	/** Addresses asked for on any other server than the page's own. */
+	/** URLs requested from any server other than the page's own. */
 	foreign: string[];
-	/** Uncaught errors, failed requests, errors on the console; refusals of the content security policy are such. */
+	/** Uncaught errors, failed requests and console errors, including violations of the content security policy. */
 	errors: string[];
 }
 
 export interface Watched {
-	/** What has gone wrong since the last time. */
+	/** The problems since the last call. */
 	take(): Problems;
 }
 
@@ -89,7 +89,7 @@ export function watchPage(page: Page, origin: string): Watched {
 	let errors: string[] = [];
 	page.on('request', (request) => {
 		const url = new URL(request.url());
-		// Those stay inside of the browser.
+		// These stay inside the browser.
 		if (!/^(data|blob|about):$/.test(url.protocol) && url.origin !== origin) foreign.push(url.href);
 	});
 	page.on('pageerror', (error) => errors.push(`uncaught: ${error.message}`));

@@ -1,6 +1,6 @@
 /**
- * A certificate for `localhost` and 127.0.0.1 that nobody has signed but itself, good from 2020 to 2120, and its key. For tests of
- * connections that must fail, and with `NODE_EXTRA_CA_CERTS` of one that must not. The key protects nothing.
+ * A self-signed certificate for `localhost` and 127.0.0.1, valid from 2020 to 2120, and its key. For tests of connections that must fail,
+ * and, with `NODE_EXTRA_CA_CERTS`, of one that must not. The key protects nothing.
  */
 export const selfSigned = {
 	cert: `-----BEGIN CERTIFICATE-----

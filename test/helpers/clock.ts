@@ -12,7 +12,7 @@ const library = [
 	.map((folder) => join(folder, 'faketime/libfaketimeMT.so.1'))
 	.find((file) => existsSync(file));
 
-/** A clock that a test can set for processes of its own, and for all that they start. */
+/** A clock that a test can set for its processes and all their children. */
 export interface Clock {
 	/** For the processes' environment. */
 	readonly environment: Readonly<Record<string, string>>;
@@ -26,7 +26,7 @@ export async function openClock(): Promise<Clock> {
 	const folder = await temporaryFolder();
 	const file = join(folder, 'clock');
 	const jump = (hours: number) => {
-		// Renamed, so that nobody reads half a line.
+		// Renamed, so that a reader never sees half a line.
 		writeFileSync(`${file}.next`, `${hours < 0 ? '' : '+'}${hours}h\n`);
 		renameSync(`${file}.next`, file);
 	};
@@ -35,9 +35,9 @@ export async function openClock(): Promise<Clock> {
 		environment: {
 			LD_PRELOAD: library,
 			FAKETIME_TIMESTAMP_FILE: file,
-			// Looked at every second; each time would make everything slow.
+			// Read every second; reading it each time would slow everything down.
 			FAKETIME_CACHE_DURATION: '1',
-			// As when somebody sets the clock: timers go on as they were.
+			// As if someone set the clock: timers continue unchanged.
 			FAKETIME_DONT_FAKE_MONOTONIC: '1',
 		},
 		jump,

@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import { json, startTestApi, type TestApi, untilFinished } from './api.ts';
 import { photograph } from './pictures.ts';
 
-/** What the addresses of these tests are signed with. */
+/** The key that signs the URLs of these tests. */
 export const key = 'ab'.repeat(32);
 export const salt = 'cd'.repeat(32);
 
@@ -12,12 +12,12 @@ export function signatureOf(path: string, keyHex = key): string {
 	return hmac.digest('base64url');
 }
 
-/** The address of a path in the language of imgproxy. */
+/** The signed URL of an imgproxy path. */
 export function signed(path: string, keyHex = key): string {
 	return `/img/${signatureOf(path, keyHex)}${path}`;
 }
 
-/** An api that takes these signatures, a worker, and a picture that is ready. */
+/** An API that accepts these signatures, a worker, and a ready picture. */
 export async function ready(
 	environment: Record<string, string> = {},
 	picture?: Buffer,
@@ -27,7 +27,7 @@ export async function ready(
 	return { api, id: await upload(api, picture ?? (await photograph({ width: 900, height: 600 }))) };
 }
 
-/** The id of a picture that was sent and has been worked on. @param recipe of the request's own, or the name of one */
+/** Uploads and processes a picture. @param recipe inline, or the name of one @returns its id */
 export async function upload(
 	api: Pick<TestApi, 'url'>,
 	bytes: Buffer,
@@ -48,7 +48,7 @@ export async function upload(
 
 export const bytesOf = async (response: Response) => Buffer.from(await response.arrayBuffer());
 
-/** How many renders were ever asked for. */
+/** Number of renders requested so far. */
 export async function renderJobs(api: TestApi): Promise<number> {
 	const { queues } = await json(await fetch(`${api.url}/v1/queues`));
 	const { counts } = queues.find((queue: { name: string }) => queue.name === 'renders');

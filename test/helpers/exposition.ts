@@ -1,4 +1,4 @@
-/** What `/metrics` says, read strictly: the text format of Prometheus 0.0.4, https://prometheus.io/docs/instrumenting/exposition_formats/ */
+/** Parses `/metrics` strictly: the Prometheus text format 0.0.4, https://prometheus.io/docs/instrumenting/exposition_formats/ */
 
 export interface Family {
 	readonly type: string;
@@ -13,7 +13,7 @@ const endings: Readonly<Record<string, readonly string[]>> = {
 	summary: ['', '_sum', '_count'],
 };
 
-/** @throws Error that names the first line that is wrong */
+/** @throws Error that names the first invalid line */
 export function parseExposition(text: string): Map<string, Family> {
 	if (!text.endsWith('\n')) throw new Error('The last line does not end.');
 	const families = new Map<string, Family>();
@@ -39,7 +39,7 @@ export function parseExposition(text: string): Map<string, Family> {
 			if (seen.has(key)) throw wrong('A sample comes twice');
 			seen.add(key);
 			const value = valueText === '+Inf' ? Number.POSITIVE_INFINITY : Number(valueText);
-			// The format is what Go's ParseFloat takes, in capitals or not; prom-client says "Nan" of what was not measured yet.
+			// The format allows everything that Go's ParseFloat accepts, in any case; prom-client writes "Nan" for missing measurements.
 			if (Number.isNaN(value) && !/^nan$/i.test(valueText)) throw wrong('Not a number');
 			family.samples.push({ name, labels: parseLabels(labelText, wrong), value });
 		}

@@ -11,15 +11,15 @@ import { endWithTest } from './shared.ts';
 import { type Sink, startSink, webhooksToHere } from './sink.ts';
 import { shortOrLong } from './thoroughness.ts';
 
-/** A picpipe that a fault will hit, and who is told of what it does. */
+/** A picpipe under fault injection, with a webhook receiver. */
 export interface UnderFault extends PicpipeProcess {
 	readonly sink: Sink;
 }
 
 /**
- * `picpipe start` with quick retries and sweeps, ended with the test whatever state it is in.
+ * `picpipe start` with fast retries and sweeps, stopped with the test in any state.
  *
- * @param again the one before, whose folder and sink it goes on with
+ * @param again an earlier one, whose folder and receiver it continues to use
  */
 export async function startForFaults(
 	environment: Record<string, string> = {},
@@ -29,7 +29,7 @@ export async function startForFaults(
 	const options: ProcessOptions = {
 		folder: again?.folder ?? (await temporaryFolder()),
 		environment: {
-			// Clients find the api again after it was started anew.
+			// Clients find the restarted API on the same port.
 			PICPIPE_PORT: String(await freePort()),
 			PICPIPE_SWEEP_SECONDS: '1',
 			PICPIPE_RETRY_DELAY: '200',
@@ -45,7 +45,7 @@ export async function startForFaults(
 	return Object.assign(picpipe, { sink });
 }
 
-/** Ports from which none is taken for connections that go out (Linux begins at 32,768). */
+/** Ports that are not used for outgoing connections (Linux starts at 32,768). */
 const ports = { first: 10_000, count: 20_000 };
 
 async function freePort(): Promise<number> {
@@ -61,18 +61,18 @@ async function freePort(): Promise<number> {
 	}
 }
 
-/** Times that each test of faults is run, each with other moments for its faults. */
+/** Runs of each fault test, each with other moments for its faults. */
 export const rounds = Array.from({ length: shortOrLong(1, 10) }, (_, index) => index + 1);
 
-/** Pictures of a load: so many that faults come while they are received, wait, are worked on and are ready. */
+/** Pictures in a load: enough for faults while they are received, wait, are processed and are ready. */
 export const loadSize = shortOrLong(60, 200);
 
-/** How many of a load's pictures are accepted when the fault comes; differs from round to round. */
+/** Number of a load's pictures that are accepted when the fault happens; differs between rounds. */
 export function momentOf(round: number): number {
 	return 8 + Math.floor(randomNumbers(round)() * (loadSize / 2));
 }
 
-/** Sizes of a load's pictures, by how many of fifty have them: mostly small ones, one as from a camera. */
+/** Sizes of a load's pictures, with their number among fifty: mostly small ones, one as from a camera. */
 const sizes = [
 	{ width: 4000, height: 3000, of50: 1 },
 	{ width: 1200, height: 1600, of50: 6 },
@@ -80,16 +80,16 @@ const sizes = [
 	{ width: 320, height: 240, of50: 30 },
 ].flatMap(({ of50, ...size }) => Array.from({ length: of50 }, () => size));
 
-/** Photographs of mixed sizes, each a picture of its own. Few of them are large when they are fewer than fifty. */
+/** Photographs of mixed sizes, each different. Few of them are large if there are fewer than fifty. */
 export async function mixedPhotographs(count = loadSize): Promise<Buffer[]> {
-	// Every seventh of fifty is every one of them, well mixed.
+	// Steps of seven visit all fifty indices, well mixed.
 	const sizeAt = (index: number) => sizes[(index * 7 + 1) % sizes.length] ?? { width: 640, height: 480 };
 	return Promise.all(
 		Array.from({ length: count }, async (_, index) => withComment(await photograph(sizeAt(index)), `number ${index}`)),
 	);
 }
 
-/** For a load: a recipe in place of `web` that costs little, so that hundreds of pictures take seconds, and pictures that are worked on side by side. */
+/** A cheap recipe in place of `web`, so that hundreds of pictures take seconds, with pictures processed in parallel. */
 export const quickRecipe = {
 	PICPIPE_IMAGING_PROCESSES: '2',
 	PICPIPE_RECIPES: fileURLToPath(new URL('../faults/recipes.yaml', import.meta.url)),
@@ -100,7 +100,7 @@ export function residentBytes(pid: number): number {
 	return Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024;
 }
 
-/** The processes that a process has started and that are alive. */
+/** Living child processes of a process. */
 export function childrenOf(pid: number): number[] {
 	return readdirSync('/proc')
 		.filter((name) => /^\d+$/.test(name) && parentOf(name) === pid)
@@ -109,7 +109,7 @@ export function childrenOf(pid: number): number[] {
 
 function parentOf(pid: string): number | undefined {
 	try {
-		// The name in brackets may hold anything; the fields go on behind its end.
+		// The name in parentheses may contain anything; the fields continue after its end.
 		const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ');
 		return fields?.[0] === 'Z' ? undefined : Number(fields?.[1]);
 	} catch {
@@ -117,7 +117,7 @@ function parentOf(pid: string): number | undefined {
 	}
 }
 
-/** Waits until something holds. @throws Error that says what didn't */
+/** Waits until a condition holds. @throws Error that names the condition */
 export async function until(
 	what: string,
 	holds: () => boolean | Promise<boolean>,
@@ -128,7 +128,7 @@ export async function until(
 		const started = performance.now();
 		if (await holds()) return;
 		if (Date.now() > end) throw new Error(`Not within ${milliseconds} ms: ${what}`);
-		// What takes long to look at is looked at less often, or looking would slow down what is waited for.
+		// An expensive condition is checked less often, so that checking does not slow down the work.
 		await sleep(Math.max(10, 2 * (performance.now() - started)));
 	}
 }

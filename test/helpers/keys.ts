@@ -11,11 +11,11 @@ export interface KeyedApi<Name extends string> {
 	readonly keys: Readonly<Record<Name, string>>;
 	/** The id of each key. */
 	readonly ids: Readonly<Record<Name, string>>;
-	/** `fetch` below the api's address, with one of the keys or with none. */
+	/** `fetch` below the API's URL, with one of the keys or without. */
 	ask(key: Name | undefined, path: string, init?: RequestInit): Promise<Response>;
 }
 
-/** An api with these keys in its storage, of which each may do everything unless told otherwise. */
+/** An API with these keys in storage. Each has all rights by default. */
 export async function startKeyedApi<Name extends string>(
 	wishes: Readonly<Record<Name, Partial<KeyWishes>>>,
 	environment: Record<string, string> = {},
@@ -30,7 +30,7 @@ export async function startKeyedApi<Name extends string>(
 	const by = (what: 'id' | 'text') =>
 		Object.fromEntries(made.map((one) => [one.name, one[what]])) as Record<Name, string>;
 	const api = await startTestApi({ PICPIPE_STORAGE: url, PICPIPE_KEYS_SECONDS: '1', ...environment });
-	// Before Redis is there limits are counted in memory; whoever brings a Redis of their own tests that.
+	// Limits are counted in memory before Redis is connected; tests with their own Redis cover that.
 	if (environment.REDIS_URL === undefined)
 		await expect.poll(async () => (await fetch(`${api.url}/readyz`)).status).toBe(200);
 	const keys = by('text');
@@ -46,7 +46,7 @@ export async function startKeyedApi<Name extends string>(
 	};
 }
 
-/** The header that shows a key or an upload token. */
+/** The header with a key or an upload token. */
 export function bearer(text: string): { readonly authorization: string } {
 	return { authorization: `Bearer ${text}` };
 }

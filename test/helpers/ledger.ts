@@ -10,14 +10,14 @@ import { readObject, type Storage } from '../../src/storage/storage.ts';
 import { json } from './api.ts';
 import type { Sink } from './sink.ts';
 
-/** Every upload that was accepted, and what its bytes were. */
+/** Records every accepted upload with its bytes. */
 export class Ledger {
 	readonly accepted = new Map<string, { sha256: string }>();
-	/** Uploads that got another answer or none; no promise was made. */
+	/** Uploads with another response or none; nothing was promised. */
 	readonly refused: string[] = [];
 
 	/**
-	 * Uploads once; a refusal or a lost connection is noted, not thrown.
+	 * Uploads once; a refusal or a lost connection is recorded, not thrown.
 	 *
 	 * @param key sent as `Idempotency-Key`
 	 * @returns whether it was accepted
@@ -31,7 +31,7 @@ export class Ledger {
 				signal: AbortSignal.timeout(60_000),
 			});
 			const body = await json(response);
-			// 201 when it was asked for again and is ready by now.
+			// 201 if it was repeated and is ready by now.
 			if (response.status === 202 || response.status === 201) {
 				this.accepted.set(body.id, { sha256: createHash('sha256').update(bytes).digest('hex') });
 				return true;
@@ -43,12 +43,12 @@ export class Ledger {
 		return false;
 	}
 
-	/** Uploads all, so many at the same time as a busy site has clients. */
+	/** Uploads all files with the concurrency of a busy site. */
 	async uploadAll(url: string, files: readonly Buffer[], clients = 16): Promise<void> {
 		await sideBySide(clients, files, (bytes) => this.upload(url, bytes));
 	}
 
-	/** The same by clients that don't give up: each goes on until it hears 202, with a key by which the api knows it again. */
+	/** As `uploadAll`, with clients that retry until they get a 202, with an idempotency key. */
 	async uploadUntilAccepted(url: string, files: readonly Buffer[], clients = 16): Promise<void> {
 		const run = randomUUID();
 		await sideBySide(clients, [...files.entries()], async ([index, bytes]) => {
@@ -57,7 +57,7 @@ export class Ledger {
 					throw new Error(`Not accepted within a minute; the last answers: ${this.refused.slice(-5)}`);
 			}
 		});
-		// However often they had to ask.
+		// However often they had to retry.
 		expect(this.accepted.size).toBe(files.length);
 	}
 
@@ -68,7 +68,7 @@ export class Ledger {
 		for (const end = Date.now() + milliseconds; ; await sleep(100)) {
 			for (const id of open) {
 				const manifest = await readObject(storage, manifestKey(folderOf(id)));
-				// All have to be finished in the end; to look at the others meanwhile would take what they need themselves.
+				// All have to finish in the end. Checking the others meanwhile would cost the CPU that they need.
 				if (!manifest || !/"state": "(ready|failed)"/.test(manifest.toString())) break;
 				open.delete(id);
 			}
@@ -77,7 +77,7 @@ export class Ledger {
 		}
 	}
 
-	/** Asserts that somebody who listens was told how each accepted picture has ended, and about each end under one id. */
+	/** Asserts that a webhook receiver was notified of each picture's end, under one id. */
 	async expectTold(sink: Pick<Sink, 'received'>): Promise<void> {
 		const about = () => sink.received.filter(({ message }) => /^picture\.(ready|failed)$/.test(message.type));
 		const untold = () => {
@@ -85,15 +85,15 @@ export class Ledger {
 			return [...this.accepted.keys()].filter((id) => !told.has(id));
 		};
 		await expect.poll(untold, { timeout: toldBy, interval: 100 }).toEqual([]);
-		// What is told again has the id that it had.
+		// A repeated message has the same id.
 		const ids = new Map(about().map(({ id, body }) => [id, body]));
 		for (const { id, body } of about()) expect(body).toBe(ids.get(id));
 		expect(ids.size).toBe(new Set(about().map(({ body }) => body)).size);
 	}
 
 	/**
-	 * Asserts that nothing was lost and nothing is left over: every accepted picture is there once and has a state expected of it;
-	 * every variant exists, decodes and is what the manifest says; no marker, no temporary file, no object without an owner.
+	 * Asserts that nothing was lost and nothing is left over: every accepted picture exists once in an expected state; every variant exists,
+	 * decodes and matches the manifest; there is no marker, no temporary file, and no object without an owner.
 	 */
 	async expectWhole(storageUrl: string, expected: readonly Picture['state'][] = ['ready']): Promise<void> {
 		const storage = openStorage(storageUrl);
@@ -123,7 +123,7 @@ export class Ledger {
 	}
 }
 
-/** Time until the last of many webhooks has come, milliseconds. */
+/** Time until the last of many webhooks has arrived, milliseconds. */
 const toldBy = 60_000;
 
 async function sideBySide<T>(count: number, list: readonly T[], work: (one: T) => Promise<unknown>): Promise<void> {
@@ -153,10 +153,10 @@ async function expectSound(storage: Storage, picture: Picture): Promise<void> {
 	}
 }
 
-/** Sizes of variants that were decoded, by their SHA-256: the pictures of every load are the same, and so are their variants. */
+/** Sizes of decoded variants by SHA-256: the pictures of every load are equal, and so are their variants. */
 const sizes = new Map<string, { readonly width: number; readonly height: number }>();
 
-/** Decodes it, all of it, unless the very same bytes have been decoded before. */
+/** Decodes all pixels, unless equal bytes were decoded before. */
 async function sizeOf(sha256: string, bytes: Buffer) {
 	const known = sizes.get(sha256);
 	if (known) return known;
@@ -166,7 +166,7 @@ async function sizeOf(sha256: string, bytes: Buffer) {
 	return size;
 }
 
-/** A marker goes last of all. A worker killed just before leaves it to the next run of its job, or to the next sweep. */
+/** A marker is deleted last. A worker killed just before leaves it to the next run of its job, or to the next sweep. */
 const markersGone = 40_000;
 
 async function expectNoMarkers(storage: Storage): Promise<void> {

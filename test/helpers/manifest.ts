@@ -10,12 +10,12 @@ import type { NamedRecipe } from '../../src/domain/recipe.ts';
 import { parseRecipe } from '../../src/pipeline/recipe/parse-recipe.ts';
 import { originalKey, pictureFolder } from '../../src/storage/keys.ts';
 
-/** A recipe of one variant. Another width is another recipe. */
+/** A recipe of one variant. A different width makes a different recipe. */
 export function makeRecipe(name = 'small', width = 400): NamedRecipe {
 	return parseRecipe(name, { variants: { small: { steps: [{ resize: { width } }], encode: [{ webp: {} }] } } });
 }
 
-/** A picture that was just accepted, as its manifest says it. Nothing of it is stored. */
+/** The manifest of a picture that was just accepted. Nothing of it is stored. */
 export function makePicture(change: Partial<ReceivedPicture> = {}): ReceivedPicture {
 	const id = change.id ?? newPictureId();
 	const createdAt = new Date(pictureIdTime(id)).toISOString();
@@ -42,7 +42,7 @@ export function makePicture(change: Partial<ReceivedPicture> = {}): ReceivedPict
 	};
 }
 
-/** A picture that was just accepted by its address. Nothing of it is stored. */
+/** A picture that was just accepted by URL. Nothing of it is stored. */
 export function makeAwaited(url = 'https://example.org/a/holiday.jpg?signature=secret'): AwaitedPicture {
 	const picture = makePicture();
 	return {

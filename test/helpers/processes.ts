@@ -11,7 +11,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 /** Time to become ready, milliseconds: generous, because several runs share two cores. */
 const patience = 60_000;
 
-/** What picpipe logs: one object a line. */
+/** A log line of picpipe: one JSON object. */
 export interface LogLine {
 	readonly level: string;
 	readonly role: string;
@@ -36,23 +36,23 @@ export interface ProcessOptions {
 		| 'keys'
 		| 'sign';
 	readonly arguments?: readonly string[];
-	/** Another command line than picpipe's own, such as `npm start` in a copy of the project. */
+	/** A command line other than picpipe's, such as `npm start` in a copy of the project. */
 	readonly run?: { readonly program: string; readonly arguments: readonly string[]; readonly cwd: string };
-	/** Added to the environment; `undefined` takes a variable away. */
+	/** Added to the environment; `undefined` removes a variable. */
 	readonly environment?: Record<string, string | undefined>;
 }
 
-/** picpipe's command line as it is shipped, built from the source of this moment (`setup.ts`), in a process of its own, on free ports. */
+/** picpipe's command line as shipped, built from the current source (`setup.ts`), in its own process, on free ports. */
 export class PicpipeProcess {
 	readonly child: ChildProcess;
 	readonly folder: string;
-	/** Every JSON line of standard output so far, of all processes below. */
+	/** Every JSON line of standard output so far, of all its processes. */
 	readonly lines: LogLine[] = [];
-	/** Standard output and standard error as they came. */
+	/** Standard output and standard error as printed. */
 	output = '';
 	/** Resolves when the process has ended. */
 	readonly exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
-	/** In the environment of every process below, so that orphans are found too. */
+	/** In the environment of every child process, so that orphans are found too. */
 	readonly #mark = `PROCESS_TREE=${randomBytes(8).toString('hex')}`;
 	#hasEnded = false;
 
@@ -102,7 +102,7 @@ export class PicpipeProcess {
 	}
 
 	/**
-	 * Waits for a log line, one that came already included.
+	 * Waits for a log line, including earlier ones.
 	 *
 	 * @param from index in `lines` of the first line that counts; pass `lines.length` to wait for a new one
 	 */
@@ -132,13 +132,13 @@ export class PicpipeProcess {
 		this.child.kill(signal);
 	}
 
-	/** Ends it as an operator would and waits. */
+	/** Stops it as an operator would, and waits. */
 	async stop(): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
 		this.kill('SIGTERM');
 		return this.exited;
 	}
 
-	/** Everything of this run that is still alive: children, grandchildren and what was orphaned by a kill. */
+	/** All living processes of this run: children, grandchildren and orphans. */
 	survivors(): { pid: number; command: string }[] {
 		return readdirSync('/proc')
 			.filter((name) => /^\d+$/.test(name))
@@ -146,7 +146,7 @@ export class PicpipeProcess {
 			.map((name) => ({ pid: Number(name), command: readProc(name, 'cmdline').replaceAll('\0', ' ').trim() }));
 	}
 
-	/** @throws Error that lists what is still alive after the time is up. */
+	/** @throws Error that lists the processes alive when the time is up */
 	async expectNoSurvivors(milliseconds = 10_000): Promise<void> {
 		for (const end = Date.now() + milliseconds; this.survivors().length > 0; await sleep(50)) {
 			if (Date.now() < end) continue;
@@ -155,7 +155,7 @@ export class PicpipeProcess {
 		}
 	}
 
-	/** For `afterEach`: kills whatever is left, in whatever state. */
+	/** For `afterEach`: kills everything, in any state. */
 	async destroy(): Promise<void> {
 		for (let left = this.survivors(); left.length > 0; left = this.survivors()) {
 			for (const { pid } of left) killQuietly(pid);
@@ -165,7 +165,7 @@ export class PicpipeProcess {
 	}
 }
 
-/** Runs picpipe to its end. */
+/** Runs picpipe until it exits. */
 export async function runPicpipe(
 	options: ProcessOptions,
 ): Promise<{ code: number | null; output: string; lines: readonly LogLine[] }> {
@@ -178,14 +178,14 @@ export async function runPicpipe(
 	}
 }
 
-/** The settings of whoever runs the tests must not change what is tested. */
+/** Settings of the person who runs the tests must not affect them. */
 function cleanEnvironment(): NodeJS.ProcessEnv {
 	return Object.fromEntries(
 		Object.entries(process.env).filter(([name]) => !name.startsWith('PICPIPE_') && name !== 'REDIS_URL'),
 	);
 }
 
-/** By the mark in its environment; Redis writes its title over that, so its working folder counts too. */
+/** Detected by the mark in its environment. Redis overwrites its environment, so its working folder counts too. */
 function belongs(pid: string, mark: string, folder: string): boolean {
 	if (/^\d+ \(.*\) Z/.test(readProc(pid, 'stat'))) return false;
 	if (readProc(pid, 'environ').split('\0').includes(mark)) return true;
