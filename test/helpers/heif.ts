@@ -128,6 +128,51 @@ export function gridOf(avif: Buffer, side: number, tiles: readonly number[]): Bu
 	});
 }
 
+/**
+ * A sequence of sharp's picture, as players of films write it: no item, and a track for pictures (ISO 14496-12, 8.7).
+ *
+ * @param tracks kinds of tracks: `pict` and, for alpha, `auxv`
+ */
+export function sequenceOf(
+	avif: Buffer,
+	{ tracks, isLong = false }: { readonly tracks: readonly string[]; readonly isLong?: boolean },
+): Buffer {
+	const all = new Map([...boxesIn(avif)].map(({ type, content }) => [type, content]));
+	const inner = (from: Buffer | undefined, wanted: string) =>
+		[...boxesIn(from ?? Buffer.alloc(0))].find(({ type }) => type === wanted)?.content;
+	const ipco = inner(inner((all.get('meta') ?? Buffer.alloc(0)).subarray(4), 'iprp'), 'ipco');
+	const ispe = inner(ipco, 'ispe') ?? Buffer.alloc(12);
+	const data = all.get('mdat') ?? Buffer.alloc(0);
+	const sampleEntry = Buffer.concat([Buffer.alloc(24), ispe.subarray(6, 8), ispe.subarray(10, 12), Buffer.alloc(50)]);
+	const entry = box('av01', Buffer.concat([sampleEntry, box('av1C', inner(ipco, 'av1C') ?? Buffer.alloc(4))]));
+	const moovFor = (place: number) =>
+		box(
+			'moov',
+			Buffer.concat(
+				tracks.map((kind) => {
+					const places = isLong
+						? fullBox('co64', Buffer.concat([long(1), long(0), long(place)]))
+						: fullBox('stco', Buffer.concat([long(1), long(place)]));
+					const stbl = [
+						fullBox('stsd', Buffer.concat([long(1), entry])),
+						fullBox(
+							'stsz',
+							isLong
+								? Buffer.concat([long(data.length), long(1)])
+								: Buffer.concat([long(0), long(1), long(data.length)]),
+						),
+						places,
+					];
+					const hdlr = fullBox('hdlr', Buffer.from(`\0\0\0\0${kind}`, 'latin1'));
+					return box('trak', box('mdia', Buffer.concat([hdlr, box('minf', box('stbl', Buffer.concat(stbl)))])));
+				}),
+			),
+		);
+	const ftyp = box('ftyp', Buffer.from('avis\0\0\0\0avismsf1iso8', 'latin1'));
+	const start = ftyp.length + moovFor(0).length + 8;
+	return Buffer.concat([ftyp, moovFor(start), box('mdat', data)]);
+}
+
 function short(value: number): Buffer {
 	const bytes = Buffer.alloc(2);
 	bytes.writeUInt16BE(value);

@@ -1,7 +1,7 @@
 import type { SharpOptions } from 'sharp';
 import { PicpipeError } from '../../errors.ts';
 import type { Pixels } from '../pixels/pixels.ts';
-import { boxIn, endsWithinBox, readItems } from './boxes.ts';
+import { type Box, boxesIn, boxIn, endsWithinBox, readItems } from './boxes.ts';
 import { classifyError, corrupt, endsEarly } from './classify-error.ts';
 
 /**
@@ -68,10 +68,67 @@ export function readingOfHeif(file: Buffer): HeifReading {
 		throw unsupported(`Expected an AVIF or HEIC of at most ${maximumItems} items but received one of ${items}.`);
 	// The limits on pixels are ours, and checked before anything is decoded.
 	const options = items > usualItems ? { unlimited: true } : {};
+	if (!readItems(file)) return { bytes: stillOfSequence(file) ?? file, options };
 	if (knownBrands.includes(file.toString('latin1', 8, 12))) return { bytes: file, options };
 	const bytes = Buffer.from(file);
 	bytes.write('avif', 8, 'latin1');
 	return { bytes, options };
+}
+
+/** Bytes of a visual sample entry before its boxes (ISO 14496-12, 12.1.3). */
+const sampleEntryBytes = 78;
+
+/**
+ * The first picture of a sequence as an AVIF of its own, for sequences that contain no still picture beside their track.
+ *
+ * @returns undefined if there is no track of AV1, or another one for alpha, which would be lost
+ */
+function stillOfSequence(file: Buffer): Buffer | undefined {
+	const tracks = [...boxesIn(boxIn(file, 'moov') ?? Buffer.alloc(0))].filter(({ type }) => type === 'trak');
+	const [media, ...others] = tracks.map(({ content }) => boxIn(content, 'mdia'));
+	const samples = boxIn(boxIn(media, 'minf'), 'stbl');
+	const entry = boxIn(boxIn(samples, 'stsd')?.subarray(8), 'av01');
+	const [sizes, places, longPlaces] = ['stsz', 'stco', 'co64'].map((type) => boxIn(samples, type));
+	if (others.length > 0 || !entry || entry.length < sampleEntryBytes || !sizes || sizes.length < 12) return undefined;
+	// One size for all samples, or else a list of them (8.7.3.2).
+	const size = countAt(sizes, 4, true) || countAt(sizes, 12, true);
+	const place = places ? countAt(places, 8, true) : countAt(longPlaces, 12, true);
+	const properties = [...boxesIn(entry.subarray(sampleEntryBytes))].filter(({ type }) =>
+		['av1C', 'colr'].includes(type),
+	);
+	if (size === 0 || place === 0 || place + size > file.length) return undefined;
+	return stillOf(file.subarray(place, place + size), { entry, properties });
+}
+
+/** An AVIF of one item (AV1 Image File Format, 2; ISO 14496-12, 8.11). */
+function stillOf(data: Buffer, { entry, properties }: { readonly entry: Buffer; readonly properties: readonly Box[] }) {
+	const ispe = boxOf('ispe', [0, 0, 0, 0, 0, 0, ...entry.subarray(24, 26), 0, 0, ...entry.subarray(26, 28)]);
+	const all = [ispe, ...properties.map(({ type, content }) => boxOf(type, content))];
+	const metaFor = (place: number) => {
+		const iloc = Buffer.from([0, 0, 0, 0, 0x44, 0, 0, 1, 0, 1, 0, 0, 0, 1, ...Buffer.alloc(8)]);
+		iloc.writeUInt32BE(place, 14);
+		iloc.writeUInt32BE(data.length, 18);
+		return boxOf('meta', [
+			...Buffer.alloc(4),
+			...boxOf('hdlr', Buffer.from('\0\0\0\0\0\0\0\0pict\0\0\0\0\0\0\0\0\0\0\0\0\0', 'latin1')),
+			...boxOf('pitm', [0, 0, 0, 0, 0, 1]),
+			...boxOf('iloc', iloc),
+			...boxOf('iinf', [0, 0, 0, 0, 0, 1, ...boxOf('infe', Buffer.from('\x02\0\0\0\0\x01\0\0av01\0', 'latin1'))]),
+			...boxOf('iprp', [
+				...boxOf('ipco', Buffer.concat(all)),
+				...boxOf('ipma', [0, 0, 0, 0, 0, 0, 0, 1, 0, 1, all.length, ...all.map((_, index) => index + 1)]),
+			]),
+		]);
+	};
+	const ftyp = boxOf('ftyp', Buffer.from('avif\0\0\0\0avifmif1miaf', 'latin1'));
+	const start = ftyp.length + metaFor(0).length + 8;
+	return Buffer.concat([ftyp, metaFor(start), boxOf('mdat', data)]);
+}
+
+function boxOf(type: string, content: Buffer | readonly number[]): Buffer {
+	const box = Buffer.concat([Buffer.alloc(4), Buffer.from(type, 'latin1'), Buffer.from(content)]);
+	box.writeUInt32BE(box.length, 0);
+	return box;
 }
 
 /** Items that the list of items or that of their places announces (ISO 14496-12, 8.11.3 and 8.11.6). */

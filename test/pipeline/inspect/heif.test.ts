@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { box } from '../../helpers/boxes.ts';
-import { avifWith, gridOf } from '../../helpers/heif.ts';
+import { avifWith, gridOf, sequenceOf } from '../../helpers/heif.ts';
 import { cut, extraTitle, sharedPictures } from '../../helpers/pictures.ts';
 import { thrownBy } from '../../helpers/thrown.ts';
 import { make, one } from '../make.ts';
@@ -44,6 +44,20 @@ describe('AVIF beyond what libvips takes by default', () => {
 			// The brand AVIF is among those that it is compatible with.
 			expect(file.toString('latin1', 8, 12)).toBe(brand);
 			expect((await make(file, asPng)).facts).toMatchObject({ format: 'avif', width: side, height: side, frames: 1 });
+			expect(difference(await pixelsOf(file), gradient)).toBeLessThan(4);
+		},
+	);
+
+	it.each([false, true])(
+		'is read as a sequence without a still picture, with places of 64 bits: %s',
+		async (isLong) => {
+			const file = sequenceOf(avif, { tracks: ['pict'], isLong });
+			expect((await make(file, asPng)).facts).toMatchObject({
+				format: 'avif',
+				width: side,
+				height: side,
+				alpha: false,
+			});
 			expect(difference(await pixelsOf(file), gradient)).toBeLessThan(4);
 		},
 	);
@@ -102,7 +116,12 @@ describe('what is said of an AVIF that cannot be read', () => {
 		expect(error).toMatchObject({ code: 'unsupported-feature', message: expect.stringContaining('layered') });
 	});
 
-	it('a sequence without a still picture', async () => {
+	it('a sequence with a track for alpha and no still picture', async () => {
+		const error = await thrownBy(() => make(sequenceOf(avif, { tracks: ['pict', 'auxv'] }), asPng));
+		expect(error).toMatchObject({ code: 'unsupported-feature', message: expect.stringContaining('sequence') });
+	});
+
+	it('a sequence without a track of pictures', async () => {
 		const ftyp = box('ftyp', Buffer.from('avis\0\0\0\0avismsf1iso8', 'latin1'));
 		const file = Buffer.concat([ftyp, box('moov', Buffer.alloc(40)), box('mdat', Buffer.alloc(400))]);
 		const error = await thrownBy(() => make(file, asPng));
