@@ -171,14 +171,19 @@ export const listQuerySchema = z.strictObject({
 	tag: tag.optional().describe('Only pictures with this tag.'),
 	recipe: recipeName.optional().describe('Only pictures of this recipe.'),
 	batch: batch.optional().describe('Only pictures of this batch.'),
-	class: z.enum(failureClasses).optional().describe('Only failed pictures with this failure class.'),
-	code: errorCode.optional().describe('Only failed pictures with this [code](errors.md#codes).'),
+	failures: z
+		.literal('true')
+		.transform(() => true as const)
+		.optional()
+		.describe('Only pictures with failures: failed ones, and ready ones that lack variants.'),
+	class: z.enum(failureClasses).optional().describe('Only pictures with a failure of this class.'),
+	code: errorCode.optional().describe('Only pictures with a failure of this [code](errors.md#codes).'),
 	...pageQuerySchema.shape,
 });
 
 export const retryFailuresSchema = z.strictObject({
-	class: z.enum(failureClasses).optional().describe('Only pictures with this failure class.'),
-	code: errorCode.optional().describe('Only pictures with this [code](errors.md#codes).'),
+	class: z.enum(failureClasses).optional().describe('Only pictures with a failure of this class.'),
+	code: errorCode.optional().describe('Only pictures with a failure of this [code](errors.md#codes).'),
 	limit: z.int().min(1).max(10_000).default(1_000).describe('Number of pictures queued by one call.'),
 });
 

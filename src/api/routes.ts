@@ -240,7 +240,7 @@ export const routes: readonly Route[] = [
 		path: '/v1/failures',
 		scope: 'read',
 		handler: listFailures,
-		doc: 'Counts failed pictures by class and code.',
+		doc: 'Counts pictures that failed or lack variants, by class and by code.',
 	},
 	{
 		method: 'GET',
@@ -255,7 +255,7 @@ export const routes: readonly Route[] = [
 		path: '/v1/failures/retry',
 		scope: 'admin',
 		handler: retryAllFailures,
-		doc: 'Queues failed pictures again: all of them, or those with a class or code.',
+		doc: 'Queues pictures with failures again: all of them, or those with a class or code. Only what is missing is made.',
 		json: retryFailuresSchema,
 	},
 	{

@@ -1,5 +1,7 @@
 import type { Redis } from 'ioredis';
 import {
+	type Failure,
+	failuresOf,
 	NewerManifestError,
 	type Picture,
 	type PictureState,
@@ -28,6 +30,8 @@ export interface Catalog {
 	list(query: ListQuery): Promise<ListPage>;
 	/** Failed pictures by class and code, the largest group first. */
 	failures(): Promise<FailureGroup[]>;
+	/** How many pictures have failures, each counted once. */
+	countFailures(): Promise<FailureCounts>;
 	/** Number of pictures by state. */
 	countStates(): Promise<StateCounts>;
 	/** Number of pictures of a batch by state. */
@@ -60,7 +64,9 @@ export interface ListQuery {
 	readonly recipe?: string | undefined;
 	/** Only pictures of this batch. */
 	readonly batch?: string | undefined;
-	/** Only failed pictures whose failure has this class, and this code. */
+	/** Only pictures with failures: failed ones, and ready ones that lack variants. */
+	readonly failures?: true | undefined;
+	/** Only pictures with a failure of this class, and of this code. */
 	readonly class?: FailureClass | undefined;
 	readonly code?: ErrorCode | undefined;
 	/** Only pictures older than this id. */
@@ -68,7 +74,16 @@ export interface ListQuery {
 	readonly limit: number;
 }
 
-export type StateCounts = Readonly<Record<PictureState, number>>;
+export interface StateCounts extends Readonly<Record<PictureState, number>> {
+	/** Of those that are ready, the ones that lack variants. */
+	readonly withFailures: number;
+}
+
+interface FailureCounts {
+	readonly total: number;
+	/** A picture whose variants failed for different reasons counts in several classes. */
+	readonly classes: Readonly<Record<FailureClass, number>>;
+}
 
 interface ListPage {
 	readonly pictures: readonly Picture[];
@@ -98,10 +113,15 @@ export function openCatalog(redis: Redis, prefix: string): Catalog {
 		return documents.map((document) => (document === null ? undefined : readDocument(document)));
 	};
 
+	const sizesOf = (names: readonly string[]): Promise<number[]> =>
+		askRedis(redis, () => Promise.all(names.map((name) => redis.zcard(key(name)))));
+
 	const count = async (what: string): Promise<StateCounts> => {
-		const sets = pictureStates.map((state) => key(`${what}:${state}`));
-		const counts = await askRedis(redis, () => Promise.all(sets.map((set) => redis.zcard(set))));
-		return Object.fromEntries(pictureStates.map((state, at) => [state, counts[at] ?? 0])) as StateCounts;
+		const failing = what === 'state' ? 'failing:ready' : `${what}:failing`;
+		const sets = [...pictureStates.map((state) => `${what}:${state}`), failing];
+		const counts = await sizesOf(sets);
+		const names = [...pictureStates, 'withFailures'];
+		return Object.fromEntries(names.map((name, at) => [name, counts[at] ?? 0])) as unknown as StateCounts;
 	};
 
 	return {
@@ -134,6 +154,12 @@ export function openCatalog(redis: Redis, prefix: string): Catalog {
 		},
 
 		failures: () => findFailures(redis, key),
+
+		async countFailures() {
+			const [total = 0, ...counts] = await sizesOf(['failing', ...failureClasses.map((one) => `failing:class:${one}`)]);
+			const classes = Object.fromEntries(failureClasses.map((one, at) => [one, counts[at] ?? 0]));
+			return { total, classes: classes as FailureCounts['classes'] };
+		},
 
 		countStates: () => count('state'),
 
@@ -189,7 +215,7 @@ function readDocument(document: string): Picture | undefined {
 }
 
 /** Raise this when the index gets a new field, so that existing pictures are indexed again. */
-const indexVersion = 5;
+const indexVersion = 6;
 
 /** Changes at every start of the Redis server, and with `indexVersion`. */
 async function markOf(redis: Redis): Promise<string> {
@@ -203,7 +229,8 @@ function narrowestSet(query: ListQuery): string {
 	}
 	if (query.tag !== undefined) return `tag:${query.tag}`;
 	if (query.code !== undefined) return failureSet(failureClassOf(query.code), query.code);
-	if (query.class !== undefined) return 'state:failed';
+	if (query.class !== undefined) return `failing:class:${query.class}`;
+	if (query.failures) return query.state === 'ready' ? 'failing:ready' : 'failing';
 	if (query.state !== undefined) return `state:${query.state}`;
 	if (query.recipe !== undefined) return `recipe:${query.recipe}`;
 	return 'all';
@@ -215,12 +242,22 @@ function matches(picture: Picture, query: ListQuery): boolean {
 		(query.tag === undefined || picture.tags.includes(query.tag)) &&
 		(query.recipe === undefined || picture.recipe.name === query.recipe) &&
 		(query.batch === undefined || picture.batch === query.batch) &&
-		(query.class === undefined || picture.failure?.class === query.class) &&
-		(query.code === undefined || picture.failure?.code === query.code)
+		(!asksForFailures(query) || failuresOf(picture).some((failure) => isAskedFor(failure, query)))
 	);
 }
 
-/** Pictures that failed for the same reason. */
+function asksForFailures({ class: failureClass, code, failures }: ListQuery): boolean {
+	return failures === true || failureClass !== undefined || code !== undefined;
+}
+
+function isAskedFor(failure: Failure, query: ListQuery): boolean {
+	return (
+		(query.class === undefined || failure.class === query.class) &&
+		(query.code === undefined || failure.code === query.code)
+	);
+}
+
+/** Pictures that failed, or lack a variant, for the same reason. */
 interface FailureGroup {
 	readonly class: FailureClass;
 	readonly code: ErrorCode;

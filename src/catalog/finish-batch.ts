@@ -1,5 +1,5 @@
 import type { Batch, FinishedBatch } from '../domain/batch.ts';
-import { isFinished } from '../domain/picture.ts';
+import { isFailing, isFinished } from '../domain/picture.ts';
 import { earliestNow } from '../observe/clock.ts';
 import type { Logger } from '../observe/log.ts';
 import { openBatchKey, pendingKey } from '../storage/keys.ts';
@@ -53,27 +53,37 @@ export async function finishBatch(deps: BatchEnds, id: string): Promise<boolean>
 }
 
 /** Undefined while a picture has not ended, or may still be accepted. */
-async function countEnds(storage: Storage, id: string): Promise<Pick<FinishedBatch, 'ready' | 'failed'> | undefined> {
-	const counts = { ready: 0, failed: 0 };
+async function countEnds(
+	storage: Storage,
+	id: string,
+): Promise<Pick<FinishedBatch, 'ready' | 'failed' | 'withFailures'> | undefined> {
+	const counts = { ready: 0, failed: 0, withFailures: 0 };
 	// The newest pictures are the most likely to be unfinished, so they come first.
 	const members = await membersOf(storage, id);
 	for (let at = 0; at < members.length; at += parallel) {
 		const states = await Promise.all(members.slice(at, at + parallel).map((member) => stateOf(storage, member)));
 		for (const state of states) {
 			if (state === 'open') return undefined;
-			if (state !== 'gone') counts[state]++;
+			if (state === 'gone') continue;
+			counts[state === 'failed' ? 'failed' : 'ready']++;
+			if (state === 'with failures') counts.withFailures++;
 		}
 	}
 	return counts;
 }
 
 /** A picture with neither manifest nor marker was deleted or never accepted. */
-async function stateOf(storage: Storage, pictureId: string): Promise<'ready' | 'failed' | 'open' | 'gone'> {
+async function stateOf(
+	storage: Storage,
+	pictureId: string,
+): Promise<'ready' | 'with failures' | 'failed' | 'open' | 'gone'> {
 	// In this order: the marker of a picture is written before its manifest.
 	const isPending = (await storage.stat(pendingKey(pictureId))) !== undefined;
 	const picture = await readManifest(storage, pictureId);
 	if (!picture) return isPending ? 'open' : 'gone';
-	return isFinished(picture.state) ? (picture.state as 'ready' | 'failed') : 'open';
+	if (!isFinished(picture.state)) return 'open';
+	if (picture.state === 'failed') return 'failed';
+	return isFailing(picture) ? 'with failures' : 'ready';
 }
 
 /** The marker is deleted last: while it exists, the subscribers may not have been notified. */
@@ -85,8 +95,8 @@ async function publishEnd(
 	await publisher?.publishBatchEnd(batch, finished);
 	await forgetMembers(storage, batch.id);
 	await storage.delete(openBatchKey(batch.id));
-	const { ready, failed } = finished;
-	log?.info({ batchId: batch.id, ready, failed }, 'batch finished');
+	const { ready, failed, withFailures } = finished;
+	log?.info({ batchId: batch.id, ready, failed, withFailures }, 'batch finished');
 }
 
 export interface SweepBatches extends BatchEnds {

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import type { Picture } from '../domain/picture.ts';
+import { failuresOf, type Picture } from '../domain/picture.ts';
 import { askRedis } from '../queue/redis.ts';
 
 /** How long a deletion is remembered, seconds: far longer than any work on the picture takes. */
@@ -20,16 +20,52 @@ local function release(prefix, sha256, id)
 end
 `;
 
-/** The group of a failed picture, `<class>:<code>`. The counters of a group are deleted with its last picture. */
+/**
+ * The groups of a picture with failures, `<class>:<code>`: that of its own failure, or those of the variants that it lacks. A group disappears with its
+ * last picture. Beside the groups there are sets of all pictures with failures, of those of a class, and of those that are ready all the same.
+ */
 const failures = `
-local function failureGroup(document)
-	if document.state ~= 'failed' or not document.failure then return nil end
-	return document.failure.class .. ':' .. document.failure.code
+local function failureGroups(document)
+	local found = {}
+	if document.state == 'failed' and document.failure then found = { document.failure } end
+	if document.state == 'ready' and document.failures then found = document.failures end
+	local groups, classes, seen = {}, {}, {}
+	for _, failure in ipairs(found) do
+		local group = failure.class .. ':' .. failure.code
+		if not seen[group] then table.insert(groups, group) end
+		if not seen[failure.class] then table.insert(classes, failure.class) end
+		seen[group] = true
+		seen[failure.class] = true
+	end
+	return groups, classes
 end
-local function leaveGroup(prefix, group, id)
-	redis.call('ZREM', prefix .. 'failure:' .. group, id)
-	redis.call('ZREM', prefix .. 'failure-time:' .. group, id)
-	if redis.call('EXISTS', prefix .. 'failure:' .. group) == 0 then redis.call('SREM', prefix .. 'failures', group) end
+local function failureSets(prefix, document, classes)
+	if #classes == 0 then return {} end
+	local sets = { prefix .. 'failing' }
+	for _, class in ipairs(classes) do table.insert(sets, prefix .. 'failing:class:' .. class) end
+	if document.state == 'ready' then
+		table.insert(sets, prefix .. 'failing:ready')
+		if document.batch then table.insert(sets, prefix .. 'batch:' .. document.batch .. ':failing') end
+	end
+	return sets
+end
+local function leaveGroups(prefix, document, id)
+	local groups, classes = failureGroups(document)
+	for _, group in ipairs(groups) do
+		redis.call('ZREM', prefix .. 'failure:' .. group, id)
+		redis.call('ZREM', prefix .. 'failure-time:' .. group, id)
+		if redis.call('EXISTS', prefix .. 'failure:' .. group) == 0 then redis.call('SREM', prefix .. 'failures', group) end
+	end
+	for _, set in ipairs(failureSets(prefix, document, classes)) do redis.call('ZREM', set, id) end
+end
+local function joinGroups(prefix, document, id, time)
+	local groups, classes = failureGroups(document)
+	for _, group in ipairs(groups) do
+		redis.call('SADD', prefix .. 'failures', group)
+		redis.call('ZADD', prefix .. 'failure:' .. group, 0, id)
+		redis.call('ZADD', prefix .. 'failure-time:' .. group, time, id)
+	end
+	for _, set in ipairs(failureSets(prefix, document, classes)) do redis.call('ZADD', set, 0, id) end
 end
 `;
 
@@ -41,8 +77,7 @@ local function unlink(prefix, id, document)
 	redis.call('ZREM', prefix .. 'state:' .. old.state, id)
 	redis.call('ZREM', prefix .. 'recipe:' .. old.recipe.name, id)
 	for _, tag in ipairs(old.tags) do redis.call('ZREM', prefix .. 'tag:' .. tag, id) end
-	local group = failureGroup(old)
-	if group then leaveGroup(prefix, group, id) end
+	leaveGroups(prefix, old, id)
 	if old.batch then
 		redis.call('ZREM', prefix .. 'batch:' .. old.batch, id)
 		redis.call('ZREM', prefix .. 'batch:' .. old.batch .. ':' .. old.state, id)
@@ -91,12 +126,7 @@ end
 if ARGV[8] ~= '' then
 	for _, bucket in ipairs(buckets(ARGV[1], ARGV[8])) do redis.call('HSET', bucket, ARGV[2], ARGV[8]) end
 end
-if ARGV[10] ~= '' then
-	local group = failureGroup(cjson.decode(ARGV[3]))
-	redis.call('SADD', ARGV[1] .. 'failures', group)
-	redis.call('ZADD', ARGV[1] .. 'failure:' .. group, 0, ARGV[2])
-	redis.call('ZADD', ARGV[1] .. 'failure-time:' .. group, ARGV[10], ARGV[2])
-end
+if ARGV[10] ~= '' then joinGroups(ARGV[1], cjson.decode(ARGV[3]), ARGV[2], ARGV[10]) end
 if ARGV[11] ~= '' then
 	redis.call('ZADD', ARGV[1] .. 'batch:' .. ARGV[11], 0, ARGV[2])
 	redis.call('ZADD', ARGV[1] .. 'batch:' .. ARGV[11] .. ':' .. ARGV[5], 0, ARGV[2])
@@ -166,11 +196,12 @@ export function defineCatalogScripts(redis: Redis, prefix: string): CatalogScrip
 
 	return {
 		async put(picture) {
-			const { id, revision, state, recipe, source, tags, failure } = picture;
+			const { id, revision, state, recipe, source, tags } = picture;
 			const document = JSON.stringify(picture);
 			const phash = picture.analysis.phash ?? '';
 			const sha256 = 'sha256' in source ? source.sha256 : '';
-			const failedAt = state === 'failed' && failure ? Date.parse(failure.at) : '';
+			const [failure] = failuresOf(picture);
+			const failedAt = failure ? Date.parse(failure.at) : '';
 			const described = [document, revision, state, recipe.name, sha256, phash, recipe.digest];
 			described.push(failedAt, picture.batch ?? '', picture.waiting ? 'left' : '', ...tags);
 			await askRedis(redis, () => commands.catalogPut(...keys(id), prefix, id, ...described));

@@ -43,6 +43,8 @@ export const finishedBatchSchema = stored({
 	/** Number of pictures by final state at that moment. */
 	ready: z.int().min(0),
 	failed: z.int().min(0),
+	/** Of those that are ready, the ones that lack variants. */
+	withFailures: z.int().min(0).optional(),
 });
 /** All pictures of a closed batch have ended. Written once, because these are the numbers that subscribers receive. */
 export type FinishedBatch = z.infer<typeof finishedBatchSchema>;

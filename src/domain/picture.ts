@@ -227,9 +227,15 @@ export function isFinished(state: PictureState): boolean {
 	return state === 'ready' || state === 'failed';
 }
 
+/** Why a picture failed, or why a ready one lacks variants; empty if there is nothing to retry. */
+export function failuresOf({ state, failure, failures = [] }: Picture): readonly Failure[] {
+	if (state === 'failed') return failure ? [failure] : [];
+	return state === 'ready' ? failures : [];
+}
+
 /** Is there something to retry: the picture itself, or variants of one that is ready? */
-export function isFailing({ state, failures }: Picture): boolean {
-	return state === 'failed' || (state === 'ready' && failures !== undefined);
+export function isFailing(picture: Picture): boolean {
+	return picture.state === 'failed' || failuresOf(picture).length > 0;
 }
 
 /** Did the picture itself turn out to be damaged, so that nothing can be made of it? */

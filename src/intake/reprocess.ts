@@ -1,6 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { folderOf, readManifest } from '../catalog/manifest.ts';
-import { isFailing, isFinished, maximumPriority, type Picture, parsePicture } from '../domain/picture.ts';
+import {
+	isFailing,
+	isFinished,
+	maximumPriority,
+	type Picture,
+	parsePicture,
+	pictureStates,
+} from '../domain/picture.ts';
 import { inlineRecipeName, type NamedRecipe } from '../domain/recipe.ts';
 import { type ErrorCode, type FailureClass, PicpipeError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
@@ -81,7 +88,7 @@ export async function reprocess(deps: Admission, options: ReprocessOptions): Pro
 	const stride = Math.min(longestStride, maximumBacklog);
 	let queuedAtLastLook = 0;
 	const states = await deps.catalog.countStates();
-	const total = Object.values(states).reduce((sum, count) => sum + count, 0);
+	const total = pictureStates.reduce((sum, state) => sum + states[state], 0);
 	const tell = () => options.onProgress?.(counts, Math.max(total, counts.pictures));
 	tell();
 	for await (const key of deps.storage.list(picturesFolder)) {
@@ -195,7 +202,7 @@ export async function retryFailures(deps: Admission, wanted: RetryFailures, log:
 	const { limit, ...group } = wanted;
 	const counts: RetryCounts = { queued: 0, passed: 0, left: 0, more: false };
 	for (let before: string | undefined; ; ) {
-		const query = { state: 'failed', ...group, before, limit: Math.min(pageLength, limit - counts.queued) } as const;
+		const query = { failures: true, ...group, before, limit: Math.min(pageLength, limit - counts.queued) } as const;
 		const { pictures, next } = await deps.catalog.list(query);
 		for (let at = 0; at < pictures.length; at += parallel) {
 			const outcomes = await Promise.all(pictures.slice(at, at + parallel).map((one) => retryOne(deps, one, log)));

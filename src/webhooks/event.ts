@@ -5,12 +5,13 @@ import { showPicture } from '../domain/show.ts';
 
 /** The event types, with their meaning for the reference page. */
 export const eventDocs = {
-	'picture.ready': 'Every variant of a picture is ready. `data` is the picture.',
-	'picture.failed': 'A picture failed for good. `data` is the picture, with its `failure`.',
+	'picture.ready':
+		'A picture is ready. `data` is the picture; its `failures`, if there are any, name the variants that it lacks.',
+	'picture.failed': 'A picture failed for good and has no variants. `data` is the picture, with its `failure`.',
 	'picture.deleted':
 		'A picture and all its files were deleted. `data` is the last known picture, without links to its files.',
 	'batch.finished':
-		'Every picture of a closed batch has finished. `data` is the batch, with the number of pictures by state.',
+		'Every picture of a closed batch has finished. `data` is the batch, with the number of pictures by state and of those with `failures`.',
 } as const;
 export type EventType = keyof typeof eventDocs;
 export const eventTypes = Object.keys(eventDocs) as [EventType, ...EventType[]];
@@ -59,6 +60,7 @@ export function deletedEvent(picture: Picture): WebhookEvent {
 		analysis: _analysis,
 		links: _links,
 		failure: _failure,
+		failures: _failures,
 		waiting: _waiting,
 		...data
 	} = shown;
@@ -78,7 +80,7 @@ export function deletedEvent(picture: Picture): WebhookEvent {
 export function batchEvent(batch: Batch, finished: FinishedBatch): WebhookEvent {
 	const type = 'batch.finished';
 	const { id, name, createdAt, webhook, requestId } = batch;
-	const { at, ready, failed } = finished;
+	const { at, ready, failed, withFailures = 0 } = finished;
 	const self = `/v1/batches/${id}`;
 	const data = {
 		id,
@@ -87,6 +89,7 @@ export function batchEvent(batch: Batch, finished: FinishedBatch): WebhookEvent 
 		finishedAt: at,
 		ready,
 		failed,
+		withFailures,
 		links: { self, pictures: `/v1/pictures?batch=${id}` },
 	};
 	// A batch ends once.

@@ -150,6 +150,8 @@ async function fulfil(
 	const facts = result?.facts ? { ...picture.facts, ...result.facts } : picture.facts;
 	const analysis: Analysis = { ...result?.analysis, ...unknownPart(analysisSchema, picture.analysis) };
 	const isAnalysed = missing.isAnalysed || (result?.isAnalysed ?? true);
+	const failed = [...failures, ...(result ? allFailures(missing.recipe ?? nothing, result) : [])];
+	const places = Object.keys(definition.variants);
 	return {
 		made: result?.variants.length ?? 0,
 		end: {
@@ -158,7 +160,7 @@ async function fulfil(
 			...(isAnalysed && { analysisDigest: analysisDigest(picture.source.sha256, definition) }),
 			variants: inRecipeOrder(picture, [...missing.stored, ...(result?.variants ?? [])]),
 		},
-		failures: [...failures, ...(result ? allFailures(missing.recipe ?? nothing, result) : [])],
+		failures: failed.sort((a, b) => places.indexOf(a.variant) - places.indexOf(b.variant)),
 		error: result?.error,
 	};
 }

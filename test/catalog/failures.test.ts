@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type Catalog, openCatalog } from '../../src/catalog/catalog.ts';
 import { writeManifest } from '../../src/catalog/manifest.ts';
 import { reindex } from '../../src/catalog/reindex.ts';
+import { newBatchId } from '../../src/domain/batch.ts';
 import type { Picture } from '../../src/domain/picture.ts';
 import type { ErrorCode } from '../../src/errors.ts';
 import { PicpipeError } from '../../src/errors.ts';
@@ -75,6 +76,60 @@ describe('failures in the index', () => {
 		expect(await idsOf({ class: 'limit' })).toEqual(limits.map(({ id }) => id).sort());
 		expect(await idsOf({ class: 'corrupt', code: 'picture-timeout' })).toEqual([]);
 		expect(await idsOf({ state: 'ready', code: corrupt })).toEqual([]);
+	});
+
+	it('of variants count the ready pictures that lack them, each once, and go with their retry', async () => {
+		const catalog = await openIndex();
+		const of = (code: ErrorCode, variant: string) => ({ variant, ...failureOf(new PicpipeError(code), 1) });
+		const batch = newBatchId();
+		const lacking = makePicture({
+			...{ state: 'ready', revision: 2, batch },
+			failures: [of('output-too-large', 'large'), of('too-many-pixels', 'thumb'), of('no-such-page', 'page')],
+		});
+		await putAll(catalog, [
+			lacking,
+			failed('output-too-large'),
+			failed(corrupt),
+			makePicture({ state: 'ready', batch }),
+		]);
+		const groups = async () => (await catalog.failures()).map(({ code, count }) => `${code} ${count}`).sort();
+		expect(await groups()).toEqual([`${corrupt} 1`, 'no-such-page 1', 'output-too-large 2', 'too-many-pixels 1']);
+		const none = { corrupt: 0, unsupported: 0, limit: 0, transient: 0, internal: 0 };
+		expect(await catalog.countFailures()).toEqual({
+			total: 3,
+			classes: { ...none, corrupt: 1, unsupported: 1, limit: 2 },
+		});
+		expect(await catalog.countStates()).toMatchObject({ ready: 2, failed: 2, withFailures: 1 });
+		expect(await catalog.countBatch(batch)).toMatchObject({ ready: 2, failed: 0, withFailures: 1 });
+		const count = async (query: object) => (await catalog.list({ limit: 10, ...query })).pictures.length;
+		expect(await count({ failures: true })).toBe(3);
+		expect(await count({ failures: true, state: 'ready' })).toBe(1);
+		expect(await count({ failures: true, batch })).toBe(1);
+		expect(await count({ class: 'limit' })).toBe(2);
+		// Of one failure, not of two.
+		expect(await count({ class: 'limit', code: 'no-such-page' })).toBe(0);
+		expect(await count({ code: 'too-many-pixels' })).toBe(1);
+
+		const { failures: _failures, ...rest } = lacking;
+		await catalog.put({ ...rest, state: 'queued', revision: 3 });
+		expect(await groups()).toEqual([`${corrupt} 1`, 'output-too-large 1']);
+		expect(await catalog.countFailures()).toMatchObject({ total: 2, classes: { limit: 1, unsupported: 0 } });
+		expect(await catalog.countBatch(batch)).toMatchObject({ queued: 1, ready: 1, withFailures: 0 });
+		await catalog.put({ ...lacking, revision: 4 });
+		expect(await catalog.countBatch(batch)).toMatchObject({ ready: 2, withFailures: 1 });
+		await catalog.remove(lacking.id);
+		expect(await catalog.countFailures()).toMatchObject({ total: 2 });
+	});
+
+	it('leave nothing behind with the last of them', async () => {
+		const [redis, prefix] = [await connected(), freshPrefix()];
+		const catalog = openCatalog(redis, prefix);
+		const failures = [{ variant: 'a', ...failureOf(new PicpipeError('output-too-large'), 1) }];
+		const picture = makePicture({ state: 'ready', revision: 2, batch: newBatchId(), failures });
+		await catalog.put(picture);
+		await catalog.remove(picture.id);
+		const left = await redis.keys(`${prefix}:catalog:*`);
+		expect(left).toEqual([`${prefix}:catalog:deleted:${picture.id}`]);
 	});
 
 	it('are restored with the index, from the manifests', async () => {

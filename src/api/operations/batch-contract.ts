@@ -7,7 +7,7 @@ import {
 	maximumBatchName,
 	maximumExpected,
 } from '../../domain/batch.ts';
-import { shownUrl } from '../../domain/picture.ts';
+import { pictureStates, shownUrl } from '../../domain/picture.ts';
 import { fetchFields, webhookUrl } from '../contract.ts';
 
 /** Requests and responses about batches. */
@@ -44,6 +44,10 @@ export const createBatchSchema = z
 		message: 'expected URLs, because recipe and close apply to them',
 	});
 
+function finishedView({ at, ready, failed, withFailures = 0 }: FinishedBatch) {
+	return { at, ready, failed, withFailures };
+}
+
 /** A batch as the API shows it. @param counts undefined if unknown */
 export function batchView(
 	{ id, name, createdAt, expect, webhook }: Batch,
@@ -52,7 +56,7 @@ export function batchView(
 	counts: StateCounts | undefined,
 ) {
 	const self = `/v1/batches/${id}`;
-	const total = counts && Object.values(counts).reduce((sum, count) => sum + count, 0);
+	const total = counts && pictureStates.reduce((sum, state) => sum + counts[state], 0);
 	return {
 		id,
 		name,
@@ -62,7 +66,7 @@ export function batchView(
 		webhook: webhook === undefined ? undefined : shownUrl(webhook),
 		counts: counts && { ...counts, total },
 		...(closed && { closed: { at: closed.at, reason: closed.reason } }),
-		...(finished && { finished: { at: finished.at, ready: finished.ready, failed: finished.failed } }),
+		...(finished && { finished: finishedView(finished) }),
 		links: { self, close: `${self}/close`, pictures: `/v1/pictures?batch=${id}` },
 	};
 }

@@ -6,10 +6,13 @@ import type { ApiContext } from '../context.ts';
 import { pageQuerySchema, parse, retryFailuresSchema } from '../contract.ts';
 import { viewOf } from '../picture-view.ts';
 
-/** `GET /v1/failures`: failed pictures, grouped by cause */
+/** `GET /v1/failures`: pictures that failed or lack variants, grouped by cause */
 export function listFailures(context: ApiContext): RequestHandler {
 	return async (_request, response) => {
-		const groups = await context.catalog.failures();
+		const [groups, { total, classes }] = await Promise.all([
+			context.catalog.failures(),
+			context.catalog.countFailures(),
+		]);
 		const failures = groups.map(({ class: failureClass, code, count, firstAt, lastAt, latest }) => ({
 			class: failureClass,
 			code,
@@ -20,9 +23,9 @@ export function listFailures(context: ApiContext): RequestHandler {
 			firstAt: new Date(firstAt).toISOString(),
 			lastAt: new Date(lastAt).toISOString(),
 			latest,
-			links: { pictures: `/v1/pictures?state=failed&class=${failureClass}&code=${code}` },
+			links: { pictures: `/v1/pictures?class=${failureClass}&code=${code}` },
 		}));
-		response.json({ total: failures.reduce((sum, { count }) => sum + count, 0), failures });
+		response.json({ total, classes, failures });
 	};
 }
 
@@ -45,9 +48,11 @@ export function listQuarantine(context: ApiContext): RequestHandler {
 	return async (request, response) => {
 		const { cursor, limit } = parse(pageQuerySchema, request.query);
 		const before = cursor === undefined ? undefined : parsePictureId(cursor);
-		const query = { state: 'failed', before, limit } as const;
+		const query = { before, limit };
 		const pages = await Promise.all(deadly.map((code) => context.catalog.list({ ...query, code })));
-		const found = pages.flatMap(({ pictures }) => pictures).sort((one, other) => (one.id < other.id ? 1 : -1));
+		// Variants of one picture may have failed in several ways.
+		const byId = new Map(pages.flatMap(({ pictures }) => pictures.map((picture) => [picture.id, picture])));
+		const found = [...byId.values()].sort((one, other) => (one.id < other.id ? 1 : -1));
 		const pictures = found.slice(0, limit);
 		const isLast = found.length <= limit && pages.every(({ next }) => next === undefined);
 		response.json({

@@ -1,4 +1,5 @@
 import type { RequestHandler } from 'express';
+import { pictureStates } from '../../domain/picture.ts';
 import { PicpipeError } from '../../errors.ts';
 import { within } from '../../observe/clock.ts';
 import type { Sample, SharedSamples } from '../../observe/metrics.ts';
@@ -91,7 +92,8 @@ async function askShared({ catalog, queues, redis, attemptCounts }: ApiContext):
 	]);
 	return {
 		picpipe_index_complete: [{ labels: {}, value: Number(isComplete) }],
-		picpipe_pictures: Object.entries(pictures).map(([state, value]) => ({ labels: { state }, value })),
+		picpipe_pictures: pictureStates.map((state) => ({ labels: { state }, value: pictures[state] })),
+		picpipe_incomplete_pictures: [{ labels: {}, value: pictures.withFailures }],
 		picpipe_failed_pictures: failures.map(({ class: failureClass, code, count }) => ({
 			labels: { class: failureClass, code },
 			value: count,

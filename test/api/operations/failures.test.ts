@@ -11,6 +11,7 @@ import { until } from '../../helpers/faults.ts';
 import { startKeyedApi } from '../../helpers/keys.ts';
 import { makePicture } from '../../helpers/manifest.ts';
 import { photograph } from '../../helpers/pictures.ts';
+import { secret, startSink, webhooksToHere } from '../../helpers/sink.ts';
 
 let good: Buffer;
 let broken: Buffer;
@@ -32,6 +33,7 @@ function post(api: Pick<TestApi, 'url'>, path: string, body: object = {}) {
 /** Uploads and waits for the end. */
 async function upload(api: TestApi, bytes: Buffer, ...fields: [string, string][]) {
 	const { body } = await ask(api, '/v1/pictures', { method: 'POST', body: form([['a.jpg', bytes]], ...fields) });
+	expect(body.id, JSON.stringify(body)).toBeDefined();
 	return untilFinished(api, body.id);
 }
 
@@ -48,6 +50,85 @@ async function failedPicture(api: TestApi, error: PicpipeError) {
 
 const limits = { PICPIPE_DEFAULT_RECIPE: 'avatar', PICPIPE_MAX_DIMENSION: '1000' };
 
+describe('variants that failed', () => {
+	const encode = [{ webp: {} }];
+	const variants = {
+		small: { steps: [{ resize: { width: 40 } }], encode },
+		large: { steps: [{ resize: { width: 900 } }], encode },
+		second: { page: 2, encode },
+	};
+
+	it('are found, counted apart from failed pictures and from each other, told, and retried alone', async () => {
+		const sink = await startSink();
+		const api = await startTestApi({
+			PICPIPE_INLINE_RECIPES: 'true',
+			PICPIPE_MAX_OUTPUT_DIMENSION: '800',
+			PICPIPE_WEBHOOK_SECRETS: secret(),
+			...webhooksToHere,
+		});
+		await api.startWorker();
+		const made = (await post(api, '/v1/batches', { webhook: `${sink.url}/batch` })).body;
+		const recipe: [string, string] = ['recipe', JSON.stringify({ variants })];
+		const fields: [string, string][] = [recipe, ['batch', made.id]];
+		const lacking = await upload(api, good, ...fields, ['webhook', `${sink.url}/picture`]);
+		const damaged = await upload(api, broken, ...fields);
+		const whole = await upload(api, good, ['batch', made.id]);
+		expect([lacking.state, damaged.state, whole.state, whole.failures]).toEqual([
+			'ready',
+			'failed',
+			'ready',
+			undefined,
+		]);
+		const reasons = lacking.failures.map((one: Record<string, unknown>) => [one.variant, one.class, one.code]);
+		expect(reasons).toEqual([
+			['large', 'limit', 'output-too-large'],
+			['second', 'unsupported', 'no-such-page'],
+		]);
+
+		const { body } = await ask(api, '/v1/failures');
+		expect([body.total, body.classes]).toEqual([
+			2,
+			{ corrupt: 1, unsupported: 1, limit: 1, transient: 0, internal: 0 },
+		]);
+		for (const { code, links } of body.failures) {
+			const { pictures } = (await ask(api, links.pictures)).body;
+			expect(
+				pictures.map(({ id }: { id: string }) => id),
+				code,
+			).toEqual([code === 'corrupt-picture' ? damaged.id : lacking.id]);
+		}
+		const idsOf = async (query: string) =>
+			(await ask(api, `/v1/pictures?${query}`)).body.pictures.map(({ id }: { id: string }) => id);
+		expect(await idsOf('failures=true')).toEqual([damaged.id, lacking.id]);
+		expect(await idsOf('failures=true&state=ready')).toEqual([lacking.id]);
+		expect((await ask(api, '/v1/pictures?failures=yes')).status).toBe(400);
+		expect((await ask(api, `/v1/pictures/${lacking.id}/variants/large.webp`)).body).toMatchObject({
+			...{ status: 422, code: 'output-too-large', class: 'limit' },
+			detail: expect.stringContaining('PICPIPE_MAX_OUTPUT_DIMENSION'),
+		});
+		const metrics = await (await fetch(`${api.url}/metrics`)).text();
+		expect(metrics).toMatch(/^picpipe_incomplete_pictures 1$/m);
+		expect(metrics).toMatch(/^picpipe_failed_pictures\{class="limit",code="output-too-large"\} 1$/m);
+
+		const told = () => sink.received.find(({ path }) => path === '/picture')?.message;
+		await expect.poll(told, { timeout: 10_000 }).toMatchObject({
+			type: 'picture.ready',
+			data: { id: lacking.id, state: 'ready', failures: lacking.failures },
+		});
+		const { counts } = (await post(api, `/v1/batches/${made.id}/close`)).body;
+		expect(counts).toMatchObject({ ready: 2, failed: 1, withFailures: 1, total: 3 });
+		const ended = () => sink.received.find(({ path }) => path === '/batch')?.message;
+		await expect.poll(ended, { timeout: 10_000 }).toMatchObject({ data: { ready: 2, failed: 1, withFailures: 1 } });
+		expect((await ask(api, `/v1/batches/${made.id}`)).body.finished).toMatchObject({ withFailures: 1 });
+
+		expect((await post(api, '/v1/failures/retry', { class: 'limit' })).body).toMatchObject({ queued: 1, more: false });
+		const again = await untilFinished(api, lacking.id);
+		expect(again.variants).toEqual(lacking.variants);
+		expect(again.failures).toMatchObject([{ variant: 'large' }, { variant: 'second' }]);
+		expect((await ask(api, `/v1/pictures/${whole.id}/retry`, { method: 'POST' })).body.code).toBe('not-failed');
+	});
+});
+
 describe('GET /v1/failures', () => {
 	it('groups failures by cause, links to the pictures, and keeps their originals', {
 		timeout: 60_000,
@@ -60,6 +141,7 @@ describe('GET /v1/failures', () => {
 		const { body } = await ask(api, '/v1/failures');
 		expect(body).toMatchObject({
 			total: 3,
+			classes: { corrupt: 2, unsupported: 0, limit: 1, transient: 0, internal: 0 },
 			failures: [
 				{ class: 'corrupt', code: 'corrupt-picture', count: 2, retried: false },
 				{ class: 'limit', code: 'too-wide-or-high', count: 1, retried: false },
@@ -138,7 +220,7 @@ describe('POST /v1/failures/retry', () => {
 		const { body: again } = await ask(api, `/v1/pictures/${ids[0]}`);
 		expect([again.state, again.failure]).toEqual(['queued', undefined]);
 		expect(await post(api, '/v1/failures/retry')).toMatchObject({ status: 202, body: { queued: 1 } });
-		expect((await ask(api, '/v1/failures')).body).toEqual({ total: 0, failures: [] });
+		expect((await ask(api, '/v1/failures')).body).toMatchObject({ total: 0, classes: { limit: 0 }, failures: [] });
 		expect((await post(api, '/v1/failures/retry')).body).toMatchObject({ queued: 0, more: false });
 	});
 
