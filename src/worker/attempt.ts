@@ -10,21 +10,21 @@ import { reportTo } from './job-report.ts';
 import { asCannotServe, CannotServe } from './leave.ts';
 import { type Records, recordFailure } from './record.ts';
 
-/** What the data of every job about a picture has. */
+/** Fields that the data of every picture job has. */
 interface PictureJobData {
 	readonly pictureId: string;
 	readonly requestId?: string | undefined;
 }
 
-/** What an attempt tells how it went. */
+/** The dependencies for reporting an attempt. */
 export interface AttemptContext extends Records {
 	readonly log: Logger;
-	/** Counts how attempts end; nobody does when it is absent. */
+	/** Counts attempts by outcome; not counted if absent. */
 	readonly attemptCounts?: Attempts | undefined;
 }
 
 /**
- * Begins an attempt at a job about a picture: its data, where it tells what it does, and what there is to do when it fails.
+ * Begins an attempt at a picture job: parses its data, and creates its reports and its failure handling.
  *
  * @throws an error for BullMQ that ends the job, `invalid-job`; CannotServe for data of a newer version
  */
@@ -47,17 +47,18 @@ export function beginAttempt<T extends PictureJobData>(
 		attempt,
 		report,
 
-		/** Does another attempt follow this error? */
+		/** Will another attempt follow this error? */
 		isRetried: (error: PicpipeError) => willRetry(error, attempt, attempts),
 
-		/** Counts the attempt as one that has not failed. @param isNews false when there was nothing to do any more */
+		/** Counts a successful attempt. @param isNews false if nothing was left to do */
 		succeed: (isNews: boolean) => count(isNews ? 'succeeded' : 'unneeded'),
 
 		/**
-		 * Tells that the attempt failed, and records it unless another one follows. Of work that is left to others it tells nothing: no attempt was made.
+		 * Reports that the attempt failed, and records it unless another attempt follows. Work that is left to other workers is not reported,
+		 * because no attempt was made.
 		 *
-		 * @param picture as it was when the work began; undefined when it did not get that far
-		 * @param found recorded beside the failure
+		 * @param picture as it was when the work began; undefined if it was not read
+		 * @param found recorded with the failure
 		 * @returns the error for BullMQ, or CannotServe
 		 */
 		async fail(thrown: unknown, picture: Picture | undefined, found: Partial<Picture> = {}): Promise<Error> {
@@ -91,7 +92,7 @@ export function beginAttempt<T extends PictureJobData>(
 }
 
 /**
- * The data of a job.
+ * Parses the data of a job.
  *
  * @param onInvalid called before the error is thrown
  * @throws an error for BullMQ that ends the job, `invalid-job`; CannotServe for data of a newer version

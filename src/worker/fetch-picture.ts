@@ -17,7 +17,7 @@ export interface FetchContext extends AttemptContext {
 	readonly receiving: ReceiveLimits;
 }
 
-/** What a finished job returns; Arena shows it. */
+/** Result of a completed job; Arena shows it. */
 export interface FetchResult {
 	readonly outcome: 'fetched' | 'already-fetched' | Exclude<Recorded, 'recorded'>;
 	readonly bytes: number;
@@ -25,10 +25,10 @@ export interface FetchResult {
 }
 
 /**
- * Fetches the original of one picture: URL → storage → manifest → the queue where it is processed. Done twice, also at the same time,
- * one of the originals becomes the picture's and the other goes.
+ * Fetches the original of one picture: URL → storage → manifest → the queue for processing. If this is done twice, even at the same time,
+ * one of the originals becomes the picture's and the other is deleted.
  *
- * @param stopping ends it and gives the job back to the queue, which costs no attempt
+ * @param stopping ends the fetch and returns the job to the queue without spending an attempt
  * @throws an error for BullMQ, after the failure was recorded unless another attempt follows
  */
 export async function fetchPicture(
@@ -68,7 +68,7 @@ export async function fetchPicture(
 			await job.moveToWait(token);
 			throw new WaitingError();
 		}
-		// With everything of the picture went what was being written.
+		// The deletion of the picture also deleted the original that was being written.
 		if (picture && (await isGone(context, picture.id))) return finish(await forget(context, picture.id));
 		throw await fail(thrown, picture);
 	}
@@ -81,7 +81,7 @@ async function isGone({ storage }: Records, id: string): Promise<boolean> {
 	);
 }
 
-/** Redis may be away; then the sweep does the same later. */
+/** If Redis is away, the sweep does this later. */
 async function bringOn(context: FetchContext, picture: Picture, reason: ProcessReason, log: Logger): Promise<void> {
 	try {
 		if (isFinished(picture.state)) return await settle(context, picture);
@@ -92,7 +92,7 @@ async function bringOn(context: FetchContext, picture: Picture, reason: ProcessR
 	}
 }
 
-/** Share of the progress bar for the bytes; the connection before and the record after take the rest. */
+/** Share of the progress bar for the bytes; connecting before and recording after take the rest. */
 const bytesShare = { from: 0.1, to: 0.95 };
 
 async function fetchOriginal(
@@ -104,7 +104,7 @@ async function fetchOriginal(
 	const end = new AbortController();
 	const stop = () => end.abort(new PicpipeError('stopping'));
 	if (stopping.aborted) stop();
-	// By hand: what `AbortSignal.any` keeps with a signal that lives as long as the worker grows with each fetch.
+	// By hand: `AbortSignal.any` would keep references to a signal that lives as long as the worker, growing with each fetch.
 	stopping.addEventListener('abort', stop, { once: true });
 	const late = `Expected all of ${shownUrl(source.url)} within ${fetching.seconds} s (${fetching.rules.settings}_SECONDS) but it took longer.`;
 	const timer = setTimeout(() => end.abort(new PicpipeError('remote-timeout', late)), fetching.seconds * 1_000);
@@ -141,7 +141,7 @@ async function* counted(body: AsyncIterable<Buffer>, onBytes: (bytes: number) =>
 	}
 }
 
-/** What is wrong with a file, said of an answer. */
+/** Adapts an error about a file to a remote response. */
 function asAnswered(error: unknown, type: string | undefined): unknown {
 	if (!(error instanceof PicpipeError)) return error;
 	if (error.code === 'empty-file')

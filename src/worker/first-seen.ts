@@ -1,11 +1,11 @@
 /**
- * Since when this process has seen what nobody seems to own. No clock is asked for the time of day: where it is set anew, or those of two machines differ,
- * an upload that is just coming in could look as old as one that was left behind.
+ * How long this process has seen objects that seem to have no owner. It does not use the time of day: after a clock change, or with
+ * different clocks on two machines, an upload in progress could look as old as an abandoned one.
  */
 export interface FirstSeen {
-	/** Milliseconds since the first look that has seen it; 0 for this one. */
+	/** Milliseconds since it was first seen; 0 for a new key. */
 	age(key: string): number;
-	/** Ends a look: what it has not seen is forgotten. */
+	/** Ends a pass: keys that it has not seen are forgotten. */
 	endPass(): void;
 }
 

@@ -8,14 +8,14 @@ import type { JobProgress } from '../queue/jobs.ts';
 const imagingShare = 0.9;
 
 /**
- * Reports are gathered for this long, milliseconds, and sent together: one by one they would cost more than everything else
- * that Redis is asked for a picture. People don't see the difference.
+ * Reports are collected for this long, milliseconds, and sent together. One by one they would cost more than all other Redis commands for a
+ * picture. People do not notice the delay.
  */
 const gatherTime = 200;
 
 /**
- * Tells what a job does: each step to the job's own log and progress, which Arena shows, and to the process's log.
- * The work never waits for its reports: without Redis it goes on untold.
+ * Reports the progress of a job: each step goes to the job's log and progress, which Arena shows, and to the process's log. The work never
+ * waits for its reports, and continues without Redis.
  */
 export function reportTo(job: Job<unknown>, log: Logger) {
 	let sending = Promise.resolve();
@@ -31,7 +31,7 @@ export function reportTo(job: Job<unknown>, log: Logger) {
 		latest = undefined;
 		sending = sending
 			.then(async () => {
-				// One row of several lines: each row is a question of its own to Redis. Arena gets the lines (arena/queue.ts).
+				// One row of several lines: each row is a Redis command. Arena splits it into lines (arena/queue.ts).
 				const told = rows.length > 0 && job.log(rows.join('\n'));
 				await Promise.all([told, progress && job.updateProgress({ ...progress })]);
 			})
@@ -57,7 +57,7 @@ export function reportTo(job: Job<unknown>, log: Logger) {
 	};
 
 	return {
-		/** Runs a step and tells its time and its bytes. @throws PicpipeError that names the step */
+		/** Runs a step and reports its duration and its bytes. @throws PicpipeError that names the step */
 		async step<T>(step: string, work: () => Promise<T>, bytes?: number | ((result: T) => number)): Promise<T> {
 			const startedAt = Date.now();
 			const started = performance.now();
@@ -75,25 +75,25 @@ export function reportTo(job: Job<unknown>, log: Logger) {
 			}
 		},
 
-		/** A line about what happens within a step. */
+		/** Adds a line about an event within a step. */
 		note(line: string): void {
 			send(`${new Date().toISOString()} ${line}`);
 		},
 
-		/** How far a step is, as a share of the whole job from 0 to 1. */
+		/** Reports the progress within a step, as a share of the whole job from 0 to 1. */
 		progress(step: string, share: number): void {
 			latest = { percent: Math.round(share * 100), step };
 			reached = latest;
 			timer ??= setTimeout(flush, gatherTime);
 		},
 
-		/** Passes on a step of the imaging process. */
+		/** Reports a step of the imaging process. */
 		made(event: StepEvent): void {
 			const percent = Math.round(event.done * imagingShare * 100);
 			tell(event.step, event.startedAt, event.milliseconds, event.bytes, { percent, step: event.step });
 		},
 
-		/** Forgets what was not sent yet, and waits for what is on its way. */
+		/** Drops unsent reports, and waits for those being sent. */
 		async drop(): Promise<void> {
 			clearTimeout(timer);
 			timer = undefined;
@@ -102,10 +102,10 @@ export function reportTo(job: Job<unknown>, log: Logger) {
 			await sending;
 		},
 
-		/** The last line of a job that is done; waits until all reports are sent, or Redis is known to be unavailable. */
+		/** The last line of a completed job. Waits until all reports are sent, or Redis is known to be unavailable. */
 		done: (line: string) => end(line, { percent: 100, step: 'done' }),
 
-		/** The last line of an attempt that did not do the job. Its progress stays at what was reached. Waits as `done` does. */
+		/** The last line of an unsuccessful attempt. Its progress stays where it was. Waits as `done` does. */
 		end: (line: string) => end(line, reached),
 	};
 }

@@ -9,16 +9,16 @@ import type { JobProgress } from '../queue/jobs.ts';
 import { jobError } from '../queue/retry.ts';
 
 /**
- * Versions run side by side, so a job may ask for what only a newer worker knows. A worker that does not know it leaves the whole job to
- * others: the job waits for a growing pause, which costs no attempt, and everybody can see why.
+ * Versions run side by side, so a job may need features that only a newer worker has. Other workers leave the whole job: it waits for a
+ * growing pause, which spends no attempt, and the reason is visible to everyone.
  */
 
-/** What this worker does not know, so that it does no part of the job. */
+/** The parts of a job that this worker does not know, so that it does no part of the job. */
 export class CannotServe extends Error {
 	override readonly name = 'CannotServe';
-	/** Each in words: `operation "blur_faces"`. */
+	/** In words: `operation "blur_faces"`. */
 	readonly unknown: readonly string[];
-	/** Whose work it is, where that could be read. */
+	/** The picture of the job, if it could be read. */
 	readonly picture: Picture | undefined;
 
 	constructor(unknown: readonly string[], picture?: Picture) {
@@ -28,37 +28,40 @@ export class CannotServe extends Error {
 	}
 }
 
-/** @param picture that waits for the recipe; left out where a request does. @throws CannotServe unless this worker knows all of the recipe */
+/** @param picture that waits for the recipe; absent for a render. @throws CannotServe unless this worker knows the whole recipe */
 export function requireKnown(recipe: Recipe, picture?: Picture): void {
 	const unknown = unknownParts(recipe);
 	if (unknown.length > 0) throw new CannotServe(unknown, picture);
 }
 
-/** The same of a manifest that only a newer worker can read; undefined for every other error. */
+/** Converts the error of a manifest that only a newer worker can read; undefined for every other error. */
 export function asCannotServe(thrown: unknown): CannotServe | undefined {
 	if (thrown instanceof CannotServe) return thrown;
 	const error = thrown instanceof PicpipeError && thrown.cause instanceof NewerManifestError ? thrown.cause : thrown;
 	return error instanceof NewerManifestError ? new CannotServe([`manifest version ${error.version}`]) : undefined;
 }
 
-/** How long a job that was left waits, milliseconds: twice as long each time. */
+/** How long a job that was left waits, milliseconds; doubles each time. */
 interface Pauses {
 	readonly first: number;
 	readonly longest: number;
-	/** Time after which a job that nobody could do ends; never when absent. */
+	/** Age at which a job that no worker can do ends; never if absent. */
 	readonly end?: number;
 }
 
-/** Long enough that a backlog of such jobs costs little; a new worker has all of them within the longest pause. */
+/** Long enough that a backlog of such jobs costs little. A new worker gets all of them within the longest pause. */
 export const patientPauses: Pauses = { first: 1_000, longest: 5 * 60_000 };
-/** Somebody waits for a render, for seconds. Nothing was promised, and while it waits it takes the place of others, so it ends some time. */
+/**
+ * A request waits for a render for a few seconds. Nothing was promised, and a waiting render takes the place of others, so it ends
+ * eventually.
+ */
 export const renderPauses: Pauses = { first: 200, longest: 10_000, end: 10 * 60_000 };
 
-/** Share of a pause that is left to chance, so that jobs which were left together do not come back together. */
+/** Random share of a pause, so that jobs that were left together do not return together. */
 const jitter = 0.2;
-/** Doubling any further changes nothing; so the count stays small, however long a job waits. */
+/** Further doubling changes nothing, so the count stays small, however long a job waits. */
 const mostDoublings = 30;
-/** Lines of the job's log that are kept while it waits. */
+/** Lines of the job's log to keep while it waits. */
 const keepLines = 50;
 
 interface Leaving {
@@ -67,11 +70,11 @@ interface Leaving {
 }
 
 /**
- * Gives a job back to its queue for a pause, and tells why: in the job's progress and log, which Arena shows, in the index, which the API
- * shows, and in the log of the process.
+ * Returns a job to its queue for a pause, and reports the reason: in the job's progress and log, which Arena shows, in the index, which the
+ * API shows, and in the log of the process.
  *
  * @param token of this worker's lock on the job
- * @throws DelayedError, which tells BullMQ that the job was moved; the end of a job that waits no longer
+ * @throws DelayedError, which tells BullMQ that the job was moved; the final error of a job that waits no longer
  */
 export async function leaveToOthers(
 	job: Job<unknown>,
@@ -102,7 +105,7 @@ export async function leaveToOthers(
 		pause: Math.round(pause),
 	};
 	log[isNews ? 'warn' : 'debug'](line, 'job left to other workers');
-	// Only for people who watch.
+	// For display only.
 	const tell = async () => {
 		if (isNews) await job.log(`${new Date().toISOString()} ${message}`);
 		await job.clearLogs(keepLines);

@@ -10,25 +10,25 @@ import { variantKey } from '../storage/keys.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { reportTo } from './job-report.ts';
 
-/** What makes variants and stores them. */
+/** The dependencies for making and storing variants. */
 export interface MakingContext {
 	readonly storage: Storage;
 	readonly pool: ImagingPool;
 	readonly assets: AssetFinder;
 }
 
-/** What became of a recipe. */
+/** The results of a recipe. */
 export interface MadeVariants {
 	/** Undefined if the header could not be read. */
 	readonly facts: Facts | undefined;
 	readonly analysis: Analysis;
 	/** Every kind of analysis that was requested has run. */
 	readonly isAnalysed: boolean;
-	/** Stored. */
+	/** The stored variants. */
 	readonly variants: readonly Variant[];
 	/** Variants that cannot be made; the others were made, unless there is an error. */
 	readonly failures: readonly VariantFailure[];
-	/** What ended the work before every variant was made, or failed by itself. */
+	/** The error that ended the work before every variant was made, or that failed on its own. */
 	readonly error?: PicpipeError | undefined;
 }
 
@@ -40,9 +40,9 @@ interface Work {
 }
 
 /**
- * Makes the variants of a recipe and stores each as soon as it is made. Never throws: `error` says what ended the work.
+ * Makes the variants of a recipe and stores each as soon as it is made. Never throws: `error` is what ended the work.
  *
- * @param isEachAlone each variant has a run of its own, so that one that kills its imaging process takes none of the others along
+ * @param isEachAlone run each variant separately, so that one that kills its imaging process does not affect the others
  */
 export async function makeVariants(
 	context: MakingContext,
@@ -57,7 +57,7 @@ export async function makeVariants(
 	for (const part of parts) {
 		const made = await run(context, picture, { recipe: part, assets }, report);
 		const { error } = made;
-		// A process that dies before a step is finished dies over the file, whatever is to be made of it.
+		// A process that dies before any step is finished dies because of the file, whatever is to be made from it.
 		const [name] = Object.entries(part.variants).findLast(([, { encode }]) => encode.length > 0) ?? [];
 		const isAlone = parts.length > 1 && error?.code === 'imaging-process-died' && error.seen?.lastStep !== undefined;
 		const killed = isAlone && name !== undefined ? [{ variant: name, error }] : [];
@@ -106,7 +106,7 @@ async function run(
 				onStep: (event) => report.made(event),
 				onVariant: (output) => {
 					const stored = store(context.storage, picture, output, report);
-					// Awaited below with the others; until then a failure must not count as unhandled.
+					// Awaited below with the others. Until then a failure must not count as unhandled.
 					stored.catch(() => {});
 					storing.push(stored);
 				},
@@ -115,7 +115,7 @@ async function run(
 	} catch (thrown) {
 		error = toPicpipeError(thrown);
 	}
-	// All of them, also if one has failed: an attempt that is over writes nothing any more.
+	// Wait for all of them, even after a failure: a finished attempt must not write anything.
 	const settled = await Promise.allSettled(storing);
 	const variants = settled.flatMap((one) => (one.status === 'fulfilled' ? one.value : []));
 	const lost = settled.find((one) => one.status === 'rejected');
@@ -143,9 +143,9 @@ async function store(
 }
 
 /**
- * Finds the other pictures that a recipe uses. A missing one fails the variants that use it.
+ * Finds the assets of a recipe. A missing asset fails the variants that use it.
  *
- * @throws PicpipeError that another attempt may not meet
+ * @throws PicpipeError for errors that a retry may avoid
  */
 export async function findAssets(
 	finder: AssetFinder,

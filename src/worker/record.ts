@@ -31,32 +31,32 @@ import type { Publisher } from '../webhooks/publish.ts';
 export interface Records {
 	readonly storage: Storage;
 	readonly catalog: Catalog;
-	/** Tells of what was recorded; nobody is told when it is absent. */
+	/** Publishes recorded events; none are published if absent. */
 	readonly publisher?: Publisher | undefined;
-	/** Told of pictures that are gone; their renders are counted until they are trimmed when it is absent. */
+	/** Forgets the renders of deleted pictures; if absent, they count until they are trimmed. */
 	readonly renderUse?: RenderUse | undefined;
 	readonly log?: Logger | undefined;
 }
 
-/** What became of an attempt to record an end. */
+/** The outcome of recording an end. */
 export type Recorded = 'recorded' | 'deleted' | 'superseded';
 
 /**
- * Writes how the work on a picture ended: manifest, then index, then the marker goes. Killed at any point it can be done again.
+ * Records how the work on a picture ended: manifest, then index, then the marker is deleted. After a crash at any point it can be repeated.
  *
- * @param worked the picture as it was when the work began; a newer revision in storage means others went on meanwhile
+ * @param worked the picture as it was when the work began; a newer revision in storage means that another process has changed it since
  */
 export async function record(deps: Records, worked: Picture, end: Partial<Picture>): Promise<Recorded> {
 	const { failure: _failure, failures: _failures, force, ...rest } = worked;
-	// What was asked for and failed is still asked for when it is tried again.
+	// A forced run that failed is still forced when it is retried.
 	const ended = revise(rest, { ...(force && end.state !== 'ready' && { force }), ...end });
 	const outcome = await replaceManifest(deps, worked, ended);
-	// Announced whatever the marker says: doing the same at the same time, another one may have recorded another end.
+	// Published whatever the marker says: another process that did the same work at the same time may have recorded another end.
 	if (outcome === 'recorded') await settle(deps, ended, { isNew: true });
 	return outcome;
 }
 
-/** Records that nothing more is tried. @param found what is known of the picture all the same, such as its facts */
+/** Records a final failure. @param found known facts of the picture */
 export async function recordFailure(
 	deps: Records,
 	picture: Picture,
@@ -68,7 +68,8 @@ export async function recordFailure(
 }
 
 /**
- * Keeps what an attempt has made before it failed, so that the next one makes only what is missing. Variants that it will replace are served until then.
+ * Stores the variants that an attempt made before it failed, so that the next attempt makes only the missing ones. Variants that will be
+ * replaced are served until then.
  */
 export async function keepMade(
 	deps: Records,
@@ -84,12 +85,12 @@ export async function keepMade(
 	if ((await replaceManifest(deps, worked, next)) === 'recorded') await deps.catalog.put(next);
 }
 
-/** Why a variant is missing, as the manifest keeps it. */
+/** The reason for a missing variant, as stored in the manifest. */
 export function failedVariant({ variant, format, error }: VariantFailure, attempt: number): FailedVariant {
 	return { variant, ...(format !== undefined && { format }), ...failureOf(error, attempt) };
 }
 
-/** The failure as the manifest keeps it. */
+/** The failure, as stored in the manifest. */
 export function failureOf(error: PicpipeError, attempt: number): Failure {
 	return {
 		class: failureClassOf(error.code),
@@ -103,9 +104,10 @@ export function failureOf(error: PicpipeError, attempt: number): Failure {
 }
 
 /**
- * Writes that the original of a picture is there now, under the same rules against deletion; the picture goes on as one that was uploaded.
+ * Records that the original of a picture was fetched, with the same protection against deletion. From here on the picture is like an
+ * uploaded one.
  *
- * @returns the picture as it is now, or what became of it
+ * @returns the current picture, or why it was not recorded
  */
 export async function recordFetched(
 	deps: Records,
@@ -120,7 +122,7 @@ export async function recordFetched(
 	return outcome === 'recorded' ? fetched : outcome;
 }
 
-/** A failed picture whose job runs once more (Arena's retry button) is open again, durably; any other is left as it is. */
+/** Reopens a failed picture whose job runs once more (Arena's retry button), durably. Any other picture is returned unchanged. */
 export async function reopen<T extends Picture>(deps: Records, picture: T): Promise<T> {
 	if (picture.state !== 'failed') return picture;
 	const { failure: _failure, failures: _failures, ...rest } = picture;
@@ -131,11 +133,11 @@ export async function reopen<T extends Picture>(deps: Records, picture: T): Prom
 }
 
 /**
- * Writes the next revision of a manifest unless others went on meanwhile.
+ * Writes the next revision of a manifest unless another process has changed it.
  *
- * Against a deletion at the same moment: `purgePicture` takes the manifest first and the original next. If the manifest is gone
- * before we write, or the original after, everything of the picture is purged again. The marker tells nothing here: the same work
- * may have been done twice at the same time (after a loss of Redis), and the other one takes the marker away when it has finished.
+ * Against a deletion at the same moment: `purgePicture` deletes the manifest first and the original next. If the manifest is gone before
+ * this write, or the original after it, everything of the picture is purged again. The marker proves nothing here: after a loss of Redis
+ * the same work may be done twice at the same time, and the other process deletes the marker when it has finished.
  */
 async function replaceManifest(deps: Records, worked: Picture, next: Picture): Promise<Recorded> {
 	const revision = await readRevision(deps.storage, worked.id);
@@ -147,10 +149,10 @@ async function replaceManifest(deps: Records, worked: Picture, next: Picture): P
 }
 
 /**
- * Brings index, marker and folder in line with a finished manifest, and tells whoever wants to know. While the marker is there nobody can
- * say that they were told, so they are told, perhaps once more; it goes last.
+ * Updates index, marker and folder after a picture has ended, and notifies subscribers. While the marker exists, nobody can tell whether
+ * they were notified, so they are notified, possibly twice. The marker is deleted last.
  *
- * @param options.isNew told whether the marker is there or not
+ * @param options.isNew notify whether or not the marker exists
  */
 export async function settle(deps: Records, picture: Picture, { isNew = false } = {}): Promise<void> {
 	await removeStrays(deps.storage, picture);
@@ -161,7 +163,7 @@ export async function settle(deps: Records, picture: Picture, { isNew = false } 
 	if (isUntold && picture.batch !== undefined) await endBatch(deps, picture.batch);
 }
 
-/** Looks whether it was the last of its batch, if the index has no other under way. What is missed here the sweep sees. */
+/** Finishes the picture's batch if the index has no other unfinished picture of it. The sweep finishes those that are missed here. */
 async function endBatch(deps: Records, id: string): Promise<void> {
 	try {
 		const { queued, processing } = await deps.catalog.countBatch(id);
@@ -171,7 +173,7 @@ async function endBatch(deps: Records, id: string): Promise<void> {
 	}
 }
 
-/** Deletes whatever there is of a picture that was deleted. */
+/** Deletes every object of a deleted picture. */
 export async function forget(deps: Records, id: string): Promise<'deleted'> {
 	await purgePicture(deps.storage, id);
 	await deps.catalog.remove(id);
@@ -179,14 +181,14 @@ export async function forget(deps: Records, id: string): Promise<'deleted'> {
 	return 'deleted';
 }
 
-/** Deletes what no manifest names: variants of an earlier recipe, leftovers of attempts that were killed. */
+/** Deletes objects that no manifest names: variants of an earlier recipe, leftovers of killed attempts. */
 async function removeStrays(storage: Storage, picture: Picture): Promise<void> {
 	const folder = folderOf(picture.id);
-	// Whatever the manifest names, also in fields of a newer version that this one cannot read.
+	// Every key in the manifest counts, even in fields of a newer version that this one does not know.
 	const manifest = JSON.stringify(picture);
 	const isNamed = (key: string) => key === manifestKey(folder) || manifest.includes(JSON.stringify(key));
 	for await (const key of storage.list(folder, { temporary: true })) {
-		// What was made on demand stays true as long as the original is there.
+		// Renders stay valid as long as the original exists.
 		if (!isNamed(key) && !isRenderKey(key)) await storage.delete(key);
 	}
 }

@@ -14,13 +14,13 @@ import { forget } from './record.ts';
 import { findReusableVariant, type ReusableVariant } from './reusable-variant.ts';
 
 export interface RenderContext extends ProcessContext {
-	/** What renders there are; nobody counts them when it is absent. */
+	/** Tracks stored renders; not tracked if absent. */
 	readonly renderUse?: RenderUse | undefined;
-	/** What renders are made of. */
+	/** The source of renders. */
 	readonly renderFrom: 'original' | 'variants';
 }
 
-/** What a finished render returns; Arena shows it. */
+/** Result of a completed render; Arena shows it. */
 export interface RenderResult {
 	readonly key: string;
 	readonly size: string;
@@ -29,7 +29,7 @@ export interface RenderResult {
 }
 
 /**
- * Makes what a URL asked for: original → imaging process → storage. The manifest is not touched; doing it twice writes the same object.
+ * Makes the image of a URL: original → imaging process → storage. The manifest is not changed. Doing it twice writes the same object.
  *
  * @throws an error for BullMQ; CannotServe before anything was done
  */
@@ -40,16 +40,16 @@ export async function renderPicture(job: Job<unknown>, context: RenderContext): 
 		requireKnown(data.recipe);
 		const picture = await openOriginal(context, data.pictureId);
 		const made = await make(context, picture, data, report);
-		// Its bytes are durable, its name need not be: one that a power cut takes is made again.
+		// Its bytes are durable; its name need not be, because a render that is lost in a power cut is made again.
 		const put = () => context.storage.put(data.key, made.data, { isFollowed: true });
 		await report.step(`store ${data.key}`, put, made.data.length);
-		// Deleted meanwhile: nothing of it may stay.
+		// Deleted in the meantime: nothing of it may stay.
 		if (!(await context.storage.stat(manifestKey(folderOf(picture.id))))) {
 			await forget(context, picture.id);
 			throw new PicpipeError('picture-not-found');
 		}
 		const milliseconds = Math.round(performance.now() - started);
-		// Somebody waits until the job is over: both are told at once.
+		// A request waits for the end of the job, so both are done at once.
 		await Promise.all([
 			context.renderUse?.add(data.key, made.data.length),
 			report.done(`rendered ${made.format} ${made.width}×${made.height} in ${milliseconds} ms`),
@@ -69,21 +69,21 @@ async function openOriginal(context: RenderContext, id: string): Promise<Receive
 	return picture;
 }
 
-/** @throws PicpipeError `asset-changed` when a logo was replaced since the URL was read: then it has another key */
+/** @throws PicpipeError `asset-changed` if an asset was replaced since the URL was read: the render then has another key */
 async function make(
 	context: RenderContext,
 	picture: ReceivedPicture,
 	{ recipe, digest }: RenderJob,
 	report: ReturnType<typeof beginAttempt>['report'],
 ): Promise<VariantOutput> {
-	// A copy of the original that is in memory is better than any variant, and nearer.
+	// A cached original in memory is better than any variant, and faster.
 	const takesVariants = context.renderFrom === 'variants' && !context.pool.hasCached(picture.source);
 	const reusable = takesVariants ? findReusableVariant(picture, recipe) : undefined;
 	if (reusable) {
 		try {
 			return await run(context, reusable.source, reusable.recipe, report);
 		} catch (error) {
-			// It was replaced since the manifest was read; the original never is.
+			// The variant was replaced since the manifest was read; an original never is.
 			if (!(error instanceof PicpipeError) || !/^original-(missing|changed)$/.test(error.code)) throw error;
 		}
 	}

@@ -12,19 +12,19 @@ import {
 import { unknownParts } from '../pipeline/recipe/unknown-parts.ts';
 import { variantDigest } from '../pipeline/recipe/variant-digest.ts';
 
-/** A stored variant that a render can be made of instead of the original, and the recipe that makes the same of it. */
+/** A stored variant that a render can use instead of the original, and the recipe that makes the same from it. */
 export interface ReusableVariant {
 	readonly source: Pick<Variant, 'key' | 'sha256' | 'bytes'>;
 	readonly recipe: Recipe;
 }
 
-/** A variant has to be larger by this factor, so that what its encoder lost is gone when it is scaled down (docs/benchmarks.md). */
+/** The variant has to be larger by this factor, so that scaling down hides the losses of its encoder (docs/benchmarks.md). */
 const leastReduction = 2;
 
 /**
- * The smallest stored variant that shows all of the picture, large enough for a render whose first step scales it down.
+ * Finds the smallest stored variant that shows the whole picture and is large enough for a render whose first step scales it down.
  *
- * @returns undefined where only the original will do
+ * @returns undefined if only the original will do
  */
 export function findReusableVariant(picture: ReceivedPicture, recipe: Recipe): ReusableVariant | undefined {
 	const { facts } = picture;
@@ -36,7 +36,7 @@ export function findReusableVariant(picture: ReceivedPicture, recipe: Recipe): R
 	const prediction = scaling(first, facts);
 	const { sufficientScale } = prediction ?? {};
 	if (!prediction || !sufficientScale) return undefined;
-	// How the variants of a newer version's recipe were made, nobody knows here.
+	// This version cannot tell how the variants of a newer version's recipe were made.
 	if (unknownParts(picture.recipe.definition).length > 0) return undefined;
 	const planned = planVariants(picture.recipe.definition);
 	const [source] = picture.variants
@@ -54,17 +54,17 @@ export function findReusableVariant(picture: ReceivedPicture, recipe: Recipe): R
 	return source && { source, recipe: withFirst(recipe, exact(first, facts, prediction)) };
 }
 
-/** What a resize will do, if that is what the step is. */
+/** The prediction of a resize; undefined for other steps. */
 function scaling({ operation, options }: PlannedStep, size: Size): Prediction | undefined {
 	return operation.name === 'resize' ? operation.predict(size, options) : undefined;
 }
 
-/** Made of the first page, upright, as other variants are unless they say otherwise. */
+/** Made from the first page, upright, which is the default. */
 function isUsual({ page, isUpright }: PlannedVariant): boolean {
 	return page === 1 && isUpright;
 }
 
-/** Was it made by nothing but scaling, in the colours that renders have? Its digest tells that it is what the recipe of today says. */
+/** Was it made by scaling alone, in the colour space of renders? Its digest proves that it matches its recipe. */
 function showsAll(
 	variant: Variant,
 	planned: PlannedVariant | undefined,
@@ -74,29 +74,29 @@ function showsAll(
 	const isAsPlanned = planned.encodings.some(
 		(encoding) => isGoodEnough(encoding) && variantDigest(original.sha256, planned, encoding) === variant.digest,
 	);
-	// Rounded to whole pixels, its shape is off by less than one.
+	// Rounding changes its aspect ratio by less than a pixel.
 	const isOfSameShape =
 		Math.abs(variant.width * original.height - variant.height * original.width) <=
 		Math.max(original.width, original.height);
 	return isAsPlanned && isOfSameShape;
 }
 
-/** Those whose quality says how much is lost; a PNG's is about its palette. */
+/** Encoders whose quality tells how much is lost; a PNG's quality concerns its palette. */
 const lossyEncoders = new Set(['webp', 'avif', 'jpeg']);
 
-/** Written with the quality that its encoder has by default, or more. What was measured is no less. */
+/** Does it have at least the encoder's default quality, which was measured? */
 function isGoodEnough(encoding: PlannedEncoding): boolean {
 	const quality = qualityOf(encoding);
 	return quality !== undefined && quality.asked >= quality.usual;
 }
 
-/** Shall be better than usual, or has no number that says how good it shall be: then nothing may be lost before. */
+/** Does the render request more than the default quality, or a target? Then nothing may be lost beforehand. */
 function asksForMore(encoding: PlannedEncoding): boolean {
 	const quality = qualityOf(encoding);
 	return quality === undefined || quality.asked > quality.usual;
 }
 
-/** Of an encoder that loses something, and the one that it has by default: a number means something else to each. */
+/** The requested and the default quality of a lossy encoder; the numbers of different encoders cannot be compared. */
 function qualityOf({ encoder, options }: PlannedEncoding): { asked: number; usual: number } | undefined {
 	if (isChooser(encoder) || !lossyEncoders.has(encoder.name)) return undefined;
 	const { quality: asked, lossless, nearLossless } = options as Record<string, unknown>;
@@ -105,7 +105,7 @@ function qualityOf({ encoder, options }: PlannedEncoding): { asked: number; usua
 	return { asked: lossless === true || nearLossless === true ? Infinity : asked, usual };
 }
 
-/** Its steps from the original on: a scaling without a crop, or none. */
+/** Its steps from the original on: at most a scaling without a crop. */
 function isPlain({ from, steps }: PlannedVariant): boolean {
 	const [step, ...others] = steps;
 	return from === undefined && others.length === 0 && (step === undefined || isUncut(step));
@@ -117,7 +117,10 @@ function isUncut({ operation, options }: PlannedStep): boolean {
 	return fit === 'inside' || fit === 'outside' || (fit === 'cover' && (width === undefined || height === undefined));
 }
 
-/** The same step on a scaled copy: what follows from the picture's size and shape is said in pixels, because the copy has another. */
+/**
+ * The same step for a scaled copy. Values that follow from the picture's size and shape are replaced by pixels, because the copy has
+ * another size.
+ */
 function exact({ operation, options }: PlannedStep, picture: Size, { output }: Prediction): Record<string, unknown> {
 	const [sized = options] = operation.passes?.(picture, options) ?? [];
 	const { fit, width, height, kernel } = sized as { fit: string; width?: number; height?: number; kernel: string };

@@ -20,21 +20,21 @@ import { type Records, recordFailure, settle } from './record.ts';
 
 export interface SweepContext extends Records, ForgetOptions, ForgetUploadsOptions {
 	readonly queues: Queues;
-	/** For so long an original without a manifest has to be seen before it counts as left behind, seconds. */
+	/** How long an original without a manifest has to be seen before it counts as abandoned, seconds. */
 	readonly abandonedSeconds: number;
 	readonly firstSeen: FirstSeen;
 	/** How long a batch may be open, seconds. */
 	readonly batchSeconds: number;
-	/** Nothing is looked after of webhooks when it is absent. */
+	/** The webhook services; webhooks are not swept if absent. */
 	readonly webhooks?: Webhooks | undefined;
-	/** Keeps renders within their room; nobody does when it is absent. */
+	/** Keeps renders within their space; they are not trimmed if absent. */
 	readonly renderUse?: RenderUse | undefined;
-	/** Counts pictures that were given up; nobody does when it is absent. */
+	/** Counts pictures that were given up; not counted if absent. */
 	readonly attemptCounts?: Attempts | undefined;
 	readonly log: Logger;
 }
 
-/** What a sweep did, by what was wrong. */
+/** The numbers of a sweep. */
 export interface SweepResult {
 	pending: number;
 	queued: number;
@@ -42,30 +42,30 @@ export interface SweepResult {
 	abandoned: number;
 	lost: number;
 	reindexed: number;
-	/** Unfinished writes of processes that were killed. */
+	/** Unfinished writes of killed processes. */
 	torn: number;
-	/** Jobs that waited for a time to which the clock was set back. */
+	/** Jobs that were overdue because the clock was set back. */
 	broughtForward: number;
-	/** Idempotency keys that had expired. */
+	/** Expired idempotency keys. */
 	forgotten: number;
-	/** Resumable uploads that nobody has gone on with. */
+	/** Resumable uploads that expired. */
 	expired: number;
-	/** Batches whose end was told. */
+	/** Batches that ended. */
 	batches: number;
-	/** Webhooks that had no job. */
+	/** Webhooks whose jobs were lost. */
 	webhooks: number;
-	/** Webhooks that could not be delivered, and were kept for long enough. */
+	/** Webhooks that were given up and kept long enough. */
 	webhooksForgotten: number;
-	/** Renders that had to make room. */
+	/** Renders that were deleted for space. */
 	rendersTrimmed: number;
 }
 
-/** Pictures looked at side by side. */
+/** Pictures to check at the same time. */
 const parallel = 8;
 
 /**
- * Looks at every picture that was accepted and isn't finished and sees to it that something will finish it. Everything else may
- * die at any time because this runs again and again.
+ * Checks every accepted but unfinished picture, and ensures that it will be finished. Everything else may crash at any time, because the
+ * sweep runs again and again.
  */
 export async function sweep(context: SweepContext, job?: Job): Promise<SweepResult> {
 	const result: SweepResult = {
@@ -127,7 +127,7 @@ async function rebuildIndex(context: SweepContext): Promise<number> {
 	return pictures;
 }
 
-/** BullMQ's reason for a job that it gave up because its workers died over it too often. */
+/** BullMQ's reason for a job that it gave up because its workers died too often. */
 const stalledTooOften = /stalled more than/;
 
 type Found = 'queued' | 'settled' | 'abandoned' | 'lost';
@@ -148,7 +148,7 @@ async function sweepPicture(context: SweepContext, id: string): Promise<Found | 
 	return queueIfNoJob(context, picture);
 }
 
-/** An upload writes its marker first and its manifest last; in between it is still coming in, or its process was killed. */
+/** An upload writes its marker first and its manifest last. In between it is still in progress, or its process was killed. */
 async function purgeIfAbandoned(context: SweepContext, id: string): Promise<Found | undefined> {
 	if (context.firstSeen.age(id) < context.abandonedSeconds * 1_000) return undefined;
 	await purgePicture(context.storage, id);
@@ -167,7 +167,7 @@ async function queueIfNoJob(context: SweepContext, picture: Picture): Promise<Fo
 		return 'lost';
 	}
 	if (job && state !== 'completed' && state !== 'failed' && state !== 'unknown') return undefined;
-	// Finished without a word in the manifest: the storage could not take it at the time.
+	// Its job ended while the manifest could not be written, because the storage was unavailable.
 	await context.queues.forgetPicture(picture);
 	await context.catalog.put(picture);
 	await context.queues.enqueuePicture(picture, 'sweep');

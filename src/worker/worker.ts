@@ -18,33 +18,33 @@ import { type RenderContext, renderPicture } from './render.ts';
 import { type SweepContext, sweep } from './sweep.ts';
 
 /**
- * How long a job stays with a worker that no longer renews its lock, and how often such jobs are looked for: the work of a
- * killed worker begins again after at most the sum. The worker's own event loop does no imaging, so it never misses a renewal.
+ * How long a job stays with a worker that no longer renews its lock, and how often such jobs are looked for. The jobs of a killed worker
+ * restart after at most the sum. The worker's own event loop does no imaging, so it never misses a renewal.
  */
 const lockDuration = 10_000;
 const stalledInterval = 5_000;
 /**
- * How often a job may lose its worker. BullMQ's default of 1 fails a picture whose worker was killed twice, by a deployment and
- * the machine say; a picture that kills its imaging process is counted as an attempt and never gets here.
+ * How often a job may lose its worker. BullMQ's default of 1 fails a picture whose worker was killed twice, for example by a deployment and
+ * a crash of the machine. A picture that kills its imaging process spends attempts and never reaches this limit.
  */
 const maxStalledCount = 50;
 
-/** Extra jobs taken beyond the imaging processes, so that reading and storing of some overlaps with imaging of others. */
+/** Jobs to take beyond the number of imaging processes, so that reading and storing overlap with imaging. */
 const jobsAhead = 2;
 
 export interface WorkerOptions {
 	readonly prefix: string;
 	readonly imagingProcesses: number;
 	readonly fetchConcurrency: number;
-	/** Longest that another server may make a fetch wait for its next attempt, seconds. */
+	/** Longest wait that a remote server can request before the next attempt of a fetch, seconds. */
 	readonly fetchRetrySeconds: number;
-	/** Longest that a receiver may make a webhook wait for its next attempt, seconds. */
+	/** Longest wait that a receiver can request before the next attempt of a webhook, seconds. */
 	readonly webhookRetrySeconds: number;
 	readonly sweepSeconds: number;
 }
 
 export interface PicpipeWorker {
-	/** Takes no more jobs and waits for those it has. */
+	/** Takes no more jobs and waits for the current ones. */
 	close(): Promise<void>;
 }
 
@@ -109,7 +109,7 @@ export function startWorkers(
 	return {
 		async close() {
 			clearInterval(scheduling);
-			// A download may last longer than a stop; another worker begins it again.
+			// A download may take longer than a stop; another worker starts it again.
 			stopping.abort();
 			await Promise.all(workers.map((worker) => worker.close()));
 		},
@@ -127,7 +127,7 @@ function keepSweepScheduled(queues: Queues, every: number, log: Logger): NodeJS.
 		upkeep.add('sweep', sweepJobData, { ...sweepJobOptions, deduplication: { id: 'sweep-at-start', ttl: 1_000 } });
 	const schedule = async () => {
 		const scheduler = await upkeep.getJobScheduler(sweepSchedulerId);
-		// Where the clock was set back, the next one would come late by as much.
+		// After the clock was set back, the next sweep would be late by the difference.
 		const isLate = (scheduler?.next ?? 0) - Date.now() > every * 2;
 		if (scheduler?.every === every && !isLate) return;
 		if (isLate) await upkeep.removeJobScheduler(sweepSchedulerId);
@@ -144,16 +144,16 @@ function keepSweepScheduled(queues: Queues, every: number, log: Logger): NodeJS.
 }
 
 /**
- * Time for which a job steps back when its endpoint has as many deliveries under way as it may, milliseconds; chance is added, so that a long
- * queue does not come back as one.
+ * How long a job waits if its endpoint has as many deliveries in progress as allowed, milliseconds. A random part is added, so that a long
+ * queue does not return at once.
  */
 const stepBack = { least: 1_000, most: 3_000 };
 
 /**
- * Makes the processor of `deliver` jobs. Of the deliveries at the same time at most half go to one endpoint: one that answers slowly, or not at
- * all, must not keep the others waiting.
+ * Creates the processor of `deliver` jobs. At most half of the concurrent deliveries go to one endpoint, so that a slow or silent endpoint
+ * does not delay the others.
  *
- * @param context.settings.concurrency deliveries of this worker at the same time
+ * @param context.settings.concurrency concurrent deliveries of this worker
  */
 function webhookDelivery(context: DeliverContext & { readonly attemptCounts?: Attempts | undefined }) {
 	const mostPerEndpoint = Math.max(1, Math.floor(context.settings.concurrency / 2));

@@ -7,10 +7,13 @@ import { mendJpeg } from '../inspect/mend-jpeg.ts';
 import { inputOptions } from '../inspect/sharp-input.ts';
 import type { Pixels } from '../pixels/pixels.ts';
 
-/** Most looks at a JPEG: one at the file, one without odd segments, and one for each scan that is followed by padding. */
+/** Most attempts to decode a JPEG: the file, a copy without odd segments, and a copy for each scan that is followed by padding. */
 const maximumLooks = 8;
 
-/** A script of scans that repeats or skips something. The picture is whole, and the cause cannot be removed; damage behind it goes unseen. */
+/**
+ * A script of scans that repeats or skips something. The picture is intact, but the cause cannot be removed, so damage behind it is not
+ * detected.
+ */
 const oddScript = /Inconsistent progression sequence/;
 
 /** Decodes bytes once. @param onWarning called with every warning that did not make it fail */
@@ -21,7 +24,7 @@ type DecodeOnce = (
 ) => Promise<Pixels>;
 
 /**
- * Decodes a JPEG so that damage counts, and oddities beside the picture data do not. A picture without a warning is decoded once.
+ * Decodes a JPEG so that damage counts, and oddities outside the picture data do not. A picture without a warning is decoded once.
  *
  * @throws the first warning or error, unless its cause can be removed
  */
@@ -48,8 +51,8 @@ export async function decodeJpeg(file: Buffer, picture: Inspected, once: DecodeO
 }
 
 /**
- * libvips looks for warnings before it reads a strip of eight lines, so it overlooks those in the last one, which may be a whole row of blocks. It
- * only remarks on them when it closes the file.
+ * libvips checks for warnings before it reads each strip of eight lines, so it misses those in the last strip, which may be a whole row of
+ * blocks. It only logs them when it closes the file.
  */
 export function noteWarnings() {
 	let isRaised = false;
@@ -60,13 +63,13 @@ export function noteWarnings() {
 			if (warning.startsWith('VipsJpeg: ')) text ||= warning;
 		},
 		isRaised: () => isRaised,
-		/** The first warning in words. */
+		/** The text of the first warning. */
 		text: () => text,
 	};
 }
 
 /**
- * Reads a JPEG once more, at full size and to its end: all pictures of a process share one list of remarks.
+ * Reads a JPEG once more, at full size and to its end, because all pictures of a process share one list of log messages.
  *
  * @throws PicpipeError of class `corrupt` if there are warnings again
  */

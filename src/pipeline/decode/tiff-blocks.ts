@@ -14,8 +14,8 @@ export interface TiffBlock {
  * Decompresses a strip or tile.
  *
  * @param index among all strips or tiles
- * @param rows rows that it has to have
- * @param samples samples per pixel in it
+ * @param rows number of rows that it must have
+ * @param samples samples per pixel in this block
  * @throws PicpipeError `corrupt-picture`
  */
 export function readBlock(file: Buffer, page: TiffPage, index: number, rows: number, samples: number): TiffBlock {
@@ -27,7 +27,7 @@ export function readBlock(file: Buffer, page: TiffPage, index: number, rows: num
 	const data = decompress(page.isReversed ? reverseBits(stored) : stored, rowBytes * rows, page.compression);
 	if (data.length < rowBytes * rows) throw corrupt(endsEarly, 'decode');
 	const rowsData = data.subarray(0, rowBytes * rows);
-	// Data that is not compressed is the file's own and must not change.
+	// Uncompressed data belongs to the file and must not be changed.
 	if (page.predictor === 1) return { data: rowsData, rowBytes, isLittleEndian };
 	const copy = Buffer.from(rowsData);
 	if (page.predictor === 3 && page.sampleFormat === sampleFormat.float) {
@@ -77,7 +77,7 @@ function decompress(data: Buffer, expected: number, kind: number): Buffer {
 	}
 }
 
-/** Bytes that a block may have beyond those that are used. */
+/** Bytes that a block may have beyond the required ones. */
 const slack = 64 * 1024;
 
 function inflate(data: Buffer, expected: number): Buffer {
@@ -144,11 +144,11 @@ function lzw(data: Buffer, expected: number): Buffer {
 		if (previous >= 0) {
 			prefix[next] = previous;
 			lengths[next] = (lengths[previous] as number) + 1;
-			// A code that is not there yet begins with the first byte of the one before.
+			// A code that is not in the table yet begins with the first byte of the previous one.
 			if (code === next) suffix[next] = firstByte(previous);
 			suffix[next] = code === next ? (suffix[next] as number) : firstByte(code);
 			next++;
-			// One code earlier than necessary, as the specification has it.
+			// One code earlier than necessary, as specified.
 			if (next >= (1 << bits) - 1 && bits < 12) bits++;
 		}
 		write(code);

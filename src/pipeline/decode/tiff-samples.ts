@@ -12,10 +12,10 @@ interface Levels {
 const most = 65_535;
 
 /**
- * Turns a page that libvips does not read into a TIFF of 16 bits that it does, with the same orientation and colour profile. Integers are scaled
- * over their whole range, signed ones with the most negative as black, and floating-point numbers from 0 to 1.
+ * Converts a page that libvips does not read into a 16-bit TIFF that it does, with the same orientation and colour profile. Integers are
+ * scaled over their whole range, signed ones with the most negative value as black, and floating-point numbers from 0 to 1.
  *
- * @throws PicpipeError `corrupt-picture`; `unsupported-feature` if the numbers are no picture on that scale
+ * @throws PicpipeError `corrupt-picture`; `unsupported-feature` if the numbers do not form a picture on that scale
  */
 export function readableTiff(file: Buffer, page: TiffPage): Buffer {
 	const levels = levelsOf(file, page);
@@ -24,7 +24,7 @@ export function readableTiff(file: Buffer, page: TiffPage): Buffer {
 	return written(page, levels, page.photometric);
 }
 
-/** The samples of the colour, and of alpha if there is any, as values of 16 bits. */
+/** The samples of the colour, and of alpha if present, as 16-bit values. */
 function levelsOf(file: Buffer, page: TiffPage): Levels {
 	const { width, height, bits, block, colours } = page;
 	const channels = colours + (page.alpha === 'none' ? 0 : 1);
@@ -57,7 +57,7 @@ function levelsOf(file: Buffer, page: TiffPage): Levels {
 	return { values, channels };
 }
 
-/** Reads a sample. @param bit place within the row */
+/** Reads a sample. @param bit offset within the row */
 type ReadSample = (block: TiffBlock, rowAt: number, bit: number) => number;
 
 function sampleReader({ bits, sampleFormat: format }: TiffPage): ReadSample {
@@ -81,7 +81,7 @@ function sampleReader({ bits, sampleFormat: format }: TiffPage): ReadSample {
 				value = value * 256 + (data[at + (isLittleEndian ? bytes - 1 - byte : byte)] as number);
 			return value;
 		};
-	// Other sizes are packed from the highest bit on, whatever the byte order.
+	// Other sizes are packed from the highest bit, whatever the byte order.
 	return ({ data }, rowAt, bit) => {
 		let value = 0;
 		for (let at = bit; at < bit + bits; ) {
@@ -102,7 +102,7 @@ function halfFloat(bits: number): number {
 	return sign * (exponent === 0 ? fraction * 2 ** -24 : (1 + fraction / 1024) * 2 ** (exponent - 15));
 }
 
-/** From a sample as it was read to 16 bits. */
+/** Scales a sample to 16 bits. */
 function scaleOf(page: TiffPage): (value: number, channel: number) => number {
 	const { bits } = page;
 	const largest = 2 ** bits - 1;
@@ -111,7 +111,7 @@ function scaleOf(page: TiffPage): (value: number, channel: number) => number {
 		case photometric.yCbCr:
 			return (value) => value;
 		case photometric.lab:
-			// a* and b* are signed (TIFF 6.0, section 23); with 16 bits they have 8 more behind the point.
+			// a* and b* are signed (TIFF 6.0, section 23); with 16 bits they have 8 fractional bits.
 			return bits === 16
 				? (value) => value
 				: (value, channel) => (channel === 0 || channel > 2 ? value * 257 : value * 256);
@@ -125,14 +125,14 @@ function scaleOf(page: TiffPage): (value: number, channel: number) => number {
 	return (value) => Math.round((value / largest) * most);
 }
 
-/** Share of the samples that may be beyond 0 and 1: highlights, and what filters leave at edges. */
+/** Share of the samples that may be outside 0 to 1: highlights, and overshoot of filters at edges. */
 const mayBeBeyond = 0.01;
-/** Largest sample beyond 1, and smallest below 0, that does not count. */
+/** How far a sample may be outside 0 to 1 without counting. */
 const tolerance = 0.01;
-/** Depth in bits from which on samples may use too little of their range to be seen. */
+/** Depth in bits from which on samples may use too little of their range to be visible. */
 const coarseBits = 16;
 
-/** Watches the numbers, so that measurements are not shown as a black or a white picture. */
+/** Checks the values, so that measurements are not shown as a black or white picture. */
 class Range {
 	private readonly page: TiffPage;
 	private samples = 0;
@@ -182,7 +182,7 @@ function colouredBy({ values, channels }: Levels, palette: readonly number[]): L
 	return { values: out, channels: 3 + kept };
 }
 
-/** ITU-R BT.601, as TIFF 6.0 (section 21) has it without further tags. */
+/** ITU-R BT.601, the default of TIFF 6.0 (section 21). */
 function fromYCbCr({ values, channels }: Levels): Levels {
 	const out = new Uint16Array(values.length);
 	const level = (value: number) => Math.round(Math.min(255, Math.max(0, value)) * 257);

@@ -1,6 +1,6 @@
 /**
- * Reads boxes of the ISO base media file format (ISO 14496-12, 4.2), the container of AVIF and HEIC. Whatever a box declares, nothing outside of the
- * bytes around it is read, and a box that is too long ends the list.
+ * Reads boxes of the ISO base media file format (ISO 14496-12, 4.2), the container of AVIF and HEIC. Whatever a box declares, nothing
+ * outside its parent is read, and a box that is too long ends the list.
  */
 
 export interface Box {
@@ -10,11 +10,11 @@ export interface Box {
 	readonly content: Buffer;
 }
 
-/** The boxes that these bytes consist of, in their order. */
+/** The boxes in these bytes, in order. */
 export function* boxesIn(bytes: Buffer): Generator<Box, void> {
 	for (let at = 0; at + 8 <= bytes.length; ) {
 		const short = bytes.readUInt32BE(at);
-		// A size of 1 stands before a size of 64 bits; 0 extends to the end.
+		// A size of 1 precedes a size of 64 bits; 0 extends to the end.
 		if (short === 1 && at + 16 > bytes.length) return;
 		const head = short === 1 ? 16 : 8;
 		const size = short === 1 ? Number(bytes.readBigUInt64BE(at + 8)) : short || bytes.length - at;
@@ -38,23 +38,26 @@ export function endsWithinBox(file: Buffer): boolean {
 	return end < file.length;
 }
 
-/** Bytes of version and flags, with which a full box begins. */
+/** Bytes of version and flags at the start of a full box. */
 const versionBytes = 4;
 
 /** A relation between items (ISO 14496-12, 8.11.12). */
 interface ItemReference {
-	/** Four characters, such as `auxl` from an alpha plane to its picture, or `prem` from a picture to the alpha that its colours are multiplied with. */
+	/**
+	 * Four characters, such as `auxl` from an alpha plane to its picture, or `prem` from a picture to the alpha that its colours are
+	 * multiplied by.
+	 */
 	readonly type: string;
 	readonly from: number;
 	readonly to: readonly number[];
 }
 
-/** The pictures of a file and what belongs to them: its `meta` box. */
+/** The pictures of a file and their properties: its `meta` box. */
 export interface Items {
 	/** Id of the picture to show. */
 	readonly primary: number;
 	readonly references: readonly ItemReference[];
-	/** Properties of an item, such as `colr`, `ispe` and `auxC`, in their order. */
+	/** Properties of an item, such as `colr`, `ispe` and `auxC`, in order. */
 	propertiesOf(item: number): readonly Box[];
 	/** Type of an item, such as `av01`, `grid` and `Exif`. */
 	typeOf(item: number): string | undefined;
@@ -114,13 +117,13 @@ function referencesIn(iref: Buffer | undefined): readonly ItemReference[] {
 	});
 }
 
-/** Numbers of an item's properties, counted from 1 (`ipma`, ISO 14496-12, 8.11.14). */
+/** Numbers of an item's properties, starting at 1 (`ipma`, ISO 14496-12, 8.11.14). */
 function propertyNumbers(iprp: Buffer | undefined, item: number): readonly number[] {
 	for (const { type, content } of boxesIn(iprp ?? Buffer.alloc(0))) {
 		if (type !== 'ipma') continue;
 		const fields = new Fields(content, versionBytes);
 		const isLong = content[0] !== 0;
-		// The highest bit of each number says that the property is essential.
+		// The highest bit of each number marks the property as essential.
 		const size = (content[3] ?? 0) & 1 ? 2 : 1;
 		const entries = fields.next(4) ?? 0;
 		for (let entry = 0; entry < entries; entry++) {
@@ -135,7 +138,7 @@ function propertyNumbers(iprp: Buffer | undefined, item: number): readonly numbe
 
 function typeIn(iinf: Buffer | undefined, item: number): string | undefined {
 	if (!iinf) return undefined;
-	// A count of items, which says no more than the boxes themselves.
+	// A count of items, which the boxes themselves make redundant.
 	for (const { content } of boxesIn(iinf.subarray(versionBytes + (iinf[0] === 0 ? 2 : 4)))) {
 		// Since version 2, id, number of protection and type (`infe`, ISO 14496-12, 8.11.6).
 		const [version = 0] = content;

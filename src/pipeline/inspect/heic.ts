@@ -43,14 +43,12 @@ export function refuseCutHeic(file: Buffer): void {
 	if (endsWithinBox(file)) throw corrupt(endsEarly, 'inspect');
 }
 
-/*
- * AVIF and HEIC beyond what libvips takes by default: other main brands, such as those of sequences, and many items.
- */
+/* AVIF and HEIC beyond libvips's defaults: other major brands, such as those of sequences, and many items. */
 
-/** Main brands that libvips recognises; it reads the same boxes whatever the brand is (`heifload.c` of libvips 8.18). */
+/** Major brands that libvips recognises. It reads the same boxes whatever the brand is (`heifload.c` of libvips 8.18). */
 const knownBrands = ['avif', 'heic', 'heix', 'hevc', 'heim', 'heis', 'hevm', 'hevs', 'mif1', 'msf1'];
 
-/** Items up to which the libheif in sharp reads a file with its limits. A grid has one for each tile. */
+/** Largest number of items that sharp's libheif reads with its default limits. A grid has one for each tile. */
 const usualItems = 256;
 /** libheif's own limit, and that of its build in WebAssembly. */
 const maximumItems = 1_000;
@@ -66,7 +64,7 @@ export function readingOfHeif(file: Buffer): HeifReading {
 	const items = countItems(file);
 	if (items > maximumItems)
 		throw unsupported(`Expected an AVIF or HEIC of at most ${maximumItems} items but received one of ${items}.`);
-	// The limits on pixels are ours, and checked before anything is decoded.
+	// picpipe has its own limits on pixels, checked before anything is decoded.
 	const options = items > usualItems ? { unlimited: true } : {};
 	if (!readItems(file)) return { bytes: stillOfSequence(file) ?? file, options };
 	if (knownBrands.includes(file.toString('latin1', 8, 12))) return { bytes: file, options };
@@ -147,10 +145,10 @@ function countAt(box: Buffer | undefined, at: number, isLong: boolean): number {
 const layerProperties = ['a1op', 'a1lx', 'lsel'];
 
 /**
- * The reason why libheif does not read a file. Its own messages are no help: it seeks beyond the end of every file, and counts what it does not
- * know as too large.
+ * The reason why libheif does not read a file. Its own messages do not help: it seeks beyond the end of every file, and reports unknown
+ * parts as too large.
  *
- * @param error what reading the header or decoding failed with
+ * @param error of reading the header or decoding
  */
 export function explainHeif(error: unknown, file: Buffer): unknown {
 	if (!(error instanceof PicpipeError) || error.class === 'internal' || error.code === 'unsupported-feature')
@@ -173,7 +171,7 @@ export function explainHeif(error: unknown, file: Buffer): unknown {
 	return error.class === 'corrupt' ? corrupt('The picture is damaged and cannot be decoded.', step, cause) : error;
 }
 
-/** Items that the picture, or what belongs to it, is put together from. */
+/** The items that make up the picture and its auxiliary pictures. */
 function tilesOf({ references }: NonNullable<ReturnType<typeof readItems>>): number[] {
 	return references.filter(({ type }) => type === 'dimg').flatMap(({ to }) => to);
 }

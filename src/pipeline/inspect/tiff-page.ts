@@ -1,4 +1,4 @@
-/** A page of a TIFF as its directory describes it (TIFF 6.0; BigTIFF: the note "BigTIFF Design" of AWare Systems, 2007). */
+/** A page of a TIFF, as described by its directory (TIFF 6.0; BigTIFF: "BigTIFF Design" by AWare Systems, 2007). */
 export interface TiffPage {
 	readonly isLittleEndian: boolean;
 	readonly width: number;
@@ -9,13 +9,13 @@ export interface TiffPage {
 	readonly photometric: number;
 	readonly compression: number;
 	readonly predictor: number;
-	/** Samples per pixel, of colours and others. */
+	/** Samples per pixel, for colours and extra channels. */
 	readonly samples: number;
-	/** Samples of the colour; the others are extra. 0 for a kind of colour that is not known here. */
+	/** Samples of the colour; the others are extra. 0 for an unknown photometric interpretation. */
 	readonly colours: number;
 	/** How the first extra sample is used. */
 	readonly alpha: 'none' | 'straight' | 'premultiplied';
-	/** Each sample has strips or tiles of its own. */
+	/** Each sample has its own strips or tiles. */
 	readonly isPlanar: boolean;
 	/** Rows and columns of a chroma sample of YCbCr. */
 	readonly subsampling: readonly number[];
@@ -31,7 +31,7 @@ export interface TiffPage {
 	readonly lengths: readonly number[];
 	/** EXIF orientation. */
 	readonly orientation: number;
-	/** Reds, then greens, then blues, of 16 bits. */
+	/** All reds, then all greens, then all blues, 16 bits each. */
 	readonly palette: readonly number[];
 	readonly profile: Buffer | undefined;
 	readonly xmp: Buffer | undefined;
@@ -83,12 +83,12 @@ const tags = {
 /** Bytes per value by type number (TIFF 6.0, page 15); BigTIFF has 8-byte integers. */
 const typeBytes: Readonly<Record<number, number>> = { 1: 1, 3: 2, 4: 4, 6: 1, 7: 1, 8: 2, 9: 4, 13: 4, 16: 8 };
 
-/** A directory. Whatever it claims, nothing outside of the file is read. */
+/** A directory. Whatever it declares, nothing outside the file is read. */
 interface Directory {
-	/** The values of a tag, or none. @throws RangeError if they are outside of the file */
+	/** The values of a tag, or none. @throws RangeError if they are outside the file */
 	numbers(tag: number): number[];
 	bytes(tag: number): Buffer | undefined;
-	/** Place of the next directory; 0 for the last one. */
+	/** Offset of the next directory; 0 for the last one. */
 	readonly next: number;
 }
 
@@ -147,10 +147,10 @@ function directoryAt(file: Buffer, at: number, { isLittleEndian, isBig }: Layout
 }
 
 /**
- * Is it a camera's raw file? It begins like a TIFF, but its first page is only a preview of what is in other directories, or it holds the
- * values of the sensor (DNG 1.7, chapter 4). The tag of PrintIM and the number of tags, which file-type goes by, say nothing.
+ * Is it a camera raw file? These begin like a TIFF, but their first page is only a preview of other directories, or contains sensor values
+ * (DNG 1.7, chapter 4). The PrintIM tag and the number of tags, which file-type checks, prove nothing.
  *
- * @param head the beginning of a TIFF; a directory beyond it counts as that of a TIFF
+ * @param head the start of a file; a directory beyond it counts as that of a TIFF
  */
 export function isCameraRaw(head: Buffer): boolean {
 	try {
@@ -170,8 +170,8 @@ export function isCameraRaw(head: Buffer): boolean {
 /**
  * Reads the directory of a page.
  *
- * @param page counted from 1
- * @returns undefined if it is damaged or lacks what every page has; then libvips says what is wrong
+ * @param page starts at 1
+ * @returns undefined if it is damaged or lacks mandatory tags; libvips then reports the problem
  */
 export function readPage(file: Buffer, page: number): TiffPage | undefined {
 	try {
@@ -186,7 +186,7 @@ export function readPage(file: Buffer, page: number): TiffPage | undefined {
 	}
 }
 
-/** Pages of a TIFF. */
+/** Number of pages of a TIFF. */
 export function countPages(file: Buffer): number {
 	const seen = new Set<number>();
 	try {
@@ -242,7 +242,7 @@ function pageOf({ numbers, bytes }: Directory, { isLittleEndian }: Layout): Tiff
 	};
 }
 
-/** How the first extra sample is used (TIFF 6.0, section 18). Without the tag, a single one is taken for alpha, as libtiff does. */
+/** How the first extra sample is used (TIFF 6.0, section 18). Without the tag, a single extra sample counts as alpha, as in libtiff. */
 function alphaOf(kind: number | undefined, extra: number): TiffPage['alpha'] {
 	if (extra < 1) return 'none';
 	if (kind === undefined) return extra === 1 ? 'straight' : 'none';

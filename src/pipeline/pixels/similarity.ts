@@ -63,7 +63,7 @@ function withChannels(image: Sharp, channels: Pixels['channels']): Sharp {
  * of the paper. As in x264 and in ffmpeg's filter `ssim`, the windows are squares of 8 × 8 pixels, 4 apart, in which every pixel
  * counts alike, instead of the paper's Gaussian ones of 11 × 11: nearly the same numbers at a small part of the time.
  *
- * It looks at the luma alone (BT.601, 8 bits), to which eyes are far more sensitive than to colours. Transparent pixels lie on a
+ * Only luma is compared (BT.601, 8 bits), to which eyes are far more sensitive than to colours. Transparent pixels are composited onto a
  * middle grey.
  */
 
@@ -86,7 +86,7 @@ interface Luma {
 }
 
 /**
- * Measures the similarity of pictures to this one: 1 for identical ones; above about 0.98 hardly anybody sees a difference.
+ * Measures the similarity of pictures to this one: 1 for identical ones; above about 0.98 hardly any difference is visible.
  *
  * @throws RangeError if the sizes differ
  */

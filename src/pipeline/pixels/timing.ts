@@ -1,11 +1,11 @@
 import type { Animation } from './pixels.ts';
 
-/** Timing of animations as the files hold it. sharp neither takes delays nor counts of runs that do not fit into 16 bits. */
+/** Timing of animations in files. sharp accepts neither delays nor loop counts that do not fit into 16 bits. */
 
-/** Largest delay in milliseconds, and count of runs, that sharp takes. */
+/** Largest delay in milliseconds, and largest loop count, that sharp accepts. */
 const sharpMost = 65_535;
 
-/** The timing for sharp, cut to what it takes. */
+/** The timing for sharp, limited to what it accepts. */
 export function timingForSharp({ delay, loop }: Animation): { delay: number[]; loop: number } {
 	return { delay: delay.map((milliseconds) => Math.min(milliseconds, sharpMost)), loop: Math.min(loop, sharpMost) };
 }
@@ -53,14 +53,14 @@ export function readGifBlocks(file: Buffer): { readonly blocks: readonly GifBloc
 	}
 }
 
-/** Bytes of the colour table that these flags announce. */
+/** Bytes of the colour table that these flags declare. */
 function colourTable(flags: number): number {
 	return flags & 0x80 ? 3 * 2 ** ((flags & 7) + 1) : 0;
 }
 
 /**
- * Writes the timing that sharp does not take into a GIF: delays up to 655,350 ms, and 65,536 runs, which are 65,535 repetitions (GIF89a, section 23;
- * the application extension of Netscape).
+ * Writes timing that sharp does not accept into a GIF: delays up to 655,350 ms, and 65,536 runs, which are 65,535 repetitions (GIF89a,
+ * section 23; the application extension of Netscape).
  *
  * @param file as sharp wrote it; it is changed
  */
@@ -83,8 +83,8 @@ export function setGifTiming(file: Buffer, animation: Animation): Buffer {
 }
 
 /**
- * Writes the delays that sharp does not take into a WebP: up to 16,777,215 ms (WebP container specification, "Animation"). libwebp joins frames that
- * are equal; then the delays stay as they are.
+ * Writes delays that sharp does not accept into a WebP: up to 16,777,215 ms (WebP container specification, "Animation"). libwebp merges
+ * equal frames; then the delays are not changed.
  *
  * @param file as sharp wrote it; it is changed
  */

@@ -1,6 +1,6 @@
 /**
- * The recipes that every installation has, as a person would write them. A recipes file may replace them. All of them request `phash`, so
- * that near-duplicates are found whichever recipe a picture has.
+ * The built-in recipes, in the form that a user would write. A recipes file may replace them. All of them request `phash`, so that
+ * near-duplicates are found whichever recipe a picture has.
  */
 
 const webp = [{ webp: {} }];

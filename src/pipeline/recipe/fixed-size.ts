@@ -16,8 +16,8 @@ interface SizedVariant {
 }
 
 /**
- * Pictures of every kind of shape, up to far beyond what is accepted. What steps make too large of all of them, they make too large of every picture:
- * the size does not follow from the picture but is written in the recipe.
+ * Pictures of every kind of shape, up to far beyond the accepted sizes. If steps make all of them too large, they make every picture too
+ * large: the size does not follow from the picture but is written in the recipe.
  */
 const samples: readonly Size[] = [
 	{ width: 1, height: 1 },
@@ -30,8 +30,8 @@ const samples: readonly Size[] = [
 ];
 
 /**
- * Variants whose steps make every picture larger than their format can hold. A size that follows from the picture is no problem: such a variant is
- * scaled down to fit.
+ * Variants whose steps make every picture larger than their format supports. A size that follows from the picture is no problem, because
+ * such a variant is scaled down to fit.
  */
 export function fixedSizeProblems(variants: readonly SizedVariant[]): readonly string[] {
 	const byName = new Map(variants.map((variant) => [variant.name, variant]));
@@ -52,7 +52,7 @@ export function fixedSizeProblems(variants: readonly SizedVariant[]): readonly s
 	});
 }
 
-/** The larger side of the smallest result. A step whose result depends on the pixels may make less than it is predicted to; of 1 × 1 it does not. */
+/** The larger side of the smallest result. A step whose result depends on the pixels may make less than predicted, but not from 1 × 1. */
 function leastSide(steps: readonly Step[]): number {
 	const sides = samples.map((sample) => {
 		const { width, height } = resultOf(steps, sample);

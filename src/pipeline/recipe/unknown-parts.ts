@@ -7,10 +7,10 @@ import { findEncoder } from '../encoders/index.ts';
 import { planVariants } from './parse-recipe.ts';
 
 /**
- * What this version does not know of a recipe that was accepted before, in words: `operation "blur_faces"`. A newer version has accepted
- * it, so it is right; but whoever finds anything here must leave all of its work to others.
+ * The parts of an accepted recipe that this version does not know, in words: `operation "blur_faces"`. A newer version accepted the recipe,
+ * so it is valid, but code that finds any part here must leave all of its work to other workers.
  *
- * @returns nothing when the recipe can be served
+ * @returns nothing if the recipe can be served
  */
 export function unknownParts(recipe: Recipe): readonly string[] {
 	const shape = recipeSchema.safeParse(recipe);
@@ -24,7 +24,7 @@ export function unknownParts(recipe: Recipe): readonly string[] {
 	return unknown.length > 0 ? [...new Set(unknown)] : [problem ?? 'the recipe'];
 }
 
-/** Why a recipe cannot be planned. The plan is kept, for whoever works on the recipe next. */
+/** Why a recipe cannot be planned. The plan is cached for the work that follows. */
 function planProblem(recipe: Recipe): string | undefined {
 	try {
 		planVariants(recipe);
