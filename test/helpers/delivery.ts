@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
-import { json, startTestApi, type TestApi, untilFinished } from './api.ts';
+import { json, startTestApiWithWorker, type TestApi, untilFinished } from './api.ts';
 import { photograph } from './pictures.ts';
+import { shared } from './shared.ts';
 
 /** The key that signs the URLs of these tests. */
 export const key = 'ab'.repeat(32);
@@ -17,14 +18,33 @@ export function signed(path: string, keyHex = key): string {
 	return `/img/${signatureOf(path, keyHex)}${path}`;
 }
 
+/** A ready picture, and the API and worker that made it. */
+interface Ready {
+	readonly api: TestApi;
+	readonly id: string;
+	/** Renders requested since then. */
+	renders(): Promise<number>;
+}
+
 /** An API that accepts these signatures, a worker, and a ready picture. */
-export async function ready(
-	environment: Record<string, string> = {},
-	picture?: Buffer,
-): Promise<{ readonly api: TestApi; readonly id: string }> {
-	const api = await startTestApi({ PICPIPE_DELIVERY_KEYS: `${key}:${salt}`, ...environment });
-	await api.startWorker();
-	return { api, id: await upload(api, picture ?? (await photograph({ width: 900, height: 600 }))) };
+export async function ready(environment: Record<string, string> = {}, picture?: Buffer): Promise<Ready> {
+	return readyAt(await startApi(environment), picture);
+}
+
+/** The same for a suite, whose tests share the API and the worker. @returns adds another ready picture */
+export function sharedReady(environment: Record<string, string> = {}): (picture?: Buffer) => Promise<Ready> {
+	const api = shared(() => startApi(environment));
+	return (picture) => readyAt(api(), picture);
+}
+
+function startApi(environment: Record<string, string>): Promise<TestApi> {
+	return startTestApiWithWorker({ PICPIPE_DELIVERY_KEYS: `${key}:${salt}`, ...environment });
+}
+
+async function readyAt(api: TestApi, picture?: Buffer): Promise<Ready> {
+	const id = await upload(api, picture ?? (await photograph({ width: 900, height: 600 })));
+	const before = await renderJobs(api);
+	return { api, id, renders: async () => (await renderJobs(api)) - before };
 }
 
 /** Uploads and processes a picture. @param recipe inline, or the name of one @returns its id */

@@ -2,23 +2,23 @@ import { afterAll, beforeAll, onTestFinished } from 'vitest';
 
 type End = () => unknown;
 
-/** What ends with the tests that share something; `undefined` while nothing shared is being started. */
+/** Collects what a shared start has to end later; `undefined` at any other time. */
 let endsOfShared: End[] | undefined;
 
-/** Time to start something shared, milliseconds: generous, because several runs share two cores. */
+/** Time for a shared start, milliseconds: generous, because several runs share two cores. */
 const patience = 120_000;
 
-/** Ends with the test that has started it, or with the last of the tests that share it. The last one started ends first. */
+/** Runs after the test that calls it, or after the last test of a suite within `shared`. What was started last ends first. */
 export function endWithTest(end: End): void {
 	if (endsOfShared) endsOfShared.push(end);
 	else onTestFinished(async () => void (await end()));
 }
 
 /**
- * Started once for all tests of the suite, or of the file, that this is called in: `const api = shared(startTestApi)`. A start of a whole picpipe takes two seconds
- * of CPU time. The tests run one after the other, and each finds what those before it have left.
+ * Starts something once for all tests of a suite or file: `const api = shared(startTestApi)`. A start of `picpipe start` takes two seconds of CPU time.
+ * The tests run in order, and each finds what the earlier ones left.
  *
- * @returns what was started, for use inside of the tests
+ * @returns the started value, inside tests
  */
 export function shared<T>(start: () => Promise<T>): () => T {
 	const ends: End[] = [];
@@ -34,7 +34,7 @@ export function shared<T>(start: () => Promise<T>): () => T {
 	afterAll(async () => {
 		const failures: unknown[] = [];
 		for (const end of ends.splice(0).reverse()) {
-			// One that fails keeps none of the others running.
+			// A failure does not keep the others running.
 			await Promise.resolve()
 				.then(end)
 				.catch((error) => failures.push(error));
@@ -42,7 +42,7 @@ export function shared<T>(start: () => Promise<T>): () => T {
 		if (failures.length > 0) throw new AggregateError(failures);
 	});
 	return () => {
-		if (!started) throw new Error('Expected a test: what is shared is started before the first of them.');
+		if (!started) throw new Error('Expected a call inside a test: the shared start runs before the first one.');
 		return started.value;
 	};
 }

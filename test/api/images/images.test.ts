@@ -2,9 +2,12 @@ import { writeFile } from 'node:fs/promises';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { form, json, startTestApi, untilFinished } from '../../helpers/api.ts';
-import { bytesOf, key, ready, renderJobs, salt, signed, upload } from '../../helpers/delivery.ts';
+import { bytesOf, key, ready, renderJobs, salt, sharedReady, signed, upload } from '../../helpers/delivery.ts';
 import { temporaryFolder } from '../../helpers/folder.ts';
 import { photograph, similarity } from '../../helpers/pictures.ts';
+
+/** For all tests whose api has no settings of its own. */
+const anyReady = sharedReady();
 
 describe('an unsigned URL', () => {
 	const photo = () => photograph({ width: 300, height: 200, gps: true });
@@ -51,7 +54,7 @@ describe('an unsigned URL', () => {
 
 describe('a signed URL', () => {
 	it('is rendered once, stored, and served with cache headers', async () => {
-		const { api, id } = await ready();
+		const { api, id, renders } = await anyReady();
 		const path = signed(`/rs:fill:300:200/plain/${id}@webp`);
 		const first = await fetch(api.url + path);
 		expect(first.status).toBe(200);
@@ -83,8 +86,8 @@ describe('a signed URL', () => {
 		expect([part.status, await bytesOf(part)]).toEqual([206, bytes.subarray(10, 20)]);
 		const head = await fetch(api.url + path, { method: 'HEAD' });
 		expect([head.status, head.headers.get('content-length')]).toEqual([200, String(bytes.length)]);
-		expect(await renderJobs(api)).toBe(1);
-		expect((await api.keys()).filter((one) => one.includes('/render-'))).toHaveLength(1);
+		expect(await renders()).toBe(1);
+		expect((await api.keys()).filter((one) => one.includes(id) && one.includes('/render-'))).toHaveLength(1);
 	});
 
 	it.each([
@@ -102,7 +105,7 @@ describe('a signed URL', () => {
 
 	it('returns the original for a skipped format', async () => {
 		const photo = await photograph({ width: 900, height: 600 });
-		const { api, id } = await ready({}, photo);
+		const { api, id } = await anyReady(photo);
 		const skipped = await fetch(api.url + signed(`/skp:jpg/w:100/plain/${id}`));
 		expect([skipped.status, skipped.headers.get('content-type')]).toEqual([200, 'image/jpeg']);
 		expect((await bytesOf(skipped)).equals(photo)).toBe(true);
@@ -111,7 +114,7 @@ describe('a signed URL', () => {
 	});
 
 	it('reports expiry, missing pictures and invalid options', async () => {
-		const { api, id } = await ready();
+		const { api, id, renders } = await anyReady();
 		const codeOf = async (path: string) => {
 			const answer = await fetch(api.url + signed(path));
 			return [answer.status, (await json(answer)).code];
@@ -123,11 +126,11 @@ describe('a signed URL', () => {
 		expect(await codeOf(`/nonsense:1/plain/${id}`)).toEqual([400, 'option-unsupported']);
 		expect(await codeOf(`/w:10/plain/${'x'.repeat(5_000)}`)).toEqual([400, 'invalid-delivery-url']);
 		expect(await codeOf(`/w:10/plain/https:%2F%2Fexample.org%2Fa.jpg`)).toEqual([403, 'source-not-allowed']);
-		expect(await renderJobs(api)).toBe(0);
+		expect(await renders()).toBe(0);
 	});
 
 	it('with an expiry is cached until then and no longer, also from memory', async () => {
-		const { api, id } = await ready();
+		const { api, id } = await anyReady();
 		const end = Math.floor(Date.now() / 1_000) + 300;
 		const get = (path: string) => fetch(api.url + signed(path));
 		let last = Number.POSITIVE_INFINITY;
@@ -151,32 +154,33 @@ describe('a signed URL', () => {
 	});
 
 	it('with the steps of a variant returns that variant, and makes it again if its file is gone', async () => {
-		const { api, id } = await ready();
+		const { api, id, renders } = await anyReady();
 		const { variants } = await json(await fetch(`${api.url}/v1/pictures/${id}`));
 		const [{ name, format, bytes, key: stored }] = variants;
 		const path = signed(`/variant:${name}:${format}/plain/${id}`);
 		const kept = await fetch(api.url + path);
 		expect([kept.status, (await bytesOf(kept)).length]).toEqual([200, bytes]);
-		expect(await renderJobs(api)).toBe(0);
-		const file = stored ?? (await api.keys()).find((one) => one.includes(`/${name}-`) && one.endsWith(`.${format}`));
+		expect(await renders()).toBe(0);
+		const file =
+			stored ?? (await api.keys()).find((one) => one.includes(`${id}/${name}-`) && one.endsWith(`.${format}`));
 		await api.storage.delete(file);
 		const again = await fetch(`${api.url}${path}?now`);
 		expect([again.status, (await bytesOf(again)).length > 0]).toEqual([200, true]);
 	});
 
 	it('ends with its picture', async () => {
-		const { api, id } = await ready();
+		const { api, id } = await anyReady();
 		const path = signed(`/w:50/plain/${id}@png`);
 		expect((await fetch(api.url + path)).status).toBe(200);
 		expect((await fetch(`${api.url}/v1/pictures/${id}`, { method: 'DELETE' })).status).toBe(204);
 		expect((await fetch(api.url + path)).status).toBe(404);
-		expect(await api.keys()).toEqual([]);
+		expect((await api.keys()).filter((one) => one.includes(id))).toEqual([]);
 	});
 });
 
 describe('the best format', () => {
 	it('follows Accept, and makes AVIF after WebP', async () => {
-		const { api, id } = await ready();
+		const { api, id } = await anyReady();
 		const path = signed(`/w:120/plain/${id}@auto`);
 		const get = (accept: string) => fetch(api.url + path, { headers: { accept } });
 		const plain = await get('image/*');

@@ -1,23 +1,25 @@
 import { describe, expect, it } from 'vitest';
 import { json, startTestApi } from '../../helpers/api.ts';
-import { bytesOf, key, ready, renderJobs, salt, signed, upload } from '../../helpers/delivery.ts';
+import { bytesOf, key, ready, renderJobs, salt, sharedReady, signed, upload } from '../../helpers/delivery.ts';
 import { photograph } from '../../helpers/pictures.ts';
 import { head, openWire } from '../../helpers/wire.ts';
 
 describe('a missing render', () => {
+	const anyReady = sharedReady();
+
 	it('gets 202 with respond-async, and never 404', async () => {
-		const { api, id } = await ready();
+		const { api, id, renders } = await anyReady();
 		const path = signed(`/w:77/plain/${id}@png`);
 		const asked = await fetch(api.url + path, { headers: { prefer: 'respond-async' } });
 		expect(asked.status).toBe(202);
 		expect(asked.headers.get('retry-after')).toBe('1');
 		expect(asked.headers.get('location')).toBe(path);
 		expect((await fetch(api.url + path)).status).toBe(200);
-		expect(await renderJobs(api)).toBe(1);
+		expect(await renders()).toBe(1);
 	});
 
 	it('is made once for many requests to two APIs', async () => {
-		const { api, id } = await ready();
+		const { api, id, renders } = await anyReady();
 		const other = await startTestApi({
 			PICPIPE_DELIVERY_KEYS: `${key}:${salt}`,
 			PICPIPE_REDIS_PREFIX: api.config.redisPrefix,
@@ -32,7 +34,7 @@ describe('a missing render', () => {
 		);
 		expect(new Set(answers).size).toBe(1);
 		expect(answers[0]).toMatch(/^200 /);
-		expect(await renderJobs(api)).toBe(1);
+		expect(await renders()).toBe(1);
 	});
 
 	it('does not delay uploads, however many there are', async () => {
