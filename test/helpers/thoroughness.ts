@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import type { Parameters } from 'fast-check';
 
 /**
- * `npm test` gives an answer in minutes; `npm run test:long` looks further (`scripts/test-long.mjs`): full loads, more rounds of the faults, and
+ * `npm test` gives an answer in minutes; `npm run test:long` looks further (`scripts/test.mjs long`): full loads, more rounds of the faults, and
  * properties that are tried more often, with a seed that nobody has tried before.
  */
 export const isLong = process.env.TEST_LONG === 'true';
