@@ -77,6 +77,10 @@ Texts are written as EXIF, which is ASCII (\`©\` becomes \`(C)\`, and character
   channel. Other originals become sRGB, since P3 would add nothing.
 - \`keep\`: the pixel values and the RGB profile of the original; sRGB if it has no profile or one for grey or CMYK.
 
+Colours that a file describes without a profile (\`cICP\`, \`gAMA\` and \`cHRM\` of PNG, \`nclx\` of AVIF and HEIC) are read, too, and count as an RGB profile. Pictures of high
+dynamic range (PQ, HLG) are always mapped to sRGB, and look as in Chromium on an ordinary screen
+([decision 0060](../decisions/0060-colours-without-a-profile.md)).
+
 The profile is part of the file. Colours in steps, watermarks and text are interpreted in this colour space. Animations are always sRGB. A variant that begins
 with another one has its colour space.`,
 		`## Changing a recipe

@@ -62,3 +62,73 @@ function number(value: number, bytes: 1 | 2 | 4): Buffer {
 	written.writeUIntBE(value, 0, bytes);
 	return written;
 }
+
+/** A file of libheif with another reference between its items. */
+export function withReference(file: Buffer, type: string, from: number, to: number): Buffer {
+	const reference = box(type, Buffer.concat([number(from, 2), number(1, 2), number(to, 2)]));
+	return withMeta(file, (name, content) => (name === 'iref' ? Buffer.concat([content, reference]) : content));
+}
+
+/** A file of libheif whose first item has another property. */
+export function withProperty(file: Buffer, property: Buffer): Buffer {
+	return withMeta(file, (name, content) => {
+		if (name !== 'iprp') return content;
+		const [[, ipco = Buffer.alloc(0)] = [], [, ipma = Buffer.alloc(0)] = []] = split(content);
+		const count = split(ipco).length + 1;
+		// Version, flags, count of items, id, count of properties.
+		const [before, after] = [Buffer.from(ipma.subarray(0, 11)), ipma.subarray(11)];
+		before.writeUInt8((ipma[10] ?? 0) + 1, 10);
+		return Buffer.concat([
+			box('ipco', Buffer.concat([ipco, property])),
+			box('ipma', Buffer.concat([before, number(count, 1), after])),
+		]);
+	});
+}
+
+/** Colours as code points of ITU-T H.273. */
+export function nclx(primaries: number, transfer: number, matrix = 0): Buffer {
+	const codes = [primaries, transfer, matrix].map((code) => number(code, 2));
+	return box('colr', Buffer.concat([Buffer.from('nclx'), ...codes, Buffer.from([0x80])]));
+}
+
+/** The same file with other code points; its size stays. */
+export function withCodes(file: Buffer, primaries: number, transfer: number): Buffer {
+	const at = file.indexOf('colrnclx');
+	if (at < 0) throw new TypeError('Expected a file with nclx.');
+	const changed = Buffer.from(file);
+	changed.writeUInt16BE(primaries, at + 8);
+	changed.writeUInt16BE(transfer, at + 10);
+	return changed;
+}
+
+function withMeta(file: Buffer, change: (type: string, content: Buffer) => Buffer): Buffer {
+	const [start, meta, ...rest] = split(file);
+	if (start?.[0] !== 'ftyp' || meta?.[0] !== 'meta')
+		throw new TypeError('Expected a file that begins with ftyp and meta.');
+	const boxes = split(meta[1].subarray(4)).map(([type, content]) => [type, change(type, content)] as const);
+	const longer = boxes.reduce((sum, [, content]) => sum + content.length + 8, 12) - (meta[1].length + 8);
+	const moved = boxes.map(([type, content]) => box(type, type === 'iloc' ? movedBy(longer, content) : content));
+	return Buffer.concat([
+		box(...start),
+		fullBox('meta', Buffer.concat(moved)),
+		...rest.map(([type, content]) => box(type, content)),
+	]);
+}
+
+/** Adds to the place of each item, in the form in which libheif writes them: version 0, and a base of four bytes. */
+function movedBy(bytes: number, iloc: Buffer): Buffer {
+	const moved = Buffer.from(iloc);
+	const items = iloc.readUInt16BE(6);
+	for (let at = 8, item = 0; item < items; item++) {
+		moved.writeUInt32BE(iloc.readUInt32BE(at + 4) + bytes, at + 4);
+		at += 10 + iloc.readUInt16BE(at + 8) * 8;
+	}
+	return moved;
+}
+
+function split(bytes: Buffer): (readonly [string, Buffer])[] {
+	const boxes: (readonly [string, Buffer])[] = [];
+	for (let at = 0; at < bytes.length; at += bytes.readUInt32BE(at))
+		boxes.push([bytes.toString('latin1', at + 4, at + 8), bytes.subarray(at + 8, at + bytes.readUInt32BE(at))]);
+	return boxes;
+}

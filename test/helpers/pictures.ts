@@ -391,6 +391,12 @@ export function sharedPictures(folder: string, pattern = /./): readonly SharedPi
 		.map((name) => ({ name, path: join(path, name) }));
 }
 
+/** The small files in `../shared/cases`, each with a known right answer. */
+export function sharedCase(name: string): string | undefined {
+	const path = fileURLToPath(new URL(`../../../shared/cases/${name}`, import.meta.url));
+	return process.env.TEST_ALONE === 'true' || !existsSync(path) ? undefined : path;
+}
+
 export function extraTitle(folder: string, pictures: readonly SharedPicture[]): string {
 	return `EXTRA, ../shared/pictures/${folder}: ${pictures.length > 0 ? `${pictures.length} files` : 'NOT THERE, none tested'}`;
 }

@@ -1,4 +1,4 @@
-import { linearLight } from '../pixels/linear-light.ts';
+import { linearLight } from '../pixels/pixels.ts';
 
 /** Groups colours that look the same, for a palette. */
 

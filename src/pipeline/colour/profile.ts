@@ -1,6 +1,6 @@
 import sharp, { type Sharp } from 'sharp';
 import type { ColourOption } from '../../domain/output.ts';
-import { uncompressedTiff } from '../pixels/pixels.ts';
+import { type Pixels, toDeepPixels, toPixels, uncompressedTiff } from '../pixels/pixels.ts';
 
 /** Colours beyond sRGB: pixels in the RGB space of an ICC profile (ICC.1:2022). */
 
@@ -12,6 +12,11 @@ export function rgbProfile(icc: Buffer | undefined, space: string): Buffer | und
 	if (!icc || icc.length < 128 || icc.length > maximumBytes || !/^(srgb|rgb|rgb16)$/.test(space)) return undefined;
 	// ICC.1:2022, 7.2.8: the data colour space.
 	return icc.toString('latin1', 16, 20) === 'RGB ' ? icc : undefined;
+}
+
+/** A picture's own profile, if it describes grey values. */
+export function greyProfile(icc: Buffer | undefined): Buffer | undefined {
+	return icc && icc.length >= 128 && icc.toString('latin1', 16, 20) === 'GRAY' ? icc : undefined;
 }
 
 let displayP3: Promise<Buffer> | undefined;
@@ -43,6 +48,26 @@ export async function profileFor(
 export function openWithProfile(pixels: RawPixels, profile: Buffer, bits: 8 | 16 = 8): Sharp {
 	const { width, height } = pixels;
 	return sharp(tiffWithProfile(pixels, profile, bits), { limitInputPixels: width * height });
+}
+
+/**
+ * Converts 16 bits per channel to sRGB by the profile in the file, as lcms does it. sharp on its own converts through Display P3, which clips colours, and
+ * then with 8 bits; and grey values of 16 bits not at all.
+ *
+ * @param image a pipeline of a file that is opened without using its profile
+ */
+export async function deepToSrgb(image: Sharp, isGrey: boolean): Promise<Pixels> {
+	const { data, width, height, channels } = await toDeepPixels(
+		image.toColourspace(isGrey ? 'grey16' : 'rgb16').withIccProfile('srgb'),
+	);
+	return { data: Buffer.from(data.map((value) => Math.round(value / 257))), width, height, channels };
+}
+
+/** Converts the original's own values with 16 bits per channel; a detour through sRGB would lose colours. */
+export async function inDisplayP3(image: Sharp, profile: Buffer): Promise<Pixels> {
+	const { data, width, height, channels } = await toDeepPixels(image.toColourspace('rgb16'));
+	const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+	return toPixels(openWithProfile({ data: bytes, width, height, channels }, profile, 16).withIccProfile('p3'));
 }
 
 /** Pixels in any RGB colour space. */

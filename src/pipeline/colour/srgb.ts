@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import { linearLight } from '../pixels/linear-light.ts';
-import { type Pixels, toPixels } from '../pixels/pixels.ts';
+import type { Sharp } from 'sharp';
+import { linearLight, type Pixels, toPixels } from '../pixels/pixels.ts';
 import { openWithProfile } from './profile.ts';
 
 /** The colour space of a profile, whatever its name: sRGB, Display P3, or another one. */
@@ -74,6 +74,29 @@ function byProfile(pixels: Pixels, profile: Buffer): Promise<Pixels> {
 	return toPixels(openWithProfile(pixels, profile).toColourspace('srgb'));
 }
 
+/**
+ * Decodes CMYK without a profile. Each ink takes its colour away, and black takes all (CSS Color 5, 10.2): so full black is black, as in browsers. The
+ * profile for print that sharp would assume makes it dark grey.
+ */
+export async function fromPlainCmyk(image: Sharp, depth: 8 | 16): Promise<Pixels> {
+	const inks = image.pipelineColourspace('cmyk').toColourspace('cmyk').raw({ depth: 'ushort' });
+	const { data, info } = await inks.toBuffer({ resolveWithObject: true });
+	const values = new Uint16Array(data.buffer, data.byteOffset, data.length / 2);
+	const { width, height } = info;
+	// With alpha there are five.
+	const stored: number = info.channels;
+	const channels = stored === 5 ? 4 : 3;
+	const full = 2 ** depth - 1;
+	const made = Buffer.alloc(width * height * channels);
+	for (let pixel = 0; pixel < width * height; pixel++) {
+		const [from, to] = [pixel * stored, pixel * channels];
+		const rest = ((full - (values[from + 3] ?? 0)) * 255) / full ** 2;
+		for (let ink = 0; ink < 3; ink++) made[to + ink] = Math.round((full - (values[from + ink] ?? 0)) * rest);
+		if (channels === 4) made[to + 3] = Math.round(((values[from + 4] ?? 0) * 255) / full);
+	}
+	return { data: made, width, height, channels };
+}
+
 /** A grid through all colours, and every grey, because curves differ most in dark tones. */
 function colours(): Buffer {
 	const side = 255 / cubeStep + 1;
@@ -109,7 +132,7 @@ const numbers = Uint8Array.from({ length: steps + 1 }, (_, step) => {
 });
 
 /** The value of an amount of linear light; colours outside of sRGB are clipped. */
-function numberOf(light: number): number {
+export function numberOf(light: number): number {
 	if (light <= 0) return 0;
 	return light >= 1 ? 255 : (numbers[(light * steps + 0.5) | 0] as number);
 }

@@ -1,8 +1,10 @@
 import sharp, { type Sharp } from 'sharp';
 import type { ColourOption } from '../../domain/output.ts';
 import type { Asset, Scaling, Size } from '../../operations/operation.ts';
-import { openWithProfile, tiffWithProfile } from '../colour/profile.ts';
-import { toSrgb } from '../colour/srgb.ts';
+import { mappedToSrgb } from '../colour/hdr.ts';
+import { convertedToSrgb } from '../colour/matrix-profile.ts';
+import { deepToSrgb, inDisplayP3, tiffWithProfile } from '../colour/profile.ts';
+import { fromPlainCmyk, meaningOf, toSrgb } from '../colour/srgb.ts';
 import { classifyError } from '../inspect/classify-error.ts';
 import { decodeHeic, explainHeif, readingOfHeif } from '../inspect/heic.ts';
 import { type Inspected, pageOptions } from '../inspect/inspect.ts';
@@ -10,7 +12,18 @@ import { inputOptions } from '../inspect/sharp-input.ts';
 import { svgOptions } from '../inspect/svg.ts';
 import type { TiffPage } from '../inspect/tiff-page.ts';
 import { withExifFirst } from '../metadata/exif-block.ts';
-import { type Animation, isOpaque, onFrames, open, type Pixels, scaled, toPixels } from '../pixels/pixels.ts';
+import {
+	type Animation,
+	type DeepPixels,
+	isOpaque,
+	onFrames,
+	open,
+	type Pixels,
+	scaled,
+	toDeepPixels,
+	toPixels,
+	undoPremultiplied,
+} from '../pixels/pixels.ts';
 import { decodeJpeg, noteWarnings } from './decode-jpeg.ts';
 import { readableTiff } from './tiff-samples.ts';
 
@@ -39,7 +52,7 @@ export async function decode(
 	scaling: Scaling,
 	colour: ColourOption = 'srgb',
 ): Promise<Pixels> {
-	if (picture.format === 'heic') return decodeFromHeic(file, picture, scaling, colour);
+	if (picture.format === 'heic' || picture.isPremultiplied) return decodeWhole(file, picture, scaling, colour);
 	if (picture.oddTiff) return decodeOddTiff(file, { ...picture, oddTiff: picture.oddTiff }, scaling, colour);
 	const once = (bytes: Buffer, failOn: FailOn, onWarning?: Reading['onWarning']) =>
 		decodeOnce(bytes, picture, scaling, { failOn, onWarning, colour });
@@ -55,13 +68,26 @@ interface Reading {
 	readonly onWarning?: ((warning: string) => void) | undefined;
 }
 
-async function decodeFromHeic(file: Buffer, picture: Inspected, scaling: Scaling, colour: ColourOption) {
-	const decoded = await decodeHeic(file, picture.facts);
-	const pixels = picture.facts.alpha ? decoded : await toPixels(open(decoded).removeAlpha());
-	const { profile, meaning } = picture;
+/** Decodes every pixel as stored, and scales and converts them afterwards. */
+async function decodeWhole(file: Buffer, picture: Inspected, scaling: Scaling, colour: ColourOption): Promise<Pixels> {
+	const { facts, profile, byMatrix, hdr, isPremultiplied } = picture;
+	const stored = facts.format === 'heic' ? await decodeHeic(file, facts) : await storedPixels(file, picture);
+	if (isPremultiplied) undoPremultiplied(stored);
+	const pixels = facts.alpha ? stored : await toPixels(open(stored).removeAlpha());
+	if (hdr) return mappedToSrgb(await scaled(pixels, scaling), 255, hdr);
 	if (!profile) return scaled(pixels, scaling);
-	if (colour === 'srgb' && meaning) return toSrgb(await scaled(pixels, scaling), profile, meaning);
-	return decodeOnce(tiffWithProfile(pixels, profile), picture, scaling, { failOn: 'error', colour });
+	if (colour === 'srgb' && byMatrix) return convertedToSrgb(await scaled(pixels, scaling), 255, byMatrix);
+	const meaning = await meaningOf(profile);
+	if (colour === 'srgb') return toSrgb(await scaled(pixels, scaling), profile, meaning);
+	return decodeOnce(tiffWithProfile(pixels, profile), { ...picture, meaning }, scaling, { failOn: 'error', colour });
+}
+
+async function storedPixels(file: Buffer, picture: Inspected): Promise<Pixels> {
+	try {
+		return await toPixels(openOriginal(file, picture, { failOn: 'error', ignoreIcc: true }).toColourspace('srgb'));
+	} catch (error) {
+		throw explainHeif(classifyError(error, 'decode', 'decode'), file);
+	}
 }
 
 async function decodeOddTiff(
@@ -86,27 +112,30 @@ async function decodeOnce(
 	{ failOn, onWarning, colour }: Reading & { readonly colour: ColourOption },
 ): Promise<Pixels> {
 	try {
-		const { profile, meaning } = picture;
+		const { profile, meaning, hdr, byMatrix, isDeepWithProfile, isPlainCmyk, facts } = picture;
 		const isOwn = profile !== undefined && colour !== 'srgb';
-		const ignoreIcc = isOwn || meaning !== undefined;
-		let image = openOriginal(file, picture, { failOn, onWarning, ignoreIcc }).resize({
-			width,
-			height,
-			fit: 'fill',
-			kernel,
-		});
-		if (isOwn) {
-			const isThere = colour === 'keep' || meaning === 'display-p3';
-			return isThere ? await toPixels(image) : await inDisplayP3(image, profile);
-		}
-		// sharp leaves such pictures in P3 unless an output profile is given.
-		if (picture.isDeepWithProfile) image = image.withIccProfile('srgb');
+		const isBySharp = !isOwn && !meaning && !hdr && !byMatrix && !isDeepWithProfile;
+		const opened = openOriginal(file, picture, { failOn, onWarning, ignoreIcc: !isBySharp });
+		const image = opened.resize({ width, height, fit: 'fill', kernel });
+		if (hdr) return mappedToSrgb(...(await storedValues(image, picture)), hdr);
+		if (isPlainCmyk) return await fromPlainCmyk(image, picture.bits === undefined ? 8 : 16);
+		if (isOwn && (colour === 'keep' || meaning === 'display-p3')) return await toPixels(image);
+		if (isOwn) return await inDisplayP3(image, profile);
+		if (byMatrix) return convertedToSrgb(...(await storedValues(image, picture)), byMatrix);
+		if (isDeepWithProfile) return await deepToSrgb(image, facts.colourSpace === 'grey16');
 		const pixels = await toPixels(image.toColourspace('srgb'));
 		return profile && meaning ? await toSrgb(pixels, profile, meaning) : pixels;
 	} catch (error) {
 		const classified = classifyError(error, 'decode', 'decode');
 		throw picture.format === 'avif' ? explainHeif(classified, file) : classified;
 	}
+}
+
+/** Values as stored, and the value of full light. */
+async function storedValues(image: Sharp, { bits = 8 }: Inspected): Promise<readonly [DeepPixels | Pixels, number]> {
+	if (bits <= 8) return [await toPixels(image.toColourspace('srgb')), 255];
+	// Decoders shift values of 10 and 12 bits to the left.
+	return [await toDeepPixels(image.toColourspace('rgb16')), (2 ** bits - 1) * 2 ** (16 - bits)];
 }
 
 /** A pipeline that begins with the file. */
@@ -136,15 +165,6 @@ export function openPhotograph(file: Buffer, picture: Inspected): { image: Sharp
 	const { note, isRaised } = noteWarnings();
 	const reading = { failOn: 'warning', onWarning: note, ignoreIcc: picture.meaning === 'srgb' } as const;
 	return { image: openOriginal(file, picture, reading).toColourspace('srgb'), isSuspicious: isRaised };
-}
-
-/** Converts the original's own values with 16 bits per channel; a detour through sRGB would lose colours. */
-async function inDisplayP3(image: Sharp, profile: Buffer): Promise<Pixels> {
-	const deep = image.toColourspace('rgb16').raw({ depth: 'ushort' });
-	const { data, info } = await deep.toBuffer({ resolveWithObject: true });
-	const channels = info.channels === 4 ? 4 : 3;
-	const { width, height } = info;
-	return toPixels(openWithProfile({ data, width, height, channels }, profile, 16).withIccProfile('p3'));
 }
 
 /**

@@ -2,12 +2,15 @@ import type { SharpOptions } from 'sharp';
 import type { Facts } from '../../domain/picture.ts';
 import { PicpipeError } from '../../errors.ts';
 import { storedSize } from '../../operations/geometry.ts';
-import { rgbProfile } from '../colour/profile.ts';
+import type { HdrDescription } from '../colour/description.ts';
+import { describedProfile, type MatrixProfile, readMatrixProfile } from '../colour/matrix-profile.ts';
+import { greyProfile, rgbProfile } from '../colour/profile.ts';
 import { type ColourMeaning, meaningOf } from '../colour/srgb.ts';
 import { withExifFirst } from '../metadata/exif-block.ts';
 import type { Animation } from '../pixels/pixels.ts';
 import { readGifBlocks } from '../pixels/timing.ts';
 import { corrupt, endsEarly } from './classify-error.ts';
+import { describedColours } from './described-colours.ts';
 import { explainHeif, heicWeight, readingOfHeif, refuseCutHeic } from './heic.ts';
 import { type Header, jfifDensity, readJpegHeader, refuseUnreadKinds } from './jpeg-header.ts';
 import { checkLimits, type FrameReading, frameReading, type PictureLimits, svgSetting } from './limits.ts';
@@ -28,8 +31,14 @@ export interface Inspected {
 	readonly page: number;
 	/** Pages that a recipe can choose from; 1 if the format has none. */
 	readonly pages: number;
-	/** 16 bits per channel and an embedded colour profile: sharp converts these through P3. */
-	readonly isDeepWithProfile: boolean;
+	/** Conversion to sRGB of 16 bits per channel, and of 8 bits of a description. The other profiles are for lcms. */
+	readonly byMatrix?: MatrixProfile | undefined;
+	/** 16 bits per channel and a profile for lcms: sharp would convert these with 8 bits, and grey ones not at all. */
+	readonly isDeepWithProfile?: boolean;
+	/** CMYK without a profile. */
+	readonly isPlainCmyk?: boolean;
+	/** Red, green and blue are multiplied with alpha. */
+	readonly isPremultiplied?: boolean;
 	/** Absent for a single frame, and for collections, of which the first picture is used. */
 	readonly animation?: Animation | undefined;
 	/** How the frames of the animation are decoded; absent for a single frame. */
@@ -40,8 +49,12 @@ export interface Inspected {
 	readonly xmp?: Buffer | undefined;
 	/** Pixels per inch as the format itself says it, without EXIF. */
 	readonly density?: number | undefined;
-	/** The picture's own RGB profile; animations are always converted. */
+	/** The picture's own RGB profile, or one made of the file's description; animations are always converted. */
 	readonly profile?: Buffer | undefined;
+	/** Colours of high dynamic range, which have no profile. */
+	readonly hdr?: HdrDescription | undefined;
+	/** Bits per channel, if more than 8. */
+	readonly bits?: number | undefined;
 	/** The colour space that the profile is equivalent to, for 8 bits per channel. */
 	readonly meaning?: ColourMeaning | undefined;
 	/** The picture stays as stored, without rotation by EXIF, and all properties describe it that way. */
@@ -119,7 +132,7 @@ async function inspectPage(file: Buffer, format: InputFormat, page: number, limi
 	const decoded = reading?.framesAtOnce ?? 1;
 	checkLimits({ width, height, frames, decoded }, limits);
 	const weight = oddTiff ? oddTiffWeight : format === 'heic' ? heicWeight : 1;
-	const profile = animation ? undefined : rgbProfile(metadata.icc, metadata.space);
+	const colours = animation ? {} : await coloursOf(file, format, metadata);
 	return {
 		facts: {
 			format,
@@ -134,12 +147,10 @@ async function inspectPage(file: Buffer, format: InputFormat, page: number, limi
 		format,
 		page,
 		pages: format === 'tiff' ? frames : 1,
-		isDeepWithProfile: metadata.depth === 'ushort' && metadata.space === 'rgb16' && metadata.hasProfile,
 		exif: metadata.exif,
 		xmp: metadata.xmp,
 		density: format === 'jpeg' ? jfifDensity(file) : metadata.density,
-		profile,
-		meaning: profile && metadata.depth === 'uchar' ? await meaningOf(profile) : undefined,
+		...colours,
 		animation,
 		...(reordered && { hasLateExif: true }),
 		oddTiff: oddTiff?.page,
@@ -154,6 +165,35 @@ async function readHeifHeader(file: Buffer): Promise<Header> {
 	} catch (error) {
 		throw explainHeif(error, file);
 	}
+}
+
+type Colours = Pick<
+	Inspected,
+	'bits' | 'byMatrix' | 'hdr' | 'isDeepWithProfile' | 'isPlainCmyk' | 'isPremultiplied' | 'meaning' | 'profile'
+>;
+
+/** What the numbers of a picture mean: by a description, or else by its profile. */
+async function coloursOf(file: Buffer, format: InputFormat, metadata: Header): Promise<Colours> {
+	const { icc, space, depth, hasProfile } = metadata;
+	const bits = depth === 'ushort' ? (metadata.bitsPerSample ?? 16) : undefined;
+	const { isSrgb, colours, hdr, isPremultiplied = false } = describedColours(file, format, icc !== undefined);
+	if (isSrgb) return { isPremultiplied, meaning: 'srgb' };
+	if (hdr) return { isPremultiplied, hdr, bits };
+	const made = colours && describedProfile(colours);
+	const profile = made ?? rgbProfile(icc, space);
+	const meaning = profile && depth === 'uchar' ? await meaningOf(profile) : undefined;
+	const deepProfile = depth === 'ushort' ? (profile ?? (space === 'grey16' ? greyProfile(icc) : undefined)) : undefined;
+	const ofMatrix = deepProfile ?? (meaning === 'other' ? made : undefined);
+	const byMatrix = ofMatrix && readMatrixProfile(ofMatrix);
+	return {
+		bits,
+		byMatrix,
+		isDeepWithProfile: deepProfile !== undefined && !byMatrix,
+		isPlainCmyk: space === 'cmyk' && !hasProfile,
+		isPremultiplied,
+		meaning,
+		profile,
+	};
 }
 
 /** The same picture as stored in the file, without rotation by EXIF. */
@@ -181,7 +221,6 @@ async function inspectSvg(
 		format: 'svg',
 		page: 1,
 		pages: 1,
-		isDeepWithProfile: false,
 		drawing,
 	};
 }

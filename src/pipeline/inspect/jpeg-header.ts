@@ -9,7 +9,7 @@ export type Header = Pick<
 	Metadata,
 	'width' | 'height' | 'autoOrient' | 'pages' | 'hasAlpha' | 'orientation' | 'space' | 'depth' | 'hasProfile'
 > &
-	Partial<Pick<Metadata, 'exif' | 'xmp' | 'icc' | 'delay' | 'loop' | 'density'>>;
+	Partial<Pick<Metadata, 'exif' | 'xmp' | 'icc' | 'delay' | 'loop' | 'density' | 'bitsPerSample'>>;
 
 /*
  * Markers of JPEG (ITU-T T.81, table B.1), and the names at the start of segments: EXIF (EXIF 2.32, 4.7.2), XMP (its

@@ -112,7 +112,8 @@ function headerOf(page: TiffPage, pages: number): Header {
 		hasAlpha: page.alpha !== 'none',
 		orientation,
 		space: spaceOf(page),
-		depth: 'ushort',
+		// `written` in `tiff-samples.ts`.
+		depth: page.photometric === photometric.cmyk ? 'uchar' : 'ushort',
 		hasProfile: profile !== undefined,
 		...(profile && { icc: profile }),
 		...(xmp && { xmp }),

@@ -39,6 +39,38 @@ export async function toPixels(image: Sharp, animation?: Animation): Promise<Pix
 	return { data, width: info.width, height: info.height / animation.delay.length, channels, animation };
 }
 
+/** Pixels with up to 16 bits per channel, in any colour space of red, green and blue. */
+export interface DeepPixels {
+	readonly data: Uint16Array;
+	readonly width: number;
+	readonly height: number;
+	readonly channels: 3 | 4;
+}
+
+/** Runs a pipeline that ends with 16 bits per channel. */
+export async function toDeepPixels(image: Sharp): Promise<DeepPixels> {
+	const { data, info } = await image.raw({ depth: 'ushort' }).toBuffer({ resolveWithObject: true });
+	const { width, height } = info;
+	const values = new Uint16Array(data.buffer, data.byteOffset, data.length / 2);
+	return { data: values, width, height, channels: info.channels === 4 ? 4 : 3 };
+}
+
+/** Alpha with 8 bits. Unlike colours, opaque alpha of 16 bits is nearly all ones, whatever the depth in the file. */
+export function toEightBitAlpha(alpha: number, maximum: number): number {
+	return maximum > 255 ? Math.round((alpha * 255) / 0xffff) : alpha;
+}
+
+/** Divides red, green and blue by alpha, in place. */
+export function undoPremultiplied({ data, channels }: Pixels): void {
+	if (channels !== 4) return;
+	for (let at = 0; at < data.length; at += 4) {
+		const alpha = data[at + 3] ?? 0;
+		if (alpha === 0 || alpha === 255) continue;
+		for (let channel = at; channel < at + 3; channel++)
+			data[channel] = Math.min(255, Math.round(((data[channel] ?? 0) * 255) / alpha));
+	}
+}
+
 /** Is every pixel opaque, with or without an alpha channel? */
 export function isOpaque({ data, channels }: Pixels): boolean {
 	if (channels === 3) return true;
@@ -145,4 +177,10 @@ export function uncompressedTiff(picture: UncompressedPicture): Buffer {
 	for (let channel = 0; channel < channels; channel++) head.writeUInt16LE(bits, bitsAt + channel * 2);
 	if (profile) profile.copy(head, profileAt);
 	return Buffer.concat([head, data]);
+}
+
+/** Linear light, 0 to 1, of an sRGB value, 0 to 255 (IEC 61966-2-1); Display P3 has the same curve. */
+export function linearLight(number: number): number {
+	const share = number / 255;
+	return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
 }

@@ -1,4 +1,5 @@
 import { deflateSync } from 'node:zlib';
+import { inSrgb } from '../../helpers/colours.ts';
 import { pngChunk, profileOf } from '../../helpers/pictures.ts';
 import type { OddFile } from './odd-file.ts';
 
@@ -67,6 +68,17 @@ async function srgbChunks(): Promise<readonly Buffer[]> {
 	];
 }
 
+/** With both, and nothing that counts more, a plain gamma is meant: dark tones become darker, as in Chromium. */
+function isPlainGamma(kind: Kind, names: readonly string[]): boolean {
+	const counts = ['cICP', 'sRGB', ...(kinds[kind].type === 0 || kinds[kind].type === 4 ? [] : ['iCCP'])];
+	return ['gAMA', 'cHRM'].every((name) => names.includes(name)) && !names.some((name) => counts.includes(name));
+}
+
+function withGamma([red, green, blue, alpha]: ReturnType<typeof shown>): ReturnType<typeof shown> {
+	const [r = 0, g = 0, b = 0] = inSrgb([red / 255, green / 255, blue / 255], (value) => value ** (1 / 0.45455));
+	return [r, g, b, alpha];
+}
+
 /** Every set of chunks that say sRGB, in both orders, before every kind of pixels: the pixels stay. */
 export async function pngsOfEveryColourChunk(): Promise<OddFile[]> {
 	const chunks = await srgbChunks();
@@ -76,13 +88,12 @@ export async function pngsOfEveryColourChunk(): Promise<OddFile[]> {
 			const chosen = chunks.filter((_, index) => set & (1 << index));
 			for (const isReversed of chosen.length > 1 ? [false, true] : [false]) {
 				const order = isReversed ? chosen.toReversed() : chosen;
-				const names = order.map((chunk) => chunk.toString('latin1', 4, 8)).join(', ') || 'nothing';
+				const names = order.map((chunk) => chunk.toString('latin1', 4, 8));
 				files.push({
-					name: `PNG: ${kind} after ${names}`,
+					name: `PNG: ${kind} after ${names.join(', ') || 'nothing'}`,
 					file: png(kind, order),
 					ends: ['ready'],
-					pixel: (x, y) => shown(kind, x, y),
-					...(kind === 'colours of 16 bits' && { tolerance: 7 }),
+					pixel: (x, y) => (isPlainGamma(kind, names) ? withGamma(shown(kind, x, y)) : shown(kind, x, y)),
 				});
 			}
 		}
