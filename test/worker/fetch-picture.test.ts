@@ -96,8 +96,8 @@ async function manifestOf(to: Opened): Promise<Picture> {
 	return picture;
 }
 
-describe('a picture that is accepted by its address', () => {
-	it('has marker, placeholder and manifest in storage, and a job that keeps the secrets of the address', async () => {
+describe('a picture that was accepted by URL', () => {
+	it('has marker, placeholder and manifest in storage, and a job that leaves the secrets of the URL out', async () => {
 		const to = await open();
 		const { storage, picture, job, remote } = to;
 		expect(storage.changes).toEqual(['put pending/*', 'put pictures/*/original.url', 'put pictures/*/picture.json']);
@@ -115,7 +115,7 @@ describe('a picture that is accepted by its address', () => {
 		expect(await to.catalog.get(picture.id)).toEqual(picture);
 	});
 
-	it('leaves nothing when the storage takes only a part of it', async () => {
+	it('leaves nothing if the storage accepts only a part of it', async () => {
 		const to = await open();
 		const before = await to.storage.keys();
 		to.storage.failOn(/^put .*picture\.json/);
@@ -126,7 +126,7 @@ describe('a picture that is accepted by its address', () => {
 });
 
 describe('a fetch', () => {
-	it('stores the original, writes the manifest, and queues what comes next', async () => {
+	it('stores the original, writes the manifest, and queues the next job', async () => {
 		const to = await open();
 		expect(await run(to)).toMatchObject({ outcome: 'fetched', bytes: bytes.length });
 		const picture = await manifestOf(to);
@@ -150,7 +150,7 @@ describe('a fetch', () => {
 		expect(await to.storage.keys()).toContain(`pending/${picture.id}`);
 	});
 
-	it('tells its steps to the job, and no secret', async () => {
+	it('reports its steps to the job, without secrets', async () => {
 		const to = await open();
 		to.remote.answer((request, response) => {
 			if (request.url !== '/b') says(302, { location: '/b' })(request, response);
@@ -174,7 +174,7 @@ describe('a fetch', () => {
 		expect((await jobOfPicture(to, to.picture)).progress).toMatchObject({ percent: 100 });
 	});
 
-	it('that was done already only hands on, whatever has become of the next job', async () => {
+	it('that was already done only queues the next job, whatever happened to it', async () => {
 		const to = await open();
 		await run(to);
 		const picture = await manifestOf(to);
@@ -189,7 +189,7 @@ describe('a fetch', () => {
 		expect((await to.storage.keys()).filter((key) => /pending|\.url$/.test(key))).toEqual([]);
 	});
 
-	it('counts although Redis is away at its end; the sweep hands on', async () => {
+	it('counts although Redis is away at its end; the sweep queues the next job', async () => {
 		const to = await open();
 		const away = { ...to.queues, enqueuePicture: () => Promise.reject(new PicpipeError('queue-unavailable')) };
 		expect(await run(to, { queues: away })).toMatchObject({ outcome: 'fetched' });
@@ -200,8 +200,8 @@ describe('a fetch', () => {
 	});
 });
 
-describe('a fetch that fails', () => {
-	it('for now leaves the picture as it was, for the next attempt', async () => {
+describe('a failed fetch', () => {
+	it('that is retried does not change the picture', async () => {
 		const to = await open();
 		to.remote.answer(says(503));
 		const before = await to.storage.keys();
@@ -210,7 +210,7 @@ describe('a fetch that fails', () => {
 		expect(await to.storage.keys()).toEqual(before);
 	});
 
-	it('in the middle leaves nothing of the half', async () => {
+	it('leaves nothing of a partial download', async () => {
 		const to = await open();
 		const before = await to.storage.keys();
 		to.remote.answer(sendsHalf(bytes, (response) => response.destroy()));
@@ -261,13 +261,13 @@ describe('a fetch that fails', () => {
 		expect(await to.storage.keys()).toContain(`pending/${picture.id}`);
 	});
 
-	it('says how the server calls what is no picture', async () => {
+	it('reports the content type of a file that is not a picture', async () => {
 		const to = await open();
 		to.remote.answer(sends(Buffer.from('<!doctype html>'), { 'content-type': 'text/html' }));
 		await expect(run(to)).rejects.toThrow('The server declared them as text/html.');
 	});
 
-	it('takes no longer than it may, however steadily the server drips', async () => {
+	it('ends at its time limit, however steadily the server drips', async () => {
 		const to = await open();
 		to.remote.answer((_request, response) => {
 			response.writeHead(200, { 'content-length': bytes.length });
@@ -291,7 +291,7 @@ describe('a deletion', () => {
 		expect(await to.storage.keys()).toEqual([]);
 	});
 
-	it('while the bytes come', async () => {
+	it('during the download', async () => {
 		const to = await open();
 		const half = new Promise<ServerResponse>((resolve) => to.remote.answer(sendsHalf(bytes, resolve)));
 		const fetching = run(to);
@@ -302,7 +302,7 @@ describe('a deletion', () => {
 		expect(await to.storage.keys()).toEqual([]);
 	});
 
-	it('while the bytes come, when the fetch fails for good', async () => {
+	it('during the download, when the fetch fails for good', async () => {
 		const to = await open(1);
 		const half = new Promise<ServerResponse>((resolve) => to.remote.answer(sendsHalf(bytes, resolve)));
 		const fetching = run(to);
@@ -331,7 +331,7 @@ describe('a deletion', () => {
 		expect(await to.storage.keys()).toEqual([]);
 	});
 
-	it('when a failure is just being recorded', async () => {
+	it('while a failure is being recorded', async () => {
 		const to = await open();
 		to.remote.answer(says(404));
 		const put = to.storage.put;
@@ -347,8 +347,8 @@ describe('a deletion', () => {
 	});
 });
 
-describe('the same fetch twice at the same time', () => {
-	it('of an address that serves other bytes each time: one original is named, and it is what the manifest says', async () => {
+describe('two concurrent fetches of the same picture', () => {
+	it('of a URL with changing bytes: one original wins, and the manifest matches it', async () => {
 		const to = await open();
 		const servings: ServerResponse[] = [];
 		to.remote.answer((_request, response) => servings.push(response));
@@ -369,7 +369,7 @@ describe('the same fetch twice at the same time', () => {
 		expect((await to.storage.keys()).filter((key) => key.includes('original'))).toEqual([picture.source.key]);
 	});
 
-	it('takes back its own original when others went on meanwhile', async () => {
+	it('delete their own original if the other one won', async () => {
 		const to = await open();
 		const half = new Promise<ServerResponse>((resolve) => to.remote.answer(sendsHalf(bytes, resolve)));
 		const fetching = run(to);
@@ -384,7 +384,7 @@ describe('the same fetch twice at the same time', () => {
 });
 
 describe('the sweep', () => {
-	it('brings a lost fetch back under the same id, and leaves a live one alone', async () => {
+	it('restores a lost fetch under the same id, and leaves a live one alone', async () => {
 		const to = await open();
 		await to.catalog.markComplete();
 		const context = { ...to, ...upkeep, abandonedSeconds: 0 };
@@ -394,7 +394,7 @@ describe('the sweep', () => {
 		expect((await jobOfPicture(to, to.picture)).data.reason).toBe('sweep');
 	});
 
-	it('records that a worker was lost too often over a fetch', async () => {
+	it('records that a worker was lost too often during a fetch', async () => {
 		const to = await open();
 		await to.catalog.markComplete();
 		const worker = new Worker('fetches', undefined, { connection: to.redis, prefix: to.prefix, autorun: false });
@@ -407,7 +407,7 @@ describe('the sweep', () => {
 	});
 });
 
-describe('data that is no fetch', () => {
+describe('invalid data of a fetch', () => {
 	it('ends the job and touches no picture', async () => {
 		const to = await open();
 		const job = await to.queues.byName.fetches.add('fetch', { version: 1, pictureId: makePicture().id });

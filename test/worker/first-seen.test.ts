@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { openFirstSeen } from '../../src/worker/first-seen.ts';
 
-it('tells how long something has been seen, look after look, and forgets what was gone in between', async () => {
+it('measures how long something has been seen, and forgets it after a pass without it', async () => {
 	const opened = performance.now();
 	const firstSeen = openFirstSeen();
 	expect(firstSeen.age('a')).toBeLessThanOrEqual(performance.now() - opened);

@@ -72,7 +72,7 @@ async function jobOfPicture({ queues, id, api }: Opened) {
 }
 
 describe('fields of a newer version in a manifest', () => {
-	it('are kept by a worker that does the work, and shown to nobody', async () => {
+	it('are kept by a worker that does the work, and not shown', async () => {
 		const to = await open();
 		await changeManifest(to, (manifest) => {
 			Object.assign(manifest, { later });
@@ -110,7 +110,7 @@ function factsOf() {
 }
 
 describe('a picture whose recipe a newer version has written', () => {
-	it('is left without an attempt, is shown, and is made when a worker comes that can', async () => {
+	it('is left without an attempt, is shown, and is processed by a worker that can', async () => {
 		const to = await open();
 		await changeManifest(to, ({ recipe: { definition } }) => definition.variants.small.steps.push({ blur_faces: {} }));
 		const { definition } = (await rawManifest(to)).recipe;
@@ -154,7 +154,7 @@ describe('a picture whose recipe a newer version has written', () => {
 		await expect.poll(async () => (await jobOfPicture(to)).attemptsMade).toBe(1);
 	});
 
-	it('can be asked for again and deleted, and keeps its recipe', async () => {
+	it('can be queued again and deleted, and keeps its recipe', async () => {
 		const to = await open();
 		await changeManifest(to, ({ recipe: { definition } }) =>
 			Object.assign(definition.variants.small, { layers: [{}] }),
@@ -182,7 +182,7 @@ describe('a picture whose recipe a newer version has written', () => {
 		expect(await to.api.keys()).toEqual([]);
 	});
 
-	it('is queued again, in the index too, where the worker that had begun with it was killed', async () => {
+	it('is queued again, in the index too, after the worker that had begun it was killed', async () => {
 		const to = await open();
 		const catalog = openCatalog(await connected(), to.api.config.redisPrefix);
 		await changeManifest(to, ({ recipe: { definition } }) => definition.analyse.push('faces'));
@@ -192,7 +192,7 @@ describe('a picture whose recipe a newer version has written', () => {
 		expect(await view(to)).toMatchObject({ state: 'queued', waiting: { reason: expect.stringContaining('"faces"') } });
 	});
 
-	it('waits for five minutes at most, and the count of that ends', async () => {
+	it('waits for five minutes at most, and its count is limited', async () => {
 		const to = await open();
 		await changeManifest(to, ({ recipe: { definition } }) => Object.assign(definition, { mood: 'blue' }));
 		const since = '2026-01-31T12:00:00.000Z';
@@ -207,7 +207,7 @@ describe('a picture whose recipe a newer version has written', () => {
 	});
 });
 
-describe('what only a newer version can read', () => {
+describe('a manifest that only a newer version can read', () => {
 	it.each<[string, (to: Opened) => Promise<void>, string]>([
 		[
 			'a manifest',
@@ -236,7 +236,7 @@ describe('what only a newer version can read', () => {
 	});
 });
 
-describe('a render that a newer version has asked for', () => {
+describe('a render for a newer version', () => {
 	async function openRender() {
 		const to = await open();
 		await to.api.startWorker();
@@ -252,7 +252,7 @@ describe('a render that a newer version has asked for', () => {
 	}
 	const signal = new AbortController().signal;
 
-	it('is left without an attempt, and whoever waits is told in time', async () => {
+	it('is left without an attempt, and the waiting request is answered in time', async () => {
 		const to = await openRender();
 		expect(await to.renders.make(to.job, { milliseconds: 1_500, signal })).toBeUndefined();
 		await until('it is left', async () => (await (await to.find())?.getState()) === 'delayed');
@@ -267,7 +267,7 @@ describe('a render that a newer version has asked for', () => {
 		expect((await to.find())?.failedReason).toContain('asset-changed');
 	});
 
-	it('ends when nobody could make it for ten minutes, so that it takes no place for ever', async () => {
+	it('ends if no worker can make it for ten minutes, so that it does not take a place for ever', async () => {
 		const to = await openRender();
 		await to.queues.byName.renders.pause();
 		await to.renders.request(to.job, 'now');

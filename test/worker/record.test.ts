@@ -57,8 +57,8 @@ async function pending(to: Records): Promise<string[]> {
 	return ids;
 }
 
-describe('an end that is recorded', () => {
-	it('is in the manifest and the index, and the marker is gone', async () => {
+describe('a recorded end', () => {
+	it('is in the manifest and the index, and the marker is deleted', async () => {
 		const to = await open();
 		expect(await record(to, to.picture, { state: 'ready' })).toBe('recorded');
 		expect(await readManifest(to.storage, to.picture.id)).toMatchObject({ state: 'ready', revision: 2 });
@@ -66,14 +66,14 @@ describe('an end that is recorded', () => {
 		expect(await pending(to)).toEqual([]);
 	});
 
-	it('twice, one after the other, counts once', async () => {
+	it('counts once if it is recorded twice', async () => {
 		const to = await open();
 		await record(to, to.picture, { state: 'ready' });
 		expect(await record(to, to.picture, { state: 'failed' })).toBe('superseded');
 		expect(await readManifest(to.storage, to.picture.id)).toMatchObject({ state: 'ready' });
 	});
 
-	it('twice at the same time keeps the picture, whoever comes first', async () => {
+	it('keeps the picture if it is recorded twice at the same time, whoever is first', async () => {
 		const to = await open();
 		const late = interrupted(to, () => record(to, to.picture, { state: 'ready' }));
 		expect(await record(late, to.picture, { state: 'ready' })).toBe('recorded');
@@ -83,7 +83,7 @@ describe('an end that is recorded', () => {
 		expect(await pending(to)).toEqual([]);
 	});
 
-	it('for a picture that is deleted meanwhile, before or in the middle, leaves nothing', async () => {
+	it('of a picture that is deleted before or during it leaves nothing', async () => {
 		const before = await open();
 		await purgePicture(before.storage, before.picture.id);
 		expect(await record(before, before.picture, { state: 'ready' })).toBe('deleted');
@@ -96,7 +96,7 @@ describe('an end that is recorded', () => {
 		expect(await middle.catalog.get(middle.picture.id)).toBeUndefined();
 	});
 
-	it('does not come back when it is written between two steps of a deletion', async () => {
+	it('does not restore a picture if it is written between two steps of a deletion', async () => {
 		const to = await open();
 		// The manifest is gone already, the original is next.
 		const deleting: WatchedStorage = {
@@ -112,7 +112,7 @@ describe('an end that is recorded', () => {
 });
 
 describe('settling a finished picture', () => {
-	it('removes what no manifest names, unfinished writes of killed processes too', async () => {
+	it('removes objects that no manifest names, including unfinished writes', async () => {
 		const to = await open();
 		const folder = folderOf(to.picture.id);
 		await to.storage.put(`${folder}old-0123456789ab.webp`, Buffer.from('webp'));

@@ -47,7 +47,7 @@ describe('a render of a stored variant', () => {
 		{ width: 150, minHeight: 300 },
 		{ width: 300, height: 200, withoutEnlargement: true },
 		{ width: 300, height: 200, orSmaller: true },
-	])('is what a render of the original is: %j', async (resize) => {
+	])('equals a render of the original: %j', async (resize) => {
 		const { file, large, picture } = await storedPicture();
 		const reusable = findReusableVariant(picture, render(resize)) ?? expect.fail('The variant was not taken.');
 		const [made] = (await make(large, reusable.recipe)).outputs;
@@ -62,7 +62,7 @@ describe('a render of a stored variant', () => {
 		['lies as it does in the file', { width: 300 }, { orient: false }],
 		['has colours of its own', { width: 300 }, { colour: 'keep' }],
 		['asks for as many pixels as there are', { width: 300, height: 200, dpr: 8, minDpr: 1 }, {}],
-	])('is made of the original where it %s', async (_, resize, more) => {
+	])('is made from the original if it %s', async (_, resize, more) => {
 		const { picture } = await storedPicture();
 		expect(findReusableVariant(picture, render(resize, more))).toBeUndefined();
 	});

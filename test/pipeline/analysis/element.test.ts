@@ -11,7 +11,7 @@ const variant = (name: string, format: string, width: number, height: number): E
 });
 
 describe('pictureElement', () => {
-	it('lists formats as a browser should try them, and sizes from small to large', () => {
+	it('lists formats in the order for browsers, and sizes from small to large', () => {
 		const variants = ['jpeg', 'avif', 'webp'].flatMap((format) => [
 			variant('large', format, 1600, 1067),
 			variant('small', format, 400, 267),
@@ -29,7 +29,7 @@ describe('pictureElement', () => {
 		);
 	});
 
-	it('leaves out variants of another shape', () => {
+	it('omits variants of another aspect ratio', () => {
 		const html = pictureElement({
 			variants: [variant('large', 'webp', 1600, 900), variant('thumb', 'webp', 300, 300)],
 			alt: '',
@@ -39,7 +39,7 @@ describe('pictureElement', () => {
 		expect(html).not.toContain('<source');
 	});
 
-	it('escapes whatever it is given', () => {
+	it('escapes all values', () => {
 		const alt = `"><script>alert('x')</script>&`;
 		const html = pictureElement({ variants: [variant('a', 'webp', 10, 10)], alt });
 		expect(html).toContain('alt="&quot;&gt;&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&amp;"');
@@ -55,7 +55,7 @@ describe('pictureElement', () => {
 		expect(html).toContain('style="background: url(data:image/webp;base64,UklG) center / cover no-repeat"');
 	});
 
-	it('is absent where there is nothing that browsers show', () => {
+	it('is absent without a format that browsers show', () => {
 		expect(pictureElement({ variants: [], alt: '' })).toBeUndefined();
 		expect(pictureElement({ variants: [variant('a', 'tiff', 10, 10)], alt: '' })).toBeUndefined();
 	});

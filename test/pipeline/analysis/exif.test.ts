@@ -59,7 +59,7 @@ function blockWith(tag: number, text: string): Buffer {
 
 describe('exif', () => {
 	it.each(['jpeg', 'png', 'webp'] as const)(
-		'tells camera, lens, exposure and time of a %s, and nothing else',
+		'returns camera, lens, exposure and time of a %s, and nothing else',
 		async (format) => {
 			const analysis = await analyse(await taken({ ...camera, ...place }, format), 'exif');
 			expect(analysis).toEqual({
@@ -78,7 +78,7 @@ describe('exif', () => {
 		},
 	);
 
-	it('is absent where there is none, or nothing of use', async () => {
+	it('is absent if there is none, or nothing useful', async () => {
 		expect(await analyse(await photograph({ width: 60, height: 40 }), 'exif', 'gps')).toEqual({});
 		expect(await analyse(await taken({ IFD0: { Artist: 'Ada Private' } }), 'exif', 'gps')).toEqual({});
 	});
@@ -90,12 +90,12 @@ describe('exif', () => {
 		['2026:13:01 10:00:00', undefined],
 		['    :  :     :  :  ', undefined],
 		['yesterday', undefined],
-	])('takes the time %s for %s', async (DateTimeOriginal, expected) => {
+	])('reads the time %s from %s', async (DateTimeOriginal, expected) => {
 		const analysis = await analyse(await taken({ IFD0: { Make: 'A' }, IFD2: { DateTimeOriginal } }), 'exif');
 		expect(analysis.exif?.takenAt).toBe(expected);
 	});
 
-	it('leaves out what the camera did not know, and what is no number', async () => {
+	it('omits values that the camera did not know, and invalid numbers', async () => {
 		const written = {
 			IFD0: { Make: 'A' },
 			IFD2: { ExposureTime: '0/1', FNumber: '1/0', FocalLength: '0/0', ISOSpeedRatings: '0' },
@@ -103,7 +103,7 @@ describe('exif', () => {
 		expect(await analyse(await taken(written), 'exif')).toEqual({ exif: { make: 'A' } });
 	});
 
-	it('keeps text short and printable, in UTF-8 where a camera writes that', () => {
+	it('keeps text short and printable, and reads UTF-8', () => {
 		const make = (text: string) => exif.run({ exif: blockWith(0x010f, text) });
 		expect(make('Lumière')).toEqual({ make: 'Lumière' });
 		expect(make('\u202eev\u0007il\n')).toEqual({ make: 'evil' });
@@ -114,7 +114,7 @@ describe('exif', () => {
 });
 
 describe('gps', () => {
-	it('tells the place only where it is asked for', async () => {
+	it('returns the location only on request', async () => {
 		const file = await taken({ ...camera, ...place });
 		const everythingElse = await analyse(file, 'exif', 'thumbhash', 'palette', 'phash', 'focus', 'opaque');
 		expect(JSON.stringify(everythingElse)).not.toMatch(/gps|latitude|33\.8|151\.2/i);
@@ -127,7 +127,7 @@ describe('gps', () => {
 		['north of the pole', { GPSLatitude: '91/1 0/1 0/1' }],
 		['of no number', { GPSLongitude: '0/0 0/0 0/0' }],
 		['in no half of the world', { GPSLatitudeRef: 'X' }],
-	])('knows no place that is %s', async (_what, change) => {
+	])('returns no location that is %s', async (_what, change) => {
 		expect(await analyse(await taken({ IFD3: { ...place.IFD3, ...change } }), 'gps')).toEqual({});
 	});
 });
@@ -165,7 +165,7 @@ describe('a damaged or hostile EXIF block', () => {
 		expect(read(block)).toEqual([undefined, undefined]);
 	});
 
-	it('takes no time, however many values it claims to hold', () => {
+	it('takes no time, however many values it declares', () => {
 		const entries = 5_000;
 		const block = Buffer.alloc(65_536, 0x41);
 		block.write('II*\0', 'latin1');
@@ -191,7 +191,7 @@ describe('a damaged or hostile EXIF block', () => {
 
 const photos = sharedPictures('photos');
 describe.skipIf(photos.length === 0)(extraTitle('photos', photos), () => {
-	it.skipIf(photos.length === 0).each(photos)('gives back what sharp’s block of $name says', async ({ path }) => {
+	it.skipIf(photos.length === 0).each(photos)('returns the values of sharp’s block of $name', async ({ path }) => {
 		const file = await readFile(path);
 		const metadata = await sharp(file).metadata();
 		const analysis = await analyse(await sharp(file).resize(80).keepExif().jpeg().toBuffer(), 'exif', 'gps');

@@ -11,7 +11,7 @@ import { analyse, boxes, solidBoxes } from './subjects.ts';
 const red = '#d01020';
 const blue = '#1030c0';
 
-describe('all kinds', () => {
+describe('all kinds of analysis', () => {
 	it('are known, each once', () => {
 		expect(analysers.map(({ name }) => name)).toEqual(measuredKinds);
 		const { analysis } = describeOperations();
@@ -19,7 +19,7 @@ describe('all kinds', () => {
 		expect(analysis.find(({ name }) => name === 'focus')?.schema).toMatchObject({ required: ['x', 'y'] });
 	});
 
-	it('are found out from one decode, and only when asked for', async () => {
+	it('are measured in one decode, and only on request', async () => {
 		const file = await photograph({ width: 800, height: 600, gps: true });
 		const made = await make(file, {
 			analyse: [...measuredKinds, 'element'],
@@ -37,7 +37,7 @@ describe('all kinds', () => {
 		[1, 400],
 		[400, 1],
 		[3, 2],
-	])('come to an end for %i × %i', async (width, height) => {
+	])('work for %i × %i', async (width, height) => {
 		const analysis = await analyse(await boxes(width, height, '#336699'), ...measuredKinds);
 		expect(analysis).toMatchObject({
 			dominant: '#336699',
@@ -51,7 +51,7 @@ describe('all kinds', () => {
 		expect(isBlurhashValid(analysis.blurhash ?? '').result).toBe(true);
 	});
 
-	it('come to an end for a picture that is all transparent', async () => {
+	it('work for a fully transparent picture', async () => {
 		const analysis = await analyse(await boxes(60, 40, '#ff000000'), ...measuredKinds);
 		expect(analysis).toMatchObject({ palette: [], opaque: false, entropy: 0, sharpness: 0 });
 		expect(analysis).not.toHaveProperty('dominant');
@@ -59,7 +59,7 @@ describe('all kinds', () => {
 });
 
 describe('palette and dominant', () => {
-	it('find two flat colours and their shares, and nothing between them', async () => {
+	it('find two flat colours and their shares, and nothing in between', async () => {
 		const file = await solidBoxes(400, 300, red, { left: 0, top: 0, width: 100, height: 300, colour: blue });
 		const { palette, dominant } = await analyse(file, 'palette', 'dominant');
 		expect(palette?.map(({ colour }) => colour)).toEqual([red, blue]);
@@ -68,7 +68,7 @@ describe('palette and dominant', () => {
 		expect(dominant).toBe(red);
 	});
 
-	it('find five, the largest first, and sum up to 1', async () => {
+	it('find five, the largest first, with a sum of 1', async () => {
 		const colours = ['#102030', '#e0c010', '#20a040', '#c04090', '#f0f0f0'];
 		const strips = colours.map((colour, index) => ({
 			left: index * 40,
@@ -100,7 +100,7 @@ describe('palette and dominant', () => {
 });
 
 describe('placeholders', () => {
-	it('are a small WebP that looks like the picture', async () => {
+	it('are a small WebP that resembles the picture', async () => {
 		const file = await photograph({ width: 800, height: 600 });
 		const { placeholder = '', blurhash = '' } = await analyse(file, 'placeholder', 'blurhash');
 		expect(placeholder).toMatch(/^data:image\/webp;base64,[A-Za-z0-9+/]+=*$/);
@@ -127,7 +127,7 @@ describe('placeholders', () => {
 		expect(channels[3]).toMatchObject({ min: 0, max: 255 });
 	});
 
-	it('of a portrait have their waves upright', async () => {
+	it('of a portrait have vertical waves', async () => {
 		const wide = await analyse(await photograph({ width: 300, height: 200 }), 'blurhash');
 		const tall = await analyse(await photograph({ width: 200, height: 300 }), 'blurhash');
 		// The first character tells the numbers of waves (BlurHash, "Algorithm.md").
@@ -145,7 +145,7 @@ function differenceOf(one: Buffer, other: Buffer, channels: number): number {
 }
 
 describe('sharpness', () => {
-	it('falls with each blur, and is 0 for what is flat', async () => {
+	it('falls with each blur, and is 0 for a flat picture', async () => {
 		const file = await photograph({ width: 800, height: 600 });
 		const measured: number[] = [];
 		for (const sigma of [0, 0.8, 2, 6]) {
@@ -168,7 +168,7 @@ describe('sharpness', () => {
 });
 
 describe('entropy', () => {
-	it('is 1 bit for two greys, and grows with what there is to see', async () => {
+	it('is 1 bit for two greys, and grows with the detail', async () => {
 		const half = { left: 0, top: 0, width: 50, height: 80, colour: '#ffffff' };
 		expect((await analyse(await solidBoxes(100, 80, '#000000', half), 'entropy')).entropy).toBe(1);
 		const photographed = await analyse(await photograph({ width: 400, height: 300 }), 'entropy');
@@ -183,7 +183,7 @@ describe('focus', () => {
 		[0.8, 0.25],
 		[0.3, 0.85],
 		[0.5, 0.5],
-	])('lies on the subject at %f, %f', async (x, y) => {
+	])('is on the subject at %f, %f', async (x, y) => {
 		const [width, height, side] = [640, 480, 60];
 		const subject = { left: x * width - side / 2, top: y * height - side / 2, width: side, height: side, colour: red };
 		const { focus } = await analyse(await solidBoxes(width, height, '#8a9098', subject), 'focus');
@@ -191,7 +191,7 @@ describe('focus', () => {
 		expect(Math.abs((focus?.y ?? 9) - y)).toBeLessThan(side / height);
 	});
 
-	it('lies on the subject of a photograph, square and turned too', async () => {
+	it('is on the subject of a photograph, square and rotated too', async () => {
 		for (const given of [
 			{ width: 800, height: 600 },
 			{ width: 500, height: 500 },
@@ -205,7 +205,7 @@ describe('focus', () => {
 		}
 	});
 
-	it('is the middle where nothing stands out', async () => {
+	it('is the middle if nothing stands out', async () => {
 		expect((await analyse(await solidBoxes(300, 200, blue), 'focus')).focus).toEqual({ x: 0.5, y: 0.5 });
 	});
 });

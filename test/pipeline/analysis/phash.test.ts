@@ -31,7 +31,7 @@ describe('phash', () => {
 		expect(apart(await phash(file), await phash(await change(file)))).toBeLessThanOrEqual(5);
 	});
 
-	it('is the same for the same bytes, and for all orientations of one picture', async () => {
+	it('is equal for equal bytes, and for all orientations of one picture', async () => {
 		const [upright, turned] = await Promise.all(
 			[1, 6].map(async (orientation) => phash(await photograph({ width: 600, height: 400, orientation }))),
 		);
@@ -49,7 +49,7 @@ describe('phash', () => {
 		expect(apart(await phash(file), await phash(await change(file)))).toBeGreaterThan(16);
 	});
 
-	it('is far for other drawings', async () => {
+	it('is different for other drawings', async () => {
 		const drawings = await Promise.all(
 			[
 				{ left: 20, top: 20, width: 80, height: 200 },
@@ -62,14 +62,14 @@ describe('phash', () => {
 		}
 	});
 
-	it('sees what is transparent as white', async () => {
+	it('treats transparent pixels as white', async () => {
 		const box = { left: 40, top: 30, width: 90, height: 120, colour: '#203040' };
 		const [transparent, white] = [await boxes(320, 240, '#00000000', box), await boxes(320, 240, '#ffffff', box)];
 		// Edges come out a little different where there is nothing to mix with.
 		expect(apart(await phash(transparent), await phash(white))).toBeLessThanOrEqual(2);
 	});
 
-	it('is nothing but zeros where there is nothing but one colour', async () => {
+	it('is all zeros for a single colour', async () => {
 		expect(
 			await phash(
 				await sharp(await boxes(300, 200, '#336699'))

@@ -38,7 +38,7 @@ describe('auto', () => {
 		['webp', 'webp', ['jpeg', 'webp', 'png']],
 		['jpeg', 'jpg', ['png', 'jpeg', 'gif']],
 		['png', 'png', ['png']],
-	])('makes %s of a photograph', async (format, extension, formats) => {
+	])('chooses %s for a photograph', async (format, extension, formats) => {
 		const output = await chosen(await photograph(size), { formats });
 		expect(output).toMatchObject({ format, extension, type: `image/${format}` });
 		expect((await sharp(output.data).metadata()).format).toBe(sharpNames[format] ?? format);
@@ -47,7 +47,7 @@ describe('auto', () => {
 	it.each([
 		['webp', ['avif', 'webp', 'jpeg', 'png']],
 		['png', ['avif', 'jpeg', 'png']],
-	])('makes %s of a drawing, and keeps every pixel', async (format, formats) => {
+	])('chooses %s for a drawing, and keeps every pixel', async (format, formats) => {
 		const file = await drawing();
 		const output = await chosen(file, { formats });
 		expect(output.format).toBe(format);
@@ -68,7 +68,7 @@ describe('auto', () => {
 		expect(() => parseRecipe('r', one([], [{ auto }]))).toThrow(`variants.only.encode[0].auto.${message}`);
 	});
 
-	it('keeps the colours of a drawing whole where loss cannot be helped', async () => {
+	it('keeps the full colour resolution of a lossy drawing', async () => {
 		const { data, format } = await chosen(await drawing(), { formats: ['jpeg'] });
 		expect(format).toBe('jpeg');
 		expect((await sharp(data).metadata()).chromaSubsampling).toBe('4:4:4');
@@ -79,13 +79,13 @@ describe('auto', () => {
 		['avif', ['jpeg', 'avif'], 'a photograph'],
 		['png', ['jpeg', 'png'], 'a drawing'],
 		['jpeg', ['jpeg'], 'a drawing'],
-	])('makes %s out of %j when %3$s is transparent', async (format, formats, what) => {
+	])('chooses %s from %j for %3$s with transparency', async (format, formats, what) => {
 		const output = await chosen(what === 'a drawing' ? await drawing(true) : await seeThrough(), { formats });
 		expect(output.format).toBe(format);
 		expect((await sharp(output.data).metadata()).hasAlpha).toBe(format !== 'jpeg');
 	});
 
-	it('does not count alpha that hides nothing', async () => {
+	it('ignores alpha without transparency', async () => {
 		const file = await sharp(await photograph(size))
 			.ensureAlpha(1)
 			.png()
@@ -93,7 +93,7 @@ describe('auto', () => {
 		expect((await chosen(file, { formats: ['jpeg', 'png'] })).format).toBe('jpeg');
 	});
 
-	it('looks at what the steps have made, also of a single step', async () => {
+	it('depends on the result of the steps, even of a single one', async () => {
 		const file = await photograph(size);
 		expect(
 			(await chosen(file, { formats: ['webp', 'jpeg'] }, [{ threshold: {} }, { pixelate: { size: 32 } }])).format,
@@ -102,7 +102,7 @@ describe('auto', () => {
 		expect((await chosen(file, { formats: ['jpeg', 'png'] }, [{ resize: { width: 100 } }])).format).toBe('jpeg');
 	});
 
-	it('passes over formats that cannot hold the size, and scales down when none can', async () => {
+	it('skips formats that do not support the size, and scales down if none does', async () => {
 		const line = await sharp({ create: { width: 20_000, height: 2, channels: 3, background: '#336699' } })
 			.png()
 			.toBuffer();
@@ -115,13 +115,13 @@ describe('auto', () => {
 		});
 	});
 
-	it('looks for a quality in formats that lose something', async () => {
+	it('searches a quality in lossy formats', async () => {
 		const photo = await chosen(await photograph(size), { formats: ['webp'], ssim: 0.9 });
 		expect(photo.quality?.ssim).toBeGreaterThanOrEqual(0.9);
 		expect((await chosen(await drawing(), { formats: ['webp'], ssim: 0.9 })).quality).toBeUndefined();
 	});
 
-	it('stands beside other formats, and the set has one digest', async () => {
+	it('can be combined with other formats, and the set has one digest', async () => {
 		const file = await drawing();
 		const made = await make(file, one([], [{ auto: { formats: ['webp', 'png'] } }, { jpeg: {} }]));
 		expect(made.outputs.map(({ format }) => format)).toEqual(['webp', 'jpeg']);
@@ -133,7 +133,7 @@ describe('auto', () => {
 
 const photos = sharedPictures('photos');
 describe.skipIf(photos.length === 0)(extraTitle('photos', photos), () => {
-	it.skipIf(photos.length === 0).each(photos)('$name is no drawing', async ({ path }) => {
+	it.skipIf(photos.length === 0).each(photos)('does not treat $name as a drawing', async ({ path }) => {
 		for (const width of [800, 200]) {
 			const image = sharp(await readFile(path)).resize(width);
 			const { data, info } = await image.toColourspace('srgb').raw().toBuffer({ resolveWithObject: true });

@@ -212,7 +212,7 @@ describe('an option of an encoder', () => {
 		await shows(made, without);
 	});
 
-	it('of auto decides among formats, and how much is lost', async () => {
+	it('of auto decides the candidates and the loss', async () => {
 		const { photograph: file } = files;
 		const best = await encoded(file, 'auto', { formats: ['jpeg', 'webp'] });
 		expect(best.equals(await bySharp(file, 'webp', standard.webp))).toBe(true);
@@ -231,7 +231,7 @@ describe('an option of an encoder', () => {
 		expect((await lossless(['avif', 'webp'])).equals(webp)).toBe(true);
 	});
 
-	it('has a test here, every one', () => {
+	it('has a test here for every option', () => {
 		const tested: Readonly<Record<string, readonly string[]>> = {
 			...Object.fromEntries(
 				Object.entries(rows).map(([name, list]) => {

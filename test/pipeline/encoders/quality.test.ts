@@ -42,7 +42,7 @@ function plainSsim(a: Pixels, b: Pixels): number {
 }
 
 describe('similarity', () => {
-	it('is what the definition says', async () => {
+	it('matches its definition', async () => {
 		const file = await photograph(size);
 		const original = await pixelsOf(file);
 		const measure = similarityTo(original);
@@ -56,7 +56,7 @@ describe('similarity', () => {
 		}
 	});
 
-	it('is far from 1 for the opposite, and sees opacity', async () => {
+	it('is far from 1 for inverted colours, and includes opacity', async () => {
 		const grey = (value: number, alpha: number): Pixels => ({
 			data: Buffer.from(Array.from({ length: 16 * 16 }, () => [value, value, value, alpha]).flat()),
 			width: 16,
@@ -105,7 +105,7 @@ describe('search', () => {
 		}
 	});
 
-	it('goes no further than its bounds', async () => {
+	it('respects its bounds', async () => {
 		const find = (target: Parameters<typeof searchQuality>[0]) => searchQuality(target, attempts([]));
 		expect(await find({ ssim: 0.6, min: 70 })).toMatchObject({ found: { quality: 70 }, isMet: true });
 		expect(await find({ ssim: 0.6, max: 50 })).toMatchObject({ found: { quality: 50 }, isMet: false });
@@ -114,13 +114,13 @@ describe('search', () => {
 		expect(await find({ maxBytes: 6_000, min: 70 })).toMatchObject({ found: { quality: 70 }, isMet: false });
 	});
 
-	it('comes to the nearest when nothing is good enough', async () => {
+	it('returns the closest if nothing is good enough', async () => {
 		expect(await searchQuality({ maxBytes: 99 }, attempts([]))).toMatchObject({ found: { quality: 1 }, isMet: false });
 		const poor = async (quality: number) => ({ quality, bytes: 1, ssim: async () => 0.4 });
 		expect(await searchQuality({ ssim: 0.9 }, poor)).toMatchObject({ found: { quality: 100 }, isMet: false });
 	});
 
-	it('with a limit tries the highest first, and comes to the lowest when nothing fits', async () => {
+	it('with a limit tries the highest first, and returns the lowest if nothing fits', async () => {
 		const found = async (maxBytes: number, asked: number[] = []) =>
 			await searchQuality({ maxBytes, min: 10, max: 80, orSmallest: true }, attempts(asked));
 		const asked: number[] = [];
@@ -136,7 +136,7 @@ describe('search', () => {
 		expect(await searchQuality(single, attempts([]))).toMatchObject({ found: { quality: 50 }, isMet: false, tries: 1 });
 	});
 
-	it('keeps what is good enough when an encoder breaks the rule', async () => {
+	it('keeps a good result if an encoder is not monotonic', async () => {
 		const odd = async (quality: number) => ({ quality, bytes: quality === 75 ? 10 : 1_000, ssim: async () => 1 });
 		expect(await searchQuality({ maxBytes: 1_000 }, odd)).toMatchObject({ found: { quality: 100 }, isMet: true });
 		const { found } = await searchQuality({ maxBytes: 999 }, async (quality) => ({
@@ -172,7 +172,7 @@ describe.each(['jpeg', 'webp', 'avif'])('%s', (format) => {
 		expect(await scoreOf(poorer?.data as Buffer)).toBeLessThan(0.95);
 	});
 
-	it('takes the highest quality that is small enough, and says so', async () => {
+	it('takes the highest quality that is small enough, and reports it', async () => {
 		const file = await photograph(size);
 		const found = (await make(file, encoding({ maxBytes: 6_000 }))).variant('only');
 		expect(found.data.length).toBeLessThanOrEqual(6_000);
@@ -183,7 +183,7 @@ describe.each(['jpeg', 'webp', 'avif'])('%s', (format) => {
 		expect((await make(file, encoding({ maxBytes: 6_000 }))).variant('only').sha256).toBe(found.sha256);
 	});
 
-	it('refuses what no quality makes small enough', async () => {
+	it('fails if no quality is small enough', async () => {
 		await expect(make(await photograph(size), encoding({ maxBytes: 200 }))).rejects.toMatchObject({
 			code: 'output-too-large',
 			class: 'limit',
@@ -194,7 +194,7 @@ describe.each(['jpeg', 'webp', 'avif'])('%s', (format) => {
 		});
 	});
 
-	it('takes the smallest instead, where the recipe says so', async () => {
+	it('takes the smallest instead if the recipe says so', async () => {
 		const file = await photograph(size);
 		const found = (await make(file, encoding({ maxBytes: 200, min: 5, orSmallest: true }))).variant('only');
 		expect(found.sha256).toBe((await make(file, encoding(5))).variant('only').sha256);
@@ -205,7 +205,7 @@ describe.each(['jpeg', 'webp', 'avif'])('%s', (format) => {
 	});
 });
 
-it('is good enough in every frame of an animation, also where frames become one', async () => {
+it('is good enough in every frame of an animation, even if frames are merged', async () => {
 	const plain = await sharp({ create: { ...size, channels: 3, background: '#808080' } })
 		.png()
 		.toBuffer();
@@ -221,7 +221,7 @@ it('is good enough in every frame of an animation, also where frames become one'
 	expect(score).toBeCloseTo(quality?.ssim ?? 0, 3);
 });
 
-it('is found for an animation in which nothing moves', async () => {
+it('is found for an animation without motion', async () => {
 	const frame = await photograph({ ...size, format: 'png' });
 	const file = await sharp([frame, frame], { join: { animated: true } })
 		.gif({ reuse: false, keepDuplicateFrames: true })
@@ -230,7 +230,7 @@ it('is found for an animation in which nothing moves', async () => {
 	expect(quality?.ssim).toBeGreaterThanOrEqual(0.95);
 });
 
-it('compares a JPEG with what its background makes of transparency', async () => {
+it('compares a JPEG with the flattened picture', async () => {
 	const file = await sharp(await photograph(size))
 		.ensureAlpha(0.3)
 		.png()

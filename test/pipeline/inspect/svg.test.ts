@@ -98,7 +98,7 @@ const squareFacts: Facts = {
 };
 
 describe('an SVG', () => {
-	it.each(beginnings)('is known and drawn with %s before or in its root', async (_what, file) => {
+	it.each(beginnings)('is detected and drawn with %s before or in its root', async (_what, file) => {
 		expect(sniffFormat(file)).toBe('svg');
 		const { facts, data } = await draw(file);
 		expect(facts).toEqual(squareFacts);
@@ -116,13 +116,13 @@ describe('an SVG', () => {
 		expect(sniffFormat(Buffer.from(file))).toBeUndefined();
 	});
 
-	it('is refused where it is off, and the setting is named', async () => {
+	it('is refused if disabled, and the message names the setting', async () => {
 		const error = await thrownBy(() => inspect(Buffer.from(svg()), ordinary));
 		expect(error).toMatchObject({ code: 'unsupported-type', class: 'unsupported' });
 		expect(error.message).toContain('PICPIPE_SVG');
 	});
 
-	it('keeps what is transparent, and is analysed like a picture', async () => {
+	it('keeps transparency, and is analysed like any picture', async () => {
 		const recipe = {
 			analyse: ['thumbhash', 'opaque', 'dominant'],
 			variants: { only: { encode: [{ png: {} }] } },
@@ -162,7 +162,7 @@ describe('the size of an SVG', () => {
 		['width="auto" height="auto"', 300, 150],
 		['viewBox="0 0 0.2 0.1"', 2, 1],
 		['width="100" height="50" viewBox="0 0 no"', 100, 50],
-	])('of %s is as browsers take it', async (attributes, width, height) => {
+	])('of %s is as in browsers', async (attributes, width, height) => {
 		const { facts } = await inspect(Buffer.from(svg(undefined, attributes)), limits);
 		expect(facts).toMatchObject({ width, height });
 	});
@@ -184,7 +184,7 @@ describe('the size of an SVG', () => {
 		expect(await pixel(data, 210, 100)).toEqual([0, 0, 0, 0]);
 	});
 
-	it('is within the limit of sides, too', async () => {
+	it('respects the limit of sides too', async () => {
 		const { facts } = await inspect(Buffer.from(svg(undefined, 'viewBox="0 0 1000000 10"')), {
 			...limits,
 			maxDimension: 5_000,
@@ -208,13 +208,13 @@ describe('the size of an SVG', () => {
 		`<svg ${names} width="0"/>`,
 		`<svg ${names} width="-5" height="5"/>`,
 		`<svg ${names} width="0" height="30" viewBox="0 0 24 48"/>`,
-	])('of %s is none', async (text) => {
+	])('of %s is invalid', async (text) => {
 		const error = await thrownBy(() => inspect(Buffer.from(text), limits));
 		expect(error).toMatchObject({ code: 'corrupt-picture', message: 'The picture has no width or no height.' });
 	});
 });
 
-describe('what is drawn larger', () => {
+describe('an enlarged SVG', () => {
 	const icon = `<svg ${names} viewBox="0 0 24 24"><path d="M0 0H12V24H0z"/></svg>`;
 	const shares = async (data: Buffer) => {
 		const { data: raw, info } = await sharp(data).ensureAlpha().raw().toBuffer({ resolveWithObject: true });
@@ -240,7 +240,7 @@ describe('what is drawn larger', () => {
 		expect([left[3], right[3]]).toEqual([255, 0]);
 	});
 
-	it('is so beside variants of its own size, each of which is what it would be alone', async () => {
+	it('is sharp beside variants of its own size, which are unchanged', async () => {
 		const recipe = {
 			analyse: ['thumbhash'],
 			variants: {
@@ -272,7 +272,7 @@ describe('what is drawn larger', () => {
 		expect(error).toMatchObject({ code: 'output-too-large' });
 	});
 
-	it('is so as a logo', async () => {
+	it('is sharp as a logo', async () => {
 		const file = Buffer.from(icon);
 		const logo = await decodeAsset(file, await inspect(file, limits));
 		expect(logo).toMatchObject({ width: 1_024, height: 1_024 });
@@ -283,8 +283,8 @@ describe('what is drawn larger', () => {
 	});
 });
 
-describe('what an SVG refers to', () => {
-	it('may be its own parts, links and pictures that it holds', async () => {
+describe('references of an SVG', () => {
+	it('may be its own parts, links and embedded pictures', async () => {
 		const photo = await photograph({ width: 100, height: 100 });
 		const held = (type: string, data: Buffer) => `data:image/${type};base64,${data.toString('base64')}`;
 		const { data } = await draw(
@@ -333,7 +333,7 @@ describe('what an SVG refers to', () => {
 		],
 	];
 
-	it.each(outside)('may not be a file or an address: %s', async (_what, inner) => {
+	it.each(outside)('may not be a file or a URL: %s', async (_what, inner) => {
 		for (const where of [
 			'file:///etc/hosts',
 			'http://127.0.0.1/x',
@@ -349,7 +349,7 @@ describe('what an SVG refers to', () => {
 		}
 	});
 
-	it.each(outside)('would not be drawn or fetched even if that were not refused: %s', async (_what, inner) => {
+	it.each(outside)('would not be drawn or fetched even if they were not refused: %s', async (_what, inner) => {
 		const folder = await temporaryFolder();
 		const blue = await sharp({ create: { width: 50, height: 50, channels: 3, background: '#00f' } })
 			.png()
@@ -394,13 +394,13 @@ describe('what an SVG refers to', () => {
 		['another SVG', 'svg+xml', svg()],
 		['a WebP, which would not be drawn', 'webp', 'UklGRg'],
 		['a PNG that is not base64', 'png,x" data="', ''],
-	])('may not be %s that it holds', async (_what, type, data) => {
+	])('may not be an embedded %s', async (_what, type, data) => {
 		const href = `data:image/${type};base64,${Buffer.from(data).toString('base64')}`;
 		const error = await thrownBy(() => inspect(Buffer.from(svg(`<image href="${href}"/>`)), limits));
 		expect(error).toMatchObject({ code: 'unsupported-feature' });
 	});
 
-	it('is what it says, and within the limits of pixels, all together', async () => {
+	it('may be embedded pictures within the limits of pixels in total', async () => {
 		const held = (type: string, data: Buffer) => `<image href="data:image/${type};base64,${data.toString('base64')}"/>`;
 		const photo = await photograph({ width: 1_000, height: 500 });
 		const code = async (inner: string, more = {}) =>
@@ -414,7 +414,7 @@ describe('what an SVG refers to', () => {
 	});
 });
 
-describe('what an SVG may not be', () => {
+describe('an SVG must not', () => {
 	const code = async (text: string | Buffer) => (await thrownBy(() => inspect(Buffer.from(text), limits))).code;
 
 	it.each([
@@ -422,14 +422,14 @@ describe('what an SVG may not be', () => {
 		['more and more', '<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">', '&b;'],
 		['one of the document type', '<!ENTITY % x SYSTEM "http://127.0.0.1/x.dtd"> %x;', ''],
 		['one that nobody uses', '<!entity x "y">', ''],
-	])('made of entities: %s', async (_what, declared, used) => {
+	])('use entities: %s', async (_what, declared, used) => {
 		const text = `<!DOCTYPE svg [${declared}]>${svg(`<text>${used}</text>`)}`;
 		expect(await code(text)).toBe('unsupported-feature');
 		// In an encoding in which it would not be found as it stands.
 		expect(await code(utf16(text))).toBe('unsupported-feature');
 	});
 
-	it('a document of its own style sheets, or in an encoding of which nobody knows', async () => {
+	it('contain external style sheets, or use an unknown encoding', async () => {
 		expect(await code(`<?xml-stylesheet href="x.css"?>${svg()}`)).toBe('unsupported-feature');
 		expect(await code(`<?xml version="1.0" encoding="UTF-7"?>${svg()}`)).toBe('unsupported-feature');
 	});
@@ -446,7 +446,7 @@ describe('what an SVG may not be', () => {
 		expect(await code(text)).toBe('corrupt-picture');
 	});
 
-	it('larger, of more elements or deeper than allowed', async () => {
+	it('exceed the limits of size, elements or depth', async () => {
 		const large = await thrownBy(() => inspect(Buffer.from(svg(`<!--${'x'.repeat(1_000_000)}-->`)), limits));
 		expect(large).toMatchObject({ code: 'file-too-large', class: 'limit' });
 		expect(large.message).toContain('1000000 bytes for an SVG (PICPIPE_MAX_SVG_BYTES)');
@@ -458,7 +458,7 @@ describe('what an SVG may not be', () => {
 		await inspect(Buffer.from(svg(`${'<g>'.repeat(254)}${'</g>'.repeat(254)}`)), limits);
 	});
 
-	it('slow to read, however it is made', async () => {
+	it('be slow to parse, whatever its structure', async () => {
 		const wide = { ...limits, svg: { maxBytes: 5_000_000, maxElements: 100_000 } };
 		for (const text of [
 			`<svg ${names} ${Array.from({ length: 200_000 }, (_, at) => `a${at}="1"`).join(' ')}/>`,
@@ -475,7 +475,7 @@ describe('what an SVG may not be', () => {
 		// Where it goes back and forth in the text it doesn't end within minutes.
 	}, 60_000);
 
-	it('opened by anything but its own text', async () => {
+	it('be detected by anything but its own text', async () => {
 		// What libvips would say to the file as it is; the reader is what makes it one of UTF-8.
 		await expect(readHeader(utf16(svg()), svgOptions)).rejects.toMatchObject({ code: 'corrupt-picture' });
 	});

@@ -78,7 +78,7 @@ async function made(file: Buffer, metadata: unknown, encode: unknown = { jpeg: {
 const formats = [{ jpeg: {} }, { png: {} }, { webp: {} }, { avif: {} }];
 
 describe('metadata of variants', () => {
-	it.each(formats)('is none when nothing is said: %o', async (encode) => {
+	it.each(formats)('is absent by default: %o', async (encode) => {
 		const { found, data } = await made(await talkative(), undefined, encode);
 		expect(found).toMatchObject({ width: 100, height: 160 });
 		expect(found).not.toHaveProperty('exif');
@@ -88,7 +88,7 @@ describe('metadata of variants', () => {
 		expect(data.includes('Acme')).toBe(false);
 	});
 
-	it.each(formats)('is artist and copyright alone with `copyright`: %o', async (encode) => {
+	it.each(formats)('is only artist and copyright with `copyright`: %o', async (encode) => {
 		const file = await talkative('jpeg', { Artist: 'Ann Example', Copyright: '(c) Ann' });
 		const { tags, exif, xmp } = await made(file, 'copyright', encode);
 		expect(exif).toContain('Ann Example');
@@ -99,7 +99,7 @@ describe('metadata of variants', () => {
 		expect(xmp).not.toMatch(/GPS|Am Meer/);
 	});
 
-	it('takes the rights from XMP where EXIF has none, every letter of them', async () => {
+	it('takes the rights from XMP if EXIF has none, with every character', async () => {
 		const { exif, xmp } = await made(await talkative(), 'copyright');
 		expect(xmp).toContain('<rdf:li>Renée &amp; Co</rdf:li>');
 		expect(xmp).toContain('© 2026 Renée (all)');
@@ -108,30 +108,27 @@ describe('metadata of variants', () => {
 		expect(exif).toContain('(C) 2026 Renee (all)');
 	});
 
-	it.each(formats)(
-		'is what EXIF says, but for place, orientation, thumbnail and notes, with `keep`: %o',
-		async (encode) => {
-			const { found, tags, exif, xmp, data } = await made(await talkative(), 'keep', encode);
-			for (const text of ['Acme', 'Box (II)', 'secret-tool', '2026:01:02 03:04:05', 'Am Meer'])
-				expect(exif).toContain(text);
-			expect(tags.photo).toEqual(expect.arrayContaining([0x829a, 0x829d, 0x8827, 0x9003, 0xa432]));
-			expect(tags.photo).not.toContain(0x927c);
-			expect(tags.photo).not.toContain(0x9286);
-			expect(found.orientation ?? 1).toBe(1);
-			expect(found).toMatchObject({ width: 100, height: 160 });
-			expect(tags).not.toHaveProperty('gps');
-			expect(tags).not.toHaveProperty('thumbnail');
-			expect(tags.image).not.toContain(0x8825);
-			expect(xmp).toContain('Am Meer');
-			expect(data.includes('GPS')).toBe(false);
-			const again = await make(data, { analyse: ['exif', 'gps'], variants: { a: { encode: [{ png: {} }] } } });
-			expect(again.analysis).toEqual({
-				exif: expect.objectContaining({ make: 'Acme', exposureTime: 0.008, aperture: 2.8, iso: 200 }),
-			});
-		},
-	);
+	it.each(formats)('is the EXIF except location, orientation, thumbnail and notes, with `keep`: %o', async (encode) => {
+		const { found, tags, exif, xmp, data } = await made(await talkative(), 'keep', encode);
+		for (const text of ['Acme', 'Box (II)', 'secret-tool', '2026:01:02 03:04:05', 'Am Meer'])
+			expect(exif).toContain(text);
+		expect(tags.photo).toEqual(expect.arrayContaining([0x829a, 0x829d, 0x8827, 0x9003, 0xa432]));
+		expect(tags.photo).not.toContain(0x927c);
+		expect(tags.photo).not.toContain(0x9286);
+		expect(found.orientation ?? 1).toBe(1);
+		expect(found).toMatchObject({ width: 100, height: 160 });
+		expect(tags).not.toHaveProperty('gps');
+		expect(tags).not.toHaveProperty('thumbnail');
+		expect(tags.image).not.toContain(0x8825);
+		expect(xmp).toContain('Am Meer');
+		expect(data.includes('GPS')).toBe(false);
+		const again = await make(data, { analyse: ['exif', 'gps'], variants: { a: { encode: [{ png: {} }] } } });
+		expect(again.analysis).toEqual({
+			exif: expect.objectContaining({ make: 'Acme', exposureTime: 0.008, aperture: 2.8, iso: 200 }),
+		});
+	});
 
-	it.each(formats)('has the place only when that is asked for: %o', async (encode) => {
+	it.each(formats)('has the location only on request: %o', async (encode) => {
 		const { tags, data, xmp } = await made(await talkative(), { mode: 'keep', gps: true }, encode);
 		expect(tags.gps).toEqual(expect.arrayContaining([1, 2, 3, 4]));
 		expect(xmp).not.toContain('GPS');
@@ -140,7 +137,7 @@ describe('metadata of variants', () => {
 		expect(again.analysis.gps?.longitude).toBeCloseTo(-0.12879, 4);
 	});
 
-	it('is what the recipe sets, whatever the original said, markup and all', async () => {
+	it('is what the recipe sets, whatever the original has, including markup', async () => {
 		const set = { artist: 'Ann <b>&amp;', copyright: '© 写真家 (2026)', description: 'It\'s "fine"' };
 		const { exif, xmp } = await made(await talkative(), { mode: 'copyright', set });
 		expect(exif).toContain('Ann <b>&amp;');
@@ -158,7 +155,7 @@ describe('metadata of variants', () => {
 		['not EXIF', Buffer.from('Exif\0\0nothing of the kind')],
 		['cut off', Buffer.from('II*\0\x08\0\0\0\x05\0\x0e\x01', 'latin1')],
 		['a circle', Buffer.from('II*\0\x08\0\0\0\x01\0\x69\x87\x04\0\x01\0\0\0\x08\0\0\0', 'latin1')],
-	])('leaves out what is damaged: %s', async (_what, exif) => {
+	])('omits damaged values: %s', async (_what, exif) => {
 		const { metadataWriter } = await import('../../../src/pipeline/metadata/metadata.ts');
 		const attach = metadataWriter({ mode: 'keep', gps: true }, { exif, xmp: Buffer.from('<dc:rights><rdf:li>') });
 		expect(attach).toBeUndefined();
@@ -173,7 +170,7 @@ describe('in recipes', () => {
 		return planned && encoding ? variantDigest('aa', planned, encoding) : expect.fail();
 	};
 
-	it('the default is the same as nothing, and the long form the same as the short one', () => {
+	it('the default equals no option, and the long form equals the short one', () => {
 		expect(recipe({ metadata: 'strip', colour: 'srgb' })).toEqual(recipe({}));
 		expect(recipe({ metadata: { mode: 'keep', gps: false, set: {} } })).toEqual(recipe({ metadata: 'keep' }));
 		const { definition } = recipe({ metadata: { mode: 'keep', gps: true }, colour: 'p3' });
@@ -181,7 +178,7 @@ describe('in recipes', () => {
 		expect(digest({ metadata: { mode: 'strip' }, colour: 'srgb' })).toBe(digest({}));
 	});
 
-	it('each way makes another variant', () => {
+	it('each option makes a different variant', () => {
 		const ways = [
 			{},
 			{ metadata: 'copyright' },
@@ -208,7 +205,7 @@ describe('in recipes', () => {
 		expect(() => recipe(variant)).toThrow(message);
 	});
 
-	it('a variant that begins with another has the colours of that one', () => {
+	it('a variant that begins with another has its colour space', () => {
 		const written = (b: object) => ({
 			variants: {
 				a: { colour: 'p3', steps: [{ flip: {} }], encode: [{ webp: {} }] },
@@ -300,7 +297,7 @@ describe('resolution', () => {
 const photos = sharedPictures('photos');
 describe.skipIf(photos.length === 0)(extraTitle('photos', photos), () => {
 	it.skipIf(photos.length === 0)(
-		'every one loses its place, and keeps its camera when asked',
+		'every one loses its location, and keeps its camera on request',
 		{ timeout: 60_000 },
 		async () => {
 			for (const { name, path } of photos) {

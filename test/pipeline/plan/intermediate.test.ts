@@ -19,7 +19,7 @@ describe('an intermediate', () => {
 		['a quarter', { width: 400 }, [480, 360]],
 		['a half', { width: 600 }, [800, 600]],
 		['all of it, up to three million pixels', { width: 1000 }, [2000, 1500]],
-	])('of a JPEG is as large as %s needs no more decoding for', async (_what, resize, size) => {
+	])('of a JPEG is as large as %s requires without more decoding', async (_what, resize, size) => {
 		const file = await photograph({ width: 2400, height: 1800 });
 		const made = await make(file, one([{ resize }]), { intermediate: {} });
 		expect(stepsOf(made)).toEqual(['decode', 'scale and encode only.webp']);
@@ -33,7 +33,7 @@ describe('an intermediate', () => {
 		['a cut at the sides', { width: 100, height: 300 }],
 		['a cut above and below', { width: 300, height: 100, position: 'top' }],
 		['what draws the eye', { width: 150, height: 150, position: 'attention' }],
-	])('gives what the original gives, and nothing is decoded again: %s', async (_what, resize) => {
+	])('gives the same result as the original, without decoding again: %s', async (_what, resize) => {
 		for (const orientation of [1, 6]) {
 			const file = await photograph({ width: 1600, height: 1200, orientation });
 			const recipe = one([{ resize }], [{ jpeg: { quality: 90 } }]);
@@ -48,7 +48,7 @@ describe('an intermediate', () => {
 		}
 	});
 
-	it('serves further steps and several encodings as well', async () => {
+	it('also serves further steps and several encodings', async () => {
 		const file = await photograph({ width: 1600, height: 1200 });
 		const { intermediate } = await make(file, one([{ resize: { width: 500 } }]), { intermediate: {} });
 		const recipe = one([{ resize: { width: 200 } }, { blur: { sigma: 2 } }], [{ webp: {} }, { jpeg: {} }]);
@@ -62,7 +62,7 @@ describe('an intermediate', () => {
 		}
 	});
 
-	it('keeps what shows through', async () => {
+	it('keeps transparency', async () => {
 		const opaque = await photograph({ width: 800, height: 600, format: 'png' });
 		const hole = { create: { width: 800, height: 600, channels: 4, background: '#00000000' } } as const;
 		const image = sharp(opaque).extract({ left: 100, top: 100, width: 500, height: 400 });
@@ -80,7 +80,7 @@ describe('an intermediate', () => {
 		}
 	});
 
-	it('is the size itself where a larger one would hardly be larger, and is made anew where it is too small', async () => {
+	it('is the size itself if a larger one would not help, and is made again if it is too small', async () => {
 		const file = await photograph({ width: 1600, height: 1200 });
 		const near = await make(file, one([{ resize: { width: 520 } }]), { intermediate: {} });
 		expect(stepsOf(near)).toEqual(['decode', 'encode only.webp']);
@@ -99,14 +99,14 @@ describe('an intermediate', () => {
 		['it is another kernel', one([{ resize: { width: 300, kernel: 'cubic' } }]), {}],
 		['colours stay as they are', { variants: { a: { ...wide(300), colour: 'p3' } } }, { icc: 'p3' as const }],
 		['it is too large', one([{ flip: {} }]), { width: 2400, height: 1800 }],
-	])('is not made where %s', async (_what, recipe, options) => {
+	])('is not made if %s', async (_what, recipe, options) => {
 		const file = await photograph({ width: 1600, height: 1200, ...options });
 		const made = await make(file, recipe, { intermediate: {} });
 		expect(made.intermediate).toBeUndefined();
 		expect(stepsOf(made)).toEqual(stepsOf(await make(file, recipe)));
 	});
 
-	it('is not made of a file that ends early', async () => {
+	it('is not made from a truncated file', async () => {
 		const file = await photograph({ width: 1600, height: 1200 });
 		for (const resize of [{ width: 300 }, { width: 300, height: 40, position: 'top' }]) {
 			const error = await thrownBy(() => make(cut(file, 60), one([{ resize }]), { intermediate: {} }));

@@ -30,7 +30,7 @@ async function colourOf(picture: Buffer): Promise<number[]> {
 }
 
 describe('a page', () => {
-	it('is what a variant begins with, as large and turned as it is, and the first where none is named', async () => {
+	it('is the start of a variant, with its own size and orientation; the first by default', async () => {
 		const made = await make(file, {
 			analyse: ['dominant'],
 			variants: {
@@ -54,7 +54,7 @@ describe('a page', () => {
 		expect(await looks('third')).toEqual([20, 30, 0, 0, 255]);
 	});
 
-	it('is shared by what stands on it, with its own colours', async () => {
+	it('is shared by dependent variants, with its own colours', async () => {
 		const made = await make(file, {
 			variants: {
 				base: { page: 4, colour: 'p3', steps: [{ resize: { width: 10 } }], encode: png },
@@ -71,7 +71,7 @@ describe('a page', () => {
 		expect((await sharp(made.variant('plain').data).metadata()).icc).toBeUndefined();
 	});
 
-	it('stays the one of a variant without steps that others begin with', async () => {
+	it('stays that of a variant without steps that others begin with', async () => {
 		const made = await make(file, {
 			variants: {
 				page: { page: 2, encode: png },
@@ -82,21 +82,21 @@ describe('a page', () => {
 		expect(await colourOf(made.variant('small').data)).toEqual([0, 255, 0]);
 	});
 
-	it('that is not there is told, before anything is decoded', async () => {
+	it('that does not exist is reported before anything is decoded', async () => {
 		const recipe = { variants: { first: { encode: png }, fifth: { page: 5, encode: png } } };
 		const error = await thrownBy(() => make(file, recipe));
 		expect(error).toMatchObject({ code: 'no-such-page', class: 'unsupported', status: 422, step: 'inspect' });
 		expect(error.message).toBe('Expected a picture with page 5, but this tiff has 4.');
 	});
 
-	it.each(['jpeg', 'png', 'gif'] as const)('there is only one of a %s', async (format) => {
+	it.each(['jpeg', 'png', 'gif'] as const)('exists once in a %s', async (format) => {
 		const picture = await photograph({ width: 64, height: 48, format });
 		const error = await thrownBy(() => make(picture, { variants: { a: { page: 2, encode: png } } }));
 		expect(error.message).toBe(`Expected a picture with page 2, but this ${format} has a single one.`);
 		expect((await make(picture, { variants: { a: { page: 1, encode: png } } })).outputs).toHaveLength(1);
 	});
 
-	it('is within the limits on its own', async () => {
+	it('is checked against the limits on its own', async () => {
 		const recipe = { variants: { a: { page: 2, steps: [{ resize: { width: 10 } }], encode: png } } };
 		expect((await thrownBy(() => make(file, recipe, { maxDimension: 400 }))).code).toBe('too-wide-or-high');
 		expect((await thrownBy(() => make(file, recipe, { maxFrames: 3 }))).code).toBe('too-many-frames');
@@ -104,7 +104,7 @@ describe('a page', () => {
 		expect((await make(file, first, { maxDimension: 400 })).outputs).toHaveLength(1);
 	});
 
-	it('that is damaged is told', async () => {
+	it('that is damaged is reported', async () => {
 		const broken = Buffer.from(file);
 		// Of the third page, the tag that says where its pixels are (TIFF 6.0, StripOffsets): beyond the end.
 		const tag = Buffer.from([0x11, 1, 4, 0, 1, 0, 0, 0]);
@@ -156,7 +156,7 @@ describe.each(['gif', 'webp'] as const)('a frame of an animated %s', (format) =>
 		}
 	});
 
-	it('is scaled and cut like any picture', async () => {
+	it('is scaled and cropped like any picture', async () => {
 		const steps = [{ crop: { width: 12, height: 16, position: 'left' } }, { resize: { width: 6 } }];
 		const { data, width, height } = (
 			await make(await animated(), { variants: { a: { page: 2, steps, encode: png } } })
@@ -165,7 +165,7 @@ describe.each(['gif', 'webp'] as const)('a frame of an animated %s', (format) =>
 		expect((await colourOf(data)).slice(0, 3)).toEqual([0, 255, 0]);
 	});
 
-	it('that is not there is told, and all frames are within the limits', async () => {
+	it('that does not exist is reported, and all frames are within the limits', async () => {
 		const recipe = { variants: { a: { page: 4, encode: png } } };
 		const error = await thrownBy(() => animated().then((file) => make(file, recipe)));
 		expect(error).toMatchObject({ code: 'no-such-page', class: 'unsupported', step: 'inspect' });
@@ -187,7 +187,7 @@ describe('a page in a recipe', () => {
 		);
 	};
 
-	it('is part of the digest of what is made of it, through all that stands on it', () => {
+	it('is part of the digest of its variant, and of dependent variants', () => {
 		const encode = [{ webp: {} }];
 		const resize = { steps: [{ resize: { width: 10 } }], encode };
 		const one = digests({ a: resize, b: { page: 2, ...resize }, c: { page: 3, ...resize }, d: { page: 1, ...resize } });
@@ -202,7 +202,7 @@ describe('a page in a recipe', () => {
 		expect(whole(2)).not.toBe(whole());
 	});
 
-	it('is part of the digest of the recipe, and nothing where it is the first', () => {
+	it('is part of the recipe’s digest, except for the first', () => {
 		const recipe = (page?: number) =>
 			parseRecipe('test', { variants: { a: { ...(page && { page }), encode: [{ webp: {} }] } } });
 		expect(recipe(1).digest).toBe(recipe().digest);
@@ -210,12 +210,12 @@ describe('a page in a recipe', () => {
 		expect(parseRecipe('test', recipe(2).definition)).toEqual(recipe(2));
 	});
 
-	it.each([[0], [-1], [1.5], ['2'], [100_001], [null], [[1]]])('is no %j', (page) => {
+	it.each([[0], [-1], [1.5], ['2'], [100_001], [null], [[1]]])('cannot be %j', (page) => {
 		const error = () => parseRecipe('test', { variants: { a: { page, encode: [{ webp: {} }] } } });
 		expect(error).toThrow(/^variants\.a\.page: expected an integer from 1 to 100000, received /);
 	});
 
-	it('stands at the variant that begins with the original', () => {
+	it('is set on the variant that begins with the original', () => {
 		const variants = { a: { encode: [{ webp: {} }] }, b: { from: 'a', page: 2, encode: [{ webp: {} }] } };
 		expect(() => parseRecipe('test', { variants })).toThrow(
 			'variants.b.page: expected no such key, because the page is that of a',

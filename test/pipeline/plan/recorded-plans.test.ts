@@ -215,7 +215,7 @@ const line = (row: object) => `${JSON.stringify(row)}\n`;
 const sorted = (value: unknown): unknown => JSON.parse(canonicalJson(value));
 
 describe('the built-in recipes', () => {
-	it('have the digests that are recorded', async () => {
+	it('have the recorded digests', async () => {
 		const lines = recipes.flatMap(({ name, digest, definition }) => [
 			line({ recipe: name, digest, analysis: sources.map((sha256) => analysisDigest(sha256, definition)) }),
 			...planVariants(definition).flatMap((variant) =>
@@ -233,7 +233,7 @@ describe('the built-in recipes', () => {
 		await expect(lines.join('')).toMatchFileSnapshot('recorded-plans/digests.ndjson');
 	});
 
-	it('are planned as recorded', async () => {
+	it('have the recorded plans', async () => {
 		const lines: string[] = [];
 		for (const { name, definition } of recipes) {
 			for (const picture of pictures) {
@@ -245,7 +245,7 @@ describe('the built-in recipes', () => {
 		await expect(lines.join('')).toMatchFileSnapshot('recorded-plans/recipes.ndjson');
 	});
 
-	it('are planned as recorded, one variant at a time', async () => {
+	it('have the recorded plans, one variant at a time', async () => {
 		const lines: string[] = [];
 		for (const { name, definition } of recipes) {
 			for (const { name: variant, definition: steps, isUpright, output, encodings } of planVariants(definition)) {

@@ -11,13 +11,13 @@ const beside = (variant: object) => ({
 	other: { from: 'variant', steps: [{ flip: {} }], encode: [{ png: {} }] },
 });
 
-describe('one encoding of a photograph', () => {
+describe('a single encoding of a photograph', () => {
 	it.each([
 		['a width', one({ width: 300 })],
 		['a box', one({ width: 200, height: 200, fit: 'inside' }, { webp: {} })],
 		['a frame', one({ width: 300, height: 300, fit: 'contain', background: '#ff0000' })],
 		['AVIF', one({ height: 100 }, { avif: { effort: 0 } })],
-	])('is made in one go, and is what it would be otherwise: %s', async (_what, variant) => {
+	])('is made in a single pass, with the same result: %s', async (_what, variant) => {
 		for (const orientation of [1, 6]) {
 			const file = await photograph({ width: 1600, height: 1200, orientation, gps: true });
 			const direct = await make(file, { variants: { variant } });
@@ -34,7 +34,7 @@ describe('one encoding of a photograph', () => {
 		}
 	});
 
-	it('is made in one go of a WebP as well, and refused when it is broken', async () => {
+	it('is made in a single pass from a WebP too, and refused if it is broken', async () => {
 		const file = await photograph({ width: 1600, height: 1200, format: 'webp' });
 		const variant = one({ width: 300 }, { webp: {} });
 		const direct = await make(file, { variants: { variant } });
@@ -55,7 +55,7 @@ describe('one encoding of a photograph', () => {
 		['PNG', { format: 'png' as const }],
 		['CMYK', { icc: 'cmyk' as const }],
 		['greys', { greyscale: true }],
-	])('is not made so of what has pixels of another kind: %s', async (_what, options) => {
+	])('is not made in a single pass from pixels of another kind: %s', async (_what, options) => {
 		const { steps } = await make(await photograph({ width: 400, height: 300, ...options }), {
 			variants: { variant: one({ width: 100 }) },
 		});
@@ -95,14 +95,14 @@ describe('one encoding of a photograph', () => {
 		},
 	);
 
-	it('is not made so where it is cut above or below, because the end of the file might not be read', async () => {
+	it('is not made in a single pass if cropped at the top or bottom, because the end of the file might not be read', async () => {
 		const file = await photograph({ width: 400, height: 300 });
 		const variants = { variant: one({ width: 100, height: 20, position: 'top' }) };
 		expect((await make(file, { variants })).steps[0]?.step).toBe('decode');
 		expect(await thrownBy(() => make(cut(file, 60), { variants }))).toMatchObject({ class: 'corrupt' });
 	});
 
-	it('is gone about as always when the file is odd, and refused when it is broken', async () => {
+	it('is made the usual way if the file is odd, and refused if it is broken', async () => {
 		const file = await photograph({ width: 400, height: 300 });
 		// Bytes between segments, which cameras leave and libjpeg warns about.
 		const end = 4 + file.readUInt16BE(4);

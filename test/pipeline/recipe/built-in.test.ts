@@ -14,7 +14,7 @@ const shown = ({ outputs }: Made) =>
 	outputs.map(({ name, format, width, height }) => `${name}.${format} ${width}×${height}`).sort();
 
 describe('built-in recipes', () => {
-	it('all hash what a picture looks like, so that near-duplicates are found across them', async () => {
+	it('all have a perceptual hash, so that near-duplicates are found across them', async () => {
 		const recipes = [...(await loadRecipes(undefined)).values()];
 		expect(recipes.map(({ name }) => name)).toEqual(['web', 'avatar', 'product', 'social', 'archive']);
 		const file = await photograph({ width: 640, height: 480 });
@@ -32,7 +32,7 @@ describe('built-in recipes', () => {
 		expect(await similarity(made.variant('small').data, large)).toBeGreaterThan(0.95);
 	});
 
-	it('product shows all of the article on white, and never enlarges it', async () => {
+	it('product shows the whole article on white, and never enlarges it', async () => {
 		const file = await sharp({ create: { width: 300, height: 600, channels: 3, background: '#204080' } })
 			.png()
 			.toBuffer();
@@ -70,7 +70,7 @@ describe('built-in recipes', () => {
 		expect(shown(made)).toEqual(['og.jpeg 1200×630', 'square.jpeg 1080×1080', 'story.jpeg 1080×1920']);
 	});
 
-	it('archive keeps every frame of an animation, and colours that sRGB has not', async () => {
+	it('archive keeps every frame of an animation, and colours beyond sRGB', async () => {
 		const frames = await Promise.all(
 			[1, 2, 3].map((seed) => photograph({ width: 64, height: 48, format: 'png', seed })),
 		);

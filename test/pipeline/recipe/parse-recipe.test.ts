@@ -18,7 +18,7 @@ const card = (resize: unknown, encode: unknown = [{ webp: {} }]) => ({
 });
 
 describe('parseRecipe', () => {
-	it('fills in every default, and again changes nothing', () => {
+	it('fills in every default, and is idempotent', () => {
 		const recipe = parseRecipe('shop', card({ width: 400 }, [{ webp: {} }, { jpeg: { quality: 70 } }]));
 		expect(recipe.definition).toEqual({
 			analyse: [],
@@ -64,7 +64,7 @@ describe('parseRecipe', () => {
 		expect(parseRecipe('shop', JSON.parse(JSON.stringify(recipe.definition)))).toEqual(recipe);
 	});
 
-	it('has one digest for recipes that mean the same', () => {
+	it('has one digest for recipes of equal meaning', () => {
 		const { digest } = parseRecipe('a', card({ width: 400, height: 300 }));
 		expect(digest).toMatch(/^[0-9a-f]{12}$/);
 		expect(parseRecipe('b', card({ height: 300, fit: 'cover', width: 400 }, [{ webp: { quality: 80 } }])).digest).toBe(
@@ -204,7 +204,7 @@ describe('parseRecipe', () => {
 		);
 	});
 
-	it('lists several problems at once and refuses a bad name', () => {
+	it('lists several problems at once and refuses an invalid name', () => {
 		const bad = { variants: { a: { encode: [{ webp: { effort: 9 } }] }, b: { encode: [{ tga: {} }] } } };
 		expect(() => parseRecipe('No', bad)).toThrow(
 			/^name: expected 1 to 32 .* received "No"; variants\.a\.encode\[0\]\.webp\.effort: .*; variants\.b\.encode\[0\]: /,
@@ -212,7 +212,7 @@ describe('parseRecipe', () => {
 	});
 });
 
-it('gives a variant another digest when source, steps or encoding change, and the same under another name', () => {
+it('gives a variant another digest if source, steps or encoding change, and the same under another name', () => {
 	const digestOf = (sha256: string, recipe: unknown) => {
 		const [variant] = planVariants(parseRecipe('r', recipe).definition);
 		const [encoding] = variant?.encodings ?? [];
@@ -261,7 +261,7 @@ describe('from', () => {
 	});
 });
 
-describe('a size that the recipe fixes beyond its format', () => {
+describe('a size in the recipe that its format does not support', () => {
 	const encode = [{ webp: {} }];
 	const of = (variants: unknown) => () => parseRecipe('r', { variants }, { maxSteps: 50, maxVariants: 50 });
 
@@ -272,7 +272,7 @@ describe('a size that the recipe fixes beyond its format', () => {
 		['both sides of a frame', [{ resize: { width: 100, height: 16_384, fit: 'contain' } }], 16_384],
 		['a side after a trim', [{ trim: {} }, { resize: { width: 16_384 } }], 16_384],
 		['a border', [{ resize: { width: 16_300 } }, { border: { width: 42, colour: '#fff' } }], 16_384],
-	])('is refused where it is loaded: %s', (_name, steps, least) => {
+	])('is refused when the recipe is loaded: %s', (_name, steps, least) => {
 		expect(of({ a: { steps, encode } })).toThrow(
 			`variants.a.encode[0].webp: expected at most 16383 pixels of width and height but the steps make at least ${least} of every picture`,
 		);
@@ -280,7 +280,7 @@ describe('a size that the recipe fixes beyond its format', () => {
 		expect(() => parseRecipe('r', { variants: { a: { steps, encode } } })).not.toThrow();
 	});
 
-	it('is found through the variants that it builds on, and in the encoding that it concerns', () => {
+	it('is found through base variants, and in the encoding concerned', () => {
 		const variants = {
 			base: { steps: [{ resize: { width: 9_000 } }], encode: [{ png: {} }, { webp: {} }] },
 			double: { from: 'base', steps: [{ resize: { width: '200%' } }], encode: [{ png: {} }, { avif: {} }] },
@@ -299,7 +299,7 @@ describe('a size that the recipe fixes beyond its format', () => {
 		['one of two sides', [{ resize: { width: 16_384, height: 100, fit: 'inside' } }]],
 		['a share', [{ resize: { width: '5000%' } }]],
 		['one that is cut afterwards', [{ resize: { width: 16_384 } }, { crop: { width: 100, height: 100 } }]],
-	])('is none that follows from the picture: %s', (_name, steps) => {
+	])('is not reported if it follows from the picture: %s', (_name, steps) => {
 		expect(of({ a: { steps, encode } })).not.toThrow();
 	});
 });
@@ -311,7 +311,7 @@ describe('planPyramid', () => {
 	const shown = ({ levels }: ReturnType<typeof plan>) =>
 		levels.map((level) => `${level.width}×${level.height} of ${level.base ? level.base.width : 'file'}`);
 
-	it('decodes once and chains what is halved', async () => {
+	it('decodes once and chains halved sizes', async () => {
 		const web = (await loadRecipes(undefined)).get('web');
 		const pyramid = planPyramid(web?.definition ?? expect.fail(), { width: 4000, height: 3000 }, limits);
 		const { levels } = pyramid;
@@ -321,7 +321,7 @@ describe('planPyramid', () => {
 		expect(levels[3]?.analyse.map(({ name }) => name)).toEqual(['phash', 'thumbhash']);
 	});
 
-	it('takes the largest where the next one is too close', () => {
+	it('uses the largest level if the next one is too close', () => {
 		const widths = [1600, 1500, 1000, 700];
 		const variants = Object.fromEntries(
 			widths.map((width) => [`w${width}`, { steps: [{ resize: { width } }], encode: [{ webp: {} }] }]),
@@ -346,19 +346,19 @@ describe('planPyramid', () => {
 		expect(megapixelsMade(planPyramid(definition, size, limits).levels, limits)).toBeCloseTo(megapixels, 2);
 	});
 
-	it('counts every frame, and variants that stand on others', () => {
+	it('counts every frame, and dependent variants', () => {
 		const large = { from: 'only', steps: [{ resize: { width: 1000 } }], encode: [{ webp: {} }] };
 		const { definition } = parseRecipe('r', { variants: { only: { encode: [{ png: {} }] }, large } });
 		const { levels } = planPyramid(definition, { width: 10, height: 10, frames: 5 }, limits);
 		expect(megapixelsMade(levels, limits)).toBe(5);
 	});
 
-	it('decodes the whole where every pixel counts', () => {
+	it('decodes the whole picture if every pixel counts', () => {
 		expect(shown(plan({ variants: { whole: { encode: [{ png: {} }] } } }, 4000, 3000))).toEqual(['4000×3000 of file']);
 		expect(shown(plan(card({ width: 5000 }), 4000, 3000))).toEqual(['4000×3000 of file']);
 	});
 
-	it('hangs variants on those they begin with, in levels of their own only where nothing was done before', () => {
+	it('attaches variants to their base, and gives them levels only without earlier steps', () => {
 		const variants = {
 			card: { from: 'square', steps: [{ resize: { width: 300 } }], encode: [{ webp: {} }] },
 			icon: { from: 'card', steps: [{ resize: { width: 32 } }], encode: [{ webp: {} }] },
@@ -378,7 +378,7 @@ describe('planPyramid', () => {
 		expect(square?.chained[0]?.chained[0]?.passes[0]?.input).toEqual({ width: 300, height: 300 });
 	});
 
-	it('lets no variant be wider or higher than allowed, and asks nothing of pixels on the way', () => {
+	it('limits width and height of every variant, but not of intermediate results', () => {
 		const narrow = { maxMegapixels: 50, maxOutputDimension: 800 };
 		expect(plan(card({ width: 800 }), 400, 300, narrow)).toMatchObject({ levels: [{}], failures: [] });
 		const { levels, failures } = plan(card({ height: 801 }), 400, 300, narrow);
@@ -399,7 +399,7 @@ describe('planPyramid', () => {
 		expect(onTheWay).toMatchObject({ levels: [{}], failures: [] });
 	});
 
-	it('leaves out a variant of more pixels than allowed, with those that build on it', () => {
+	it('leaves out a variant of more pixels than allowed, with its dependent variants', () => {
 		const encode = [{ webp: {} }];
 		const variants = {
 			huge: { steps: [{ resize: { width: 9_000 } }], encode },
@@ -415,7 +415,7 @@ describe('planPyramid', () => {
 		]);
 	});
 
-	it('keeps what builds on a variant that is only too wide to be written', () => {
+	it('keeps dependent variants of one that is only too wide to be written', () => {
 		const encode = [{ png: {} }];
 		const variants = {
 			wide: { steps: [{ resize: { width: 900 } }], encode },

@@ -30,7 +30,7 @@ async function open(file: string, defaultRecipe = 'web', checkPresets?: CheckPre
 const widthOf = ({ recipes }: RecipeBook) => recipes.get('tiny')?.definition.variants.icon?.steps[0]?.resize;
 
 describe('the recipe book', () => {
-	it('takes over what is written to the file or renamed to its name', async () => {
+	it('applies a change that is written to the file or renamed over it', async () => {
 		const file = join(await temporaryFolder(), 'recipes.yaml');
 		await writeFile(file, tiny(10));
 		const { book, changes, told } = await open(file);
@@ -54,7 +54,7 @@ describe('the recipe book', () => {
 		expect(book.recipes.has('web')).toBe(true);
 	});
 
-	it('refuses what is not valid, says why, and keeps what it had until it is put right', async () => {
+	it('refuses an invalid file, reports the reason, and keeps the previous recipes until it is fixed', async () => {
 		const file = join(await temporaryFolder(), 'recipes.yaml');
 		await writeFile(file, tiny(10));
 		const { book, changes, told } = await open(file, 'tiny');
@@ -79,7 +79,7 @@ describe('the recipe book', () => {
 		expect(widthOf(book)).toMatchObject({ width: 13 });
 	});
 
-	it('refuses presets that mean nothing in their language', async () => {
+	it('refuses presets that are invalid in their dialect', async () => {
 		const file = join(await temporaryFolder(), 'recipes.yaml');
 		const presets = (text: string) => `presets: { imgproxy: { card: "${text}" } }\n`;
 		await writeFile(file, presets('w:300'));
@@ -90,7 +90,7 @@ describe('the recipe book', () => {
 		expect(book.presets.imgproxy.get('card')).toBe('w:300');
 	});
 
-	it('waits until a file that is written bit by bit is whole', async () => {
+	it('waits until a file that is written in parts is complete', async () => {
 		const file = join(await temporaryFolder(), 'recipes.yaml');
 		await writeFile(file, tiny(10));
 		const { book, changes } = await open(file);
@@ -104,7 +104,7 @@ describe('the recipe book', () => {
 		expect(changes.length).toBeLessThan(5);
 	});
 
-	it('follows a link that is turned to another folder, as Kubernetes does it', async () => {
+	it('follows a link that moves to another folder, as in Kubernetes', async () => {
 		const folder = await temporaryFolder();
 		for (const [version, width] of [
 			['v1', 10],
@@ -122,7 +122,7 @@ describe('the recipe book', () => {
 		expect(widthOf(book)).toMatchObject({ width: 20 });
 	});
 
-	it('is not opened over a file that is not valid', async () => {
+	it('does not open an invalid file', async () => {
 		const file = join(await temporaryFolder(), 'none.yaml');
 		await expect(open(file)).rejects.toMatchObject({ code: 'invalid-recipe' });
 	});

@@ -17,7 +17,7 @@ async function load(name: string, text: string) {
 }
 
 describe('loadRecipes', () => {
-	it('has the built-in recipes, each with a line about it', async () => {
+	it('returns the built-in recipes, each with a description', async () => {
 		const recipes = await loadRecipes(undefined);
 		expect([...recipes.keys()]).toEqual(['web', 'avatar', 'product', 'social', 'archive']);
 		for (const { doc } of recipes.values()) expect(doc).toMatch(/^[A-Z].*\.$/);
@@ -26,7 +26,7 @@ describe('loadRecipes', () => {
 		expect(Object.keys(definition.variants)).toEqual(['large', 'medium', 'small', 'thumb']);
 	});
 
-	it('adds those of a YAML file, and lets it replace built-in ones', async () => {
+	it('adds those of a YAML file, which can replace built-in ones', async () => {
 		const recipes = await load(
 			'recipes.yaml',
 			`recipes:
@@ -48,7 +48,7 @@ describe('loadRecipes', () => {
 		expect((await load('recipes.json', json)).has('tiny')).toBe(true);
 	});
 
-	it('keeps the line about a recipe out of its digest', async () => {
+	it('ignores the description in a recipe’s digest', async () => {
 		const recipe = 'variants: { a: { encode: [{ png: {} }] } }';
 		const told = await load('told.yaml', `recipes: { tiny: { doc: A small one., ${recipe} } }`);
 		const untold = await load('untold.yaml', `recipes: { tiny: { ${recipe} } }`);
@@ -58,7 +58,7 @@ describe('loadRecipes', () => {
 		expect(told.get('tiny')?.definition).not.toHaveProperty('doc');
 	});
 
-	it('limits the recipes of the file, and those alone', async () => {
+	it('limits only the recipes of the file', async () => {
 		const file = join(folder, 'large.yaml');
 		const variant = '{ steps: [{ resize: { width: 9 } }, { resize: { width: 8 } }], encode: [{ png: {} }] }';
 		await writeFile(file, `recipes: { tiny: { variants: { a: ${variant}, b: ${variant} } } }`);
@@ -85,14 +85,14 @@ describe('loadRecipes', () => {
 			'recipes:\n  A: {}\n  b: { variants: { c: { encode: [{ bmp: {} }] } } }\n',
 			/two\.yaml: recipe "A": name: expected 1 to 32 .*; recipe "b": variants\.c\.encode\[0\]: expected one of /,
 		],
-	])('says what is wrong with %s', async (name, text, message) => {
+	])('reports the problem of %s', async (name, text, message) => {
 		await expect(load(name, text)).rejects.toMatchObject({
 			code: 'invalid-recipe',
 			message: expect.stringMatching(message),
 		});
 	});
 
-	it('says when the file is not there', async () => {
+	it('reports a missing file', async () => {
 		await expect(loadRecipes(join(folder, 'none.yaml'))).rejects.toThrow(/none\.yaml: ENOENT/);
 	});
 });

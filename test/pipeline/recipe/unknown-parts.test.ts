@@ -30,7 +30,7 @@ describe('unknownParts', () => {
 		['a field of the recipe', { ...definition, priority: 3 }, ['field "priority" of the recipe']],
 		['an analysis', { ...definition, analyse: ['palette', 'faces'] }, ['analysis "faces"']],
 		['several', withSmall({ steps: [{ a: {} }, { b: {} }, { a: {} }] }), ['operation "a"', 'operation "b"']],
-	])('tells %s, which a manifest keeps as it is', (_what, recipe, unknown) => {
+	])('names %s, which a manifest keeps unchanged', (_what, recipe, unknown) => {
 		const read = storedRecipeSchema.parse(recipe);
 		expect(read).toEqual(recipe);
 		expect(unknownParts(read)).toEqual(unknown);
@@ -43,7 +43,7 @@ describe('unknownParts', () => {
 		['no encoder', withSmall({ encode: [] })],
 		['a variant that is not there', withSmall({ from: 'large' })],
 		['a step of two operations', withSmall({ steps: [{ flip: {}, flop: {} }] })],
-	])('tells %s too', (_what, recipe) => {
+	])('names %s too', (_what, recipe) => {
 		const unknown = unknownParts(storedRecipeSchema.parse(recipe));
 		expect(unknown).toHaveLength(1);
 		expect(unknown[0]?.length).toBeGreaterThan(5);

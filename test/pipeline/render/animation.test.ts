@@ -64,7 +64,7 @@ function square(left: number, top: number, colour = '#e02020', background = '#80
 }
 
 describe.each(['gif', 'webp'] as const)('an animated %s', (format) => {
-	it.each(['gif', 'webp'])('stays one as %s, with its timing', async (output) => {
+	it.each(['gif', 'webp'])('stays an animation as %s, with its timing', async (output) => {
 		const file = await animate(await stills(), format);
 		const made = await make(file, one([{ resize: { width: 48 } }], [{ [output]: {} }]));
 		expect(made.facts).toMatchObject({ format, ...size, frames: 3 });
@@ -90,20 +90,20 @@ describe.each(['gif', 'webp'] as const)('an animated %s', (format) => {
 		expect(await colourDifference(data, first)).toBeLessThan(7);
 	});
 
-	it.each([30, 60, 95])('is refused as corrupt when cut at %i percent', async (percent) => {
+	it.each([30, 60, 95])('is refused as corrupt if cut at %i percent', async (percent) => {
 		const file = cut(await animate(await stills(), format), percent);
 		await expect(make(file, one([]))).rejects.toMatchObject({ class: 'corrupt' });
 	});
 });
 
-it('is whole without a trailer, and with bytes behind it', async () => {
+it('is complete without a trailer, and with bytes after it', async () => {
 	const file = await animate(await stills(), 'gif');
 	for (const odd of [file.subarray(0, -1), Buffer.concat([file, Buffer.alloc(500, 1)])]) {
 		expect((await make(odd, one([]))).facts.frames).toBe(3);
 	}
 });
 
-it('is its first frame where that is asked for, and in a variant that holds both', async () => {
+it('is its first frame on request, and in a variant that has both', async () => {
 	const file = await animate(await stills());
 	const pages = async (made: Made, format: string) =>
 		(await sharp(made.variant('only', format).data).metadata()).pages ?? 1;
@@ -114,7 +114,7 @@ it('is its first frame where that is asked for, and in a variant that holds both
 	expect(both.variant('only', 'jpeg')).toMatchObject(size);
 });
 
-describe('steps', () => {
+describe('steps of an animation', () => {
 	const looksAtAll = new Set(
 		operations.filter(({ needsAllFrames, repeat }) => needsAllFrames || repeat).map(({ name }) => name),
 	);
@@ -130,7 +130,7 @@ describe('steps', () => {
 		},
 	);
 
-	it('does several, one after the other, and those of other variants', async () => {
+	it('are applied in order, including those of dependent variants', async () => {
 		const steps = [
 			{ crop: { width: 60, height: 60, left: 4, top: 2 } },
 			{ rotate: { angle: 90 } },
@@ -148,7 +148,7 @@ describe('steps', () => {
 		for (const [index, frame] of frames.entries()) expect(difference(frame, expected[index])).toBe(0);
 	});
 
-	it('scales frames without a trace of their neighbours', async () => {
+	it('scale frames without mixing them', async () => {
 		const solid = (background: string) =>
 			sharp({ create: { ...size, channels: 3, background } })
 				.png()
@@ -166,7 +166,7 @@ describe('steps', () => {
 		['a crop', { crop: { width: 30, height: 30, position: 'attention' } }],
 		['a crop by entropy', { crop: { width: 30, height: 30, position: 'entropy' } }],
 		['a resize', { resize: { width: 30, height: 60, position: 'attention' } }],
-	])('cuts every frame where the first one says, in %s', async (_name, step) => {
+	])('crop every frame like the first one, in %s', async (_name, step) => {
 		const moving = await Promise.all([square(70, 10), square(40, 30), square(4, 50)]);
 		const { frames, width, height } = await animated([step], moving);
 		const [first = Buffer.alloc(0)] = moving;
@@ -182,7 +182,7 @@ describe('steps', () => {
 		expect(red(frames[2])).toBe(0);
 	});
 
-	it('trims every frame as the first one', async () => {
+	it('trim every frame like the first one', async () => {
 		const { frames, width, height } = await animated(
 			[{ trim: { lineArt: true } }, { flip: {} }],
 			await Promise.all([square(70, 10), square(60, 15), square(4, 50)]),
@@ -195,7 +195,7 @@ describe('steps', () => {
 		expect(frames[1]?.subarray(-3).toString('hex')).toBe('808890');
 	});
 
-	it('trims as much from both sides of every frame as of the first one', async () => {
+	it('trim both sides of every frame like the first one', async () => {
 		// 96 × 72, and a square of 20 × 20.
 		const { frames, width, height } = await animated(
 			[{ trim: { lineArt: true, equal: 'horizontal' } }],
@@ -211,7 +211,7 @@ describe('steps', () => {
 		expect(colourAt(frames[2], 0, 0)).toBe('808890');
 	});
 
-	it('stretches the lightness of all frames alike', async () => {
+	it('stretch the lightness of all frames alike', async () => {
 		const grey = (value: number) =>
 			sharp({ create: { ...size, channels: 3, background: { r: value, g: value, b: value } } })
 				.png()
@@ -224,7 +224,7 @@ describe('steps', () => {
 		expect(means[2]).toBeGreaterThan(245);
 	});
 
-	it('turns frames upright', async () => {
+	it('rotate frames upright', async () => {
 		const turned = await sharp(
 			await animate(await Promise.all([square(0, 0), square(0, 0, '#20e020'), square(0, 0)])),
 			{ pages: -1 },
@@ -245,19 +245,19 @@ it.each([
 	['webp', ['gif', 'webp', 'png']],
 	['gif', ['gif', 'avif']],
 	['jpeg', ['jpeg']],
-])('becomes %s when auto may choose among %j', async (format, formats) => {
+])('make %s if auto may choose from %j', async (format, formats) => {
 	const made = await make(await animate(await stills()), one([], [{ auto: { formats } }]));
 	expect(made.variant('only').format).toBe(format);
 	expect((await sharp(made.variant('only').data).metadata()).pages ?? 1).toBe(format === 'jpeg' ? 1 : 3);
 });
 
-it('has a quality that is looked for, by its first frame', async () => {
+it('get a quality searched on its first frame', async () => {
 	const made = await make(await animate(await stills()), one([], [{ webp: { quality: { ssim: 0.95 } } }]));
 	expect(made.variant('only').quality?.ssim).toBeGreaterThanOrEqual(0.95);
 	expect((await sharp(made.variant('only').data).metadata()).pages).toBe(3);
 });
 
-it('is analysed by its first frame', async () => {
+it('are ignored by the analysis of its first frame', async () => {
 	const [first = Buffer.alloc(0)] = await stills();
 	const recipe = (encode: unknown) => ({ analyse: ['thumbhash'], variants: { only: { encode: [encode] } } });
 	const expected = (await make(first, recipe({ webp: {} }))).analysis;
@@ -268,8 +268,8 @@ it('is analysed by its first frame', async () => {
 	expect((await make(file, recipe({ jpeg: {} }))).analysis).toEqual(expected);
 });
 
-describe('limits', () => {
-	it('count the pixels of all frames, also of those that are made', async () => {
+describe('limits of an animation', () => {
+	it('count the pixels of all frames, including those of results', async () => {
 		const file = await animate(await stills());
 		const pixels = (size.width * size.height) / 1e6;
 		await expect(make(file, one([]), { maxMegapixels: pixels * 0.9 })).rejects.toMatchObject({

@@ -12,7 +12,7 @@ const variants = (only: object, more: object = {}) => ({ variants: { only: { enc
 
 describe('orient: false', () => {
 	it.each([1, 2, 3, 4, 5, 6, 7, 8])(
-		'leaves a picture of EXIF orientation %i as it lies in the file',
+		'keeps the stored orientation of a picture with EXIF orientation %i',
 		async (orientation) => {
 			const file = await photograph({ ...size, orientation });
 			const made = await make(file, variants({ orient: false }, { upright: { encode: png } }));
@@ -26,7 +26,7 @@ describe('orient: false', () => {
 		},
 	);
 
-	it('counts for steps and for variants that stand on it, and analysis stays upright', async () => {
+	it('applies to steps and dependent variants, and analysis stays upright', async () => {
 		const file = await photograph({ ...size, orientation: 6 });
 		const recipe = {
 			analyse: ['thumbhash'],
@@ -43,7 +43,7 @@ describe('orient: false', () => {
 		expect(made.analysis.thumbhash?.slice(0, 6)).toBe(analysis.thumbhash?.slice(0, 6));
 	});
 
-	it('is not undone by metadata that is kept, in any way that a file is written', async () => {
+	it('is not undone by kept metadata, in any way a file is written', async () => {
 		const file = await photograph({ width: 900, height: 600, orientation: 6, gps: true });
 		const made = await make(
 			file,
@@ -59,7 +59,7 @@ describe('orient: false', () => {
 		expect(exif?.includes('Picpipe Camera Works')).toBe(true);
 	});
 
-	it('leaves every frame of an animation, and every page of a scan', async () => {
+	it('keeps every frame of an animation, and every page of a scan', async () => {
 		const frame = (background: string) =>
 			sharp({ create: { width: 40, height: 20, channels: 3, background } })
 				.png()
@@ -80,7 +80,7 @@ describe('orient: false', () => {
 		expect(await sharp(made.variant('upright').data).metadata()).toMatchObject({ width: 20, height: 40, pages: 3 });
 	});
 
-	it('makes another variant, and true makes the same as nothing', () => {
+	it('makes another variant, and true equals the default', () => {
 		const digestOf = (only: object) => {
 			const { definition, digest } = parseRecipe('r', variants(only));
 			const [variant] = planVariants(definition);
@@ -94,7 +94,7 @@ describe('orient: false', () => {
 		expect(digestOf({ orient: false })[1]).not.toBe(variant);
 	});
 
-	it('is said where the original is begun with, and nowhere else', () => {
+	it('is allowed only on a variant that begins with the original', () => {
 		const from = { from: 'only', orient: false, encode: png };
 		expect(() => parseRecipe('r', variants({}, { small: from }))).toThrow(
 			'variants.small.orient: expected no such key, because the picture lies as that of only',

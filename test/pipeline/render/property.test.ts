@@ -191,7 +191,7 @@ beforeAll(async () => {
 	assets = await assetsFrom({ 'logo.png': await logo() });
 });
 
-it('whatever validates makes what was predicted, or fails with an error that has a class', async () => {
+it('valid recipes make what was predicted, or fail with a classified error', async () => {
 	const files = new Map<string, Promise<Buffer>>();
 	const fileOf = (kind: string, size: Size): Promise<Buffer> => {
 		const key = `${kind} ${size.width} ${size.height}`;

@@ -79,7 +79,7 @@ async function differenceToBestCut(thumb: Buffer, file: Buffer): Promise<number>
 }
 
 describe('recipe web', () => {
-	it('makes every variant of a 12 megapixel photograph as sharp alone would', async () => {
+	it('makes every variant of a 12 megapixel photograph like sharp alone', async () => {
 		const file = await twelveMegapixels();
 		const made = await make(file);
 		await expectWeb(made, file);
@@ -93,7 +93,7 @@ describe('recipe web', () => {
 		]);
 	});
 
-	it('never enlarges, but for the thumb', async () => {
+	it('never enlarges, except for the thumb', async () => {
 		const made = await make(await photograph({ width: 500, height: 200 }));
 		expect(made.outputs.map(({ name, width, height }) => `${name} ${width}×${height}`).sort()).toEqual([
 			'large 500×200',
@@ -108,7 +108,7 @@ describe('recipe web', () => {
 		[1, 16_000],
 		[3_000, 2],
 		[7, 2_000],
-	])('takes a picture of %i × %i', async (width, height) => {
+	])('accepts a picture of %i × %i', async (width, height) => {
 		const file = await sharp({ create: { width, height, channels: 3, background: '#336699' } })
 			.png()
 			.toBuffer();
@@ -128,7 +128,7 @@ describe('recipe web', () => {
 		expect(Math.abs(b * 255 - (stats.channels[2]?.mean ?? 0))).toBeLessThan(12);
 	});
 
-	it('makes the same bytes each time, side by side too', async () => {
+	it('makes the same bytes each time, even in parallel', async () => {
 		const file = await photograph({ width: 2000, height: 1500 });
 		const made = await Promise.all([make(file), make(file), make(file, undefined, { concurrency: 3 })]);
 		const bytes = made.map(({ outputs }) =>
@@ -138,7 +138,7 @@ describe('recipe web', () => {
 		expect(bytes[2]).toEqual(bytes[0]);
 	});
 
-	it('tells its steps and how far it has come', async () => {
+	it('reports its steps and its progress', async () => {
 		const { steps, outputs } = await make(await photograph({ width: 2000, height: 1500 }));
 		expect(steps.map(({ step }) => step)).toEqual([
 			'decode',
@@ -225,7 +225,7 @@ describe('variants', () => {
 		expect(corner.dominant.r).toBeLessThan(60);
 	});
 
-	it('runs several steps in their order', async () => {
+	it('applies several steps in order', async () => {
 		const file = await photograph({ width: 1200, height: 800 });
 		const square = { resize: { width: 400, height: 400, position: 'left' } };
 		const made = await make(file, one([square, { resize: { width: 300, height: 100, fit: 'fill' } }], [{ png: {} }]));
@@ -235,7 +235,7 @@ describe('variants', () => {
 		expect(await similarity(made.variant('only').data, expected)).toBeGreaterThan(0.98);
 	});
 
-	it.each([1, 4])('takes a variant from the pixels of another, %i steps at a time', async (concurrency) => {
+	it.each([1, 4])('makes a variant from the pixels of another, %i steps at a time', async (concurrency) => {
 		const file = await photograph({ width: 800, height: 600 });
 		const square = { resize: { width: 300, height: 300, position: 'right' } };
 		const chained = {
@@ -277,7 +277,7 @@ describe('variants', () => {
 		expect(made.steps.at(-1)?.done).toBe(1);
 	});
 
-	it('takes a variant from pixels whose size is only known once they are made', async () => {
+	it('makes a variant from pixels whose size is known only afterwards', async () => {
 		const red = await sharp({ create: { width: 200, height: 100, channels: 3, background: '#cc2200' } })
 			.png()
 			.toBuffer();
@@ -301,7 +301,7 @@ describe('variants', () => {
 
 const photos = sharedPictures('photos');
 describe.skipIf(photos.length === 0)(extraTitle('photos', photos), () => {
-	it.skipIf(photos.length === 0).each(photos)('makes every variant of $name as sharp alone would', async ({ path }) => {
+	it.skipIf(photos.length === 0).each(photos)('makes every variant of $name like sharp alone', async ({ path }) => {
 		const file = await readFile(path);
 		await expectWeb(await make(file, quickWeb), file);
 	});
@@ -318,7 +318,7 @@ function open(path: string): Promise<Buffer> {
 }
 
 describe.skipIf(turned.length === 0)(extraTitle('orientation', turned), () => {
-	it.skipIf(turned.length === 0).each(turned)('makes $name look as the upright one', async ({ name, path }) => {
+	it.skipIf(turned.length === 0).each(turned)('makes $name look like the upright one', async ({ name, path }) => {
 		const upright = turned.find((picture) => picture.name === name.replace(/\d/, '1'));
 		const reference = await open(upright?.path ?? '');
 		const made = await make(await readFile(path), quickWeb);
