@@ -44,8 +44,8 @@ const knownMethods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', '
 export function measure(metrics: Metrics, isIntake: (method: string, route: string) => boolean): RequestHandler {
 	return (request, response, next) => {
 		const started = performance.now();
-		// The other listeners and a streamed file use up the ten that Node allows by default.
-		response.setMaxListeners(response.getMaxListeners() + 1);
+		// The other listeners, compression and a streamed file use up the ten that Node allows by default.
+		response.setMaxListeners(response.getMaxListeners() + 2);
 		response.once('close', () => {
 			const method = knownMethods.has(request.method) ? request.method : 'other';
 			const route = routeOf(request);

@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { get } from 'node:http';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import {
 	form,
 	json,
@@ -115,6 +115,24 @@ describe('a finished picture', () => {
 		expect(await head.text()).toBe('');
 		const missing = await fetch(`${api.url}${links.self}/variants/huge`);
 		expect(await json(missing)).toMatchObject({ status: 404, code: 'variant-not-found' });
+	});
+});
+
+describe('a file that is streamed', () => {
+	it('has no more listeners than Node.js expects, which would warn of a leak', async () => {
+		const warnings: Error[] = [];
+		const note = (warning: Error) => void warnings.push(warning);
+		process.on('warning', note);
+		onTestFinished(() => void process.off('warning', note));
+		const api = working();
+		const { links } = await upload(api);
+		for (const path of [links.original, links.variants.thumb]) {
+			const response = await fetch(api.url + path, { headers: { 'accept-encoding': 'gzip' } });
+			expect([response.status, (await response.arrayBuffer()).byteLength > 0]).toEqual([200, true]);
+		}
+		// Warnings come a tick later.
+		await new Promise((resolve) => setImmediate(resolve));
+		expect(warnings.filter(({ name }) => name === 'MaxListenersExceededWarning')).toEqual([]);
 	});
 });
 
