@@ -47,6 +47,13 @@ export const metadataSchema = z
 	);
 export type MetadataOption = z.infer<typeof metadataSchema>;
 
+export const hdrSchema = z
+	.enum(['drop', 'keep'])
+	.describe(
+		'`keep`: the JPEG keeps the gain map of an Ultra HDR original, which bright screens show. With crop, flip, flop, resize and rotate by quarters only.',
+	);
+export type HdrOption = z.infer<typeof hdrSchema>;
+
 export const colourSchema = z
 	.enum(['srgb', 'p3', 'keep'])
 	.describe(

@@ -25,6 +25,10 @@ const limitedSchema = stored({
 /** Says that a variant is less than its recipe asks for. */
 export type Limited = z.infer<typeof limitedSchema>;
 
+/** Parts of an original that a variant may lack: the gain map of Ultra HDR. */
+const droppableParts = ['gain-map'] as const;
+export type DroppedPart = (typeof droppableParts)[number];
+
 /** One stored encoding of one variant. */
 export const variantSchema = stored({
 	name: z.string(),
@@ -40,6 +44,8 @@ export const variantSchema = stored({
 	quality: foundQualitySchema.optional(),
 	/** Absent if the variant is what its recipe asks for. */
 	limited: limitedSchema.optional(),
+	/** What the original has and the variant lacks; absent if there is nothing. */
+	dropped: z.array(storedWord(droppableParts)).min(1).optional(),
 	/** Digest of source, steps, encoding and engine: the same picture always gets the same one. */
 	digest: z.string(),
 	/** SHA-256 of the stored bytes; also its ETag. */
@@ -128,6 +134,8 @@ const factsSchema = stored({
 	/** EXIF orientation as found in the original, 1 to 8. */
 	orientation: z.int().min(1).max(8),
 	colourSpace: z.string(),
+	/** Set for Ultra HDR, a JPEG with a gain map. */
+	gainMap: z.literal(true).optional(),
 });
 /** What the original turned out to be, read by the worker. */
 export type Facts = z.infer<typeof factsSchema>;

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { analysisKinds } from './analysis.ts';
-import { colourSchema, metadataSchema } from './output.ts';
+import { colourSchema, hdrSchema, metadataSchema } from './output.ts';
 import { stored, storedWord } from './stored.ts';
 
 /** Names of recipes and variants are parts of storage keys and URLs. */
@@ -56,6 +56,7 @@ export const variantRecipeSchema = z.strictObject({
 	steps: z.array(stepSchema).default([]).describe('Operations in the order they are applied.'),
 	metadata: metadataSchema.optional(),
 	colour: colourSchema.optional(),
+	hdr: hdrSchema.optional(),
 	encode: z
 		.array(encodingSchema)
 		.min(1, 'expected at least one encoder')

@@ -12,7 +12,7 @@ import { readGifBlocks } from '../pixels/timing.ts';
 import { corrupt, endsEarly } from './classify-error.ts';
 import { describedColours } from './described-colours.ts';
 import { explainHeif, heicWeight, readingOfHeif, refuseCutHeic } from './heic.ts';
-import { type Header, jfifDensity, readJpegHeader, refuseUnreadKinds } from './jpeg-header.ts';
+import { type Header, hasGainMap, jfifDensity, readJpegHeader, refuseUnreadKinds } from './jpeg-header.ts';
 import { checkLimits, type FrameReading, frameReading, type PictureLimits, svgSetting } from './limits.ts';
 import { endsInZeros } from './mend-jpeg.ts';
 import { readHeader } from './sharp-input.ts';
@@ -142,6 +142,7 @@ async function inspectPage(file: Buffer, format: InputFormat, page: number, limi
 			alpha: metadata.hasAlpha,
 			orientation: format === 'heic' ? 1 : (metadata.orientation ?? 1),
 			colourSpace: metadata.space,
+			...(format === 'jpeg' && !usual && hasGainMap(file) && { gainMap: true }),
 		},
 		megapixels: (width * height * decoded * weight) / 1e6,
 		format,

@@ -118,7 +118,7 @@ const readKinds = [...frames, 0xc9, 0xca];
  * @throws PicpipeError `unsupported-feature`
  */
 export function refuseUnreadKinds(file: Buffer): void {
-	const frame = partsOf(file).find(({ marker }) => unreadKinds.has(marker) || readKinds.includes(marker));
+	const frame = partsOf(file, true).find(({ marker }) => unreadKinds.has(marker) || readKinds.includes(marker));
 	if (!frame || frame.end - frame.start < 9) return;
 	const bits = file[frame.start + 4];
 	const [height, width] = [file.readUInt16BE(frame.start + 5), file.readUInt16BE(frame.start + 7)];
@@ -143,6 +143,18 @@ export function jfifDensity(file: Buffer): number | undefined {
 	if (file[2] !== 0xff || file[3] !== jfif || segment.length < 12 || !isNamed(segment, 'JFIF\0')) return undefined;
 	const inches = segment[7] === 1 ? 1 : segment[7] === 2 ? centimetresPerInch : undefined;
 	return inches && knownDensity(segment.readUInt16BE(8) * inches);
+}
+
+/** Names of the segments of files with several pictures (CIPA DC-007, 5.1), and of gain maps by ISO 21496-1 and by Adobe. */
+const [mpfName, isoGainMap, adobeGainMap] = ['MPF\0', 'urn:iso:std:iso:ts:21496:-1\0', 'hdrgm:Version'];
+
+/** Does a JPEG have a gain map that libvips can read? */
+export function hasGainMap(file: Buffer): boolean {
+	const parts = partsOf(file, true).filter(({ marker }) => marker === app1 || marker === app2);
+	const segments = parts.map(({ start, end }) => file.subarray(start + 4, end));
+	const isGainMap = (segment: Buffer) =>
+		isNamed(segment, isoGainMap) || (isNamed(segment, xmpName) && segment.includes(adobeGainMap));
+	return segments.some((segment) => isNamed(segment, mpfName)) && segments.some(isGainMap);
 }
 
 function isNamed(segment: Buffer, name: string): boolean {

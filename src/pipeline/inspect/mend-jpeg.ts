@@ -20,8 +20,12 @@ interface Part {
 	readonly dataEnd: number;
 }
 
-/** The parts of a JPEG, however odd it is. Bytes that belong to no segment are between them. Ends with the end marker, or where the file does. */
-export function partsOf(file: Buffer): Part[] {
+/**
+ * The parts of a JPEG, however odd it is. Bytes that belong to no segment are between them. Ends with the end marker, or where the file does.
+ *
+ * @param isHeader ends before the first scan
+ */
+export function partsOf(file: Buffer, isHeader = false): Part[] {
 	const parts: Part[] = [];
 	for (let at = 2; ; ) {
 		const start = file.indexOf(0xff, at);
@@ -34,6 +38,7 @@ export function partsOf(file: Buffer): Part[] {
 		if (at + 2 > file.length) return parts;
 		const end = at + file.readUInt16BE(at);
 		if (end > file.length) return parts;
+		if (marker === startOfScan && isHeader) return parts;
 		const dataEnd = marker === startOfScan ? endOfData(file, end) : end;
 		parts.push({ marker, start, end, dataEnd });
 		at = dataEnd;

@@ -28,6 +28,29 @@ export function prepareSharp({ threads, takesSvg }: { readonly threads: number; 
 	sharp.unblock({ operation: takesSvg ? [...allowedLoaders, svgLoader] : allowedLoaders });
 }
 
+const gainMapLoader = 'VipsForeignLoadUhdrBuffer';
+
+/** Room for everything that one pipeline holds: megabytes and operations. */
+const roomyCache = { memory: 4_096, files: 0, items: 10_000 };
+
+/**
+ * Runs a task in which sharp reads gain maps. Otherwise it reads such files as every other JPEG: shrunk on load, and with warnings about damage. So
+ * nothing else may be decoded at the same time.
+ *
+ * sharp 0.35 uses the bytes of a gain map after it has given up the picture that owns them. Only libvips' cache keeps that picture, and it keeps
+ * none that is read sequentially. So the task must open its pictures with `sequentialRead: false`.
+ */
+export async function withGainMapLoader<Result>(task: () => Promise<Result>): Promise<Result> {
+	sharp.unblock({ operation: [gainMapLoader] });
+	sharp.cache(roomyCache);
+	try {
+		return await task();
+	} finally {
+		sharp.cache(false);
+		sharp.block({ operation: [gainMapLoader] });
+	}
+}
+
 /** All limits of sharp, set explicitly. The number of pixels is checked against the header, with a clear message. */
 export function inputOptions(failOn: 'error' | 'warning', limitInputPixels: number): SharpOptions {
 	return {

@@ -1,7 +1,7 @@
 import { type Encoder, isChooser } from '../encoders/index.ts';
 import { targetOf } from '../encoders/quality.ts';
 import type { Inspected } from '../inspect/inspect.ts';
-import type { PlannedEncoding } from '../recipe/parse-recipe.ts';
+import type { PlannedEncoding, PlannedVariant } from '../recipe/parse-recipe.ts';
 import type { LevelVariant, PlannedPass } from './plan-chain.ts';
 import type { PyramidLevel } from './pyramid.ts';
 
@@ -46,11 +46,17 @@ export function findSinglePass(
 		isScaled(pass) &&
 		(intermediate !== undefined || isReadWhole(pass, picture));
 	if (!isPlain || !pass || !encoding || isChooser(encoding.encoder) || targetOf(encoding.options)) return undefined;
+	if (keepsGainMap(variant.variant, encoding.encoder.name, picture)) return undefined;
 	// Beyond the format's largest side, its pixels are scaled down once more.
 	if (Math.max(variant.output.width, variant.output.height) > encoding.encoder.maximumSide) return undefined;
 	// It would get the resolution of the original, which `metadata` decides about.
 	if (encoding.encoder.name === 'png' && !intermediate) return undefined;
 	return { variant, pass, encoding, encoder: encoding.encoder };
+}
+
+/** Whether an encoding is to keep the gain map of a picture, which is made from the file and not from pixels. */
+export function keepsGainMap({ output }: PlannedVariant, encoder: string, { facts }: Inspected): boolean {
+	return output.hdr === 'keep' && encoder === 'jpeg' && facts.gainMap === true;
 }
 
 function isScaled({ operation, options, input }: PlannedPass): boolean {

@@ -1,5 +1,5 @@
 import { digest12, engineVersion } from '../../domain/digest.ts';
-import type { ColourOption, MetadataOption } from '../../domain/output.ts';
+import type { ColourOption, HdrOption, MetadataOption } from '../../domain/output.ts';
 import { describeProblems, oneOf, problem } from '../../domain/problems.ts';
 import {
 	type NamedRecipe,
@@ -13,6 +13,7 @@ import { PicpipeError } from '../../errors.ts';
 import { findOperation, operations } from '../../operations/index.ts';
 import type { Operation } from '../../operations/operation.ts';
 import { type Chooser, type Encoder, encoders, encodersOf, findEncoder } from '../encoders/index.ts';
+import { targetOf } from '../encoders/quality.ts';
 import { fixedSizeProblems } from './fixed-size.ts';
 
 /**
@@ -40,6 +41,8 @@ interface OutputOptions {
 	readonly metadata?: MetadataOption;
 	/** That of the variant it builds on, if there is one. */
 	readonly colour?: ColourOption;
+	/** `keep` or absent. */
+	readonly hdr?: HdrOption;
 }
 
 export interface PlannedVariant {
@@ -173,13 +176,14 @@ const keysOfOriginals = [
 	['colour', 'the colours are those'],
 	['page', 'the page is that'],
 	['orient', 'the picture lies as that'],
+	['hdr', 'the pixels are those'],
 ] as const;
 
 function checkVariants(recipe: Recipe, problems: string[]): CheckedVariant[] {
 	return Object.entries(recipe.variants).map(([name, variant]) => {
 		const path = ['variants', name];
 		checkFrom(name, recipe, problems);
-		const { metadata = 'strip', colour = 'srgb', page = 1, orient = true, from } = variant;
+		const { metadata = 'strip', colour = 'srgb', hdr = 'drop', page = 1, orient = true, from } = variant;
 		for (const [key, what] of keysOfOriginals) {
 			if (from === undefined || variant[key] === undefined) continue;
 			problems.push(problem([...path, key], `expected no such key, because ${what} of ${from}`));
@@ -190,6 +194,7 @@ function checkVariants(recipe: Recipe, problems: string[]): CheckedVariant[] {
 		const encodings = variant.encode.flatMap((encoding, index) =>
 			checkNamed(encoding, [...path, 'encode', index], encoders, findEncoder, problems),
 		);
+		if (hdr === 'keep') checkHdr(path, steps, encodings, problems);
 		const formats = encodings.flatMap(({ value, options }) => encodersOf(value, options).map(({ name }) => name));
 		if (new Set(formats).size < formats.length) {
 			problems.push(problem([...path, 'encode'], 'expected each format at most once', formats));
@@ -199,12 +204,41 @@ function checkVariants(recipe: Recipe, problems: string[]): CheckedVariant[] {
 			from,
 			page,
 			isUpright: orient,
-			output: { ...(metadata !== 'strip' && { metadata }), ...(colour !== 'srgb' && { colour }) },
+			output: {
+				...(metadata !== 'strip' && { metadata }),
+				...(colour !== 'srgb' && { colour }),
+				...(hdr !== 'drop' && { hdr }),
+			},
 			steps: steps.map(({ value, options }) => ({ operation: value, options })),
 			encodings: encodings.map(({ value, options, definition }) => ({ encoder: value, options, definition })),
 			definition: steps.map(({ definition }) => definition),
 		};
 	});
+}
+
+/** Steps that sharp can take a gain map through. */
+const stepsWithGainMap = ['crop', 'flip', 'flop', 'resize', 'rotate'];
+
+/** A gain map needs a JPEG of a known quality, and steps that move pixels without changing their colours. */
+function checkHdr(
+	path: readonly PropertyKey[],
+	steps: readonly Named<Operation>[],
+	encodings: readonly Named<Encoder | Chooser>[],
+	problems: string[],
+): void {
+	for (const [index, { value, options }] of steps.entries()) {
+		const { angle = 0 } = options as { readonly angle?: number };
+		if (stepsWithGainMap.includes(value.name) && angle % 90 === 0) continue;
+		const expected = `expected ${oneOf(stepsWithGainMap)} by a multiple of 90, because hdr is keep`;
+		problems.push(problem([...path, 'steps', index], expected, value.name));
+	}
+	const jpeg = encodings.find(({ value }) => value.name === 'jpeg');
+	if (!jpeg) {
+		const names = encodings.map(({ value }) => value.name);
+		problems.push(problem([...path, 'encode'], 'expected jpeg among the encoders, because hdr is keep', names));
+	} else if (targetOf(jpeg.options)) {
+		problems.push(problem([...path, 'encode'], 'expected a number as the quality of jpeg, because hdr is keep'));
+	}
 }
 
 /** A variant may build on any other one, without cycles. */

@@ -1,4 +1,4 @@
-import type { Limited } from '../../domain/picture.ts';
+import type { DroppedPart, Limited } from '../../domain/picture.ts';
 import type { Analyser } from '../analysis/analysis.ts';
 import { classifyError } from '../inspect/classify-error.ts';
 import { type PyramidLevel, variantsOf } from '../plan/pyramid.ts';
@@ -37,6 +37,8 @@ export interface VariantOutput {
 	readonly quality?: FoundQuality;
 	/** Absent if the variant is what its recipe asks for. */
 	readonly limited?: Limited;
+	/** What the original has and the variant lacks. */
+	readonly dropped?: DroppedPart[];
 	/** Time spent on its steps and its encoding; work that it shares with other variants is not counted. */
 	readonly milliseconds: number;
 }

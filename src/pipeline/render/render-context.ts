@@ -44,6 +44,8 @@ export interface PipelineContext {
 	readonly runStep: RunStep;
 	readonly listener: PipelineListener;
 	readonly limit: ConcurrencyLimit;
+	/** Work that begins when nothing else is decoded any more, one after the other. */
+	readonly later: (() => Promise<void>)[];
 	/** Notes variants that cannot be made; the others go on. */
 	fail(failures: readonly VariantFailure[]): void;
 }

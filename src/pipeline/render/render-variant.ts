@@ -2,17 +2,18 @@ import { createHash } from 'node:crypto';
 import type { Limited } from '../../domain/picture.ts';
 import { profileFor } from '../colour/profile.ts';
 import { decode, decodeFrames, openPhotograph } from '../decode/decode.ts';
-import { type Encoder, keepsAnimation } from '../encoders/index.ts';
+import { type Encoder, type EncoderChoice, keepsAnimation } from '../encoders/index.ts';
 import { classifyError } from '../inspect/classify-error.ts';
 import { metadataWriter } from '../metadata/metadata.ts';
 import { firstFrame, open, type Pixels, scaled } from '../pixels/pixels.ts';
 import { branchFailures, branchOf, type LevelVariant } from '../plan/plan-chain.ts';
 import { needsFrames, type PyramidLevel } from '../plan/pyramid.ts';
-import type { SinglePass } from '../plan/single-pass.ts';
+import { keepsGainMap, type SinglePass } from '../plan/single-pass.ts';
 import type { PlannedEncoding, PlannedVariant } from '../recipe/parse-recipe.ts';
 import { assetsOfSteps, variantDigest } from '../recipe/variant-digest.ts';
 import { type AppliedSteps, applySteps } from './apply-steps.ts';
 import { chooseEncoder, type EncodedVariant, encodeVariant, type FileExtras, runEncoder } from './encode-variant.ts';
+import { encodeWithGainMap } from './gain-map.ts';
 import { inspectedPage, noAssets, type PipelineContext } from './render-context.ts';
 
 /**
@@ -71,11 +72,42 @@ async function encodeAll(
 				? limitedTo(stillBecause, encoded.limited)
 				: encoded.limited;
 			const made = { ...encoded, ...(limited && { limited }), milliseconds };
-			publishVariant(context, variant, encoding, choice.encoder, made);
+			const publish = (finished: PublishedVariant) =>
+				publishVariant(context, variant, encoding, choice.encoder, finished);
+			const picture = inspectedPage(context.input, variant);
+			if (keepsGainMap(variant, format, picture)) {
+				context.later.push(async () => publish(await withGainMap(variant, choice, made, context)));
+			} else publish(made);
 		} catch (error) {
 			context.fail([{ variant: variant.name, format, error: classifyError(error, 'work', `encode ${variant.name}`) }]);
 		}
 	}
+}
+
+interface PublishedVariant extends EncodedVariant {
+	readonly milliseconds: number;
+	readonly hasGainMap?: true;
+}
+
+/** The variant with its gain map; without one if sharp cannot keep it, which its record then says. */
+async function withGainMap(
+	variant: PlannedVariant,
+	{ options }: EncoderChoice,
+	made: PublishedVariant,
+	context: PipelineContext,
+): Promise<PublishedVariant> {
+	const { input, runStep } = context;
+	const picture = inspectedPage(input, variant);
+	const { quality } = options as { readonly quality: number };
+	const attach = metadataWriter(variant.output.metadata, picture);
+	const started = performance.now();
+	const kept = await runStep(
+		`encode ${variant.name}.jpg with its gain map`,
+		() => encodeWithGainMap(input.file, picture, variant, { quality, attach }),
+		({ data }) => data.length,
+	).catch(() => undefined);
+	const milliseconds = made.milliseconds + performance.now() - started;
+	return kept ? { ...kept, milliseconds, hasGainMap: true } : { ...made, milliseconds };
 }
 
 /** A first frame in place of an animation may be scaled down for its format as well. */
@@ -130,8 +162,9 @@ function publishVariant(
 	variant: PlannedVariant,
 	encoding: PlannedEncoding,
 	{ name, type, extension }: Encoder,
-	{ data, ...encoded }: EncodedVariant & { readonly milliseconds: number },
+	{ data, hasGainMap, ...encoded }: PublishedVariant,
 ): void {
+	const isDropped = inspectedPage(input, variant).facts.gainMap === true && !hasGainMap;
 	listener.onVariant({
 		name: variant.name,
 		format: name,
@@ -141,6 +174,7 @@ function publishVariant(
 		sha256: createHash('sha256').update(data).digest('hex'),
 		data,
 		...encoded,
+		...(isDropped && { dropped: ['gain-map'] }),
 	});
 }
 

@@ -47,7 +47,14 @@ export async function runPipeline(input: PipelineInput, listener: PipelineListen
 	const runStep = reportSteps(remaining, [...singlePasses.values()], headerAnalysers, listener);
 	const limit = limitConcurrency(input.concurrency);
 	const failures = [...(input.failures ?? [])];
-	const context: PipelineContext = { input, runStep, listener, limit, fail: (more) => void failures.push(...more) };
+	const context: PipelineContext = {
+		input,
+		runStep,
+		listener,
+		limit,
+		later: [],
+		fail: (more) => void failures.push(...more),
+	};
 	const rendered = new Map<PyramidLevel, Pixels>();
 	/** Levels without pixels, and why. */
 	const failed = new Map<PyramidLevel, PicpipeError>();
@@ -95,6 +102,7 @@ export async function runPipeline(input: PipelineInput, listener: PipelineListen
 		}
 	}
 	await limit.finish();
+	for (const task of context.later) await task();
 	const isAnalysed = ![...failed.keys()].some((level) => level.analyse.length > 0);
 	return { facts, analysis: analysisSchema.parse(analysis), isAnalysed, failures, intermediate };
 }
