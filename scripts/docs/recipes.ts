@@ -34,6 +34,7 @@ that it was accepted with.`,
   - \`steps\`: up to \`${settings.maxSteps.variable}\` (${settings.maxSteps.default}) [operations](operations.md#operations) in the order they are applied; without steps the pixels do not change,
   - \`metadata\`: metadata of its files ([below](#metadata)); none when absent,
   - \`colour\`: \`srgb\`, \`p3\` or \`keep\` ([below](#colours)); \`srgb\` when absent,
+  - \`hdr\`: \`keep\` for the gain map of Ultra HDR ([below](#hdr)); dropped when absent,
   - \`encode\`: 1 to ${maximumEncodings} [encoders](operations.md#encoders), each format at most once, including those that \`auto\` may choose.
     \`GET /v1/pictures/{id}/variants/{name}\` returns the first one; \`{name}.{format}\` selects another.
 - \`analyse\`: [kinds of analysis](operations.md#analysis) to run: ${analysisKinds.map(code).join(', ')}.
@@ -65,7 +66,7 @@ metadata: { mode: keep, gps: true, set: { copyright: © 2026 Ann Example } }
 - \`strip\`: no metadata. The default.
 - \`copyright\`: artist and copyright from the EXIF or XMP of the original.
 - \`keep\`: also description, camera, lens, exposure and times from its EXIF. Orientation (it was applied), thumbnails (they would reveal cropped
-  parts), maker notes, other XMP properties and IPTC are never kept.
+  parts), maker notes, other XMP properties and IPTC are never kept. The resolution in pixels per inch stays as well; \`density\` of an encoder sets another.
 - \`gps: true\`, only with \`keep\`: also the location. No other option writes a location to a variant.
 - \`set\`: \`artist\`, \`copyright\` and \`description\` for every variant, which replace those of the original.
 
@@ -83,6 +84,16 @@ dynamic range (PQ, HLG) are always mapped to sRGB, and look as in Chromium on an
 
 The profile is part of the file. Colours in steps, watermarks and text are interpreted in this colour space. Animations are always sRGB. A variant that begins
 with another one has its colour space.`,
+		`## HDR
+
+Ultra HDR is a JPEG with a gain map, which makes it brighter on bright screens. \`facts.gainMap\` of a picture says that its original has one.
+
+- \`hdr: drop\`: variants have no gain map. The default.
+- \`hdr: keep\`: the JPEG of the variant keeps the gain map, which is scaled, cropped and rotated along. The variant begins with the original, and its steps are
+  \`crop\`, \`flip\`, \`flop\`, \`resize\`, and \`rotate\` by multiples of 90. Of the options of \`jpeg\` only \`quality\`, as a number, and \`density\` have an effect.
+
+Every file without the gain map of its original lists \`gain-map\` in \`dropped\`, in the manifest and the API: other formats, other variants, and a JPEG whose gain map
+could not be kept. The gain maps of Apple's own format are always dropped and not listed.`,
 		`## Changing a recipe
 
 The name of a variant's file contains a digest of the original, the steps and the encoding. So two recipes with the same steps share one file,
