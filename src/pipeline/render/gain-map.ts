@@ -2,6 +2,7 @@ import sharp, { type Sharp } from 'sharp';
 import { findOperation } from '../../operations/index.ts';
 import type { Operation, Size } from '../../operations/operation.ts';
 import { isStrategy } from '../../operations/options.ts';
+import { withDensity } from '../encoders/encoder.ts';
 import type { Inspected } from '../inspect/inspect.ts';
 import { inputOptions, withGainMapLoader } from '../inspect/sharp-input.ts';
 import type { Attach } from '../metadata/metadata.ts';
@@ -24,18 +25,24 @@ interface Pass {
 	readonly input: Size;
 }
 
+/** The options of JPEG that count, and what adds the metadata of the variant. */
+interface GainMapOutput {
+	readonly quality: number;
+	readonly density?: number | undefined;
+	readonly attach: Attach | undefined;
+}
+
 /**
  * Encodes a variant as JPEG with the gain map of the original.
  *
  * @param picture an intact picture with a gain map, upright or as stored
- * @param attach adds the metadata of the variant
  * @throws an error of sharp if it cannot
  */
 export async function encodeWithGainMap(
 	file: Buffer,
 	picture: Inspected,
 	{ definition, output: { colour = 'srgb' } }: PlannedVariant,
-	{ quality, attach }: { readonly quality: number; readonly attach: Attach | undefined },
+	{ quality, density, attach }: GainMapOutput,
 ): Promise<EncodedVariant> {
 	const { facts } = picture;
 	const passes = passesOf(definition, facts);
@@ -59,7 +66,7 @@ export async function encodeWithGainMap(
 		const last = passes.at(-1);
 		const open = () => opened(bytes, last?.input ?? facts, isOriginal());
 		const image = last ? await applied(last, open) : keepingGainMap(open());
-		const made = await runEncoder((attach ? attach(image) : image).jpeg({ quality }));
+		const made = await runEncoder(withDensity(attach ? attach(image) : image, density).jpeg({ quality }));
 		const { gainMap } = await sharp(made.data).metadata();
 		if (!gainMap) throw new Error('Expected a gain map in the JPEG but there is none.');
 		return made;

@@ -98,12 +98,12 @@ async function withGainMap(
 ): Promise<PublishedVariant> {
 	const { input, runStep } = context;
 	const picture = inspectedPage(input, variant);
-	const { quality } = options as { readonly quality: number };
+	const { quality, density } = options as { readonly quality: number; readonly density?: number };
 	const attach = metadataWriter(variant.output.metadata, picture);
 	const started = performance.now();
 	const kept = await runStep(
 		`encode ${variant.name}.jpg with its gain map`,
-		() => encodeWithGainMap(input.file, picture, variant, { quality, attach }),
+		() => encodeWithGainMap(input.file, picture, variant, { quality, density, attach }),
 		({ data }) => data.length,
 	).catch(() => undefined);
 	const milliseconds = made.milliseconds + performance.now() - started;

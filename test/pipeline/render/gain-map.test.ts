@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { PicpipeError } from '../../../src/errors.ts';
 import { inspect } from '../../../src/pipeline/inspect/inspect.ts';
 import { withGainMapLoader } from '../../../src/pipeline/inspect/sharp-input.ts';
+import { readExifBlock } from '../../../src/pipeline/metadata/exif-block.ts';
 import { parseRecipe } from '../../../src/pipeline/recipe/parse-recipe.ts';
 import { ultraHdr } from '../../helpers/gain-map.ts';
 import { colourDifference, cut, photograph, similarity } from '../../helpers/pictures.ts';
@@ -100,6 +101,9 @@ describe('the gain map of Ultra HDR', () => {
 		const named = await made(file, { hdr: 'keep', metadata: { set } });
 		expect(named.data.includes('Ann Example')).toBe(true);
 		expect(await gainMapOf(named.data)).toBeDefined();
+		const dense = await made(file, { hdr: 'keep', encode: [{ jpeg: { density: 240 } }] });
+		const { exif: block } = await sharp(dense.data).metadata();
+		expect(block && readExifBlock(block)?.image.number(0x011a)).toBe(240);
 	});
 
 	it('is kept at odd sizes and with the original colours', async () => {
