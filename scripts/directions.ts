@@ -46,12 +46,13 @@ const apiFolders = {
  */
 export const directions: Readonly<Record<string, readonly string[]>> = {
 	'errors.ts': [],
-	config: [],
+	'suggestion.ts': [],
+	config: ['suggestion.ts'],
 	'programs.ts': [],
 	observe: ['errors.ts', 'config'],
 	http: ['errors.ts', 'config'],
 	storage: ['errors.ts', 'config'],
-	domain: ['errors.ts'],
+	domain: ['errors.ts', 'suggestion.ts'],
 	operations: ['domain', 'errors.ts'],
 	...Object.fromEntries(
 		pipelineSteps.flatMap((folders, row) =>
@@ -65,6 +66,7 @@ export const directions: Readonly<Record<string, readonly string[]>> = {
 					'operations',
 					'domain',
 					'errors.ts',
+					'suggestion.ts',
 				],
 			]),
 		),
@@ -95,7 +97,7 @@ export const directions: Readonly<Record<string, readonly string[]>> = {
 	'url.ts': ['delivery/sign-path.ts', 'errors.ts'],
 	roles: [
 		...['api', 'worker', 'imaging', 'watch', 'arena', 'files', 'webhooks', 'delivery', 'intake', 'access'],
-		...['queue', 'catalog', 'storage', 'pipeline', 'domain', 'http', ...leaves],
+		...['queue', 'catalog', 'storage', 'pipeline', 'domain', 'http', 'suggestion.ts', ...leaves],
 	],
 	cli: [
 		...['roles', 'supervisor', 'access', 'client', 'delivery/sign.ts', 'files/summary.ts', 'programs.ts'],

@@ -21,7 +21,8 @@ const { version, description } = JSON.parse(readFileSync(join(packageFolder, 'pa
 };
 
 const help = `
-Settings are environment variables; docs/reference/configuration.md lists all of them. The first ones to know:
+Settings are environment variables, or lines of a file .env in the working folder, which start and the roles read.
+docs/reference/configuration.md lists all of them. The first ones to know:
   PICPIPE_HOST, PICPIPE_PORT              where the API listens (127.0.0.1:3000)
   PICPIPE_ARENA_HOST, PICPIPE_ARENA_PORT  where Arena listens (127.0.0.1:9000)
   PICPIPE_DATA                            folder for pictures and the built-in Redis (./data)
@@ -35,4 +36,5 @@ const commands = [addRoles, addWatch, addReindex, addReprocess, addKeys, addProc
 
 const program = new Command('picpipe').description(description).version(version).addHelpText('after', help);
 for (const add of commands) add(program);
-await program.parseAsync().catch(refuse);
+if (process.argv.length <= 2) program.outputHelp();
+else await program.parseAsync().catch(refuse);

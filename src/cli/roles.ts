@@ -2,18 +2,23 @@ import type { Command } from 'commander';
 import { type Config, ConfigError, readConfig } from '../config/index.ts';
 import { createLogger, type Logger } from '../observe/log.ts';
 import type { Running } from '../roles/connections.ts';
+import { findProblems } from '../roles/preflight.ts';
 import { endOnUncaughtError, refuse, surviveBrokenOutput } from '../supervisor/exit.ts';
 import { createOutput } from '../supervisor/output.ts';
 import { checkRedis } from '../supervisor/redis-check.ts';
 import { start } from '../supervisor/supervisor.ts';
 import type { BorrowedRedis } from './borrow-redis.ts';
+import { readEnvFile } from './env-file.ts';
 
 /** `picpipe start`, and each role by itself. */
 export function addRoles(program: Command): void {
 	program
-		.command('start', { isDefault: true })
+		.command('start')
 		.description('run everything on this machine: API, worker, Arena, and a Redis unless REDIS_URL is set')
-		.action(async () => process.exit(await start()));
+		.action(async () => {
+			readEnvFile();
+			process.exit(await start(findProblems));
+		});
 	program
 		.command('api')
 		.description('run the API alone: receives uploads, shows and serves pictures')
@@ -47,6 +52,7 @@ export async function runRole(role: string, load: () => Promise<StartRole>, find
 	surviveBrokenOutput();
 	const isSupervised = process.connected === true;
 	try {
+		readEnvFile();
 		const config = readConfig(process.env);
 		if (!config.redisUrl && !findRedis) {
 			throw new ConfigError([

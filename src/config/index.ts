@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { didYouMean } from '../suggestion.ts';
 import { connections } from './connections.ts';
 import { delivery } from './delivery.ts';
 import { fetching } from './fetching.ts';
@@ -60,6 +61,13 @@ export function isLoopback(host: string): boolean {
 
 /** @throws ConfigError that lists every problem. */
 export function readConfig(environment: NodeJS.ProcessEnv): Config {
+	const { values, problems } = readValues(environment);
+	if (problems.length > 0) throw new ConfigError(problems);
+	return { ...values, storage: values.storage ?? `file:${join(values.dataFolder)}` };
+}
+
+/** The values and the problems of all settings. A value with a problem is undefined. */
+export function readValues(environment: NodeJS.ProcessEnv): { readonly values: Values; readonly problems: string[] } {
 	const problems: string[] = [];
 	const values = Object.fromEntries(
 		Object.entries<Setting<unknown>>(settings).map(([name, one]) => {
@@ -76,16 +84,15 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
 		}),
 	) as Values;
 	problems.push(...unknownVariables(environment), ...contradictions(values));
-	if (problems.length > 0) throw new ConfigError(problems);
-	return { ...values, storage: values.storage ?? `file:${join(values.dataFolder)}` };
+	return { values, problems };
 }
 
 /** A misspelt variable would be ignored in silence, and its limit with it. */
 function unknownVariables(environment: NodeJS.ProcessEnv): string[] {
-	const known = new Set(Object.values<Setting<unknown>>(settings).map((one) => one.variable));
+	const known = Object.values<Setting<unknown>>(settings).map((one) => one.variable);
 	return Object.keys(environment)
-		.filter((name) => name.startsWith('PICPIPE_') && !known.has(name))
-		.map((name) => `${name}: there is no such setting`);
+		.filter((name) => name.startsWith('PICPIPE_') && !known.includes(name))
+		.map((name) => `${name}: there is no such setting${didYouMean(name, known)}`);
 }
 
 function contradictions(values: Values): string[] {
@@ -105,6 +112,10 @@ function contradictions(values: Values): string[] {
 		problems.push(
 			`PICPIPE_DRAIN_SECONDS: expected less than PICPIPE_STOP_SECONDS (${stopSeconds}) but received ${drainSeconds}`,
 		);
+	}
+	const { host, port, arenaHost, arenaPort } = values;
+	if (port !== 0 && port !== undefined && port === arenaPort && host === arenaHost) {
+		problems.push(`PICPIPE_ARENA_PORT: expected another port than PICPIPE_PORT (${port}) but received ${arenaPort}`);
 	}
 	if (values.webhookUrl !== undefined && values.webhookSecrets === undefined) {
 		problems.push('PICPIPE_WEBHOOK_URL: expected PICPIPE_WEBHOOK_SECRETS too, to sign with, but received none');

@@ -1,4 +1,5 @@
-import type { z } from 'zod';
+import * as z from 'zod';
+import { didYouMean } from '../suggestion.ts';
 
 /** Longest part of a rejected value that is repeated in the message, in characters. */
 const maximumShownCharacters = 60;
@@ -8,16 +9,29 @@ const maximumShownCharacters = 60;
  * from 1 to 16384, received "big"`.
  *
  * @param prefix path of the value in its document; put before each path
+ * @param schema suggests a key for a misspelt one
  */
-export function describeProblems(error: z.ZodError, value: unknown, prefix: readonly PropertyKey[] = []): string[] {
-	return error.issues.flatMap((issue) => describeIssue(issue, value, prefix));
+export function describeProblems(
+	error: z.ZodError,
+	value: unknown,
+	prefix: readonly PropertyKey[] = [],
+	schema?: z.ZodType,
+): string[] {
+	return error.issues.flatMap((issue) => describeIssue(issue, value, prefix, schema));
 }
 
-function describeIssue(issue: z.core.$ZodIssue, value: unknown, prefix: readonly PropertyKey[]): string[] {
+function describeIssue(
+	issue: z.core.$ZodIssue,
+	value: unknown,
+	prefix: readonly PropertyKey[],
+	schema: z.ZodType | undefined,
+): string[] {
 	const path = [...prefix, ...issue.path];
 	switch (issue.code) {
 		case 'unrecognized_keys':
-			return issue.keys.map((key) => problem([...path, key], 'expected no such key'));
+			return issue.keys.map((key) =>
+				problem([...path, key], `expected no such key${schema ? didYouMean(key, keysOf(schema)) : ''}`),
+			);
 		case 'invalid_key':
 			return [problem(path, issue.issues[0]?.message ?? 'expected another key')];
 		case 'invalid_value':
@@ -25,6 +39,16 @@ function describeIssue(issue: z.core.$ZodIssue, value: unknown, prefix: readonly
 		default:
 			return [problem(path, expectation(issue.message), valueAt(value, issue.path))];
 	}
+}
+
+/** Every key that a schema names, at any depth. */
+function keysOf(schema: z.ZodType): string[] {
+	const keys = new Set<string>();
+	JSON.stringify(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }), (name, part) => {
+		if (name === 'properties') for (const key of Object.keys(part)) keys.add(key);
+		return part;
+	});
+	return [...keys];
 }
 
 /** `a`, or `one of a, b, c`. */

@@ -1,14 +1,25 @@
 import { type Config, ConfigError, settings } from '../config/index.ts';
 import { problemsOfPresets } from '../delivery/check-presets.ts';
-import { PicpipeError } from '../errors.ts';
 import type { AssetFinder } from '../intake/assets.ts';
 import type { Logger } from '../observe/log.ts';
+import { RecipeError } from '../pipeline/recipe/parse-recipe.ts';
 import { openRecipeBook, type RecipeBook } from '../pipeline/recipe/recipe-book.ts';
-import { loadRecipes } from '../pipeline/recipe/recipes.ts';
+import { loadRecipes, loadRecipesFile } from '../pipeline/recipe/recipes.ts';
+import { didYouMean } from '../suggestion.ts';
 
 /** The current recipes. @throws ConfigError for an invalid recipes file */
 export async function loadConfiguredRecipes(config: Config): ReturnType<typeof loadRecipes> {
 	return loadRecipes(config.recipesFile, config).catch(blameRecipesFile);
+}
+
+/** Checks the recipes file as the API will read it, with the presets of URLs. @throws ConfigError with every problem */
+export async function checkRecipesFile({ recipesFile, defaultRecipe, ...limits }: Partial<Config>): Promise<void> {
+	const { maxSteps = Number.POSITIVE_INFINITY, maxVariants = Number.POSITIVE_INFINITY } = limits;
+	const { recipes } = await loadRecipesFile(recipesFile, { maxSteps, maxVariants }, problemsOfPresets).catch(
+		blameRecipesFile,
+	);
+	if (defaultRecipe !== undefined && !recipes.has(defaultRecipe))
+		throw unknownRecipe(settings.defaultRecipe.variable, defaultRecipe, recipes);
 }
 
 /**
@@ -47,10 +58,13 @@ export async function openRecipes(config: Config, assets: AssetFinder, log: Logg
 
 /** @param source the setting or flag that names the recipe */
 export function unknownRecipe(source: string, name: string, recipes: ReadonlyMap<string, unknown>): ConfigError {
-	return new ConfigError([`${source}: expected one of ${[...recipes.keys()].join(', ')} but received "${name}"`]);
+	return new ConfigError([
+		`${source}: expected one of ${[...recipes.keys()].join(', ')} but received "${name}"${didYouMean(name, [...recipes.keys()])}`,
+	]);
 }
 
 function blameRecipesFile(error: unknown): never {
-	if (!(error instanceof PicpipeError) || error.code !== 'invalid-recipe') throw error;
-	throw new ConfigError([`${settings.recipesFile.variable}: ${error.message}`]);
+	if (!(error instanceof RecipeError)) throw error;
+	const { variable } = settings.recipesFile;
+	throw new ConfigError(error.problems.map((problem) => `${variable}: ${problem}`));
 }

@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { type Config, ConfigError, readConfig } from '../config/index.ts';
+import { type Config, ConfigError, readConfig, readValues } from '../config/index.ts';
 import { createLogger, type Logger } from '../observe/log.ts';
 import { packageFolder } from '../programs.ts';
 import { Child, type ChildEvents } from './child.ts';
@@ -22,16 +22,25 @@ const echoTime = 1_000;
 /**
  * Runs everything: Redis if none is configured, the API, the worker and Arena, each as its own process.
  *
+ * @param findProblems finds further problems of the configuration, such as ports that are taken
  * @returns the exit code: 0 stopped on request, 2 the configuration has to be changed, 128 + n killed by a second signal n
- * @throws ConfigError before anything was started
+ * @throws ConfigError with all problems at once, before anything was started
  */
-export async function start(): Promise<number> {
+export async function start(findProblems: (config: Partial<Config>) => Promise<readonly string[]>): Promise<number> {
 	surviveBrokenOutput();
+	const { values, problems } = readValues(process.env);
+	if (problems.length > 0) throw new ConfigError([...problems, ...(await findProblems(values))]);
 	const config = readConfig(process.env);
+	// Another picpipe in the folder also has its ports, which would explain less.
+	const unlock = await takeDataFolder(config.dataFolder);
+	const further = await findProblems(config);
+	if (further.length > 0) {
+		await unlock();
+		throw new ConfigError(further);
+	}
 	const output = await createOutput();
 	const log = createLogger('start', config.logLevel, output.destination);
 	endOnUncaughtError(log);
-	const unlock = await takeDataFolder(config.dataFolder);
 	try {
 		return await new Supervisor(config, output, log).run();
 	} finally {

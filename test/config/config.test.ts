@@ -95,7 +95,7 @@ describe('readConfig', () => {
 			'PICPIPE_STORAGE: expected a storage URL such as file:./data but received "ftp://host"',
 			'PICPIPE_MAX_BYTES: expected an integer from 1 to 1099511627776 (bytes) but received "100MB"',
 			'PICPIPE_LOG_LEVEL: expected one of trace, debug, info, warn, error, fatal, silent but received "loud"',
-			'PICPIPE_PROT: there is no such setting',
+			'PICPIPE_PROT: there is no such setting (did you mean PICPIPE_PORT?)',
 		]);
 		expect(() => readConfig({ PICPIPE_PORT: 'x', PICPIPE_PROT: '1' })).toThrow(
 			/^The configuration has 2 problems:\n {2}- PICPIPE_PORT: .*\n {2}- PICPIPE_PROT: /,

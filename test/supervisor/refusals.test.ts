@@ -1,7 +1,8 @@
 import { once } from 'node:events';
-import { stat } from 'node:fs/promises';
+import { stat, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, inject, onTestFinished, test } from 'vitest';
 import { PicpipeProcess, type ProcessOptions, runPicpipe } from '../helpers/processes.ts';
 import { freshPrefix, startRedis } from '../helpers/redis.ts';
@@ -13,6 +14,12 @@ function startPicpipe(options: ProcessOptions): PicpipeProcess {
 	const picpipe = new PicpipeProcess(options);
 	running.push(picpipe);
 	return picpipe;
+}
+
+/** picpipe in a working folder of its own. */
+function commandLine(cwd: string, ...command: string[]) {
+	const cli = fileURLToPath(new URL('../../dist/bin/cli.js', import.meta.url));
+	return { program: process.execPath, arguments: [cli, ...command], cwd };
 }
 
 afterEach(async () => {
@@ -54,6 +61,54 @@ describe('problems for a person to solve', { timeout: 120_000 }, () => {
 			expect(output).toContain('PICPIPE_PROT: there is no such setting');
 			expect(output).toContain('REDIS_URL: expected');
 		}
+	});
+
+	test('are one block before any process starts: settings, the file .env, recipes and ports', async () => {
+		const folder = await temporaryFolder();
+		const port = await takePort(createServer());
+		const recipes = join(folder, 'recipes.yaml');
+		await writeFile(
+			recipes,
+			[
+				'recipes:',
+				'  shop:',
+				'    variants:',
+				'      large: { steps: [{ resize: { widht: 100, height: 5 } }], encode: [{ wepb: {} }] }',
+				'presets:',
+				'  imgproxy: { card: "rs:nonsense:3" }',
+			].join('\n'),
+		);
+		await writeFile(
+			join(folder, '.env'),
+			`PICPIPE_PRT=4\nOTHER_PROGRAM=1\nPICPIPE_ARENA_PORT=${port}\nPICPIPE_RECIPES=none.yaml\n`,
+		);
+		// The environment goes before the file.
+		const { code, output } = await runPicpipe({
+			folder,
+			run: commandLine(folder, 'start'),
+			environment: { PICPIPE_RECIPES: recipes, PICPIPE_ARENA_PORT: undefined },
+		});
+		expect(code, output).toBe(2);
+		expect(output.trim().split('\n')).toEqual([
+			'The configuration has 5 problems:',
+			'  - PICPIPE_PRT: there is no such setting (did you mean PICPIPE_PORT?)',
+			`  - PICPIPE_RECIPES: ${recipes}:4:36: recipe "shop": variants.large.steps[0].resize.widht: expected no such key (did you mean width?)`,
+			expect.stringMatching(
+				/^ {2}- PICPIPE_RECIPES: .*recipes\.yaml:4:73: recipe "shop": variants\.large\.encode\[0\]: .* \(did you mean webp\?\)$/,
+			),
+			expect.stringMatching(
+				/^ {2}- PICPIPE_RECIPES: .*recipes\.yaml:6:15: presets\.imgproxy\.card: Expected .* "nonsense"/,
+			),
+			expect.stringMatching(new RegExp(`^ {2}- PICPIPE_ARENA_PORT: expected a free port but ${port} `)),
+		]);
+	});
+
+	test('include a command that does not exist; without one, help is printed and nothing starts', async () => {
+		const folder = await temporaryFolder();
+		const unknown = await runPicpipe({ folder, run: commandLine(folder, 'strat') });
+		expect([unknown.code, unknown.output.trim()]).toEqual([1, "error: unknown command 'strat'\n(Did you mean start?)"]);
+		const bare = await runPicpipe({ folder, run: commandLine(folder) });
+		expect([bare.code, bare.output]).toEqual([0, expect.stringMatching(/^Usage: picpipe \[options\] \[command\]/)]);
 	});
 
 	test('name the setting of a used port, and nothing keeps running', async () => {

@@ -12,6 +12,7 @@ import {
 import { PicpipeError } from '../../errors.ts';
 import { findOperation, operations } from '../../operations/index.ts';
 import type { Operation } from '../../operations/operation.ts';
+import { didYouMean } from '../../suggestion.ts';
 import { type Chooser, type Encoder, encoders, encodersOf, findEncoder } from '../encoders/index.ts';
 import { targetOf } from '../encoders/quality.ts';
 import { fixedSizeProblems } from './fixed-size.ts';
@@ -72,13 +73,13 @@ const maximumProblemsShown = 8;
 export function parseRecipe(name: string, input: unknown, limits?: RecipeLimits): NamedRecipe {
 	const problems = namePattern.test(name) ? [] : [problem(['name'], 'expected 1 to 32 of a-z, 0-9 and _', name)];
 	const shape = writtenRecipeSchema.safeParse(input);
-	if (!shape.success) throw refused([...problems, ...describeProblems(shape.error, input)]);
+	if (!shape.success) throw refused([...problems, ...describeProblems(shape.error, input, [], writtenRecipeSchema)]);
 	if (limits && Object.hasOwn(shape.data.variants, renderName)) problems.push(reservedVariant);
 	const checked = checkVariants(shape.data, problems);
 	if (limits && problems.length === 0) problems.push(...fixedSizeProblems(checked));
 	const beyond = limits ? beyondLimits(shape.data, limits) : [];
 	if (problems.length > 0) throw refused([...beyond, ...problems]);
-	if (beyond.length > 0) throw new PicpipeError('recipe-too-large', listProblems(beyond));
+	if (beyond.length > 0) throw new RecipeError('recipe-too-large', beyond);
 
 	const variants = Object.fromEntries(
 		checked.map(({ name, from, page, isUpright, definition, output, encodings }) => [
@@ -116,8 +117,19 @@ function beyondLimits({ variants }: Recipe, { maxSteps, maxVariants }: RecipeLim
 	return problems;
 }
 
-/** Problems as one sentence, limited to the first few. */
-export function listProblems(problems: readonly string[]): string {
+/** An invalid recipe, or an invalid file of them. The message is limited to the first few problems. */
+export class RecipeError extends PicpipeError {
+	/** One sentence each. */
+	readonly problems: readonly string[];
+
+	constructor(code: 'invalid-recipe' | 'recipe-too-large', problems: readonly string[]) {
+		super(code, listProblems(problems));
+		this.problems = problems;
+	}
+}
+
+/** Problems as one sentence. */
+function listProblems(problems: readonly string[]): string {
 	const shown = problems.slice(0, maximumProblemsShown).join('; ');
 	const hidden = problems.length - maximumProblemsShown;
 	return hidden > 0 ? `${shown}; and ${hidden} more` : shown;
@@ -164,8 +176,8 @@ function plan(recipe: Recipe): readonly PlannedVariant[] {
 	});
 }
 
-function refused(problems: readonly string[]): PicpipeError {
-	return new PicpipeError('invalid-recipe', listProblems(problems));
+function refused(problems: readonly string[]): RecipeError {
+	return new RecipeError('invalid-recipe', problems);
 }
 
 /** A variant on its own: `from`, `page` and `isUpright` as written, and a definition with its own steps only. */
@@ -282,14 +294,14 @@ function checkNamed<Value extends Operation | Encoder | Chooser>(
 	const [name] = names;
 	const value = name === undefined || names.length > 1 ? undefined : find(name);
 	if (name === undefined || !value) {
-		problems.push(
-			problem(path, `expected ${oneOf(known.map((one) => one.name))}`, name ? names.join(', ') : undefined),
-		);
+		const all = known.map((one) => one.name);
+		const hint = names.length === 1 && name ? didYouMean(name, all) : '';
+		problems.push(problem(path, `expected ${oneOf(all)}`, name ? names.join(', ') : undefined) + hint);
 		return [];
 	}
 	const parsed = value.schema.safeParse(written[name]);
 	if (!parsed.success) {
-		problems.push(...describeProblems(parsed.error, written[name], [...path, name]));
+		problems.push(...describeProblems(parsed.error, written[name], [...path, name], value.schema));
 		return [];
 	}
 	return [{ value, options: parsed.data, definition: { [name]: parsed.data } }];

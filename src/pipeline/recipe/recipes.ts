@@ -1,11 +1,10 @@
 import { readFile } from 'node:fs/promises';
-import { parse } from 'yaml';
+import { isMap, isNode, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
 import * as z from 'zod';
 import { describeProblems } from '../../domain/problems.ts';
 import { inlineRecipeName, type NamedRecipe, type RecipeLimits } from '../../domain/recipe.ts';
-import { PicpipeError } from '../../errors.ts';
 import { builtInRecipes } from './built-in.ts';
-import { listProblems, parseRecipe } from './parse-recipe.ts';
+import { parseRecipe, RecipeError } from './parse-recipe.ts';
 
 /** URL dialects that have presets. */
 const dialects = ['imgproxy', 'ipx', 'cloudinary'] as const;
@@ -31,7 +30,7 @@ export interface LoadedRecipes {
  * Loads the built-in recipes and those of a YAML or JSON file, which take precedence.
  *
  * @param limits limits on the recipes of the file
- * @throws PicpipeError `invalid-recipe` if the file cannot be read or is invalid; its message lists every problem
+ * @throws RecipeError `invalid-recipe` if the file cannot be read or is invalid, with the file, line and column of every problem
  */
 export async function loadRecipes(
 	file: string | undefined,
@@ -49,49 +48,89 @@ export async function loadRecipesFile(
 	limits?: RecipeLimits,
 	checkPresets: CheckPresets = () => [],
 ): Promise<LoadedRecipes> {
-	const own = parseAll(builtInRecipes);
-	const written = file === undefined ? { recipes: {}, presets: {} } : await readRecipesFile(file);
-	const of = (dialect: (typeof dialects)[number]) => new Map(Object.entries(written.presets[dialect] ?? {}));
-	const presets = { imgproxy: of('imgproxy'), ipx: of('ipx'), cloudinary: of('cloudinary') };
-	const recipes = new Map([...own, ...parseAll(written.recipes, file, limits)]);
-	const problems = checkPresets(presets);
-	if (problems.length > 0) throw new PicpipeError('invalid-recipe', `${file}: ${listProblems(problems)}`);
+	const own = new Map(Object.entries(builtInRecipes).map(([name, recipe]) => [name, parseRecipe(name, recipe)]));
+	if (file === undefined) return { recipes: own, presets: presetsOf({}) };
+	const written = await readRecipesFile(file);
+	const problems: string[] = [];
+	const recipes = new Map(own);
+	for (const [name, recipe] of Object.entries(written.content.recipes)) {
+		try {
+			if (name === inlineRecipeName) throw new RecipeError('invalid-recipe', [reservedName]);
+			recipes.set(name, parseRecipe(name, recipe, limits));
+		} catch (error) {
+			if (!(error instanceof RecipeError)) throw error;
+			for (const text of error.problems) {
+				problems.push(`${written.placeOf(`recipes.${name}.${text}`)}recipe ${JSON.stringify(name)}: ${text}`);
+			}
+		}
+	}
+	const presets = presetsOf(written.content.presets);
+	problems.push(...checkPresets(presets).map((text) => written.placeOf(text) + text));
+	if (problems.length > 0) throw new RecipeError('invalid-recipe', problems);
 	return { recipes, presets };
 }
 
-function parseAll(
-	written: Readonly<Record<string, unknown>>,
-	file?: string,
-	limits?: RecipeLimits,
-): ReadonlyMap<string, NamedRecipe> {
-	const recipes = new Map<string, NamedRecipe>();
-	const problems: string[] = [];
-	for (const [name, recipe] of Object.entries(written)) {
-		try {
-			if (name === inlineRecipeName) throw new PicpipeError('invalid-recipe', reservedName);
-			recipes.set(name, parseRecipe(name, recipe, limits));
-		} catch (error) {
-			if (!(error instanceof PicpipeError)) throw error;
-			problems.push(`recipe ${JSON.stringify(name)}: ${error.message}`);
-		}
-	}
-	if (problems.length > 0) throw new PicpipeError('invalid-recipe', `${file}: ${listProblems(problems)}`);
-	return recipes;
+function presetsOf(written: z.infer<typeof fileSchema>['presets']): DialectPresets {
+	const of = (dialect: (typeof dialects)[number]) => new Map(Object.entries(written[dialect] ?? {}));
+	return { imgproxy: of('imgproxy'), ipx: of('ipx'), cloudinary: of('cloudinary') };
 }
 
 const reservedName = `name: expected another one, because ${inlineRecipeName} is reserved for recipes that come with a request`;
 
-async function readRecipesFile(file: string): Promise<z.infer<typeof fileSchema>> {
-	let content: unknown;
-	try {
-		// JSON is YAML too.
-		content = parse(await readFile(file, 'utf8'));
-	} catch (cause) {
-		throw new PicpipeError('invalid-recipe', `${file}: ${(cause as Error).message}`, { cause });
+/** A file as written, and the places of its values. */
+interface WrittenFile {
+	readonly content: z.infer<typeof fileSchema>;
+	/** Where the value is that a problem begins with the path of, such as `recipes.yaml:3:7: `; its parent's if it is missing. */
+	readonly placeOf: (problem: string) => string;
+}
+
+async function readRecipesFile(file: string): Promise<WrittenFile> {
+	const text = await readFile(file, 'utf8').catch((error: Error) => {
+		throw new RecipeError('invalid-recipe', [`${file}: ${error.message}`]);
+	});
+	const lines = new LineCounter();
+	// JSON is YAML too.
+	const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+	const place = (offset: number) => {
+		const { line, col } = lines.linePos(offset);
+		return `${file}:${line}:${col}: `;
+	};
+	if (document.errors.length > 0) {
+		throw new RecipeError(
+			'invalid-recipe',
+			document.errors.map(({ message, pos }) => place(pos[0]) + message),
+		);
 	}
+	const content: unknown = document.toJS();
+	const placeOf = (problem: string) => place(offsetOf(document.contents, problem));
 	const parsed = fileSchema.safeParse(content);
-	if (!parsed.success) {
-		throw new PicpipeError('invalid-recipe', `${file}: ${listProblems(describeProblems(parsed.error, content))}`);
+	if (parsed.success) return { content: parsed.data, placeOf };
+	const problems = describeProblems(parsed.error, content, [], fileSchema);
+	throw new RecipeError(
+		'invalid-recipe',
+		problems.map((text) => placeOf(text) + text),
+	);
+}
+
+/** The offset of the deepest value in a document on the path that a text begins with, such as `recipes.shop.variants.a.steps[1].blur: …`. */
+function offsetOf(contents: unknown, path: string): number {
+	let [node, rest, offset] = [contents, path, 0];
+	for (;;) {
+		if (isMap(node)) {
+			const pair = node.items.find(({ key }) => isScalar(key) && isNext(rest, String(key.value)));
+			if (!pair || !isScalar(pair.key)) return offset;
+			[node, rest] = [pair.value, rest.slice(String(pair.key.value).length).replace(/^\./, '')];
+			offset = pair.key.range?.[0] ?? offset;
+		} else if (isSeq(node)) {
+			const [text = '', index] = /^\[(\d+)\]\.?/.exec(rest) ?? [];
+			const item = index === undefined ? undefined : node.items[Number(index)];
+			if (!isNode(item)) return offset;
+			[node, rest] = [item, rest.slice(text.length)];
+			offset = item.range?.[0] ?? offset;
+		} else return offset;
 	}
-	return parsed.data;
+}
+
+function isNext(path: string, key: string): boolean {
+	return path.startsWith(key) && /^(?:[.[:]|$)/.test(path.slice(key.length));
 }

@@ -169,7 +169,7 @@ describe('parseRecipe', () => {
 		],
 		[
 			{ variants: { card: { steps: [{ rezise: { width: 1 } }], encode: [{ webp: {} }] } } },
-			`variants.card.steps[0]: expected one of ${known}, received "rezise"`,
+			`variants.card.steps[0]: expected one of ${known}, received "rezise" (did you mean resize?)`,
 		],
 		[
 			{ variants: { a: { from: 'big', encode: [{ webp: {} }] }, b: { encode: [{ webp: {} }] } } },

@@ -70,7 +70,7 @@ describe('the recipe book', () => {
 			1,
 			/recipe "tiny": variants\.icon\.steps\[0\]\.resize\.width: expected/,
 		);
-		await refuse(() => writeFile(file, tiny(12).slice(0, 40)), 2, /recipes\.yaml: /);
+		await refuse(() => writeFile(file, tiny(12).slice(0, 40)), 2, /recipes\.yaml:1:41: /);
 		await refuse(() => writeFile(file, 'recipes: {}'), 3, /Expected the recipe tiny \(PICPIPE_DEFAULT_RECIPE\)/);
 		await refuse(() => rm(file), 4, /ENOENT/);
 		await writeFile(file, tiny(13));
@@ -86,7 +86,7 @@ describe('the recipe book', () => {
 		const { book, told } = await open(file, 'web', problemsOfPresets);
 		await writeFile(file, presets('w:wide'));
 		await told(1);
-		expect(book.problem).toMatch(/recipes\.yaml: presets\.imgproxy\.card: Expected .*wide/);
+		expect(book.problem).toMatch(/recipes\.yaml:1:24: presets\.imgproxy\.card: Expected .*wide/);
 		expect(book.presets.imgproxy.get('card')).toBe('w:300');
 	});
 

@@ -64,26 +64,43 @@ describe('loadRecipes', () => {
 		await writeFile(file, `recipes: { tiny: { variants: { a: ${variant}, b: ${variant} } } }`);
 		expect((await loadRecipes(file, { maxSteps: 2, maxVariants: 2 })).size).toBe(6);
 		await expect(loadRecipes(file, { maxSteps: 1, maxVariants: 1 })).rejects.toThrow(
-			/recipe "tiny": variants: expected at most 1 \(PICPIPE_MAX_VARIANTS\), received 2; variants\.a\.steps: expected at most 1 \(PICPIPE_MAX_STEPS\), received 2; variants\.b\.steps: /,
+			/large\.yaml:1:20: recipe "tiny": variants: expected at most 1 \(PICPIPE_MAX_VARIANTS\), received 2; .*large\.yaml:1:37: recipe "tiny": variants\.a\.steps: expected at most 1 \(PICPIPE_MAX_STEPS\), received 2; .*: variants\.b\.steps: /,
 		);
 	});
 
 	it.each([
 		['inline.yaml', 'recipes: { inline: {} }', /recipe "inline": name: expected another one/],
-		['broken.yaml', 'recipes: {web: [', /broken\.yaml: .*at line 1/s],
-		['empty.yaml', '', /empty\.yaml: expected an object, received null/],
-		['other.yaml', 'receipts: {}', /other\.yaml: receipts: expected no such key/],
-		['preset.yaml', 'presets: { other: {} }', /preset\.yaml: presets\.other: /],
+		['broken.yaml', 'recipes: {web: [', /broken\.yaml:1:17: Flow sequence/],
+		['empty.yaml', '', /empty\.yaml:1:1: expected an object, received null/],
+		['other.yaml', 'receipts: {}', /other\.yaml:1:1: receipts: expected no such key \(did you mean recipes\?\)/],
+		['preset.yaml', 'presets: { other: {} }', /preset\.yaml:1:12: presets\.other: /],
 		[
 			'long.yaml',
 			`presets: { ipx: { a: "${'w'.repeat(2_001)}" } }`,
 			/presets\.ipx\.a: expected at most 2000 characters/,
 		],
-		['twice.yaml', 'recipes:\n  a: 1\n  a: 2\n', /twice\.yaml: .*unique/s],
+		['twice.yaml', 'recipes:\n  a: 1\n  a: 2\n', /twice\.yaml:3:3: .*unique/],
 		[
 			'two.yaml',
 			'recipes:\n  A: {}\n  b: { variants: { c: { encode: [{ bmp: {} }] } } }\n',
-			/two\.yaml: recipe "A": name: expected 1 to 32 .*; recipe "b": variants\.c\.encode\[0\]: expected one of /,
+			/two\.yaml:2:3: recipe "A": name: expected 1 to 32 .*; \S*two\.yaml:3:34: recipe "b": variants\.c\.encode\[0\]: expected one of /,
+		],
+		[
+			'keys.yaml',
+			[
+				'recipes:',
+				'  shop.2:',
+				'    variants: {}',
+				'  shop:',
+				'    variants:',
+				'      large:',
+				'        steps:',
+				'          - resize: { width: 100 }',
+				'          - resize: { widht: 100 }',
+				'        encode:',
+				'          - wepb: {}',
+			].join('\n'),
+			/keys\.yaml:2:3: recipe "shop\.2": name: .*; \S*keys\.yaml:9:23: recipe "shop": variants\.large\.steps\[1\]\.resize\.widht: expected no such key \(did you mean width\?\); .*; \S*keys\.yaml:11:13: recipe "shop": variants\.large\.encode\[0\]: expected one of .*, received "wepb" \(did you mean webp\?\)$/,
 		],
 	])('reports the problem of %s', async (name, text, message) => {
 		await expect(load(name, text)).rejects.toMatchObject({
