@@ -6,7 +6,8 @@ export function configurationPage(): string {
 	return page(
 		'Configuration',
 		'src/config',
-		`Every setting is an environment variable. picpipe reads and checks all of them once, at start. It prints every problem at once and exits
+		`Every setting is an environment variable. \`picpipe start\` and the roles also read a file \`.env\` in the working folder, of which only \`PICPIPE_*\` and
+\`REDIS_URL\` count; the environment has precedence. picpipe reads and checks all of them once, at start. It prints every problem at once and exits
 with code 2. An empty variable counts as unset. An unknown variable whose name begins with \`PICPIPE_\` is refused, because it is most likely
 misspelt.`,
 		...settingGroups.map(section),
@@ -14,6 +15,7 @@ misspelt.`,
 
 - \`PICPIPE_HOST\` beyond loopback needs an API key: in storage (\`picpipe keys add\`) or in \`PICPIPE_API_KEYS\`.
 - \`PICPIPE_ARENA_HOST\` beyond loopback needs \`PICPIPE_ARENA_PASSWORD\`, or an API key with the scope \`admin\`.
+- \`PICPIPE_ARENA_PORT\` must differ from \`PICPIPE_PORT\` on the same host.
 - \`PICPIPE_WATCH\` must not contain \`PICPIPE_DATA\` or the folder of \`PICPIPE_STORAGE\`, nor lie in one of them.
 - \`PICPIPE_ABANDONED_SECONDS\` and \`PICPIPE_RESUMABLE_SECONDS\` must exceed \`PICPIPE_UPLOAD_SECONDS\`.
 - \`PICPIPE_DRAIN_SECONDS\` must be less than \`PICPIPE_STOP_SECONDS\`.
