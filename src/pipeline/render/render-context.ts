@@ -5,7 +5,6 @@ import { asStored, type Inspected } from '../inspect/inspect.ts';
 import type { Pixels } from '../pixels/pixels.ts';
 import type { VariantFailure } from '../plan/plan-chain.ts';
 import type { PyramidLevel } from '../plan/pyramid.ts';
-import type { ConcurrencyLimit } from './concurrency-limit.ts';
 import type { PipelineListener, RunStep } from './progress.ts';
 
 /** A picture that steps use, such as a logo, and the digest of its file. */
@@ -38,6 +37,16 @@ export interface PipelineInput {
 	readonly concurrency: number;
 }
 
+/** Runs tasks in the order given, a limited number at a time. After a failure no further task begins. */
+export interface ConcurrencyLimit {
+	/** Runs a task as soon as the limit allows, and returns its result. */
+	run<T>(task: () => Promise<T>): Promise<T>;
+	/** Queues a task that `finish` waits for. */
+	start(task: () => Promise<void>): void;
+	/** Waits for every started task. @throws the first failure, once no task runs any more */
+	finish(): Promise<void>;
+}
+
 /** Shared by all variants of a picture while they are rendered. */
 export interface PipelineContext {
 	readonly input: PipelineInput;
@@ -61,4 +70,41 @@ export function inspectedPage(
 	const found = page === picture.page ? picture : further?.get(page);
 	if (!found) throw new TypeError(`Expected to know page ${page}.`);
 	return isUpright ? found : asStored(found);
+}
+
+/** @param count tasks that may run at the same time */
+export function limitConcurrency(count: number): ConcurrencyLimit {
+	const waiting: (() => void)[] = [];
+	const started: Promise<void>[] = [];
+	let free = count;
+	let failure: { readonly error: unknown } | undefined;
+
+	const run = async <T>(task: () => Promise<T>): Promise<T> => {
+		if (free > 0) free--;
+		else await new Promise<void>((resolve) => waiting.push(resolve));
+		try {
+			if (failure) throw failure.error;
+			return await task();
+		} catch (error) {
+			failure ??= { error };
+			throw error;
+		} finally {
+			const next = waiting.shift();
+			if (next) next();
+			else free++;
+		}
+	};
+
+	return {
+		run,
+		start: (task) => void started.push(run(task).catch(() => {})),
+		async finish() {
+			// A started task may start more before it ends.
+			for (let count = 0; count < started.length; ) {
+				count = started.length;
+				await Promise.all(started);
+			}
+			if (failure) throw failure.error;
+		},
+	};
 }

@@ -8,9 +8,8 @@ import { withIntermediate } from '../plan/intermediate.ts';
 import type { VariantFailure } from '../plan/plan-chain.ts';
 import type { PyramidLevel } from '../plan/pyramid.ts';
 import { findSinglePass } from '../plan/single-pass.ts';
-import { limitConcurrency } from './concurrency-limit.ts';
 import { type PipelineListener, reportSteps } from './progress.ts';
-import { inspectedPage, type PipelineContext, type PipelineInput } from './render-context.ts';
+import { inspectedPage, limitConcurrency, type PipelineContext, type PipelineInput } from './render-context.ts';
 import { failBranch, renderLevel, renderSinglePass, renderVariant } from './render-variant.ts';
 
 export type { PipelineListener, StepEvent, VariantOutput } from './progress.ts';
