@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { readManifest, writeManifest } from '../../../src/catalog/manifest.ts';
 import { json, startTestApi, type TestApi } from '../../helpers/api.ts';
 import { bytesOf, upload } from '../../helpers/delivery.ts';
+import { ultraHdr } from '../../helpers/gain-map.ts';
 import { photograph, similarity } from '../../helpers/pictures.ts';
 
 const recipe = {
@@ -108,4 +109,26 @@ describe('a variant whose file is missing', () => {
 		const answer = await fetch(`${api.url}/img/unsafe/variant:small/plain/${id}`);
 		expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'image/png']);
 	});
+});
+
+it('Ultra HDR goes through imaging processes, with and without its gain map', async () => {
+	const api = await startTestApi({ PICPIPE_INLINE_RECIPES: 'true', PICPIPE_DELIVERY_MEGABYTES: '0' });
+	await api.startWorker();
+	const steps = [{ resize: { width: 160 } }];
+	const variants = {
+		kept: { hdr: 'keep', steps, encode: [{ jpeg: {} }] },
+		usual: { steps, encode: [{ jpeg: {} }] },
+	};
+	const file = await ultraHdr({ width: 320, height: 240, orientation: 6 });
+	const id = await upload(api, file, { type: 'image/jpeg', recipe: { variants } });
+	const shown = await json(await fetch(`${api.url}/v1/pictures/${id}`));
+	expect(shown).toMatchObject({ state: 'ready', facts: { width: 320, height: 240, gainMap: true } });
+	const gainMapOf = async (data: Buffer) => (await sharp(data).metadata()).gainMap !== undefined;
+	for (const { name, key, dropped, width, height } of (await readManifest(api.storage, id))?.variants ?? []) {
+		expect([name, width, height, dropped]).toEqual([name, 160, 120, name === 'kept' ? undefined : ['gain-map']]);
+		const before = await bytesOf(await fetch(`${api.url}/v1/pictures/${id}/variants/${name}`));
+		await api.storage.delete(key);
+		const again = await bytesOf(await fetch(`${api.url}/img/unsafe/variant:${name}/plain/${id}`));
+		expect([name, await gainMapOf(before), await gainMapOf(again)]).toEqual([name, name === 'kept', name === 'kept']);
+	}
 });
