@@ -35,6 +35,9 @@ export interface TiffPage {
 	readonly palette: readonly number[];
 	readonly profile: Buffer | undefined;
 	readonly xmp: Buffer | undefined;
+	/** Offsets of its directory and of the value of its planar configuration. */
+	readonly at: number;
+	readonly planarAt: number | undefined;
 }
 
 export const sampleFormat = { uint: 1, int: 2, float: 3, undefined: 4 } as const;
@@ -88,6 +91,9 @@ interface Directory {
 	/** The values of a tag, or none. @throws RangeError if they are outside the file */
 	numbers(tag: number): number[];
 	bytes(tag: number): Buffer | undefined;
+	/** Offset of the first value. */
+	placeOf(tag: number): number | undefined;
+	readonly at: number;
 	/** Offset of the next directory; 0 for the last one. */
 	readonly next: number;
 }
@@ -131,7 +137,9 @@ function directoryAt(file: Buffer, at: number, { isLittleEndian, isBig }: Layout
 		return undefined;
 	};
 	return {
+		at,
 		next: integer(end, word),
+		placeOf: (tag) => find(tag)?.at,
 		numbers(tag) {
 			const found = find(tag);
 			if (!found) return [];
@@ -202,7 +210,7 @@ export function countPages(file: Buffer): number {
 /** Samples of the colour by photometric interpretation. */
 const coloursOf: Readonly<Record<number, number>> = { 0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3, 8: 3 };
 
-function pageOf({ numbers, bytes }: Directory, { isLittleEndian }: Layout): TiffPage | undefined {
+function pageOf({ at, numbers, bytes, placeOf }: Directory, { isLittleEndian }: Layout): TiffPage | undefined {
 	const first = (tag: number, value: number) => numbers(tag)[0] ?? value;
 	const [width, height] = [first(tags.width, 0), first(tags.height, 0)];
 	const samples = first(tags.samples, 1);
@@ -239,6 +247,8 @@ function pageOf({ numbers, bytes }: Directory, { isLittleEndian }: Layout): Tiff
 		palette: colourKind === photometric.palette ? numbers(tags.palette) : [],
 		profile: bytes(tags.profile),
 		xmp: bytes(tags.xmp),
+		at,
+		planarAt: placeOf(tags.planar),
 	};
 }
 
@@ -247,4 +257,17 @@ function alphaOf(kind: number | undefined, extra: number): TiffPage['alpha'] {
 	if (extra < 1) return 'none';
 	if (kind === undefined) return extra === 1 ? 'straight' : 'none';
 	return kind === 1 ? 'premultiplied' : kind === 2 ? 'straight' : 'none';
+}
+
+/** The file with this page as its first, whose single plane is no longer said to be one of several. */
+export function withSinglePlane(file: Buffer, { at, planarAt, isLittleEndian }: TiffPage): Buffer {
+	const copy = Buffer.from(file);
+	const isBig = layoutOf(file)?.isBig ?? false;
+	const write = (value: number, place: number, bytes: number) =>
+		isLittleEndian ? copy.writeUIntLE(value, place, bytes) : copy.writeUIntBE(value, place, bytes);
+	if (planarAt !== undefined) write(1, planarAt, 2);
+	// Places of 64 bits are within the file, whose length fits into 48.
+	if (isBig) write(at, isLittleEndian ? 8 : 10, 6);
+	else write(at, 4, 4);
+	return copy;
 }

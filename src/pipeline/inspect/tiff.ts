@@ -28,8 +28,13 @@ export function readOddTiff(file: Buffer, page: number): OddTiff | undefined {
 	refuseJpeg(found);
 	if (found.isMixed) throw unsupported('samples of one size and type', 'samples that differ');
 	if (isPlain(found)) return undefined;
-	refuseUnreadable(found);
+	if (!isOnePlane(found)) refuseUnreadable(found);
 	return { page: found, header: headerOf(found, countPages(file)) };
+}
+
+/** Faxes may say that their only sample has a plane of its own, which libvips reads as black. */
+export function isOnePlane(page: TiffPage): boolean {
+	return page.samples === 1 && isPlain({ ...page, isPlanar: false });
 }
 
 /** Does libvips read it right? Every rule comes from `test/pipeline/odd`. */

@@ -225,6 +225,23 @@ describe('compressions and predictors of samples that libvips does not read', ()
 	});
 });
 
+it.each(['ccittfax4', 'none', 'jpeg'] as const)(
+	'reads a single plane that is said to be one of several: %s',
+	async (compression) => {
+		const stripes = Buffer.from(Array.from({ length: 64 * 64 }, (_, at) => ((at % 64) & 8 ? 255 : 0)));
+		const bitdepth = compression === 'jpeg' ? {} : { bitdepth: 1 as const };
+		const file = await sharp(stripes, { raw: { width: 64, height: 64, channels: 1 } })
+			.toColourspace('b-w')
+			.tiff({ compression, ...bitdepth, quality: 100, predictor: 'none' })
+			.toBuffer();
+		file.writeUInt16LE(2, file.indexOf(Buffer.from([0x1c, 1, 3, 0, 1, 0, 0, 0])) + 8);
+		const found = await row(file);
+		expect(found.map(([value = 0]) => Math.round(value / 255))).toEqual(
+			Array.from({ length: 64 }, (_, x) => (x & 8 ? 1 : 0)),
+		);
+	},
+);
+
 describe('a TIFF that cannot be read', () => {
 	const patched = (bits: number, tag: number, value: number, more: Partial<OddTiff> = {}) => {
 		const file = ramp({ photometric: 'rgb', samples: 3, bits, ...more });
