@@ -60,6 +60,20 @@ export const animated = z
 		'Keep animations; otherwise the file shows the first frame. `required` fails where an animation beyond the pixel limit would show its first frame.',
 	);
 
+/* Timing of animations. sharp accepts neither delays nor loop counts that do not fit into 16 bits. */
+
+/** Largest delay in milliseconds, and largest loop count, that sharp accepts. */
+export const sharpMost = 65_535;
+
+/** The timing for sharp, limited to what it accepts. */
+export function timingForSharp({ delay, loop }: Animation): { delay: number[]; loop: number } {
+	return { delay: delay.map((milliseconds) => Math.min(milliseconds, sharpMost)), loop: Math.min(loop, sharpMost) };
+}
+
+export function fitsSharp({ delay, loop }: Animation): boolean {
+	return loop <= sharpMost && delay.every((milliseconds) => milliseconds <= sharpMost);
+}
+
 export const losslessOption = z.boolean().default(false).describe('Keep every pixel exactly; `quality` has no effect.');
 
 /** Highest density that JFIF can hold. */

@@ -1,7 +1,16 @@
 import * as z from 'zod';
 import { integer } from '../../operations/options.ts';
-import { setWebpTiming, timingForSharp } from '../pixels/timing.ts';
-import { animated, density, type Encoder, losslessOption, withDensity } from './encoder.ts';
+import type { Animation } from '../pixels/pixels.ts';
+import {
+	animated,
+	density,
+	type Encoder,
+	fitsSharp,
+	losslessOption,
+	sharpMost,
+	timingForSharp,
+	withDensity,
+} from './encoder.ts';
 import { fixed, isSearchable, notSearchable, quality } from './quality.ts';
 
 const schema = z
@@ -42,3 +51,26 @@ export const webp: Encoder<WebpOptions> = {
 		}),
 	finish: setWebpTiming,
 };
+
+/**
+ * Writes delays that sharp does not accept into a WebP: up to 16,777,215 ms (WebP container specification, "Animation"). libwebp merges
+ * equal frames; then the delays are not changed.
+ *
+ * @param file as sharp wrote it; it is changed
+ */
+function setWebpTiming(file: Buffer, animation: Animation): Buffer {
+	if (fitsSharp(animation)) return file;
+	const frames: number[] = [];
+	const [header, chunkHead, delayAt, most] = [12, 8, 12, 0xff_ffff];
+	for (let at = header; at + chunkHead <= file.length; ) {
+		const length = file.readUInt32LE(at + 4);
+		if (file.toString('latin1', at, at + 4) === 'ANMF') frames.push(at + chunkHead + delayAt);
+		at += chunkHead + length + (length % 2);
+	}
+	if (frames.length !== animation.delay.length) return file;
+	for (const [index, at] of frames.entries()) {
+		const delay = animation.delay[index] ?? 0;
+		if (delay > sharpMost) file.writeUIntLE(Math.min(delay, most), at, 3);
+	}
+	return file;
+}
