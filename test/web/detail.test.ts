@@ -162,6 +162,38 @@ describe('a failed picture', () => {
 	});
 });
 
+describe('a ready picture that lacks variants', () => {
+	it('says so on its tile; its dialog names them and what is limited, and retries them', async () => {
+		const { api, page, tile } = await openPage(browser, { environment: { PICPIPE_INLINE_RECIPES: 'true' } });
+		await api.startWorker();
+		const encode = [{ webp: { effort: 0 } }];
+		const variants = {
+			tall: { encode },
+			small: { steps: [{ resize: { width: 8 } }], encode },
+			second: { page: 2, encode },
+		};
+		const strip = await photograph({ width: 40, height: 17_000 });
+		const body = form([['strip.jpg', strip]], ['recipe', JSON.stringify({ variants })]);
+		const { id } = await json(await fetch(`${api.url}/v1/pictures`, { method: 'POST', body }));
+		const { variants: made, failures } = await untilFinished(api, id);
+		await eventually(() => tile('strip.jpg').textContent()).toContain('1 variant failed');
+
+		await tile('strip.jpg').locator('a').click();
+		const failed = page.getByRole('region', { name: 'Failed variants' });
+		const text = await failed.textContent();
+		for (const part of ['1 variant could not be made.', 'second', failures[0].message, 'unsupported · no-such-page']) {
+			expect(text).toContain(part);
+		}
+		const rows = page.getByRole('list', { name: 'Variants' }).getByRole('listitem');
+		expect(await rows.nth(0).textContent()).toContain(made[0].limited.message);
+		expect(await rows.nth(1).textContent()).not.toContain('scaled down');
+		await page.getByRole('button', { name: 'Retry' }).click();
+		const latest = async () => json(await fetch(`${api.url}/v1/pictures/${id}`));
+		await eventually(async () => (await latest()).revision).toBeGreaterThan(3);
+		expect(await latest()).toMatchObject({ state: 'ready', variants: made, failures: [{ variant: 'second' }] });
+	});
+});
+
 describe('a picture that is still to be fetched', () => {
 	it('shows its URL, and offers no original; afterwards it is like any other', async () => {
 		const { api, page, tile } = await openPage(browser, { environment: fetchesFromHere });

@@ -2,8 +2,8 @@
 /** @import { Api, Problem } from './api.js' */
 /** @import { Gallery } from './gallery.js' */
 import { byId, el } from './dom.js';
-import { factList, failureBox, heroOf, variantList } from './facts.js';
-import { isFinished, nameOf, stateWords } from './format.js';
+import { factList, failureBox, failureList, heroOf, variantList } from './facts.js';
+import { isFinished, lackedBy, nameOf, stateWords } from './format.js';
 
 /** A picture with all its details, in a dialog. The URL contains its id, `#pic_...`, so that it can be linked. */
 export class Detail {
@@ -96,6 +96,7 @@ export class Detail {
 		this.#fill(
 			this.#head(nameOf(picture), picture.state),
 			picture.failure && failureBox(picture.failure),
+			failureList(picture),
 			variants ? el('div', { class: 'results' }, heroOf(picture, this.#api), variants) : undefined,
 			el('section', { class: 'facts', 'aria-label': 'Facts' }, factList(picture)),
 			this.#actions(picture),
@@ -121,7 +122,9 @@ export class Detail {
 	}
 
 	/** @param {Picture} picture */
-	#actions({ id, state, source, links }) {
+	#actions(picture) {
+		const { id, state, source, links } = picture;
+		const canRetry = state === 'failed' || lackedBy(picture).length > 0;
 		const problem = el('p', { class: 'problem', role: 'alert', hidden: true });
 		const bar = el('div', { class: 'actions' });
 		/** @param {() => Promise<void>} work */
@@ -141,7 +144,7 @@ export class Detail {
 
 		const offer = () =>
 			bar.replaceChildren(
-				...(state === 'failed' ? [el('button', { type: 'button', class: 'button', onclick: retry }, 'Retry')] : []),
+				...(canRetry ? [el('button', { type: 'button', class: 'button', onclick: retry }, 'Retry')] : []),
 				...(links.original
 					? [el('a', { href: links.original, 'data-save-as': source.filename ?? id }, 'Original')]
 					: []),

@@ -9,6 +9,7 @@ import {
 	formatSize,
 	formatTime,
 	isFinished,
+	lackedBy,
 	shownVariants,
 	stateWords,
 } from './format.js';
@@ -47,6 +48,7 @@ function variantRow({ id, source }, variant, api) {
 			el('b', {}, variant.name),
 			el('span', {}, `${variant.format} · ${formatSize(variant)}`),
 			el('span', {}, `${formatBytes(variant.bytes)}${share ?? ''} · ${formatDuration(variant.milliseconds)}`),
+			variant.limited && el('span', { class: 'limited' }, variant.limited.message),
 		),
 	);
 }
@@ -71,6 +73,30 @@ export function failureBox({ message, class: failureClass, code, step, attempt, 
 			['Attempt', String(attempt)],
 			['At', formatTime(at)],
 		]),
+	);
+}
+
+/** The variants that a ready picture lacks, each with its reason. @param {Picture} picture */
+export function failureList(picture) {
+	const lacked = lackedBy(picture);
+	if (lacked.length === 0) return undefined;
+	return el(
+		'section',
+		{ class: 'failure', 'aria-label': 'Failed variants' },
+		el('p', {}, `${countOf(lacked.length, 'variant')} could not be made.`),
+		el(
+			'ul',
+			{},
+			...lacked.map(({ variant, format, message, class: failureClass, code }) =>
+				el(
+					'li',
+					{},
+					el('b', {}, format === undefined ? variant : `${variant}.${format}`),
+					el('span', {}, message),
+					el('span', { class: 'quiet' }, `${failureClass} · ${code}`),
+				),
+			),
+		),
 	);
 }
 

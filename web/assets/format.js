@@ -18,6 +18,11 @@ export function isFinished(picture) {
 	return picture.state === 'ready' || picture.state === 'failed';
 }
 
+/** The variants that a ready picture lacks. @param {Picture} picture @returns {NonNullable<Picture['failures']>} */
+export function lackedBy({ state, failures = [] }) {
+	return state === 'ready' ? failures : [];
+}
+
 const byteUnits = ['bytes', 'kB', 'MB', 'GB', 'TB'];
 
 /** `2.8 MB`: powers of 1000, as file managers and browsers count. @param {number} bytes */

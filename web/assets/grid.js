@@ -1,7 +1,7 @@
 /** @import { Picture } from '../types/api.d.ts' */
 /** @import { Api } from './api.js' */
 import { el } from './dom.js';
-import { addressOf, countOf, formatBytes, formatSize, nameOf, shownVariants, stateWords } from './format.js';
+import { addressOf, countOf, formatBytes, formatSize, lackedBy, nameOf, shownVariants, stateWords } from './format.js';
 import { placePlaceholder } from './placeholder.js';
 
 /** The tiles of the pictures. A tile keeps its element while its picture changes, so focus and scroll position are kept too. */
@@ -71,7 +71,9 @@ export class Grid {
 			frame.append(image);
 		}
 		if (picture.failure) frame.append(el('span', { class: 'reason' }, picture.failure.message));
+		const lacked = lackedBy(picture).length;
 		frame.append(el('span', { class: isReady ? 'unseen' : 'badge' }, stateWords[picture.state]));
+		if (lacked > 0) frame.append(el('span', { class: 'badge lacking' }, `${countOf(lacked, 'variant')} failed`));
 		return frame;
 	}
 }
