@@ -48,6 +48,9 @@ ${inputFormats.map(code).join(', ')}, and \`svg\` if \`${settings.svg.variable}\
 - Animated GIFs and WebPs stay animated in variants of these two formats, with as many runs. Counts and delays beyond what a format holds are cut: 65,536
   runs and 655 seconds a frame in a GIF, 65,535 runs and 16,777 seconds in a WebP. Of APNGs, animated AVIFs and collections in AVIF and HEIC the first
   picture is used. An AVIF or HEIC has at most 1,000 items, such as the tiles of a grid.
+- An animation may have more pixels than \`${settings.maxMegapixels.variable}\`: it is read a few frames at a time. A variant whose own frames are still too
+  many, and every variant of an animation that would take more than 4 readings, shows the first frame and says so in \`limited\`. With \`animated: required\`
+  the encoding fails instead.
 - A TIFF has \`facts.frames\` pages, each with its own size. \`page\` selects one; facts and analysis describe the first.
 - A TIFF may have integers of 1 to 64 bits, signed or not, or floating-point numbers of 16, 32 or 64 bits. Integers are scaled over their whole range,
   floating-point numbers from 0 to 1. Old-style JPEG, JPEG of 12 bits, complex numbers, and numbers that are no picture on that scale are refused as
@@ -56,6 +59,14 @@ ${inputFormats.map(code).join(', ')}, and \`svg\` if \`${settings.svg.variable}\
   would be drawn, and entity declarations, are refused as \`unsupported-feature\`. Its size is its width and height, the view box for those that are
   missing, or else 300 × 150 as in browsers, reduced to the limits. If the first step is a \`resize\` that enlarges, the SVG is rasterised at that size. The original is
   served only as a download.`,
+		`## Limits and failures
+
+- A variant beyond the largest side of its format is scaled down to fit: ${sides}.
+  It says so in \`limited\`, an object with a \`reason\` (\`format\` or
+  \`animation\`) and a \`message\`.
+- A size that the steps fix beyond the format, such as \`resize: { width: 16384 }\` with \`webp\`, is refused when the recipe is loaded.
+- A variant that cannot be made fails alone, with the variants that build on it. The picture is \`ready\` if it has any other variant, and its \`failures\` name
+  what is missing: variant, format (if the others were made), class, code and message.`,
 		`## Metadata
 
 \`\`\`yaml
@@ -117,6 +128,12 @@ curl -F file=@photo.jpg -F 'recipe={"variants":{"icon":{"steps":[{"resize":{"wid
 		),
 	);
 }
+
+/** Formats that end at a size that pictures reach. */
+const sides = encoders
+	.flatMap((one) => ('maximumSide' in one && one.maximumSide < 100_000 ? [one] : []))
+	.map(({ name, maximumSide }) => `${maximumSide.toLocaleString('en')} for ${code(name)}`)
+	.join(', ');
 
 function yaml(value: unknown): string {
 	return stringify(value, { lineWidth: 120 });

@@ -42,7 +42,7 @@ const interrupted = 130;
 /**
  * `picpipe upload`: shows progress on standard error, then prints the table on standard output.
  *
- * @returns the exit code: 0 all accepted (with `wait` all ready), 1 some refused or failed, 130 interrupted
+ * @returns the exit code: 0 all accepted (with `wait` all ready), 1 some refused or failed or without a variant, 130 interrupted
  * @throws UploadError, PicpipeError `no-file`
  */
 export async function runUploadCommand(command: UploadCommand): Promise<number> {
@@ -80,7 +80,7 @@ export async function runUploadCommand(command: UploadCommand): Promise<number> 
 		return interrupted;
 	}
 	if (fatal) throw new UploadError(`${fatal.message} (${fatal.code})`);
-	return results.every(isGood) ? 0 : 1;
+	return results.every((result) => isGood(result) && !result.failures) ? 0 : 1;
 }
 
 /** @throws PicpipeError `no-file` */
@@ -120,7 +120,8 @@ async function awaitAll(run: Run, results: readonly Result[]): Promise<Outcome> 
 		const end = result.picture === undefined ? undefined : ends.get(result.picture);
 		if (!end) return result;
 		const problem = end.failure && { code: end.failure.code, detail: end.failure.message };
-		return { ...result, state: end.state, ...(problem && { problem }) };
+		const failures = end.failures?.map(({ message, ...failure }) => ({ ...failure, detail: message }));
+		return { ...result, state: end.state, ...(problem && { problem }), ...(failures && { failures }) };
 	});
 	return { results: ended, fatal };
 }
@@ -141,6 +142,13 @@ interface Ended {
 	readonly state: 'ready' | 'failed';
 	/** Set if the picture failed. */
 	readonly failure?: { readonly code: string; readonly message: string };
+	/** Set if it lacks variants. */
+	readonly failures?: readonly {
+		readonly variant: string;
+		readonly format?: string;
+		readonly code: string;
+		readonly message: string;
+	}[];
 }
 
 /** Milliseconds between two polls of all unfinished pictures. */
@@ -173,9 +181,19 @@ async function waitForEnd(api: Api, pictures: readonly string[], options: WaitOp
 async function endOf(api: Api, picture: string, options: RetryOptions): Promise<Ended | undefined> {
 	try {
 		const { body } = await withRetries(() => api.ask(`/v1/pictures/${picture}`, options.signal), options);
-		const { state, failure } = body as { readonly state?: unknown; readonly failure?: Ended['failure'] };
+		const { state, failure, failures = [] } = body as Partial<Ended>;
 		if (state !== 'ready' && state !== 'failed') return undefined;
-		return { state, ...(failure && { failure }) };
+		const lacking = failures.map(({ variant, format, code, message }) => ({
+			variant,
+			...(format !== undefined && { format }),
+			code,
+			message,
+		}));
+		return {
+			state,
+			...(failure && { failure }),
+			...(state === 'ready' && lacking.length > 0 && { failures: lacking }),
+		};
 	} catch (error) {
 		// Deleted in the meantime.
 		if (!(error instanceof Refusal) || error.code !== 'picture-not-found') throw error;

@@ -13,6 +13,15 @@ export interface Result {
 	/** Sent by an earlier, interrupted run. */
 	readonly isFromBefore?: boolean | undefined;
 	readonly problem?: { readonly code: string; readonly detail: string } | undefined;
+	/** The variants that a ready picture lacks. */
+	readonly failures?: readonly VariantProblem[] | undefined;
+}
+
+interface VariantProblem {
+	readonly variant: string;
+	readonly format?: string | undefined;
+	readonly code: string;
+	readonly detail: string;
 }
 
 /** Is the result a picture that is accepted and has not failed? */
@@ -32,7 +41,10 @@ export function uploadSummary(results: readonly Result[], seconds: number): stri
 	const bytes = good.reduce((sum, one) => sum + (one.bytes ?? 0), 0);
 	rows.push([`${good.length} of ${results.length} pictures`, `${seconds.toFixed(1)} s`, '', formatBytes(bytes)]);
 	const lines = table(['file', 'picture', 'state', 'bytes'], rows);
-	for (const { name, state, problem } of results) {
+	for (const { name, state, problem, failures = [] } of results) {
+		for (const { variant, format, code, detail } of failures) {
+			lines.push(`failed: ${name}, variant ${variant}${format === undefined ? '' : `.${format}`}: ${detail} (${code})`);
+		}
 		if (problem) lines.push(`${state}: ${name}: ${problem.detail} (${problem.code})`);
 	}
 	return `${lines.join('\n')}\n`;

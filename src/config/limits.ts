@@ -15,7 +15,7 @@ export const limits = {
 			'PICPIPE_MAX_MEGAPIXELS',
 			integer(1, 10_000, 'million pixels'),
 			50,
-			'Maximum size of a picture: width × height × frames.',
+			'Maximum pixels in memory at once: width × height, and × frames. Larger animations are read a few frames at a time.',
 		),
 		maxDimension: setting(
 			'PICPIPE_MAX_DIMENSION',

@@ -27,7 +27,7 @@ const filesAhead = 2;
 /**
  * `picpipe process`: shows progress on standard error, then prints the table on standard output.
  *
- * @returns the exit code: 0 all succeeded, 1 some failed
+ * @returns the exit code: 0 all succeeded, 1 some failed or lack variants
  * @throws PicpipeError `no-file`
  */
 export async function runProcessCommand(command: ProcessCommand): Promise<number> {
@@ -46,7 +46,7 @@ export async function runProcessCommand(command: ProcessCommand): Promise<number
 		});
 		if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
 		process.stdout.write(summary(results, (performance.now() - started) / 1_000));
-		return results.some((result) => result.error) ? 1 : 0;
+		return results.some(({ error, failures }) => error || failures.length > 0) ? 1 : 0;
 	} finally {
 		await pool.stop();
 	}

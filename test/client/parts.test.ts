@@ -176,6 +176,19 @@ describe('the output', () => {
 		);
 	});
 
+	it('at the end names the variants that ready pictures lack', () => {
+		const failures = [
+			{ variant: 'thumb', code: 'output-too-large', detail: 'Too large.' },
+			{ variant: 'large', format: 'avif', code: 'internal', detail: 'An internal error occurred.' },
+		];
+		const lines = uploadSummary([{ name: 'a.gif', picture: 'pic_1', state: 'ready', failures }], 1).split('\n');
+		expect(lines.slice(4)).toEqual([
+			'failed: a.gif, variant thumb: Too large. (output-too-large)',
+			'failed: a.gif, variant large.avif: An internal error occurred. (internal)',
+			'',
+		]);
+	});
+
 	it('at the end is a table', () => {
 		const text = uploadSummary(
 			[

@@ -54,6 +54,23 @@ describe('picpipe process', () => {
 		expect((await readdir(join(folder, 'out'))).every((name) => name.startsWith('good-'))).toBe(true);
 	});
 
+	it('writes the variants that it can make, names the others, and exits with 1', async () => {
+		const folder = await temporaryFolder();
+		await writeFile(join(folder, 'photo.jpg'), await photograph({ width: 320, height: 240 }));
+		const variants = { small: { encode: [{ webp: {} }] }, second: { page: 2, encode: [{ webp: {} }] } };
+		await writeFile(join(folder, 'recipes.json'), JSON.stringify({ recipes: { pages: { variants } } }));
+		const { code, output } = await runPicpipe({
+			folder,
+			command: 'process',
+			arguments: [join(folder, 'photo.jpg'), '--recipe', 'pages', '--out', join(folder, 'out')],
+			environment: { PICPIPE_RECIPES: join(folder, 'recipes.json') },
+		});
+		expect(code).toBe(1);
+		expect(output).toContain('1 of 1 pictures');
+		expect(output).toMatch(/failed: .*photo\.jpg, variant second: Expected .*\(unsupported, no-such-page\)/);
+		expect(await readdir(join(folder, 'out'))).toEqual(['photo-small.webp']);
+	});
+
 	it('processes an SVG of a folder if enabled, and skips it otherwise, unless it is named', async () => {
 		const folder = await temporaryFolder();
 		const logo = join(folder, 'in/logo.svg');
