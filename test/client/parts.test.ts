@@ -182,7 +182,7 @@ describe('the output', () => {
 			{ variant: 'large', format: 'avif', code: 'internal', detail: 'An internal error occurred.' },
 		];
 		const lines = uploadSummary([{ name: 'a.gif', picture: 'pic_1', state: 'ready', failures }], 1).split('\n');
-		expect(lines.slice(4)).toEqual([
+		expect(lines.slice(5)).toEqual([
 			'failed: a.gif, variant thumb: Too large. (output-too-large)',
 			'failed: a.gif, variant large.avif: An internal error occurred. (internal)',
 			'',
