@@ -2,6 +2,7 @@
  * The tests in other ways than `npm test` runs them. Everything else on the command line goes to vitest, such as files.
  *
  *   node scripts/test.mjs alone                     the tests that read pictures beside the checkout (`../shared`), without that folder
+ *   node scripts/test.mjs browsers                  every picture, as the tests make them and beside the checkout, compared with what Chromium shows
  *   node scripts/test.mjs long                      full loads, ten rounds of faults, and 16 times the property runs with a new seed
  *   TEST_SEED=123 node scripts/test.mjs long        the same with the seed of an earlier run
  *   node scripts/test.mjs nodes 22 24               under other versions of Node.js, one after the other; npm installs them
@@ -14,7 +15,7 @@ import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const ways = { alone, long, nodes };
+const ways = { alone, browsers, long, nodes };
 
 const [way = '', ...rest] = process.argv.slice(2);
 if (!Object.hasOwn(ways, way))
@@ -41,6 +42,10 @@ function alone(options) {
 		.filter((name) => name.endsWith('.test.ts') && readFileSync(join(root, name), 'utf8').includes('sharedPictures('));
 	if (files.length === 0) throw new Error('Expected tests that read pictures beside the checkout but found none.');
 	return vitest([...files, ...options], { TEST_ALONE: 'true' });
+}
+
+function browsers(options) {
+	return vitest(['test/browsers', ...options], { TEST_BROWSERS: 'whole' });
 }
 
 function long(options) {
