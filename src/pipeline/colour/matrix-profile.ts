@@ -36,6 +36,8 @@ const identity: Matrix = [
 
 /** @returns undefined for a profile with tables of colours, and for one that is damaged */
 export function readMatrixProfile(icc: Buffer): MatrixProfile | undefined {
+	// The signature of a profile (ICC.1:2022, 7.2.9).
+	if (icc.toString('latin1', 36, 40) !== 'acsp') return undefined;
 	const tags = readTags(icc);
 	// `A2B0` and `D2B0` take precedence over curves and matrix.
 	if (['A2B0', 'D2B0'].some((name) => tags.has(name))) return undefined;

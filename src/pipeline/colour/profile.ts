@@ -52,14 +52,12 @@ export function openWithProfile(pixels: RawPixels, profile: Buffer, bits: 8 | 16
 
 /**
  * Converts 16 bits per channel to sRGB by the profile in the file, as lcms does it. sharp on its own converts through Display P3, which clips colours, and
- * then with 8 bits; and grey values of 16 bits not at all.
+ * then with 8 bits.
  *
  * @param image a pipeline of a file that is opened without using its profile
  */
-export async function deepToSrgb(image: Sharp, isGrey: boolean): Promise<Pixels> {
-	const { data, width, height, channels } = await toDeepPixels(
-		image.toColourspace(isGrey ? 'grey16' : 'rgb16').withIccProfile('srgb'),
-	);
+export async function deepToSrgb(image: Sharp): Promise<Pixels> {
+	const { data, width, height, channels } = await toDeepPixels(image.toColourspace('rgb16').withIccProfile('srgb'));
 	return { data: Buffer.from(data.map((value) => Math.round(value / 257))), width, height, channels };
 }
 

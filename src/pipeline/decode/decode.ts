@@ -112,7 +112,7 @@ async function decodeOnce(
 	{ failOn, onWarning, colour }: Reading & { readonly colour: ColourOption },
 ): Promise<Pixels> {
 	try {
-		const { profile, meaning, hdr, byMatrix, isDeepWithProfile, isPlainCmyk, facts } = picture;
+		const { profile, meaning, hdr, byMatrix, isDeepWithProfile, isPlainCmyk } = picture;
 		const isOwn = profile !== undefined && colour !== 'srgb';
 		const isBySharp = !isOwn && !meaning && !hdr && !byMatrix && !isDeepWithProfile;
 		const opened = openOriginal(file, picture, { failOn, onWarning, ignoreIcc: !isBySharp });
@@ -122,7 +122,7 @@ async function decodeOnce(
 		if (isOwn && (colour === 'keep' || meaning === 'display-p3')) return await toPixels(image);
 		if (isOwn) return await inDisplayP3(image, profile);
 		if (byMatrix) return convertedToSrgb(...(await storedValues(image, picture)), byMatrix);
-		if (isDeepWithProfile) return await deepToSrgb(image, facts.colourSpace === 'grey16');
+		if (isDeepWithProfile) return await deepToSrgb(image);
 		const pixels = await toPixels(image.toColourspace('srgb'));
 		return profile && meaning ? await toSrgb(pixels, profile, meaning) : pixels;
 	} catch (error) {

@@ -33,7 +33,7 @@ export interface Inspected {
 	readonly pages: number;
 	/** Conversion to sRGB of 16 bits per channel, and of 8 bits of a description. The other profiles are for lcms. */
 	readonly byMatrix?: MatrixProfile | undefined;
-	/** 16 bits per channel and a profile for lcms: sharp would convert these with 8 bits, and grey ones not at all. */
+	/** 16 bits per channel and a profile for lcms: sharp would convert these with 8 bits. */
 	readonly isDeepWithProfile?: boolean;
 	/** CMYK without a profile. */
 	readonly isPlainCmyk?: boolean;
@@ -182,17 +182,21 @@ async function coloursOf(file: Buffer, format: InputFormat, metadata: Header): P
 	if (hdr) return { isPremultiplied, hdr, bits };
 	const made = colours && describedProfile(colours);
 	const profile = made ?? rgbProfile(icc, space);
-	const meaning = profile && depth === 'uchar' ? await meaningOf(profile) : undefined;
-	const deepProfile = depth === 'ushort' ? (profile ?? (space === 'grey16' ? greyProfile(icc) : undefined)) : undefined;
-	const ofMatrix = deepProfile ?? (meaning === 'other' ? made : undefined);
+	const isDeep = depth === 'ushort';
+	const meaning = profile && !isDeep ? await meaningOf(profile) : undefined;
+	const deepProfile = profile ?? (space === 'grey16' ? greyProfile(icc) : undefined);
+	const ofMatrix = isDeep ? deepProfile : meaning === 'other' ? made : undefined;
 	const byMatrix = ofMatrix && readMatrixProfile(ofMatrix);
+	// A damaged profile counts as sRGB, as it does with 8 bits; sharp would take the numbers for Display P3.
+	const deepMeaning = isDeep && space === 'rgb16' && icc && !byMatrix ? await meaningOf(icc) : undefined;
+	const isDamaged = deepMeaning === 'srgb';
 	return {
 		bits,
 		byMatrix,
-		isDeepWithProfile: deepProfile !== undefined && !byMatrix,
+		isDeepWithProfile: deepMeaning !== undefined && !isDamaged,
 		isPlainCmyk: space === 'cmyk' && !hasProfile,
 		isPremultiplied,
-		meaning,
+		meaning: isDamaged ? 'srgb' : meaning,
 		profile,
 	};
 }

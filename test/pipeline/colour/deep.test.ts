@@ -68,6 +68,42 @@ describe('16 bits per channel with a profile', () => {
 			expect(Math.abs((found[at] ?? 0) - value), `${colours[Math.floor(at / 3)]}`).toBeLessThanOrEqual(2);
 	});
 
+	it.each([
+		['without curves', Buffer.from('rTRC')],
+		['without a matrix', Buffer.from('rXYZ')],
+		['without its signature', Buffer.from('acsp')],
+	])('are sRGB if the profile is damaged: %s', async (_name, lost) => {
+		const damaged = Buffer.from(await profileOf('p3'));
+		damaged.fill(0x2a, damaged.indexOf(lost), damaged.indexOf(lost) + 4);
+		const found = await seen(deepTiff(damaged));
+		for (const [at, value] of colours.flat().entries())
+			expect(Math.abs((found[at] ?? 0) - value * 255), `${colours[Math.floor(at / 3)]}`).toBeLessThanOrEqual(1);
+	});
+
+	it('are converted by profiles of any size', async () => {
+		// Padding between tags changes nothing (ICC.1:2022, 7.3).
+		const p3 = await profileOf('p3');
+		const large = Buffer.concat([p3, Buffer.alloc(1_100_000)]);
+		large.writeUInt32BE(large.length, 0);
+		const found = await seen(deepTiff(large));
+		// lcms approximates dark tones of saturated colours.
+		for (const [at, value] of (await seen(deepTiff(p3))).entries())
+			expect(Math.abs((found[at] ?? 0) - value), `${colours[Math.floor(at / 3)]}`).toBeLessThanOrEqual(6);
+	});
+
+	it.each([
+		['grey values with a profile of colours', 'grey16', () => profileOf('p3')],
+		['colours with a profile of grey values', 'rgb16', async () => greyProfile(1)],
+	] as const)('are left alone: %s', async (_name, space, icc) => {
+		const channels = space === 'grey16' ? 1 : 3;
+		const data = Buffer.alloc(256 * channels * 2);
+		for (let at = 0; at < 256 * channels; at++) data.writeUInt16LE(Math.floor(at / channels) * 257, at * 2);
+		const photometric = channels === 1 ? 1 : 2;
+		const shape = { width: 256, height: 1, channels, bits: 16, photometric, alpha: 'none' } as const;
+		const found = await seen(uncompressedTiff({ data, ...shape, profile: await icc() }));
+		for (let at = 0; at < 256 * 3; at++) expect(Math.abs((found[at] ?? 0) - Math.floor(at / 3))).toBeLessThanOrEqual(1);
+	});
+
 	it('keep their alpha', async () => {
 		const raw = new Uint16Array(4 * 4 * 4).map((_, at) => (at % 4 === 3 ? 128 * 257 : 0x6000));
 		const file = await sharp(raw, { raw: { width: 4, height: 4, channels: 4 } })

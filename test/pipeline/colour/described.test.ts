@@ -244,6 +244,18 @@ describe('colours without a profile', () => {
 			expectNear(await patchesOf(outputs.variant(name).data), shown('srgb', 'displayP3'), 3);
 	});
 
+	it.each(['jpeg', 'webp'] as const)('are not those of EXIF, which browsers ignore, too: %s', async (format) => {
+		const plain = sharp(row(1), { raw: { width, height: side, channels: 3 } });
+		const [without, ...others] = await Promise.all(
+			[undefined, '1', '2', '65535'].map(async (ColorSpace) => {
+				const image = plain.clone().toFormat(format, { quality: 95 });
+				const exif = { IFD2: { ColorSpace: ColorSpace ?? '' }, IFD4: { InteroperabilityIndex: 'R03' } };
+				return patchesOf(await made(await (ColorSpace ? image.withExif(exif) : image).toBuffer()));
+			}),
+		);
+		for (const one of others) expect(one).toEqual(without);
+	});
+
 	it('cost a picture in sRGB nothing', async () => {
 		for (const format of ['jpeg', 'png', 'webp', 'avif'] as const) {
 			const file = await photograph({ width: 60, height: 40, format });
