@@ -5,16 +5,16 @@ import { analysisSchema } from './analysis.ts';
 import { storedRecipeSchema } from './recipe.ts';
 import { stored, storedWord } from './stored.ts';
 
-/** A quality that was looked for because the recipe has a target instead of a number. */
+/** A quality that was searched, because the recipe has a target instead of a number. */
 const foundQualitySchema = stored({
 	value: z.int().min(1).max(100),
-	/** Similarity of the variant to the pixels it was encoded from; `pipeline/pixels/similarity.ts` says how it is measured. */
+	/** Similarity of the variant to the pixels before encoding, as measured by `pipeline/pixels/similarity.ts`. */
 	ssim: z.number(),
-	/** Encodings that it took to find it. */
+	/** Encodings that the search needed. */
 	tries: z.int().min(1),
 });
 
-/** Why a variant is less than its recipe asks for: the largest side of its format, or an animation beyond the limit of pixels. */
+/** Why a variant is less than requested: the largest side of its format, or an animation beyond the limit of pixels. */
 const limitReasons = ['format', 'animation'] as const;
 
 const limitedSchema = stored({
@@ -22,7 +22,7 @@ const limitedSchema = stored({
 	/** A sentence for people. */
 	message: z.string(),
 });
-/** Says that a variant is less than its recipe asks for. */
+/** Marks a variant as less than its recipe requests. */
 export type Limited = z.infer<typeof limitedSchema>;
 
 /** Parts of an original that a variant may lack: the gain map of Ultra HDR. */
@@ -42,11 +42,11 @@ export const variantSchema = stored({
 	height: z.int().min(1),
 	bytes: z.int().min(1),
 	quality: foundQualitySchema.optional(),
-	/** Absent if the variant is what its recipe asks for. */
+	/** Absent if the variant matches its recipe. */
 	limited: limitedSchema.optional(),
-	/** What the original has and the variant lacks; absent if there is nothing. */
+	/** Parts of the original that the variant lacks; absent if there are none. */
 	dropped: z.array(storedWord(droppableParts)).min(1).optional(),
-	/** Digest of source, steps, encoding and engine: the same picture always gets the same one. */
+	/** Digest of source, steps, encoding and engine: equal pictures have equal digests. */
 	digest: z.string(),
 	/** SHA-256 of the stored bytes; also its ETag. */
 	sha256: z.string(),
@@ -55,7 +55,7 @@ export const variantSchema = stored({
 });
 export type Variant = z.infer<typeof variantSchema>;
 
-/** Version of the manifest's shape. Fields may be added within a version; another one is no shape that this code can read. */
+/** Version of the manifest's shape. Fields may be added within a version; this code cannot read other versions. */
 export const manifestVersion = 1;
 
 /** `queued` → `processing` → `ready` or `failed`; a finished picture can be queued again. */
@@ -65,7 +65,7 @@ export type PictureState = (typeof pictureStates)[number];
 /** A TypeID: `pic_` and a UUIDv7 in Crockford's base32, whose first character never exceeds 7. */
 const pictureIdPattern = /^pic_[0-7][0-9abcdefghjkmnpqrstvwxyz]{25}$/;
 
-/** Tags name folders of the index and show up in pages, so they stay short and plain. */
+/** Tags are parts of index keys and appear in pages, so they are short and plain. */
 export const tagPattern = /^[\p{L}\p{N}][\p{L}\p{N}_.:/-]{0,63}$/u;
 export const maximumTags = 32;
 
@@ -79,7 +79,7 @@ const failureSchema = stored({
 	step: z.string().optional(),
 	attempt: z.int().min(1),
 	at: z.iso.datetime(),
-	/** Of one that took its process with it. */
+	/** Circumstances of a failure that killed the imaging process. */
 	seen: stored({
 		lastStep: z.string().optional(),
 		megapixels: z.number().optional(),
@@ -104,20 +104,20 @@ export const sourceSchema = stored({
 	type: z.string(),
 	bytes: z.int().min(1),
 	sha256: z.string().regex(/^[0-9a-f]{64}$/),
-	/** As the client named it, cleaned for display; never used as a path. */
+	/** The client's file name, cleaned for display; never used as a path. */
 	filename: z.string().optional(),
-	/** Where it was fetched from, as it was asked for; it may hold a signature, so show it with `shownUrl`. */
+	/** URL that it was fetched from, as the client gave it. It may contain a signature, so show it with `shownUrl`. */
 	url: z.string().optional(),
 });
 export type Source = z.infer<typeof sourceSchema>;
 
-/** An original that is still to be fetched, as a manifest has it. */
+/** An original that is still to be fetched, as stored in a manifest. */
 export const awaitedSchema = stored({
-	/** Holds the place of the original until it is there: an object with nothing but the address. */
+	/** A placeholder object for the original, which contains only the URL. */
 	key: z.string(),
 	url: z.string(),
 	filename: z.string().optional(),
-	/** Hosts at which it has to lie, and whatever it leads on to, beside what the settings of the worker say. */
+	/** Allowed hosts for the URL and its redirects, in addition to the worker's configuration. */
 	hosts: z.array(z.string()).optional(),
 });
 /** An original that is still to be fetched. */
@@ -125,7 +125,7 @@ export type AwaitedSource = z.infer<typeof awaitedSchema>;
 
 const factsSchema = stored({
 	format: z.string(),
-	/** Pixels, after the EXIF orientation was applied. */
+	/** Pixels, after applying the EXIF orientation. */
 	width: z.int().min(1),
 	height: z.int().min(1),
 	/** Frames of an animation, pages of a TIFF. */
@@ -137,7 +137,7 @@ const factsSchema = stored({
 	/** Set for Ultra HDR, a JPEG with a gain map. */
 	gainMap: z.literal(true).optional(),
 });
-/** What the original turned out to be, read by the worker. */
+/** Facts about the original, read by the worker. */
 export type Facts = z.infer<typeof factsSchema>;
 
 const waitingSchema = stored({
@@ -145,10 +145,10 @@ const waitingSchema = stored({
 	reason: z.string(),
 	since: z.iso.datetime(),
 });
-/** What a picture waits for that no worker could serve so far. */
+/** Why a picture waits although workers are running. */
 export type Waiting = z.infer<typeof waitingSchema>;
 
-/** The manifest: one picture, whole. Stored as `picture.json` beside its original; the truth about the picture. */
+/** The manifest of a picture, stored as `picture.json` beside its original. It is the source of truth about the picture. */
 export const pictureSchema = stored({
 	version: z.literal(manifestVersion),
 	id: z.string().regex(pictureIdPattern),
@@ -157,29 +157,29 @@ export const pictureSchema = stored({
 	revision: z.int().min(1),
 	createdAt: z.iso.datetime(),
 	updatedAt: z.iso.datetime(),
-	// One whose original is there is never taken for one that is still to be fetched.
+	// A received original is never mistaken for one that is still to be fetched.
 	source: z.union([sourceSchema, awaitedSchema.refine((source) => !('sha256' in source))]),
 	facts: factsSchema.optional(),
 	recipe: stored({ name: z.string(), digest: z.string(), definition: storedRecipeSchema }),
 	priority: z.int().min(0).max(maximumPriority),
 	tags: z.array(z.string()).max(maximumTags),
-	/** The batch that it belongs to. */
+	/** The batch of the picture. */
 	batch: z.string().optional(),
-	/** Address that is told of this picture, as it was asked for; it may hold a secret, so show it with `shownUrl`. */
+	/** URL to notify about this picture, as the client gave it. It may contain a secret, so show it with `shownUrl`. */
 	webhook: z.string().optional(),
-	/** The request that brought it, to find its log lines. */
+	/** The request that created the picture, for its log lines. */
 	requestId: z.string().optional(),
 	variants: z.array(variantSchema),
 	analysis: analysisSchema,
-	/** Digest of source, analysis asked for and engine, as `analysis` was made. */
+	/** Digest of source, requested analysis and engine that `analysis` was made with. */
 	analysisDigest: z.string().optional(),
-	/** Asked to make every variant again, also those that are there; gone when it is done. */
+	/** Make every variant again, including the stored ones; removed when that is done. */
 	force: z.literal(true).optional(),
-	/** Of one that has no variant of its recipe. */
+	/** Set if there is no variant of the recipe. */
 	failure: failureSchema.optional(),
 	/** The variants that could not be made; absent if there are none. A picture with other variants is `ready` all the same. */
 	failures: z.array(variantFailureSchema).min(1).optional(),
-	/** Why its work was left to other workers. Only the index says so: it is about the workers that there are, not about the picture. */
+	/** Why the picture was left to other workers. Only the index has this: it describes the current workers, not the picture. */
 	waiting: waitingSchema.optional(),
 });
 export type Picture = z.infer<typeof pictureSchema>;
@@ -189,13 +189,13 @@ export type ReceivedPicture = Picture & { readonly source: Source };
 /** A picture whose original is still to be fetched. */
 export type AwaitedPicture = Picture & { readonly source: AwaitedSource };
 
-/** Is the original there? One that came as an upload always is; one that came as an address once it was fetched. */
+/** Is the original stored? Always for an uploaded file; for a URL, once it is fetched. */
 export function isReceived(picture: Picture): picture is ReceivedPicture {
 	return 'sha256' in picture.source;
 }
 
 /**
- * An address for people: without its query, which may hold a signature.
+ * A URL for display, without its query, which may contain a signature.
  *
  * @example
  * shownUrl('https://example.org/a.jpg?X-Amz-Signature=0a1b'); // 'https://example.org/a.jpg?…'
@@ -205,7 +205,7 @@ export function shownUrl(url: string): string {
 	return `${origin}${pathname}${search && '?…'}`;
 }
 
-/** A new id. Ids sort by the time they were made. */
+/** A new id. Ids sort by creation time. */
 export function newPictureId(): string {
 	return typeidUnboxed('pic');
 }
@@ -214,7 +214,7 @@ export function isPictureId(text: string): boolean {
 	return pictureIdPattern.test(text);
 }
 
-/** @throws PicpipeError `invalid-id` for anything that isn't a picture's id. */
+/** @throws PicpipeError `invalid-id` for anything else than a picture id */
 export function parsePictureId(text: string): string {
 	if (!pictureIdPattern.test(text)) {
 		throw new PicpipeError(
@@ -225,12 +225,12 @@ export function parsePictureId(text: string): string {
 	return text;
 }
 
-/** When the id was made, from the first 48 bits of its UUIDv7 (RFC 9562, section 5.7): milliseconds since 1970. */
+/** Creation time of the id, from the first 48 bits of its UUIDv7 (RFC 9562, section 5.7), milliseconds since 1970. */
 export function pictureIdTime(id: string): number {
 	return Number.parseInt(toUUID(fromString(id, 'pic')).replaceAll('-', '').slice(0, 12), 16);
 }
 
-/** Is the picture's work over? */
+/** Has the picture ended? */
 export function isFinished(state: PictureState): boolean {
 	return state === 'ready' || state === 'failed';
 }
@@ -246,12 +246,12 @@ export function isFailing(picture: Picture): boolean {
 	return picture.state === 'failed' || failuresOf(picture).length > 0;
 }
 
-/** Did the picture itself turn out to be damaged, so that nothing can be made of it? */
+/** Is the picture itself damaged, so that no variant can be made? */
 export function isDamaged({ state, failure, failures }: Picture): boolean {
 	return state === 'failed' && failure?.class === 'corrupt' && failures === undefined;
 }
 
-/** A newer version of picpipe has written the manifest in a shape that this one does not know: there is work for others. */
+/** Thrown for a manifest of a newer version, whose shape this version does not know. Newer processes can handle it. */
 export class NewerManifestError extends PicpipeError {
 	readonly version: number;
 
@@ -265,7 +265,7 @@ export class NewerManifestError extends PicpipeError {
 	}
 }
 
-/** @throws PicpipeError `internal` when the text is no manifest that this version can read, a `NewerManifestError` where others can. */
+/** @throws PicpipeError `internal` for an unreadable manifest; `NewerManifestError` if a newer version can read it */
 export function parsePicture(json: string): Picture {
 	try {
 		const manifest: unknown = JSON.parse(json);

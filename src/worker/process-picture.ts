@@ -18,19 +18,19 @@ import { failedVariant, forget, keepMade, type Recorded, type Records, record, r
 
 export type ProcessContext = AttemptContext & MakingContext;
 
-/** What a finished job returns; Arena shows it. */
+/** Result of a completed job; Arena shows it. */
 export interface ProcessResult {
 	readonly outcome: Recorded | 'already-ready';
 	readonly variants: readonly string[];
-	/** The variants that failed, with the codes. */
+	/** The failed variants with their codes. */
 	readonly failed?: readonly string[];
 	readonly bytes: number;
 	readonly milliseconds: number;
 }
 
 /**
- * Does the job of one picture: original → imaging process → variants → manifest → index → marker gone. Doing it twice, also at
- * the same time, writes the same objects.
+ * Processes one picture: original → imaging process → variants → manifest → index → marker deleted. Doing it twice, even at the same time,
+ * writes the same objects.
  *
  * @throws an error for BullMQ, after the failure was recorded unless another attempt follows; CannotServe before anything was done
  */
@@ -56,7 +56,7 @@ export async function processPicture(job: Job<unknown>, context: ProcessContext)
 	let end: Partial<Picture> | undefined;
 	try {
 		picture = await report.step('read the manifest', () => openPicture(context, data.pictureId));
-		// Deleted, perhaps in the middle of an attempt that then failed over it and has left variants behind.
+		// Deleted, possibly during an attempt that failed because of it and left variants behind.
 		if (!picture) return finish(await forget(context, data.pictureId));
 		if (picture.state === 'ready') {
 			await settle(context, picture);
@@ -64,7 +64,7 @@ export async function processPicture(job: Job<unknown>, context: ProcessContext)
 		}
 		requireKnown(picture.recipe.definition, picture);
 		if (picture.state === 'failed') picture = await reopen(context, picture);
-		// Only for people who watch; without Redis the work goes on untold.
+		// For display only; without Redis the work continues unseen.
 		await context.catalog.markProcessing(picture).catch((err) => log.debug({ err }, 'index not updated'));
 		const worked = picture;
 		const isEachAlone = errorOfJob(job.failedReason ?? '').code === 'imaging-process-died';
@@ -80,7 +80,7 @@ export async function processPicture(job: Job<unknown>, context: ProcessContext)
 		const known = { ...fulfilled.end, ...(failed.length > 0 && { failures: failed }) };
 		const reason = error ?? failures[0]?.error;
 		if (reason && !isReadyInPart(fulfilled)) {
-			// An error of the picture itself says it all. The variants of an earlier recipe stay.
+			// An error of the picture itself explains everything. The variants of an earlier recipe stay.
 			const { failures: ofVariants, variants: made, ...found } = known;
 			end = { ...found, ...(!error && ofVariants && { failures: ofVariants }) };
 			if (made.length > 0 && error?.class !== 'corrupt') end = { ...end, variants: made };
@@ -99,8 +99,8 @@ export async function processPicture(job: Job<unknown>, context: ProcessContext)
 }
 
 /**
- * Are there variants, and does nothing speak against the picture itself? Damage does. Neither is it ready if nothing but its analysis is missing
- * and fails.
+ * Can the picture be served with the variants that it has? Not if it is damaged, and not if all variants succeeded and only its analysis
+ * failed.
  */
 function isReadyInPart({ end, failures, error }: Fulfilled): boolean {
 	return end.variants.length > 0 && failures.length > 0 && error?.class !== 'corrupt';
@@ -110,7 +110,7 @@ async function openPicture({ storage }: Records, id: string): Promise<ReceivedPi
 	const picture = await readManifest(storage, id);
 	if (!picture) return undefined;
 	if (isReceived(picture)) return picture;
-	// It is left as it is: its own job is another one.
+	// The picture is not changed, because another job will fetch it.
 	throw new PicpipeError(
 		'invalid-job',
 		'Expected a picture with an original but its original has not been fetched yet.',
@@ -119,7 +119,7 @@ async function openPicture({ storage }: Records, id: string): Promise<ReceivedPi
 
 type Report = ReturnType<typeof reportTo>;
 
-/** What there is of a picture after an attempt. */
+/** The state of a picture after an attempt. */
 interface Fulfilled {
 	readonly end: Partial<Picture> & Pick<Picture, 'variants'>;
 	/** Variants made by this attempt. */
@@ -128,7 +128,7 @@ interface Fulfilled {
 	readonly error: PicpipeError | undefined;
 }
 
-/** Renders the missing variants of the recipe; stored ones stay. */
+/** Renders the missing variants of the recipe; stored ones are kept. */
 async function fulfil(
 	context: ProcessContext,
 	picture: ReceivedPicture,
@@ -136,17 +136,17 @@ async function fulfil(
 	isEachAlone: boolean,
 ): Promise<Fulfilled> {
 	const { definition } = picture.recipe;
-	// Found anew with each attempt: what is drawn is the logo of now, whenever the picture was accepted.
+	// Looked up in each attempt, so that the current logo is used, whenever the picture was accepted.
 	const { assets, failures } = await findAssets(context.assets, definition);
 	const isUsable = ({ name }: { readonly name: string }) => !failures.some(({ variant }) => variant === name);
 	const usable = failures.length === 0 ? definition : missingRecipe(definition, (one) => !isUsable(one), false);
 	const compare = () => findMissingVariants(context.storage, picture, usable ?? nothing, assets);
-	// Of a new picture nothing is stored, and nobody wants to read that.
+	// A new picture has nothing stored, so the comparison is not worth a line in the log.
 	const isNew = picture.variants.length === 0;
 	const missing = isNew ? await compare() : await report.step('compare with what is stored', compare);
 	const work = missing.recipe && { recipe: missing.recipe, assets, isEachAlone };
 	const result = work && (await makeVariants(context, picture, work, report));
-	// What a newer version has found out of the same bytes stays true.
+	// Facts that a newer version found in the same bytes stay true.
 	const facts = result?.facts ? { ...picture.facts, ...result.facts } : picture.facts;
 	const analysis: Analysis = { ...result?.analysis, ...unknownPart(analysisSchema, picture.analysis) };
 	const isAnalysed = missing.isAnalysed || (result?.isAnalysed ?? true);
@@ -167,7 +167,7 @@ async function fulfil(
 
 const nothing: Recipe = { analyse: [], variants: {} };
 
-/** The failures of a run, and those of variants that it did not get to. */
+/** The failures of a run, and those of variants that it did not reach. */
 function allFailures(recipe: Recipe, { variants, failures, error }: MadeVariants): readonly VariantFailure[] {
 	if (!error) return failures;
 	const isKnown = (name: string, format: string) =>
@@ -185,12 +185,12 @@ function nameOfFailed({ variant, format, code }: FailedVariant): string {
 	return `${variant}${format === undefined ? '' : `.${format}`} ${code}`;
 }
 
-/** They come in the order in which they were finished, which may differ from run to run. */
+/** The variants of a run are in order of completion, which may differ between runs. */
 function inRecipeOrder(picture: Picture, variants: readonly Variant[]): Variant[] {
 	const { variants: named } = picture.recipe.definition;
 	const place = ({ name, format }: Variant) => {
 		const encodings = named[name]?.encode.map((encoding) => Object.keys(encoding)[0]) ?? [];
-		// One that is in no list was chosen.
+		// An encoding that the recipe does not list was chosen by `auto`.
 		const encoding = encodings.includes(format) ? format : 'auto';
 		return Object.keys(named).indexOf(name) * maximumEncodings + encodings.indexOf(encoding);
 	};

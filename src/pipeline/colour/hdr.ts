@@ -68,7 +68,10 @@ function hlgSceneLight(value: number): number {
 	return value <= 0.5 ? value ** 2 / 3 : (Math.exp((value - c) / a) + b) / 12;
 }
 
-/** What a display of 1,000 cd/m² multiplies the light of the scene with (ITU-R BT.2100, table 5); the result is 1 for the reference white. */
+/**
+ * The factor by which a display of 1,000 cd/m² multiplies the light of the scene (ITU-R BT.2100, table 5); the result is 1 for the
+ * reference white.
+ */
 function hlgDisplayGain(red: number, green: number, blue: number): number {
 	const luminance = 0.2627 * red + 0.678 * green + 0.0593 * blue;
 	return (usualPeak / referenceWhite) * luminance ** 0.2;

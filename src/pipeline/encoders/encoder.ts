@@ -25,7 +25,7 @@ export interface Encoder<Options = unknown> {
 	 * @param animation timing of the frames; absent for a single frame
 	 */
 	apply(image: Sharp, options: Options, animation?: Animation): Sharp;
-	/** Writes timing that sharp does not take into the file, which may be changed. */
+	/** Writes timing that sharp does not accept into the file, which may be changed. */
 	finish?(file: Buffer, animation: Animation): Buffer;
 }
 
@@ -35,7 +35,7 @@ export interface EncoderChoice {
 	readonly options: unknown;
 }
 
-/** Takes the place of an encoder in a recipe and chooses one by the content of the picture. */
+/** Replaces an encoder in a recipe and chooses one by the content of the picture. */
 export interface Chooser<Options = unknown> {
 	readonly name: string;
 	readonly doc: string;
@@ -50,7 +50,7 @@ export interface Chooser<Options = unknown> {
 
 /** Options that several encoders share. */
 
-/** The value of `animated` with which an animation is kept or the encoding fails. */
+/** The value of `animated` that requires the animation: the encoding fails without it. */
 export const requiredAnimation = 'required';
 
 export const animated = z
@@ -76,7 +76,7 @@ export function fitsSharp({ delay, loop }: Animation): boolean {
 
 export const losslessOption = z.boolean().default(false).describe('Keep every pixel exactly; `quality` has no effect.');
 
-/** Highest density that JFIF can hold. */
+/** Highest density in JFIF. */
 const maximumDensity = 65_535;
 
 export const density = integer(1, maximumDensity)
@@ -85,7 +85,7 @@ export const density = integer(1, maximumDensity)
 		'Resolution in pixels per inch, for print. When absent, that of the original with `metadata: keep`, else none.',
 	);
 
-/** Writes the density of a file, in place of that which is kept. */
+/** Writes the density of a file, in place of the kept one. */
 export function withDensity(image: Sharp, density: number | undefined): Sharp {
 	return density === undefined ? image : image.withDensity(density);
 }
@@ -95,7 +95,7 @@ export const chromaSubsampling = z
 	.default('4:2:0')
 	.describe('Chroma subsampling. `4:4:4` keeps the full colour resolution, for text and drawings.');
 
-/** Counts that fill 1, 2, 4 or 8 bits; libvips rounds any other number up to one of them. */
+/** Numbers of colours that fill 1, 2, 4 or 8 bits; libvips rounds any other number up to one of these. */
 export const colours = z.literal([2, 4, 16, 256]).default(256);
 
 export const dither = number(0, 1)

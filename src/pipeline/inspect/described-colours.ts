@@ -16,7 +16,9 @@ import type { InputFormat } from './sniff.ts';
  * (docs/decisions/0060-colours-without-a-profile.md). EXIF tags about colours are not read: browsers ignore them, and cameras that set them embed a profile.
  */
 
-/** What the header of a file says about its numbers, beside an ICC profile. At most one of the first three is set; none if the file says nothing. */
+/**
+ * What the header of a file says about its values, besides an ICC profile. At most one of the first three is set; none if it says nothing.
+ */
 export interface Described {
 	/** It says that they are sRGB, which may contradict a profile. */
 	readonly isSrgb?: boolean;
@@ -34,13 +36,13 @@ export function describedColours(file: Buffer, format: InputFormat, hasProfile: 
 	if (!items) return {};
 	const { primary, references } = items;
 	return {
-		// Files may have both; the numbers of `nclx` are then for the decoder alone (MIAF, ISO 23000-22, 7.3.6.4).
+		// Files may have both; the values of `nclx` are then only for the decoder (MIAF, ISO 23000-22, 7.3.6.4).
 		...(hasProfile ? {} : itemColours(items)),
 		isPremultiplied: references.some(({ type, from }) => type === 'prem' && from === primary),
 	};
 }
 
-/** Of several properties the primary item's own count, or else those of its first tile. */
+/** The primary item's own property counts, or else that of its first tile. */
 function itemColours({ primary, references, propertiesOf }: Items): Described {
 	const tile = references.find(({ type, from }) => type === 'dimg' && from === primary)?.to[0];
 	const own = propertiesOf(primary);
@@ -73,7 +75,7 @@ function pngColours(file: Buffer, hasProfile: boolean): Described {
 	const chunks = pngColourChunks(file);
 	const [primaries, code, matrix, isFullRange] = chunks.cICP ?? [];
 	const [known, curve] = [primariesByCode[primaries ?? 0], transferByCode[code ?? 0]];
-	// A chunk with other numbers than these does not describe the RGB of a PNG, or describes what is not known here.
+	// A chunk with other numbers does not describe the RGB of a PNG, or describes an unknown space.
 	if (known && curve && matrix === 0 && isFullRange === 1) return coloursOf(known, curve, pngPeak(chunks));
 	if (hasProfile || chunks.sRGB || !chunks.gAMA) return {};
 	const exponent = 100_000 / chunks.gAMA.readUInt32BE(0);

@@ -56,7 +56,7 @@ export interface FrameReading {
 	readonly isFirstFrameOnly: boolean;
 }
 
-/** @param isSeekable its decoder can begin with any frame */
+/** @param isSeekable whether its decoder can start with any frame */
 export function frameReading(
 	{ width, height, frames }: Pick<Declared, 'width' | 'height' | 'frames'>,
 	isSeekable: boolean,

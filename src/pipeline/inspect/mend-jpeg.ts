@@ -1,7 +1,8 @@
 /*
- * libjpeg stops at nothing but only counts its warnings, and libvips reports the first one alone. Most of them mean damage. Some are about things beside
- * the picture data that cameras and programs are known to do; accepted as such, they would hide every damage behind them. So their causes are removed
- * from a copy of the file, and the copy must decode without a warning. `docs/decisions/0015` lists every warning of libjpeg-turbo's jerror.h.
+ * libjpeg does not stop at problems but counts warnings, and libvips reports only the first one. Most of them mean damage. Some concern
+ * data outside the picture that cameras and programs are known to write. If these were simply accepted, they would hide all damage behind
+ * them. So their causes are removed from a copy of the file, and the copy must decode without a warning. `docs/decisions/0015` lists every
+ * warning of libjpeg-turbo's jerror.h.
  *
  * Markers and segments as in ITU-T T.81, annex B.
  */
@@ -12,7 +13,7 @@ const [firstRestart, startOfImage, endOfImage, startOfScan] = [0xd0, 0xd8, 0xd9,
 const [jfif, adobe] = [0xe0, 0xee];
 const coefficients = 64;
 
-/** A segment with its marker; after the header of a scan its data follow, up to the next marker that is no restart. */
+/** A segment with its marker. The header of a scan is followed by its data, up to the next marker other than a restart. */
 interface Part {
 	readonly marker: number;
 	readonly start: number;
@@ -21,7 +22,7 @@ interface Part {
 }
 
 /**
- * The parts of a JPEG, however odd it is. Bytes that belong to no segment are between them. Ends with the end marker, or where the file does.
+ * The parts of a JPEG, however odd it is. Stray bytes are between them. Ends with the end marker, or at the end of the file.
  *
  * @param isHeader ends before the first scan
  */
@@ -57,7 +58,7 @@ function endOfData(file: Buffer, from: number): number {
 }
 
 /**
- * A copy of a JPEG without one kind of causes of warnings that are no damage; the picture data stay as they are.
+ * A copy of a JPEG without the causes of one kind of harmless warning. The picture data is unchanged.
  *
  * @param warning libjpeg's first one about this file
  * @returns undefined if there is nothing to mend, so that the warning means damage
@@ -70,12 +71,12 @@ export function mendJpeg(file: Buffer, warning: string): Buffer | undefined {
 	return padding ? withoutPadding(file, parts, Number(padding[1]), Number.parseInt(padding[2] ?? '', 16)) : undefined;
 }
 
-/** Only the segments, in what libjpeg expects of them, and the end marker. */
+/** Keeps only the segments, corrected for libjpeg, and the end marker. */
 function mendSegments(file: Buffer, parts: readonly Part[]): Buffer | undefined {
 	const frame = parts.find(({ marker }) => marker === startOfFrame || marker === extended || marker === progressive);
 	if (!frame) return undefined;
 	const hasStrays = parts.some(({ start }, index) => start !== (parts[index - 1]?.dataEnd ?? 2));
-	// Zeros in the place of a table are no stray bytes: libjpeg would decode with its own table in silence.
+	// Zeros in place of a table are not stray bytes: libjpeg would silently decode with its own table.
 	if (hasStrays && !hasTables(file, parts)) return undefined;
 	const isEnded = parts.at(-1)?.marker === endOfImage;
 	if (!isEnded && !isComplete(file, parts, frame)) return undefined;
@@ -84,7 +85,10 @@ function mendSegments(file: Buffer, parts: readonly Part[]): Buffer | undefined 
 	return Buffer.concat([file.subarray(0, 2), ...pieces, ...(isEnded ? [] : [end])]);
 }
 
-/** Place of the colour transform in Adobe's segment, of the revision in JFIF's, and of the number of components in a frame's, after their markers. */
+/**
+ * Offsets of the colour transform in Adobe's segment, of the revision in JFIF's, and of the number of components in a frame's, after their
+ * markers.
+ */
 const [adobeTransformAt, jfifRevisionAt, componentsAt] = [15, 9, 9];
 
 function mendSegment(file: Buffer, { marker, start, end }: Part, frame: Part): Buffer {
@@ -95,7 +99,7 @@ function mendSegment(file: Buffer, { marker, start, end }: Part, frame: Part): B
 	if (marker === startOfScan && frame.marker !== progressive) segment.set([0, coefficients - 1, 0], segment.length - 3);
 	if (marker === jfif && isNamed('JFIF\0') && segment.length > jfifRevisionAt) segment[jfifRevisionAt] = 1;
 	if (marker === adobe && isNamed('Adobe') && segment.length > adobeTransformAt) {
-		// 0: no transform, 1: YCbCr, 2: YCCK. What libjpeg takes any other number for.
+		// 0: no transform, 1: YCbCr, 2: YCCK. `assumed` is libjpeg's choice for any other number.
 		const [assumed, known] = components === 4 ? [2, [0, 2]] : [1, [0, 1]];
 		if (!known.includes(segment[adobeTransformAt] ?? 0)) segment[adobeTransformAt] = assumed;
 	}
@@ -121,7 +125,7 @@ function hasTables(file: Buffer, parts: readonly Part[]): boolean {
 			);
 		}
 		if (part.marker !== huffmanTables) continue;
-		// A byte for class and number, 16 counts, and as many values.
+		// A byte for class and number, 16 counts, and the values.
 		for (let at = part.start + 4; at + 17 <= part.end; ) {
 			defined.add(file[at] ?? 0);
 			at += 17 + file.subarray(at + 1, at + 17).reduce((sum, count) => sum + count, 0);
@@ -164,7 +168,7 @@ function isComplete(file: Buffer, parts: readonly Part[], frame: Part): boolean 
 	return [...missing.values()].every(({ size }) => size === 0);
 }
 
-/** Most bytes before the end marker that count as padding whatever they are; damage leaves more behind. */
+/** Most bytes before the end marker that count as padding, whatever they are; damage leaves more behind. */
 const maximumOddPadding = 64;
 
 /**

@@ -145,7 +145,7 @@ export function branchOf({ variant, chained, deferred }: LevelVariant): readonly
 	return [variant, ...chained.flatMap(branchOf), ...(deferred?.variants ?? [])];
 }
 
-/** Would so many frames of a size need more memory than allowed? A single one never does: the picture was admitted. */
+/** Would this many frames of a size need more memory than allowed? A single one never does, because the picture was admitted. */
 export function isBeyondLimit(pixels: number, frames: number, { maxMegapixels }: WorkLimits): boolean {
 	return frames > 1 && pixels * frames > maxMegapixels * 1e6;
 }
@@ -167,7 +167,7 @@ function isAnimated({ encoder, options }: PlannedEncoding): boolean {
 	return keepsAnimation(encoder, options);
 }
 
-/** What becomes of a variant of an animation beyond the limit of pixels: its first frame, unless an encoding requires the animation. */
+/** The plan for a variant of an animation beyond the limit of pixels: its first frame, unless an encoding requires the animation. */
 function stillOf(variant: PlannedVariant, frames: number, { picture, limits }: PlanContext) {
 	const all = picture.frames ?? 1;
 	if (frames > 1 || all === 1 || !variant.encodings.some(isAnimated)) return { variant, failures: [] };

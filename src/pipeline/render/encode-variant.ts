@@ -19,11 +19,11 @@ export interface EncodedVariant {
 	readonly height: number;
 	/** The quality that met the target, if the recipe has a target instead of a quality. */
 	readonly quality?: FoundQuality;
-	/** Absent if it is what the recipe asks for. */
+	/** Absent if it matches the recipe. */
 	readonly limited?: Limited;
 }
 
-/** Content of a file beside its pixels. */
+/** Content of a file besides its pixels. */
 export interface FileExtras {
 	/** Adds the metadata. */
 	readonly attach: Attach | undefined;

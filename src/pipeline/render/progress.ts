@@ -12,7 +12,7 @@ export interface StepEvent {
 	/** Milliseconds since 1970. */
 	readonly startedAt: number;
 	readonly milliseconds: number;
-	/** Size of what the step read (`decode`) or produced. */
+	/** Size of the step's input (`decode`) or output. */
 	readonly bytes?: number | undefined;
 	/** Share of the picture's work that is complete after this step, 0 to 1. */
 	readonly done: number;
@@ -35,7 +35,7 @@ export interface VariantOutput {
 	readonly data: Buffer;
 	/** The quality that met the target, if the recipe has a target instead of a quality. */
 	readonly quality?: FoundQuality;
-	/** Absent if the variant is what its recipe asks for. */
+	/** Absent if the variant matches its recipe. */
 	readonly limited?: Limited;
 	/** What the original has and the variant lacks. */
 	readonly dropped?: DroppedPart[];

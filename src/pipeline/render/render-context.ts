@@ -31,7 +31,7 @@ export interface PipelineInput {
 	readonly assets?: ReadonlyMap<string, KnownAsset>;
 	/** Those among them that cannot be used, and why. */
 	readonly failedAssets?: ReadonlyMap<string, PicpipeError>;
-	/** Asks for an intermediate, which further sizes can be made from. `cached` is the one that is in memory already. */
+	/** Requests an intermediate, which further sizes can be made from. `cached` is one that is already in memory. */
 	readonly intermediate?: { readonly cached?: Pixels | undefined };
 	/** Steps that may run at the same time; 1 is best when other pictures keep the cores busy. */
 	readonly concurrency: number;
@@ -59,7 +59,7 @@ export interface PipelineContext {
 	fail(failures: readonly VariantFailure[]): void;
 }
 
-/** For recipes that name no other picture. */
+/** For recipes without assets. */
 export const noAssets: ReadonlyMap<string, KnownAsset> = new Map();
 
 /** The page of the original that a level or variant is made from, upright or as stored. */

@@ -17,8 +17,8 @@ import { encodeWithGainMap } from './gain-map.ts';
 import { inspectedPage, noAssets, type PipelineContext } from './render-context.ts';
 
 /**
- * Renders a variant from the pixels of its level, and starts the variants that build on it. Never throws: where its steps fail it fails with the
- * variants that build on it, and where an encoding fails with that encoding alone.
+ * Renders a variant from the pixels of its level, and starts the variants that build on it. Never throws: if its steps fail, the variant
+ * and those that build on it fail; if an encoding fails, only that encoding does.
  */
 export async function renderVariant(planned: LevelVariant, pixels: Pixels, context: PipelineContext): Promise<void> {
 	const { limit } = context;
