@@ -1,4 +1,5 @@
-import { stat, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Job } from 'bullmq';
 import sharp from 'sharp';
@@ -290,5 +291,62 @@ describe('a picture that lacks a variant', () => {
 		expect((await stat(path)).mtimeMs).toBe(before.mtimeMs);
 		const again = await fetch(`${url}/retry`, { method: 'POST' });
 		expect([again.status, (await json(again)).code]).toEqual([409, 'not-failed']);
+	});
+});
+
+describe('on demand', () => {
+	const signed = { PICPIPE_DELIVERY_UNSIGNED: 'true' };
+
+	it('every picture that can be decoded is served, also if none of its variants could be made', async () => {
+		const api = await startTestApi({ ...signed, PICPIPE_INLINE_RECIPES: 'true', PICPIPE_MAX_OUTPUT_DIMENSION: '100' });
+		await api.startWorker();
+		const recipe = JSON.stringify({ analyse: ['phash'], variants: { large: { encode } } });
+		const body = form([['a.jpg', await photograph({ width: 240, height: 160 })]], ['recipe', recipe]);
+		const { id } = await json(await fetch(`${api.url}/v1/pictures`, { method: 'POST', body }));
+		const picture = await untilFinished(api, id);
+		expect(picture).toMatchObject({
+			...{ state: 'failed', variants: [], facts: { width: 240, height: 160 } },
+			failure: { class: 'limit', code: 'output-too-large' },
+			failures: [{ variant: 'large' }],
+		});
+		expect(picture.analysis.phash).toMatch(/^[0-9a-f]{16}$/);
+		const answer = await fetch(`${api.url}/img/unsafe/rs:fit:30:30/plain/${id}@png`);
+		expect(answer.status).toBe(200);
+		expect(await sharp(Buffer.from(await answer.arrayBuffer())).metadata()).toMatchObject({ width: 30, height: 20 });
+	});
+
+	const cases = new URL('../../../shared/cases/', import.meta.url);
+	it.skipIf(!existsSync(cases))('the shared cases are served as well as they can be', async () => {
+		const api = await startTestApi(signed);
+		await api.startWorker();
+		const upload = async (name: string) => {
+			const body = form([[name, await readFile(new URL(name, cases))]]);
+			const { id } = await json(await fetch(`${api.url}/v1/pictures`, { method: 'POST', body }));
+			return untilFinished(api, id, 60_000);
+		};
+		const tall = await upload('tall_790x20000.jpg');
+		const sizes = tall.variants.map((one: Record<string, unknown>) => [one.name, one.width, one.height, !!one.limited]);
+		expect([tall.state, tall.failures, sizes]).toEqual([
+			'ready',
+			undefined,
+			[
+				['large', 647, 16_383, true],
+				['medium', 647, 16_383, true],
+				['small', 400, 10_127, false],
+				['thumb', 300, 300, false],
+			],
+		]);
+		const answer = await fetch(`${api.url}/img/unsafe/rs:fit:200:200/plain/${tall.id}@png`);
+		expect(await sharp(Buffer.from(await answer.arrayBuffer())).metadata()).toMatchObject({ width: 8, height: 200 });
+
+		const clip = await upload('g_600_200x150.gif');
+		expect([clip.state, clip.variants.map(({ name }: { name: string }) => name)]).toEqual([
+			'ready',
+			['large', 'medium', 'small'],
+		]);
+		expect(clip.failures).toMatchObject([{ variant: 'thumb', class: 'limit', code: 'output-too-large', step: 'plan' }]);
+		expect(clip.failures[0].message).toContain('300 × 300 × 600 frames');
+		const thumb = await fetch(`${api.url}/v1/pictures/${clip.id}/variants/thumb`);
+		expect([thumb.status, (await json(thumb)).code]).toEqual([422, 'output-too-large']);
 	});
 });
