@@ -6,6 +6,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { ImagingTask } from '../../src/imaging/scheduler.ts';
 import { parseRecipe } from '../../src/pipeline/recipe/parse-recipe.ts';
 import { cut, photograph, similarity, withComment } from '../helpers/pictures.ts';
+import { endWithTest, shared } from '../helpers/shared.ts';
 import { type PoolFixture, slow, startPool } from './pool-fixture.ts';
 
 let fixture: PoolFixture | undefined;
@@ -19,6 +20,19 @@ async function open(...options: Parameters<typeof startPool>): Promise<PoolFixtu
 	return fixture;
 }
 
+/** Ends with the tests that share it. */
+async function openShared(...options: Parameters<typeof startPool>): Promise<PoolFixture> {
+	const pool = await startPool(...options);
+	endWithTest(() => pool.stop());
+	return pool;
+}
+
+/** For tests that disturb no process. */
+const two = shared(() => openShared({ processes: 2 }));
+const single = shared(() => openShared({ processes: 1 }));
+/** Its budget lets a second picture in only if both are small. */
+const narrow = shared(() => openShared({ processes: 2, megapixelsInFlight: 1 }));
+
 /** A recipe of one variant, as a render's is. */
 function wide(width: number) {
 	return parseRecipe('r', { variants: { only: { steps: [{ resize: { width } }], encode: [{ webp: {} }] } } })
@@ -27,7 +41,7 @@ function wide(width: number) {
 
 describe('imaging pool', () => {
 	it('makes variants in another process and returns them unchanged', async () => {
-		const { task, run, pool } = await open();
+		const { task, run, pool } = two();
 		const file = await photograph({ width: 1200, height: 900 });
 		const recipe = {
 			analyse: ['thumbhash'],
@@ -64,7 +78,7 @@ describe('imaging pool', () => {
 	});
 
 	it('processes pictures in parallel, each in its own process, with equal results for equal input', async () => {
-		const { task, run, pool } = await open();
+		const { task, run, pool } = two();
 		const file = await photograph({ width: 1600, height: 1200 });
 		const tasks = await Promise.all([1, 2, 3, 4, 5, 6].map(() => task(file)));
 		const works = tasks.map(run);
@@ -78,7 +92,7 @@ describe('imaging pool', () => {
 		['corrupt-picture', async () => cut(await photograph({ width: 800, height: 600 }), 50)],
 		['unsupported-type', async () => Buffer.from('only text')],
 	] as const)('says %s, and the process goes on', async (code, file) => {
-		const { task, run, pool } = await open({ processes: 1 });
+		const { task, run, pool } = single();
 		const good = await task(await photograph({ width: 800, height: 600 }));
 		await run(good).result;
 		const pids = pool.pids();
@@ -88,7 +102,7 @@ describe('imaging pool', () => {
 	});
 
 	it('reads and decodes an original once if more requests follow soon', async () => {
-		const { task, run, storage } = await open({ processes: 1 });
+		const { task, run, storage } = single();
 		const read = await task(await photograph({ width: 400, height: 300 }));
 		const kept = { ...(await task(await photograph({ width: 800, height: 600 }), wide(300))), isCached: true };
 		for (const one of [read, kept]) await run(one).result;
@@ -100,8 +114,8 @@ describe('imaging pool', () => {
 	});
 
 	it('gives a picture to the process that has cached it', async () => {
-		const { task, run } = await open({ processes: 2 });
-		const kept = { ...(await task(await photograph({ width: 800, height: 600 }), wide(300))), isCached: true };
+		const { task, run } = two();
+		const kept = { ...(await task(await photograph({ width: 800, height: 600, seed: 2 }), wide(300))), isCached: true };
 		await run(kept).result;
 		for (const width of [200, 100]) {
 			// The process that has not worked for longer is the other one.
@@ -130,8 +144,8 @@ describe('imaging pool', () => {
 	});
 
 	it('refuses an original that is missing or has changed', async () => {
-		const { task, run, storage } = await open({ processes: 1 });
-		const file = await photograph({ width: 800, height: 600 });
+		const { task, run, storage } = single();
+		const file = await photograph({ width: 800, height: 600, seed: 3 });
 		const good = await task(file);
 		const step = 'read';
 		await expect(run({ ...good, key: 'pictures/none.jpg' }).result).rejects.toMatchObject({
@@ -211,7 +225,7 @@ describe('imaging pool', () => {
 			enlarged([{ trim: {} }, { resize: { width: 400 } }]),
 		],
 	])('processes %s alone', async (_, size, recipe) => {
-		const { task, run } = await open({ megapixelsInFlight: 1 });
+		const { task, run } = narrow();
 		const files = await Promise.all([1, 2, 3].map((seed) => photograph({ ...size, seed })));
 		const works = (await Promise.all(files.map((file) => task(file, recipe)))).map(run);
 		await Promise.all(works.map(({ result }) => result));
@@ -228,7 +242,7 @@ describe('imaging pool', () => {
 	});
 
 	it('never blocks the event loop of the worker', async () => {
-		const { task, run } = await open();
+		const { task, run } = two();
 		const file = await photograph({ width: 2400, height: 1600 });
 		const work = await task(file, { variants: { whole: { encode: [{ png: { compressionLevel: 0 } }] } } });
 		const delay = monitorEventLoopDelay({ resolution: 5 });
