@@ -64,7 +64,7 @@ export function twelveMegapixels(seed = 1): Promise<Buffer> {
 	return photograph({ width: 4000, height: 3000, seed });
 }
 
-/** Made by one of the test files of a run and read by the others, where the set-up has said where it is kept (`setup.ts`). */
+/** Made by one test file and read by all others, of later runs too, from the folder that the set-up names (`setup.ts`). */
 async function keptPhotograph(key: string, options: PhotographOptions): Promise<Buffer> {
 	const folder = process.env.TEST_PICTURES;
 	if (!folder) return makePhotograph(options);
