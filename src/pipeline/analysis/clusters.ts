@@ -1,4 +1,4 @@
-import { linearLight } from '../pixels/pixels.ts';
+import { linearLight } from '../pixels/linear-light.ts';
 
 /** Groups colours that look the same, for a palette. */
 

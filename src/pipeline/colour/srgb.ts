@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Sharp } from 'sharp';
-import { linearLight, type Pixels, toPixels } from '../pixels/pixels.ts';
+import { linearLight } from '../pixels/linear-light.ts';
+import { type Pixels, toPixels } from '../pixels/pixels.ts';
 import { openWithProfile } from './profile.ts';
 
 /** The colour space of a profile, whatever its name: sRGB, Display P3, or another one. */
