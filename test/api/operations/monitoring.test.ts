@@ -170,8 +170,11 @@ describe('GET /metrics', () => {
 	});
 
 	it('queries Redis at most once a second, however many requests there are', async () => {
-		const api = await startTestApi();
-		const redis = await connected();
+		// Its own: the calls of other tests would count too.
+		const server = await startRedis();
+		onTestFinished(() => server.stop());
+		const api = await startTestApi({ REDIS_URL: server.url });
+		const redis = await connected('producer', server.url);
 		const calls = async () => {
 			const stats = await redis.info('commandstats');
 			return Number(/^cmdstat_hgetall:calls=(\d+)/m.exec(stats)?.[1] ?? 0);
