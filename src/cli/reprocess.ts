@@ -14,7 +14,7 @@ export function addReprocess(program: Command): void {
 		.command('reprocess')
 		.description('queue pictures again with their current recipes, behind all other work')
 		.option('--recipe <name>', 'only pictures of this recipe')
-		.option('--stale', 'only pictures whose recipe has changed since they were made')
+		.option('--stale', 'only pictures whose recipe, or its results, have changed since they were made')
 		.option('--force', 'make every variant again, existing ones too')
 		.addHelpText('after', help)
 		.action(async (flags: ReprocessFlags) => process.exit(await runReprocess(flags)));

@@ -550,7 +550,7 @@ describe('the production checklist', () => {
 it('the guides have no command or program that is not run here', () => {
 	// Both need a system of the reader's own.
 	guides.production.take('systemctl stop');
-	guides.production.take('picpipe reprocess\n');
+	guides.production.take('picpipe reprocess --stale\n');
 	guides.webhooks.take('export PICPIPE_WEBHOOK_URL');
 	expect(Object.values(guides).flatMap((guide) => guide.untaken())).toEqual([]);
 });
