@@ -113,10 +113,12 @@ function scaleOf(page: TiffPage): (value: number, channel: number) => number {
 		case photometric.yCbCr:
 			return (value) => value;
 		case photometric.lab:
-			// a* and b* are signed (TIFF 6.0, section 23); with 16 bits they have 8 fractional bits.
-			return bits === 16
-				? (value) => value
-				: (value, channel) => (channel === 0 || channel > 2 ? value * 257 : value * 256);
+			// a* and b* are signed (TIFF 6.0, section 23); with 16 bits they have 8 fractional bits. For libvips, alpha beside them is 0 to 255.
+			return (value, channel) => {
+				if (channel > 2) return Math.round((value / largest) * 255);
+				if (bits === 16) return value;
+				return channel === 0 ? value * 257 : value * 256;
+			};
 	}
 	if (page.sampleFormat === sampleFormat.float)
 		return (value) => Math.round(Math.min(1, Math.max(0, value || 0)) * most);
@@ -160,7 +162,10 @@ class Range {
 	check(): void {
 		const isFloat = this.page.sampleFormat === sampleFormat.float;
 		if (isFloat && this.beyond > this.samples * mayBeBeyond)
-			throw unsupported('floating-point samples from 0 to 1', `samples from ${this.least} to ${this.largest}`);
+			throw unsupported(
+				'floating-point samples from 0 to 1',
+				this.largest >= this.least ? `samples from ${this.least} to ${this.largest}` : 'samples that are not numbers',
+			);
 		const isFlat = this.largest > this.least && this.highest - this.lowest < most / 255;
 		if (isFlat && (isFloat || this.page.bits > coarseBits))
 			throw unsupported('samples that fill their range', 'samples that all have the same brightness on it');

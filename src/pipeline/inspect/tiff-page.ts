@@ -41,7 +41,16 @@ export interface TiffPage {
 }
 
 export const sampleFormat = { uint: 1, int: 2, float: 3, undefined: 4 } as const;
-export const photometric = { whiteIsZero: 0, blackIsZero: 1, rgb: 2, palette: 3, cmyk: 5, yCbCr: 6, lab: 8 } as const;
+export const photometric = {
+	whiteIsZero: 0,
+	blackIsZero: 1,
+	rgb: 2,
+	palette: 3,
+	mask: 4,
+	cmyk: 5,
+	yCbCr: 6,
+	lab: 8,
+} as const;
 export const compression = {
 	none: 1,
 	lzw: 5,

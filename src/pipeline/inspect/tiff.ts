@@ -24,6 +24,7 @@ export interface OddTiff {
  */
 export function readOddTiff(file: Buffer, page: number): OddTiff | undefined {
 	const found = readPage(file, page);
+	if (found?.photometric === photometric.mask) throw unsupported('a picture', 'a transparency mask');
 	if (!found || found.colours === 0) return undefined;
 	refuseJpeg(found);
 	if (found.isMixed) throw unsupported('samples of one size and type', 'samples that differ');

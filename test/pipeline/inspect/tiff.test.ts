@@ -90,6 +90,28 @@ describe('colours of a TIFF that libvips does not read', () => {
 		expect(Math.abs(red - 164) + Math.abs(green - 95) + Math.abs(blue - 173)).toBeLessThan(15);
 	});
 
+	it.each(
+		layouts.flatMap((layout) => [8, 16].flatMap((bits) => [0, 1, 2].map((extra) => ({ ...layout, bits, extra })))),
+	)('Lab with a fourth sample: %j', async ({ extra, ...layout }) => {
+		const file = ramp({
+			...layout,
+			photometric: 'lab',
+			samples: 4,
+			extra: [extra],
+			value: (x, _y, sample) =>
+				[storedLevel(0.5, layout.bits), 0, 0, storedLevel(extra === 1 ? 1 : x / (side - 1), layout.bits)][sample] ?? 0,
+		});
+		const { data } = await sharp((await make(file, asPng)).variant('only').data)
+			.ensureAlpha()
+			.raw()
+			.toBuffer({ resolveWithObject: true });
+		for (let x = 0; x < side; x++) {
+			const alpha = extra === 2 ? (x / (side - 1)) * 255 : 255;
+			expect(Math.abs((data[x * 4 + 3] ?? -1) - alpha), `alpha ${x}`).toBeLessThanOrEqual(1);
+			if (alpha > 20) expect(Math.abs((data[x * 4] ?? -1) - 119), `grey ${x}`).toBeLessThanOrEqual(3);
+		}
+	});
+
 	it.each(layouts.flatMap((layout) => [1, 2, 3, 4, 8, 12, 16].map((bits) => ({ ...layout, bits }))))(
 		'palette: %j',
 		async (layout) => {
@@ -294,6 +316,16 @@ describe('a TIFF that cannot be read', () => {
 			ramp({ photometric: 'blackIsZero', bits: 32, sampleFormat: 'float', value: (x) => (x < 3 ? Number.NaN : 0.5) }),
 			/from 0 to 1/,
 		],
+		[
+			'floats that are not numbers',
+			ramp({ photometric: 'blackIsZero', bits: 32, sampleFormat: 'float', value: () => Number.NaN }),
+			/samples that are not numbers/,
+		],
+		...[1, 4, 8].map((bits): [string, Buffer, RegExp] => [
+			`a mask of ${bits} bits`,
+			patched(bits, 262, 4),
+			/a transparency mask/,
+		]),
 		[
 			'counts up to 1000 in 32 bits',
 			ramp({ photometric: 'blackIsZero', bits: 32, value: (x) => x * 30 }),
