@@ -46,7 +46,7 @@ describe('picpipe sign', { timeout: 120_000 }, () => {
 		const recipes = join(folder, 'recipes.yaml');
 		await writeFile(recipes, 'presets:\n  imgproxy:\n    thumb: rs:odd:200:200\n');
 		expect(await refused(['pr:thumb', id], { ...environment, PICPIPE_RECIPES: recipes })).toMatch(
-			/PICPIPE_RECIPES: .*recipes\.yaml: presets\.imgproxy\.thumb: .*odd/,
+			/PICPIPE_RECIPES: .*recipes\.yaml:3:5: presets\.imgproxy\.thumb: .*odd/,
 		);
 		expect(await refused(['q:80', id, '--expires', 'soon'])).toContain('--expires: expected an integer');
 	});

@@ -36,7 +36,9 @@ describe.each(operations)('operation $name', (operation) => {
 	const { name, example } = operation;
 
 	it('refuses unknown options, and anything but an object', () => {
-		expect(refusal({ [name]: { ...example, colur: 1 } })).toBe(`${name}.colur: expected no such key`);
+		const { properties = {} } = z.toJSONSchema(operation.schema, { io: 'input' });
+		const hint = 'colour' in properties ? ' (did you mean colour?)' : '';
+		expect(refusal({ [name]: { ...example, colur: 1 } })).toBe(`${name}.colur: expected no such key${hint}`);
 		expect(refusal({ [name]: 5 })).toBe(`${name}: expected an object, received 5`);
 		expect(refusal({ [name]: null })).toBe(`${name}: expected an object, received null`);
 	});
