@@ -14,12 +14,19 @@ export interface FileResult {
 	readonly milliseconds: number;
 	/** Size of the original in bytes. */
 	readonly before: number;
-	/** Paths and sizes of the written files. */
-	readonly written: readonly { readonly path: string; readonly bytes: number }[];
+	readonly written: readonly WrittenFile[];
 	/** Variants that could not be made. */
 	readonly failures: readonly VariantFailure[];
 	/** Why nothing could be made, or not all of it could be written. */
 	readonly error?: PicpipeError;
+}
+
+interface WrittenFile {
+	readonly path: string;
+	/** Size in bytes. */
+	readonly bytes: number;
+	/** Why the file is less than its recipe asks for. */
+	readonly limited?: string;
 }
 
 export interface ProcessFilesOptions {
@@ -59,7 +66,7 @@ export async function processFiles(
 
 async function processFile(file: FoundFile, pool: ImagingPool, options: ProcessFilesOptions): Promise<FileResult> {
 	const started = performance.now();
-	const writing: Promise<{ path: string; bytes: number }>[] = [];
+	const writing: Promise<WrittenFile>[] = [];
 	let before = 0;
 	let failures: readonly VariantFailure[] = [];
 	let error: PicpipeError | undefined;
@@ -113,7 +120,7 @@ async function digestOf(path: string): Promise<string> {
 }
 
 /** Written completely or not at all: first under a temporary name. */
-async function write(path: string, { data }: VariantOutput): Promise<{ path: string; bytes: number }> {
+async function write(path: string, { data, limited }: VariantOutput): Promise<WrittenFile> {
 	await mkdir(dirname(path), { recursive: true });
 	const temporary = join(dirname(path), `.${randomUUID()}.tmp`);
 	try {
@@ -123,5 +130,5 @@ async function write(path: string, { data }: VariantOutput): Promise<{ path: str
 		await rm(temporary, { force: true });
 		throw error;
 	}
-	return { path, bytes: data.length };
+	return { path, bytes: data.length, ...(limited && { limited: limited.message }) };
 }

@@ -24,7 +24,7 @@ export function progressBar(share: number): string {
 	return '█'.repeat(filled) + '░'.repeat(barLength - filled);
 }
 
-/** The final table: each file's size before and after and its time, the totals, and every failure with its reason. */
+/** The final table: each file's size before and after and its time, the totals, and every limited variant and failure with its reason. */
 export function summary(results: readonly FileResult[], seconds: number): string {
 	const good = results.filter((result) => !result.error);
 	const failed = results.filter((result) => result.error);
@@ -35,7 +35,8 @@ export function summary(results: readonly FileResult[], seconds: number): string
 	if (hidden > 0) rows.push([`and ${hidden} more`, '', '', '', '']);
 	rows.push([`${good.length} of ${results.length} pictures`, ...figures(good, seconds * 1_000)]);
 	const lines = table(['file', 'variants', 'before', 'after', 'time'], rows);
-	for (const { file, failures } of good) {
+	for (const { file, failures, written } of good) {
+		for (const { path, limited } of written) if (limited) lines.push(`limited: ${path}: ${limited}`);
 		for (const { variant, format, error } of failures) {
 			const name = format === undefined ? variant : `${variant}.${format}`;
 			lines.push(`failed: ${file.path}, variant ${name}: ${error.message} (${error.class}, ${error.code})`);

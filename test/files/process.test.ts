@@ -54,6 +54,24 @@ describe('picpipe process', () => {
 		expect((await readdir(join(folder, 'out'))).every((name) => name.startsWith('good-'))).toBe(true);
 	});
 
+	it('says which variants are less than their recipe asks for', async () => {
+		const folder = await temporaryFolder();
+		const long = sharp({ create: { width: 16_500, height: 100, channels: 3, background: '#336699' } });
+		await long.png().toFile(join(folder, 'long.png'));
+		const recipes = { whole: { variants: { whole: { encode: [{ webp: {} }, { jpeg: {} }] } } } };
+		await writeFile(join(folder, 'recipes.json'), JSON.stringify({ recipes }));
+		const { code, output } = await runPicpipe({
+			folder,
+			command: 'process',
+			arguments: [join(folder, 'long.png'), '--recipe', 'whole', '--out', join(folder, 'out')],
+			environment: { PICPIPE_RECIPES: join(folder, 'recipes.json') },
+		});
+		expect(code).toBe(0);
+		expect(output.match(/^limited: .*$/gm)).toEqual([
+			expect.stringMatching(/long-whole\.webp: .*16500 × 100 was scaled down to 16383 × 99/),
+		]);
+	});
+
 	it('writes the variants that it can make, names the others, and exits with 1', async () => {
 		const folder = await temporaryFolder();
 		await writeFile(join(folder, 'photo.jpg'), await photograph({ width: 320, height: 240 }));
