@@ -10,17 +10,21 @@ export interface TiffPage {
 	readonly orientation?: number;
 	/** An ICC profile. */
 	readonly profile?: Buffer;
+	/** What its directory says about compression and photometric interpretation; the pixels are uncompressed RGB. */
+	readonly compression?: number;
+	readonly photometric?: number;
 }
 
 /** Tags that each page has here (TIFF 6.0): their number, the type of their value (2 bytes or 4) and the value. */
-function tagsOf({ width, height, orientation = 1 }: TiffPage, dataAt: number, bitsAt: number) {
+function tagsOf(page: TiffPage, dataAt: number, bitsAt: number) {
+	const { width, height, orientation = 1, compression = 1, photometric = 2 } = page;
 	const [short, long] = [3, 4];
 	return [
 		[256, long, 1, width],
 		[257, long, 1, height],
 		[258, short, 3, bitsAt],
-		[259, short, 1, 1],
-		[262, short, 1, 2],
+		[259, short, 1, compression],
+		[262, short, 1, photometric],
 		[273, long, 1, dataAt],
 		[274, short, 1, orientation],
 		[277, short, 1, 3],

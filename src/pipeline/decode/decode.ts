@@ -1,5 +1,6 @@
 import sharp, { type Sharp } from 'sharp';
 import type { ColourOption } from '../../domain/output.ts';
+import { PicpipeError } from '../../errors.ts';
 import type { Asset, Scaling, Size } from '../../operations/operation.ts';
 import { mappedToSrgb } from '../colour/hdr.ts';
 import { convertedToSrgb } from '../colour/matrix-profile.ts';
@@ -10,7 +11,7 @@ import { decodeHeic, explainHeif, readingOfHeif } from '../inspect/heic.ts';
 import { type Inspected, pageOptions } from '../inspect/inspect.ts';
 import { inputOptions } from '../inspect/sharp-input.ts';
 import { svgOptions } from '../inspect/svg.ts';
-import type { TiffPage } from '../inspect/tiff-page.ts';
+import { readPage, type TiffPage, withOnlyPage } from '../inspect/tiff-page.ts';
 import { withExifFirst } from '../metadata/exif-block.ts';
 import {
 	type Animation,
@@ -52,6 +53,18 @@ export async function decode(
 	scaling: Scaling,
 	colour: ColourOption = 'srgb',
 ): Promise<Pixels> {
+	try {
+		return await decodePage(file, picture, scaling, colour);
+	} catch (error) {
+		const isUnsupported = error instanceof PicpipeError && error.code === 'unsupported-feature';
+		const page = isUnsupported && picture.pages > 1 && !picture.oddTiff ? readPage(file, picture.page) : undefined;
+		if (!page) throw error;
+		// libvips goes through all directories, and fails with any page if libtiff lacks the compression of another.
+		return decodePage(withOnlyPage(file, page), { ...picture, page: 1 }, scaling, colour);
+	}
+}
+
+async function decodePage(file: Buffer, picture: Inspected, scaling: Scaling, colour: ColourOption): Promise<Pixels> {
 	if (picture.format === 'heic' || picture.isPremultiplied) return decodeWhole(file, picture, scaling, colour);
 	if (picture.oddTiff) return decodeOddTiff(file, { ...picture, oddTiff: picture.oddTiff }, scaling, colour);
 	const once = (bytes: Buffer, failOn: FailOn, onWarning?: Reading['onWarning']) =>

@@ -1,6 +1,6 @@
 import { PicpipeError } from '../../errors.ts';
 import { isOnePlane } from '../inspect/tiff.ts';
-import { photometric, sampleFormat, type TiffPage, withSinglePlane } from '../inspect/tiff-page.ts';
+import { photometric, sampleFormat, type TiffPage, withOnlyPage } from '../inspect/tiff-page.ts';
 import { uncompressedTiff } from '../pixels/pixels.ts';
 import { readBlock, type TiffBlock } from './tiff-blocks.ts';
 
@@ -19,7 +19,7 @@ const most = 65_535;
  * @throws PicpipeError `corrupt-picture`; `unsupported-feature` if the numbers do not form a picture on that scale
  */
 export function readableTiff(file: Buffer, page: TiffPage): Buffer {
-	if (isOnePlane(page)) return withSinglePlane(file, page);
+	if (isOnePlane(page)) return withOnlyPage(file, page, true);
 	const levels = levelsOf(file, page);
 	if (page.photometric === photometric.palette) return written(page, colouredBy(levels, page.palette), photometric.rgb);
 	if (page.photometric === photometric.yCbCr) return written(page, fromYCbCr(levels), photometric.rgb);

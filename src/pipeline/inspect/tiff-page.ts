@@ -35,8 +35,9 @@ export interface TiffPage {
 	readonly palette: readonly number[];
 	readonly profile: Buffer | undefined;
 	readonly xmp: Buffer | undefined;
-	/** Offsets of its directory and of the value of its planar configuration. */
+	/** Offsets of its directory, of the link to the next one and of the value of its planar configuration. */
 	readonly at: number;
+	readonly nextAt: number;
 	readonly planarAt: number | undefined;
 }
 
@@ -105,6 +106,8 @@ interface Directory {
 	readonly at: number;
 	/** Offset of the next directory; 0 for the last one. */
 	readonly next: number;
+	/** Where that offset stands. */
+	readonly nextAt: number;
 }
 
 interface Layout {
@@ -148,6 +151,7 @@ function directoryAt(file: Buffer, at: number, { isLittleEndian, isBig }: Layout
 	return {
 		at,
 		next: integer(end, word),
+		nextAt: end,
 		placeOf: (tag) => find(tag)?.at,
 		numbers(tag) {
 			const found = find(tag);
@@ -219,7 +223,7 @@ export function countPages(file: Buffer): number {
 /** Samples of the colour by photometric interpretation. */
 const coloursOf: Readonly<Record<number, number>> = { 0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3, 8: 3 };
 
-function pageOf({ at, numbers, bytes, placeOf }: Directory, { isLittleEndian }: Layout): TiffPage | undefined {
+function pageOf({ at, nextAt, numbers, bytes, placeOf }: Directory, { isLittleEndian }: Layout): TiffPage | undefined {
 	const first = (tag: number, value: number) => numbers(tag)[0] ?? value;
 	const [width, height] = [first(tags.width, 0), first(tags.height, 0)];
 	const samples = first(tags.samples, 1);
@@ -257,6 +261,7 @@ function pageOf({ at, numbers, bytes, placeOf }: Directory, { isLittleEndian }: 
 		profile: bytes(tags.profile),
 		xmp: bytes(tags.xmp),
 		at,
+		nextAt,
 		planarAt: placeOf(tags.planar),
 	};
 }
@@ -268,13 +273,15 @@ function alphaOf(kind: number | undefined, extra: number): TiffPage['alpha'] {
 	return kind === 1 ? 'premultiplied' : kind === 2 ? 'straight' : 'none';
 }
 
-/** The file with this page as its first, whose single plane is no longer said to be one of several. */
-export function withSinglePlane(file: Buffer, { at, planarAt, isLittleEndian }: TiffPage): Buffer {
+/** A copy of the file with this page as its only one. @param isOnePlane its planes are no longer said to be separate */
+export function withOnlyPage(file: Buffer, page: TiffPage, isOnePlane = false): Buffer {
+	const { at, nextAt, planarAt, isLittleEndian } = page;
 	const copy = Buffer.from(file);
 	const isBig = layoutOf(file)?.isBig ?? false;
 	const write = (value: number, place: number, bytes: number) =>
 		isLittleEndian ? copy.writeUIntLE(value, place, bytes) : copy.writeUIntBE(value, place, bytes);
-	if (planarAt !== undefined) write(1, planarAt, 2);
+	if (isOnePlane && planarAt !== undefined) write(1, planarAt, 2);
+	copy.fill(0, nextAt, nextAt + (isBig ? 8 : 4));
 	// Places of 64 bits are within the file, whose length fits into 48.
 	if (isBig) write(at, isLittleEndian ? 8 : 10, 6);
 	else write(at, 4, 4);
