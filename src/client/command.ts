@@ -119,9 +119,14 @@ async function awaitAll(run: Run, results: readonly Result[]): Promise<Outcome> 
 	const ended = results.map((result) => {
 		const end = result.picture === undefined ? undefined : ends.get(result.picture);
 		if (!end) return result;
-		const problem = end.failure && { code: end.failure.code, detail: end.failure.message };
-		const failures = end.failures?.map(({ message, ...failure }) => ({ ...failure, detail: message }));
-		return { ...result, state: end.state, ...(problem && { problem }), ...(failures && { failures }) };
+		const { state, problem, failures, limited } = end;
+		return {
+			...result,
+			state,
+			...(problem && { problem }),
+			...(failures && { failures }),
+			...(limited && { limited }),
+		};
 	});
 	return { results: ended, fatal };
 }
@@ -137,17 +142,26 @@ export function isUploadError(error: unknown): error is UploadError | PicpipeErr
 	return error instanceof UploadError || (error instanceof PicpipeError && error.code === 'no-file');
 }
 
-/** The final state of a picture. */
-interface Ended {
+/** The final state of a picture, and what is said about it in a result. */
+interface Ended extends Pick<Result, 'failures' | 'limited' | 'problem'> {
 	readonly state: 'ready' | 'failed';
-	/** Set if the picture failed. */
-	readonly failure?: { readonly code: string; readonly message: string };
-	/** Set if it lacks variants. */
-	readonly failures?: readonly {
-		readonly variant: string;
-		readonly format?: string;
-		readonly code: string;
-		readonly message: string;
+}
+
+interface ShownFailure {
+	readonly class: string;
+	readonly code: string;
+	readonly message: string;
+}
+
+/** The fields of a picture that matter here. */
+interface ShownPicture {
+	readonly state?: string;
+	readonly failure?: ShownFailure;
+	readonly failures?: readonly (ShownFailure & { readonly variant: string; readonly format?: string })[];
+	readonly variants?: readonly {
+		readonly name: string;
+		readonly format: string;
+		readonly limited?: { readonly message: string };
 	}[];
 }
 
@@ -181,22 +195,29 @@ async function waitForEnd(api: Api, pictures: readonly string[], options: WaitOp
 async function endOf(api: Api, picture: string, options: RetryOptions): Promise<Ended | undefined> {
 	try {
 		const { body } = await withRetries(() => api.ask(`/v1/pictures/${picture}`, options.signal), options);
-		const { state, failure, failures = [] } = body as Partial<Ended>;
+		const { state, failure, failures = [], variants = [] } = body as ShownPicture;
 		if (state !== 'ready' && state !== 'failed') return undefined;
-		const lacking = failures.map(({ variant, format, code, message }) => ({
+		const lacking = failures.map(({ variant, format, ...one }) => ({
 			variant,
 			...(format !== undefined && { format }),
-			code,
-			message,
+			...problemOf(one),
 		}));
+		const limited = variants.flatMap(({ name, format, limited: why }) =>
+			why ? [{ variant: name, format, detail: why.message }] : [],
+		);
 		return {
 			state,
-			...(failure && { failure }),
+			...(failure && { problem: problemOf(failure) }),
 			...(state === 'ready' && lacking.length > 0 && { failures: lacking }),
+			...(state === 'ready' && limited.length > 0 && { limited }),
 		};
 	} catch (error) {
 		// Deleted in the meantime.
 		if (!(error instanceof Refusal) || error.code !== 'picture-not-found') throw error;
-		return { state: 'failed', failure: { code: error.code, message: error.message } };
+		return { state: 'failed', problem: { code: error.code, detail: error.message } };
 	}
+}
+
+function problemOf({ class: kind, code, message }: ShownFailure) {
+	return { class: kind, code, detail: message };
 }

@@ -12,15 +12,27 @@ export interface Result {
 	readonly isNew?: boolean | undefined;
 	/** Sent by an earlier, interrupted run. */
 	readonly isFromBefore?: boolean | undefined;
-	readonly problem?: { readonly code: string; readonly detail: string } | undefined;
+	/** `class` is that of a failed picture; a refusal has none. */
+	readonly problem?:
+		| { readonly class?: string | undefined; readonly code: string; readonly detail: string }
+		| undefined;
 	/** The variants that a ready picture lacks. */
 	readonly failures?: readonly VariantProblem[] | undefined;
+	/** The variants of a ready picture that are less than its recipe asks for. */
+	readonly limited?: readonly LimitedVariant[] | undefined;
 }
 
 interface VariantProblem {
 	readonly variant: string;
 	readonly format?: string | undefined;
+	readonly class: string;
 	readonly code: string;
+	readonly detail: string;
+}
+
+interface LimitedVariant {
+	readonly variant: string;
+	readonly format: string;
 	readonly detail: string;
 }
 
@@ -29,7 +41,7 @@ export function isGood({ state }: Result): boolean {
 	return state !== 'refused' && state !== 'unsent' && state !== 'failed';
 }
 
-/** The final table: each file with its picture, the totals, and every problem. */
+/** The final table: each file with its picture, the totals, every limited variant, and every problem with its class and code. */
 export function uploadSummary(results: readonly Result[], seconds: number): string {
 	const good = results.filter(isGood);
 	const rows = results.map(({ name, picture, state, isNew, isFromBefore, bytes }) => [
@@ -41,13 +53,20 @@ export function uploadSummary(results: readonly Result[], seconds: number): stri
 	const bytes = good.reduce((sum, one) => sum + (one.bytes ?? 0), 0);
 	rows.push([`${good.length} of ${results.length} pictures`, `${seconds.toFixed(1)} s`, '', formatBytes(bytes)]);
 	const lines = table(['file', 'picture', 'state', 'bytes'], rows);
-	for (const { name, state, problem, failures = [] } of results) {
-		for (const { variant, format, code, detail } of failures) {
-			lines.push(`failed: ${name}, variant ${variant}${format === undefined ? '' : `.${format}`}: ${detail} (${code})`);
+	for (const { name, state, problem, failures = [], limited = [] } of results) {
+		for (const { variant, format, detail } of limited)
+			lines.push(`limited: ${name}, variant ${variant}.${format}: ${detail}`);
+		for (const { variant, format, detail, ...kind } of failures) {
+			const lacking = format === undefined ? variant : `${variant}.${format}`;
+			lines.push(`failed: ${name}, variant ${lacking}: ${detail} (${kindOf(kind)})`);
 		}
-		if (problem) lines.push(`${state}: ${name}: ${problem.detail} (${problem.code})`);
+		if (problem) lines.push(`${state}: ${name}: ${problem.detail} (${kindOf(problem)})`);
 	}
 	return `${lines.join('\n')}\n`;
+}
+
+function kindOf({ class: kind, code }: { readonly class?: string | undefined; readonly code: string }): string {
+	return kind === undefined ? code : `${kind}, ${code}`;
 }
 
 /** The current progress of a run. */

@@ -176,15 +176,18 @@ describe('the output', () => {
 		);
 	});
 
-	it('at the end names the variants that ready pictures lack', () => {
+	it('at the end names the variants that ready pictures lack or have only in part', () => {
 		const failures = [
-			{ variant: 'thumb', code: 'output-too-large', detail: 'Too large.' },
-			{ variant: 'large', format: 'avif', code: 'internal', detail: 'An internal error occurred.' },
+			{ variant: 'thumb', class: 'limit', code: 'output-too-large', detail: 'Too large.' },
+			{ variant: 'large', format: 'avif', class: 'internal', code: 'internal', detail: 'An internal error occurred.' },
 		];
-		const lines = uploadSummary([{ name: 'a.gif', picture: 'pic_1', state: 'ready', failures }], 1).split('\n');
+		const limited = [{ variant: 'still', format: 'webp', detail: 'It shows the first frame.' }];
+		const result = { name: 'a.gif', picture: 'pic_1', state: 'ready', failures, limited };
+		const lines = uploadSummary([result], 1).split('\n');
 		expect(lines.slice(5)).toEqual([
-			'failed: a.gif, variant thumb: Too large. (output-too-large)',
-			'failed: a.gif, variant large.avif: An internal error occurred. (internal)',
+			'limited: a.gif, variant still.webp: It shows the first frame.',
+			'failed: a.gif, variant thumb: Too large. (limit, output-too-large)',
+			'failed: a.gif, variant large.avif: An internal error occurred. (internal, internal)',
 			'',
 		]);
 	});

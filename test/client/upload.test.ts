@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import sharp from 'sharp';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { randomNumbers } from '../../scripts/random-numbers.ts';
 import { smallFile } from '../../src/client/send.ts';
@@ -215,7 +216,33 @@ describe('picpipe upload', () => {
 		const half = await run([photos, '--api', api.url, '--wait', '--duplicates', 'link']);
 		expect(half.code).toBe(1);
 		expect(half.output).toMatch(/good\.jpg +pic_\w+ +ready, was there/);
-		expect(half.output).toMatch(/failed: .*half\.jpg: .*\(corrupt-picture\)/);
+		expect(half.output).toMatch(/failed: .*half\.jpg: .*\(corrupt, corrupt-picture\)/);
+	});
+
+	it('names the variants that are missing or less than the recipe asks for', { timeout: 60_000 }, async () => {
+		const { put, run } = await workplace();
+		const encode = [{ webp: { effort: 0 } }];
+		const variants = { whole: { encode: [...encode, { png: {} }] }, second: { page: 2, encode } };
+		const recipes = await put('recipes.json', Buffer.from(JSON.stringify({ recipes: { both: { variants } } })));
+		const api = await startTestApi({ PICPIPE_RECIPES: recipes });
+		await api.startWorker();
+		const long = sharp({ create: { width: 16_500, height: 100, channels: 3, background: '#336699' } });
+		const file = await put('long.png', await long.png().toBuffer());
+		const args = [file, '--api', api.url, '--recipe', 'both', '--wait'];
+		const { code, output } = await run(args);
+		expect(code).toBe(1);
+		expect(output.match(/^(limited|failed): .*$/gm)).toEqual([
+			expect.stringMatching(/^limited: .*long\.png, variant whole\.webp: .*16500 × 100 was scaled down to 16383 × 99/),
+			expect.stringMatching(/^failed: .*long\.png, variant second: .* \(unsupported, no-such-page\)$/),
+		]);
+		const { output: shown } = await run([...args, '--json', '--duplicates', 'link']);
+		expect(JSON.parse(shown.slice(shown.indexOf('[\n'), shown.lastIndexOf(']') + 1))).toMatchObject([
+			{
+				state: 'ready',
+				limited: [{ variant: 'whole', format: 'webp', detail: expect.stringContaining('16383 × 99') }],
+				failures: [{ variant: 'second', class: 'unsupported', code: 'no-such-page' }],
+			},
+		]);
 	});
 
 	it('reports a file that vanished before its turn', async () => {
