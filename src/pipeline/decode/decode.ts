@@ -53,6 +53,7 @@ export async function decode(
 	scaling: Scaling,
 	colour: ColourOption = 'srgb',
 ): Promise<Pixels> {
+	if (picture.refusal) throw picture.refusal;
 	try {
 		return await decodePage(file, picture, scaling, colour);
 	} catch (error) {

@@ -65,6 +65,8 @@ export interface Inspected {
 	readonly hasLateExif?: boolean;
 	/** A page of a TIFF that has to be converted before it can be decoded. */
 	readonly oddTiff?: TiffPage | undefined;
+	/** Why this page of a TIFF cannot be decoded, although others may be. */
+	readonly refusal?: PicpipeError;
 }
 
 /**
@@ -132,7 +134,8 @@ async function inspectPage(file: Buffer, format: InputFormat, page: number, limi
 	const decoded = reading?.framesAtOnce ?? 1;
 	checkLimits({ width, height, frames, decoded }, limits);
 	const weight = oddTiff ? oddTiffWeight : format === 'heic' ? heicWeight : 1;
-	const colours = animation ? {} : await coloursOf(file, format, metadata);
+	const refusal = oddTiff?.refusal;
+	const colours = animation || refusal ? {} : await coloursOf(file, format, metadata);
 	return {
 		facts: {
 			format,
@@ -155,6 +158,7 @@ async function inspectPage(file: Buffer, format: InputFormat, page: number, limi
 		animation,
 		...(reordered && { hasLateExif: true }),
 		oddTiff: oddTiff?.page,
+		...(refusal && { refusal }),
 		reading,
 	};
 }

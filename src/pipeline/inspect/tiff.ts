@@ -15,6 +15,8 @@ export const oddTiffWeight = 3;
 export interface OddTiff {
 	readonly page: TiffPage;
 	readonly header: Header;
+	/** Why the page cannot be read: `unsupported-feature`. Only the first of several pages has it, because it stands for the picture. */
+	readonly refusal?: PicpipeError;
 }
 
 /**
@@ -24,13 +26,26 @@ export interface OddTiff {
  */
 export function readOddTiff(file: Buffer, page: number): OddTiff | undefined {
 	const found = readPage(file, page);
-	if (found?.photometric === photometric.mask) throw unsupported('a picture', 'a transparency mask');
-	if (!found || found.colours === 0) return undefined;
-	refuseJpeg(found);
-	if (found.isMixed) throw unsupported('samples of one size and type', 'samples that differ');
-	if (isPlain(found)) return undefined;
-	if (!isOnePlane(found)) refuseUnreadable(found);
-	return { page: found, header: headerOf(found, countPages(file)) };
+	if (!found) return undefined;
+	try {
+		if (isRight(found)) return undefined;
+		return { page: found, header: headerOf(found, countPages(file)) };
+	} catch (error) {
+		const pages = countPages(file);
+		if (page > 1 || pages === 1 || !(error instanceof PicpipeError)) throw error;
+		return { page: found, header: { ...headerOf(found, pages), space: storedSpaceOf(found) }, refusal: error };
+	}
+}
+
+/** Can the page be left to libvips? @throws PicpipeError `unsupported-feature` if it cannot be read at all */
+function isRight(page: TiffPage): boolean {
+	if (page.photometric === photometric.mask) throw unsupported('a picture', 'a transparency mask');
+	if (page.colours === 0) return true;
+	refuseJpeg(page);
+	if (page.isMixed) throw unsupported('samples of one size and type', 'samples that differ');
+	if (isPlain(page)) return true;
+	if (!isOnePlane(page)) refuseUnreadable(page);
+	return false;
 }
 
 /** Faxes may say that their only sample has a plane of its own, which libvips reads as black. */
@@ -130,7 +145,15 @@ function headerOf(page: TiffPage, pages: number): Header {
 function spaceOf(page: TiffPage): Header['space'] {
 	if (page.photometric === photometric.cmyk) return 'cmyk';
 	if (page.photometric === photometric.lab) return 'labs';
-	return page.photometric <= photometric.blackIsZero ? 'grey16' : 'rgb16';
+	return page.photometric <= photometric.blackIsZero || page.photometric === photometric.mask ? 'grey16' : 'rgb16';
+}
+
+/** The colour space of a page that is not converted. */
+function storedSpaceOf(page: TiffPage): Header['space'] {
+	const space = spaceOf(page);
+	if (space === 'labs') return 'lab';
+	if (page.bits > 8) return space;
+	return space === 'grey16' ? 'b-w' : space === 'rgb16' ? 'srgb' : space;
 }
 
 function unsupported(expected: string, received: string): PicpipeError {

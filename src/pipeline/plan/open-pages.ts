@@ -20,7 +20,7 @@ export interface OpenedPages extends PlannedPyramid {
 
 /**
  * Reads the headers of a picture and of the pages that a recipe uses, checks them and plans the work. Variants that cannot be made are left out,
- * those of a page that cannot be used among them.
+ * those of a page that cannot be used among them. A first page of an unsupported kind is refused at once if no variant begins with another.
  *
  * @param known the first page, if it was inspected before
  * @throws PicpipeError of class `unsupported`, `corrupt` or `limit` about the first page; `invalid-recipe`
@@ -35,6 +35,7 @@ export async function openPages(
 	const further = new Map<number, Inspected>();
 	const planned = new Map<number, PlannedPicture | PicpipeError>();
 	const wanted = new Set(planVariants(recipe).map(({ page }) => page));
+	if (picture.refusal && ![...wanted].some((page) => page > 1)) throw picture.refusal;
 	for (const page of [...wanted].sort((a, b) => a - b)) {
 		if (page === 1) continue;
 		try {

@@ -45,6 +45,30 @@ describe('a page beside others that the decoder lacks the compression of', () =>
 	});
 
 	it.each([
+		['old-style JPEG', { compression: 6 }, 'srgb', /old-style JPEG/],
+		['a mask', { photometric: 4 }, 'b-w', /transparency mask/],
+		['ZSTD', { compression: 50_000 }, 'srgb', /not supported/],
+	])('is made if the first page is of an unsupported kind: %s', async (_kind, first, colourSpace, sentence) => {
+		const pages = [{ ...red, ...first }, green, blue];
+		const made = await make(await tiff(pages), { analyse: ['dominant'], variants: all }, { mayFail: true });
+		expect(await looks(made)).toEqual([
+			['second', 0, 255, 0],
+			['third', 0, 0, 255],
+		]);
+		expect(made.facts).toMatchObject({ format: 'tiff', width: 16, height: 12, frames: 3, colourSpace });
+		expect(made.analysis.dominant).toBeUndefined();
+		expect(made.failures.map(({ variant, error }) => [variant, error.code, error.message])).toEqual([
+			['first', 'unsupported-feature', expect.stringMatching(sentence)],
+		]);
+		// Nothing else is asked for.
+		const alone = make(await tiff(pages), { analyse: ['dominant'], variants: { first: all.first } });
+		await expect(alone).rejects.toMatchObject({
+			code: 'unsupported-feature',
+			message: expect.stringMatching(sentence),
+		});
+	});
+
+	it.each([
 		{},
 		{ isBigEndian: true },
 		{ isBig: true },
