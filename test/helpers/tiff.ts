@@ -10,14 +10,15 @@ export interface TiffPage {
 	readonly orientation?: number;
 	/** An ICC profile. */
 	readonly profile?: Buffer;
-	/** What its directory says about compression and photometric interpretation; the pixels are uncompressed RGB. */
+	/** What its directory says, although the pixels are uncompressed RGB. */
 	readonly compression?: number;
 	readonly photometric?: number;
+	readonly samples?: number;
 }
 
 /** Tags that each page has here (TIFF 6.0): their number, the type of their value (2 bytes or 4) and the value. */
 function tagsOf(page: TiffPage, dataAt: number, bitsAt: number) {
-	const { width, height, orientation = 1, compression = 1, photometric = 2 } = page;
+	const { width, height, orientation = 1, compression = 1, photometric = 2, samples = 3 } = page;
 	const [short, long] = [3, 4];
 	return [
 		[256, long, 1, width],
@@ -27,7 +28,7 @@ function tagsOf(page: TiffPage, dataAt: number, bitsAt: number) {
 		[262, short, 1, photometric],
 		[273, long, 1, dataAt],
 		[274, short, 1, orientation],
-		[277, short, 1, 3],
+		[277, short, 1, samples],
 		[278, long, 1, height],
 		[279, long, 1, width * height * 3],
 		[284, short, 1, 1],

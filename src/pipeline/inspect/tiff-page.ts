@@ -221,7 +221,7 @@ export function countPages(file: Buffer): number {
 }
 
 /** Samples of the colour by photometric interpretation. */
-const coloursOf: Readonly<Record<number, number>> = { 0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3, 8: 3 };
+const coloursOf: Readonly<Record<number, number>> = { 0: 1, 1: 1, 2: 3, 3: 1, 4: 1, 5: 4, 6: 3, 8: 3 };
 
 function pageOf({ at, nextAt, numbers, bytes, placeOf }: Directory, { isLittleEndian }: Layout): TiffPage | undefined {
 	const first = (tag: number, value: number) => numbers(tag)[0] ?? value;

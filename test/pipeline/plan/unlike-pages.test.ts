@@ -46,7 +46,7 @@ describe('a page beside others that the decoder lacks the compression of', () =>
 
 	it.each([
 		['old-style JPEG', { compression: 6 }, 'srgb', /old-style JPEG/],
-		['a mask', { photometric: 4 }, 'b-w', /transparency mask/],
+		['a mask', { photometric: 4, samples: 1 }, 'b-w', /transparency mask/],
 		['ZSTD', { compression: 50_000 }, 'srgb', /not supported/],
 	])('is made if the first page is of an unsupported kind: %s', async (_kind, first, colourSpace, sentence) => {
 		const pages = [{ ...red, ...first }, green, blue];
@@ -55,7 +55,7 @@ describe('a page beside others that the decoder lacks the compression of', () =>
 			['second', 0, 255, 0],
 			['third', 0, 0, 255],
 		]);
-		expect(made.facts).toMatchObject({ format: 'tiff', width: 16, height: 12, frames: 3, colourSpace });
+		expect(made.facts).toMatchObject({ format: 'tiff', width: 16, height: 12, frames: 3, alpha: false, colourSpace });
 		expect(made.analysis.dominant).toBeUndefined();
 		expect(made.failures.map(({ variant, error }) => [variant, error.code, error.message])).toEqual([
 			['first', 'unsupported-feature', expect.stringMatching(sentence)],
