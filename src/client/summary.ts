@@ -1,4 +1,4 @@
-import { formatBytes, progressBar, table } from '../files/summary.ts';
+import { formatBytes, progressBar, table, variantName } from '../files/summary.ts';
 
 /** The result of one file or URL. */
 export interface Result {
@@ -57,8 +57,7 @@ export function uploadSummary(results: readonly Result[], seconds: number): stri
 		for (const { variant, format, detail } of limited)
 			lines.push(`limited: ${name}, variant ${variant}.${format}: ${detail}`);
 		for (const { variant, format, detail, ...kind } of failures) {
-			const lacking = format === undefined ? variant : `${variant}.${format}`;
-			lines.push(`failed: ${name}, variant ${lacking}: ${detail} (${kindOf(kind)})`);
+			lines.push(`failed: ${name}, variant ${variantName(variant, format)}: ${detail} (${kindOf(kind)})`);
 		}
 		if (problem) lines.push(`${state}: ${name}: ${problem.detail} (${kindOf(problem)})`);
 	}

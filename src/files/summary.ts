@@ -38,7 +38,7 @@ export function summary(results: readonly FileResult[], seconds: number): string
 	for (const { file, failures, written } of good) {
 		for (const { path, limited } of written) if (limited) lines.push(`limited: ${path}: ${limited}`);
 		for (const { variant, format, error } of failures) {
-			const name = format === undefined ? variant : `${variant}.${format}`;
+			const name = variantName(variant, format);
 			lines.push(`failed: ${file.path}, variant ${name}: ${error.message} (${error.class}, ${error.code})`);
 		}
 	}
@@ -69,4 +69,9 @@ export function table(header: readonly string[], rows: readonly (readonly string
 			.join('  ');
 	const rule = widths.map((width) => '─'.repeat(width)).join('──');
 	return [line(header), rule, ...rows.slice(0, -1).map(line), rule, line(rows.at(-1) ?? [])];
+}
+
+/** A variant for people: `large`, or `large.webp` for one of its formats. */
+export function variantName(variant: string, format: string | undefined): string {
+	return format === undefined ? variant : `${variant}.${format}`;
 }

@@ -114,3 +114,24 @@ export interface Operation<Options = unknown> {
 	/** It changes colours depending on the whole picture, so it gets all frames of an animation at once. */
 	readonly needsAllFrames?: boolean;
 }
+
+/** What one sharp pipeline does of a step. */
+interface Pass {
+	readonly operation: Operation;
+	readonly options: unknown;
+	/** Size of the picture before it. */
+	readonly input: Size;
+	readonly prediction: Prediction;
+}
+
+/** The passes of these steps, one after the other, for a picture of this size. */
+export function* passesOf(steps: Iterable<Pick<Pass, 'operation' | 'options'>>, picture: Size): Generator<Pass, void> {
+	let input = picture;
+	for (const { operation, options: written } of steps) {
+		for (const options of operation.passes?.(input, written) ?? [written]) {
+			const prediction = operation.predict(input, options);
+			yield { operation, options, input, prediction };
+			input = prediction.output;
+		}
+	}
+}

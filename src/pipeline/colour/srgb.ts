@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Sharp } from 'sharp';
 import { linearLight } from '../pixels/linear-light.ts';
-import { type Pixels, toPixels } from '../pixels/pixels.ts';
+import { type Pixels, toDeepValues, toPixels } from '../pixels/pixels.ts';
 import { openWithProfile } from './profile.ts';
 
 /** The colour space of a profile, whatever its name: sRGB, Display P3, or another one. */
@@ -80,9 +80,7 @@ function byProfile(pixels: Pixels, profile: Buffer): Promise<Pixels> {
  * profile for print that sharp would assume makes it dark grey.
  */
 export async function fromPlainCmyk(image: Sharp, depth: 8 | 16): Promise<Pixels> {
-	const inks = image.pipelineColourspace('cmyk').toColourspace('cmyk').raw({ depth: 'ushort' });
-	const { data, info } = await inks.toBuffer({ resolveWithObject: true });
-	const values = new Uint16Array(data.buffer, data.byteOffset, data.length / 2);
+	const { values, info } = await toDeepValues(image.pipelineColourspace('cmyk').toColourspace('cmyk'));
 	const { width, height } = info;
 	// With alpha there are five.
 	const stored: number = info.channels;

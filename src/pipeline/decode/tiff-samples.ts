@@ -1,5 +1,5 @@
-import { PicpipeError } from '../../errors.ts';
-import { isOnePlane } from '../inspect/tiff.ts';
+import type { PicpipeError } from '../../errors.ts';
+import { isOnePlane, unsupportedTiff } from '../inspect/tiff.ts';
 import { photometric, sampleFormat, type TiffPage, withOnlyPage } from '../inspect/tiff-page.ts';
 import { uncompressedTiff } from '../pixels/pixels.ts';
 import { readBlock, type TiffBlock } from './tiff-blocks.ts';
@@ -173,9 +173,7 @@ class Range {
 }
 
 function unsupported(expected: string, received: string): PicpipeError {
-	return new PicpipeError('unsupported-feature', `Expected a TIFF with ${expected} but received ${received}.`, {
-		step: 'decode',
-	});
+	return unsupportedTiff(expected, received, 'decode');
 }
 
 function colouredBy({ values, channels }: Levels, palette: readonly number[]): Levels {

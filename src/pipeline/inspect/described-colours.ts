@@ -8,6 +8,7 @@ import {
 	srgbPrimaries,
 	transferByCode,
 } from '../colour/description.ts';
+import { chunksOf } from '../metadata/exif-block.ts';
 import { type Box, type Items, readItems } from './boxes.ts';
 import type { InputFormat } from './sniff.ts';
 
@@ -115,13 +116,11 @@ type PngColourChunks = Partial<Record<keyof typeof colourChunks, Buffer>>;
 /** All of them stand before the pixels. */
 function pngColourChunks(file: Buffer): PngColourChunks {
 	const found: PngColourChunks = {};
-	for (let at = 8; at + 12 <= file.length; ) {
-		const length = file.readUInt32BE(at);
-		const type = file.toString('latin1', at + 4, at + 8);
+	for (const { type, start, end } of chunksOf(file)) {
 		if (type === 'IDAT') break;
-		const content = file.subarray(at + 8, at + 8 + length);
-		if (isColourChunk(type) && length === colourChunks[type] && content.length === length) found[type] ??= content;
-		at += 12 + length;
+		// Length and type precede the content, and a checksum follows it.
+		const content = file.subarray(start + 8, end - 4);
+		if (isColourChunk(type) && content.length === colourChunks[type]) found[type] ??= content;
 	}
 	return found;
 }

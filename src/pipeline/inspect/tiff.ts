@@ -1,4 +1,5 @@
 import { PicpipeError } from '../../errors.ts';
+import { storedSize } from '../../operations/geometry.ts';
 import type { Header } from './jpeg-header.ts';
 import { compression, countPages, photometric, readPage, sampleFormat, type TiffPage } from './tiff-page.ts';
 
@@ -39,10 +40,10 @@ export function readOddTiff(file: Buffer, page: number): OddTiff | undefined {
 
 /** Can the page be left to libvips? @throws PicpipeError `unsupported-feature` if it cannot be read at all */
 function isRight(page: TiffPage): boolean {
-	if (page.photometric === photometric.mask) throw unsupported('a picture', 'a transparency mask');
+	if (page.photometric === photometric.mask) throw unsupportedTiff('a picture', 'a transparency mask');
 	if (page.colours === 0) return true;
 	refuseJpeg(page);
-	if (page.isMixed) throw unsupported('samples of one size and type', 'samples that differ');
+	if (page.isMixed) throw unsupportedTiff('samples of one size and type', 'samples that differ');
 	if (isPlain(page)) return true;
 	if (!isOnePlane(page)) refuseUnreadable(page);
 	return false;
@@ -68,14 +69,13 @@ function isPlain(page: TiffPage): boolean {
 	if (page.photometric === photometric.lab) return bits === 16 && extra === 0;
 	if (page.photometric === photometric.cmyk) return bits === 8 || extra === 0;
 	// It converts YCbCr if libjpeg does, or if chroma has fewer samples.
-	const [across = 2, down = 2] = page.subsampling;
-	return page.photometric !== photometric.yCbCr || page.compression === compression.jpeg || across * down > 1;
+	return page.photometric !== photometric.yCbCr || page.compression === compression.jpeg || isSubsampled(page);
 }
 
 function refuseJpeg(page: TiffPage): void {
-	if (page.compression === compression.oldJpeg) throw unsupported('a compression of TIFF 6.0', 'old-style JPEG');
+	if (page.compression === compression.oldJpeg) throw unsupportedTiff('a compression of TIFF 6.0', 'old-style JPEG');
 	if (page.compression === compression.jpeg && page.bits !== 8)
-		throw unsupported('8 bits per sample in JPEG compression', `${page.bits}`);
+		throw unsupportedTiff('8 bits per sample in JPEG compression', `${page.bits}`);
 }
 
 const readableCompressions: readonly number[] = [
@@ -96,26 +96,26 @@ function refuseUnreadable(page: TiffPage): void {
 	const isWhole = [sampleFormat.uint, sampleFormat.int, sampleFormat.undefined].some(
 		(one) => one === page.sampleFormat,
 	);
-	if (!isFloat && !isWhole) throw unsupported('integers or floating-point numbers as samples', 'complex numbers');
+	if (!isFloat && !isWhole) throw unsupportedTiff('integers or floating-point numbers as samples', 'complex numbers');
 	if (isFloat ? !floatBits.includes(bits) : bits < 1 || bits > maximumBits)
-		throw unsupported(
+		throw unsupportedTiff(
 			'1 to 64 bits per sample, and 16, 32 or 64 for floating-point numbers',
 			`${bits}${isFloat ? ' for floating-point numbers' : ''}`,
 		);
 	const isLimitedTo = (kind: number, most: number) => page.photometric === kind && (isFloat || bits > most);
-	if (isLimitedTo(photometric.palette, 16)) throw unsupported('at most 16 bits per palette index', `${bits}`);
+	if (isLimitedTo(photometric.palette, 16)) throw unsupportedTiff('at most 16 bits per palette index', `${bits}`);
 	if (page.photometric === photometric.lab && (isFloat || (bits !== 8 && bits !== 16)))
-		throw unsupported('8 or 16 bits per sample of Lab', `${bits}`);
+		throw unsupportedTiff('8 or 16 bits per sample of Lab', `${bits}`);
 	if (page.photometric === photometric.yCbCr && (isFloat || bits !== 8 || isSubsampled(page)))
-		throw unsupported('YCbCr of 8 bits without chroma subsampling in this layout', 'another kind');
-	if (page.hasOtherInks) throw unsupported('CMYK as inks', 'others');
+		throw unsupportedTiff('YCbCr of 8 bits without chroma subsampling in this layout', 'another kind');
+	if (page.hasOtherInks) throw unsupportedTiff('CMYK as inks', 'others');
 	if (!readableCompressions.includes(page.compression))
-		throw unsupported(
+		throw unsupportedTiff(
 			'no compression, LZW, Deflate or PackBits for samples of this kind',
 			`compression ${page.compression}`,
 		);
 	if (page.samples - page.colours > 1 && page.alpha !== 'none' && page.photometric === photometric.palette)
-		throw unsupported('a palette without further samples', `${page.samples} samples`);
+		throw unsupportedTiff('a palette without further samples', `${page.samples} samples`);
 }
 
 function isSubsampled({ subsampling: [across = 2, down = 2] }: TiffPage): boolean {
@@ -124,11 +124,10 @@ function isSubsampled({ subsampling: [across = 2, down = 2] }: TiffPage): boolea
 
 function headerOf(page: TiffPage, pages: number): Header {
 	const { width, height, orientation, profile, xmp } = page;
-	const isTurned = orientation >= 5;
 	return {
 		width,
 		height,
-		autoOrient: isTurned ? { width: height, height: width } : { width, height },
+		autoOrient: storedSize({ width, height }, orientation),
 		pages,
 		hasAlpha: page.alpha !== 'none',
 		orientation,
@@ -156,8 +155,9 @@ function storedSpaceOf(page: TiffPage): Header['space'] {
 	return space === 'grey16' ? 'b-w' : space === 'rgb16' ? 'srgb' : space;
 }
 
-function unsupported(expected: string, received: string): PicpipeError {
+/** A TIFF that is intact and of another kind than expected. @param step where it was found out */
+export function unsupportedTiff(expected: string, received: string, step = 'inspect'): PicpipeError {
 	return new PicpipeError('unsupported-feature', `Expected a TIFF with ${expected} but received ${received}.`, {
-		step: 'inspect',
+		step,
 	});
 }

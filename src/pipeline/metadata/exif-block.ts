@@ -156,7 +156,8 @@ interface Chunk {
 	readonly end: number;
 }
 
-function* chunksOf(file: Buffer): Generator<Chunk, void> {
+/** The chunks of a PNG, up to one that is cut. */
+export function* chunksOf(file: Buffer): Generator<Chunk, void> {
 	for (let start = signatureBytes; start + chunkBytes <= file.length; ) {
 		const end = start + chunkBytes + file.readUInt32BE(start);
 		if (end > file.length) return;

@@ -1,4 +1,4 @@
-import sharp, { type Sharp } from 'sharp';
+import sharp, { type OutputInfo, type Sharp } from 'sharp';
 import type { Scaling } from '../../operations/operation.ts';
 
 /** Timing of an animation. */
@@ -49,10 +49,15 @@ export interface DeepPixels {
 
 /** Runs a pipeline that ends with 16 bits per channel. */
 export async function toDeepPixels(image: Sharp): Promise<DeepPixels> {
-	const { data, info } = await image.raw({ depth: 'ushort' }).toBuffer({ resolveWithObject: true });
+	const { values, info } = await toDeepValues(image);
 	const { width, height } = info;
-	const values = new Uint16Array(data.buffer, data.byteOffset, data.length / 2);
 	return { data: values, width, height, channels: info.channels === 4 ? 4 : 3 };
+}
+
+/** The same for any colour space, with any number of channels. */
+export async function toDeepValues(image: Sharp): Promise<{ readonly values: Uint16Array; readonly info: OutputInfo }> {
+	const { data, info } = await image.raw({ depth: 'ushort' }).toBuffer({ resolveWithObject: true });
+	return { values: new Uint16Array(data.buffer, data.byteOffset, data.length / 2), info };
 }
 
 /** Alpha with 8 bits. Unlike colours, opaque alpha of 16 bits is nearly all ones, whatever the depth in the file. */

@@ -1,6 +1,6 @@
 import { PicpipeError } from '../../errors.ts';
 import { area } from '../../operations/geometry.ts';
-import type { Size } from '../../operations/operation.ts';
+import { passesOf, type Size } from '../../operations/operation.ts';
 import type { PictureShape } from '../analysis/analysis.ts';
 import { keepsAnimation, requiresAnimation } from '../encoders/index.ts';
 import type { PlannedEncoding, PlannedStep, PlannedVariant } from '../recipe/parse-recipe.ts';
@@ -208,15 +208,15 @@ function planPasses(
 	const passes: PlannedPass[] = [];
 	let size = input;
 	let largest = 0;
-	for (const [index, { operation, options: written }] of steps.entries()) {
-		for (const options of operation.passes?.(size, written) ?? [written]) {
-			const { output, peak = output, isAtMost } = operation.predict(size, options);
+	for (const [index, step] of steps.entries()) {
+		for (const { operation, options, input: before, prediction } of passesOf([step], size)) {
+			const { output, peak = output, isAtMost } = prediction;
 			if (area(peak) * frames > most) {
 				const expected = `${operation.name} to make at most ${limits.maxMegapixels} million pixels`;
 				throw tooLarge(variant.name, expected, peak, frames);
 			}
 			largest = Math.max(largest, area(peak));
-			passes.push({ operation, options, input: size });
+			passes.push({ operation, options, input: before });
 			size = output;
 			if (isAtMost) return { passes, output, peak: largest, remaining: steps.slice(index + 1) };
 		}

@@ -1,5 +1,5 @@
 import { problem } from '../../domain/problems.ts';
-import type { Operation, Size } from '../../operations/operation.ts';
+import { type Operation, passesOf, type Size } from '../../operations/operation.ts';
 import { type Chooser, type Encoder, encodersOf } from '../encoders/index.ts';
 
 interface Step {
@@ -62,10 +62,5 @@ function leastSide(steps: readonly Step[]): number {
 }
 
 function resultOf(steps: readonly Step[], picture: Size): Size {
-	let size = picture;
-	for (const { operation, options: written } of steps) {
-		for (const options of operation.passes?.(size, written) ?? [written])
-			size = operation.predict(size, options).output;
-	}
-	return size;
+	return [...passesOf(steps, picture)].at(-1)?.prediction.output ?? picture;
 }

@@ -1,11 +1,12 @@
 import sharp, { type Sharp } from 'sharp';
 import { findOperation } from '../../operations/index.ts';
-import type { Operation, Size } from '../../operations/operation.ts';
+import { passesOf, type Size } from '../../operations/operation.ts';
 import { isStrategy } from '../../operations/options.ts';
 import { withDensity } from '../encoders/encoder.ts';
 import type { Inspected } from '../inspect/inspect.ts';
 import { inputOptions, withGainMapLoader } from '../inspect/sharp-input.ts';
 import type { Attach } from '../metadata/metadata.ts';
+import type { PlannedPass } from '../plan/plan-chain.ts';
 import type { PlannedVariant } from '../recipe/parse-recipe.ts';
 import { type EncodedVariant, runEncoder } from './encode-variant.ts';
 import { noAssets } from './render-context.ts';
@@ -18,12 +19,6 @@ import { noAssets } from './render-context.ts';
 
 /** Quality of the pictures between two steps. sharp has no other format that holds a gain map. */
 const betweenSteps = 100;
-
-interface Pass {
-	readonly operation: Operation;
-	readonly options: unknown;
-	readonly input: Size;
-}
 
 /** The options of JPEG that count, and what adds the metadata of the variant. */
 interface GainMapOutput {
@@ -45,7 +40,7 @@ export async function encodeWithGainMap(
 	{ quality, density, attach }: GainMapOutput,
 ): Promise<EncodedVariant> {
 	const { facts } = picture;
-	const passes = passesOf(definition, facts);
+	const passes = passesFor(definition, facts);
 	const opened = (bytes: Buffer, size: Size, isOriginal: boolean) => {
 		// See `withGainMapLoader`.
 		const options = { ...inputOptions('error', size.width * size.height), sequentialRead: false };
@@ -74,23 +69,19 @@ export async function encodeWithGainMap(
 }
 
 /** sharp applies the EXIF orientation after a scaling. Before anything else it would mirror a gain map in the wrong order. */
-function isScaling(pass: Pass | undefined): boolean {
+function isScaling(pass: PlannedPass | undefined): boolean {
 	return pass?.operation.name === 'resize' && !isStrategy((pass.options as { position: string }).position);
 }
 
-function passesOf(steps: PlannedVariant['definition'], whole: Size): readonly Pass[] {
-	let input = whole;
-	return steps.flatMap((step) =>
-		Object.entries(step).flatMap(([name, written]) => {
+function passesFor(definition: PlannedVariant['definition'], whole: Size): readonly PlannedPass[] {
+	const steps = definition.flatMap((step) =>
+		Object.entries(step).map(([name, options]) => {
 			const operation = findOperation(name);
 			if (!operation) throw new TypeError(`Expected an operation ${name}.`);
-			return (operation.passes?.(input, written) ?? [written]).map((options) => {
-				const pass = { operation, options, input };
-				input = operation.predict(input, options).output;
-				return pass;
-			});
+			return { operation, options };
 		}),
 	);
+	return [...passesOf(steps, whole)];
 }
 
 /** The types of sharp 0.35 lack this method, which its documentation has. */
@@ -99,7 +90,7 @@ function keepingGainMap(image: Sharp): Sharp {
 }
 
 /** sharp keeps no gain map where it looks for the part to keep, so that is found first. */
-async function applied({ operation, options, input }: Pass, open: () => Sharp): Promise<Sharp> {
+async function applied({ operation, options, input }: PlannedPass, open: () => Sharp): Promise<Sharp> {
 	const { position } = options as { readonly position?: string };
 	if (position !== undefined && isStrategy(position)) {
 		const looked = await operation.apply(open(), options, input, noAssets);
