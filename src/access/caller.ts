@@ -1,6 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
+import { builtInOwners } from '../domain/picture.ts';
 import { PicpipeError } from '../errors.ts';
-import type { KeyRecord } from './key.ts';
+import { groupOf, type KeyRecord } from './key.ts';
 import { hasScope, type KeyLimits, type Scope } from './key-rights.ts';
 import type { UploadGrant } from './upload-token.ts';
 
@@ -8,6 +9,8 @@ import type { UploadGrant } from './upload-token.ts';
 export interface Caller {
 	/** A key's id, `setting-1` for the first key of `PICPIPE_API_KEYS`, or `local` if no key is required. Not secret. */
 	readonly id: string;
+	/** What it uploads belongs to this owner: the group of its key, or one of `builtInOwners`. */
+	readonly owner: string;
 	readonly scopes: readonly Scope[];
 	/** Names of the allowed recipes; all if undefined. */
 	readonly recipes?: readonly string[] | undefined;
@@ -20,19 +23,19 @@ export interface Caller {
 
 /** A caller on this machine while no key exists. Its tokens end with the process. */
 export function localCaller(): Caller {
-	return { id: 'local', scopes: ['admin'], limits: {}, signingSecret: randomBytes(32) };
+	return { id: 'local', owner: builtInOwners.local, scopes: ['admin'], limits: {}, signingSecret: randomBytes(32) };
 }
 
 /** A key from the configuration: all rights, no limits. @param place in the list, from 1 */
 export function settingCaller(key: string, place: number): Caller {
 	const signingSecret = createHmac('sha256', key).update('picpipe upload tokens').digest();
-	return { id: `setting-${place}`, scopes: ['admin'], limits: {}, signingSecret };
+	return { id: `setting-${place}`, owner: builtInOwners.settings, scopes: ['admin'], limits: {}, signingSecret };
 }
 
 /** A key from storage. */
 export function keyCaller(record: KeyRecord): Caller {
 	const { id, scopes, recipes, limits, signingSecret } = record;
-	return { id, scopes, recipes, limits, signingSecret: Buffer.from(signingSecret, 'hex') };
+	return { id, owner: groupOf(record), scopes, recipes, limits, signingSecret: Buffer.from(signingSecret, 'hex') };
 }
 
 /** @throws PicpipeError `insufficient-scope` */

@@ -1,6 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { typeidUnboxed } from 'typeid-js';
 import * as z from 'zod';
+import { builtInOwners } from '../domain/picture.ts';
 import { namePattern } from '../domain/recipe.ts';
 import { stored, storedWord } from '../domain/stored.ts';
 import { keyLimitsSchema, scopes, wishedLimitsSchema } from './key-rights.ts';
@@ -22,6 +23,15 @@ const secretBytes = 32;
 /** Longest name, in characters; it must fit on one line. */
 const maximumName = 100;
 
+/** The group of a key. A key without one is a group of its own, named by its id. */
+const groupPattern = /^[a-z0-9][a-z0-9_-]{0,62}$/;
+/** The names that a group can have, for error messages. */
+export const groupNames = `1 to 63 characters a to z, 0 to 9, _ and -, and none of ${Object.values(builtInOwners).join(', ')}`;
+
+export function isGroupName(text: string): boolean {
+	return groupPattern.test(text) && !Object.hasOwn(builtInOwners, text);
+}
+
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
 
 /** An API key as stored. Written once and never changed. */
@@ -34,6 +44,8 @@ export const keyRecordSchema = stored({
 		.min(1)
 		.max(maximumName)
 		.regex(/^[^\p{C}\p{Zl}\p{Zp}]+$/u),
+	/** Owns what the key uploads; the key's own id if absent. Keys of one group act for each other, so a new key can replace an old one. */
+	group: z.string().refine(isGroupName).optional(),
 	/** Digest of the secret. The secret itself is stored nowhere. */
 	sha256: digest,
 	scopes: z.array(storedWord(scopes)).min(1),
@@ -51,7 +63,7 @@ export type KeyRecord = z.infer<typeof keyRecordSchema>;
 const wishesSchema = z.object({ scopes: z.array(z.enum(scopes)), limits: wishedLimitsSchema });
 
 /** The properties that the creator of a key chooses. */
-export type KeyWishes = Pick<KeyRecord, 'name' | 'scopes' | 'recipes' | 'limits'>;
+export type KeyWishes = Pick<KeyRecord, 'name' | 'group' | 'scopes' | 'recipes' | 'limits'>;
 
 /** @returns the record to store, and the key's text, which cannot be recovered later */
 export function makeKey(wishes: KeyWishes): { record: KeyRecord; text: string } {
@@ -67,6 +79,11 @@ export function makeKey(wishes: KeyWishes): { record: KeyRecord; text: string } 
 		createdAt: new Date().toISOString(),
 	});
 	return { record, text: `picpipe_${id.slice('key_'.length)}_${secret}` };
+}
+
+/** The owner of what a key uploads. */
+export function groupOf({ id, group = id }: Pick<KeyRecord, 'id' | 'group'>): string {
+	return group;
 }
 
 /** The parts of a key's text; undefined if the text is not a valid key. */

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { KeyRecord, KeyWishes } from '../access/key.ts';
+import { groupNames, groupOf, isGroupName, type KeyRecord, type KeyWishes } from '../access/key.ts';
 import { parseRate, rateText, type Scope, scopes } from '../access/key-rights.ts';
 import type { ApiKeys } from '../access/key-store.ts';
 import { type Config, ConfigError, readConfig } from '../config/index.ts';
@@ -23,6 +23,10 @@ export function addKeys(program: Command): void {
 		.description('make a key and show it, once')
 		.requiredOption('--name <name>', 'name of the key, such as its user')
 		.requiredOption('--scope <scopes>', 'what the key allows: upload, read, admin; several with commas', collect)
+		.option(
+			'--group <group>',
+			'group that owns what the key uploads; to replace a key, the group of the old one (default: a group of its own)',
+		)
 		.option('--recipe <names>', 'recipes that the key may use, separated by commas (default: all)', collect)
 		.option('--rate <requests/time>', 'maximum requests in a period, such as 60/min or 5/s')
 		.option('--concurrency <number>', 'maximum requests at the same time')
@@ -44,6 +48,7 @@ export function addKeys(program: Command): void {
 interface AddKeyFlags {
 	readonly name: string;
 	readonly scope: readonly string[];
+	readonly group?: string;
 	readonly recipe?: readonly string[];
 	readonly rate?: string;
 	readonly concurrency?: string;
@@ -53,8 +58,9 @@ interface AddKeyFlags {
 /** Only the key goes to standard output, so that a script can read it. Everything for people goes to standard error. @throws ConfigError */
 async function addKey(flags: AddKeyFlags): Promise<void> {
 	const { config, keys } = await openKeys();
-	const wishes = readWishes(flags);
-	const isFirst = config.apiKeys === undefined && (await listed(keys)).length === 0;
+	const before = await listed(keys);
+	const wishes = readWishes(flags, before);
+	const isFirst = config.apiKeys === undefined && before.length === 0;
 	const { record, text } = await keys.add(wishes);
 	process.stderr.write(`${describeKey(record, keys.where)}\n\n`);
 	process.stdout.write(`${text}\n`);
@@ -73,7 +79,10 @@ async function listKeys(flags: { readonly json?: boolean }): Promise<void> {
 	const records = await listed(keys);
 	if (flags.json) {
 		// Neither digests nor signing secrets are shown.
-		const shown = records.map(({ version: _version, sha256: _sha256, signingSecret: _secret, ...record }) => record);
+		const shown = records.map(({ version: _version, sha256: _sha256, signingSecret: _secret, ...record }) => ({
+			...record,
+			group: groupOf(record),
+		}));
 		process.stdout.write(`${JSON.stringify(shown, null, 2)}\n`);
 		return;
 	}
@@ -132,8 +141,8 @@ async function openKeys(): Promise<{ config: Config; keys: ApiKeys }> {
 	return { config, keys: openApiKeys(config) };
 }
 
-/** @throws ConfigError that lists every invalid flag */
-function readWishes(flags: AddKeyFlags): KeyWishes {
+/** @param before the existing keys, with revoked ones. @throws ConfigError that lists every invalid flag */
+function readWishes(flags: AddKeyFlags, before: readonly KeyRecord[]): KeyWishes {
 	const problems: string[] = [];
 	const refuse = (flag: string, expected: string, received: string): undefined => {
 		problems.push(`--${flag}: expected ${expected} but received "${received}"`);
@@ -148,6 +157,11 @@ function readWishes(flags: AddKeyFlags): KeyWishes {
 	const wrong = asked.find((one) => !isScope(one));
 	if (wrong !== undefined || asked.length === 0) refuse('scope', `some of ${scopes.join(', ')}`, wrong ?? '');
 	if (!/^[^\p{C}\p{Zl}\p{Zp}]{1,100}$/u.test(flags.name)) refuse('name', '1 to 100 characters on one line', flags.name);
+	const { group } = flags;
+	if (group !== undefined && !isGroupName(group)) refuse('group', groupNames, group);
+	// A mistyped id would be a new group, which owns nothing.
+	else if (group?.startsWith('key_') && !before.some((record) => groupOf(record) === group))
+		refuse('group', 'the group of an existing key, or a name that does not begin with key_', group);
 	const recipes = flags.recipe && split(flags.recipe);
 	const wrongRecipe = recipes?.find((one) => !/^[a-z0-9][a-z0-9_]{0,31}$/.test(one));
 	if (recipes && (wrongRecipe !== undefined || recipes.length === 0))
@@ -161,6 +175,7 @@ function readWishes(flags: AddKeyFlags): KeyWishes {
 	if (problems.length > 0) throw new ConfigError(problems);
 	return {
 		name: flags.name,
+		...(group !== undefined && { group }),
 		scopes: scopes.filter((one) => asked.includes(one)),
 		...(recipes && { recipes: [...new Set(recipes)] }),
 		limits: { ...(rate && { rate }), ...(concurrency && { concurrency }), ...(perDay && { perDay }) },
@@ -179,6 +194,7 @@ function split(values: readonly string[]): string[] {
 function describeKey(record: KeyRecord, where: string): string {
 	const rows = [
 		['key', `${record.id} "${record.name}"`],
+		['group', groupOf(record)],
 		['may', record.scopes.join(', ')],
 		['recipes', recipesOf(record)],
 		['limits', limitsOf(record)],
@@ -192,13 +208,14 @@ function keyTable(records: readonly KeyRecord[]): string {
 	const rows = records.map((record) => [
 		record.id,
 		record.name,
+		record.group ?? 'its own',
 		record.scopes.join(', '),
 		recipesOf(record),
 		limitsOf(record),
 		day(record.createdAt),
 		record.revokedAt === undefined ? '' : day(record.revokedAt),
 	]);
-	const all = [['id', 'name', 'may', 'recipes', 'limits', 'made', 'revoked'], ...rows];
+	const all = [['id', 'name', 'group', 'may', 'recipes', 'limits', 'made', 'revoked'], ...rows];
 	const widths = (all[0] ?? []).map((_, column) => Math.max(...all.map((row) => [...(row[column] ?? '')].length)));
 	const line = (row: readonly string[]) =>
 		row

@@ -198,5 +198,13 @@ async function make(
 }
 
 function jobOf(picture: ReceivedPicture, { recipe, digest, key }: PreparedRender, { requestId }: DeliveryRequest) {
-	return renderJob({ pictureId: picture.id, recipe, digest, key, ...(requestId !== undefined && { requestId }) });
+	const { id: pictureId, owner } = picture;
+	return renderJob({
+		pictureId,
+		recipe,
+		digest,
+		key,
+		...(owner !== undefined && { owner }),
+		...(requestId !== undefined && { requestId }),
+	});
 }

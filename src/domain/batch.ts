@@ -17,6 +17,8 @@ export const batchSchema = stored({
 	/** A label for people. */
 	name: z.string().max(maximumBatchName).optional(),
 	createdAt: z.iso.datetime(),
+	/** Who created it, as for pictures; absent if it is older than owners. */
+	owner: z.string().optional(),
 	/** The batch closes when it has this many pictures. */
 	expect: z.int().min(1).max(maximumExpected).optional(),
 	/** URL to notify when the batch ends, as the client gave it. It may contain a secret, so show it with `shownUrl`. */

@@ -69,6 +69,11 @@ const pictureIdPattern = /^pic_[0-7][0-9abcdefghjkmnpqrstvwxyz]{25}$/;
 export const tagPattern = /^[\p{L}\p{N}][\p{L}\p{N}_.:/-]{0,63}$/u;
 export const maximumTags = 32;
 
+/**
+ * Owners that are no group of a key in storage: this machine while no key exists, the keys of `PICPIPE_API_KEYS`, and the watched folder.
+ */
+export const builtInOwners = { local: 'local', settings: 'settings', watch: 'watch' } as const;
+
 /** 1 is the most urgent; 0 means first come, first served and goes before every other number (BullMQ's own rule). */
 export const maximumPriority = 1000;
 
@@ -163,6 +168,10 @@ export const pictureSchema = stored({
 	recipe: stored({ name: z.string(), digest: z.string(), definition: storedRecipeSchema }),
 	priority: z.int().min(0).max(maximumPriority),
 	tags: z.array(z.string()).max(maximumTags),
+	/**
+	 * Who brought it in: the group of a key, or one of `builtInOwners`. Absent if it is older than owners, or was fetched for a URL of an image.
+	 */
+	owner: z.string().optional(),
 	/** The batch of the picture. */
 	batch: z.string().optional(),
 	/** URL to notify about this picture, as the client gave it. It may contain a secret, so show it with `shownUrl`. */

@@ -44,6 +44,8 @@ export interface AdmitFields {
 	readonly recipe: NamedRecipe;
 	readonly tags: readonly string[];
 	readonly priority: number;
+	/** Who brings the picture in; undefined if nobody does. */
+	readonly owner: string | undefined;
 	/** The batch that the picture joins. */
 	readonly batch?: string | undefined;
 	/** Webhook URL for this picture, as `checkUrl` returned it. */
@@ -107,6 +109,7 @@ async function begin(
 		recipe: { name: fields.recipe.name, digest: fields.recipe.digest, definition: fields.recipe.definition },
 		priority: fields.priority,
 		tags: [...fields.tags],
+		...(fields.owner !== undefined && { owner: fields.owner }),
 		...(fields.batch !== undefined && { batch: fields.batch }),
 		...(fields.webhook !== undefined && { webhook: fields.webhook }),
 		...(fields.requestId && { requestId: fields.requestId }),

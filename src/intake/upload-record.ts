@@ -43,8 +43,8 @@ const uploadSchema = stored({
 	version: z.literal(1),
 	id: z.string(),
 	createdAt: z.iso.datetime(),
-	/** The owner: a key, or a client with an upload token of that key. */
-	owner: stored({ caller: z.string(), grant: z.string().optional() }),
+	/** The owner: a key, or a client with an upload token of that key. The group is that of the key, and owns the picture. */
+	owner: stored({ caller: z.string(), grant: z.string().optional(), group: z.string().optional() }),
 	/** Total bytes; absent until the client has declared them. */
 	length: z.int().min(0).optional(),
 	/** `Upload-Metadata` as sent, to be returned unchanged. */
@@ -61,6 +61,11 @@ const uploadSchema = stored({
 });
 /** A resumable upload, as stored in `upload.json`. The bytes are stored beside it, see `upload-parts.ts`. */
 export type Upload = z.infer<typeof uploadSchema>;
+
+/** The owner of the picture that an upload becomes. Records that are older than groups name only the key, which was a group of its own. */
+export function ownerOfUpload({ owner: { group, caller } }: Pick<Upload, 'owner'>): string {
+	return group ?? caller;
+}
 
 /** @returns whether it is new; an existing upload is left unchanged */
 export async function createUpload(storage: Storage, upload: Upload): Promise<boolean> {

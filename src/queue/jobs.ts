@@ -25,6 +25,10 @@ const version = z
 	.describe('Version of the shape of the data; a worker leaves a newer one to newer workers.');
 const pictureId = z.string().describe('The picture to work on.');
 const reason = storedWord(processReasons).describe('Why the job exists: `upload`, `retry`, `reprocess` or `sweep`.');
+const owner = z
+	.string()
+	.optional()
+	.describe('Who brought the picture in: the group of an API key, `local`, `settings` or `watch`.');
 const requestId = z
 	.string()
 	.optional()
@@ -44,6 +48,7 @@ export const processJobSchema = stored({
 		sha256: z.string(),
 		filename: z.string().optional(),
 	}).describe('The uploaded file.'),
+	owner,
 	requestId,
 });
 export type ProcessJob = z.infer<typeof processJobSchema>;
@@ -61,6 +66,7 @@ export function processJob(picture: ReceivedPicture, reason: ProcessReason): Pro
 			variants: Object.keys(picture.recipe.definition.variants),
 		},
 		source: { type, bytes, sha256, ...(filename !== undefined && { filename }) },
+		owner: picture.owner,
 		requestId: picture.requestId,
 	} satisfies z.input<typeof processJobSchema>);
 }
@@ -88,6 +94,7 @@ export const fetchJobSchema = stored({
 	source: stored({ url: z.string(), digest: z.string(), filename: z.string().optional() }).describe(
 		'The URL without its query, and a digest of the full URL.',
 	),
+	owner,
 	requestId,
 });
 export type FetchJob = z.infer<typeof fetchJobSchema>;
@@ -100,6 +107,7 @@ export function fetchJob(picture: AwaitedPicture, reason: ProcessReason): FetchJ
 		reason,
 		recipe: { name: picture.recipe.name, digest: picture.recipe.digest },
 		source: { url: shownUrl(url), digest: digest12(url), filename },
+		owner: picture.owner,
 		requestId: picture.requestId,
 	} satisfies z.input<typeof fetchJobSchema>);
 }
@@ -136,6 +144,7 @@ export const renderJobSchema = stored({
 		.regex(/^[0-9a-f]{12}$/)
 		.describe('Digest of source, steps, encoding and engine; part of the key.'),
 	key: z.string().describe('Storage key of the result.'),
+	owner,
 	requestId,
 });
 export type RenderJob = z.infer<typeof renderJobSchema>;

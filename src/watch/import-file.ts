@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import type { Picture } from '../domain/picture.ts';
+import { builtInOwners, type Picture } from '../domain/picture.ts';
 import type { NamedRecipe } from '../domain/recipe.ts';
 import type { PicpipeError } from '../errors.ts';
 import type { Admission } from '../intake/admit.ts';
@@ -79,6 +79,7 @@ async function accept(context: ImportContext, entry: LedgerEntry, received: Rece
 		recipe: context.recipe(),
 		tags: tagsOf(entry.path),
 		priority: 0,
+		owner: builtInOwners.watch,
 		duplicates: context.duplicates,
 	};
 	const { picture, isNew } = await admitUnlessThere(context, received, fields, context.log);

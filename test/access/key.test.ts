@@ -54,6 +54,8 @@ describe('an API key', () => {
 		['a name of several lines', { name: 'a\nb' }],
 		['an empty list of recipes', { recipes: [] }],
 		['a recipe that can have no such name', { recipes: ['../web'] }],
+		['a group that picpipe uses itself', { group: 'settings' }],
+		['a group with a space', { group: 'the shop' }],
 		['a limit of none', { limits: { perDay: 0 } }],
 		['an unknown limit', { limits: { perYear: 1 } }],
 	])('is not created with %s', (_what, wrong) => {

@@ -12,7 +12,7 @@ import { thrownBy } from '../helpers/thrown.ts';
 const secret = Buffer.alloc(32, 7);
 
 function caller(limits: KeyLimits, id = 'key_1'): Caller {
-	return { id, scopes: ['upload'], limits, signingSecret: secret };
+	return { id, owner: id, scopes: ['upload'], limits, signingSecret: secret };
 }
 
 async function withToken(one: Caller, maxPictures: number): Promise<Caller> {

@@ -26,7 +26,19 @@ describe('picpipe keys', { timeout: 120_000 }, () => {
 
 		const camera = await keys(
 			folder,
-			...['add', '--name', 'the camera', '--scope', 'upload,read', '--recipe', 'web', '--recipe', 'avatar,web'],
+			...[
+				'add',
+				'--name',
+				'the camera',
+				'--group',
+				'cameras',
+				'--scope',
+				'upload,read',
+				'--recipe',
+				'web',
+				'--recipe',
+				'avatar,web',
+			],
 			...['--rate', '60/min', '--concurrency', '4', '--per-day', '1000'],
 		);
 		expect(camera.code, camera.output).toBe(0);
@@ -42,21 +54,22 @@ describe('picpipe keys', { timeout: 120_000 }, () => {
 
 		const list = await keys(folder, 'list');
 		const [header = '', one = '', other = '', ...rest] = list.stdout.trimEnd().split('\n');
-		expect(header).toMatch(/^id +name +may +recipes +limits +made +revoked$/);
+		expect(header).toMatch(/^id +name +group +may +recipes +limits +made +revoked$/);
 		expect(one).toMatch(
-			/^key_\w{26} +the camera +upload, read +web, avatar +60 requests a minute, 4 at once, 1,000 pictures a day +\d{4}-\d\d-\d\d$/,
+			/^key_\w{26} +the camera +cameras +upload, read +web, avatar +60 requests a minute, 4 at once, 1,000 pictures a day +\d{4}-\d\d-\d\d$/,
 		);
-		expect(other).toMatch(/^key_\w{26} +me +admin +all +none +\d{4}-\d\d-\d\d$/);
+		expect(other).toMatch(/^key_\w{26} +me +its own +admin +all +none +\d{4}-\d\d-\d\d$/);
 		expect(rest).toEqual([]);
 		const shown = JSON.parse((await keys(folder, 'list', '--json')).stdout);
 		expect(shown).toMatchObject([
 			{
 				name: 'the camera',
+				group: 'cameras',
 				scopes: ['upload', 'read'],
 				recipes: ['web', 'avatar'],
 				limits: { rate: { requests: 60, seconds: 60 }, concurrency: 4, perDay: 1_000 },
 			},
-			{ name: 'me', scopes: ['admin'], limits: {} },
+			{ name: 'me', group: expect.stringMatching(/^key_/), scopes: ['admin'], limits: {} },
 		]);
 		const secret = camera.stdout.trim().slice(-43);
 		for (const text of [list.output, JSON.stringify(shown)]) {
@@ -64,7 +77,13 @@ describe('picpipe keys', { timeout: 120_000 }, () => {
 			expect(text).not.toMatch(/[0-9a-f]{64}/);
 		}
 
-		const [{ id }] = shown;
+		// A key is replaced by another one of its group, which is its id if it has no name.
+		const [{ id }, me] = shown;
+		const next = await keys(folder, 'add', '--name', 'me again', '--scope', 'admin', '--group', me.id);
+		expect(next.output).toContain(`group    ${me.id}`);
+		await keys(folder, 'revoke', 'me again');
+		const all = JSON.parse((await keys(folder, 'list', '--json')).stdout);
+		expect(all[2]).toMatchObject({ group: me.id });
 		const byName = await keys(folder, 'revoke', 'the camera');
 		expect(byName).toMatchObject({
 			code: 0,
@@ -74,7 +93,7 @@ describe('picpipe keys', { timeout: 120_000 }, () => {
 		expect((await keys(folder, 'list')).stdout.split('\n')[1]).toMatch(/\d{4}-\d\d-\d\d {2}\d{4}-\d\d-\d\d$/);
 		expect((await keys(folder, 'revoke', shown[1].id)).stdout).toContain('It was the last key');
 		expect(await listed(openStorage(`file:${folder}`), 'keys/')).toEqual(
-			shown.map((key: { id: string }) => `keys/revoked/${key.id}`),
+			all.map((key: { id: string }) => `keys/revoked/${key.id}`),
 		);
 		expect(await readdir(folder), 'nothing else was begun, no Redis above all').toEqual(['keys']);
 	});
@@ -96,6 +115,8 @@ describe('picpipe keys', { timeout: 120_000 }, () => {
 			'x',
 			'--recipe',
 			'../web',
+			'--group',
+			'watch',
 		);
 		expect(wrong.code).toBe(2);
 		for (const part of [
@@ -105,9 +126,13 @@ describe('picpipe keys', { timeout: 120_000 }, () => {
 			'--concurrency: expected',
 			'--per-day: expected',
 			'--recipe: expected',
+			'--group: expected 1 to 63 characters a to z, 0 to 9, _ and -, and none of local, settings, watch',
 		]) {
 			expect(wrong.output).toContain(part);
 		}
+		const mistyped = await keys(folder, 'add', '--name', 'a', '--scope', 'read', '--group', 'key_0');
+		expect(mistyped.code).toBe(2);
+		expect(mistyped.output).toContain('--group: expected the group of an existing key');
 		const nobody = await keys(folder, 'revoke', 'nobody');
 		expect(nobody.code).toBe(2);
 		expect(nobody.output).toContain('expected the id or the name of a key but received "nobody"');

@@ -15,7 +15,7 @@ import { type WatchedStorage, watchedStorage } from '../helpers/storage.ts';
 import { thrownBy } from '../helpers/thrown.ts';
 
 const log = createLogger('test', 'silent');
-const fields = { recipe: makeRecipe(), tags: ['holiday'], priority: 7, requestId: 'request-1' };
+const fields = { recipe: makeRecipe(), tags: ['holiday'], priority: 7, owner: 'shop', requestId: 'request-1' };
 
 type Open = Admission & { readonly storage: WatchedStorage };
 
@@ -59,6 +59,7 @@ describe('admit', () => {
 			recipe: { name: 'small', digest: fields.recipe.digest },
 			tags: ['holiday'],
 			priority: 7,
+			owner: 'shop',
 			requestId: 'request-1',
 			variants: [],
 		});

@@ -30,6 +30,7 @@ async function open() {
 		recipe,
 		tags: [],
 		priority: 0,
+		owner: 'shop',
 		duplicates,
 	});
 	const arrive = () => receive(storage, body(bytes), 'a.jpg', { maxBytes: 1e6 });

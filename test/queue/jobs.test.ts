@@ -16,7 +16,7 @@ import {
 } from '../../src/queue/jobs.ts';
 import { makeAwaited, makePicture, makeRecipe } from '../helpers/manifest.ts';
 
-const picture = makePicture({ requestId: 'request-1' });
+const picture = makePicture({ owner: 'shop', requestId: 'request-1' });
 
 describe('the id of a job', () => {
 	it('is the same for the same picture, bytes and recipe, whatever else changes', () => {
@@ -59,6 +59,7 @@ describe('the data of a job', () => {
 			reason: 'upload',
 			recipe: { name: 'small', digest: picture.recipe.digest, variants: ['small'] },
 			source: { type: 'image/jpeg', bytes: 3, sha256: 'ab'.repeat(32), filename: 'holiday.jpg' },
+			owner: 'shop',
 			requestId: 'request-1',
 		});
 	});
@@ -113,7 +114,7 @@ describe('the data of a job', () => {
 });
 
 describe('the job of a picture that is still to be fetched', () => {
-	const awaited = { ...makeAwaited(), requestId: 'request-1' };
+	const awaited = { ...makeAwaited(), owner: 'shop', requestId: 'request-1' };
 
 	it('is a fetch with an id from the picture and its URL; afterwards it is a process job', () => {
 		const { queue, id } = jobOf(awaited);
@@ -137,6 +138,7 @@ describe('the job of a picture that is still to be fetched', () => {
 				digest: expect.stringMatching(/^[0-9a-f]{12}$/),
 				filename: 'holiday.jpg',
 			},
+			owner: 'shop',
 			requestId: 'request-1',
 		});
 		expect(fetchJobSchema.parse(JSON.parse(JSON.stringify(data)))).toEqual(data);

@@ -58,7 +58,7 @@ async function open(attempts = 5): Promise<Opened> {
 	const to = { storage: await watchedStorage(), catalog: openCatalog(redis, prefix), queues };
 	const remote = await startRemote(sends(bytes));
 	const url = new URL(`${remote.url}/a/photo.jpg?signature=secret`);
-	const picture = await admitUrl(to, url, { recipe: makeRecipe(), tags: [], priority: 7 }, log);
+	const picture = await admitUrl(to, url, { recipe: makeRecipe(), tags: [], priority: 7, owner: 'shop' }, log);
 	return {
 		...to,
 		redis,
@@ -120,7 +120,9 @@ describe('a picture that was accepted by URL', () => {
 		const before = await to.storage.keys();
 		to.storage.failOn(/^put .*picture\.json/);
 		const url = new URL(to.remote.url);
-		await expect(admitUrl(to, url, { recipe: makeRecipe(), tags: [], priority: 0 }, log)).rejects.toThrow();
+		await expect(
+			admitUrl(to, url, { recipe: makeRecipe(), tags: [], priority: 0, owner: 'shop' }, log),
+		).rejects.toThrow();
 		expect(await to.storage.keys()).toEqual(before);
 	});
 });

@@ -51,7 +51,7 @@ export async function admitRemote(
 	await context.pressure.check();
 	const recipe = chooseRecipe(context, undefined);
 	const { requestId, log } = finding;
-	return admitUrl(context, url, { recipe, tags: [], priority: 0, requestId }, log, {
+	return admitUrl(context, url, { recipe, tags: [], priority: 0, owner: undefined, requestId }, log, {
 		id,
 		isShared: true,
 		...hostsOf(context),

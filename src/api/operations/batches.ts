@@ -31,6 +31,7 @@ export function createBatchHandler(context: ApiContext): RequestHandler {
 			version: 1,
 			id: key === undefined ? newBatchId() : batchIdOf(digest(caller.id, parseIdempotencyKey(key))),
 			createdAt: new Date().toISOString(),
+			owner: caller.owner,
 			...(name !== undefined && { name }),
 			...(expect !== undefined && { expect }),
 			...(webhook !== undefined && { webhook: checkWebhook(context, webhook) }),

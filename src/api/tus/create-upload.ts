@@ -57,7 +57,7 @@ function emptyUpload(id: string, request: Request, caller: Caller): Upload {
 		version: 1,
 		id,
 		createdAt: new Date().toISOString(),
-		owner: { caller: caller.id, ...(caller.grant && { grant: caller.grant.id }) },
+		owner: { caller: caller.id, group: caller.owner, ...(caller.grant && { grant: caller.grant.id }) },
 		...(metadata !== undefined && { metadata }),
 		...(concat !== undefined && { concat }),
 	};

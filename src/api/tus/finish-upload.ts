@@ -4,6 +4,7 @@ import { PicpipeError } from '../../errors.ts';
 import { receive } from '../../intake/receive.ts';
 import { bytesOf, dropParts, type Part } from '../../intake/upload-parts.ts';
 import {
+	ownerOfUpload,
 	removeUpload,
 	type Upload,
 	type UploadOutcome,
@@ -43,7 +44,7 @@ export async function finishUpload(
 async function becomePicture(
 	context: ApiContext,
 	response: Response,
-	{ id, wishes }: Upload & { readonly wishes: UploadWishes },
+	{ id, wishes, owner }: Upload & { readonly wishes: UploadWishes },
 	parts: readonly Part[],
 ): Promise<UploadOutcome> {
 	const { filename, ...fields } = wishes;
@@ -58,7 +59,8 @@ async function becomePicture(
 			return {
 				fingerprint: { request: name, files: [received.source.sha256] },
 				items: [{ filename, received }],
-				fields,
+				// Not the caller's: whoever sends the last byte, the picture belongs to the upload's owner.
+				fields: { ...fields, owner: ownerOfUpload({ owner }) },
 			};
 		},
 	);

@@ -45,7 +45,11 @@ export interface ReceivedUpload {
 	readonly fingerprint: Fingerprint;
 	/** In the order of the request. */
 	readonly items: readonly (UploadedFile | UploadedUrl)[];
-	readonly fields: Omit<AdmitFields, 'requestId'> & { readonly duplicates?: DuplicatePolicy };
+	readonly fields: Omit<AdmitFields, 'requestId' | 'owner'> & {
+		/** Of the pictures; the caller's if absent. */
+		readonly owner?: string | undefined;
+		readonly duplicates?: DuplicatePolicy;
+	};
 }
 
 /** The outcome of one file or URL. */
@@ -132,7 +136,7 @@ async function createFromFile(
 		const admitted = await admitUnlessThere(
 			context,
 			received,
-			{ ...fields, duplicates: fields.duplicates ?? 'accept', requestId },
+			{ owner: caller.owner, ...fields, duplicates: fields.duplicates ?? 'accept', requestId },
 			log,
 		);
 		if (!admitted.isNew) await refund();
@@ -153,7 +157,8 @@ async function createFromUrl(
 	if (!url) throw new PicpipeError('internal', 'A refused URL cannot become a picture.');
 	const refund = await context.limiter.chargePicture(caller);
 	try {
-		return { picture: await admitUrl(context, url, { ...fields, requestId }, log, reservation) };
+		const described = { owner: caller.owner, ...fields, requestId };
+		return { picture: await admitUrl(context, url, described, log, reservation) };
 	} catch (error) {
 		await refund();
 		throw error;
