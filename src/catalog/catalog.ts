@@ -11,7 +11,7 @@ import {
 } from '../domain/picture.ts';
 import { type ErrorCode, errorTable, type FailureClass, failureClasses, failureClassOf } from '../errors.ts';
 import { askRedis } from '../queue/redis.ts';
-import { type CatalogScripts, type Claim, defineCatalogScripts } from './scripts.ts';
+import { type Among, type CatalogScripts, type Claim, defineCatalogScripts } from './scripts.ts';
 import { findSimilar, type SimilarQuery } from './similar.ts';
 
 /**
@@ -44,9 +44,9 @@ export interface Catalog {
 	 * Claims bytes for an upload that is about to be admitted, unless a picture in the index or another upload has them. The claim ends when
 	 * the picture is put, when it is released, or by itself after a few minutes.
 	 *
-	 * @param recipeDigest only pictures made with this recipe count
+	 * @param among the pictures that count; the claims of all uploads do
 	 */
-	claim(sha256: string, id: string, recipeDigest?: string): Promise<Claim>;
+	claim(sha256: string, id: string, among?: Among): Promise<Claim>;
 	/** Ends this upload's claim. */
 	release(sha256: string, id: string): Promise<void>;
 	/** All ids in the index that are not in the given set, oldest first, for `reindex`. */
@@ -62,6 +62,8 @@ export interface ListQuery {
 	readonly state?: PictureState | undefined;
 	readonly tag?: string | undefined;
 	readonly recipe?: string | undefined;
+	/** Only pictures of this owner. */
+	readonly owner?: string | undefined;
 	/** Only pictures of this batch. */
 	readonly batch?: string | undefined;
 	/** Only pictures with failures: failed ones, and ready ones that lack variants. */
@@ -168,7 +170,9 @@ export function openCatalog(redis: Redis, prefix: string): Catalog {
 		remove: (id) => scripts.remove(id),
 
 		async similar(query) {
-			const { found, isComplete } = await findSimilar(redis, (band, value) => key(`phash:${band}:${value}`), query);
+			const of = query.owner === undefined ? '' : `owner:${query.owner}:`;
+			const bucketKey = (band: number, value: string) => key(`${of}phash:${band}:${value}`);
+			const { found, isComplete } = await findSimilar(redis, bucketKey, query);
 			const pictures = await read(found.map(({ id }) => id));
 			return {
 				pictures: found.flatMap(({ distance }, at) => {
@@ -179,7 +183,7 @@ export function openCatalog(redis: Redis, prefix: string): Catalog {
 			};
 		},
 
-		claim: (sha256, id, recipeDigest) => scripts.claim(sha256, id, recipeDigest),
+		claim: (sha256, id, among) => scripts.claim(sha256, id, among),
 
 		release: (sha256, id) => scripts.release(sha256, id),
 
@@ -215,17 +219,21 @@ function readDocument(document: string): Picture | undefined {
 }
 
 /** Raise this when the index gets a new field, so that existing pictures are indexed again. */
-const indexVersion = 6;
+const indexVersion = 7;
 
 /** Changes at every start of the Redis server, and with `indexVersion`. */
 async function markOf(redis: Redis): Promise<string> {
 	return `${/^run_id:(\w+)/m.exec(await redis.info('server'))?.[1] ?? ''} ${indexVersion}`;
 }
 
-/** Batches and tags are the most selective sets, then failures, then states. Each picture is still checked against the whole query. */
+/** Batches are the most selective sets, then owners, tags, failures and states. Each picture is still checked against the whole query. */
 function narrowestSet(query: ListQuery): string {
 	if (query.batch !== undefined) {
 		return query.state === undefined ? `batch:${query.batch}` : `batch:${query.batch}:${query.state}`;
+	}
+	// Before tags: the cursor of a page is the last id that was read, and must not be that of another owner.
+	if (query.owner !== undefined) {
+		return query.state === undefined ? `owner:${query.owner}` : `owner:${query.owner}:${query.state}`;
 	}
 	if (query.tag !== undefined) return `tag:${query.tag}`;
 	if (query.code !== undefined) return failureSet(failureClassOf(query.code), query.code);
@@ -241,6 +249,7 @@ function matches(picture: Picture, query: ListQuery): boolean {
 		(query.state === undefined || picture.state === query.state) &&
 		(query.tag === undefined || picture.tags.includes(query.tag)) &&
 		(query.recipe === undefined || picture.recipe.name === query.recipe) &&
+		(query.owner === undefined || picture.owner === query.owner) &&
 		(query.batch === undefined || picture.batch === query.batch) &&
 		(!asksForFailures(query) || failuresOf(picture).some((failure) => isAskedFor(failure, query)))
 	);

@@ -69,8 +69,25 @@ local function joinGroups(prefix, document, id, time)
 end
 `;
 
+/**
+ * What lists and searches of one owner read: sets of ids, buckets of perceptual hashes, and in the sets of bytes a second member, which sorts
+ * behind all ids. So a caller who may see nothing else neither reads nor waits for the pictures of others.
+ */
+const ofOwner = `
+local function ownerSets(prefix, owner, state)
+	local set = prefix .. 'owner:' .. owner
+	return { set, set .. ':' .. state }
+end
+local function ownerBuckets(prefix, owner, phash)
+	return buckets(prefix .. 'owner:' .. owner .. ':', phash)
+end
+local function ownerMember(owner, id)
+	return '~' .. owner .. '/' .. id
+end
+`;
+
 /** Removes a picture's id from every set that the stored document refers to. */
-const unlink = `${parts}${failures}
+const unlink = `${parts}${failures}${ofOwner}
 local function unlink(prefix, id, document)
 	local old = cjson.decode(document)
 	redis.call('ZREM', prefix .. 'all', id)
@@ -82,14 +99,23 @@ local function unlink(prefix, id, document)
 		redis.call('ZREM', prefix .. 'batch:' .. old.batch, id)
 		redis.call('ZREM', prefix .. 'batch:' .. old.batch .. ':' .. old.state, id)
 	end
+	if old.owner then
+		for _, set in ipairs(ownerSets(prefix, old.owner, old.state)) do redis.call('ZREM', set, id) end
+	end
 	-- One that is still to be fetched has no bytes yet.
 	if old.source.sha256 then
-		redis.call('ZREM', prefix .. 'sha256:' .. old.source.sha256, id)
-		redis.call('ZREM', prefix .. 'sha256:' .. old.source.sha256 .. ':' .. old.recipe.digest, id)
+		local ofBytes = prefix .. 'sha256:' .. old.source.sha256
+		for _, member in ipairs({ id, old.owner and ownerMember(old.owner, id) }) do
+			redis.call('ZREM', ofBytes, member)
+			redis.call('ZREM', ofBytes .. ':' .. old.recipe.digest, member)
+		end
 		release(prefix, old.source.sha256, id)
 	end
 	if old.analysis.phash then
 		for _, bucket in ipairs(buckets(prefix, old.analysis.phash)) do redis.call('HDEL', bucket, id) end
+		if old.owner then
+			for _, bucket in ipairs(ownerBuckets(prefix, old.owner, old.analysis.phash)) do redis.call('HDEL', bucket, id) end
+		end
 	end
 	return old
 end
@@ -97,7 +123,7 @@ end
 
 /**
  * KEYS: picture, deletion. ARGV: prefix, id, document, revision, state, recipe name, SHA-256 or '', perceptual hash or '', recipe digest,
- * time of the failure (milliseconds since 1970) or '', batch or '', 'left' or '', tags.
+ * time of the failure (milliseconds since 1970) or '', batch or '', 'left' or '', owner or '', tags.
  * Between two documents of the same revision, the later state wins: queued, processing, finished. A picture that its worker left is
  * queued again, whatever happened to the worker that had begun it. It stays marked as left until a worker begins it.
  */
@@ -120,18 +146,27 @@ redis.call('ZADD', ARGV[1] .. 'all', 0, ARGV[2])
 redis.call('ZADD', ARGV[1] .. 'state:' .. ARGV[5], 0, ARGV[2])
 redis.call('ZADD', ARGV[1] .. 'recipe:' .. ARGV[6], 0, ARGV[2])
 if ARGV[7] ~= '' then
-	redis.call('ZADD', ARGV[1] .. 'sha256:' .. ARGV[7], 0, ARGV[2])
-	redis.call('ZADD', ARGV[1] .. 'sha256:' .. ARGV[7] .. ':' .. ARGV[9], 0, ARGV[2])
+	local ofBytes = ARGV[1] .. 'sha256:' .. ARGV[7]
+	for _, member in ipairs({ ARGV[2], ARGV[13] ~= '' and ownerMember(ARGV[13], ARGV[2]) or nil }) do
+		redis.call('ZADD', ofBytes, 0, member)
+		redis.call('ZADD', ofBytes .. ':' .. ARGV[9], 0, member)
+	end
 end
 if ARGV[8] ~= '' then
 	for _, bucket in ipairs(buckets(ARGV[1], ARGV[8])) do redis.call('HSET', bucket, ARGV[2], ARGV[8]) end
+	if ARGV[13] ~= '' then
+		for _, bucket in ipairs(ownerBuckets(ARGV[1], ARGV[13], ARGV[8])) do redis.call('HSET', bucket, ARGV[2], ARGV[8]) end
+	end
+end
+if ARGV[13] ~= '' then
+	for _, set in ipairs(ownerSets(ARGV[1], ARGV[13], ARGV[5])) do redis.call('ZADD', set, 0, ARGV[2]) end
 end
 if ARGV[10] ~= '' then joinGroups(ARGV[1], cjson.decode(ARGV[3]), ARGV[2], ARGV[10]) end
 if ARGV[11] ~= '' then
 	redis.call('ZADD', ARGV[1] .. 'batch:' .. ARGV[11], 0, ARGV[2])
 	redis.call('ZADD', ARGV[1] .. 'batch:' .. ARGV[11] .. ':' .. ARGV[5], 0, ARGV[2])
 end
-for position = 13, #ARGV do redis.call('ZADD', ARGV[1] .. 'tag:' .. ARGV[position], 0, ARGV[2]) end
+for position = 14, #ARGV do redis.call('ZADD', ARGV[1] .. 'tag:' .. ARGV[position], 0, ARGV[2]) end
 -- From here on the bytes are known by their picture.
 release(ARGV[1], ARGV[7], ARGV[2])
 return 1
@@ -145,10 +180,20 @@ if stored then unlink(ARGV[1], ARGV[2], stored) end
 redis.call('DEL', KEYS[1])
 `;
 
-/** KEYS: pictures with these bytes, or with these bytes and this recipe; claim. ARGV: id, lifetime of the claim in seconds. */
+/**
+ * KEYS: pictures with these bytes, or with these bytes and this recipe; claim. ARGV: id, lifetime of the claim in seconds, prefix, owner whose
+ * pictures count or ''. A version that knew no owners may have removed a picture and left its second member.
+ */
 const claim = `
-local there = redis.call('ZRANGE', KEYS[1], 0, 0)[1]
-if there then return { 'there', there } end
+local first, last = '-', '(~'
+if ARGV[4] ~= '' then first, last = '[~' .. ARGV[4] .. '/', '(~' .. ARGV[4] .. '0' end
+local member = redis.call('ZRANGE', KEYS[1], first, last, 'BYLEX', 'LIMIT', 0, 1)[1]
+while member do
+	local there = ARGV[4] == '' and member or string.sub(member, #ARGV[4] + 3)
+	if redis.call('EXISTS', ARGV[3] .. 'picture:' .. there) == 1 then return { 'there', there } end
+	redis.call('ZREM', KEYS[1], member)
+	member = redis.call('ZRANGE', KEYS[1], first, last, 'BYLEX', 'LIMIT', 0, 1)[1]
+end
 if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'EX', ARGV[2]) then return { 'claimed', ARGV[1] } end
 local holder = redis.call('GET', KEYS[2])
 if holder == ARGV[1] then return { 'claimed', holder } end
@@ -173,10 +218,18 @@ export interface Claim {
 	readonly id: string;
 }
 
+/** The pictures that count as holders of the same bytes; all of them by default. */
+export interface Among {
+	/** Only pictures made with this recipe. */
+	readonly recipeDigest?: string | undefined;
+	/** Only pictures of this owner. */
+	readonly owner?: string | undefined;
+}
+
 export interface CatalogScripts {
 	put(picture: Picture): Promise<void>;
 	remove(id: string): Promise<void>;
-	claim(sha256: string, id: string, recipeDigest?: string): Promise<Claim>;
+	claim(sha256: string, id: string, among?: Among): Promise<Claim>;
 	release(sha256: string, id: string): Promise<void>;
 }
 
@@ -203,16 +256,18 @@ export function defineCatalogScripts(redis: Redis, prefix: string): CatalogScrip
 			const [failure] = failuresOf(picture);
 			const failedAt = failure ? Date.parse(failure.at) : '';
 			const described = [document, revision, state, recipe.name, sha256, phash, recipe.digest];
-			described.push(failedAt, picture.batch ?? '', picture.waiting ? 'left' : '', ...tags);
+			described.push(failedAt, picture.batch ?? '', picture.waiting ? 'left' : '', picture.owner ?? '', ...tags);
 			await askRedis(redis, () => commands.catalogPut(...keys(id), prefix, id, ...described));
 		},
 		async remove(id) {
 			await askRedis(redis, () => commands.catalogRemove(...keys(id), prefix, id, deletionMemory));
 		},
-		async claim(sha256, id, recipeDigest) {
+		async claim(sha256, id, { recipeDigest, owner = '' } = {}) {
 			const pictures = `${prefix}sha256:${sha256}${recipeDigest === undefined ? '' : `:${recipeDigest}`}`;
 			const ofBytes = [pictures, `${prefix}claim:${sha256}`];
-			const [outcome, holder] = await askRedis(redis, () => commands.catalogClaim(...ofBytes, id, claimSeconds));
+			const [outcome, holder] = await askRedis(redis, () =>
+				commands.catalogClaim(...ofBytes, id, claimSeconds, prefix, owner),
+			);
 			return { outcome, id: holder };
 		},
 		async release(sha256, id) {

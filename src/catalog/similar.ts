@@ -27,6 +27,8 @@ export interface SimilarQuery {
 	/** Largest number of differing bits, at most `maximumDistance`. */
 	readonly distance: number;
 	readonly limit: number;
+	/** Only pictures of this owner. */
+	readonly owner?: string | undefined;
 	/** The id of the picture itself, to be left out. */
 	readonly except?: string | undefined;
 }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readManifest } from '../catalog/manifest.ts';
+import type { Among } from '../catalog/scripts.ts';
 import type { Picture } from '../domain/picture.ts';
 import { PicpipeError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
@@ -20,6 +21,12 @@ export interface Admitted {
 	readonly isNew: boolean;
 }
 
+interface DuplicateFields extends AdmitFields {
+	readonly duplicates: DuplicatePolicy;
+	/** The owner whose pictures count as duplicates; all pictures if absent. */
+	readonly among?: string | undefined;
+}
+
 /**
  * Admits a received original, or finds the picture that already has its bytes. Of any number of equal uploads at the same time that do not
  * accept duplicates, one is admitted. The others see its claim and wait for its manifest. Their own bytes are discarded.
@@ -30,11 +37,12 @@ export interface Admitted {
 export async function admitUnlessThere(
 	deps: Admission,
 	received: Received,
-	fields: AdmitFields & { readonly duplicates: DuplicatePolicy },
+	fields: DuplicateFields,
 	log: Logger,
 ): Promise<Admitted> {
 	if (fields.duplicates === 'accept') return { picture: await admit(deps, received, fields, log), isNew: true };
-	const there = await claimBytes(deps, received, fields.duplicates === 'dedupe' ? fields.recipe.digest : undefined);
+	const among = { owner: fields.among, ...(fields.duplicates === 'dedupe' && { recipeDigest: fields.recipe.digest }) };
+	const there = await claimBytes(deps, received, among);
 	if (there?.id === received.id) return { picture: there, isNew: true };
 	if (there) {
 		// Attempts that share the original either reach the same result or have already made a picture of it.
@@ -60,14 +68,10 @@ export async function admitUnlessThere(
 }
 
 /**
- * @param recipeDigest only pictures made with this recipe count; all pictures if undefined
+ * @param among the pictures that count
  * @returns the picture that has the bytes, or undefined if this upload now has the claim on them
  */
-async function claimBytes(
-	deps: Admission,
-	{ id, source }: Received,
-	recipeDigest: string | undefined,
-): Promise<Picture | undefined> {
+async function claimBytes(deps: Admission, { id, source }: Received, among: Among): Promise<Picture | undefined> {
 	if (!(await deps.catalog.isComplete())) {
 		throw new PicpipeError(
 			'duplicate-undecided',
@@ -75,16 +79,23 @@ async function claimBytes(
 		);
 	}
 	for (const end = performance.now() + patience; ; await sleep(lookAgain)) {
-		const claim = await deps.catalog.claim(source.sha256, id, recipeDigest);
+		const claim = await deps.catalog.claim(source.sha256, id, among);
 		if (claim.outcome === 'claimed') return undefined;
 		const picture = await readManifest(deps.storage, claim.id);
-		if (picture && (recipeDigest === undefined || picture.recipe.digest === recipeDigest)) return picture;
+		if (picture && counts(picture, among)) return picture;
 		if (claim.outcome === 'there') {
 			// The index missed an update: the picture was purged, or made again with another recipe.
 			if (picture) await deps.catalog.put(picture);
 			else await deps.catalog.remove(claim.id);
 		}
-		// A picture with another recipe is waited for too. Once it is in the index, the bytes can be claimed again.
+		// A picture that does not count is waited for too. Once it is in the index, the bytes can be claimed again.
 		if (performance.now() > end) throw new PicpipeError('duplicate-undecided');
 	}
+}
+
+function counts({ recipe, owner }: Picture, among: Among): boolean {
+	return (
+		(among.recipeDigest === undefined || recipe.digest === among.recipeDigest) &&
+		(among.owner === undefined || owner === among.owner)
+	);
 }

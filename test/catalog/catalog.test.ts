@@ -139,6 +139,40 @@ describe('list', () => {
 	});
 });
 
+describe('the pictures of an owner', () => {
+	it('are listed without reading those of others, and the cursor is never an id of theirs', async () => {
+		const { catalog } = await open();
+		const ids = newIds(9);
+		const owners = ['shop', 'press', undefined];
+		for (const [at, id] of ids.entries()) {
+			const owner = owners[at % 3];
+			await catalog.put(makePicture({ id, state: at % 2 ? 'ready' : 'failed', ...(owner && { owner }), tags: ['t'] }));
+		}
+		const own = ids.filter((_, at) => at % 3 === 0).reverse();
+		for (const limit of [1, 2, 200]) {
+			expect((await listAll(catalog, { owner: 'shop', limit })).ids).toEqual(own);
+			expect((await listAll(catalog, { owner: 'shop', tag: 't', recipe: 'small', limit })).ids).toEqual(own);
+		}
+		const ready = own.filter((id) => ids.indexOf(id) % 2 === 1);
+		expect((await listAll(catalog, { owner: 'shop', state: 'ready', limit: 10 })).ids).toEqual(ready);
+		expect((await listAll(catalog, { owner: 'nobody', limit: 10 })).ids).toEqual([]);
+		const page = await catalog.list({ owner: 'shop', tag: 't', limit: 1 });
+		expect(own).toContain(page.next);
+	});
+
+	it('move with their state, and leave nothing behind when they are removed', async () => {
+		const { catalog, redis, prefix } = await open();
+		const picture = makePicture({ owner: 'shop', analysis: { phash: '0'.repeat(16) } });
+		await catalog.put(picture);
+		await catalog.put({ ...picture, revision: 2, state: 'ready' });
+		const listed = async (state: PictureState) =>
+			(await catalog.list({ owner: 'shop', state, limit: 1 })).pictures.length;
+		expect([await listed('queued'), await listed('ready')]).toEqual([0, 1]);
+		await catalog.remove(picture.id);
+		expect(await redis.keys(`${prefix}:catalog:*`)).toEqual([`${prefix}:catalog:deleted:${picture.id}`]);
+	});
+});
+
 describe('put', () => {
 	it('moves a picture from its old lists to its new ones', async () => {
 		const { catalog } = await open();

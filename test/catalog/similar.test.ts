@@ -99,6 +99,17 @@ describe('similar', () => {
 		expect(found.isComplete).toBe(true);
 	});
 
+	it('of one owner finds its pictures alone, whatever else is there', async () => {
+		const { catalog } = await open();
+		const own = hashed(asked, { owner: 'shop' });
+		for (const owner of ['press', 'sho', 'shop2']) await catalog.put(hashed(asked, { owner }));
+		await catalog.put(hashed(asked));
+		await catalog.put(own);
+		const found = await catalog.similar({ phash: asked, distance: 3, limit: 1, owner: 'shop' });
+		expect(found).toEqual({ pictures: [{ picture: own, distance: 0 }], isComplete: true });
+		expect((await catalog.similar({ phash: asked, distance: 3, limit: 9 })).pictures).toHaveLength(5);
+	});
+
 	it('follows a picture that is processed again, and forgets a removed one', async () => {
 		const { catalog, redis, prefix } = await open();
 		const other = hex(~BigInt(`0x${asked}`) & 0xffff_ffff_ffff_ffffn);
@@ -181,6 +192,27 @@ describe('claim', () => {
 		expect(await catalog.claim(sha256, winner?.id ?? '')).toEqual({ outcome: 'claimed', id: winner?.id });
 		await catalog.release(sha256, winner?.id ?? '');
 		expect(await catalog.claim(sha256, loser)).toEqual({ outcome: 'claimed', id: loser });
+	});
+
+	it('among the pictures of an owner is not answered with another one', async () => {
+		const { catalog, redis, prefix } = await open();
+		const source = { ...makePicture().source, sha256 };
+		const [foreign, own] = ['press', 'shop'].map((owner) => makePicture({ source, owner }));
+		if (!foreign || !own) return expect.fail();
+		const { digest: recipeDigest } = own.recipe;
+		await catalog.put(foreign);
+		for (const owner of ['shop', 'pres', 'press2']) {
+			expect(await catalog.claim(sha256, 'x', { owner })).toEqual({ outcome: 'claimed', id: 'x' });
+		}
+		expect(await catalog.claim(sha256, 'x')).toEqual({ outcome: 'there', id: foreign.id });
+		expect(await catalog.claim(sha256, 'x', { owner: 'press', recipeDigest })).toMatchObject({ id: foreign.id });
+		expect(await catalog.claim(sha256, 'y', { owner: 'shop' }), 'another upload').toEqual({ outcome: 'held', id: 'x' });
+		await catalog.put(own);
+		await catalog.release(sha256, 'x');
+		expect(await catalog.claim(sha256, 'y', { owner: 'shop' })).toEqual({ outcome: 'there', id: own.id });
+		// A version that knows no owners removed it.
+		await redis.del(`${prefix}:catalog:picture:${own.id}`);
+		expect(await catalog.claim(sha256, 'y', { owner: 'shop' })).toEqual({ outcome: 'claimed', id: 'y' });
 	});
 
 	it('ends when the picture is indexed, and its bytes are free when that is removed', async () => {

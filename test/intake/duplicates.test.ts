@@ -39,8 +39,8 @@ async function open() {
 		redis,
 		prefix,
 		arrive,
-		async upload(duplicates: DuplicatePolicy, recipe?: NamedRecipe) {
-			return admitUnlessThere(to, await arrive(), fields(duplicates, recipe), log);
+		async upload(duplicates: DuplicatePolicy, recipe?: NamedRecipe, among?: string) {
+			return admitUnlessThere(to, await arrive(), { ...fields(duplicates, recipe), among }, log);
 		},
 	};
 }
@@ -103,6 +103,33 @@ describe('admitUnlessThere', () => {
 		}
 		expect(admitted.filter(({ isNew }) => isNew)).toHaveLength(2);
 		expect(await storage.keys()).toHaveLength(6);
+	});
+
+	it('counts only the pictures of an owner, if asked to', async () => {
+		const { upload, catalog, storage, arrive } = await open();
+		const { source } = await arrive();
+		const foreign = makePicture({ source, owner: 'press' });
+		await markPending(storage, foreign.id);
+		await writeManifest(storage, foreign);
+		await catalog.put(foreign);
+		for (const policy of ['refuse', 'link', 'dedupe'] as const) {
+			const { picture, isNew } = await upload(policy, undefined, 'shop');
+			expect([policy, isNew, picture.owner]).toEqual([policy, policy === 'refuse', 'shop']);
+		}
+		expect((await upload('link')).picture.id, 'without an owner every picture counts').toBe(foreign.id);
+	});
+
+	it('does not take the picture of another owner that is being admitted', async () => {
+		const { upload, catalog, storage, arrive } = await open();
+		const { source } = await arrive();
+		const foreign = makePicture({ source, owner: 'press' });
+		await catalog.claim(source.sha256, foreign.id);
+		await markPending(storage, foreign.id);
+		await writeManifest(storage, foreign);
+		const waiting = upload('link', undefined, 'shop');
+		await sleep(150);
+		await catalog.put(foreign);
+		expect(await waiting).toMatchObject({ isNew: true, picture: { owner: 'shop' } });
 	});
 
 	it('waits for another upload of equal bytes until its manifest exists', async () => {
