@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import sharp from 'sharp';
 import { tsImport } from 'tsx/esm/api';
+import { shareOfBare } from './bare-share.mjs';
 import { startIpx, startNext, startPicpipe } from './delivery-sides.mjs';
 import { median, table } from './figures.mjs';
 import { cpuOf, watchMemory } from './usage.mjs';
@@ -16,6 +17,8 @@ import { cpuOf, watchMemory } from './usage.mjs';
  *
  *   npm run bench:delivery               6 photographs, 3 rounds
  *   npm run bench:delivery -- --quick    3 photographs, 1 round
+ *
+ * If wrk is installed, a cached result is also compared with a server of bare node:http that sends the same bytes.
  *
  * The last line is `ratio: <number>`: the lowest ratio of picpipe's figures to those of the better peer. Above 1, picpipe is ahead.
  */
@@ -82,6 +85,7 @@ try {
 	}
 	await compareSizes();
 	await stampede(servers[0], photographs);
+	await compareWithBare(servers[0].address(0, cachedWidth));
 	print(cold, cached);
 } finally {
 	for (const server of servers) await server.stop();
@@ -139,6 +143,20 @@ async function stampede(server, photographs) {
 		`memory of all processes ${(before / 1e6).toFixed(0)} MB before and ${(peak / 1e6).toFixed(0)} MB at most`,
 	];
 	process.stdout.write(`${figures.join('; ')}\n\n`);
+}
+
+/** A cached result beside the same bytes from a server that does nothing else: the goal is half of its rate. */
+async function compareWithBare(url) {
+	const measured = await shareOfBare(url, cachedSeconds);
+	if (!measured) {
+		process.stdout.write('Share of bare node:http: not measured, because wrk is not installed.\n\n');
+		return;
+	}
+	const { bytes, own, bare, share } = measured;
+	const rates = `${Math.round(own)} of ${Math.round(bare)} requests a second`;
+	process.stdout.write(
+		`Share of bare node:http, a cached result of ${bytes} bytes: ${share.toFixed(3)} (${rates})\n\n`,
+	);
 }
 
 async function measure(server, asking) {

@@ -18,7 +18,7 @@ export interface ImageResult {
 }
 
 /** A result with its parsed URL, which needs no further checks. */
-interface CachedResult<Url> {
+export interface CachedResult<Url> {
 	readonly url: Url;
 	readonly result: ImageResult;
 }

@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Express } from 'express';
+import type { Config } from '../../config/index.ts';
+import type { ImageUrl } from '../../delivery/dialects/image-request.ts';
+import type { CachedResult } from '../../delivery/memory-cache.ts';
 import { type Accepted, acceptedBy } from '../../delivery/negotiate.ts';
 import { headersOf } from '../../delivery/send-object.ts';
 import { requireThisMachine } from '../../http/this-machine.ts';
@@ -53,10 +56,12 @@ function respondFromCache(context: ApiContext, request: IncomingMessage, respons
 	if (method !== 'GET' || route === undefined || url.includes('?')) return false;
 	if (furtherFields.some((name) => headers[name] !== undefined) || !isAllowed(context, request)) return false;
 	const started = performance.now();
-	const cached = findCached(context, url, headers.accept);
-	if (!cached) return false;
+	const cached = context.delivery.memory.get(cacheKeyOf(url, acceptedBy(headers.accept)));
+	const data = cached?.result.data;
+	if (!cached || !data || context.config.accelRedirect !== undefined || isPast(cached.url.image.expiresAt))
+		return false;
 	const requestId = randomUUID();
-	response.writeHead(200, { ...cached.fields, 'X-Request-Id': requestId }).end(cached.data);
+	response.writeHead(200, [...fieldsOf(context.config, cached, data), 'X-Request-Id', requestId]).end(data);
 	response.once('close', () => {
 		const seconds = (performance.now() - started) / 1_000;
 		context.metrics.request({ method, route, status: '200', seconds });
@@ -66,33 +71,23 @@ function respondFromCache(context: ApiContext, request: IncomingMessage, respons
 	return true;
 }
 
-/** The bytes of a cached image, and all header fields of the response except those of the connection. */
-interface CachedResponse {
-	readonly data: Buffer;
-	readonly fields: Record<string, string>;
-}
+/** The header fields of cached results, which cost more to make than all the rest of a response. They are gone with their results. */
+const preparedFields = new WeakMap<CachedResult<ImageUrl>, readonly string[]>();
 
-/** @returns undefined unless the whole response is in memory */
-function findCached(
-	{ config, delivery }: ApiContext,
-	path: string,
-	accept: string | undefined,
-): CachedResponse | undefined {
-	const cached = delivery.memory.get(cacheKeyOf(path, acceptedBy(accept)));
-	if (!cached || config.accelRedirect !== undefined) return undefined;
+/** All header fields except those of the connection and of the request, as alternating names and values. */
+function fieldsOf(config: Config, cached: CachedResult<ImageUrl>, data: Buffer): readonly string[] {
+	const prepared = preparedFields.get(cached);
+	if (prepared) return prepared;
 	const { url, result } = cached;
-	const { data } = result;
-	if (!data) return undefined;
-	if (isPast(url.image.expiresAt)) return undefined;
-	return {
-		data,
-		fields: {
-			...crossOriginFields,
-			...headersOf(result, outgoingOf(config, url, result)),
-			...(result.isNegotiated && { Vary: 'Accept' }),
-			'Content-Length': String(data.length),
-		},
-	};
+	const fields = Object.entries({
+		...crossOriginFields,
+		...headersOf(result, outgoingOf(config, url, result)),
+		...(result.isNegotiated && { Vary: 'Accept' }),
+		'Content-Length': String(data.length),
+	}).flat();
+	// Caches may keep an image only until its URL expires, so its fields change each second.
+	if (url.image.expiresAt === undefined) preparedFields.set(cached, fields);
+	return fields;
 }
 
 /** Without API keys only this machine is served; Express explains that to all others. */
