@@ -1,4 +1,4 @@
-import { below, signPath } from './delivery/sign-path.ts';
+import { below, imgproxyPrefix, signPath } from './delivery/sign-path.ts';
 import { PicpipeError } from './errors.ts';
 
 /** The base URL of the pictures, and the key and salt that sign their URLs (`PICPIPE_DELIVERY_KEYS`), both in hex. */
@@ -7,6 +7,8 @@ export interface Signing {
 	readonly base: string;
 	readonly key: string;
 	readonly salt: string;
+	/** Path before the signature: `PICPIPE_IMGPROXY_PREFIX` of the installation, `/img` if absent. */
+	readonly prefix?: string;
 }
 
 /** Options as text, `rs:fit:300:200/q:80`, or by name, `{ rs: 'fit:300:200', q: 80 }`, in that order. */
@@ -21,12 +23,21 @@ export type UrlOptions = string | Readonly<Record<string, string | number>>;
  * @throws PicpipeError `invalid-delivery-url` for parts that a URL cannot contain
  * @example imageUrl({ base, key, salt }, 'pic_01jzkwp9nbe0tvahm2q4c8s6rd', { rs: 'fit:300:200', q: 80 }, 'webp')
  */
-export function imageUrl({ base, key, salt }: Signing, source: string, options: UrlOptions, format?: string): string {
+export function imageUrl(
+	{ base, key, salt, prefix = imgproxyPrefix }: Signing,
+	source: string,
+	options: UrlOptions,
+	format?: string,
+): string {
 	if (!/^https?:\/\/[^\s/?#]+[^\s?#]*$/.test(base))
 		throw unexpected('an http or https URL without a query', 'base', base);
+	if (!/^\/[^\s?#]*$/.test(prefix)) throw unexpected('a path such as /img', 'prefix', prefix);
 	const pair = { key: bytesOf('key', key), salt: bytesOf('salt', salt) };
 	const before = optionsText(options);
-	return below(base, signPath(`/${before ? `${before}/` : ''}${place(source, format)}`, pair));
+	return below(
+		base,
+		signPath(`/${before ? `${before}/` : ''}${place(source, format)}`, pair, prefix.replace(/\/+$/, '')),
+	);
 }
 
 function place(source: string, format: string | undefined): string {

@@ -29,6 +29,7 @@ Form fields can also be query parameters; a field in the form wins.
 | 202 with the picture and \`Location\` | Accepted and durably stored: the picture will end \`ready\` or \`failed\`, whatever crashes. |
 | 202 with \`{ pictures, refused }\` | Several files or \`urls\`, at least one accepted. \`refused\` lists the others by \`filename\` or \`url\`, with their problems. |
 | 201 instead of 202 | With \`Prefer: wait=N\` (RFC 7240), every accepted picture finished within N seconds, at most ${maximumWait}. |
+| 202 with \`retrying\` | With \`Prefer: wait=N\` and a URL: the remote server could not be reached or responded with an error. See below. |
 | 200 | With \`duplicates=link\` or \`dedupe\`, every picture existed before. |
 | 409 \`duplicate-picture\` | With \`duplicates=refuse\`; \`pictureId\` names the picture with these bytes. |
 | the first response with \`Idempotency-Replayed: true\` | The same request with the same \`Idempotency-Key\`. No picture was created again. |
@@ -41,7 +42,8 @@ Form fields can also be query parameters; a field in the form wins.
 With JSON, a job of the queue \`fetches\` fetches the picture later; \`urls\` takes several. Until then, \`source\` has a \`url\` and no size, and there is no \`links.original\`.
 The [settings](configuration.md#fetching-pictures-by-url) limit the allowed URLs: by default \`https\` and \`http\` on their own ports, from any public host.
 Schemes, ports, hosts and literal IP addresses are checked before the response. The job checks DNS names and redirects, and fails with the same codes. It retries 5xx, 429,
-time-outs and lost connections, and respects \`Retry-After\`. The API shows URLs without their query, which may hold a signature.
+time-outs and lost connections, and respects \`Retry-After\`. A request with \`Prefer: wait=N\` waits for one attempt: if it fails, the response has
+\`retrying\` with the \`class\`, \`code\` and \`message\` of the failure and the time of the next attempt (\`at\`). The API shows URLs without their query, which may hold a signature.
 
 #### Repeated requests
 

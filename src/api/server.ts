@@ -2,6 +2,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import compression from 'compression';
 import express, { type RequestHandler } from 'express';
 import helmet from 'helmet';
+import { imgproxyPrefix } from '../delivery/sign-path.ts';
 import { PicpipeError } from '../errors.ts';
 import { sameSiteOnly } from '../http/same-site.ts';
 import { requireThisMachine } from '../http/this-machine.ts';
@@ -58,7 +59,32 @@ export function buildApi(context: ApiContext): RequestListener {
 	}
 	app.use(notFound);
 	app.use(problems);
-	return cachedResponses(context, app);
+	return belowPrefix(config.imgproxyPrefix, cachedResponses(context, app));
+}
+
+/**
+ * Reads imgproxy URLs below another prefix as URLs below `/img`. At the root, the paths of the route table win, and a URL of one segment is
+ * no image URL.
+ */
+function belowPrefix(prefix: string, answer: RequestListener): RequestListener {
+	if (prefix === imgproxyPrefix) return answer;
+	const own = new Set(routes.map(({ path }) => path.split('/')[1]));
+	const isImage =
+		prefix === ''
+			? (url: string) => {
+					const [, first = '', rest] = /^\/([^/?]+)\/([^?])/.exec(url) ?? [];
+					return rest !== undefined && !own.has(first);
+				}
+			: (url: string) => url.startsWith(`${prefix}/`);
+	return (request: IncomingMessage & { originalUrl?: string }, response) => {
+		const { url = '' } = request;
+		if (isImage(url)) {
+			// Express keeps it, for logs and for links to the same URL.
+			request.originalUrl = url;
+			request.url = imgproxyPrefix + url.slice(prefix.length);
+		}
+		answer(request, response);
+	};
 }
 
 /** Methods that pages of other sites may use: those of the API and of tus. */

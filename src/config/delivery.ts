@@ -2,6 +2,7 @@ import {
 	choice,
 	hostList,
 	integer,
+	type Kind,
 	listOf,
 	matching,
 	optional,
@@ -31,6 +32,22 @@ const pairList = listOf(
 	},
 	maximumPairs,
 );
+
+/** First segments of picpipe's own paths, which no other URL may begin with. */
+export const ownSegments = ['v1', 'ipx', 'cld', 'assets', 'dashboard.json', 'healthz', 'readyz', 'metrics'];
+
+const prefixSegments = /^(?:\/[\w.~-]+)*$/;
+
+/** The parsed value has no slash at its end, so that of the root is empty. */
+const pathPrefix: Kind<string> = {
+	expected: `a path such as /images, or / for the root, that does not begin with ${ownSegments.map((one) => `/${one}`).join(', ')}`,
+	parse: (value) => {
+		const prefix = value.replace(/\/$/, '');
+		const [, first = ''] = prefix.split('/');
+		const isPath = value.startsWith('/') && prefixSegments.test(prefix) && !/\/\.{1,2}(?:\/|$)/.test(prefix);
+		return isPath && !ownSegments.includes(first) ? prefix : undefined;
+	},
+};
 
 /** Images that are made for URLs. */
 export const delivery = {
@@ -100,6 +117,12 @@ export const delivery = {
 			'false',
 			'Image URLs may name presets of the recipes file and nothing else, in every dialect.',
 		),
+		imgproxyPrefix: setting(
+			'PICPIPE_IMGPROXY_PREFIX',
+			pathPrefix,
+			'/img',
+			'Path before the signature in imgproxy URLs, such as `/images`, or `/` for none. URLs below `/img` work as well.',
+		),
 		ipx: setting('PICPIPE_IPX', yesOrNo, 'false', 'Serves image URLs in the syntax of IPX below `/ipx`.'),
 		cloudinary: setting(
 			'PICPIPE_CLOUDINARY',
@@ -158,6 +181,8 @@ as soon as others can reach the API.`,
 		`With \`PICPIPE_DELIVERY_UNSIGNED_ORIGINALS=true\`, anyone who knows the id of a picture can download the uploaded file with \`raw:1\` or
 \`skip_processing\`, including the location, the camera and the owner in its metadata. Signed URLs can always request originals.`,
 		`Each picture of \`PICPIPE_DELIVERY_HOSTS\` is fetched once, by the rules of \`PICPIPE_FETCH_*\`, and stored as a picture.`,
+		`\`PICPIPE_IMGPROXY_PREFIX\` is not part of the signed path, like \`IMGPROXY_PATH_PREFIX\`. With \`/\`, the paths of picpipe itself win: only a URL
+with two segments or more that begins like none of them is an image URL. URLs that picpipe signs begin with the prefix.`,
 		`With \`PICPIPE_PRESETS_ONLY\`, URLs below \`/img\` have the form \`/<signature>/<preset>/<source>\`. Signed URLs of this form cannot expire,
 because the expiry is an option.`,
 		`With \`PICPIPE_RENDER_FROM=variants\`, a render uses the smallest stored variant that shows the whole picture at twice the size or more,

@@ -31,8 +31,8 @@ export const fetching = {
 		fetchConnectSeconds: setting(
 			'PICPIPE_FETCH_CONNECT_SECONDS',
 			integer(1, 600, 'seconds'),
-			10,
-			'Maximum time to connect to the remote server.',
+			4,
+			'Maximum time to connect to the remote server, name resolution and TLS included.',
 		),
 		fetchIdleSeconds: setting(
 			'PICPIPE_FETCH_IDLE_SECONDS',

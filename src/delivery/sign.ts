@@ -16,6 +16,8 @@ export interface Signable {
 	readonly extension?: string | undefined;
 	/** When the URL expires, seconds since 1970. */
 	readonly expiresAt?: number | undefined;
+	/** Path before the signature, `/img` if absent. */
+	readonly prefix?: string | undefined;
 }
 
 /**
@@ -26,7 +28,7 @@ export interface Signable {
  * @example signedPath({ options: 'rs:fit:300:200', source: { id }, extension: 'webp' }, config.deliveryKeys?.[0], { presets })
  */
 export function signedPath(image: Signable, pair: SigningPair | undefined, dialect: DialectOptions): string {
-	const { options, source, extension, expiresAt } = image;
+	const { options, source, extension, expiresAt, prefix } = image;
 	if (dialect.presetsOnly && expiresAt !== undefined) {
 		throw new PicpipeError(
 			'option-unsupported',
@@ -43,7 +45,7 @@ export function signedPath(image: Signable, pair: SigningPair | undefined, diale
 			`Expected options such as rs:fit:300:200/q:80 and a source but received ${JSON.stringify(options.slice(0, 200))}.`,
 		);
 	}
-	return signPath(path, pair);
+	return signPath(path, pair, prefix);
 }
 
 function isSame(one: ImageSource, other: ImageSource): boolean {
@@ -64,7 +66,7 @@ function sourceOf(text: string): ImageSource {
  */
 export async function signUrl(
 	config: Config,
-	image: Omit<Signable, 'source'> & { readonly source: string },
+	image: Omit<Signable, 'source' | 'prefix'> & { readonly source: string },
 ): Promise<string> {
 	const { variable } = settings.deliveryKeys;
 	const pair = config.deliveryKeys?.[0];
@@ -76,10 +78,10 @@ export async function signUrl(
 	const { presets } = await loadRecipesFile(config.recipesFile, config, problemsOfPresets).catch(
 		blame(settings.recipesFile.variable),
 	);
-	const { presetsOnly } = config;
+	const { presetsOnly, imgproxyPrefix: prefix } = config;
 	try {
 		const source = sourceOf(image.source);
-		const path = signedPath({ ...image, source }, pair, { presets: presets.imgproxy, presetsOnly });
+		const path = signedPath({ ...image, source, prefix }, pair, { presets: presets.imgproxy, presetsOnly });
 		return below(config.publicUrl ?? config.apiUrl, path);
 	} catch (error) {
 		return blame('sign')(error);

@@ -4,7 +4,10 @@ import { pictureIdOfJob, type QueueName } from './jobs.ts';
 
 /** Reports when jobs end, on any machine. */
 export interface Endings {
-	/** Resolves when a job of this subject has ended, when the time is up, or when the signal aborts. */
+	/**
+	 * Resolves when a job of this subject has ended, when an attempt at a fetch has failed and another follows, when the time is up, or when
+	 * the signal aborts.
+	 */
 	ended(subject: string, milliseconds: number, signal: AbortSignal): Promise<void>;
 	close(): Promise<void>;
 }
@@ -29,12 +32,14 @@ function listenTo(
 	const ended = ({ jobId }: { jobId: string }) => {
 		for (const wake of waiting.get(subjectOf(jobId)) ?? []) wake();
 	};
-	const queues = names.map((queue) => {
-		const events = new QueueEvents(queue, { connection: redis, prefix });
+	const queues = names.map((name) => {
+		const events = new QueueEvents(name, { connection: redis, prefix });
 		// The connection reconnects by itself, and its own listener logs errors.
 		events.on('error', () => {});
 		events.on('completed', ended);
 		events.on('failed', ended);
+		// A request does not wait for a remote server that may be down for hours.
+		if (name === 'fetches') events.on('delayed', ended);
 		return events;
 	});
 

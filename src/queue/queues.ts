@@ -15,7 +15,7 @@ import {
 	renderJobId,
 } from './jobs.ts';
 import { askRedis } from './redis.ts';
-import { patientRetries, retryOptions, scheduled } from './retry.ts';
+import { errorOfJob, patientRetries, retryOptions, scheduled } from './retry.ts';
 
 /** Completed jobs are kept for inspection: a day or this many, whichever is less. */
 export const keepCompleted = { age: 24 * 60 * 60, count: 10_000 };
@@ -81,6 +81,13 @@ export interface Queues {
 	 * @throws PicpipeError `queue-unavailable`
 	 */
 	enqueuePicture(picture: Picture, reason: ProcessReason, priority?: number): Promise<void>;
+	/**
+	 * The failure of the last attempt at fetching a picture, while the next attempt is not due yet.
+	 *
+	 * @returns undefined if the fetch has not failed, or its next attempt has begun; otherwise `retryAfter` is the time until the next attempt
+	 * @throws PicpipeError `queue-unavailable`
+	 */
+	failedFetch(picture: Picture): Promise<PicpipeError | undefined>;
 	/** Removes the job of earlier, finished work, so that the same work can be queued again. False if the job is running. */
 	forgetPicture(picture: Picture): Promise<boolean>;
 	/**
@@ -157,6 +164,20 @@ export function openQueues(redis: Redis, options: QueuesOptions): Queues {
 							...fetchJobOptions(options),
 						}),
 			);
+		},
+
+		async failedFetch(picture) {
+			if (isReceived(picture)) return undefined;
+			const { id } = jobOf(picture);
+			return askRedis(redis, async () => {
+				const score = await redis.zscore(byName.fetches.toKey('delayed'), id);
+				if (score === null) return undefined;
+				const { failedReason } = (await byName.fetches.getJob(id)) ?? {};
+				if (!failedReason) return undefined;
+				const { code, message, step } = errorOfJob(failedReason);
+				const seconds = Math.max(1, Math.ceil((Number(score) / scorePerMillisecond - Date.now()) / 1_000));
+				return new PicpipeError(code, message, { step, retryAfter: seconds });
+			});
 		},
 
 		async forgetPicture(picture) {

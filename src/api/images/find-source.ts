@@ -30,7 +30,7 @@ export function checkSource({ config }: ApiContext, source: ImageSource): Allowe
  * Finds the picture of a source, once its facts are known. A remote picture is first fetched and stored.
  *
  * @returns undefined if the picture is still being processed when the time is up
- * @throws PicpipeError `picture-not-found`; the failure of a picture without facts
+ * @throws PicpipeError `picture-not-found`; the failure of a picture without facts, or of an attempt at fetching it
  */
 export async function findSource(
 	context: ApiContext,
@@ -43,8 +43,10 @@ export async function findSource(
 	if (!found) throw new PicpipeError('picture-not-found');
 	if (found === 'begins') return undefined;
 	const left = Math.max(0, end - performance.now());
-	const picture = isKnown(found) ? found : await waitForPicture(context, found, left, finding.signal);
+	if (isKnown(found)) return found;
+	const { picture, retrying } = await waitForPicture(context, found, left, finding.signal);
 	if (isKnown(picture)) return picture;
+	if (retrying) throw retrying;
 	if (picture.failure)
 		throw new PicpipeError(picture.failure.code, picture.failure.message, { step: picture.failure.step });
 	return undefined;

@@ -1,7 +1,7 @@
 import type { Request } from 'express';
 import { isSignedWith, parseCloudinary } from '../../delivery/dialects/cloudinary.ts';
 import type { ImageUrl } from '../../delivery/dialects/image-request.ts';
-import { isSignedBy, parseImgproxy } from '../../delivery/dialects/imgproxy.ts';
+import { isSignedBy, parseImgproxy, spellingsOf } from '../../delivery/dialects/imgproxy.ts';
 import { parseIpx } from '../../delivery/dialects/ipx.ts';
 import { maximumUrlLength } from '../../delivery/sign-path.ts';
 import { PicpipeError } from '../../errors.ts';
@@ -10,9 +10,9 @@ import type { ApiContext } from '../context.ts';
 /** Reads a URL below a dialect's path. @throws PicpipeError `invalid-signature`, and as the dialect */
 export type ReadImageUrl = (context: ApiContext, path: string, request: Request) => ImageUrl;
 
-/** The part of the URL below a dialect's path, as received, without the query. */
+/** The part of the URL below a dialect's path, as received, without the query. @param root as in `request.url`, whatever the prefix */
 export function pathBelow(request: Request, root: string): string {
-	const [path = ''] = request.originalUrl.split('?', 1);
+	const [path = ''] = request.url.split('?', 1);
 	if (path.length > maximumUrlLength) {
 		throw new PicpipeError(
 			'invalid-delivery-url',
@@ -28,11 +28,14 @@ const unsignedWords = new Set(['unsafe', 'insecure', '_', '-']);
 /** imgproxy: `/<signature>/<options>/<source>`. */
 export const readImgproxy: ReadImageUrl = (context, path) => {
 	const [, signature = '', rest = ''] = /^\/([^/]*)(\/.*)?$/s.exec(path) ?? [];
-	const isSigned = isSignedBy(rest, signature, context.config.deliveryKeys ?? []);
-	if (!isSigned) requireUnsigned(context, unsignedWords.has(signature), 'PICPIPE_DELIVERY_KEYS');
+	const pairs = context.config.deliveryKeys ?? [];
+	// The signed spelling is the one that is read, so a signature never covers anything but the path that its signer wrote.
+	const signed = spellingsOf(rest).find((spelling) => isSignedBy(spelling, signature, pairs));
+	if (signed === undefined) requireUnsigned(context, unsignedWords.has(signature), 'PICPIPE_DELIVERY_KEYS');
 	const { presets } = context.recipeBook;
 	const { presetsOnly } = context.config;
-	return { image: parseImgproxy(rest, { presets: presets.imgproxy, presetsOnly }), isSigned };
+	const image = parseImgproxy(signed ?? rest, { presets: presets.imgproxy, presetsOnly });
+	return { image, isSigned: signed !== undefined };
 };
 
 /** IPX: `/<modifiers>/<id>`, with its signature in the query: `?s=`. */

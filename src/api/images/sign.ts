@@ -26,7 +26,7 @@ export const signBodySchema = z
 
 /** `POST /v1/sign` */
 export function sign(context: ApiContext): RequestHandler {
-	const { deliveryKeys, presetsOnly, publicUrl } = context.config;
+	const { deliveryKeys, presetsOnly, publicUrl, imgproxyPrefix: prefix } = context.config;
 	return (request, response) => {
 		const { options, id, url = '', format, expires } = parse(signBodySchema, request.body ?? {});
 		const [pair] = deliveryKeys ?? [];
@@ -39,7 +39,7 @@ export function sign(context: ApiContext): RequestHandler {
 		const expiresAt = expires === undefined ? undefined : Math.floor(Date.now() / 1_000) + expires;
 		const source = id === undefined ? { url } : { id };
 		const presets = context.recipeBook.presets.imgproxy;
-		const path = signedPath({ options, source, extension: format, expiresAt }, pair, { presets, presetsOnly });
+		const path = signedPath({ options, source, extension: format, expiresAt, prefix }, pair, { presets, presetsOnly });
 		const base = publicUrl ?? `${request.protocol}://${request.get('host') ?? request.hostname}`;
 		response.set('Cache-Control', 'no-store').json({ path, url: below(base, path) });
 	};

@@ -9,7 +9,7 @@ import { invalidValue, unsupportedOption } from './shared/refusals.ts';
 import { sourceName } from './shared/source.ts';
 
 export { isSignedBy, signImgproxy } from './imgproxy/sign.ts';
-export { imgproxyPath } from './imgproxy/url.ts';
+export { imgproxyPath, spellingsOf } from './imgproxy/url.ts';
 
 /**
  * Reads a URL of imgproxy: `/<options>/plain/<source>@<extension>` or `/<options>/<base64>.<extension>`.

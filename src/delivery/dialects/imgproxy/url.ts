@@ -13,8 +13,37 @@ export interface ImgproxyUrl {
 	readonly extension: string;
 }
 
-/** Prefixes of a picture's id. */
-const idPrefix = /^(?:picpipe:\/\/|local:\/\/\/)/;
+/** Prefixes of a picture's id. Proxies that merge slashes leave one of them. */
+const idPrefix = /^(?:picpipe:\/{1,2}|local:\/{1,3})/;
+
+/** The scheme of a plain source with the slashes that proxies may have merged. */
+const mergedScheme = /\/plain\/(local|picpipe|https?):\/{1,2}(?=[^/])/;
+
+/**
+ * The spellings in which a path may have been signed: as received, with the slashes of its plain source restored, as imgproxy does, and with
+ * that source encoded. Proxies such as nginx merge slashes (`plain/https:/host`) and decode `%2F` where they change the path.
+ *
+ * @param path the part after the signature, as received
+ */
+export function spellingsOf(path: string): readonly string[] {
+	const restored = path.replace(mergedScheme, restoredScheme);
+	// The last @ may begin the extension; any other was encoded.
+	const [, before, source = '', extension = ''] = /^(.*?\/plain\/)(.*?)(@[a-z0-9]{1,5})?$/s.exec(restored) ?? [];
+	const encoded = before === undefined ? restored : before + encodedAgain(source) + extension;
+	return [...new Set([path, restored, encoded])];
+}
+
+function encodedAgain(source: string): string {
+	try {
+		return encodeURIComponent(decodeURIComponent(source));
+	} catch {
+		return source;
+	}
+}
+
+function restoredScheme(_merged: string, scheme: string): string {
+	return `/plain/${scheme}:${scheme === 'local' ? '///' : '//'}`;
+}
 
 /**
  * Splits a URL: options contain a colon, a minus starts the next pipeline, and the rest is the source.
@@ -58,7 +87,8 @@ function plainSource(text: string): Omit<ImgproxyUrl, 'pipelines'> {
 	const [encoded = '', extension = '', ...more] = text.split('@');
 	if (encoded === '') throw invalidUrl('Expected a source after /plain/ but received none.');
 	if (more.length > 0) throw invalidValue('the source', 'at most one @', text);
-	return { source: sourceOf(percentDecoded('the source', encoded)), extension };
+	const source = percentDecoded('the source', encoded).replace(/^(https?):\/(?=[^/])/, '$1://');
+	return { source: sourceOf(source), extension };
 }
 
 function base64Source(text: string): Omit<ImgproxyUrl, 'pipelines'> {
