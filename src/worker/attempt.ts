@@ -8,7 +8,7 @@ import { jobVersion, type QueueName } from '../queue/jobs.ts';
 import { jobError, willRetry } from '../queue/retry.ts';
 import { reportTo } from './job-report.ts';
 import { asCannotServe, CannotServe } from './leave.ts';
-import { type Records, recordFailure } from './record.ts';
+import { type Records, recordFailure, settle } from './record.ts';
 
 /** Fields that the data of every picture job has. */
 interface PictureJobData {
@@ -49,6 +49,21 @@ export function beginAttempt<T extends PictureJobData>(
 
 		/** Will another attempt follow this error? */
 		isRetried: (error: PicpipeError) => willRetry(error, attempt, attempts),
+
+		/**
+		 * Ends an attempt whose failure is already recorded: its worker was killed between the manifest and the end of the job, and the job
+		 * runs again. The picture is not processed anew, so that its end has one revision and one webhook id. Of a job that is retried by hand,
+		 * the attempt is another, or its worker has not died.
+		 *
+		 * @throws PicpipeError the recorded failure, after its subscribers were notified
+		 */
+		async endIfFailed(picture: Picture): Promise<void> {
+			const { state, failure } = picture;
+			const isRestarted = job.stalledCounter > 0 && job.attemptsStarted > attempt;
+			if (state !== 'failed' || failure?.attempt !== attempt || !isRestarted) return;
+			await settle(context, picture);
+			throw new PicpipeError(failure.code, failure.message, { step: failure.step });
+		},
 
 		/** Counts a successful attempt. @param isNews false if nothing was left to do */
 		succeed: (isNews: boolean) => count(isNews ? 'succeeded' : 'unneeded'),

@@ -38,7 +38,7 @@ export async function fetchPicture(
 	token?: string,
 ): Promise<FetchResult> {
 	const started = performance.now();
-	const { data, log, attempt, report, succeed, fail } = beginAttempt(job, fetchJobSchema, context);
+	const { data, log, attempt, report, endIfFailed, succeed, fail } = beginAttempt(job, fetchJobSchema, context);
 	const finish = async (outcome: FetchResult['outcome'], bytes = 0): Promise<FetchResult> => {
 		const milliseconds = Math.round(performance.now() - started);
 		await report.done(outcome);
@@ -55,6 +55,7 @@ export async function fetchPicture(
 			await bringOn(context, found, data.reason, log);
 			return finish('already-fetched', found.source.bytes);
 		}
+		await endIfFailed(found);
 		picture = await reopen(context, found as AwaitedPicture);
 		const source = await fetchOriginal(context, picture, report, stopping);
 		const worked = picture;

@@ -36,7 +36,11 @@ export interface ProcessResult {
  */
 export async function processPicture(job: Job<unknown>, context: ProcessContext): Promise<ProcessResult> {
 	const started = performance.now();
-	const { data, log, attempt, isRetried, report, succeed, fail } = beginAttempt(job, processJobSchema, context);
+	const { data, log, attempt, isRetried, report, endIfFailed, succeed, fail } = beginAttempt(
+		job,
+		processJobSchema,
+		context,
+	);
 	const finish = (
 		outcome: ProcessResult['outcome'],
 		variants: readonly Variant[] = [],
@@ -55,13 +59,15 @@ export async function processPicture(job: Job<unknown>, context: ProcessContext)
 	let picture: ReceivedPicture | undefined;
 	let end: Partial<Picture> | undefined;
 	try {
-		picture = await report.step('read the manifest', () => openPicture(context, data.pictureId));
+		const found = await report.step('read the manifest', () => openPicture(context, data.pictureId));
 		// Deleted, possibly during an attempt that failed because of it and left variants behind.
-		if (!picture) return finish(await forget(context, data.pictureId));
-		if (picture.state === 'ready') {
-			await settle(context, picture);
-			return finish('already-ready', picture.variants);
+		if (!found) return finish(await forget(context, data.pictureId));
+		if (found.state === 'ready') {
+			await settle(context, found);
+			return finish('already-ready', found.variants);
 		}
+		await endIfFailed(found);
+		picture = found;
 		requireKnown(picture.recipe.definition, picture);
 		if (picture.state === 'failed') picture = await reopen(context, picture);
 		// For display only; without Redis the work continues unseen.

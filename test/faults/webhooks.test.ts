@@ -1,6 +1,9 @@
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { json, untilFinished } from '../helpers/api.ts';
 import { startForFaults, until } from '../helpers/faults.ts';
+import { temporaryFolder } from '../helpers/folder.ts';
 import { photograph } from '../helpers/pictures.ts';
 import type { PicpipeProcess } from '../helpers/processes.ts';
 import { startRedis } from '../helpers/redis.ts';
@@ -11,10 +14,10 @@ import { isSignedWith, type Sink, secret } from '../helpers/sink.ts';
 /** Longest time from the death of a worker until its jobs begin again, milliseconds: lock, look for stalled jobs, start of a worker. */
 const recovery = 60_000;
 
-async function upload(api: string, fields = ''): Promise<string> {
+async function upload(api: string, fields = '', bytes?: Buffer): Promise<string> {
 	const response = await fetch(`${api}/v1/pictures?recipe=avatar${fields}`, {
 		method: 'POST',
-		body: new Uint8Array(await photograph({ width: 320, height: 240 })),
+		body: new Uint8Array(bytes ?? (await photograph({ width: 320, height: 240 }))),
 		headers: { 'content-type': 'image/jpeg' },
 	});
 	expect(response.status).toBe(202);
@@ -107,6 +110,52 @@ describe('a ready picture is notified', () => {
 	});
 });
 
+describe('a failed picture is notified under one id', () => {
+	for (const change of ['failure', 'marker']) {
+		it(`although the worker is killed (-9) right after it ${change === 'failure' ? 'wrote the manifest' : 'deleted the marker'}`, {
+			timeout: 150_000,
+		}, async () => {
+			const folder = await temporaryFolder();
+			const dieAfter = join(folder, 'die-after');
+			const preload = new URL('die-after.mjs', import.meta.url).href;
+			const key = secret();
+			const picpipe = await startForFaults({
+				NODE_OPTIONS: `--import ${preload}`,
+				DIE_AFTER: dieAfter,
+				PICPIPE_WEBHOOK_SECRETS: key,
+			});
+			const { api } = await picpipe.ready();
+			const { sink } = picpipe;
+			const worker = picpipe.pidOf('worker');
+			writeFileSync(dieAfter, change);
+			const broken = (await photograph({ width: 320, height: 240 })).subarray(0, 3_000);
+			const id = await upload(api, '', broken);
+			await until('the worker has died', () => picpipe.pidOf('worker') !== worker);
+			expect(existsSync(dieAfter)).toBe(false);
+			await expectToldBy(picpipe, sink, 'picture.failed', id, 1, recovery);
+			// The job of the killed worker runs again and ends, and everything that it published is delivered.
+			await until(
+				'the jobs have ended',
+				async () => {
+					const { queues } = await json(await fetch(`${api}/v1/queues`));
+					const isIdle = ({ counts }: { counts: Record<string, number> }) =>
+						(counts.active ?? 0) + (counts.waiting ?? 0) + (counts.prioritized ?? 0) + (counts.delayed ?? 0) === 0;
+					const [pictures, webhooks] = [queues.find(isPictures), queues.find(isWebhooks)];
+					return pictures.counts.failed === 1 && isIdle(pictures) && isIdle(webhooks);
+				},
+				recovery,
+			);
+			expect(idsOf(sink, [id]).size).toBe(1);
+			expectSound(sink, key);
+			expect(await untilFinished({ url: api }, id)).toMatchObject({ state: 'failed', failure: { attempt: 1 } });
+
+			// A retry by hand is another end.
+			expect((await fetch(`${api}/v1/pictures/${id}/retry`, { method: 'POST' })).status).toBe(202);
+			await until('the second end is told', () => idsOf(sink, [id]).size === 2, recovery);
+		});
+	}
+});
+
 describe('the end of a batch', () => {
 	it('is notified once although the worker is killed (-9) and Redis loses everything in between', {
 		timeout: 150_000,
@@ -136,6 +185,10 @@ describe('the end of a batch', () => {
 /** The ids of all messages that told of these pictures. */
 function idsOf({ received }: Sink, pictureIds: readonly string[]): Set<string> {
 	return new Set(received.filter(({ message }) => pictureIds.includes(message.data.id)).map(({ id }) => id));
+}
+
+function isPictures({ name }: { name: string }): boolean {
+	return name === 'pictures';
 }
 
 function isWebhooks({ name }: { name: string }): boolean {
