@@ -1,7 +1,8 @@
-import { type JobsOptions, Queue } from 'bullmq';
+import { type JobsOptions, Queue, RedisConnection } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { type AwaitedPicture, isReceived, type Picture } from '../domain/picture.ts';
 import { PicpipeError } from '../errors.ts';
+import { type JobCondition, openConditions } from './conditions.ts';
 import {
 	type DeliverJob,
 	deliverJobId,
@@ -14,7 +15,7 @@ import {
 	type RenderJob,
 	renderJobId,
 } from './jobs.ts';
-import { askRedis } from './redis.ts';
+import { askRedis, oldestRedis } from './redis.ts';
 import { errorOfJob, patientRetries, retryOptions, scheduled } from './retry.ts';
 
 /** Completed jobs are kept for inspection: a day or this many, whichever is less. */
@@ -88,6 +89,12 @@ export interface Queues {
 	 * @throws PicpipeError `queue-unavailable`
 	 */
 	failedFetch(picture: Picture): Promise<PicpipeError | undefined>;
+	/**
+	 * The conditions of jobs, in the order of their ids. Costs the same however many jobs wait.
+	 *
+	 * @throws PicpipeError `queue-unavailable`
+	 */
+	conditionsOf(queue: QueueName, jobIds: readonly string[]): Promise<JobCondition[]>;
 	/** Removes the job of earlier, finished work, so that the same work can be queued again. False if the job is running. */
 	forgetPicture(picture: Picture): Promise<boolean>;
 	/**
@@ -127,6 +134,11 @@ export const startsWithoutRedis = {
 	skipMetasUpdate: true,
 } as const;
 
+/**
+ * What BullMQ believes about Redis where it does not ask. It would take Redis 5, and read whole lists instead of using `LPOS`.
+ */
+RedisConnection.minimumVersion = `${oldestRedis.join('.')}.0`;
+
 export function openQueues(redis: Redis, options: QueuesOptions): Queues {
 	const { renderQueue = Number.POSITIVE_INFINITY } = options;
 	const byName = Object.fromEntries(
@@ -138,6 +150,7 @@ export function openQueues(redis: Redis, options: QueuesOptions): Queues {
 		}),
 	) as Record<QueueName, Queue>;
 
+	const readConditions = openConditions(redis);
 	const forget = (queue: QueueName, id: string): Promise<boolean> =>
 		askRedis(redis, async () => {
 			const job = await byName[queue].getJob(id);
@@ -179,6 +192,8 @@ export function openQueues(redis: Redis, options: QueuesOptions): Queues {
 				return new PicpipeError(code, message, { step, retryAfter: seconds });
 			});
 		},
+
+		conditionsOf: (queue, jobIds) => readConditions(byName[queue].toKey(''), jobIds),
 
 		async forgetPicture(picture) {
 			const { queue, id } = jobOf(picture);

@@ -8,7 +8,7 @@ const producerTimeout = 2_000;
 const maximumReconnectDelay = 1_000;
 
 /** Oldest Redis that BullMQ's scripts are tested with; it has the streams and the `LMOVE` that picpipe uses. */
-const oldestRedis = [6, 2] as const;
+export const oldestRedis = [6, 2] as const;
 
 /**
  * How a connection handles trouble: a `producer` (api, Arena) gives up quickly, a `worker` waits until Redis is back.

@@ -1,3 +1,5 @@
+import type { Redis } from 'ioredis';
+import { openLeases } from '../access/leases.ts';
 import { openCatalog } from '../catalog/catalog.ts';
 import { openRenderUse } from '../catalog/render-use.ts';
 import type { Config } from '../config/index.ts';
@@ -7,10 +9,12 @@ import type { Logger } from '../observe/log.ts';
 import { svgLimitsOf } from '../pipeline/inspect/limits.ts';
 import { openAttempts } from '../queue/attempts.ts';
 import { openQueues } from '../queue/queues.ts';
+import { askRedis } from '../queue/redis.ts';
 import { openStorage } from '../storage/index.ts';
 import { openWebhooks } from '../webhooks/webhooks.ts';
+import type { SweepContext } from '../worker/sweep.ts';
 import { startWorkers } from '../worker/worker.ts';
-import { closeInOrder, openRedis, queuesOptions, type Running } from './connections.ts';
+import { closeInOrder, leaseTime, openRedis, queuesOptions, type Running } from './connections.ts';
 import { imagingOptions, openConfiguredAssets } from './imaging.ts';
 
 /** Takes jobs from the queues and processes them. */
@@ -20,6 +24,7 @@ export async function startWorker(config: Config, log: Logger): Promise<Running>
 	const queues = openQueues(redis, queuesOptions(config));
 	const pool = startImagingPool(imagingOptions(config, log));
 	const webhooks = openWebhooks(config, { redis, storage, queues, log });
+	const upkeep = openUpkeep(redis, config.redisPrefix);
 	const worker = startWorkers(
 		redis,
 		queues,
@@ -42,6 +47,8 @@ export async function startWorker(config: Config, log: Logger): Promise<Running>
 			idempotencySeconds: Math.max(config.idempotencySeconds, config.resumableSeconds),
 			resumableSeconds: config.resumableSeconds,
 			sweepSeconds: config.sweepSeconds,
+			place: upkeep.place,
+			exclusively: upkeep.exclusively,
 			log,
 		},
 		{
@@ -57,7 +64,33 @@ export async function startWorker(config: Config, log: Logger): Promise<Running>
 	return {
 		async stop() {
 			await closeInOrder(log, [() => worker.close(), () => pool.stop(), () => queues.close()]);
+			upkeep.close();
 			redis.disconnect();
 		},
+	};
+}
+
+type Upkeep = Required<Pick<SweepContext, 'place' | 'exclusively'>> & { close(): void };
+
+/** What the sweeps of all workers share. */
+function openUpkeep(redis: Redis, prefix: string): Upkeep {
+	const leases = openLeases(redis, `${prefix}:sweeps`, leaseTime);
+	const place = `${prefix}:sweeps:place`;
+	return {
+		place: {
+			read: async () => (await askRedis(redis, () => redis.get(place))) ?? undefined,
+			async write(id) {
+				await askRedis(redis, async () => (id === undefined ? redis.del(place) : redis.set(place, id)));
+			},
+		},
+		async exclusively(name, work) {
+			const { release } = await leases.take(name, 1);
+			try {
+				return release && (await work());
+			} finally {
+				release?.();
+			}
+		},
+		close: () => leases.close(),
 	};
 }

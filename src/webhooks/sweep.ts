@@ -1,4 +1,6 @@
+import { PicpipeError } from '../errors.ts';
 import { earliestNow } from '../observe/clock.ts';
+import { conditionsPerScript } from '../queue/conditions.ts';
 import { deliverJobId } from '../queue/jobs.ts';
 import type { DeliveryLog } from './log.ts';
 import { listMessages, readMessage } from './outbox.ts';
@@ -10,7 +12,7 @@ export interface WebhookSweep extends PublishDeps {
 	readonly sweepSeconds: number;
 }
 
-/** Messages to check at the same time. */
+/** Messages to queue again at the same time. */
 const parallel = 8;
 /** Messages that were given up are checked this many times in their lifetime, and at least once an hour. */
 const looks = 8;
@@ -24,29 +26,40 @@ const longestWait = 3_600;
  */
 export async function sweepOutbox(context: PublishDeps): Promise<number> {
 	let queued = 0;
-	const look = async (endpoint: string, id: string) => {
-		const job = await context.queues.byName.webhooks.getJob(deliverJobId({ endpoint, messageId: id }));
-		const state = await job?.getState();
-		if (job && state !== 'completed' && state !== 'failed' && state !== 'unknown') return;
-		const message = await readMessage(context.storage, 'outbox', endpoint, id);
-		if (!message) return;
-		// The job ended while the storage could not be written to, so the outbox still has the message.
-		await context.queues.forgetDelivery({ endpoint, messageId: id });
-		await queueDelivery(context, message);
-		queued++;
+	type Listed = { readonly key: string; readonly endpoint: string; readonly message: string };
+	const look = async (messages: readonly Listed[]) => {
+		const jobIds = messages.map(({ endpoint, message: messageId }) => deliverJobId({ endpoint, messageId }));
+		const conditions = await context.queues.conditionsOf('webhooks', jobIds);
+		const lost = messages.filter((_, at) => conditions[at]?.state !== 'live');
+		for (let at = 0; at < lost.length; at += parallel) {
+			await Promise.all(
+				lost.slice(at, at + parallel).map(async ({ key, endpoint, message }) => {
+					try {
+						if (await queueAgain(context, endpoint, message)) queued++;
+					} catch (err) {
+						if (err instanceof PicpipeError && err.code === 'queue-unavailable') throw err;
+						context.log.error({ err, key }, 'could not check a webhook; the next sweep tries again');
+					}
+				}),
+			);
+		}
 	};
-	const batch: Promise<void>[] = [];
-	for await (const { key, endpoint, message } of listMessages(context.storage, 'outbox')) {
-		batch.push(
-			look(endpoint, message).catch((err) => {
-				if (err?.code === 'queue-unavailable') throw err;
-				context.log.error({ err, key }, 'could not check a webhook; the next sweep tries again');
-			}),
-		);
-		if (batch.length === parallel) await Promise.all(batch.splice(0));
+	const batch: Listed[] = [];
+	for await (const listed of listMessages(context.storage, 'outbox')) {
+		batch.push(listed);
+		if (batch.length === conditionsPerScript) await look(batch.splice(0));
 	}
-	await Promise.all(batch);
+	await look(batch);
 	return queued;
+}
+
+async function queueAgain(context: PublishDeps, endpoint: string, id: string): Promise<boolean> {
+	const message = await readMessage(context.storage, 'outbox', endpoint, id);
+	if (!message) return false;
+	// The job ended while the storage could not be written to, so the outbox still has the message.
+	await context.queues.forgetDelivery({ endpoint, messageId: id });
+	await queueDelivery(context, message);
+	return true;
 }
 
 /**

@@ -14,7 +14,7 @@ export function openFirstSeen(): FirstSeen {
 	let now = new Map<string, number>();
 	return {
 		age(key) {
-			const first = before.get(key) ?? performance.now();
+			const first = before.get(key) ?? now.get(key) ?? performance.now();
 			now.set(key, first);
 			return performance.now() - first;
 		},

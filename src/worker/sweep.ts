@@ -1,37 +1,28 @@
 import type { Job } from 'bullmq';
 import { sweepBatches } from '../catalog/finish-batch.ts';
-import { pendingIds, purgePicture, readManifest } from '../catalog/manifest.ts';
 import { reindex } from '../catalog/reindex.ts';
 import type { RenderUse } from '../catalog/render-use.ts';
-import { isFinished, type Picture, parsePictureId } from '../domain/picture.ts';
-import { PicpipeError } from '../errors.ts';
 import { type ForgetUploadsOptions, forgetUploads } from '../intake/forget-uploads.ts';
 import { type ForgetOptions, forgetIdempotencyKeys } from '../intake/idempotency.ts';
-import type { Logger } from '../observe/log.ts';
-import type { Attempts } from '../queue/attempts.ts';
-import { jobOf } from '../queue/jobs.ts';
-import type { Queues } from '../queue/queues.ts';
-import { keysFolder, openBatchesFolder, pendingFolder, pendingKey, webhooksFolder } from '../storage/keys.ts';
+import { keysFolder, openBatchesFolder, pendingFolder, webhooksFolder } from '../storage/keys.ts';
 import type { Storage } from '../storage/storage.ts';
 import { forgetFailed, restoreLog, sweepOutbox } from '../webhooks/sweep.ts';
 import type { Webhooks } from '../webhooks/webhooks.ts';
 import type { FirstSeen } from './first-seen.ts';
-import { type Records, recordFailure, settle } from './record.ts';
+import { type PictureSweep, sweepPictures } from './sweep-pictures.ts';
 
-export interface SweepContext extends Records, ForgetOptions, ForgetUploadsOptions {
-	readonly queues: Queues;
-	/** How long an original without a manifest has to be seen before it counts as abandoned, seconds. */
-	readonly abandonedSeconds: number;
-	readonly firstSeen: FirstSeen;
+/** What only one process of the installation does at a time. */
+type ExclusiveWork = 'sweep' | 'rebuild';
+
+export interface SweepContext extends PictureSweep, ForgetOptions, ForgetUploadsOptions {
 	/** How long a batch may be open, seconds. */
 	readonly batchSeconds: number;
 	/** The webhook services; webhooks are not swept if absent. */
 	readonly webhooks?: Webhooks | undefined;
 	/** Keeps renders within their space; they are not trimmed if absent. */
 	readonly renderUse?: RenderUse | undefined;
-	/** Counts pictures that were given up; not counted if absent. */
-	readonly attemptCounts?: Attempts | undefined;
-	readonly log: Logger;
+	/** Does the work unless another process does it; undefined if so. Without it, the work is always done. */
+	readonly exclusively?: (<T>(name: ExclusiveWork, work: () => Promise<T>) => Promise<T | undefined>) | undefined;
 }
 
 /** The numbers of a sweep. */
@@ -58,16 +49,18 @@ export interface SweepResult {
 	webhooksForgotten: number;
 	/** Renders that were deleted for space. */
 	rendersTrimmed: number;
+	/** Set if another sweep was running, so that this one did nothing. */
+	skipped?: true;
+	/** Set if there was more to check than there was time; the next sweep continues. */
+	more?: true;
 }
-
-/** Pictures to check at the same time. */
-const parallel = 8;
 
 /**
  * Checks every accepted but unfinished picture, and ensures that it will be finished. Everything else may crash at any time, because the
- * sweep runs again and again.
+ * sweep runs again and again. A rebuild of the index, which takes longer, keeps no other sweep waiting.
  */
 export async function sweep(context: SweepContext, job?: Job): Promise<SweepResult> {
+	const { exclusively = (_, work) => work() } = context;
 	const result: SweepResult = {
 		pending: 0,
 		queued: 0,
@@ -84,24 +77,27 @@ export async function sweep(context: SweepContext, job?: Job): Promise<SweepResu
 		webhooksForgotten: 0,
 		rendersTrimmed: 0,
 	};
-	const batch: Promise<void>[] = [];
-	const look = async (id: string) => {
-		try {
-			const found = await sweepPicture(context, id);
-			if (found) result[found]++;
-		} catch (error) {
-			if (error instanceof PicpipeError && error.code === 'queue-unavailable') throw error;
-			context.log.error({ err: error, pictureId: id }, 'could not check a picture; the next sweep tries again');
-		}
-	};
-	for await (const id of pendingIds(context.storage)) {
-		result.pending++;
-		batch.push(look(id));
-		if (batch.length === parallel) await Promise.all(batch.splice(0));
+	const isDone = await exclusively('sweep', async () => {
+		await sweepAll(context, result);
+		return true;
+	});
+	if (!isDone) result.skipped = true;
+	if (!(await context.catalog.isComplete())) {
+		result.reindexed = (await exclusively('rebuild', () => rebuildIndex(context))) ?? 0;
 	}
-	await Promise.all(batch);
+	const { queued, abandoned, lost, reindexed, torn, broughtForward, expired, webhooks } = result;
+	if (queued + abandoned + lost + reindexed + torn + broughtForward + expired + webhooks > 0)
+		context.log.info(result, 'sweep');
+	await job?.log(JSON.stringify(result));
+	return result;
+}
+
+async function sweepAll(context: SweepContext, result: SweepResult): Promise<void> {
+	const isAtEnd = await sweepPictures(context, result);
+	if (!isAtEnd) result.more = true;
 	result.torn = await removeTornWrites(context.storage, context);
-	context.firstSeen.endPass();
+	// What this sweep has not reached is not gone.
+	if (isAtEnd) context.firstSeen.endPass();
 	result.broughtForward = await context.queues.promoteOverdueJobs();
 	result.forgotten = await forgetIdempotencyKeys(context.storage, context);
 	result.expired = await forgetUploads(context.storage, context);
@@ -111,12 +107,6 @@ export async function sweep(context: SweepContext, job?: Job): Promise<SweepResu
 		result.webhooksForgotten = await forgetFailed({ ...context.webhooks, ...context });
 	}
 	if (context.renderUse) result.rendersTrimmed = await context.renderUse.trim();
-	if (!(await context.catalog.isComplete())) result.reindexed = await rebuildIndex(context);
-	const { queued, abandoned, lost, reindexed, torn, broughtForward, expired, webhooks } = result;
-	if (queued + abandoned + lost + reindexed + torn + broughtForward + expired + webhooks > 0)
-		context.log.info(result, 'sweep');
-	await job?.log(JSON.stringify(result));
-	return result;
 }
 
 async function rebuildIndex(context: SweepContext): Promise<number> {
@@ -125,53 +115,6 @@ async function rebuildIndex(context: SweepContext): Promise<number> {
 	for (const key of unreadable) context.log.error({ key }, 'manifest unreadable; the picture was not changed');
 	if (context.webhooks) await restoreLog({ ...context.webhooks, ...context });
 	return pictures;
-}
-
-/** BullMQ's reason for a job that it gave up because its workers died too often. */
-const stalledTooOften = /stalled more than/;
-
-type Found = 'queued' | 'settled' | 'abandoned' | 'lost';
-
-async function sweepPicture(context: SweepContext, id: string): Promise<Found | undefined> {
-	try {
-		parsePictureId(id);
-	} catch {
-		context.log.error({ key: pendingKey(id) }, 'marker with an invalid id; ignored');
-		return undefined;
-	}
-	const picture = await readManifest(context.storage, id);
-	if (!picture) return purgeIfAbandoned(context, id);
-	if (isFinished(picture.state)) {
-		await settle(context, picture);
-		return 'settled';
-	}
-	return queueIfNoJob(context, picture);
-}
-
-/** An upload writes its marker first and its manifest last. In between it is still in progress, or its process was killed. */
-async function purgeIfAbandoned(context: SweepContext, id: string): Promise<Found | undefined> {
-	if (context.firstSeen.age(id) < context.abandonedSeconds * 1_000) return undefined;
-	await purgePicture(context.storage, id);
-	context.log.warn({ pictureId: id }, 'removed the remains of an unfinished upload');
-	return 'abandoned';
-}
-
-async function queueIfNoJob(context: SweepContext, picture: Picture): Promise<Found | undefined> {
-	const { queue, id } = jobOf(picture);
-	const job: Job | undefined = await context.queues.byName[queue].getJob(id);
-	const state = await job?.getState();
-	if (state === 'failed' && stalledTooOften.test(job?.failedReason ?? '')) {
-		const error = new PicpipeError('worker-lost', job?.failedReason);
-		await recordFailure(context, picture, error, Math.max(1, job?.attemptsMade ?? 1));
-		context.attemptCounts?.count(queue, 'failed', error.code);
-		return 'lost';
-	}
-	if (job && state !== 'completed' && state !== 'failed' && state !== 'unknown') return undefined;
-	// Its job ended while the manifest could not be written, because the storage was unavailable.
-	await context.queues.forgetPicture(picture);
-	await context.catalog.put(picture);
-	await context.queues.enqueuePicture(picture, 'sweep');
-	return 'queued';
 }
 
 /** Folders shared by small objects of many owners. Torn writes in a picture's own folder are deleted with that picture's next record. */

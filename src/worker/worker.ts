@@ -99,7 +99,8 @@ export function startWorkers(
 			webhookDelivery({ ...webhooks, attemptCounts: context.attemptCounts }),
 			scheduledDelay(webhooks.settings.schedule, options.webhookRetrySeconds),
 		),
-		work('upkeep', 1, (job) => {
+		// A rebuild of the index takes one place, and the sweeps go on in the other.
+		work('upkeep', 2, (job) => {
 			sweepJobSchema.parse(job.data);
 			return sweep({ ...context, firstSeen }, job);
 		}),
