@@ -13,7 +13,17 @@ import { isDeepStrictEqual } from 'node:util';
 const leaves = ['errors.ts', 'config', 'observe'];
 const pure = ['domain', 'operations', 'pipeline'];
 const services = ['queue', 'catalog', 'storage', ...leaves];
-const apiServices = ['intake', 'delivery', 'webhooks', 'access', ...services, ...pure, 'http', 'programs.ts'];
+const apiServices = [
+	'intake',
+	'delivery',
+	'webhooks',
+	'access',
+	...services,
+	...pure,
+	'http',
+	'programs.ts',
+	'suggestion.ts',
+];
 const dialectFoundation = ['delivery/dialects/*.ts', ...pure, 'errors.ts'];
 const dialect = ['delivery/dialects/shared', ...dialectFoundation];
 

@@ -33,6 +33,7 @@ export const samplePicture: Picture = {
 	recipe,
 	priority: 0,
 	tags: ['holiday', '2026'],
+	meta: { caption: 'The lighthouse' },
 	variants: [
 		{
 			name: variant.name,

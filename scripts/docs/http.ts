@@ -3,8 +3,10 @@ import { maximumWait } from '../../src/api/contract.ts';
 import { pictureView } from '../../src/api/picture-view.ts';
 import { type Route, routes } from '../../src/api/routes.ts';
 import { offsetType, tusVersion } from '../../src/api/tus/tus-headers.ts';
+import { ignoredFields } from '../../src/api/upload/form-fields.ts';
 import { maximumIdempotencyKey } from '../../src/api/upload/idempotency-key.ts';
 import { settings } from '../../src/config/index.ts';
+import { longestTag, metaLimits } from '../../src/domain/labels.ts';
 import { maximumParts } from '../../src/intake/upload-parts.ts';
 import { metricTable } from '../../src/observe/metrics.ts';
 import { arenaJobPath, jobOf } from '../../src/queue/jobs.ts';
@@ -23,6 +25,30 @@ curl -H 'content-type: application/json' -d '{"url":"https://example.org/photo.j
 \`\`\`
 
 Form fields can also be query parameters; a field in the form wins.
+
+#### Fields of forms, and metadata
+
+Pages send more than the fields below: those of upload widgets, of web frameworks, and those of their authors. A field of a form, or a name in \`Upload-Metadata\`, is read in this order:
+
+1. The fields of picpipe count. \`tags[]\` is \`tags\`; a repeated field is a list.
+2. The fields of this table are ignored.
+3. A name that differs from a field of picpipe by a letter or two, such as \`recpie\` or \`Tags\`, is refused as \`unknown-field\`.
+4. Every other field is metadata of the picture. \`meta[name]\` is metadata under any name.
+
+${table(
+	['Ignored', 'Sent by'],
+	ignoredFields.map(({ names, by }) => [names.map(code).join(', '), by]),
+)}
+
+A text field under the name of a file's field, as FilePond sends it, is ignored too, but for JSON: its texts, numbers and truth values are metadata. A chunk of a file (\`dztotalchunkcount\`
+above 1) is refused. A file input in which nothing was chosen counts as absent.
+
+Metadata is kept with the picture as \`meta\`, an object of texts, in every response and webhook about it. Nothing in picpipe acts on it. A picture has at most ${metaLimits.entries} names of up
+to ${metaLimits.key} characters: letters and digits of any language, spaces and \`_ . : / @ -\`, beginning with a letter or digit. A value has at most ${metaLimits.value.toLocaleString('en')} bytes, names and values together
+${metaLimits.total.toLocaleString('en')}. Control characters other than tabs and line breaks are refused.
+
+A tag has 1 to ${longestTag} characters of any language, with spaces, and begins with a letter, a digit or an emoji. Control characters and \`, < > " \\ \`\` \` \`\` are refused. Spaces at the ends are removed, and
+letters are normalised (NFC), also in the query \`tag\` of a list.
 
 | Response | When |
 |---|---|
@@ -94,7 +120,8 @@ Where a proxy allows only GET and POST, \`X-HTTP-Method-Override\` names the met
 	'POST /v1/uploads': `201 with \`Location\` and the upload as JSON, as GET shows it. Send \`Upload-Length\`, or \`Upload-Defer-Length: 1\` and the length later. The fields are checked before the
 first byte is sent, and keep their meaning: a recipe that changes later does not change the upload.
 
-- \`filetype\`, \`type\` and \`relativePath\`, which clients such as Uppy send, are ignored. \`name\` is another name for \`filename\`.
+- \`name\`, which clients such as Uppy send, is another name for \`filename\`. Further names are read as [fields of a form](#fields-of-forms-and-metadata) are: ignored, refused as
+  misspelt, or metadata of the picture. \`meta[name]\` may have its name percent-encoded.
 - With \`Content-Type: ${offsetType}\` the body is the beginning of the file, or the whole file.
 - With \`Upload-Concat: partial\` the upload is a part of a file. \`Upload-Concat: final;/v1/uploads/… /v1/uploads/…\` creates a picture of complete parts and then deletes the parts.
   The same request again finds the same picture.
@@ -103,7 +130,7 @@ first byte is sent, and keep their meaning: a recipe that changes later does not
 	'HEAD /v1/uploads/:id': `Returns \`Upload-Offset\`, \`Upload-Length\` or \`Upload-Defer-Length\`, \`Upload-Metadata\`, \`Upload-Concat\` and \`Upload-Expires\`. A finished upload names its picture in
 \`Picpipe-Picture\`; a refused upload returns the status of its refusal. If all bytes are stored and no response was sent, this request creates the picture. A request that is sending
 bytes to the same API process is interrupted, and its bytes are kept. At another API process it is not: 423 \`upload-locked\`.`,
-	'GET /v1/uploads/:id': `\`{ id, state, offset, length, createdAt, expiresAt, filename, recipe, tags, picture, isNew, problem, links }\`. \`state\` is \`incomplete\`, \`complete\` or \`refused\`. A complete
+	'GET /v1/uploads/:id': `\`{ id, state, offset, length, createdAt, expiresAt, filename, recipe, tags, meta, picture, isNew, problem, links }\`. \`state\` is \`incomplete\`, \`complete\` or \`refused\`. A complete
 upload has the id of its \`picture\`, unless it is a partial upload; a refused upload has its \`problem\`. Needs no \`Tus-Resumable\`.`,
 	'PATCH /v1/uploads/:id': `Send the bytes from \`Upload-Offset\` on, as \`${offsetType}\`. The response is 204 with the new \`Upload-Offset\`. After the last byte it also has \`Picpipe-Picture\` and a \`Link\` to the
 picture, with the promise of a 202: the picture will end \`ready\` or \`failed\`, whatever crashes.
@@ -117,7 +144,7 @@ picture, with the promise of a 202: the picture will end \`ready\` or \`failed\`
 | 429, 503, 507 | The received bytes are kept. After the last byte, an empty PATCH or a HEAD retries. |
 | 404 \`upload-not-found\`, 410 \`upload-expired\`, 423 \`upload-locked\` | The upload does not exist, has expired, or is in use by another request. |`,
 	'DELETE /v1/uploads/:id': '204.',
-	'POST /v1/upload-tokens': `201 with \`{ token, expiresAt, recipe, tags, priority, batch, maxBytes, maxPictures }\`. A page sends the token as \`Authorization: Bearer <token>\` or as \`?token=<token>\`.
+	'POST /v1/upload-tokens': `201 with \`{ token, expiresAt, recipe, tags, meta, priority, batch, maxBytes, maxPictures }\`. A page sends the token as \`Authorization: Bearer <token>\` or as \`?token=<token>\`.
 
 \`\`\`sh
 curl -H "Authorization: Bearer $PICPIPE_KEY" -H 'content-type: application/json' \\
@@ -126,6 +153,8 @@ curl -H "Authorization: Bearer $PICPIPE_KEY" -H 'content-type: application/json'
 
 - The token uploads files, as a body, a form or a resumable upload, until it expires. It allows nothing else: no uploads by URL and no new batches.
 - The token fixes recipe, tags, priority and batch. A request that sets one of them, or \`duplicates\` or \`webhook\`, is refused as \`fixed-by-token\`; naming the token's own recipe is allowed.
+- Uploads can add [metadata](#fields-of-forms-and-metadata), within its bounds. The \`meta\` of the token cannot be changed: \`fixed-by-token\`. Tags and \`meta\` have to fit into a token of
+  4,096 characters.
 - The file name is free: \`filename\` in the query of a raw body or in \`Upload-Metadata\`. In a form, each file has its name in its own part, and a field \`filename\` is refused as \`unknown-field\`.
 - With a \`batch\`, every upload joins that batch. The batch must be open when the token is created, and uploads are refused as \`batch-closed\` once it is closed.
 - Uploads count against the limits of the key that created the token. The token ends when that key is revoked.`,
@@ -201,7 +230,7 @@ export function httpPage(): string {
 - **Back pressure.** Uploads get 503 with \`Retry-After\` while more jobs wait than \`PICPIPE_MAX_QUEUE\` (\`queue-full\`), or less disk space is free than
   \`PICPIPE_MIN_DISK_FREE\` (\`storage-nearly-full\`). The refusal comes before the body is read; with \`Expect: 100-continue\` the client does not send it.
 - **Slow uploads.** A body slower than \`PICPIPE_MIN_UPLOAD_SPEED\` gets 408 \`upload-too-slow\`.
-- **Errors** are problem documents with a \`code\`; [errors](errors.md) lists all codes. They are never cached. Unknown fields are refused, not ignored.
+- **Errors** are problem documents with a \`code\`; [errors](errors.md) lists all codes. They are never cached. Unknown query parameters and fields of JSON are refused, not ignored; those of forms are [metadata](#fields-of-forms-and-metadata).
 - **Request ids.** Every response has \`X-Request-Id\`, which is also in the log. An id sent with the request is kept if it has 8 to 64 letters, digits, \`.\`, \`_\` and \`-\`.
 - **HEAD** works wherever GET does. Other methods get 405 with \`Allow\`.`,
 		`## Keys and limits

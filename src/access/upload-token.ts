@@ -1,11 +1,15 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import * as z from 'zod';
-import { maximumPriority, maximumTags, tagPattern } from '../domain/picture.ts';
+import { maximumTags, tagPattern } from '../domain/labels.ts';
+import { maximumPriority } from '../domain/picture.ts';
 import { namePattern } from '../domain/recipe.ts';
 import { PicpipeError } from '../errors.ts';
 
+/** Longest payload of a token, characters: a token has to fit into a URL. */
+const longestPayload = 4_096;
+
 /** `picpipe_upload_<grant>.<signature>`, both base64url. */
-const tokenPattern = /^picpipe_upload_([A-Za-z0-9_-]{1,4096})\.([A-Za-z0-9_-]{43})$/;
+const tokenPattern = new RegExp(`^picpipe_upload_([A-Za-z0-9_-]{1,${longestPayload}})\\.([A-Za-z0-9_-]{43})$`);
 
 /** Shortest lifetime of a token, seconds: an upload has to begin within it. */
 export const shortestToken = 1;
@@ -22,6 +26,8 @@ const grantSchema = z.strictObject({
 	caller: z.string(),
 	recipe: z.string().regex(namePattern),
 	tags: z.array(z.string().regex(tagPattern)).max(maximumTags),
+	/** Metadata of the pictures. A client with the token can add to it, and not change it. */
+	meta: z.record(z.string(), z.string()).optional(),
 	priority: z.int().min(0).max(maximumPriority),
 	/** The batch that the pictures join. */
 	batch: z.string().optional(),
@@ -38,10 +44,19 @@ export function isUploadToken(text: string): boolean {
 	return text.startsWith('picpipe_upload_');
 }
 
-/** @param secret of the caller who creates it */
+/**
+ * @param secret of the caller who creates it
+ * @throws PicpipeError `invalid-field` if tags and metadata are too long for a token
+ */
 export function signUploadToken(wishes: Omit<UploadGrant, 'version' | 'id'>, secret: Buffer): string {
 	const grant: UploadGrant = { version: 1, id: randomBytes(12).toString('base64url'), ...wishes };
 	const payload = Buffer.from(JSON.stringify(grantSchema.parse(grant))).toString('base64url');
+	if (payload.length > longestPayload) {
+		throw new PicpipeError(
+			'invalid-field',
+			`Expected tags and meta that fit into an upload token of ${longestPayload} characters but they need ${payload.length}.`,
+		);
+	}
 	return `picpipe_upload_${payload}.${sign(payload, secret)}`;
 }
 

@@ -2,16 +2,27 @@ import * as z from 'zod';
 import { shortestToken } from '../access/upload-token.ts';
 import { maximumDistance } from '../catalog/similar.ts';
 import { isBatchId } from '../domain/batch.ts';
-import { maximumPriority, maximumTags, pictureStates, tagPattern } from '../domain/picture.ts';
+import { cleanLabel, maximumTags, metaLimits, readMeta, tagPattern, tagSentence } from '../domain/labels.ts';
+import { maximumPriority, pictureStates } from '../domain/picture.ts';
 import { namePattern } from '../domain/recipe.ts';
 import { type ErrorCode, errorTable, failureClasses, PicpipeError } from '../errors.ts';
 import { duplicatePolicies } from '../intake/duplicates.ts';
+import { didYouMean } from '../suggestion.ts';
 
 /** Fields of requests, in one place. The reference pages are generated from it. */
 
-const tag = z
-	.string()
-	.regex(tagPattern, 'expected a tag of 1 to 64 letters, digits and _ . : / -, beginning with a letter or digit');
+const tag = z.string().overwrite(cleanLabel).regex(tagPattern, tagSentence);
+/** Not a record of zod, which drops `__proto__` without a word. */
+const meta = z
+	.unknown()
+	.transform((given, context) => {
+		const read = readMeta(given);
+		if ('meta' in read) return read.meta;
+		context.addIssue(read.problem);
+		return z.NEVER;
+	})
+	.meta({ type: 'object' });
+const metaBounds = `At most ${metaLimits.entries} names of ${metaLimits.key} characters, ${metaLimits.value} bytes for a value, and ${metaLimits.total} bytes in all.`;
 /** Longest inline recipe, bytes of JSON; also the longest value of a form field. */
 export const maximumInlineRecipe = 8 * 1024;
 const recipeName = z.string().regex(namePattern, 'expected the name of a recipe');
@@ -49,18 +60,12 @@ export const uploadFieldsSchema = z.strictObject({
 	tags: z
 		.union([z.string(), z.array(z.string())])
 		.optional()
-		.transform((given) => [
-			...new Set(
-				[given ?? []]
-					.flat()
-					.join(',')
-					.split(',')
-					.map((one) => one.trim())
-					.filter(Boolean),
-			),
-		])
+		.transform((given) => [...new Set([given ?? []].flat().join(',').split(',').map(cleanLabel).filter(Boolean))])
 		.pipe(z.array(tag).max(maximumTags, `expected at most ${maximumTags} tags`))
 		.describe('Tags, separated by commas. The field can be repeated.'),
+	meta: meta
+		.optional()
+		.describe(`Metadata of your own, shown with the picture: \`meta[name]=value\` for each. ${metaBounds}`),
 	priority: wholeNumber(0, maximumPriority)
 		.default(0)
 		.describe('0 (first come, first served), or 1 (most urgent of the rest) to 1000 (least).'),
@@ -95,6 +100,7 @@ export const defaultTokenSeconds = 900;
 export const uploadTokenBodySchema = z.strictObject({
 	recipe: recipeName.optional().describe('Recipe of the uploads; the default recipe when absent.'),
 	tags: uploadFieldsSchema.shape.tags,
+	meta: meta.optional().describe('Metadata of the uploads. Uploads can add to it, and not change it.'),
 	priority: z.int().min(0).max(maximumPriority).default(0).describe('Priority of the uploads.'),
 	batch: batch.optional().describe('Id of the batch that the uploads join. It must be open when the token is created.'),
 	maxBytes: z.int().min(1).optional().describe('Largest file in bytes; `PICPIPE_MAX_BYTES` at most and when absent.'),
@@ -128,6 +134,7 @@ export const fetchFields = {
 		.optional()
 		.describe(`${recipeDoc} or as an object; the default recipe when absent.`),
 	tags: uploadFieldsSchema.shape.tags.describe('Tags, as a list or separated by commas.'),
+	meta: meta.optional().describe(`Metadata of your own, texts by name. ${metaBounds}`),
 	priority: z
 		.int(`expected an integer from 0 to ${maximumPriority}`)
 		.min(0, `expected an integer from 0 to ${maximumPriority}`)
@@ -147,6 +154,7 @@ export const fetchBodySchema = z
 			.describe('URLs of several pictures, instead of `url`; `PICPIPE_MAX_FILES` at most.'),
 		recipe: fetchFields.recipe,
 		tags: fetchFields.tags,
+		meta: fetchFields.meta,
 		priority: fetchFields.priority,
 		webhook: webhookUrl.optional().describe(webhookDoc),
 		batch: batch.optional().describe(batchDoc),
@@ -234,8 +242,9 @@ export function parse<T>(schema: z.ZodType<T>, input: Record<string, unknown>): 
 	if (result.success) return result.data;
 	const [issue] = result.error.issues;
 	if (issue?.code === 'unrecognized_keys') {
-		const known = schema instanceof z.ZodObject ? Object.keys(schema.shape).join(', ') : '';
-		throw new PicpipeError('unknown-field', `Expected only ${known} but received ${issue.keys.join(', ')}.`);
+		const known = schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
+		const received = issue.keys.map((key) => key + didYouMean(key, known)).join(', ');
+		throw new PicpipeError('unknown-field', `Expected only ${known.join(', ')} but received ${received}.`);
 	}
 	const name = String(issue?.path[0] ?? 'body');
 	const received = JSON.stringify(input[name])?.slice(0, 100);

@@ -20,6 +20,7 @@ export function addUpload(program: Command): void {
 		.option('--api <url>', 'URL of the API (default: PICPIPE_URL, or http://127.0.0.1:3000)')
 		.option('--recipe <name>', 'recipe of the pictures')
 		.option('--tags <tags>', 'tags, separated by commas', collect)
+		.option('--meta <name=value>', 'metadata of the pictures, once for each name', collect)
 		.option('--priority <number>', '0 (first in, first out), or 1 (most urgent) to 1000')
 		.option('--duplicates <policy>', 'for content that is stored already: accept, refuse, link or dedupe')
 		.option('--batch <id>', 'batch that the pictures join')
@@ -37,6 +38,7 @@ interface UploadFlags {
 	readonly api?: string;
 	readonly recipe?: string;
 	readonly tags?: readonly string[];
+	readonly meta?: readonly string[];
 	readonly priority?: string;
 	readonly duplicates?: string;
 	readonly batch?: string;
@@ -84,11 +86,27 @@ async function runUpload(sources: readonly string[], flags: UploadFlags): Promis
 }
 
 /** Fields of the upload request. */
-function fieldsOf({ recipe, tags, priority, duplicates, batch }: UploadFlags): Record<string, string> {
-	const fields = { recipe, tags: tags?.join(','), priority, duplicates, batch };
+function fieldsOf({ recipe, tags, meta = [], priority, duplicates, batch }: UploadFlags): Record<string, string> {
+	const fields = {
+		recipe,
+		tags: tags?.join(','),
+		...Object.fromEntries(meta.map(metaField)),
+		priority,
+		duplicates,
+		batch,
+	};
 	return Object.fromEntries(
 		Object.entries(fields).filter((field): field is [string, string] => field[1] !== undefined),
 	);
+}
+
+/** @throws ConfigError */
+function metaField(flag: string): [string, string] {
+	const [, name, value] = /^([^=]+)=(.*)$/su.exec(flag) ?? [];
+	if (name === undefined || value === undefined) {
+		throw new ConfigError([`--meta: expected a name, = and a value but received "${flag}"`]);
+	}
+	return [`meta[${name.trim()}]`, value];
 }
 
 /** By the convention of shells: 128 plus the number of SIGINT. */

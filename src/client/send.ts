@@ -7,7 +7,7 @@ import type { Api } from './api.ts';
 import type { Entry } from './journal.ts';
 import { type RetryOptions, withRetries } from './retry.ts';
 
-/** Fields sent with each picture: `recipe`, `tags`, `priority`, `duplicates`, `batch`. */
+/** Fields sent with each picture: `recipe`, `tags`, `priority`, `duplicates`, `batch`, and `meta[name]`. */
 export type Fields = Readonly<Record<string, string>>;
 
 /** A file on this machine, or a URL for the API to fetch. */
@@ -46,9 +46,30 @@ export async function send(item: Item, sending: Sending): Promise<Sent> {
 	return item.bytes <= smallFile ? sendSmall(item, sending) : sendLarge(item, sending);
 }
 
+/** The name in `meta[name]`. */
+function metaName(field: string): string | undefined {
+	return /^meta\[(.*)\]$/su.exec(field)?.[1];
+}
+
+/** Fields for `Upload-Metadata`, whose names are ASCII without spaces and commas. */
+function tusFields(fields: Fields): Fields {
+	return Object.fromEntries(
+		Object.entries(fields).map(([field, value]) => {
+			const name = metaName(field);
+			return [name === undefined ? field : `meta[${encodeURIComponent(name)}]`, value];
+		}),
+	);
+}
+
 async function sendUrl(url: string, { api, fields, entry, remember, ...retry }: Sending): Promise<Sent> {
-	const { tags, priority, ...rest } = fields;
-	const given = { ...rest, ...(tags && { tags }), ...(priority && { priority: Number(priority) }) };
+	const { priority, ...rest } = fields;
+	const entries = Object.entries(rest);
+	const meta = entries.flatMap(([field, value]) => (metaName(field) === undefined ? [] : [[metaName(field), value]]));
+	const given = {
+		...Object.fromEntries(entries.filter(([field]) => metaName(field) === undefined)),
+		...(meta.length > 0 && { meta: Object.fromEntries(meta) }),
+		...(priority && { priority: Number(priority) }),
+	};
 	await remember(entry);
 	return withRetries(async () => {
 		const { body } = await api.ask('/v1/pictures', retry.signal, {
@@ -93,7 +114,7 @@ async function sendLarge(
 				endpoint: `${api.url}/v1/uploads`,
 				...(entry.uploadUrl !== undefined && { uploadUrl: entry.uploadUrl }),
 				headers: { ...api.headers },
-				metadata: { ...fields, filename: basename(path) },
+				metadata: { ...tusFields(fields), filename: basename(path) },
 				chunkSize,
 				retryDelays: null,
 				storeFingerprintForResuming: false,

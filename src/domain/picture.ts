@@ -2,6 +2,7 @@ import { fromString, toUUID, typeidUnboxed } from 'typeid-js';
 import * as z from 'zod';
 import { type ErrorCode, errorTable, failureClasses, PicpipeError } from '../errors.ts';
 import { analysisSchema } from './analysis.ts';
+import { maximumTags } from './labels.ts';
 import { storedRecipeSchema } from './recipe.ts';
 import { stored, storedWord } from './stored.ts';
 
@@ -64,10 +65,6 @@ export type PictureState = (typeof pictureStates)[number];
 
 /** A TypeID: `pic_` and a UUIDv7 in Crockford's base32, whose first character never exceeds 7. */
 const pictureIdPattern = /^pic_[0-7][0-9abcdefghjkmnpqrstvwxyz]{25}$/;
-
-/** Tags are parts of index keys and appear in pages, so they are short and plain. */
-export const tagPattern = /^[\p{L}\p{N}][\p{L}\p{N}_.:/-]{0,63}$/u;
-export const maximumTags = 32;
 
 /**
  * Owners that are no group of a key in storage: this machine while no key exists, the keys of `PICPIPE_API_KEYS`, and the watched folder.
@@ -168,6 +165,8 @@ export const pictureSchema = stored({
 	recipe: stored({ name: z.string(), digest: z.string(), definition: storedRecipeSchema }),
 	priority: z.int().min(0).max(maximumPriority),
 	tags: z.array(z.string()).max(maximumTags),
+	/** Metadata of the uploader's own, for people and their programs. Nothing here acts on it. */
+	meta: z.record(z.string(), z.string()).optional(),
 	/**
 	 * Who brought it in: the group of a key, or one of `builtInOwners`. Absent if it is older than owners, or was fetched for a URL of an image.
 	 */

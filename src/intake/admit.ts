@@ -9,6 +9,7 @@ import {
 	revise,
 	writeManifest,
 } from '../catalog/manifest.ts';
+import type { Meta } from '../domain/labels.ts';
 import {
 	type AwaitedPicture,
 	type AwaitedSource,
@@ -43,6 +44,8 @@ export interface Admission {
 export interface AdmitFields {
 	readonly recipe: NamedRecipe;
 	readonly tags: readonly string[];
+	/** Metadata of the uploader's own. */
+	readonly meta?: Meta | undefined;
 	readonly priority: number;
 	/** Who brings the picture in; undefined if nobody does. */
 	readonly owner: string | undefined;
@@ -109,6 +112,7 @@ async function begin(
 		recipe: { name: fields.recipe.name, digest: fields.recipe.digest, definition: fields.recipe.definition },
 		priority: fields.priority,
 		tags: [...fields.tags],
+		...(fields.meta && { meta: fields.meta }),
 		...(fields.owner !== undefined && { owner: fields.owner }),
 		...(fields.batch !== undefined && { batch: fields.batch }),
 		...(fields.webhook !== undefined && { webhook: fields.webhook }),

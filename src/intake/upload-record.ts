@@ -15,6 +15,7 @@ const wishesSchema = stored({
 		definition: storedRecipeSchema,
 	}),
 	tags: z.array(z.string()),
+	meta: z.record(z.string(), z.string()).optional(),
 	priority: z.int(),
 	duplicates: z.enum(duplicatePolicies),
 	webhook: z.string().optional(),

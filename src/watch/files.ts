@@ -2,7 +2,7 @@ import type { Dirent, Stats } from 'node:fs';
 import { lstat, opendir, realpath, stat } from 'node:fs/promises';
 import { join, relative, resolve, sep } from 'node:path';
 import { type Config, ConfigError } from '../config/index.ts';
-import { maximumTags, tagPattern } from '../domain/picture.ts';
+import { cleanLabel, longestTag, maximumTags, tagPattern } from '../domain/labels.ts';
 import type { Storage } from '../storage/storage.ts';
 
 /** Folder inside the watched folder that imported and refused files are moved to. The leading dot keeps it out of the scan. */
@@ -84,24 +84,19 @@ export async function* watchedFiles(folder: string, below = ''): AsyncIterable<W
  * The names of the folders between the watched folder and a file, as tags. Characters that a tag cannot contain become hyphens.
  *
  * @example
- * tagsOf('Summer 2026/beach/a.jpg'); // ['Summer-2026', 'beach']
+ * tagsOf('Summer 2026/beach/a.jpg'); // ['Summer 2026', 'beach']
  */
 export function tagsOf(path: string): string[] {
-	const tags = path
-		.normalize('NFC')
-		.split('/')
-		.slice(0, -1)
-		.map((name) =>
-			name
-				.replace(/[^\p{L}\p{N}_.:-]+/gu, '-')
-				.replace(/^[^\p{L}\p{N}]+|-+$/gu, '')
-				.slice(0, longestTag),
-		);
+	const tags = path.split('/').slice(0, -1).map(tagOf);
 	return [...new Set(tags)].filter((tag) => tagPattern.test(tag)).slice(0, maximumTags);
 }
 
-/** Longest tag, in characters, as in `tagPattern`. */
-const longestTag = 64;
+function tagOf(name: string): string {
+	const plain = cleanLabel(name)
+		.replace(/(?:(?![ \u200c\u200d])[\p{C}\p{Z},<>"\\`])+/gu, '-')
+		.replace(/^[^\p{L}\p{N}\p{So}]+|[- ]+$/gu, '');
+	return [...plain].slice(0, longestTag).join('').trimEnd();
+}
 
 export function isMissing(error: unknown): boolean {
 	return /^(ENOENT|ENOTDIR)$/.test(String((error as NodeJS.ErrnoException).code));

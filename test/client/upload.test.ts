@@ -66,14 +66,16 @@ describe('picpipe upload', () => {
 		const address = 'https://pictures.example.org/a.jpg?signature=1';
 		const { code, output } = await run([
 			...[photos, address, '--api', api.url, '--recipe', 'avatar'],
-			...['--tags', 'a,b', '--tags', 'c', '--priority', '7'],
+			...['--tags', 'a,am Meer', '--tags', 'c', '--priority', '7'],
+			...['--meta', 'photo by=Ana = Bo', '--meta', 'größe='],
 		]);
 		expect(code, output).toBe(0);
 		expect(output).toContain('3 of 3 pictures');
 		const pictures = await picturesOf(api);
 		expect(pictures).toHaveLength(3);
 		for (const picture of pictures) {
-			expect(picture).toMatchObject({ recipe: { name: 'avatar' }, tags: ['a', 'b', 'c'], priority: 7 });
+			expect(picture).toMatchObject({ recipe: { name: 'avatar' }, tags: ['a', 'am Meer', 'c'], priority: 7 });
+			expect(picture.meta).toEqual({ 'photo by': 'Ana = Bo', größe: '' });
 			expect(output).toMatch(new RegExp(`${picture.id} +queued`));
 		}
 		expect(pictures.map(({ source }: { source: { filename: string } }) => source.filename).sort()).toEqual([
@@ -268,10 +270,12 @@ describe('picpipe upload', () => {
 			[[photos, '--colour', 'red'], /unknown option '--colour'/],
 			[[join(photos, 'none.jpg'), '--api', api.url], /none\.jpg does not exist/],
 			[[photos, '--api', api.url, '--parallel', '0'], /--parallel: expected an integer from 1 to 64/],
+			[[photos, '--api', api.url, '--meta', 'x'], /--meta: expected a name, = and a value but received "x"/],
 			[[photos, '--api', 'elsewhere'], /PICPIPE_URL: expected a URL/],
 			[[photos, '--api', 'http://127.0.0.1:9'], /There is no picpipe at http:\/\/127\.0\.0\.1:9/],
 			[[photos, '--api', api.url, '--recipe', 'none'], /\(unknown-recipe\)/],
 			[[photos, '--api', api.url, '--tags', '!'], /\(invalid-field\)/],
+			[[photos, '--api', api.url, '--meta', '__proto__=x'], /\(invalid-field\)/],
 		];
 		for (const [args, problem] of cases) {
 			const { code, output } = await run(args);

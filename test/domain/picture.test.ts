@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { typeidUnboxed } from 'typeid-js';
 import { describe, expect, it } from 'vitest';
+import { maximumTags } from '../../src/domain/labels.ts';
 import {
 	isFinished,
 	isReceived,
 	manifestVersion,
-	maximumTags,
 	NewerManifestError,
 	newPictureId,
 	type Picture,
@@ -14,7 +14,6 @@ import {
 	pictureIdTime,
 	pictureStates,
 	shownUrl,
-	tagPattern,
 } from '../../src/domain/picture.ts';
 import { makeAwaited, makePicture } from '../helpers/manifest.ts';
 import { thrownBy } from '../helpers/thrown.ts';
@@ -82,16 +81,6 @@ describe('picture ids', () => {
 describe('states', () => {
 	it('are finished when ready or failed', () => {
 		expect(pictureStates.filter(isFinished)).toEqual(['ready', 'failed']);
-	});
-});
-
-describe('tags', () => {
-	it.each(['a', 'holiday', '2026', 'Österreich', '東京', 'a_b.c:d/e-f', 'x'.repeat(64)])('may be %j', (tag) => {
-		expect(tag).toMatch(tagPattern);
-	});
-
-	it.each(['', ' a', 'a b', '-a', '/a', 'a,b', 'a\n', 'a\0', '<b>', 'x'.repeat(65)])('may not be %j', (tag) => {
-		expect(tag).not.toMatch(tagPattern);
 	});
 });
 

@@ -1,4 +1,4 @@
-import { expect } from 'vitest';
+import { vi } from 'vitest';
 import type { KeyWishes } from '../../src/access/key.ts';
 import { addKey } from '../../src/access/key-store.ts';
 import { openStorage } from '../../src/storage/index.ts';
@@ -14,6 +14,9 @@ export interface KeyedApi<Name extends string> {
 	/** `fetch` below the API's URL, with one of the keys or without. */
 	ask(key: Name | undefined, path: string, init?: RequestInit): Promise<Response>;
 }
+
+/** Milliseconds, and how often to ask: several runs share two cores. */
+const readyWithin = { timeout: 20_000, interval: 50 };
 
 /** An API with these keys in storage. Each has all rights by default. */
 export async function startKeyedApi<Name extends string>(
@@ -32,7 +35,10 @@ export async function startKeyedApi<Name extends string>(
 	const api = await startTestApi({ PICPIPE_STORAGE: url, PICPIPE_KEYS_SECONDS: '1', ...environment });
 	// Limits are counted in memory before Redis is connected; tests with their own Redis cover that.
 	if (environment.REDIS_URL === undefined)
-		await expect.poll(async () => (await fetch(`${api.url}/readyz`)).status).toBe(200);
+		await vi.waitFor(async () => {
+			const { status } = await fetch(`${api.url}/readyz`);
+			if (status !== 200) throw new Error(`Expected 200 of /readyz but received ${status}.`);
+		}, readyWithin);
 	const keys = by('text');
 	return {
 		api,

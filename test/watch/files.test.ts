@@ -79,12 +79,15 @@ describe('tagsOf', () => {
 		['a.jpg', []],
 		['holiday/a.jpg', ['holiday']],
 		['holiday/2026/beach/a.jpg', ['holiday', '2026', 'beach']],
-		['Summer 2026/a.jpg', ['Summer-2026']],
-		['(private) & more!/a.jpg', ['private-more']],
+		['Summer  2026 /a.jpg', ['Summer 2026']],
+		['(private) & more!/a.jpg', ['private) & more!']],
+		['Mu\u0308nchen/हिन्दी/العربية/🏔 Alps/a.jpg', ['München', 'हिन्दी', 'العربية', '🏔 Alps']],
+		['a,b/<c>\u202e\n"d"/a.jpg', ['a-b', 'c-d']],
 		['Fußballspiele/Zürich/a.jpg', ['Fußballspiele', 'Zürich']],
 		['same/same/a.jpg', ['same']],
 		['---/***/a.jpg', []],
 		[`${'x'.repeat(80)}/a.jpg`, ['x'.repeat(64)]],
+		[`${'𠀀'.repeat(80)}/${'x'.repeat(63)} y/a.jpg`, ['𠀀'.repeat(64), 'x'.repeat(63)]],
 	])('%s', (path, tags) => {
 		expect(tagsOf(path)).toEqual(tags);
 	});

@@ -96,7 +96,7 @@ describe('watchFolder', () => {
 		const found = await pictures();
 		expect(found.map(({ source, tags }) => [source.filename, tags]).sort()).toEqual([
 			['a.jpg', []],
-			['b.jpg', ['Summer-2026', 'beach']],
+			['b.jpg', ['Summer 2026', 'beach']],
 		]);
 		expect(await files()).toEqual(['.picpipe/done/Summer 2026/beach/b.jpg', '.picpipe/done/a.jpg', 'c.jpg.part']);
 		expect(await listed(storage, 'pending/')).toHaveLength(2);

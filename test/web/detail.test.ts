@@ -30,7 +30,12 @@ describe('a ready picture', () => {
 	it('shows every variant, facts of the original, and actions', async () => {
 		const { api, page, tile } = await openPage(browser);
 		await api.startWorker();
-		const body = form([['photo.jpg', photo]], ['tags', 'holiday,sea']);
+		const body = form(
+			[['photo.jpg', photo]],
+			['tags', 'holiday,am Meer'],
+			['caption', '<img src=x onerror="document.title=1">\nשורה'],
+			['order-id', '7'],
+		);
 		const { id } = await json(await fetch(`${api.url}/v1/pictures`, { method: 'POST', body }));
 		const picture = await untilFinished(api, id);
 		await tile('photo.jpg').locator('a').click();
@@ -57,11 +62,13 @@ describe('a ready picture', () => {
 			Size: expect.stringContaining(`${photo.length.toLocaleString('en-US')} bytes`),
 			'SHA-256': picture.source.sha256,
 			Recipe: `web ${picture.recipe.digest}`,
-			Tags: 'holidaysea',
+			Tags: 'holidayam Meer',
+			Metadata: 'caption <img src=x onerror="document.title=1">\r\nשורהorder-id 7',
 			Ready: expect.stringMatching(/^after [\d.]+ m?s$/),
 			Work: expect.stringMatching(/^4 variants in /),
 			Id: id,
 		});
+		expect(await page.locator('#detail dl img').count()).toBe(0);
 		const { self, original, job } = picture.links;
 		const hrefs = await page
 			.locator('#detail footer a')

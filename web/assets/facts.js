@@ -102,7 +102,20 @@ export function failureList(picture) {
 
 /** Facts about the original and its processing. @param {Picture} picture */
 export function factList(picture) {
-	const { source, facts, recipe, tags, priority, state, waiting, createdAt, updatedAt, revision, variants } = picture;
+	const {
+		source,
+		facts,
+		recipe,
+		tags,
+		meta = {},
+		priority,
+		state,
+		waiting,
+		createdAt,
+		updatedAt,
+		revision,
+		variants,
+	} = picture;
 	const made = variants.reduce((sum, variant) => sum + variant.milliseconds, 0);
 	const took = Date.parse(updatedAt) - Date.parse(createdAt);
 	return definitions([
@@ -116,6 +129,7 @@ export function factList(picture) {
 		[source.sha256 ? 'Fetched from' : 'Fetching from', source.url],
 		['Recipe', el('span', {}, `${recipe.name} `, el('code', {}, recipe.digest))],
 		['Tags', tags.length > 0 && el('span', { class: 'tags' }, ...tags.map((tag) => el('span', {}, tag)))],
+		['Metadata', Object.keys(meta).length > 0 && metaList(meta)],
 		['Priority', priority > 0 && String(priority)],
 		['Waiting', waiting && `${waiting.reason} Since ${formatTime(waiting.since)}.`],
 		['Received', formatTime(createdAt)],
@@ -127,6 +141,17 @@ export function factList(picture) {
 		['Work', variants.length > 0 && `${countOf(variants.length, 'variant')} in ${formatDuration(made)}`],
 		['Id', el('code', {}, picture.id)],
 	]);
+}
+
+/** What the uploader wrote, each text on its own, so that right-to-left text disturbs no other. @param {Record<string, string>} meta */
+function metaList(meta) {
+	return el(
+		'ul',
+		{ class: 'meta' },
+		...Object.entries(meta).map(([name, value]) =>
+			el('li', {}, el('bdi', { class: 'quiet' }, name), ' ', el('bdi', {}, value)),
+		),
+	);
 }
 
 /** @param {number} bytes */
@@ -150,7 +175,7 @@ function definitions(rows) {
 				? [
 						el(
 							'div',
-							{ class: /^(SHA-256|Fetch(ed|ing) from|Waiting)$/.test(name) && 'long' },
+							{ class: /^(SHA-256|Fetch(ed|ing) from|Waiting|Metadata)$/.test(name) && 'long' },
 							el('dt', {}, name),
 							el('dd', {}, value),
 						),

@@ -2,9 +2,10 @@ import cors from 'cors';
 import type { RequestHandler } from 'express';
 import type { KeyRing } from '../../access/key-ring.ts';
 
-/** Request headers that pages of other sites may send besides the safelisted ones, including those of tus. */
+/** Request headers that pages of other sites may send besides the safelisted ones, including those of tus and of upload widgets (Dropzone). */
 const allowedHeaders = [
 	'Authorization',
+	'Cache-Control',
 	'Content-Type',
 	'Idempotency-Key',
 	'If-Match',
@@ -14,6 +15,7 @@ const allowedHeaders = [
 	'Prefer',
 	'Range',
 	'X-Request-Id',
+	'X-Requested-With',
 	'Tus-Resumable',
 	'Upload-Length',
 	'Upload-Offset',

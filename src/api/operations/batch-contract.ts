@@ -37,6 +37,7 @@ export const createBatchSchema = z
 			.describe('URLs of the first pictures.'),
 		recipe: fetchFields.recipe,
 		tags: fetchFields.tags,
+		meta: fetchFields.meta,
 		priority: fetchFields.priority,
 	})
 	.refine(({ urls, recipe, close }) => urls !== undefined || (recipe === undefined && !close), {

@@ -22,6 +22,7 @@ export function createUploadToken(context: ApiContext): RequestHandler {
 		const grant = {
 			recipe,
 			tags: wishes.tags,
+			...(wishes.meta && { meta: wishes.meta }),
 			priority: wishes.priority,
 			...(batch !== undefined && { batch }),
 			maxBytes: atMost('maxBytes', wishes.maxBytes, maxBytes) ?? maxBytes,

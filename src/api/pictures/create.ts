@@ -5,6 +5,7 @@ import { PicpipeError } from '../../errors.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { type ApiContext, callerOf } from '../context.ts';
 import { rawUploadFieldsSchema, uploadFieldsSchema } from '../contract.ts';
+import { sortForm, sortQuery } from '../upload/form-fields.ts';
 import { receiveUrlBody } from '../upload/from-url.ts';
 import { runIdempotent } from '../upload/idempotency.ts';
 import { discardAll, receiveForm, receiveRaw } from '../upload/multipart.ts';
@@ -49,7 +50,7 @@ async function receiveBodyUpload(
 ): Promise<ReceivedUpload> {
 	// Checked before the body is read: a client should not send a hundred megabytes to learn that a tag is too long.
 	const caller = callerOf(response);
-	const { filename, ...fields } = fieldsOf(context, caller, rawUploadFieldsSchema, request.query);
+	const { filename, ...fields } = fieldsOf(context, caller, rawUploadFieldsSchema, sortQuery(request.query));
 	if (fields.batch !== undefined) await requireOpenBatch(context.storage, fields.batch);
 	const received = await receiveRaw(storage, request, filename, limitsOf(context, caller));
 	return {
@@ -67,9 +68,9 @@ async function receiveFormUpload(
 	storage: Storage,
 ): Promise<ReceivedUpload> {
 	const caller = callerOf(response);
-	const { files, fields: formFields } = await receiveForm(storage, request, limitsOf(context, caller));
-	const input = { ...request.query, ...formFields };
+	const { files, fields: formFields, fileFields } = await receiveForm(storage, request, limitsOf(context, caller));
 	try {
+		const input = sortForm(request.query, formFields, fileFields);
 		const fields = fieldsOf(context, caller, uploadFieldsSchema, input);
 		if (fields.batch !== undefined) await requireOpenBatch(context.storage, fields.batch);
 		const names = files.map(({ filename }) => filename);

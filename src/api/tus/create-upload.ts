@@ -8,6 +8,7 @@ import { progressOf } from '../../intake/upload-parts.ts';
 import { createUpload, readUpload, removeUpload, type Upload, type UploadWishes } from '../../intake/upload-record.ts';
 import { type ApiContext, callerOf } from '../context.ts';
 import { uploadMetadataSchema } from '../contract.ts';
+import { sortMetadata } from '../upload/form-fields.ts';
 import { fieldsOf, limitsOf } from '../upload/upload-policy.ts';
 import { appendBytes } from './append-bytes.ts';
 import { currentProgress, findOwnUpload, finishIfComplete, pictureOf } from './find-upload.ts';
@@ -65,22 +66,10 @@ function emptyUpload(id: string, request: Request, caller: Caller): Upload {
 
 /** Checked before a byte is sent: a client should not send a hundred megabytes to learn that a recipe does not exist. */
 function wishesOf(context: ApiContext, caller: Caller, request: Request): UploadWishes {
-	const fields = withoutHabits(metadataOf(request.get('upload-metadata')));
-	if ('token' in fields) {
-		throw new PicpipeError(
-			'unknown-field',
-			'Expected the upload token as a header or a query parameter, not as metadata.',
-		);
-	}
+	const fields = sortMetadata(metadataOf(request.get('upload-metadata')));
 	const { recipe, ...wishes } = fieldsOf(context, caller, uploadMetadataSchema, fields);
 	const { name, digest, definition } = recipe;
 	return { ...wishes, recipe: { name, digest, definition } };
-}
-
-/** Drops the fields that tus clients such as Uppy add by themselves. The bytes decide the type, and `name` means `filename`. */
-function withoutHabits(metadata: Record<string, string>): Record<string, string> {
-	const { filetype: _filetype, type: _type, relativePath: _path, name, ...fields } = metadata;
-	return name === undefined || fields.filename !== undefined ? fields : { ...fields, filename: name };
 }
 
 /** Appends the bytes of the request, if any, and responds. */

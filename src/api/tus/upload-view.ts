@@ -33,6 +33,7 @@ export function showUpload(
 			filename: cleanFilename(wishes.filename),
 			recipe: { name: wishes.recipe.name },
 			tags: wishes.tags,
+			...(wishes.meta && { meta: wishes.meta }),
 		}),
 		...(picture && { picture: picture.picture, isNew: picture.isNew }),
 		...(refusal && { problem: problemOf(refusal, locals.requestId) }),

@@ -12,9 +12,9 @@ import type { UploadLimits } from './upload-policy.ts';
 /** Limits of a multipart body, besides its files. */
 const formLimits = {
 	/** Form fields in one body. */
-	fields: 50,
+	fields: 100,
 	/** Bytes of a field's name. */
-	fieldNameSize: 100,
+	fieldNameSize: 300,
 	/** Bytes of a field's value. */
 	fieldSize: maximumInlineRecipe,
 	/** Header lines of one part. */
@@ -23,8 +23,11 @@ const formLimits = {
 
 /** The fields and files of a form, in order. */
 interface ReceivedForm {
+	/** A repeated field has its values separated by commas. */
 	readonly fields: Readonly<Record<string, string>>;
 	readonly files: readonly UploadedFile[];
+	/** Names of the fields that contain files. */
+	readonly fileFields: ReadonlySet<string>;
 }
 
 /** One file as the body itself. @throws PicpipeError */
@@ -57,6 +60,7 @@ export async function receiveForm(
 	const parser = openParser(request, limits);
 	const fields: Record<string, string> = Object.create(null);
 	const files: Promise<UploadedFile>[] = [];
+	const fileFields = new Set<string>();
 	const refuse = (code: ErrorCode, detail: string) => parser.destroy(new PicpipeError(code, detail));
 
 	parser.on('field', (name, value, { nameTruncated, valueTruncated }) => {
@@ -66,7 +70,8 @@ export async function receiveForm(
 			refuse('invalid-field', `Expected at most ${formLimits.fieldSize} bytes for the field ${name}.`);
 		fields[name] = fields[name] === undefined ? value : `${fields[name]},${value}`;
 	});
-	parser.on('file', (_field, stream, { filename }) => {
+	parser.on('file', (field, stream, { filename }) => {
+		fileFields.add(field);
 		files.push(receivePart(storage, stream, filename, limits, (error) => parser.destroy(error)));
 	});
 	const mostParts = limits.maxFiles + formLimits.fields;
@@ -80,10 +85,15 @@ export async function receiveForm(
 		await discardAll(storage, await Promise.all(files));
 		throw asUploadError(request, error);
 	}
-	const settled = await Promise.all(files);
+	const settled = (await Promise.all(files)).filter((file) => !isNothing(file));
 	if (settled.length === 0)
 		throw new PicpipeError('no-file', 'Expected at least one file in the form but received none.');
-	return { fields, files: settled };
+	return { fields, files: settled, fileFields };
+}
+
+/** What a browser sends for a file input in which nothing was chosen: no name, and no bytes. */
+function isNothing({ filename, refused }: UploadedFile): boolean {
+	return filename === undefined && refused?.code === 'empty-file';
 }
 
 /** Discards every file of an upload that was refused as a whole. */

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { type Caller, requireRecipe } from '../../access/caller.ts';
+import { cleanLabel, type Meta } from '../../domain/labels.ts';
 import type { NamedRecipe } from '../../domain/recipe.ts';
 import { PicpipeError } from '../../errors.ts';
 import { checkUrl } from '../../http/guard.ts';
@@ -29,28 +30,41 @@ export function fieldsOf<T extends UploadFields>(
 }
 
 /**
- * A token's user can only choose the file name: with `priority`, strangers could jump the queue, and with `duplicates`, learn what is
- * stored.
+ * A token's user can only choose the file name and add metadata: with `priority`, strangers could jump the queue, and with `duplicates`,
+ * learn what is stored.
  */
 function fixedBy(
 	grant: NonNullable<Caller['grant']>,
-	{ filename, ...rest }: Record<string, unknown>,
+	{ filename, meta, ...rest }: Record<string, unknown>,
 ): Record<string, unknown> {
 	const given = Object.entries(rest).find(([name, value]) => !(name === 'recipe' && value === grant.recipe));
-	if (given) {
-		const kept = given[0] === 'recipe' ? `"${grant.recipe}"` : 'nothing';
-		throw new PicpipeError(
-			'fixed-by-token',
-			`Expected ${kept} for ${given[0]}, because the upload token decides it, but received a value.`,
-		);
-	}
+	if (given) throw fixed(given[0], given[0] === 'recipe' ? `"${grant.recipe}"` : 'nothing');
 	return {
 		recipe: grant.recipe,
 		tags: grant.tags,
 		priority: String(grant.priority),
 		...(grant.batch !== undefined && { batch: grant.batch }),
 		...(filename !== undefined && { filename }),
+		...((meta || grant.meta) && { meta: addedTo(grant.meta ?? {}, meta ?? {}) }),
 	};
+}
+
+/** @throws PicpipeError `fixed-by-token` for another value than the token has */
+function addedTo(fixedMeta: Meta, given: object): object {
+	for (const [key, value] of Object.entries(given)) {
+		const name = cleanLabel(key);
+		if (Object.hasOwn(fixedMeta, name) && fixedMeta[name] !== value) {
+			throw fixed(`meta[${name}]`, JSON.stringify(fixedMeta[name]));
+		}
+	}
+	return { ...given, ...fixedMeta };
+}
+
+function fixed(name: string, kept: string): PicpipeError {
+	return new PicpipeError(
+		'fixed-by-token',
+		`Expected ${kept} for ${name}, because the upload token decides it, but received something else.`,
+	);
 }
 
 /** Limits of the files of one upload. */

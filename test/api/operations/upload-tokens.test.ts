@@ -92,7 +92,7 @@ describe('an upload token', () => {
 		[{ maxBytes: 100 * 1024 * 1024 + 1 }, 'invalid-field'],
 		[{ expiresIn: 0 }, 'invalid-field'],
 		[{ expiresIn: 3_601 }, 'invalid-field'],
-		[{ tags: ['not a tag'] }, 'invalid-field'],
+		[{ tags: ['<not a tag>'] }, 'invalid-field'],
 		[{ priority: 1_001 }, 'invalid-field'],
 		[{ maxPictures: 0 }, 'invalid-field'],
 		[{ scope: 'admin' }, 'unknown-field'],

@@ -205,7 +205,7 @@ describe('POST /v1/pictures refuses', () => {
 			'Expected one of',
 		);
 		await expectRefused(api, await post(api, raw(bytes), image, '?recipe=nope'), 400, 'unknown-recipe');
-		await expectRefused(api, await post(api, form(file, ['colour', 'red'])), 400, 'unknown-field');
+		await expectRefused(api, await post(api, form(file, ['recpie', 'web'])), 400, 'unknown-field');
 		await expectRefused(api, await post(api, form(file, ['__proto__', 'x'])), 400, 'unknown-field');
 		await expectRefused(api, await post(api, raw(bytes), image, '?colour=red'), 400, 'unknown-field');
 		await expectRefused(api, await post(api, form(file, ['priority', '-1'])), 400, 'invalid-field');

@@ -468,7 +468,7 @@ describe('a file that is not a picture', () => {
 		['too large', { 'upload-length': '5001' }, 413, 'file-too-large'],
 		['empty', { 'upload-length': '0' }, 400, 'empty-file'],
 		['of no recipe there is', { 'upload-metadata': metadata({ recipe: 'none' }) }, 400, 'unknown-recipe'],
-		['with a field that is not known', { 'upload-metadata': metadata({ colour: 'red' }) }, 400, 'unknown-field'],
+		['with a misspelt field', { 'upload-metadata': metadata({ recpie: 'web' }) }, 400, 'unknown-field'],
 		['with a token as a field', { 'upload-metadata': metadata({ token: 'x' }) }, 400, 'unknown-field'],
 		['with a bad tag', { 'upload-metadata': metadata({ tags: '!' }) }, 400, 'invalid-field'],
 		['with metadata that is none', { 'upload-metadata': 'filename $$$' }, 400, 'invalid-upload-header'],
