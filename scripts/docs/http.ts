@@ -203,6 +203,8 @@ curl -H 'Prefer: wait=60' http://127.0.0.1:3000/v1/batches/batch_01kbpx5c9ye8kr5
 	'GET /v1/webhooks/:id/deliveries/:delivery': 'The delivery with its `body`, the payload that is sent.',
 	'POST /v1/webhooks/:id/deliveries/:delivery/replay':
 		'202 with the delivery: the same bytes with the same `webhook-id`. `webhook-disabled`, or `delivery-busy` while it is being delivered.',
+	'GET /v1/index':
+		'Returns `{ complete, pictures, rebuild }`. `rebuild` is present while the index is rebuilt: `pictures` indexed so far, `days` that have pictures, and `daysDone`. Lists are incomplete until then.',
 	'GET /v1/queues':
 		'Returns `{ queues }`; each has a `name`, `paused`, `workers` and `counts` by state. [Queues](queues.md) describes them.',
 	'POST /v1/queues/:name/pause': 'Workers finish their current jobs. Uploads are still accepted.',

@@ -21,7 +21,7 @@ import { createBatchSchema } from './operations/batch-contract.ts';
 import { closeBatchHandler, createBatchHandler, getBatch } from './operations/batches.ts';
 import { listFailures, listQuarantine, retryAllFailures } from './operations/failures.ts';
 import { cleanQueue, drainQueue, listQueues, pauseQueue, resumeQueue, retryFailedJobs } from './operations/jobs.ts';
-import { getMetrics, healthz, readyz } from './operations/monitoring.ts';
+import { getIndex, getMetrics, healthz, readyz } from './operations/monitoring.ts';
 import { dashboard, dashboardAsset, dashboardSettings } from './operations/page.ts';
 import { getRecipe, listOperations, listRecipes } from './operations/recipes.ts';
 import { createUploadToken } from './operations/upload-tokens.ts';
@@ -332,6 +332,13 @@ export const routes: readonly Route[] = [
 		scope: 'admin',
 		handler: replayDelivery,
 		doc: 'Delivers a message again.',
+	},
+	{
+		method: 'GET',
+		path: '/v1/index',
+		scope: 'read',
+		handler: getIndex,
+		doc: 'Shows whether the index is complete, the number of pictures by state, and the progress of a rebuild.',
 	},
 	{
 		method: 'GET',

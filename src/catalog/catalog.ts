@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import {
 	type Failure,
@@ -9,8 +10,11 @@ import {
 	pictureStates,
 	type Waiting,
 } from '../domain/picture.ts';
-import { type ErrorCode, errorTable, type FailureClass, failureClasses, failureClassOf } from '../errors.ts';
+import { type ErrorCode, type FailureClass, failureClasses, failureClassOf } from '../errors.ts';
 import { askRedis } from '../queue/redis.ts';
+import { wholenessKeys } from './epoch.ts';
+import { type FailureGroup, failureSet, findFailures } from './failures.ts';
+import { repeatAfterLoss } from './repeat.ts';
 import { type Among, type CatalogScripts, type Claim, defineCatalogScripts } from './scripts.ts';
 import { findSimilar, type SimilarQuery } from './similar.ts';
 
@@ -21,6 +25,8 @@ import { findSimilar, type SimilarQuery } from './similar.ts';
 export interface Catalog {
 	/** Indexes a picture, unless the index has a newer revision or the picture was deleted. */
 	put(picture: Picture): Promise<void>;
+	/** Indexes many pictures in one round trip, as `put` does. */
+	putAll(pictures: readonly Picture[]): Promise<void>;
 	/** Shows that processing has begun. Only the index has this state: in storage, a killed worker would leave it behind. */
 	markProcessing(picture: Picture): Promise<void>;
 	/** Shows that a worker left the picture to other workers. Only the index has this state, until the picture is put again. */
@@ -49,11 +55,9 @@ export interface Catalog {
 	claim(sha256: string, id: string, among?: Among): Promise<Claim>;
 	/** Ends this upload's claim. */
 	release(sha256: string, id: string): Promise<void>;
-	/** All ids in the index that are not in the given set, oldest first, for `reindex`. */
-	ids(): AsyncIterable<string>;
-	/**
-	 * True if `reindex` has run since this Redis started. A restarted Redis may have lost its last second or everything, including the index.
-	 */
+	/** Ids in the index after `after`, up to `last` or the end, oldest first. */
+	idsBetween(after: string, last?: string): AsyncIterable<string>;
+	/** True if `reindex` has run, and Redis has neither lost its result nor gone back to a state before it (`epoch.ts`). */
 	isComplete(): Promise<boolean>;
 	markComplete(): Promise<void>;
 }
@@ -106,8 +110,12 @@ const maximumScanBatches = 25;
 
 /** @param prefix of every key, so that installations can share a Redis */
 export function openCatalog(redis: Redis, prefix: string): Catalog {
-	const scripts: CatalogScripts = defineCatalogScripts(redis, `${prefix}:catalog:`);
+	const scripts: CatalogScripts = repeatAfterLoss(redis, defineCatalogScripts(redis, `${prefix}:catalog:`));
 	const key = (name: string) => `${prefix}:catalog:${name}`;
+
+	/** The rebuilds and the latest epoch that this process has seen. A lower one means that Redis was set back, before the next raise finds out. */
+	const seenMarks = new Set<string>();
+	let latestEpoch = -1;
 
 	const read = async (ids: readonly string[]): Promise<(Picture | undefined)[]> => {
 		if (ids.length === 0) return [];
@@ -128,6 +136,8 @@ export function openCatalog(redis: Redis, prefix: string): Catalog {
 
 	return {
 		put: (picture) => scripts.put(picture),
+
+		putAll: (pictures) => scripts.putAll(pictures),
 
 		markProcessing: (picture) => scripts.put({ ...picture, state: 'processing' }),
 
@@ -187,23 +197,31 @@ export function openCatalog(redis: Redis, prefix: string): Catalog {
 
 		release: (sha256, id) => scripts.release(sha256, id),
 
-		async *ids() {
-			for (let after = '-'; ; ) {
-				const ids = await askRedis(redis, () => redis.zrange(key('all'), after, '+', 'BYLEX', 'LIMIT', 0, scanBatch));
+		async *idsBetween(after, last) {
+			for (let from = after; ; ) {
+				const start = `(${from}` as const;
+				const end = last === undefined ? '+' : (`[${last}` as const);
+				const ids = await askRedis(redis, () => redis.zrange(key('all'), start, end, 'BYLEX', 'LIMIT', 0, scanBatch));
 				yield* ids;
-				const last = ids.at(-1);
-				if (last === undefined || ids.length < scanBatch) return;
-				after = `(${last}`;
+				const lastId = ids.at(-1);
+				if (lastId === undefined || ids.length < scanBatch) return;
+				from = lastId;
 			}
 		},
 
 		async isComplete() {
-			const [mark, completed] = await askRedis(redis, () => Promise.all([markOf(redis), redis.get(key('complete'))]));
-			return mark === completed;
+			const { complete, epoch } = wholenessKeys(prefix);
+			const [mark, now] = await askRedis(redis, () => redis.mget(complete, epoch));
+			if (mark?.split(' ')[0] !== String(indexVersion)) return false;
+			// A rebuild that this process has not seen yet counts, whatever the number is.
+			if (seenMarks.has(mark) && Number(now ?? -1) < latestEpoch) return false;
+			seenMarks.add(mark);
+			latestEpoch = Number(now ?? -1);
+			return true;
 		},
 
 		async markComplete() {
-			await askRedis(redis, async () => redis.set(key('complete'), await markOf(redis)));
+			await askRedis(redis, () => redis.set(wholenessKeys(prefix).complete, `${indexVersion} ${randomUUID()}`));
 		},
 	};
 }
@@ -220,11 +238,6 @@ function readDocument(document: string): Picture | undefined {
 
 /** Raise this when the index gets a new field, so that existing pictures are indexed again. */
 const indexVersion = 7;
-
-/** Changes at every start of the Redis server, and with `indexVersion`. */
-async function markOf(redis: Redis): Promise<string> {
-	return `${/^run_id:(\w+)/m.exec(await redis.info('server'))?.[1] ?? ''} ${indexVersion}`;
-}
 
 /** Batches are the most selective sets, then owners, tags, failures and states. Each picture is still checked against the whole query. */
 function narrowestSet(query: ListQuery): string {
@@ -264,51 +277,4 @@ function isAskedFor(failure: Failure, query: ListQuery): boolean {
 		(query.class === undefined || failure.class === query.class) &&
 		(query.code === undefined || failure.code === query.code)
 	);
-}
-
-/** Pictures that failed, or lack a variant, for the same reason. */
-interface FailureGroup {
-	readonly class: FailureClass;
-	readonly code: ErrorCode;
-	readonly count: number;
-	/** First and last failure time among the pictures that are still failed, milliseconds since 1970. */
-	readonly firstAt: number;
-	readonly lastAt: number;
-	/** Ids of the latest failures, newest first. */
-	readonly latest: readonly string[];
-}
-
-/** Ids to show for each group. */
-const idsPerGroup = 5;
-
-/** The set of ids of a group; all scores are 0. */
-function failureSet(failureClass: FailureClass, code: ErrorCode): string {
-	return `failure:${failureClass}:${code}`;
-}
-
-/** @param key returns the full name of an index key */
-async function findFailures(redis: Redis, key: (name: string) => string): Promise<FailureGroup[]> {
-	const names = await askRedis(redis, () => redis.smembers(key('failures')));
-	const groups = await Promise.all(names.map((name) => findGroup(redis, key, name)));
-	return groups
-		.flatMap((group) => group ?? [])
-		.sort((one, other) => other.count - one.count || other.lastAt - one.lastAt);
-}
-
-async function findGroup(redis: Redis, key: (name: string) => string, name: string): Promise<FailureGroup | undefined> {
-	const [failureClass, code] = name.split(':') as [FailureClass, ErrorCode];
-	// Possibly of a newer version.
-	if (!failureClasses.includes(failureClass) || !Object.hasOwn(errorTable, code)) return undefined;
-	const times = key(`failure-time:${name}`);
-	const [count, [, firstAt] = [], newest] = await askRedis(redis, () =>
-		Promise.all([
-			redis.zcard(key(`failure:${name}`)),
-			redis.zrange(times, 0, 0, 'WITHSCORES'),
-			redis.zrange(times, 0, idsPerGroup - 1, 'REV', 'WITHSCORES'),
-		]),
-	);
-	const latest = newest.filter((_, at) => at % 2 === 0);
-	// Emptied in the meantime.
-	if (firstAt === undefined || newest[1] === undefined) return undefined;
-	return { class: failureClass, code, count, firstAt: Number(firstAt), lastAt: Number(newest[1]), latest };
 }

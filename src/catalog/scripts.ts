@@ -225,9 +225,12 @@ export interface Among {
 	/** Only pictures of this owner. */
 	readonly owner?: string | undefined;
 }
+/** How long Redis may take for a pipeline of a few hundred pictures, milliseconds. */
+const pipelinePatience = 30_000;
 
 export interface CatalogScripts {
 	put(picture: Picture): Promise<void>;
+	putAll(pictures: readonly Picture[]): Promise<void>;
 	remove(id: string): Promise<void>;
 	claim(sha256: string, id: string, among?: Among): Promise<Claim>;
 	release(sha256: string, id: string): Promise<void>;
@@ -246,18 +249,36 @@ export function defineCatalogScripts(redis: Redis, prefix: string): CatalogScrip
 		catalogRelease(...args: string[]): Promise<null>;
 	};
 	const keys = (id: string) => [`${prefix}picture:${id}`, `${prefix}deleted:${id}`];
+	const putArguments = (picture: Picture): (string | number)[] => {
+		const { id, revision, state, recipe, source, tags } = picture;
+		const document = JSON.stringify(picture);
+		const phash = picture.analysis.phash ?? '';
+		const sha256 = 'sha256' in source ? source.sha256 : '';
+		const [failure] = failuresOf(picture);
+		const failedAt = failure ? Date.parse(failure.at) : '';
+		const described = [document, revision, state, recipe.name, sha256, phash, recipe.digest];
+		return [
+			...keys(id),
+			prefix,
+			id,
+			...described,
+			failedAt,
+			picture.batch ?? '',
+			picture.waiting ? 'left' : '',
+			picture.owner ?? '',
+			...tags,
+		];
+	};
 
 	return {
 		async put(picture) {
-			const { id, revision, state, recipe, source, tags } = picture;
-			const document = JSON.stringify(picture);
-			const phash = picture.analysis.phash ?? '';
-			const sha256 = 'sha256' in source ? source.sha256 : '';
-			const [failure] = failuresOf(picture);
-			const failedAt = failure ? Date.parse(failure.at) : '';
-			const described = [document, revision, state, recipe.name, sha256, phash, recipe.digest];
-			described.push(failedAt, picture.batch ?? '', picture.waiting ? 'left' : '', picture.owner ?? '', ...tags);
-			await askRedis(redis, () => commands.catalogPut(...keys(id), prefix, id, ...described));
+			await askRedis(redis, () => commands.catalogPut(...putArguments(picture)));
+		},
+		async putAll(pictures) {
+			const pipeline = redis.pipeline() as ReturnType<Redis['pipeline']> & typeof commands;
+			for (const picture of pictures) void pipeline.catalogPut(...putArguments(picture));
+			for (const [error] of (await askRedis(redis, async () => pipeline.exec(), pipelinePatience)) ?? [])
+				if (error) throw error;
 		},
 		async remove(id) {
 			await askRedis(redis, () => commands.catalogRemove(...keys(id), prefix, id, deletionMemory));

@@ -1,4 +1,4 @@
-import { fromString, toUUID, typeidUnboxed } from 'typeid-js';
+import { fromString, fromUUID, toUUID, typeidUnboxed } from 'typeid-js';
 import * as z from 'zod';
 import { type ErrorCode, errorTable, failureClasses, PicpipeError } from '../errors.ts';
 import { analysisSchema } from './analysis.ts';
@@ -236,6 +236,12 @@ export function parsePictureId(text: string): string {
 /** Creation time of the id, from the first 48 bits of its UUIDv7 (RFC 9562, section 5.7), milliseconds since 1970. */
 export function pictureIdTime(id: string): number {
 	return Number.parseInt(toUUID(fromString(id, 'pic')).replaceAll('-', '').slice(0, 12), 16);
+}
+
+/** The lowest id of a time, which need not exist: a bound for ids by time. @param time milliseconds since 1970 */
+export function firstPictureIdAt(time: number): string {
+	const hex = Math.max(0, Math.floor(time)).toString(16).padStart(12, '0');
+	return fromUUID(`${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-000000000000`, 'pic');
 }
 
 /** Has the picture ended? */

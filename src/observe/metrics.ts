@@ -41,7 +41,19 @@ export const metricTable = {
 		type: 'gauge',
 		labels: [],
 		of: 'redis',
-		help: 'Whether the index knows every picture; 0 from a start of Redis until the index has been rebuilt.',
+		help: 'Whether the index knows every picture; 0 from a loss of data in Redis until the index has been rebuilt.',
+	},
+	picpipe_index_rebuild_pictures: {
+		type: 'gauge',
+		labels: [],
+		of: 'redis',
+		help: 'Pictures that the current rebuild of the index has indexed; absent while there is no rebuild.',
+	},
+	picpipe_index_rebuild_days: {
+		type: 'gauge',
+		labels: ['state'],
+		of: 'redis',
+		help: 'Days of uploads that the current rebuild of the index has done, and has left.',
 	},
 	picpipe_pictures: { type: 'gauge', labels: ['state'], of: 'redis', help: 'Pictures in the index.' },
 	picpipe_failed_pictures: {

@@ -1,5 +1,6 @@
 import { openCatalog } from '../catalog/catalog.ts';
-import { type ReindexResult, reindex } from '../catalog/reindex.ts';
+import { rebuildNow } from '../catalog/rebuild.ts';
+import type { ReindexResult } from '../catalog/reindex.ts';
 import { type Config, ConfigError } from '../config/index.ts';
 import { inlineRecipeName } from '../domain/recipe.ts';
 import { PicpipeError } from '../errors.ts';
@@ -13,12 +14,14 @@ import { closeInOrder, openRedis, queuesOptions, untilConnected } from './connec
 import { imagingOptions, openConfiguredAssets } from './imaging.ts';
 import { loadConfiguredRecipes, unknownRecipe } from './recipes.ts';
 
-/** Rebuilds the index in Redis from the manifests in storage. */
+/** Rebuilds the index in Redis from the manifests in storage, and logs the progress. */
 export async function rebuildIndex(config: Config, log: Logger): Promise<ReindexResult> {
 	const redis = openRedis(config, 'worker', log);
 	try {
 		await untilConnected(redis);
-		return await reindex(openStorage(config.storage), openCatalog(redis, config.redisPrefix));
+		const { redisPrefix: prefix } = config;
+		const storage = openStorage(config.storage);
+		return await rebuildNow({ redis, prefix, storage, catalog: openCatalog(redis, prefix), log });
 	} finally {
 		redis.disconnect();
 	}

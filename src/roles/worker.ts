@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis';
 import { openLeases } from '../access/leases.ts';
 import { openCatalog } from '../catalog/catalog.ts';
 import { openRenderUse } from '../catalog/render-use.ts';
+import { keepIndexWhole } from '../catalog/upkeep.ts';
 import type { Config } from '../config/index.ts';
 import { startImagingPool } from '../imaging/scheduler.ts';
 import { fetchLimitsOf } from '../intake/fetch.ts';
@@ -11,6 +12,7 @@ import { openAttempts } from '../queue/attempts.ts';
 import { openQueues } from '../queue/queues.ts';
 import { askRedis } from '../queue/redis.ts';
 import { openStorage } from '../storage/index.ts';
+import { restoreLog } from '../webhooks/sweep.ts';
 import { openWebhooks } from '../webhooks/webhooks.ts';
 import type { SweepContext } from '../worker/sweep.ts';
 import { startWorkers } from '../worker/worker.ts';
@@ -25,12 +27,22 @@ export async function startWorker(config: Config, log: Logger): Promise<Running>
 	const pool = startImagingPool(imagingOptions(config, log));
 	const webhooks = openWebhooks(config, { redis, storage, queues, log });
 	const upkeep = openUpkeep(redis, config.redisPrefix);
+	const catalog = openCatalog(redis, config.redisPrefix);
+	const index = keepIndexWhole({
+		redis,
+		prefix: config.redisPrefix,
+		storage,
+		catalog,
+		log,
+		everySeconds: config.sweepSeconds,
+		onRebuilt: () => restoreLog({ ...webhooks, sweepSeconds: config.sweepSeconds }),
+	});
 	const worker = startWorkers(
 		redis,
 		queues,
 		{
 			storage,
-			catalog: openCatalog(redis, config.redisPrefix),
+			catalog,
 			webhooks,
 			publisher: webhooks.publisher,
 			attemptCounts: openAttempts(redis, config.redisPrefix),
@@ -63,7 +75,7 @@ export async function startWorker(config: Config, log: Logger): Promise<Running>
 	log.info({ imagingProcesses: config.imagingProcesses, storage: storage.description }, 'worker is taking jobs');
 	return {
 		async stop() {
-			await closeInOrder(log, [() => worker.close(), () => pool.stop(), () => queues.close()]);
+			await closeInOrder(log, [() => index.close(), () => worker.close(), () => pool.stop(), () => queues.close()]);
 			upkeep.close();
 			redis.disconnect();
 		},

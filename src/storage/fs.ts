@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { createReadStream, readFile } from 'node:fs';
 import {
 	type FileHandle,
 	link,
@@ -109,6 +109,16 @@ export function openFileStorage(rootFolder: string): Storage {
 			}
 		},
 
+		read: (key) =>
+			// With callbacks: half of the CPU time of promises, and a quarter of that of a stream.
+			new Promise((resolve, reject) =>
+				readFile(pathOf(key), (error, bytes) => {
+					if (!error) resolve(bytes);
+					else if (isMissing(error)) resolve(undefined);
+					else reject(error);
+				}),
+			),
+
 		async stat(key) {
 			try {
 				const { size, mtime } = await stat(pathOf(key, { temporary: true }));
@@ -132,6 +142,14 @@ export function openFileStorage(rootFolder: string): Storage {
 
 		async *list(folder, options = {}) {
 			yield* listFolder(pathOf(folder), folder, options.temporary === true);
+		},
+
+		async folders(folder) {
+			const entries = await readdir(pathOf(folder), { withFileTypes: true }).catch((error) => {
+				if (isMissing(error)) return [];
+				throw error;
+			});
+			return entries.flatMap((entry) => (entry.isDirectory() && keySegment.test(entry.name) ? [entry.name] : []));
 		},
 
 		async deleteFolder(folder) {

@@ -21,6 +21,7 @@
  * batches/<id>/finished.json                                final result of the batch
  * batches/<id>/pictures/<id>                                membership of a picture
  * open-batches/<id>                                         marker: subscribers have not been notified of its end
+ * index/epoch.json                                          grows each minute, as does its copy in Redis
  * webhooks/endpoints/<id>                                   webhook endpoint with its secrets
  * webhooks/disabled/<id>                                    when and why the endpoint was disabled
  * webhooks/outbox/<id>/<message>                            undelivered message to the endpoint
@@ -31,6 +32,8 @@
 export const picturesFolder = 'pictures/';
 export const pendingFolder = 'pending/';
 export const uploadsFolder = 'uploads/';
+/** The epoch of the index (`catalog/epoch.ts`). */
+export const epochKey = 'index/epoch.json';
 const idempotencyFolder = 'idempotency/';
 export const keysFolder = 'keys/';
 const batchesFolder = 'batches/';
@@ -74,6 +77,11 @@ export function sourceRecordKey(digest: string): string {
 
 export function manifestKey(folder: string): string {
 	return `${folder}picture.json`;
+}
+
+/** The folder of a day's pictures. @param day as in the key, such as `2026/01/31` */
+export function dayFolder(day: string): string {
+	return `${picturesFolder}${day}/`;
 }
 
 /** The marker of an accepted but unfinished picture. */

@@ -48,14 +48,19 @@ export interface Storage {
 	delete(key: string): Promise<void>;
 	/** Keys below a folder (`pending/`), in no guaranteed order. With `temporary`, includes unfinished writes. */
 	list(folder: string, options?: { readonly temporary?: boolean }): AsyncIterable<string>;
+	/** Names of the folders directly below a folder, in no guaranteed order: a walk over millions of pictures reads no folder of a picture. */
+	folders(folder: string): Promise<string[]>;
 	/** Deletes everything below a folder, including unfinished writes. */
 	deleteFolder(folder: string): Promise<void>;
+	/** Reads a whole small object at once. Implemented by drivers for which this is cheaper than a stream. */
+	read?(key: string): Promise<Buffer | undefined>;
 	/** Free and total space in bytes. Not implemented by drivers whose storage has no known limit. */
 	room?(): Promise<{ readonly free: number; readonly total: number }>;
 }
 
 /** Reads a whole object into memory; for manifests and for originals inside an imaging process. */
 export async function readObject(storage: Storage, key: string): Promise<Buffer | undefined> {
+	if (storage.read) return storage.read(key);
 	const object = await storage.get(key);
 	if (!object) return undefined;
 	// Not `buffer` of node:stream/consumers, which uses a Blob and copies three times.
@@ -89,6 +94,7 @@ export function openNullStorage(): Storage {
 		stat: async () => undefined,
 		delete: async () => {},
 		async *list() {},
+		folders: async () => [],
 		deleteFolder: async () => {},
 	};
 }

@@ -1,18 +1,17 @@
 import type { Job } from 'bullmq';
 import { sweepBatches } from '../catalog/finish-batch.ts';
-import { reindex } from '../catalog/reindex.ts';
 import type { RenderUse } from '../catalog/render-use.ts';
 import { type ForgetUploadsOptions, forgetUploads } from '../intake/forget-uploads.ts';
 import { type ForgetOptions, forgetIdempotencyKeys } from '../intake/idempotency.ts';
 import { keysFolder, openBatchesFolder, pendingFolder, webhooksFolder } from '../storage/keys.ts';
 import type { Storage } from '../storage/storage.ts';
-import { forgetFailed, restoreLog, sweepOutbox } from '../webhooks/sweep.ts';
+import { forgetFailed, sweepOutbox } from '../webhooks/sweep.ts';
 import type { Webhooks } from '../webhooks/webhooks.ts';
 import type { FirstSeen } from './first-seen.ts';
 import { type PictureSweep, sweepPictures } from './sweep-pictures.ts';
 
 /** What only one process of the installation does at a time. */
-type ExclusiveWork = 'sweep' | 'rebuild';
+type ExclusiveWork = 'sweep';
 
 export interface SweepContext extends PictureSweep, ForgetOptions, ForgetUploadsOptions {
 	/** How long a batch may be open, seconds. */
@@ -32,7 +31,6 @@ export interface SweepResult {
 	settled: number;
 	abandoned: number;
 	lost: number;
-	reindexed: number;
 	/** Unfinished writes of killed processes. */
 	torn: number;
 	/** Jobs that were overdue because the clock was set back. */
@@ -57,7 +55,7 @@ export interface SweepResult {
 
 /**
  * Checks every accepted but unfinished picture, and ensures that it will be finished. Everything else may crash at any time, because the
- * sweep runs again and again. A rebuild of the index, which takes longer, keeps no other sweep waiting.
+ * sweep runs again and again.
  */
 export async function sweep(context: SweepContext, job?: Job): Promise<SweepResult> {
 	const { exclusively = (_, work) => work() } = context;
@@ -67,7 +65,6 @@ export async function sweep(context: SweepContext, job?: Job): Promise<SweepResu
 		settled: 0,
 		abandoned: 0,
 		lost: 0,
-		reindexed: 0,
 		torn: 0,
 		broughtForward: 0,
 		forgotten: 0,
@@ -82,12 +79,8 @@ export async function sweep(context: SweepContext, job?: Job): Promise<SweepResu
 		return true;
 	});
 	if (!isDone) result.skipped = true;
-	if (!(await context.catalog.isComplete())) {
-		result.reindexed = (await exclusively('rebuild', () => rebuildIndex(context))) ?? 0;
-	}
-	const { queued, abandoned, lost, reindexed, torn, broughtForward, expired, webhooks } = result;
-	if (queued + abandoned + lost + reindexed + torn + broughtForward + expired + webhooks > 0)
-		context.log.info(result, 'sweep');
+	const { queued, abandoned, lost, torn, broughtForward, expired, webhooks } = result;
+	if (queued + abandoned + lost + torn + broughtForward + expired + webhooks > 0) context.log.info(result, 'sweep');
 	await job?.log(JSON.stringify(result));
 	return result;
 }
@@ -107,14 +100,6 @@ async function sweepAll(context: SweepContext, result: SweepResult): Promise<voi
 		result.webhooksForgotten = await forgetFailed({ ...context.webhooks, ...context });
 	}
 	if (context.renderUse) result.rendersTrimmed = await context.renderUse.trim();
-}
-
-async function rebuildIndex(context: SweepContext): Promise<number> {
-	context.log.info('Redis is new or was restarted; rebuilding the index from the manifests');
-	const { pictures, unreadable } = await reindex(context.storage, context.catalog);
-	for (const key of unreadable) context.log.error({ key }, 'manifest unreadable; the picture was not changed');
-	if (context.webhooks) await restoreLog({ ...context.webhooks, ...context });
-	return pictures;
 }
 
 /** Folders shared by small objects of many owners. Torn writes in a picture's own folder are deleted with that picture's next record. */

@@ -99,8 +99,7 @@ export function startWorkers(
 			webhookDelivery({ ...webhooks, attemptCounts: context.attemptCounts }),
 			scheduledDelay(webhooks.settings.schedule, options.webhookRetrySeconds),
 		),
-		// A rebuild of the index takes one place, and the sweeps go on in the other.
-		work('upkeep', 2, (job) => {
+		work('upkeep', 1, (job) => {
 			sweepJobSchema.parse(job.data);
 			return sweep({ ...context, firstSeen }, job);
 		}),

@@ -1,10 +1,13 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type Catalog, type ListQuery, openCatalog } from '../../src/catalog/catalog.ts';
-import { newPictureId, type Picture, type PictureState } from '../../src/domain/picture.ts';
+import { raiseEpoch, wholenessKeys } from '../../src/catalog/epoch.ts';
+import { firstPictureIdAt, newPictureId, type Picture, type PictureState } from '../../src/domain/picture.ts';
+import { createLogger } from '../../src/observe/log.ts';
 import { connectRedis } from '../../src/queue/redis.ts';
 import { connected } from '../helpers/connection.ts';
 import { makeAwaited, makePicture, makeRecipe } from '../helpers/manifest.ts';
 import { freshPrefix, startRedis } from '../helpers/redis.ts';
+import { watchedStorage } from '../helpers/storage.ts';
 import { thrownBy } from '../helpers/thrown.ts';
 
 async function open(prefix = freshPrefix()) {
@@ -227,7 +230,7 @@ describe('put', () => {
 		await catalog.put(third);
 		for (const { id } of [awaited, third]) await catalog.remove(id);
 		const left = await redis.keys(`${prefix}:catalog:*`);
-		expect(left.filter((key) => !/:(deleted:|complete$)/.test(key))).toEqual([]);
+		expect(left.filter((key) => !/:(deleted:|whole$)/.test(key))).toEqual([]);
 	});
 
 	/** The revision and state that are there, those that come, and whether they win. */
@@ -324,19 +327,24 @@ describe('remove', () => {
 	});
 });
 
-describe('ids', () => {
-	it('are complete, oldest first, beyond one batch', async () => {
+describe('idsBetween', () => {
+	it('is complete between two ids, oldest first, beyond one batch', async () => {
 		const { catalog } = await open();
 		const ids = newIds(450);
-		await Promise.all(ids.map((id) => catalog.put(makePicture({ id }))));
-		const found: string[] = [];
-		for await (const id of catalog.ids()) found.push(id);
-		expect(found).toEqual(ids);
+		await catalog.putAll(ids.map((id) => makePicture({ id })));
+		const found = async (after: string, last?: string) => {
+			const between: string[] = [];
+			for await (const id of catalog.idsBetween(after, last)) between.push(id);
+			return between;
+		};
+		expect(await found(firstPictureIdAt(0))).toEqual(ids);
+		expect(await found(ids[9] as string, ids[440])).toEqual(ids.slice(10, 441));
+		expect(await found(ids[449] as string)).toEqual([]);
 	});
 });
 
 describe('an index', () => {
-	it('is complete from its reindex to the next start of Redis', async () => {
+	it('is complete from its reindex on, through a restart of Redis with its data, until these are lost', async () => {
 		const server = await startRedis();
 		onTestFinished(() => server.stop());
 		const redis = await connected('worker', server.url);
@@ -346,7 +354,28 @@ describe('an index', () => {
 		expect(await catalog.isComplete()).toBe(true);
 		await server.restart();
 		await redis.ping();
+		expect(await catalog.isComplete()).toBe(true);
+		await server.wipe();
+		await server.restart();
+		await redis.ping();
 		expect(await catalog.isComplete()).toBe(false);
+	});
+
+	it('is not complete in a Redis that was set back, even before the next raise of the epoch', async () => {
+		const { catalog, redis, prefix } = await open();
+		const storage = await watchedStorage();
+		const { epoch, complete, rebuild } = wholenessKeys(prefix);
+		const raise = () => raiseEpoch(redis, [epoch, complete, rebuild], storage, createLogger('worker', 'silent'));
+		await raise();
+		await catalog.markComplete();
+		const [before, mark] = await redis.mget(epoch, complete);
+		await raise();
+		expect(await catalog.isComplete()).toBe(true);
+		await redis.mset(epoch, String(before), complete, String(mark));
+		expect(await catalog.isComplete()).toBe(false);
+		expect(await raise()).toBe('set back');
+		await catalog.markComplete();
+		expect(await catalog.isComplete()).toBe(true);
 	});
 
 	it('is separate for another prefix', async () => {
@@ -371,7 +400,8 @@ describe('an index', () => {
 			() => catalog.similar({ phash: '0'.repeat(16), distance: 0, limit: 1 }),
 			() => catalog.claim('ab', picture.id),
 			() => catalog.release('ab', picture.id),
-			() => catalog.ids()[Symbol.asyncIterator]().next(),
+			() => catalog.putAll([picture]),
+			() => catalog.idsBetween(picture.id)[Symbol.asyncIterator]().next(),
 			() => catalog.isComplete(),
 			() => catalog.markComplete(),
 		];

@@ -13,6 +13,7 @@ import {
 	writeManifest,
 } from '../../src/catalog/manifest.ts';
 import { reindex } from '../../src/catalog/reindex.ts';
+import { firstPictureIdAt } from '../../src/domain/picture.ts';
 import { manifestKey } from '../../src/storage/keys.ts';
 import { connected } from '../helpers/connection.ts';
 import { makePicture } from '../helpers/manifest.ts';
@@ -39,9 +40,9 @@ describe('reindex', () => {
 			await storage.put(`${folderOf(picture.id)}small-0123456789ab.webp`, Buffer.from('webp'));
 		}
 		const progress: number[] = [];
-		const result = await reindex(storage, catalog, (count) => progress.push(count));
+		const result = await reindex(storage, catalog, { onProgress: ({ pictures }) => void progress.push(pictures) });
 		expect(result).toEqual({ pictures: 3, removed: 0, unreadable: [] });
-		expect(progress).toEqual([1, 2, 3]);
+		expect(progress).toEqual([3]);
 		for (const picture of pictures) expect(await catalog.get(picture.id)).toEqual(picture);
 		expect(await catalog.isComplete()).toBe(true);
 	});
@@ -58,7 +59,7 @@ describe('reindex', () => {
 		expect(await catalog.get(old.id)).toMatchObject({ revision: 2, state: 'ready' });
 		expect(await catalog.get(newer.id)).toMatchObject({ revision: 5, state: 'failed' });
 		expect(await catalog.get(gone.id)).toBeUndefined();
-		expect(await idsIn(catalog.ids())).toEqual([old.id, newer.id].sort());
+		expect(await idsIn(catalog.idsBetween(firstPictureIdAt(0)))).toEqual([old.id, newer.id].sort());
 	});
 
 	it('reports unreadable manifests, and does not change those pictures', async () => {
@@ -97,7 +98,7 @@ describe('reindex', () => {
 		const storage = await watchedStorage();
 		const catalog = await openIndex();
 		await writeManifest(storage, makePicture());
-		const broken = { ...storage, get: () => Promise.reject(new Error('EIO')) };
+		const broken = { ...storage, read: () => Promise.reject(new Error('EIO')) };
 		await expect(reindex(broken, catalog)).rejects.toThrow('EIO');
 		expect(await catalog.isComplete()).toBe(false);
 	});

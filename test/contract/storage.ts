@@ -54,6 +54,16 @@ export function storageContract(driver: string, open: () => Promise<Storage>): v
 			expect(await listed(storage, 'pictures/', { temporary: true })).toEqual([`${folder}b.webp`, key].sort());
 		});
 
+		it('names the folders directly below a folder', async () => {
+			const storage = await open();
+			expect(await storage.folders('pictures/')).toEqual([]);
+			for (const name of ['2026/01/31/pic_01/a', '2026/01/30/pic_02/a', '2025/12/31/pic_03/a', 'file'])
+				await storage.put(`pictures/${name}`, Buffer.from('x'));
+			expect((await storage.folders('pictures/')).sort()).toEqual(['2025', '2026']);
+			expect((await storage.folders('pictures/2026/01/')).sort()).toEqual(['30', '31']);
+			expect(await storage.folders('pictures/2026/01/31/pic_01/')).toEqual([]);
+		});
+
 		it('reads ranges, both ends included', async () => {
 			const storage = await open();
 			await storage.put(key, Buffer.from('0123456789'));

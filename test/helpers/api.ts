@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { inject } from 'vitest';
 import { openCatalog } from '../../src/catalog/catalog.ts';
+import { type ReindexResult, reindex } from '../../src/catalog/reindex.ts';
 import { openRenderUse } from '../../src/catalog/render-use.ts';
 import { type Config, readConfig } from '../../src/config/index.ts';
 import { createLogger } from '../../src/observe/log.ts';
@@ -30,6 +31,8 @@ export interface TestApi {
 	startWorker(): Promise<Running>;
 	/** Runs a sweep now. */
 	sweep(): Promise<SweepResult>;
+	/** Rebuilds the index. */
+	reindex(): Promise<ReindexResult>;
 	/** Loses the whole index, as a wiped Redis would, but not the queues. */
 	loseIndex(): Promise<void>;
 }
@@ -84,6 +87,7 @@ export async function startTestApi(environment: Record<string, string> = {}): Pr
 				});
 				return sweep({ ...config, storage, catalog, queues, webhooks, publisher, renderUse, log, firstSeen });
 			}),
+		reindex: () => withRedis(config, (redis) => reindex(storage, openCatalog(redis, config.redisPrefix))),
 		loseIndex: () =>
 			withRedis(config, async (redis) => {
 				await redis.del(await redis.keys(`${config.redisPrefix}:catalog:*`));

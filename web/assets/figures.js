@@ -1,6 +1,9 @@
-/** @import { Queue } from '../types/api.d.ts' */
+/** @import { Index, Queue } from '../types/api.d.ts' */
 /** @import { Api, Problem } from './api.js' */
 import { byId, el } from './dom.js';
+
+/** How long the state of the index is shown before it is asked for again, milliseconds. */
+const indexKnownFor = 5_000;
 
 /** The figures of the pictures queue in the header, and the link to Arena. */
 export class Figures {
@@ -9,6 +12,9 @@ export class Figures {
 	#api;
 	/** May the key read the queues? Checked once for each key. */
 	#isAllowed = true;
+	/** @type {Index | undefined} */
+	#known;
+	#knownAt = 0;
 	#list = byId('figures', HTMLUListElement);
 	#arena = byId('arena', HTMLSpanElement);
 
@@ -20,7 +26,7 @@ export class Figures {
 	/** @throws {Problem} */
 	async refresh() {
 		if (!this.#isAllowed) return;
-		const queues = await this.#queues();
+		const [queues, index] = await Promise.all([this.#queues(), this.#index()]);
 		const queue = queues.find(({ name }) => name === 'pictures');
 		if (!queue) return;
 		const { counts, paused, workers, links } = queue;
@@ -32,6 +38,7 @@ export class Figures {
 			figure(waiting, 'waiting'),
 			figure(counts.active, 'active'),
 			figure(counts.failed, 'failed', counts.failed > 0),
+			...(index.complete ? [] : [warning(rebuildOf(index))]),
 			...(paused ? [warning('Paused')] : []),
 			...(workers === 0 && waiting > 0 ? [warning('No worker is running')] : []),
 		);
@@ -51,6 +58,15 @@ export class Figures {
 		}
 	}
 
+	/** Asked less often than the queues: it rarely changes. @returns {Promise<Index>} @throws {Problem} */
+	async #index() {
+		if (!this.#known || performance.now() - this.#knownAt > indexKnownFor) {
+			this.#known = /** @type {Index} */ (await this.#api.ask('/v1/index'));
+			this.#knownAt = performance.now();
+		}
+		return this.#known;
+	}
+
 	/** Starts again for another key. */
 	reset() {
 		this.#isAllowed = true;
@@ -60,6 +76,12 @@ export class Figures {
 		this.#list.hidden = true;
 		this.#arena.hidden = true;
 	}
+}
+
+/** @param {Index} index */
+function rebuildOf({ rebuild }) {
+	if (!rebuild) return 'The list is incomplete until the index is rebuilt';
+	return `Rebuilding the list: ${rebuild.pictures} pictures, ${rebuild.daysDone} of ${rebuild.days} days`;
 }
 
 /** @param {number} count @param {string} word */

@@ -19,6 +19,12 @@ export interface Queue {
 	readonly links: { readonly arena: string };
 }
 
+/** `GET /v1/index` */
+export interface Index {
+	readonly complete: boolean;
+	readonly rebuild?: { readonly pictures: number; readonly days: number; readonly daysDone: number };
+}
+
 /** `GET /dashboard.json` */
 export interface Settings {
 	readonly needsKey: boolean;

@@ -1,4 +1,5 @@
 import type { RequestHandler } from 'express';
+import { readRebuild } from '../../catalog/rebuild.ts';
 import { pictureStates } from '../../domain/picture.ts';
 import { PicpipeError } from '../../errors.ts';
 import { within } from '../../observe/clock.ts';
@@ -81,10 +82,24 @@ async function readShared(context: ApiContext): Promise<SharedSamples | undefine
 	}
 }
 
-async function askShared({ catalog, queues, redis, attemptCounts }: ApiContext): Promise<SharedSamples> {
+/** `GET /v1/index` */
+export function getIndex({ catalog, redis, config }: ApiContext): RequestHandler {
+	return async (_request, response) => {
+		const [isComplete, rebuild, counts] = await Promise.all([
+			catalog.isComplete(),
+			readRebuild(redis, config.redisPrefix),
+			catalog.countStates(),
+		]);
+		const { day: _day, ...progress } = rebuild ?? {};
+		response.json({ complete: isComplete, pictures: counts, ...(rebuild && { rebuild: progress }) });
+	};
+}
+
+async function askShared({ catalog, queues, redis, attemptCounts, config }: ApiContext): Promise<SharedSamples> {
 	const byName = Object.values(queues.byName);
-	const [isComplete, pictures, failures, ended, looked] = await Promise.all([
+	const [isComplete, rebuild, pictures, failures, ended, looked] = await Promise.all([
 		catalog.isComplete(),
+		readRebuild(redis, config.redisPrefix),
 		catalog.countStates(),
 		catalog.failures(),
 		attemptCounts.read(),
@@ -92,6 +107,13 @@ async function askShared({ catalog, queues, redis, attemptCounts }: ApiContext):
 	]);
 	return {
 		picpipe_index_complete: [{ labels: {}, value: Number(isComplete) }],
+		picpipe_index_rebuild_pictures: rebuild ? [{ labels: {}, value: rebuild.pictures }] : [],
+		picpipe_index_rebuild_days: rebuild
+			? [
+					{ labels: { state: 'done' }, value: rebuild.daysDone },
+					{ labels: { state: 'left' }, value: rebuild.days - rebuild.daysDone },
+				]
+			: [],
 		picpipe_pictures: pictureStates.map((state) => ({ labels: { state }, value: pictures[state] })),
 		picpipe_incomplete_pictures: [{ labels: {}, value: pictures.withFailures }],
 		picpipe_failed_pictures: failures.map(({ class: failureClass, code, count }) => ({

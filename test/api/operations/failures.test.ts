@@ -160,7 +160,7 @@ describe('GET /v1/failures', () => {
 		}
 		await api.loseIndex();
 		expect((await ask(api, '/v1/failures')).body.total).toBe(0);
-		await api.sweep();
+		await api.reindex();
 		expect((await ask(api, '/v1/failures')).body).toEqual(body);
 	});
 

@@ -15,7 +15,7 @@ async function upload(api: TestApi, bytes: Buffer, query = ''): Promise<Response
 /** An api whose index is whole, as a worker leaves it after its first sweep. */
 async function start(): Promise<TestApi> {
 	const api = await startTestApi();
-	await api.sweep();
+	await api.reindex();
 	return api;
 }
 
@@ -110,7 +110,7 @@ describe('uploading the same bytes again', () => {
 		expect(between.status).toBe(503);
 		expect(between.headers.get('retry-after')).toBe('5');
 		expect(await json(between)).toMatchObject({ code: 'duplicate-undecided', class: 'transient' });
-		await api.sweep();
+		await api.reindex();
 		expect((await json(await upload(api, await picture(), '?duplicates=link'))).id).toBe(first.id);
 	});
 

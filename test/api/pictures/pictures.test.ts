@@ -452,7 +452,7 @@ describe('storage is the truth', () => {
 		expect((await call(api, 'GET', '/v1/pictures')).body.pictures).toEqual([]);
 		expect((await call(api, 'GET', `/v1/pictures/${picture.id}`)).body.state).toBe('ready');
 		const manifests = (await api.keys()).filter((key) => key.endsWith('/picture.json'));
-		expect(await api.sweep()).toMatchObject({ reindexed: manifests.length });
+		expect(await api.reindex()).toMatchObject({ pictures: manifests.length });
 		const { body } = await call(api, 'GET', '/v1/pictures?state=ready');
 		expect(body.pictures.map(({ id }: { id: string }) => id)).toContain(picture.id);
 	});

@@ -58,7 +58,7 @@ describe('GET /v1/pictures/{id}/similar', () => {
 
 		await api.loseIndex();
 		expect((await similar(api, original.id)).pictures).toEqual([]);
-		await api.sweep();
+		await api.reindex();
 		expect((await similar(api, original.id)).pictures).toHaveLength(1);
 
 		await fetch(`${api.url}/v1/pictures/${smaller.id}`, { method: 'DELETE' });
