@@ -11,6 +11,7 @@ import {
 	setting,
 	yesOrNo,
 } from './kinds.ts';
+import { memory } from './memory.ts';
 
 /** A key and a salt, as imgproxy has them: both hex, at least 16 bytes. */
 export interface SigningPair {
@@ -89,12 +90,15 @@ export const delivery = {
 			3_600,
 			'`Cache-Control: max-age` of images from unsigned URLs.',
 		),
-		deliveryMegabytes: setting(
-			'PICPIPE_DELIVERY_MEGABYTES',
-			integer(0, 1_000_000, 'MB'),
-			64,
-			'Memory of each API process that caches small, frequently requested images.',
-		),
+		deliveryMegabytes: {
+			...setting(
+				'PICPIPE_DELIVERY_MEGABYTES',
+				integer(0, 1_000_000, 'MB'),
+				memory.deliveryMegabytes,
+				'Memory of each API process that caches small, frequently requested images.',
+			),
+			defaultNote: '64; below 2 GB of memory a thirty-second of it',
+		},
 		deliveryRemember: setting(
 			'PICPIPE_DELIVERY_REMEMBER_SECONDS',
 			integer(0, 3_600, 'seconds'),

@@ -1,20 +1,5 @@
-import { availableParallelism, totalmem } from 'node:os';
-import { constrainedMemory } from 'node:process';
 import { integer, setting } from './kinds.ts';
-
-/** Memory available to this process, bytes: the limit of the control group where there is one. */
-function usableMemory(): number {
-	const constrained = constrainedMemory();
-	return constrained > 0 && constrained < totalmem() ? constrained : totalmem();
-}
-
-/**
- * Memory of a decoded pixel at work, bytes: four 8-bit channels, held by the decoder, by a resize and by an encoder at the same
- * time, rounded up.
- */
-const bytesPerPixelInWork = 16;
-/** A quarter of the memory for pixels leaves room for Redis, the page cache and what allocators hold back. */
-const defaultMegapixelsInFlight = Math.max(1, Math.floor(usableMemory() / 4 / bytesPerPixelInWork / 1e6));
+import { memory } from './memory.ts';
 
 /** How much of the machine a worker uses. */
 export const imaging = {
@@ -24,10 +9,10 @@ export const imaging = {
 			...setting(
 				'PICPIPE_IMAGING_PROCESSES',
 				integer(1, 256, 'processes'),
-				availableParallelism(),
-				'Imaging processes of a worker. Each works on one picture at a time.',
+				memory.imagingProcesses,
+				'Most imaging processes of a worker. Each works on one picture at a time, and is started when it is first needed.',
 			),
-			defaultNote: 'one per core',
+			defaultNote: 'one per core and 400 MB of memory',
 		},
 		sharpThreads: setting(
 			'PICPIPE_SHARP_THREADS',
@@ -39,23 +24,29 @@ export const imaging = {
 			...setting(
 				'PICPIPE_MEGAPIXELS_IN_FLIGHT',
 				integer(1, 1_000_000, 'million pixels'),
-				defaultMegapixelsInFlight,
+				memory.megapixelsInFlight,
 				'Pixels that all imaging processes of a worker may hold together; further pictures wait.',
 			),
 			defaultNote: 'a quarter of the memory at 16 bytes a pixel',
 		},
-		keptMegabytes: setting(
-			'PICPIPE_KEPT_MEGABYTES',
-			integer(0, 100_000, 'MB'),
-			128,
-			'Cache of each imaging process for originals, and intermediates of them, rendered in the last 30 s. 0 turns it off.',
-		),
-		imagingMegabytes: setting(
-			'PICPIPE_IMAGING_MEGABYTES',
-			integer(64, 1_000_000, 'MB'),
-			1_024,
-			'Resident memory above which an imaging process is replaced between pictures.',
-		),
+		keptMegabytes: {
+			...setting(
+				'PICPIPE_KEPT_MEGABYTES',
+				integer(0, 100_000, 'MB'),
+				memory.keptMegabytes,
+				'Cache of each imaging process for originals, and intermediates of them, rendered in the last 30 s. 0 turns it off.',
+			),
+			defaultNote: '128; below 4 GB of memory a thirty-second of it',
+		},
+		imagingMegabytes: {
+			...setting(
+				'PICPIPE_IMAGING_MEGABYTES',
+				integer(64, 1_000_000, 'MB'),
+				memory.imagingMegabytes,
+				'Resident memory above which an imaging process is replaced between pictures.',
+			),
+			defaultNote: '1,024; below 2 GB of memory half of it',
+		},
 		imagingPictures: setting(
 			'PICPIPE_IMAGING_PICTURES',
 			integer(1, 1_000_000, 'pictures'),
@@ -66,5 +57,7 @@ export const imaging = {
 	notes: [
 		`A picture counts towards \`PICPIPE_MEGAPIXELS_IN_FLIGHT\` with its own pixels or with those of its largest variant, whichever is more. A
 picture above the limit runs alone. A replacement process is ready before the old one ends.`,
+		`The defaults follow from the memory of the machine, or from the limit of its control group (containers). \`picpipe start\` shows what it chose.
+Below 1.5 GB it also runs its processes for little memory instead of speed.`,
 	],
 } as const;

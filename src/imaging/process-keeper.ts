@@ -3,6 +3,7 @@ import { type ImagingChild, startImagingChild } from './child-handle.ts';
 import type { ImagingSettings } from './protocol.ts';
 
 export interface ImagingProcessesOptions {
+	/** Most processes at a time. */
 	readonly count: number;
 	/** Resident memory at which a process is replaced, million bytes. */
 	readonly imagingMegabytes: number;
@@ -16,7 +17,10 @@ export interface ImagingProcessesOptions {
 	onHopeless(how: string): void;
 }
 
-/** Keeps a number of imaging processes running: a dead one is restarted, and a worn one is replaced between two pictures. */
+/**
+ * Keeps as many imaging processes running as were needed at the same time so far: a dead one is restarted, and a worn one is replaced between
+ * two pictures.
+ */
 export interface ImagingProcesses {
 	/** Processes without a picture; the one that has waited longest comes first. */
 	readonly free: readonly ImagingChild[];
@@ -24,6 +28,12 @@ export interface ImagingProcesses {
 	readonly alive: ReadonlySet<ImagingChild>;
 	/** Processes with a picture. */
 	readonly working: ReadonlySet<ImagingChild>;
+	/**
+	 * Starts a further process if the pictures that wait are more than the processes that are about to be ready.
+	 *
+	 * @param waiting pictures that wait for a process
+	 */
+	growFor(waiting: number): void;
 	/** Marks a process as working. */
 	take(child: ImagingChild): void;
 	/** Marks a process as free. */
@@ -38,7 +48,7 @@ const maximumRestartDelay = 10_000;
 /** This many deaths in a row, without any working process, are not a coincidence. */
 const deathsBeforeGivingUp = 3;
 
-/** Starts the processes at once, so that the first picture finds them warm. */
+/** Starts one process at once, so that the first picture finds it warm. */
 export function keepImagingProcesses(options: ImagingProcessesOptions): ImagingProcesses {
 	const { count, imagingMegabytes, imagingPictures, settings, log, onFree, onHopeless } = options;
 	const alive = new Set<ImagingChild>();
@@ -49,6 +59,8 @@ export function keepImagingProcesses(options: ImagingProcessesOptions): ImagingP
 	/** Processes that end after their picture, because their successors are ready. */
 	const leaving = new Set<ImagingChild>();
 	const restarts = new Set<NodeJS.Timeout>();
+	/** Processes that were needed at the same time so far. */
+	let wanted = 0;
 	let deathsInARow = 0;
 	let isClosed = false;
 
@@ -65,7 +77,7 @@ export function keepImagingProcesses(options: ImagingProcessesOptions): ImagingP
 	};
 
 	/** Is a process missing that is neither running nor about to be restarted? */
-	const isOneMissing = () => alive.size - successors.size + restarts.size < count;
+	const isOneMissing = () => alive.size - successors.size + restarts.size < wanted;
 
 	const release = (child: ImagingChild) => {
 		if (isClosed || !alive.has(child)) return;
@@ -132,12 +144,21 @@ export function keepImagingProcesses(options: ImagingProcessesOptions): ImagingP
 		restarts.add(timer);
 	};
 
-	for (let started = 0; started < count; started++) start();
+	const grow = () => {
+		wanted++;
+		start();
+	};
+
+	grow();
 
 	return {
 		free,
 		alive,
 		working,
+		growFor(waiting) {
+			const arriving = wanted - working.size - free.length;
+			if (!isClosed && wanted < count && waiting > arriving) grow();
+		},
 		take(child) {
 			removeFrom(free, child);
 			working.add(child);

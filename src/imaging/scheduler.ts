@@ -10,7 +10,7 @@ export type { StepEvent, VariantOutput } from '../pipeline/render/run.ts';
 export type { ImagingResult, ImagingTask } from './protocol.ts';
 
 export interface ImagingPoolOptions extends ImagingSettings {
-	/** Number of imaging processes. Each processes one picture at a time. */
+	/** Most imaging processes. Each processes one picture at a time. */
 	readonly processes: number;
 	/** Most pixels in all processes together, in millions. A picture counts with its decoded pixels, or with those of its largest result. */
 	readonly megapixelsInFlight: number;
@@ -65,7 +65,7 @@ interface Waiting {
 	readonly reject: (error: PicpipeError) => void;
 }
 
-/** Starts the processes at once. */
+/** Starts one process at once, and each further one when a picture would have to wait for it. */
 export function startImagingPool(options: ImagingPoolOptions): ImagingPool {
 	const { processes, pictureSeconds } = options;
 	const settings: ImagingSettings = {
@@ -90,6 +90,7 @@ export function startImagingPool(options: ImagingPoolOptions): ImagingPool {
 			if (!child) return;
 			void work(child, next);
 		}
+		children.growFor(waiting.length + urgent.length);
 	};
 
 	const work = async (child: ImagingChild, { task, listener, resolve, reject }: Waiting) => {

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { type Config, ConfigError, readConfig, readValues } from '../config/index.ts';
+import { memory } from '../config/memory.ts';
 import { createLogger, type Logger } from '../observe/log.ts';
 import { packageFolder } from '../programs.ts';
 import { Child, type ChildEvents } from './child.ts';
@@ -195,6 +196,8 @@ interface Banner {
 	/** The storage of the pictures. */
 	readonly data: string;
 	readonly redis: string;
+	/** The memory found, and what was chosen for it. */
+	readonly memory: string;
 }
 
 const examplePicture = join(packageFolder, 'examples/lighthouse.jpg');
@@ -220,7 +223,15 @@ function makeBanner(
 		].join(' '),
 		data: config.storage.startsWith('file:') ? resolve(config.storage.slice('file:'.length)) : config.storage,
 		redis: redis.folder ?? withoutSecrets(redis.url),
+		memory: memoryText(config),
 	};
+}
+
+function memoryText({ imagingProcesses, megapixelsInFlight }: Config): string {
+	const found = `${Math.round(memory.bytes / 1e6).toLocaleString('en')} MB${memory.isLimited ? ' (limit of the control group)' : ''}`;
+	const processes = `${imagingProcesses} imaging process${imagingProcesses === 1 ? '' : 'es'}`;
+	const pixels = `${megapixelsInFlight.toLocaleString('en')} million pixels at a time`;
+	return `${found}: up to ${processes}, ${pixels}${memory.isSmall ? ', small heaps' : ''}`;
 }
 
 /** The banner for a terminal. */
@@ -231,6 +242,7 @@ function bannerText(banner: Banner): string {
 		['Arena', banner.arena],
 		['Pictures', banner.data],
 		['Redis', banner.redis],
+		['Memory', banner.memory],
 		['Stop', 'Ctrl-C'],
 	] as const;
 	const table = rows.map(([name, value]) => `  ${name.padEnd(11)}${value}\n`).join('');

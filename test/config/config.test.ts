@@ -1,7 +1,7 @@
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ConfigError, isLoopback, readConfig, settings } from '../../src/config/index.ts';
+import { memory } from '../../src/config/memory.ts';
 import { temporaryFolder } from '../helpers/folder.ts';
 import { runPicpipe } from '../helpers/processes.ts';
 
@@ -30,7 +30,7 @@ describe('readConfig', () => {
 			defaultRecipe: 'web',
 			maxBytes: 100 * 1024 * 1024,
 			maxMegapixels: 50,
-			imagingProcesses: availableParallelism(),
+			imagingProcesses: memory.imagingProcesses,
 			sharpThreads: 1,
 			attempts: 5,
 			logLevel: 'info',

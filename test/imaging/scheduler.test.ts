@@ -77,6 +77,17 @@ describe('imaging pool', () => {
 		expect(pool.pids()).not.toContain(process.pid);
 	});
 
+	it('starts a process when a picture would have to wait for one, and never more than allowed', async () => {
+		const { task, run, pool } = await open({ processes: 2 });
+		expect(pool.pids()).toHaveLength(1);
+		const file = await task(await photograph({ width: 800, height: 600 }));
+		await run(file).result;
+		await run(file).result;
+		expect(pool.pids()).toHaveLength(1);
+		await Promise.all([file, file, file, file].map((one) => run(one).result));
+		expect(pool.pids()).toHaveLength(2);
+	});
+
 	it('processes pictures in parallel, each in its own process, with equal results for equal input', async () => {
 		const { task, run, pool } = two();
 		const file = await photograph({ width: 1600, height: 1200 });
