@@ -125,7 +125,7 @@ first byte is sent, and keep their meaning: a recipe that changes later does not
 - With \`Content-Type: ${offsetType}\` the body is the beginning of the file, or the whole file.
 - With \`Upload-Concat: partial\` the upload is a part of a file. \`Upload-Concat: final;/v1/uploads/… /v1/uploads/…\` creates a picture of complete parts and then deletes the parts.
   The same request again finds the same picture.
-- An upload belongs to the API key or upload token that created it; for others the response is 404. An upload token must be valid when the upload begins, and may expire before it ends.
+- An upload belongs to the group of the API key that created it, or to the upload token. An upload token must be valid when the upload begins, and may expire before it ends.
 - \`Upload-Expires\` tells how long the upload can be resumed: \`PICPIPE_RESUMABLE_SECONDS\` after the last byte.`,
 	'HEAD /v1/uploads/:id': `Returns \`Upload-Offset\`, \`Upload-Length\` or \`Upload-Defer-Length\`, \`Upload-Metadata\`, \`Upload-Concat\` and \`Upload-Expires\`. A finished upload names its picture in
 \`Picpipe-Picture\`; a refused upload returns the status of its refusal. If all bytes are stored and no response was sent, this request creates the picture. A request that is sending
@@ -158,9 +158,10 @@ curl -H "Authorization: Bearer $PICPIPE_KEY" -H 'content-type: application/json'
 - The file name is free: \`filename\` in the query of a raw body or in \`Upload-Metadata\`. In a form, each file has its name in its own part, and a field \`filename\` is refused as \`unknown-field\`.
 - With a \`batch\`, every upload joins that batch. The batch must be open when the token is created, and uploads are refused as \`batch-closed\` once it is closed.
 - Uploads count against the limits of the key that created the token. The token ends when that key is revoked.`,
-	'POST /v1/pictures/:id/retry': '202 with the picture, or `not-failed` for a picture that is not `failed`.',
+	'POST /v1/pictures/:id/retry':
+		'202 with the picture, or `not-failed` for a picture without failures. Counts against `--per-day`.',
 	'POST /v1/pictures/:id/process':
-		'202 with the picture; 200 when it is ready and up to date; `picture-busy` while a worker processes it. Without a body, or with an empty object, the current version of its recipe is used. Only variants whose digest has changed or whose file is missing are made; the others are kept. Variants that the recipe no longer names are deleted when the new ones are stored.',
+		'202 with the picture; 200 when it is ready and up to date; `picture-busy` while a worker processes it. A 202 counts against `--per-day`, a 200 does not. Without a body, or with an empty object, the current version of its recipe is used. Only variants whose digest has changed or whose file is missing are made; the others are kept. Variants that the recipe no longer names are deleted when the new ones are stored.',
 	'GET /v1/recipes':
 		'Returns `{ default, inline, problem, recipes, schema }`. Each recipe has its digest and all defaults filled in. `inline` tells whether requests may contain their own recipe. `problem` is present if the current recipes file was refused. `schema` is the JSON Schema of a recipe.',
 	'GET /v1/operations':
@@ -245,6 +246,20 @@ ${table(
 	scopes.map((scope) => [code(scope), scopeDocs[scope]]),
 )}
 
+**Owners.** Pictures, batches and uploads belong to the group of the key that brought them in, shown as \`owner\`. A key is a group of its own unless \`--group <name>\` names one, and
+an upload token belongs to its key. What a key may not see does not exist for it: the response is the same 404 as for an unknown id. A key with \`upload\` and \`read\` sees
+everything, and gets 403 \`insufficient-scope\` where it would change what another group owns. Pictures without an owner, of versions that had none or fetched for an image URL, need
+\`read\` or \`admin\`. The owners \`local\` (this machine while there is no key), \`settings\` (keys of \`PICPIPE_API_KEYS\`) and \`watch\` (the watched folder) are no groups.
+
+To replace a key, add one with the group of the old one, which \`picpipe keys list\` shows (its id if it has no other), switch over, and revoke the old one:
+
+\`\`\`sh
+picpipe keys add --name 'camera 2' --scope upload --group key_01m8q0wanzenerztq6m35acg1c
+picpipe keys revoke key_01m8q0wanzenerztq6m35acg1c
+\`\`\`
+
+[What is public](../guides/what-is-public.md) lists who can see what.
+
 With \`--recipe\` a key can use only these recipes (\`recipe-not-allowed\`). The limits of a key are optional:
 
 ${table(
@@ -260,7 +275,7 @@ ${table(
 		[
 			code('--per-day 1000'),
 			code('day'),
-			'pictures accepted since 00:00 UTC, with fetched pictures and uploads by upload token',
+			'pictures accepted since 00:00 UTC, with fetched pictures and uploads by upload token; and each retry or process that queued work',
 			code('quota-exceeded'),
 		],
 	],
@@ -327,6 +342,14 @@ function takesTokens({ intake, resumable, keysOnly }: Route): boolean {
 	return (intake || resumable) === true && !keysOnly;
 }
 
+/** Which scope suffices for what the caller's group owns, or which one is needed for the rest. */
+function ownOnly({ scope, owned }: Route): string {
+	if (!owned) return '';
+	return scope === 'upload'
+		? ' for what the group of the key owns, `admin` for the rest'
+		: ', or `upload` for what the group of the key owns';
+}
+
 function routeText(route: Route): string {
 	const path = route.path.replaceAll(/:(\w+)/g, '{$1}');
 	return [
@@ -334,7 +357,7 @@ function routeText(route: Route): string {
 		route.doc,
 		route.scope === 'open'
 			? 'Needs no key.'
-			: `Scope: \`${route.scope}\`${takesTokens(route) ? ', or an upload token' : ''}.`,
+			: `Scope: \`${route.scope}\`${ownOnly(route)}${takesTokens(route) ? ', or an upload token' : ''}.`,
 		notes[keyOf(route)],
 		route.query && `Query parameters${route.form ? ' of a raw body' : ''}:\n\n${fieldsTable(route.query)}`,
 		route.form && `Fields of a form:\n\n${fieldsTable(route.form)}`,

@@ -38,15 +38,19 @@ export function keyCaller(record: KeyRecord): Caller {
 	return { id, owner: groupOf(record), scopes, recipes, limits, signingSecret: Buffer.from(signingSecret, 'hex') };
 }
 
-/** @throws PicpipeError `insufficient-scope` */
-export function requireScope(caller: Caller, scope: Scope): void {
-	if (!hasScope(caller.scopes, scope)) {
-		throw new PicpipeError(
-			'insufficient-scope',
-			`Expected a key with the scope "${scope}" but this one has ${caller.scopes.join(', ')}.`,
-			{ scope },
-		);
-	}
+/** @param or further scopes, one of which suffices. @throws PicpipeError `insufficient-scope` */
+export function requireScope(caller: Caller, scope: Scope, or: readonly Scope[] = []): void {
+	if ([scope, ...or].some((one) => hasScope(caller.scopes, one))) return;
+	throw new PicpipeError(
+		'insufficient-scope',
+		`Expected a key with the scope "${scope}" but this one has ${caller.scopes.join(', ')}.`,
+		{ scope },
+	);
+}
+
+/** The sender of a request with an upload token of this caller: it may upload, whatever else its key may. */
+export function tokenCaller(signer: Caller, grant: UploadGrant): Caller {
+	return { ...signer, scopes: hasScope(signer.scopes, 'upload') ? ['upload'] : [], grant };
 }
 
 /** @throws PicpipeError `recipe-not-allowed` if the caller's list of recipes does not contain it */

@@ -7,9 +7,10 @@ export type Scope = (typeof scopes)[number];
 
 /** What each scope allows, for help and reference pages. */
 export const scopeDocs: Readonly<Record<Scope, string>> = {
-	upload: 'Bring pictures in, have them processed again, make upload tokens.',
-	read: 'List, show and fetch pictures, originals and variants; see the recipes.',
-	admin: "Everything, with deleting, the operator's calls and Arena among it.",
+	upload:
+		'Upload pictures, create batches and upload tokens; list, show, fetch and process again what the group of the key uploaded.',
+	read: 'List, show and fetch the pictures, originals, variants, batches and uploads of everybody; see recipes and failures. Changes nothing.',
+	admin: "Everything, on the pictures of everybody: also deleting, the operator's calls and Arena.",
 };
 
 /** Do these scopes include the wanted one? */

@@ -4,6 +4,7 @@ import type { Caller } from '../access/caller.ts';
 import type { KeyRing } from '../access/key-ring.ts';
 import type { Leases } from '../access/leases.ts';
 import type { Limiter } from '../access/limiter.ts';
+import type { Deed } from '../access/ownership.ts';
 import type { RenderUse } from '../catalog/render-use.ts';
 import type { Config } from '../config/index.ts';
 import type { ImageUrl } from '../delivery/dialects/image-request.ts';
@@ -61,6 +62,12 @@ export function callerOf({ locals }: Response): Caller {
 	return locals.caller;
 }
 
+/** What the route does to the resource of its URL. @throws as `callerOf` */
+export function deedOf({ locals }: Response): Deed {
+	if (!locals.deed) throw new PicpipeError('internal', 'A route without a guard has no deed.');
+	return locals.deed;
+}
+
 declare global {
 	namespace Express {
 		interface Locals {
@@ -69,6 +76,8 @@ declare global {
 			log: Logger;
 			/** Set by the guard of the route; undefined on routes that need no key. */
 			caller?: Caller;
+			/** What the route does to the resource of its URL; set by the guard too. */
+			deed?: Deed;
 			/** Code of the problem in the response. */
 			problem?: ErrorCode;
 			/** Codes of the files and URLs that were refused individually. */

@@ -179,6 +179,11 @@ export const listQuerySchema = z.strictObject({
 	tag: tag.optional().describe('Only pictures with this tag.'),
 	recipe: recipeName.optional().describe('Only pictures of this recipe.'),
 	batch: batch.optional().describe('Only pictures of this batch.'),
+	owner: z
+		.string()
+		.regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, 'expected an owner: the group of a key, local, settings or watch')
+		.optional()
+		.describe('Only pictures of this owner. A key with `upload` alone sees no others.'),
 	failures: z
 		.literal('true')
 		.transform(() => true as const)

@@ -1,8 +1,9 @@
 import express, { type Request, type RequestHandler } from 'express';
-import { type Caller, localCaller, requireScope } from '../access/caller.ts';
+import { type Caller, localCaller, requireScope, tokenCaller } from '../access/caller.ts';
 import type { Scope } from '../access/key-rights.ts';
 import type { KeyRing } from '../access/key-ring.ts';
 import type { Limiter, PolicyState } from '../access/limiter.ts';
+import { deedOfScope, scopeForOwn } from '../access/ownership.ts';
 import { isUploadToken, readUploadToken } from '../access/upload-token.ts';
 import { PicpipeError } from '../errors.ts';
 import { requireThisMachine } from '../http/this-machine.ts';
@@ -16,6 +17,8 @@ export interface Needs {
 	readonly method: string;
 	/** The scope that the caller's key needs; `open` needs no key. */
 	readonly scope: Scope | 'open';
+	/** The route shows or changes something that has an owner: callers with `upload` may use it for what is theirs, see `access/ownership.ts`. */
+	readonly owned?: boolean | undefined;
 	/** Accepts pictures: upload tokens are valid, and requests are refused while the queue or the disk is full. */
 	readonly intake?: boolean | undefined;
 	/** Resumes an upload: upload tokens are valid, even expired ones. */
@@ -33,11 +36,11 @@ export function openGuard(context: ApiContext): (needs: Needs) => RequestHandler
 		next();
 	};
 	const json = express.json({ limit: maximumJson });
-	return ({ method, scope, intake = false, resumable = false }) => {
+	return ({ method, scope, owned = false, intake = false, resumable = false }) => {
 		// Of the open routes, only those with POST have a body.
 		if (scope === 'open') return method === 'GET' ? [] : [acceptBody, json];
 		const tokens = resumable ? 'resume' : intake ? 'begin' : 'none';
-		const access = [authenticate(scope, tokens), limitOf(context.limiter, intake)];
+		const access = [authenticate({ scope, owned, tokens }), limitOf(context.limiter, intake)];
 		return [...access, ...(intake ? [roomLeft] : []), acceptBody, json];
 	};
 }
@@ -53,43 +56,51 @@ const acceptBody: RequestHandler = (request, response, next) => {
 /** Which upload tokens a route accepts: none, those to begin an upload, or those to resume one, including expired ones. */
 type TokenUse = 'none' | 'begin' | 'resume';
 
+interface Required {
+	readonly scope: Scope;
+	readonly owned: boolean;
+	readonly tokens: TokenUse;
+}
+
 /**
  * Creates the middleware that identifies the caller and checks the scope: by a key or an upload token as the bearer token (RFC 6750), or as
- * this machine while no key exists. It sets `response.locals.caller`.
+ * this machine while no key exists. It sets `response.locals.caller`, and `deed` for the checks of `resolve.ts`.
  */
-function authentication(keys: KeyRing): (scope: Scope, tokens: TokenUse) => RequestHandler {
+function authentication(keys: KeyRing): (required: Required) => RequestHandler {
 	const local = localCaller();
 	const callerOf = async (id: string) =>
 		(await keys.isNeeded()) ? keys.byId(id) : id === local.id ? local : undefined;
 
-	return (scope, tokens) => async (request, response, next) => {
-		const text = bearerOf(request) ?? (tokens === 'none' ? undefined : tokenOf(request));
-		let caller: Caller | undefined;
-		if (text !== undefined && isUploadToken(text)) {
-			if (tokens === 'none')
+	return ({ scope, owned, tokens }) =>
+		async (request, response, next) => {
+			const text = bearerOf(request) ?? (tokens === 'none' ? undefined : tokenOf(request));
+			let caller: Caller | undefined;
+			if (text !== undefined && isUploadToken(text)) {
+				if (tokens === 'none')
+					throw new PicpipeError(
+						'insufficient-scope',
+						'Expected an API key but received an upload token, which is valid for uploads only.',
+						{ scope },
+					);
+				const { grant, caller: signer } = await readUploadToken(text, callerOf, tokens === 'resume');
+				caller = tokenCaller(signer, grant);
+			} else if (await keys.isNeeded()) {
+				caller = text === undefined ? undefined : await keys.find(text);
+			} else {
+				requireThisMachine(request);
+				caller = local;
+			}
+			if (!caller) {
 				throw new PicpipeError(
-					'insufficient-scope',
-					'Expected an API key but received an upload token, which is valid for uploads only.',
-					{ scope },
+					'unauthorized',
+					'Expected the header "Authorization: Bearer <key>" with a key of `picpipe keys add` or of PICPIPE_API_KEYS.',
 				);
-			const { grant, caller: signer } = await readUploadToken(text, callerOf, tokens === 'resume');
-			caller = { ...signer, grant };
-		} else if (await keys.isNeeded()) {
-			caller = text === undefined ? undefined : await keys.find(text);
-		} else {
-			requireThisMachine(request);
-			caller = local;
-		}
-		if (!caller) {
-			throw new PicpipeError(
-				'unauthorized',
-				'Expected the header "Authorization: Bearer <key>" with a key of `picpipe keys add` or of PICPIPE_API_KEYS.',
-			);
-		}
-		response.locals.caller = caller;
-		requireScope(caller, scope);
-		next();
-	};
+			}
+			response.locals.caller = caller;
+			response.locals.deed = deedOfScope(scope);
+			requireScope(caller, scope, owned ? [scopeForOwn] : []);
+			next();
+		};
 }
 
 function bearerOf(request: Request): string | undefined {

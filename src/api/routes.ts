@@ -63,6 +63,8 @@ export interface Route {
 	readonly doc: string;
 	/** The scope that the caller's key needs; `open` needs no key. */
 	readonly scope: Scope | 'open';
+	/** Shows or changes something that has an owner: callers with `upload` may use it for what is theirs. */
+	readonly owned?: boolean;
 	/** Accepts pictures: upload tokens are valid, and requests are refused while the queue or the disk is full. */
 	readonly intake?: boolean;
 	/** Resumes an upload: upload tokens are valid, even expired ones. */
@@ -96,11 +98,19 @@ export const routes: readonly Route[] = [
 		method: 'GET',
 		path: '/v1/pictures',
 		scope: 'read',
+		owned: true,
 		handler: listPictures,
 		doc: 'Lists pictures, newest first.',
 		query: listQuerySchema,
 	},
-	{ method: 'GET', path: '/v1/pictures/:id', scope: 'read', handler: getPicture, doc: 'Shows one picture.' },
+	{
+		method: 'GET',
+		path: '/v1/pictures/:id',
+		scope: 'read',
+		owned: true,
+		handler: getPicture,
+		doc: 'Shows one picture.',
+	},
 	{
 		method: 'DELETE',
 		path: '/v1/pictures/:id',
@@ -112,6 +122,7 @@ export const routes: readonly Route[] = [
 		method: 'GET',
 		path: '/v1/pictures/:id/original',
 		scope: 'read',
+		owned: true,
 		handler: getOriginal,
 		doc: 'Returns the original file, byte for byte.',
 	},
@@ -119,6 +130,7 @@ export const routes: readonly Route[] = [
 		method: 'GET',
 		path: '/v1/pictures/:id/variants/:variant',
 		scope: 'read',
+		owned: true,
 		handler: getVariant,
 		doc: 'Returns a variant by name, or by name and format (`large.webp`).',
 	},
@@ -126,6 +138,7 @@ export const routes: readonly Route[] = [
 		method: 'GET',
 		path: '/v1/pictures/:id/similar',
 		scope: 'read',
+		owned: true,
 		handler: getSimilar,
 		doc: 'Finds near-duplicates of a picture by its perceptual hash.',
 		query: similarQuerySchema,
@@ -134,6 +147,7 @@ export const routes: readonly Route[] = [
 		method: 'POST',
 		path: '/v1/pictures/:id/retry',
 		scope: 'upload',
+		owned: true,
 		handler: retryPicture,
 		doc: 'Queues a failed picture again.',
 	},
@@ -141,6 +155,7 @@ export const routes: readonly Route[] = [
 		method: 'POST',
 		path: '/v1/pictures/:id/process',
 		scope: 'upload',
+		owned: true,
 		handler: processAgain,
 		doc: 'Processes a picture again, with a different recipe if you name one.',
 		json: processBodySchema,
@@ -164,7 +179,8 @@ export const routes: readonly Route[] = [
 	{
 		method: 'HEAD',
 		path: '/v1/uploads/:id',
-		scope: 'upload',
+		scope: 'read',
+		owned: true,
 		resumable: true,
 		handler: headUpload,
 		doc: 'Returns the offset of a resumable upload.',
@@ -172,7 +188,8 @@ export const routes: readonly Route[] = [
 	{
 		method: 'GET',
 		path: '/v1/uploads/:id',
-		scope: 'upload',
+		scope: 'read',
+		owned: true,
 		resumable: true,
 		handler: getUpload,
 		doc: 'Returns the upload as JSON, with its picture or the reason for its refusal.',
@@ -181,6 +198,7 @@ export const routes: readonly Route[] = [
 		method: 'PATCH',
 		path: '/v1/uploads/:id',
 		scope: 'upload',
+		owned: true,
 		intake: true,
 		resumable: true,
 		handler: appendToUpload,
@@ -190,6 +208,7 @@ export const routes: readonly Route[] = [
 		method: 'DELETE',
 		path: '/v1/uploads/:id',
 		scope: 'upload',
+		owned: true,
 		resumable: true,
 		handler: deleteUpload,
 		doc: 'Ends a resumable upload and deletes its bytes. Its picture, if there is one, stays.',
@@ -225,6 +244,7 @@ export const routes: readonly Route[] = [
 		method: 'GET',
 		path: '/v1/batches/:id',
 		scope: 'read',
+		owned: true,
 		handler: getBatch,
 		doc: 'Shows a batch with the number of its pictures by state.',
 	},
@@ -232,6 +252,7 @@ export const routes: readonly Route[] = [
 		method: 'POST',
 		path: '/v1/batches/:id/close',
 		scope: 'upload',
+		owned: true,
 		handler: closeBatchHandler,
 		doc: 'Closes a batch to further pictures, so that it can finish.',
 	},

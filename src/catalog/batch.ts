@@ -32,10 +32,13 @@ export async function readBatch(storage: Storage, id: string): Promise<Batch | u
 async function requireBatch(storage: Storage, id: string): Promise<Batch> {
 	const batch = await readBatch(storage, id);
 	if (batch) return batch;
-	throw new PicpipeError(
-		'unknown-batch',
-		`Expected an existing batch id for batch but received ${JSON.stringify(id.slice(0, 80))}.`,
-	);
+	throw unknownBatch(id);
+}
+
+/** The error for a batch that does not exist. */
+export function unknownBatch(id: string): PicpipeError {
+	const shown = JSON.stringify(id.slice(0, 80));
+	return new PicpipeError('unknown-batch', `Expected an existing batch id for batch but received ${shown}.`);
 }
 
 /** Undefined while the batch accepts pictures. */

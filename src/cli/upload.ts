@@ -25,7 +25,7 @@ export function addUpload(program: Command): void {
 		.option('--duplicates <policy>', 'for content that is stored already: accept, refuse, link or dedupe')
 		.option('--batch <id>', 'batch that the pictures join')
 		.option('--parallel <number>', 'uploads at the same time', '4')
-		.option('--wait', 'wait until all pictures are ready or failed; needs a key with the scope read')
+		.option('--wait', 'wait until all pictures are ready or failed')
 		.option('--fresh', 'start over, even if an earlier run was interrupted')
 		.option('--json', 'print results as JSON instead of a table')
 		.addHelpText('after', help)

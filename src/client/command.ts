@@ -174,7 +174,7 @@ interface WaitOptions extends RetryOptions {
 	onEnd(picture: string, ended: Ended): void;
 }
 
-/** Waits until all pictures are ready or failed. @throws Refusal such as `insufficient-scope`, for a key without `read` */
+/** Waits until all pictures are ready or failed. @throws Refusal such as `picture-not-found` of one that was deleted */
 async function waitForEnd(api: Api, pictures: readonly string[], options: WaitOptions): Promise<void> {
 	const open = new Set(pictures);
 	while (open.size > 0) {

@@ -18,6 +18,8 @@ const wishesSchema = stored({
 	meta: z.record(z.string(), z.string()).optional(),
 	priority: z.int(),
 	duplicates: z.enum(duplicatePolicies),
+	/** The owner whose pictures count as duplicates, for a caller who saw no others; whoever sends the last byte. */
+	among: z.string().optional(),
 	webhook: z.string().optional(),
 	batch: z.string().optional(),
 });

@@ -202,9 +202,12 @@ describe('picpipe upload', () => {
 		}
 		const pictures = await picturesOf(api, { authorization: `Bearer ${keys.all}` });
 		expect(pictures.map(({ tags }: { tags: string[] }) => tags.length).sort()).toEqual([0, 0, 1, 1]);
-		// A key that may only upload cannot wait.
-		const waiting = await run([photos, '--wait', '--api', api.url], { PICPIPE_KEY: keys.one });
+		// A key waits for what it uploaded; a token sees no pictures.
+		const waiting = await run([photos, '--wait', '--api', api.url], { PICPIPE_KEY: token });
 		expect([waiting.code, waiting.output]).toEqual([2, expect.stringContaining('(insufficient-scope)')]);
+		await api.startWorker();
+		const waited = await run([photos, '--wait', '--api', api.url], { PICPIPE_KEY: keys.one });
+		expect(waited.code, waited.output).toBe(0);
 	});
 
 	it('waits for the pictures, and reports failed ones', { timeout: 60_000 }, async () => {

@@ -15,7 +15,7 @@ import type { Logger } from '../../observe/log.ts';
 import { sourceRecordKey } from '../../storage/keys.ts';
 import { readObject } from '../../storage/storage.ts';
 import type { ApiContext } from '../context.ts';
-import { chooseRecipe } from '../upload/choose-recipe.ts';
+import { namedRecipe } from '../upload/choose-recipe.ts';
 
 /** Options for finding the picture of a source. */
 export interface Finding {
@@ -49,7 +49,7 @@ export async function admitRemote(
 	const picture = await readManifest(context.storage, id);
 	if (picture) return isWorthRetrying(context, picture) ? retry(context, picture, url, finding) : picture;
 	await context.pressure.check();
-	const recipe = chooseRecipe(context, undefined);
+	const recipe = namedRecipe(context);
 	const { requestId, log } = finding;
 	return admitUrl(context, url, { recipe, tags: [], priority: 0, owner: undefined, requestId }, log, {
 		id,

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Request, RequestHandler, Response } from 'express';
+import type { RequestHandler } from 'express';
 import { closeBatch, createBatch, readBatch, readClosed, readFinished } from '../../catalog/batch.ts';
 import { finishBatch } from '../../catalog/finish-batch.ts';
 import { type Batch, batchIdOf, newBatchId } from '../../domain/batch.ts';
@@ -8,6 +8,7 @@ import { PicpipeError } from '../../errors.ts';
 import { type ApiContext, callerOf } from '../context.ts';
 import { parse, preferredWait } from '../contract.ts';
 import { viewOf } from '../picture-view.ts';
+import { withBatch } from '../resolve.ts';
 import { receiveUrls } from '../upload/from-url.ts';
 import { runIdempotent } from '../upload/idempotency.ts';
 import { parseIdempotencyKey } from '../upload/idempotency-key.ts';
@@ -38,7 +39,8 @@ export function createBatchHandler(context: ApiContext): RequestHandler {
 			requestId,
 		};
 		// Checked before anything is created.
-		const upload = urls && receiveUrls(context, response, { urls, ...fields, batch: batch.id, body: request.body });
+		const upload =
+			urls && (await receiveUrls(context, response, { urls, ...fields, batch: batch.id, body: request.body }));
 		const isNew = await createBatch(context.storage, batch);
 		if (isNew) log.info({ batchId: batch.id }, 'batch created');
 		const results = upload ? (await runIdempotent(context, request, response, () => upload)).results : [];
@@ -93,16 +95,4 @@ async function shownBatch(context: ApiContext, batch: Batch) {
 		context.catalog.countBatch(batch.id).catch(() => undefined),
 	]);
 	return batchView(batch, closed, finished, counts);
-}
-
-/** @throws PicpipeError `batch-not-found` */
-function withBatch(
-	{ storage }: ApiContext,
-	handler: (batch: Batch, request: Request, response: Response) => Promise<void>,
-): RequestHandler {
-	return async (request, response) => {
-		const batch = await readBatch(storage, String(request.params.id));
-		if (!batch) throw new PicpipeError('batch-not-found');
-		await handler(batch, request, response);
-	};
 }

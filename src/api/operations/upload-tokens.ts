@@ -1,10 +1,9 @@
 import type { RequestHandler } from 'express';
-import { requireRecipe } from '../../access/caller.ts';
 import { signUploadToken } from '../../access/upload-token.ts';
-import { requireOpenBatch } from '../../catalog/batch.ts';
 import { PicpipeError } from '../../errors.ts';
 import { type ApiContext, callerOf } from '../context.ts';
 import { defaultTokenSeconds, parse, uploadTokenBodySchema } from '../contract.ts';
+import { requireJoinableBatch } from '../resolve.ts';
 import { chooseRecipe } from '../upload/choose-recipe.ts';
 
 /** `POST /v1/upload-tokens` */
@@ -13,10 +12,9 @@ export function createUploadToken(context: ApiContext): RequestHandler {
 	return async (request, response) => {
 		const caller = callerOf(response);
 		const wishes = parse(uploadTokenBodySchema, request.body ?? {});
-		const recipe = chooseRecipe(context, wishes.recipe).name;
-		requireRecipe(caller, recipe);
+		const { name: recipe } = await chooseRecipe(context, caller, wishes.recipe);
 		const { batch } = wishes;
-		if (batch !== undefined) await requireOpenBatch(context.storage, batch);
+		if (batch !== undefined) await requireJoinableBatch(context, caller, batch);
 		const lifetime =
 			atMost('expiresIn', wishes.expiresIn, uploadTokenSeconds) ?? Math.min(defaultTokenSeconds, uploadTokenSeconds);
 		const grant = {

@@ -1,10 +1,10 @@
 import type { Request, RequestHandler, Response } from 'express';
-import { requireOpenBatch } from '../../catalog/batch.ts';
 import { digest } from '../../domain/digest.ts';
 import { PicpipeError } from '../../errors.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { type ApiContext, callerOf } from '../context.ts';
 import { rawUploadFieldsSchema, uploadFieldsSchema } from '../contract.ts';
+import { requireJoinableBatch } from '../resolve.ts';
 import { sortForm, sortQuery } from '../upload/form-fields.ts';
 import { receiveUrlBody } from '../upload/from-url.ts';
 import { runIdempotent } from '../upload/idempotency.ts';
@@ -50,8 +50,8 @@ async function receiveBodyUpload(
 ): Promise<ReceivedUpload> {
 	// Checked before the body is read: a client should not send a hundred megabytes to learn that a tag is too long.
 	const caller = callerOf(response);
-	const { filename, ...fields } = fieldsOf(context, caller, rawUploadFieldsSchema, sortQuery(request.query));
-	if (fields.batch !== undefined) await requireOpenBatch(context.storage, fields.batch);
+	const { filename, ...fields } = await fieldsOf(context, caller, rawUploadFieldsSchema, sortQuery(request.query));
+	if (fields.batch !== undefined) await requireJoinableBatch(context, caller, fields.batch);
 	const received = await receiveRaw(storage, request, filename, limitsOf(context, caller));
 	return {
 		fingerprint: { request: digest('body', withoutToken(request.query)), files: [received.source.sha256] },
@@ -71,8 +71,8 @@ async function receiveFormUpload(
 	const { files, fields: formFields, fileFields } = await receiveForm(storage, request, limitsOf(context, caller));
 	try {
 		const input = sortForm(request.query, formFields, fileFields);
-		const fields = fieldsOf(context, caller, uploadFieldsSchema, input);
-		if (fields.batch !== undefined) await requireOpenBatch(context.storage, fields.batch);
+		const fields = await fieldsOf(context, caller, uploadFieldsSchema, input);
+		if (fields.batch !== undefined) await requireJoinableBatch(context, caller, fields.batch);
 		const names = files.map(({ filename }) => filename);
 		return {
 			fingerprint: {

@@ -1,5 +1,6 @@
-import type { Request, RequestHandler } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import { requireRecipe } from '../../access/caller.ts';
+import { confinedTo } from '../../access/ownership.ts';
 import { finishBatch } from '../../catalog/finish-batch.ts';
 import { purgePicture } from '../../catalog/manifest.ts';
 import { findOrMake } from '../../delivery/find-or-make.ts';
@@ -7,8 +8,9 @@ import { acceptedBy } from '../../delivery/negotiate.ts';
 import { type Outgoing, serveObject, serveResult } from '../../delivery/send-object.ts';
 import { isFailing, isFinished, isReceived, type Picture, parsePictureId } from '../../domain/picture.ts';
 import { PicpipeError } from '../../errors.ts';
-import { admitAgain } from '../../intake/admit.ts';
+import { type Again, admitAgain } from '../../intake/admit.ts';
 import { isUpToDate } from '../../intake/missing-variants.ts';
+import type { ProcessReason } from '../../queue/jobs.ts';
 import { deletedEvent } from '../../webhooks/event.ts';
 import { type ApiContext, callerOf } from '../context.ts';
 import { listQuerySchema, parse, processBodySchema, similarQuerySchema } from '../contract.ts';
@@ -27,7 +29,12 @@ export function listPictures(context: ApiContext): RequestHandler {
 	return async (request, response) => {
 		const { cursor, ...query } = parse(listQuerySchema, request.query);
 		const before = cursor === undefined ? undefined : parsePictureId(cursor);
-		const { pictures, next } = await context.catalog.list({ ...query, before });
+		const own = confinedTo(callerOf(response));
+		if (own !== undefined && query.owner !== undefined && query.owner !== own) {
+			response.json({ pictures: [] });
+			return;
+		}
+		const { pictures, next } = await context.catalog.list({ ...query, owner: own ?? query.owner, before });
 		response.json({ pictures: pictures.map(viewOf(context, request)), ...(next && { next }) });
 	};
 }
@@ -112,7 +119,12 @@ export function getSimilar(context: ApiContext): RequestHandler {
 			);
 		}
 		const view = viewOf(context, request);
-		const { pictures, isComplete } = await context.catalog.similar({ ...query, phash, except: picture.id });
+		const { pictures, isComplete } = await context.catalog.similar({
+			...query,
+			phash,
+			owner: confinedTo(callerOf(response)),
+			except: picture.id,
+		});
 		response.json({
 			pictures: pictures.map(({ picture, distance }) => ({ distance, picture: view(picture) })),
 			complete: isComplete,
@@ -128,22 +140,40 @@ export function retryPicture(context: ApiContext): RequestHandler {
 			throw new PicpipeError('not-failed', `Expected a picture with failures but this one is ${picture.state}${all}.`);
 		}
 		requireRecipe(callerOf(response), picture.recipe.name);
-		const again = await admitAgain(context, picture, 'retry', response.locals.log);
+		const again = await queueAgain(context, response, picture, 'retry');
 		response.status(202).location(`/v1/pictures/${again.id}`).json(viewOf(context, request)(again));
 	});
+}
+
+/** Queues a picture again. That counts like a new picture, because it costs the workers as much. @throws PicpipeError `quota-exceeded` */
+async function queueAgain(
+	context: ApiContext,
+	response: Response,
+	picture: Picture,
+	reason: ProcessReason,
+	again: Again = {},
+): Promise<Picture> {
+	const refund = await context.limiter.chargePicture(callerOf(response));
+	try {
+		return await admitAgain(context, picture, reason, response.locals.log, again);
+	} catch (error) {
+		await refund();
+		throw error;
+	}
 }
 
 /** `POST /v1/pictures/{id}/process`: 200 if the picture is up to date */
 export function processAgain(context: ApiContext): RequestHandler {
 	return withManifest(context, async (picture, request, response) => {
 		const { recipe: asked, force } = parse(processBodySchema, request.body ?? {});
-		const recipe = asked === undefined ? recipeOf(context, picture) : chooseRecipe(context, asked);
-		requireRecipe(callerOf(response), recipe.name);
+		const caller = callerOf(response);
+		const recipe = asked === undefined ? recipeOf(context, picture) : await chooseRecipe(context, caller, asked);
+		requireRecipe(caller, recipe.name);
 		if (!force && (await isUpToDate(context, picture, recipe))) {
 			response.json(viewOf(context, request)(picture));
 			return;
 		}
-		const again = await admitAgain(context, picture, 'reprocess', response.locals.log, { recipe, force });
+		const again = await queueAgain(context, response, picture, 'reprocess', { recipe, force });
 		response.status(202).location(`/v1/pictures/${again.id}`).json(viewOf(context, request)(again));
 	});
 }

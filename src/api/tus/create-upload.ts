@@ -1,6 +1,6 @@
 import type { Request, RequestHandler, Response } from 'express';
 import type { Caller } from '../../access/caller.ts';
-import { requireOpenBatch } from '../../catalog/batch.ts';
+import { confinedTo } from '../../access/ownership.ts';
 import { concatenatedId, isUploadId, newUploadId } from '../../domain/upload.ts';
 import { PicpipeError } from '../../errors.ts';
 import { tooLarge } from '../../intake/receive.ts';
@@ -8,10 +8,11 @@ import { progressOf } from '../../intake/upload-parts.ts';
 import { createUpload, readUpload, removeUpload, type Upload, type UploadWishes } from '../../intake/upload-record.ts';
 import { type ApiContext, callerOf } from '../context.ts';
 import { uploadMetadataSchema } from '../contract.ts';
+import { requireJoinableBatch } from '../resolve.ts';
 import { sortMetadata } from '../upload/form-fields.ts';
 import { fieldsOf, limitsOf } from '../upload/upload-policy.ts';
 import { appendBytes } from './append-bytes.ts';
-import { currentProgress, findOwnUpload, finishIfComplete, pictureOf } from './find-upload.ts';
+import { currentProgress, findUpload, finishIfComplete, pictureOf } from './find-upload.ts';
 import { concatOf, firstLengthOf, metadataOf, offsetType, requireTus } from './tus-headers.ts';
 import { showUpload, uploadHeaders } from './upload-view.ts';
 
@@ -28,8 +29,9 @@ export function createUploadHandler(context: ApiContext): RequestHandler {
 		}
 		const concat = concatOf(request);
 		if (typeof concat === 'object') return concatenate(context, request, response, concat.ids);
-		const upload = newUpload(context, request, callerOf(response), concat === 'partial');
-		if (upload.wishes?.batch !== undefined) await requireOpenBatch(context.storage, upload.wishes.batch);
+		const caller = callerOf(response);
+		const upload = await newUpload(context, request, caller, concat === 'partial');
+		if (upload.wishes?.batch !== undefined) await requireJoinableBatch(context, caller, upload.wishes.batch);
 		await createUpload(context.storage, upload);
 		// The client learns the upload's URL from the response, so an error before that deletes the upload.
 		await begin(context, request, response, upload).catch(async (error) => {
@@ -39,7 +41,7 @@ export function createUploadHandler(context: ApiContext): RequestHandler {
 	};
 }
 
-function newUpload(context: ApiContext, request: Request, caller: Caller, isPartial: boolean): Upload {
+async function newUpload(context: ApiContext, request: Request, caller: Caller, isPartial: boolean): Promise<Upload> {
 	const { maxBytes } = limitsOf(context, caller);
 	const length = firstLengthOf(request);
 	if (length === 0 && !isPartial) throw new PicpipeError('empty-file');
@@ -47,7 +49,7 @@ function newUpload(context: ApiContext, request: Request, caller: Caller, isPart
 	return {
 		...emptyUpload(newUploadId(), request, caller),
 		...(length !== undefined && { length }),
-		...(!isPartial && { wishes: wishesOf(context, caller, request) }),
+		...(!isPartial && { wishes: await wishesOf(context, caller, request) }),
 	};
 }
 
@@ -65,11 +67,12 @@ function emptyUpload(id: string, request: Request, caller: Caller): Upload {
 }
 
 /** Checked before a byte is sent: a client should not send a hundred megabytes to learn that a recipe does not exist. */
-function wishesOf(context: ApiContext, caller: Caller, request: Request): UploadWishes {
+async function wishesOf(context: ApiContext, caller: Caller, request: Request): Promise<UploadWishes> {
 	const fields = sortMetadata(metadataOf(request.get('upload-metadata')));
-	const { recipe, ...wishes } = fieldsOf(context, caller, uploadMetadataSchema, fields);
+	const { recipe, ...wishes } = await fieldsOf(context, caller, uploadMetadataSchema, fields);
 	const { name, digest, definition } = recipe;
-	return { ...wishes, recipe: { name, digest, definition } };
+	const among = confinedTo(caller);
+	return { ...wishes, recipe: { name, digest, definition }, ...(among !== undefined && { among }) };
 }
 
 /** Appends the bytes of the request, if any, and responds. */
@@ -121,11 +124,12 @@ async function concatenate(
 		);
 	}
 	if (!ids.every(isUploadId)) throw new PicpipeError('upload-not-found');
-	const wishes = wishesOf(context, caller, request);
-	const id = concatenatedId(ids, JSON.stringify([caller.id, caller.grant?.id, request.get('upload-metadata')]));
+	const wishes = await wishesOf(context, caller, request);
+	const id = concatenatedId(ids, JSON.stringify([caller.owner, caller.grant?.id, request.get('upload-metadata')]));
 	await context.uploads.locks.hold(id, request, async () => {
 		const there = await readUpload(storage, id);
 		const length = there ? undefined : await concatenatedLength(context, caller, ids);
+		if (!there && wishes.batch !== undefined) await requireJoinableBatch(context, caller, wishes.batch);
 		const upload = there ?? { ...emptyUpload(id, request, caller), length, parts: [...ids], wishes };
 		if (!there) await createUpload(storage, upload);
 		const progress = await currentProgress(storage, upload);
@@ -141,7 +145,7 @@ async function concatenatedLength(context: ApiContext, caller: Caller, ids: read
 	const { maxBytes } = limitsOf(context, caller);
 	let length = 0;
 	for (const id of ids) {
-		const part = await findOwnUpload(context.storage, caller, id);
+		const part = await findUpload(context.storage, caller, 'change', id);
 		if (part.concat !== 'partial') {
 			throw new PicpipeError(
 				'invalid-upload-header',

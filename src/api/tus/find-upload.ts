@@ -1,23 +1,33 @@
 import type { Request, RequestHandler, Response } from 'express';
 import type { Caller } from '../../access/caller.ts';
+import { type Deed, mayReach, type Owned, requireReach } from '../../access/ownership.ts';
 import { isUploadId } from '../../domain/upload.ts';
 import { PicpipeError } from '../../errors.ts';
 import { expiryOf } from '../../intake/forget-uploads.ts';
 import { type PartsProgress, progressOf } from '../../intake/upload-parts.ts';
-import { readUpload, storedRefusal, type Upload, type UploadWishes } from '../../intake/upload-record.ts';
+import {
+	ownerOfUpload,
+	readUpload,
+	storedRefusal,
+	type Upload,
+	type UploadWishes,
+} from '../../intake/upload-record.ts';
 import { earliestNow } from '../../observe/clock.ts';
 import type { Storage } from '../../storage/storage.ts';
-import { type ApiContext, callerOf } from '../context.ts';
+import { type ApiContext, callerOf, deedOf } from '../context.ts';
 import { finishUpload } from './finish-upload.ts';
 import { requireTus } from './tus-headers.ts';
 import type { Hold } from './upload-locks.ts';
 
-/** An upload of the caller, locked for this request. */
+/** An upload that the caller may see, locked for this request if the caller may change it. */
 interface HeldUpload {
 	readonly upload: Upload;
 	readonly progress: PartsProgress;
 	readonly hold: Hold;
 }
+
+/** The hold of a caller who may only look, and so neither interrupts the upload nor finishes it. */
+const looking: Hold = { interruptible: (work) => work() };
 
 type Handler = (held: HeldUpload, request: Request, response: Response) => Promise<void>;
 
@@ -25,36 +35,49 @@ type Handler = (held: HeldUpload, request: Request, response: Response) => Promi
  * Finds the upload of the URL, and locks it for the handler. A complete upload without an outcome is finished first: its last request was
  * not answered, or failed for a temporary reason.
  *
- * @throws PicpipeError `upload-not-found`, also for another caller's upload; `upload-expired`, `upload-locked`; as `finishUpload`
+ * @throws PicpipeError `upload-not-found`, also for an upload that the caller may not see; `upload-expired`, `upload-locked`; as `finishUpload`
  */
 export function withUpload(context: ApiContext, handler: Handler): RequestHandler {
-	return withOwnUpload(context, async ({ upload, progress, hold }, request, response) => {
+	return withAnyUpload(context, async ({ upload, progress, hold }, request, response) => {
 		const { storage, config } = context;
 		if (earliestNow() > expiryOf(upload, progress, config.resumableSeconds)) throw new PicpipeError('upload-expired');
-		const finished = await finishIfComplete(context, response, upload, progress);
+		const finished = hold === looking ? upload : await finishIfComplete(context, response, upload, progress);
 		await handler({ upload: finished, progress: await currentProgress(storage, finished), hold }, request, response);
 	});
 }
 
 /** As `withUpload`, for an upload that may have expired or must not be finished. */
-export function withOwnUpload(context: ApiContext, handler: Handler): RequestHandler {
+export function withAnyUpload(context: ApiContext, handler: Handler): RequestHandler {
 	return async (request, response) => {
 		requireTus(request, response);
+		const { storage } = context;
+		const caller = callerOf(response);
 		const id = String(request.params.id);
+		const find = () => findUpload(storage, caller, deedOf(response), id);
 		// Checked before the lock: another caller must not interrupt the upload.
-		await findOwnUpload(context.storage, callerOf(response), id);
+		const found = await find();
+		if (!mayReach(caller, 'change', ownedUpload(found))) {
+			const progress = await currentProgress(storage, found);
+			return handler({ upload: found, progress, hold: looking }, request, response);
+		}
 		await context.uploads.locks.hold(id, request, async (hold) => {
-			const upload = await findOwnUpload(context.storage, callerOf(response), id);
+			const upload = await find();
 			await handler({ upload, progress: await currentProgress(context.storage, upload), hold }, request, response);
 		});
 	};
 }
 
-/** @throws PicpipeError `upload-not-found` */
-export async function findOwnUpload(storage: Storage, { id: caller, grant }: Caller, id: string): Promise<Upload> {
+/** @throws PicpipeError `upload-not-found`, also for an upload that the caller may not see; `insufficient-scope` */
+export async function findUpload(storage: Storage, caller: Caller, deed: Deed, id: string): Promise<Upload> {
 	const upload = isUploadId(id) ? await readUpload(storage, id) : undefined;
-	if (upload && upload.owner.caller === caller && upload.owner.grant === grant?.id) return upload;
-	throw new PicpipeError('upload-not-found');
+	const missing = () => new PicpipeError('upload-not-found');
+	if (!upload) throw missing();
+	requireReach(caller, deed, ownedUpload(upload), missing);
+	return upload;
+}
+
+function ownedUpload(upload: Upload): Owned {
+	return { owner: ownerOfUpload(upload), grant: upload.owner.grant };
 }
 
 /** The offset and the parts. A finished upload has no bytes; the bytes of a joined upload belong to its parts. */

@@ -5,7 +5,7 @@ import { removeUpload, type Upload, writeUpload } from '../../intake/upload-reco
 import { type ApiContext, callerOf } from '../context.ts';
 import { limitsOf } from '../upload/upload-policy.ts';
 import { appendBytes } from './append-bytes.ts';
-import { currentProgress, finishIfComplete, pictureOf, withOwnUpload, withUpload } from './find-upload.ts';
+import { currentProgress, finishIfComplete, pictureOf, withAnyUpload, withUpload } from './find-upload.ts';
 import { checksumAlgorithms, lengthOf, offsetOf, offsetType, tusExtensions, tusVersion } from './tus-headers.ts';
 import { showUpload, uploadHeaders } from './upload-view.ts';
 
@@ -88,7 +88,7 @@ export function getUpload(context: ApiContext): RequestHandler {
 
 /** `DELETE /v1/uploads/{id}` */
 export function deleteUpload(context: ApiContext): RequestHandler {
-	return withOwnUpload(context, async ({ upload }, _request, response) => {
+	return withAnyUpload(context, async ({ upload }, _request, response) => {
 		await removeUpload(context.storage, upload.id);
 		response.status(204).end();
 	});

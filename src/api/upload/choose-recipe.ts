@@ -1,20 +1,52 @@
-import type { Picture } from '../../domain/picture.ts';
-import { inlineRecipeName, type NamedRecipe } from '../../domain/recipe.ts';
+import { type Caller, requireRecipe } from '../../access/caller.ts';
+import { confinedTo, requireReach } from '../../access/ownership.ts';
+import { readManifest } from '../../catalog/manifest.ts';
+import { isPictureId, type Picture } from '../../domain/picture.ts';
+import { inlineRecipeName, type NamedRecipe, type Recipe } from '../../domain/recipe.ts';
 import { PicpipeError } from '../../errors.ts';
 import { recipeAsOfNow } from '../../intake/reprocess.ts';
 import { parseRecipe } from '../../pipeline/recipe/parse-recipe.ts';
+import { assetsOf } from '../../pipeline/recipe/variant-digest.ts';
 import type { ApiContext } from '../context.ts';
 import { maximumInlineRecipe, type RecipeField } from '../contract.ts';
 
 /**
- * The recipe of a request: by name, inline, or the default.
+ * The recipe of a request, if the caller may use it: by name, inline, or the default.
  *
- * @throws PicpipeError `unknown-recipe`, `inline-recipes-off`, `invalid-recipe`, `recipe-too-large`
+ * @throws PicpipeError `unknown-recipe`, `recipe-not-allowed`, `inline-recipes-off`, `invalid-recipe`, `recipe-too-large`; `picture-not-found` for an
+ * inline recipe with a picture that the caller may not see
  */
-export function chooseRecipe(context: ApiContext, asked: RecipeField | undefined): NamedRecipe {
-	if (typeof asked === 'object') return inlineRecipe(context, JSON.stringify(asked));
-	if (asked?.trimStart().startsWith('{')) return inlineRecipe(context, asked);
-	return orUnknown(context, context.recipeBook.recipes.get(asked ?? context.config.defaultRecipe), asked);
+export async function chooseRecipe(
+	context: ApiContext,
+	caller: Caller,
+	asked: RecipeField | undefined,
+): Promise<NamedRecipe> {
+	const text = typeof asked === 'object' ? JSON.stringify(asked) : asked;
+	const isInline = text?.trimStart().startsWith('{') === true;
+	const recipe = isInline ? inlineRecipe(context, text) : namedRecipe(context, text);
+	requireRecipe(caller, recipe.name);
+	if (isInline) await requireAssets(context, caller, recipe.definition);
+	return recipe;
+}
+
+/** A recipe of the recipes file; the default one if no name is given. @throws PicpipeError `unknown-recipe` */
+export function namedRecipe(context: ApiContext, name?: string): NamedRecipe {
+	return orUnknown(context, context.recipeBook.recipes.get(name ?? context.config.defaultRecipe), name);
+}
+
+/**
+ * A variant shows the pictures that its recipe uses. The recipes file is the operator's, but a recipe of a request must not show a caller what it
+ * may not see.
+ */
+async function requireAssets({ storage }: ApiContext, caller: Caller, recipe: Recipe): Promise<void> {
+	if (confinedTo(caller) === undefined) return;
+	for (const id of assetsOf(recipe).filter(isPictureId)) {
+		const missing = () =>
+			new PicpipeError('picture-not-found', `The recipe uses the picture ${id}, and there is no such picture.`);
+		const picture = await readManifest(storage, id);
+		if (!picture) throw missing();
+		requireReach(caller, 'see', picture, missing);
+	}
 }
 
 /** The current definition of the recipe that a picture was last made with. @throws PicpipeError `unknown-recipe` if it no longer exists */

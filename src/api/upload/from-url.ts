@@ -1,6 +1,4 @@
 import type { Request, Response } from 'express';
-import { requireRecipe } from '../../access/caller.ts';
-import { requireOpenBatch } from '../../catalog/batch.ts';
 import { digest } from '../../domain/digest.ts';
 import { newPictureId } from '../../domain/picture.ts';
 import { PicpipeError } from '../../errors.ts';
@@ -8,6 +6,7 @@ import { checkUrl } from '../../http/guard.ts';
 import { fetchLimitsOf } from '../../intake/fetch.ts';
 import { type ApiContext, callerOf } from '../context.ts';
 import { fetchBodySchema, parse, type RecipeField } from '../contract.ts';
+import { requireJoinableBatch } from '../resolve.ts';
 import { chooseRecipe } from './choose-recipe.ts';
 import type { ReceivedUpload, UploadedUrl } from './upload.ts';
 import { checkWebhook } from './upload-policy.ts';
@@ -34,8 +33,8 @@ export async function receiveUrlBody(
 		);
 	}
 	const { url, urls = [], webhook, ...fields } = parse(fetchBodySchema, request.body);
-	if (fields.batch !== undefined) await requireOpenBatch(context.storage, fields.batch);
-	const upload = receiveUrls(context, response, {
+	if (fields.batch !== undefined) await requireJoinableBatch(context, caller, fields.batch);
+	const upload = await receiveUrls(context, response, {
 		...fields,
 		webhook: checkWebhook(context, webhook),
 		urls: url === undefined ? urls : [url],
@@ -55,9 +54,9 @@ interface UrlFields extends Omit<ReceivedUpload['fields'], 'recipe'> {
 /**
  * Checks URLs and gives each an id. A forbidden URL is refused individually.
  *
- * @throws PicpipeError `too-many-files`, `recipe-not-allowed`, and as `chooseRecipe`
+ * @throws PicpipeError `too-many-files`, and as `chooseRecipe`
  */
-export function receiveUrls(context: ApiContext, response: Response, given: UrlFields): ReceivedUpload {
+export async function receiveUrls(context: ApiContext, response: Response, given: UrlFields): Promise<ReceivedUpload> {
 	const { urls, body, recipe: asked, ...fields } = given;
 	const { maxFiles } = context.config;
 	if (urls.length > maxFiles) {
@@ -66,8 +65,7 @@ export function receiveUrls(context: ApiContext, response: Response, given: UrlF
 			`Expected at most ${maxFiles} URLs (PICPIPE_MAX_FILES) in one request but received ${urls.length}.`,
 		);
 	}
-	const recipe = chooseRecipe(context, asked);
-	requireRecipe(callerOf(response), recipe.name);
+	const recipe = await chooseRecipe(context, callerOf(response), asked);
 	return {
 		isList: true,
 		fingerprint: { request: digest('json', body), files: [] },

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { type Caller, requireRecipe } from '../../access/caller.ts';
+import type { Caller } from '../../access/caller.ts';
 import { cleanLabel, type Meta } from '../../domain/labels.ts';
 import type { NamedRecipe } from '../../domain/recipe.ts';
 import { PicpipeError } from '../../errors.ts';
@@ -15,17 +15,16 @@ import { chooseRecipe } from './choose-recipe.ts';
 /**
  * Reads the fields of an upload, with their recipe.
  *
- * @throws PicpipeError as `parse`, `chooseRecipe` and `checkWebhook`; `recipe-not-allowed`, `fixed-by-token`
+ * @throws PicpipeError as `parse`, `chooseRecipe` and `checkWebhook`; `fixed-by-token`
  */
-export function fieldsOf<T extends UploadFields>(
+export async function fieldsOf<T extends UploadFields>(
 	context: ApiContext,
 	caller: Caller,
 	schema: z.ZodType<T>,
 	{ token: _token, ...input }: Record<string, unknown>,
-): Omit<T, 'recipe'> & { readonly recipe: NamedRecipe } {
+): Promise<Omit<T, 'recipe'> & { readonly recipe: NamedRecipe }> {
 	const fields = parse(schema, caller.grant ? fixedBy(caller.grant, input) : input);
-	const recipe = chooseRecipe(context, fields.recipe);
-	requireRecipe(caller, recipe.name);
+	const recipe = await chooseRecipe(context, caller, fields.recipe);
 	return { ...fields, recipe, webhook: checkWebhook(context, fields.webhook) };
 }
 

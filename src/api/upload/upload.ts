@@ -1,5 +1,6 @@
 import type { Response } from 'express';
 import type { Caller } from '../../access/caller.ts';
+import { confinedTo } from '../../access/ownership.ts';
 import type { Picture } from '../../domain/picture.ts';
 import { PicpipeError } from '../../errors.ts';
 import { type AdmitFields, admitUrl } from '../../intake/admit.ts';
@@ -49,6 +50,8 @@ export interface ReceivedUpload {
 		/** Of the pictures; the caller's if absent. */
 		readonly owner?: string | undefined;
 		readonly duplicates?: DuplicatePolicy;
+		/** The owner whose pictures count as duplicates; if absent, those that the caller sees. */
+		readonly among?: string | undefined;
 	};
 }
 
@@ -136,7 +139,13 @@ async function createFromFile(
 		const admitted = await admitUnlessThere(
 			context,
 			received,
-			{ owner: caller.owner, ...fields, duplicates: fields.duplicates ?? 'accept', requestId },
+			{
+				owner: caller.owner,
+				among: confinedTo(caller),
+				...fields,
+				duplicates: fields.duplicates ?? 'accept',
+				requestId,
+			},
 			log,
 		);
 		if (!admitted.isNew) await refund();

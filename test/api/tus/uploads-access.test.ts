@@ -40,7 +40,9 @@ describe('a resumable upload', () => {
 			const patched = await tus(url, 'PATCH', { ...bearer(text), ...bytesAt(0) }, bytes);
 			expect(await json(patched)).toMatchObject({ status: 404, code: 'upload-not-found' });
 		}
-		expect((await tus(url, 'HEAD', bearer(keys.reader))).status).toBe(403);
+		// A reader sees it, and neither interrupts nor changes it.
+		expect((await tus(url, 'HEAD', bearer(keys.reader))).headers.get('upload-offset')).toBe('0');
+		expect((await tus(url, 'DELETE', bearer(keys.reader))).status).toBe(403);
 		expect((await tus(url, 'HEAD')).status).toBe(401);
 		expect((await tus(url, 'PATCH', { ...bearer(keys.one), ...bytesAt(0) }, bytes)).status).toBe(204);
 		const partial = { ...bearer(keys.one), 'upload-length': '10', 'upload-concat': 'partial' };
@@ -68,7 +70,9 @@ describe('a resumable upload', () => {
 		const picture = await json(await keyed.ask('reader', `/v1/pictures/${sent.picture}`));
 		expect(picture).toMatchObject({ recipe: { name: 'avatar' }, tags: ['guest'], source: { filename: 'a.jpg' } });
 		expect((await tus(sent.url ?? '', 'HEAD', bearer(other))).status).toBe(404);
-		expect((await tus(sent.url ?? '', 'HEAD', bearer(keyed.keys.one))).status).toBe(404);
+		expect((await tus(sent.url ?? '', 'HEAD', bearer(keyed.keys.two))).status).toBe(404);
+		// What was begun with a token is its key's.
+		expect((await tus(sent.url ?? '', 'HEAD', bearer(keyed.keys.one))).status).toBe(200);
 	});
 
 	it('can be resumed after its token has expired', { timeout: 20_000 }, async () => {
