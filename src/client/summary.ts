@@ -1,4 +1,4 @@
-import { formatBytes, progressBar, table, variantName } from '../files/summary.ts';
+import { cutToWidth, formatBytes, progressBar, table, variantName } from '../files/summary.ts';
 
 /** The result of one file or URL. */
 export interface Result {
@@ -87,5 +87,5 @@ export function uploadLine(standing: Standing, columns: number): string {
 	const bar = progressBar(totalBytes > 0 ? bytes / totalBytes : done / total);
 	const speed = seconds > 1 && bytes < totalBytes ? ` ${formatBytes((bytes - bytesBefore) / seconds)}/s` : '';
 	const figures = totalBytes > 0 ? ` ${formatBytes(bytes)} of ${formatBytes(totalBytes)}${speed}` : '';
-	return `${bar} ${done}/${total}${figures} ${note}`.slice(0, Math.max(20, columns - 1));
+	return cutToWidth(`${bar} ${done}/${total}${figures} ${note}`, columns);
 }

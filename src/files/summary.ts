@@ -1,3 +1,4 @@
+import { beginning } from '../domain/filename.ts';
 import type { FileResult } from './process.ts';
 
 /** Most rows of the table; for thousands of files, the totals and the failures matter. */
@@ -15,7 +16,12 @@ export function formatBytes(bytes: number): string {
 
 /** One line of progress, cut to the terminal's width. */
 export function progressLine(done: number, total: number, name: string, columns: number): string {
-	return `${progressBar(done / total)} ${done}/${total} ${name}`.slice(0, Math.max(20, columns - 1));
+	return cutToWidth(`${progressBar(done / total)} ${done}/${total} ${name}`, columns);
+}
+
+/** A line that fits the terminal. No character is cut in half. */
+export function cutToWidth(line: string, columns: number): string {
+	return beginning(line, Math.max(20, columns - 1));
 }
 
 /** @param share done, from 0 to 1 */

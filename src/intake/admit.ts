@@ -9,6 +9,7 @@ import {
 	revise,
 	writeManifest,
 } from '../catalog/manifest.ts';
+import { cleanFilename } from '../domain/filename.ts';
 import type { Meta } from '../domain/labels.ts';
 import {
 	type AwaitedPicture,
@@ -31,7 +32,7 @@ import { originalKey } from '../storage/keys.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { AssetFinder } from './assets.ts';
 import { filenameOfUrl } from './fetch.ts';
-import { cleanFilename, discardUnlessShared, type Received } from './receive.ts';
+import { discardUnlessShared, type Received } from './receive.ts';
 
 export interface Admission {
 	readonly storage: Storage;

@@ -134,9 +134,20 @@ function refusal({ status, headers: given }: RemoteResponse, url: URL): PicpipeE
 
 function filenameOf(disposition: string | undefined): string | undefined {
 	try {
-		return (disposition && parseDisposition(disposition).parameters.filename) || undefined;
+		return disposition === undefined
+			? undefined
+			: parseDisposition(asUtf8(disposition)).parameters.filename || undefined;
 	} catch {
 		return undefined;
+	}
+}
+
+/** Node reads headers as Latin-1, and many servers send names in UTF-8 without encoding them, which browsers understand. */
+function asUtf8(header: string): string {
+	try {
+		return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(header, 'latin1'));
+	} catch {
+		return header;
 	}
 }
 

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { fileTypeFromBuffer } from 'file-type';
 import { folderOf, markPending, purgePicture } from '../catalog/manifest.ts';
+import { cleanFilename } from '../domain/filename.ts';
 import { newPictureId, type Source } from '../domain/picture.ts';
 import { PicpipeError } from '../errors.ts';
 import { checkSvgBytes, type SvgLimits, svgSetting } from '../pipeline/inspect/limits.ts';
@@ -9,9 +10,6 @@ import { mayBecomeSvg, svgHeadBytes } from '../pipeline/inspect/svg-text.ts';
 import { isCameraRaw } from '../pipeline/inspect/tiff-page.ts';
 import { originalKey } from '../storage/keys.ts';
 import type { Storage } from '../storage/storage.ts';
-
-/** Longest file name to keep, in characters; most file systems allow 255 bytes. */
-const maximumFilename = 200;
 
 export interface ReceiveLimits {
 	readonly maxBytes: number;
@@ -137,17 +135,6 @@ export function tooLarge(maxBytes: number): PicpipeError {
 		'file-too-large',
 		`Expected at most ${maxBytes} bytes for a file (PICPIPE_MAX_BYTES, or the limit of the upload token) but received more.`,
 	);
-}
-
-/** The last segment of a name, without control and direction characters, cut to a reasonable length. For display only. */
-export function cleanFilename(filename: string | undefined): string | undefined {
-	const name = filename
-		?.split(/[/\\]/)
-		.at(-1)
-		?.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '')
-		.trim();
-	if (!name || /^\.+$/.test(name)) return undefined;
-	return [...name].slice(0, maximumFilename).join('');
 }
 
 /** Bytes at the start of a file that determine its type; file-type's own sample size. */

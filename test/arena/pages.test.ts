@@ -2,6 +2,7 @@ import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { arenaJobPath, queueNames } from '../../src/queue/jobs.ts';
 import { openBrowser, type TestBrowser, type Watched, watchPage } from '../helpers/browser.ts';
+import { names } from '../helpers/filenames.ts';
 import { jobIn, logLine, openTestArena, type State, states, type TestArena } from './fixture.ts';
 
 let browser: TestBrowser;
@@ -63,11 +64,11 @@ describe('queues', () => {
 
 describe.each(states)('a job that is %s', (state: State) => {
 	it('is in the list of its state with its file and progress, and has a page with details', async () => {
-		const jobId = await jobIn(state, arena, `it's ${state}.jpg`);
+		const jobId = await jobIn(state, arena, `it's ${names.join(' ')} ${state}.jpg`);
 		await open(`/picpipe/pictures/${state}`);
 		const line = await page.locator('.list-group-item h4').textContent();
 		expect(line).toContain(jobId);
-		expect(line).toContain(`process it's ${state}.jpg`);
+		expect(line).toContain(`process it's ${names.join(' ')} ${state}.jpg`);
 		if (state === 'active') expect(line).toContain('45 % (encode large.webp)');
 
 		await page.click('.list-group-item h4');
@@ -75,7 +76,7 @@ describe.each(states)('a job that is %s', (state: State) => {
 		expect(page.url()).toBe(`${arena.address}${arenaJobPath('pictures', jobId)}`);
 		const shown = await text();
 		expect(shown).toMatch(new RegExp(`State\\s+${state}`, 'i'));
-		expect(shown).toContain(`"filename": "it's ${state}.jpg"`);
+		expect(shown).toContain(`"filename": "it's ${names.join(' ')} ${state}.jpg"`);
 		expect(shown).toContain(logLine);
 		expect(shown).not.toContain('[object Object]');
 		const attemptsMade = state === 'failed' || state === 'completed' ? 1 : 0;

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openBrowser, type TestBrowser } from '../helpers/browser.ts';
+import { names } from '../helpers/filenames.ts';
 import { photograph, withComment } from '../helpers/pictures.ts';
 import { eventually, naturalWidth, openPage } from './open-page.ts';
 
@@ -46,6 +47,24 @@ describe('an upload', () => {
 		expect(await tile('photo.jpg').textContent()).toContain('900 × 600 · 4 variants');
 		// The row of the upload says goodbye by itself.
 		await page.locator('#uploads').waitFor({ state: 'hidden' });
+	});
+
+	it('keeps file names of every script whole, and shows them in their direction', async () => {
+		const { page, choose, tile, untilTile } = await openPage(browser);
+		await choose(...names.map((name) => [name, withComment(photo, name)] as const));
+		for (const name of names) {
+			await untilTile(name, 'queued');
+			expect(await tile(name).locator('.name').getAttribute('title')).toBe(name);
+		}
+		const directions = await page.evaluate<string[]>(
+			"[...document.querySelectorAll('.tile .name')].map((one) => getComputedStyle(one).direction + ' ' + one.title)",
+		);
+		expect(
+			directions
+				.filter((one) => one.startsWith('rtl'))
+				.map((one) => one.slice(4))
+				.sort(),
+		).toEqual(names.filter((name) => /^[\u0590-\u06ff]/.test(name)).sort());
 	});
 
 	it('also works by dropping or pasting', async () => {

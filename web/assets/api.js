@@ -22,8 +22,6 @@ export class Problem extends Error {
 const patience = 15_000;
 /** The key is stored for this tab only, until it is closed. */
 const keyItem = 'picpipe-key';
-/** Longest file name to send, in characters; the name is part of the URL, whose length is limited. */
-const maximumName = 200;
 
 const noAnswer = () => new Problem(0, 'picpipe is not responding.');
 
@@ -105,7 +103,7 @@ export class Api {
 	upload(file, { onProgress, signal }) {
 		return new Promise((resolve, reject) => {
 			const request = new XMLHttpRequest();
-			const query = new URLSearchParams({ filename: shortName(file.name) });
+			const query = new URLSearchParams({ filename: file.name });
 			request.open('POST', `/v1/pictures?${query}`);
 			// The bytes decide the type.
 			request.setRequestHeader('Content-Type', 'application/octet-stream');
@@ -138,10 +136,4 @@ export class Api {
 			return new Problem(status, `The server responded with ${status}.`);
 		}
 	}
-}
-
-/** The end of a name is more useful than its middle. @param {string} name */
-function shortName(name) {
-	if (name.length <= maximumName) return name;
-	return `${name.slice(0, maximumName / 2)}…${name.slice(-maximumName / 4)}`;
 }

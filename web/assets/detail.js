@@ -115,7 +115,7 @@ export class Detail {
 		return el(
 			'header',
 			{},
-			el('h2', { id: 'detail-title', tabindex: -1 }, title),
+			el('h2', { id: 'detail-title', tabindex: -1, dir: 'auto' }, title),
 			state && el('span', { class: 'badge', 'data-state': state }, stateWords[state]),
 			el('button', { type: 'button', class: 'plain close', 'aria-label': 'Close', onclick: () => this.close() }, '✕'),
 		);

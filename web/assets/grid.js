@@ -52,7 +52,7 @@ export class Grid {
 		element.dataset.state = picture.state;
 		link.replaceChildren(
 			this.#frame(picture),
-			el('span', { class: 'name', title: nameOf(picture) }, nameOf(picture)),
+			el('span', { class: 'name', title: nameOf(picture), dir: 'auto' }, nameOf(picture)),
 			el('span', { class: 'facts' }, factsOf(picture)),
 		);
 	}

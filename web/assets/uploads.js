@@ -83,7 +83,7 @@ export class Uploads {
 			this.#remove(upload);
 		});
 		upload.row.append(
-			el('p', { class: 'name', title: file.name }, file.name),
+			el('p', { class: 'name', title: file.name, dir: 'auto' }, file.name),
 			el('span', { class: 'actions' }, upload.again, upload.close),
 			upload.bar,
 			upload.note,

@@ -1,6 +1,6 @@
 import type { Response } from 'express';
+import { cleanFilename } from '../../domain/filename.ts';
 import { expiryOf } from '../../intake/forget-uploads.ts';
-import { cleanFilename } from '../../intake/receive.ts';
 import type { PartsProgress } from '../../intake/upload-parts.ts';
 import { storedRefusal, type Upload } from '../../intake/upload-record.ts';
 import { problemOf } from '../middleware/problem.ts';

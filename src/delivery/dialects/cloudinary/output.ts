@@ -31,7 +31,7 @@ const automatic: Readonly<Record<string, Qualities>> = {
 };
 
 /** Allowed names for downloads; other characters cause trouble on some systems. */
-const filenamePattern = /^[\p{L}\p{N}_][\p{L}\p{N}_ ()-]{0,99}$/u;
+const filenamePattern = /^[\p{L}\p{N}_][\p{L}\p{M}\p{N}_\p{Join_Control} ()-]{0,99}$/u;
 
 /** Flags and their effects. An empty function means that picpipe always does this. */
 const flags: Readonly<Record<string, (output: CloudinaryOutput, argument: string) => void>> = {

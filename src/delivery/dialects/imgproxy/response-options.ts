@@ -1,3 +1,4 @@
+import { cutFilename, isFilename } from '../../../domain/filename.ts';
 import { namePattern } from '../../../domain/recipe.ts';
 import { base64Decoded, percentDecoded } from '../shared/arguments.ts';
 import { invalidValue } from '../shared/refusals.ts';
@@ -13,20 +14,16 @@ const expires = single(['expires', 'exp'], (text, _pipeline, { response }, name)
 	response.expiresAt = argument.integer(name, text, 0, maximumTime);
 });
 
-/** Longest name, characters. */
-const maximumFilename = 200;
-
 const filename: ImgproxyOption = {
 	names: ['filename', 'fn'],
 	most: 2,
 	read([text = '', encoded = ''], _pipeline, { response }, name) {
 		const isEncoded = encoded !== '' && argument.boolean(name, encoded);
 		const value = isEncoded ? base64Decoded(name, text) : percentDecoded(name, text);
-		const isFine = value.length <= maximumFilename && !/[\p{C}\p{Zl}\p{Zp}/\\]|^\.{0,2}$/u.test(value);
-		if (!isFine) {
+		if (!isFilename(value) || cutFilename(value) !== value) {
 			throw invalidValue(
 				name,
-				`a name of 1 to ${maximumFilename} characters without slashes and control characters`,
+				'a name of 1 to 200 characters and at most 800 bytes without slashes and control characters',
 				value,
 			);
 		}
