@@ -2,10 +2,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest';
-import type { Scope } from '../../src/access/key-rights.ts';
 import { addKey, revokeKey } from '../../src/access/key-store.ts';
-import { type Route, routes } from '../../src/api/routes.ts';
-import { newPictureId } from '../../src/domain/picture.ts';
+import { routes } from '../../src/api/routes.ts';
 import { openStorage } from '../../src/storage/index.ts';
 import { ask as askPlainly } from '../arena/fixture.ts';
 import { form, json, startTestApi } from '../helpers/api.ts';
@@ -20,54 +18,9 @@ beforeAll(async () => {
 	bytes = await photograph({ width: 320, height: 240 });
 });
 
-const everyScope = {
-	upload: { scopes: ['upload'] },
-	read: { scopes: ['read'] },
-	admin: { scopes: ['admin'] },
-} as const;
 const wishes = { upload: { scopes: ['upload' as const] }, read: { scopes: ['read' as const] }, admin: {} };
 
-/** An address of the route that names nothing that is there. */
-const addressOf = ({ path }: Route) =>
-	path
-		.replace('/queues/:name', '/queues/upkeep')
-		.replace(':id', newPictureId())
-		.replaceAll(/[:{*]\w+\}?/g, 'nothing');
-
 describe('the scope of each route', () => {
-	it('matches the table: with less the response is 401 or 403', async () => {
-		const { ask } = await startKeyedApi(wishes);
-		const guarded = routes.filter(({ scope }) => scope !== 'open');
-		expect(guarded.length).toBeGreaterThan(15);
-		for (const route of guarded) {
-			const { method } = route;
-			const without = await ask(undefined, addressOf(route), { method });
-			expect([route.path, method, without.status]).toEqual([route.path, method, 401]);
-			expect(without.headers.get('www-authenticate')).toBe('Bearer');
-			if (method !== 'HEAD') expect(await json(without)).toMatchObject({ code: 'unauthorized' });
-			for (const held of Object.keys(everyScope) as Scope[]) {
-				const { status, headers } = await ask(held, addressOf(route), { method });
-				const may = held === 'admin' || held === route.scope || (held === 'upload' && route.owned === true);
-				expect([route.path, method, held, status === 403, status === 401]).toEqual([
-					route.path,
-					method,
-					held,
-					!may,
-					false,
-				]);
-				const challenge = `Bearer error="insufficient_scope", scope="${route.scope}"`;
-				if (!may) expect(headers.get('www-authenticate')).toBe(challenge);
-			}
-		}
-		for (const route of routes.filter(({ scope }) => scope === 'open')) {
-			const answer = await ask(undefined, addressOf(route), { method: route.method });
-			// What an address asks for needs no key; the address needs a signature.
-			const isUnsigned = answer.status === 403 && (await json(answer)).code === 'invalid-signature';
-			const isRefused = answer.status === 401 || (answer.status === 403 && !isUnsigned);
-			expect([route.path, isRefused, isUnsigned]).toEqual([route.path, false, route.path === '/img/*path']);
-		}
-	});
-
 	it('is admin for operator calls and deletions', () => {
 		for (const { method, path, scope } of routes) {
 			// An upload is its owner's own, and nothing but bytes that nobody has promised to keep.
