@@ -92,19 +92,24 @@ export async function leaveBatch(storage: Storage, id: string, pictureId: string
 	await storage.delete(batchKeys(id).picture(pictureId));
 }
 
-/** Closes a batch that has as many pictures as it expects. @returns whether it is closed */
-export async function closeIfComplete(storage: Storage, id: string): Promise<boolean> {
+/**
+ * Closes a batch that has as many pictures as it expects.
+ *
+ * @param accepted how many pictures the index has; fewer than expected, and nothing is listed. Storage decides alone if undefined
+ * @returns whether it is closed
+ */
+export async function closeIfComplete(storage: Storage, id: string, accepted?: number): Promise<boolean> {
 	const { expect } = await requireBatch(storage, id);
-	if (expect === undefined) return false;
+	if (expect === undefined || (accepted !== undefined && accepted < expect)) return false;
 	const members = await membersOf(storage, id);
 	if (members.length < expect) return false;
 	// Some members may still be uploading, or were lost on the way; only accepted pictures count. Checked only near the end.
-	let accepted = 0;
+	let stored = 0;
 	for (const member of members) {
-		if (await storage.stat(manifestKey(folderOf(member)))) accepted++;
-		if (accepted === expect) break;
+		if (await storage.stat(manifestKey(folderOf(member)))) stored++;
+		if (stored === expect) break;
 	}
-	if (accepted < expect) return false;
+	if (stored < expect) return false;
 	await closeBatch(storage, id, 'expected');
 	return true;
 }

@@ -1,4 +1,5 @@
 import type { Batch, FinishedBatch } from '../domain/batch.ts';
+import { digest12 } from '../domain/digest.ts';
 import { isFailing, isFinished } from '../domain/picture.ts';
 import { earliestNow } from '../observe/clock.ts';
 import type { Logger } from '../observe/log.ts';
@@ -15,6 +16,7 @@ import {
 	readClosed,
 	readFinished,
 } from './batch.ts';
+import type { Catalog } from './catalog.ts';
 import { readManifest } from './manifest.ts';
 
 /** Notifies the subscribers of a batch. */
@@ -26,6 +28,8 @@ export interface BatchPublisher {
 /** The dependencies for finishing a batch. */
 export interface BatchEnds {
 	readonly storage: Storage;
+	/** Tells at a constant cost that a batch cannot have ended yet. */
+	readonly catalog: Pick<Catalog, 'countBatch' | 'isComplete'>;
 	readonly publisher?: BatchPublisher | undefined;
 	readonly log?: Logger | undefined;
 }
@@ -37,19 +41,42 @@ const parallel = 8;
  * Finishes a closed batch once the manifests of all its pictures say that they have ended, and notifies its subscribers. Of any number of
  * concurrent callers, one does it. If that one dies before it has notified the subscribers, the next sweep does.
  *
+ * @param options.isThorough ask storage alone, which takes longer the more pictures the batch has
  * @returns whether it is finished
  */
-export async function finishBatch(deps: BatchEnds, id: string): Promise<boolean> {
+export async function finishBatch(deps: BatchEnds, id: string, { isThorough = false } = {}): Promise<boolean> {
 	const { storage } = deps;
 	const batch = await readBatch(storage, id);
 	if (!batch) return false;
 	if (await readFinished(storage, id)) return true;
-	if (!(await readClosed(storage, id)) && !(await closeIfComplete(storage, id))) return false;
+	const indexed = isThorough ? undefined : await countIndexed(deps, id);
+	if (indexed && indexed.unfinished > 0) return false;
+	if (!(await readClosed(storage, id)) && !(await closeIfComplete(storage, id, indexed?.accepted))) return false;
 	const counts = await countEnds(storage, id);
 	if (!counts) return false;
 	const finished: FinishedBatch = { version: 1, at: new Date().toISOString(), ...counts };
 	if (await createFinished(storage, id, finished)) await publishEnd(deps, batch, finished);
 	return true;
+}
+
+/** Closes a batch that has as many pictures as it expects, after one of them was indexed. */
+export async function closeIfExpected(deps: Pick<BatchEnds, 'storage' | 'catalog' | 'log'>, id: string): Promise<void> {
+	await closeIfComplete(deps.storage, id, (await countIndexed(deps, id))?.accepted);
+}
+
+/** The index's numbers of a batch; undefined while it may lack pictures. */
+async function countIndexed(
+	{ catalog, log }: Pick<BatchEnds, 'catalog' | 'log'>,
+	id: string,
+): Promise<{ readonly accepted: number; readonly unfinished: number } | undefined> {
+	try {
+		if (!(await catalog.isComplete())) return undefined;
+		const { queued, processing, ready, failed } = await catalog.countBatch(id);
+		return { accepted: queued + processing + ready + failed, unfinished: queued + processing };
+	} catch (err) {
+		log?.debug({ err, batchId: id }, 'the index cannot be asked about a batch; its pictures are listed');
+		return undefined;
+	}
 }
 
 /** Undefined while a picture has not ended, or may still be accepted. */
@@ -140,5 +167,14 @@ async function sweepBatch(context: SweepBatches, id: string, now: number): Promi
 		return true;
 	}
 	if (Date.parse(batch.createdAt) < now - batchSeconds * 1_000) await closeBatch(storage, id, 'age');
-	return finishBatch(context, id);
+	return finishBatch(context, id, { isThorough: isTurnOf(id, now) });
+}
+
+/** Sweeps between two that ask storage alone: the index may have missed a picture, and a batch may have a hundred thousand. */
+const sweepsBetween = 30;
+
+/** Spreads the batches over the sweeps. */
+function isTurnOf(id: string, now: number): boolean {
+	const minute = Math.floor(now / 60_000);
+	return (minute + Number.parseInt(digest12(id), 16)) % sweepsBetween === 0;
 }

@@ -1,5 +1,6 @@
-import { closeIfComplete, joinBatch, leaveBatch } from '../catalog/batch.ts';
+import { joinBatch, leaveBatch } from '../catalog/batch.ts';
 import type { Catalog } from '../catalog/catalog.ts';
+import { closeIfExpected } from '../catalog/finish-batch.ts';
 import {
 	createManifest,
 	folderOf,
@@ -132,11 +133,13 @@ async function begin(
 	// One of the attempts that share the id creates the picture; the others return it. If it was already deleted, they return what they would
 	// have created.
 	else if (!(await createManifest(deps.storage, picture))) return (await readManifest(deps.storage, id)) ?? picture;
+	await handOver(deps, picture, 'upload', log);
 	if (batch !== undefined) {
 		// The picture is accepted. If closing the batch fails here, the sweep closes it.
-		await closeIfComplete(deps.storage, batch).catch((err) => log.warn({ err, batchId: batch }, 'batch not closed'));
+		await closeIfExpected({ ...deps, log }, batch).catch((err) =>
+			log.warn({ err, batchId: batch }, 'batch not closed'),
+		);
 	}
-	await handOver(deps, picture, 'upload', log);
 	return picture;
 }
 

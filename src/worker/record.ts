@@ -163,11 +163,10 @@ export async function settle(deps: Records, picture: Picture, { isNew = false } 
 	if (isUntold && picture.batch !== undefined) await endBatch(deps, picture.batch);
 }
 
-/** Finishes the picture's batch if the index has no other unfinished picture of it. The sweep finishes those that are missed here. */
+/** Finishes the picture's batch if this was its last picture. The sweep finishes those that are missed here. */
 async function endBatch(deps: Records, id: string): Promise<void> {
 	try {
-		const { queued, processing } = await deps.catalog.countBatch(id);
-		if (queued + processing === 0) await finishBatch(deps, id);
+		await finishBatch(deps, id);
 	} catch (err) {
 		deps.log?.warn({ err, batchId: id }, 'batch not checked; the sweep checks it');
 	}

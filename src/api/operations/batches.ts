@@ -83,8 +83,8 @@ export function closeBatchHandler(context: ApiContext): RequestHandler {
 	});
 }
 
-function endsOf({ storage, webhooks, log }: ApiContext) {
-	return { storage, publisher: webhooks.publisher, log };
+function endsOf({ storage, catalog, webhooks, log }: ApiContext) {
+	return { storage, catalog, publisher: webhooks.publisher, log };
 }
 
 async function shownBatch(context: ApiContext, batch: Batch) {

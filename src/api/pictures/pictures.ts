@@ -189,7 +189,7 @@ export function deletePicture(context: ApiContext): RequestHandler {
 		await context.queues.forgetPicture(picture);
 		const tell = await context.webhooks.publisher.prepare(deletedEvent(picture));
 		await purgePicture(context.storage, picture.id);
-		const { storage, webhooks, delivery, log } = context;
+		const { storage, catalog, webhooks, delivery, log } = context;
 		delivery.memory.forget(picture.id);
 		// Renders that are not forgotten count until they are the least recently used.
 		await delivery.renderUse
@@ -199,7 +199,7 @@ export function deletePicture(context: ApiContext): RequestHandler {
 		// The batch may have been waiting for it. If this fails, the sweep finishes the batch.
 		const { batch } = picture;
 		if (batch !== undefined) {
-			await finishBatch({ storage, publisher: webhooks.publisher, log }, batch).catch((err) =>
+			await finishBatch({ storage, catalog, publisher: webhooks.publisher, log }, batch).catch((err) =>
 				log.warn({ err, batchId: batch }, 'batch not checked; the sweep checks it'),
 			);
 		}

@@ -277,6 +277,7 @@ describe('after a crash', () => {
 		// As a picture that ended while nobody looked whether it was the last.
 		const picture = await readManifest(api.storage, waiting);
 		await purgePicture(api.storage, String(picture?.id));
+		expect(await api.reindex()).toMatchObject({ pictures: 1 });
 		expect(await api.sweep()).toMatchObject({ batches: 1 });
 		await api.startWorker();
 		await expect.poll(() => endsOf(sink, id).length, { timeout: 10_000 }).toBe(1);
