@@ -183,7 +183,7 @@ describe('picpipe upload', () => {
 	});
 
 	it('uses a key or an upload token from its environment', async () => {
-		const { api, keys, ask } = await startKeyedApi({ one: { scopes: ['upload'] }, all: {} });
+		const { api, keys, ids, ask } = await startKeyedApi({ one: { scopes: ['upload'] }, all: {} });
 		const { photos, put, run } = await workplace();
 		await put('small.jpg', bytes);
 		await put('large.jpg', large);
@@ -202,6 +202,7 @@ describe('picpipe upload', () => {
 		}
 		const pictures = await picturesOf(api, { authorization: `Bearer ${keys.all}` });
 		expect(pictures.map(({ tags }: { tags: string[] }) => tags.length).sort()).toEqual([0, 0, 1, 1]);
+		expect(pictures.map(({ owner }: { owner: string }) => owner)).toEqual(Array(4).fill(ids.one));
 		// A key waits for what it uploaded; a token sees no pictures.
 		const waiting = await run([photos, '--wait', '--api', api.url], { PICPIPE_KEY: token });
 		expect([waiting.code, waiting.output]).toEqual([2, expect.stringContaining('(insufficient-scope)')]);

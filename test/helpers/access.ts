@@ -39,7 +39,7 @@ const batchName = 'planted batch';
 const latitude = '51.47';
 
 /** What belongs to the group: ids of a picture that is ready, of one that failed, of a batch and of an unfinished upload. */
-export interface Planted {
+interface Planted {
 	readonly picture: string;
 	readonly failed: string;
 	readonly batch: string;

@@ -92,6 +92,7 @@ describe('admitAgain', () => {
 	async function finished(to: Open) {
 		const picture = makePicture({
 			state: 'failed',
+			owner: 'shop',
 			revision: 2,
 			failure: {
 				class: 'corrupt',
@@ -113,12 +114,12 @@ describe('admitAgain', () => {
 		const from = to.storage.changes.length;
 		const again = await admitAgain(to, picture, 'retry', log);
 		expect(to.storage.changes.slice(from)).toEqual(['put pending/*', 'put pictures/*/picture.json']);
-		expect(again).toMatchObject({ id: picture.id, state: 'queued', revision: 3 });
+		expect(again).toMatchObject({ id: picture.id, state: 'queued', revision: 3, owner: 'shop' });
 		expect(again.failure).toBeUndefined();
 		expect(await readManifest(to.storage, picture.id)).toEqual(again);
 		expect(await to.catalog.get(picture.id)).toEqual(again);
 		const job = await to.queues.byName.pictures.getJob(jobOf(picture).id);
-		expect(job?.data).toMatchObject({ reason: 'retry' });
+		expect(job?.data).toMatchObject({ reason: 'retry', owner: 'shop' });
 	});
 
 	it('accepts another recipe, with another job', async () => {

@@ -125,7 +125,7 @@ describe('watchFolder', () => {
 		// Time enough to take the other one as well.
 		await sleep(1_500);
 		expect(await names()).toEqual(['slow.jpg']);
-		expect((await pictures())[0]?.source).toMatchObject({ bytes: bytes.length });
+		expect((await pictures())[0]).toMatchObject({ owner: 'watch', source: { bytes: bytes.length } });
 		await rename(join(folder, 'fast.tmp'), join(folder, 'fast.jpg'));
 		await expect.poll(names, { timeout: 10_000 }).toEqual(['fast.jpg', 'slow.jpg']);
 	});

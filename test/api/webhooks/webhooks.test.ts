@@ -53,7 +53,12 @@ describe('a webhook endpoint', () => {
 		const broken = await upload(api, bytes.subarray(0, 3_000));
 		const [ready] = await sink.expectMessages('picture.ready', good);
 		const [failed] = await sink.expectMessages('picture.failed', broken);
-		expect(ready?.message.data).toMatchObject({ state: 'ready', tags: ['holiday'], source: { filename: 'a.jpg' } });
+		expect(ready?.message.data).toMatchObject({
+			state: 'ready',
+			owner: 'local',
+			tags: ['holiday'],
+			source: { filename: 'a.jpg' },
+		});
 		expect(ready?.message.data.variants.length).toBeGreaterThan(0);
 		const [variant] = ready?.message.data.variants ?? [];
 		expect((await fetch(`${api.url}${variant.url}`)).status).toBe(200);
