@@ -53,17 +53,21 @@ export function isPassedOver(name: string): boolean {
 	return passedOver.test(name);
 }
 
+/** Entries of a folder to read at a time. */
+const entriesPerRead = 1_024;
+
 /**
- * The files of a folder and its subfolders, in no guaranteed order. Links to files or folders are not followed, because they could lead
- * anywhere. Files that vanish during the scan are skipped.
+ * The paths of the files of a folder and its subfolders, relative to the folder, in no guaranteed order. Links to files or folders are not
+ * followed, because they could lead anywhere. No file is looked at: network file systems that do not report types in a listing may yield
+ * something other than files.
  *
  * @throws the system's error for the folder itself
  */
-export async function* watchedFiles(folder: string, below = ''): AsyncIterable<WatchedFile> {
+export async function* watchedPaths(folder: string, below = ''): AsyncIterable<string> {
 	const path = join(folder, below);
 	let entries: AsyncIterable<Dirent>;
 	try {
-		entries = await opendir(path);
+		entries = await opendir(path, { bufferSize: entriesPerRead });
 	} catch (error) {
 		if (below !== '' && isMissing(error)) return;
 		throw error;
@@ -71,12 +75,8 @@ export async function* watchedFiles(folder: string, below = ''): AsyncIterable<W
 	for await (const entry of entries) {
 		if (isPassedOver(entry.name)) continue;
 		const inside = join(below, entry.name);
-		if (entry.isDirectory()) yield* watchedFiles(folder, inside);
-		// Some network file systems do not report types in a listing.
-		else if (entry.isFile() || !(entry.isSymbolicLink() || entry.isFIFO() || entry.isSocket())) {
-			const state = await stateAt(join(folder, inside));
-			if (state) yield { path: inside, state };
-		}
+		if (entry.isDirectory()) yield* watchedPaths(folder, inside);
+		else if (entry.isFile() || !(entry.isSymbolicLink() || entry.isFIFO() || entry.isSocket())) yield inside;
 	}
 }
 

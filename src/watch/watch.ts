@@ -1,8 +1,9 @@
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type PicpipeError, toPicpipeError } from '../errors.ts';
 import type { Pressure } from '../intake/pressure.ts';
 import { BackPressure } from './back-pressure.ts';
-import { type FileState, isSameState, type WatchedFile, watchedFiles } from './files.ts';
+import { type FileState, isSameState, stateAt, type WatchedFile, watchedPaths } from './files.ts';
 import { type FileOutcome, type FollowUp, openFollowUp } from './follow-up.ts';
 import { type ImportContext, importFile, isFileError } from './import-file.ts';
 
@@ -18,6 +19,11 @@ export interface WatchOptions {
 	 * fill the memory.
 	 */
 	readonly maximumWaiting?: number;
+	/**
+	 * Most imported files that a scan looks at again, 5,000 by default. They take turns, so a change of one of them is noticed later in a
+	 * large folder, and a new file at once.
+	 */
+	readonly maximumChecks?: number;
 	/** Import the existing files, then stop. */
 	readonly isOnce: boolean;
 	readonly pressure: Pressure;
@@ -44,12 +50,14 @@ interface SeenFile {
 	since: number;
 	/** How often the file had changed at the next scan. */
 	changes: number;
-	/** The last scan that saw the file. */
+	/** The last scan that saw the file, and the last one that looked at it. */
 	round: number;
+	checked: number;
 	status: 'waiting' | 'importing' | 'done' | 'unreadable';
 }
 
 const defaultMaximumWaiting = 10_000;
+const defaultMaximumChecks = 5_000;
 /** An empty file has most likely not been written yet; it gets this long, in milliseconds. */
 const emptyPatience = 60_000;
 /** With `isOnce`: a file that has changed this often is skipped. */
@@ -119,19 +127,28 @@ class FolderWatch {
 		return this.#counts;
 	}
 
-	/** Checks every file once and imports those that are ready. @returns false when the scan was incomplete */
+	/** Lists all files, and imports those that are ready. @returns false when the scan was incomplete */
 	async #scan(): Promise<boolean> {
+		const { folder, log } = this.#context;
+		const { maximumWaiting = defaultMaximumWaiting, stopping } = this.#options;
+		const isTurnOf = this.#turns();
 		this.#round++;
 		this.#hasOverflow = false;
 		let waiting = this.#withStatus('waiting').length;
+		let checked = 0;
 		try {
-			for await (const file of watchedFiles(this.#context.folder)) {
-				if (this.#options.stopping.aborted) return false;
-				const seen = this.#files.get(file.path);
+			for await (const path of watchedPaths(folder)) {
+				if (stopping.aborted) return false;
+				const seen = this.#files.get(path);
 				if (seen) seen.round = this.#round;
-				else if (waiting >= (this.#options.maximumWaiting ?? defaultMaximumWaiting)) this.#hasOverflow = true;
-				else waiting++;
-				if (seen || !this.#hasOverflow) await this.#check(file, seen);
+				else if (waiting >= maximumWaiting) this.#hasOverflow = true;
+				if (seen ? !isTurnOf(seen) : this.#hasOverflow) continue;
+				const state = await stateAt(join(folder, path));
+				if (!state) continue;
+				checked++;
+				if (!seen) waiting++;
+				else seen.checked = this.#round;
+				await this.#check({ path, state }, seen);
 			}
 		} catch (err) {
 			this.#backPressure.logOnce('folder', () => this.#context.log.error({ err }, 'the watched folder cannot be read'));
@@ -141,7 +158,16 @@ class FolderWatch {
 		for (const [path, { round, status }] of this.#files) {
 			if (round !== this.#round && status !== 'importing') this.#files.delete(path);
 		}
+		log.debug({ files: this.#files.size, checked }, 'folder scanned');
 		return true;
+	}
+
+	/** Whether the next scan looks at a file: of the imported ones, so many at a time that each gets its turn. */
+	#turns(): (seen: SeenFile) => boolean {
+		const { maximumChecks = defaultMaximumChecks } = this.#options;
+		const rounds = Math.ceil(this.#withStatus('done').length / maximumChecks);
+		let left = maximumChecks;
+		return ({ status, checked }) => status !== 'done' || (this.#round - checked >= rounds && left-- > 0);
 	}
 
 	async #check(file: WatchedFile, seen: SeenFile | undefined): Promise<void> {
@@ -149,11 +175,15 @@ class FolderWatch {
 		if (seen?.status === 'importing') return;
 		if (!seen || !isSameState(seen.state, file.state)) {
 			const changes = seen ? seen.changes + 1 : 0;
-			this.#files.set(file.path, { state: file.state, since: now, changes, round: this.#round, status: 'waiting' });
+			this.#files.set(file.path, { state: file.state, since: now, changes, ...this.#now(), status: 'waiting' });
 			return;
 		}
 		if (seen.status === 'done' || now - seen.since < this.#patience(seen)) return;
 		await this.#begin(file, seen);
+	}
+
+	#now(): Pick<SeenFile, 'round' | 'checked'> {
+		return { round: this.#round, checked: this.#round };
 	}
 
 	/** How long a file must stay unchanged, in milliseconds. */

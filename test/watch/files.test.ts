@@ -2,16 +2,16 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { isPassedOver, isSameState, stateAt, tagsOf, watchedFiles } from '../../src/watch/files.ts';
+import { isPassedOver, isSameState, stateAt, tagsOf, watchedPaths } from '../../src/watch/files.ts';
 import { temporaryFolder } from '../helpers/folder.ts';
 
 async function pathsIn(folder: string): Promise<string[]> {
 	const paths: string[] = [];
-	for await (const { path } of watchedFiles(folder)) paths.push(path);
+	for await (const path of watchedPaths(folder)) paths.push(path);
 	return paths.sort();
 }
 
-describe('watchedFiles', () => {
+describe('watchedPaths', () => {
 	it('finds every file at any depth, and follows no link', async () => {
 		const folder = await temporaryFolder();
 		const outside = await temporaryFolder();

@@ -1,6 +1,7 @@
 import { appendFile, chmod, mkdir, readdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { pino } from 'pino';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openCatalog } from '../../src/catalog/catalog.ts';
 import { folderOf, readManifest, writeManifest } from '../../src/catalog/manifest.ts';
@@ -233,6 +234,30 @@ describe('watchFolder that keeps files', () => {
 		await put('a.jpg', await picture(2));
 		expect(await once()).toMatchObject({ taken: 1 });
 		expect(await pictures()).toHaveLength(2);
+	});
+
+	it('looks at some of the imported files in each scan, and at every new one', { timeout: 60_000 }, async () => {
+		const scans: { files: number; checked: number }[] = [];
+		const watched = pino({ level: 'debug' }, { write: (line: string) => takeScan(JSON.parse(line)) });
+		const takeScan = (line: { msg?: string; files: number; checked: number }) =>
+			line.msg === 'folder scanned' && scans.push(line);
+		const { put, context, pictures } = await open({ isKept: true, log: watched });
+		for (let at = 0; at < 30; at++) await put(`${at}.jpg`, await picture(at));
+		const { stop, ended } = keepWatching(context, { maximumChecks: 10 });
+		const count = async () => (await pictures()).length;
+		await expect.poll(count, { timeout: 20_000 }).toBe(30);
+		await expect.poll(() => scans.at(-1)?.checked, { timeout: 10_000 }).toBe(10);
+		const idle = scans.length;
+		await expect.poll(() => scans.length, { timeout: 10_000 }).toBeGreaterThan(idle + 6);
+		expect(scans.slice(idle).map(({ files, checked }) => [files, checked])).toEqual(
+			scans.slice(idle).map(() => [30, 10]),
+		);
+		await put('new.jpg', await picture(100));
+		for (let at = 0; at < 30; at += 10) await put(`${at}.jpg`, await picture(101 + at));
+		await expect.poll(count, { timeout: 20_000 }).toBe(34);
+		expect(Math.max(...scans.slice(idle).map(({ checked }) => checked))).toBeLessThanOrEqual(14);
+		stop();
+		await ended;
 	});
 
 	it('does not restore a deleted picture', async () => {
