@@ -192,6 +192,11 @@ export const errorTable = {
 		class: 'transient',
 		title: 'The check for an identical picture is currently unavailable.',
 	},
+	'server-busy': {
+		status: 503,
+		class: 'transient',
+		title: 'The server is receiving as many uploads and requests as it can hold.',
+	},
 	'queue-full': { status: 503, class: 'transient', title: 'Too many jobs are waiting.' },
 	'render-queue-full': { status: 503, class: 'transient', title: 'Too many renders are waiting.' },
 	'render-unfinished': { status: 503, class: 'transient', title: 'The image is still being rendered.' },
@@ -290,19 +295,23 @@ export class PicpipeError extends Error {
 	}
 }
 
-/** Node's codes for a full disk: out of space, over quota. */
-const diskFullCodes = new Set(['ENOSPC', 'EDQUOT']);
-/** Node's codes for transient failures: out of handles, I/O error, busy or read-only for now. */
-const passingCodes = new Set(['EMFILE', 'ENFILE', 'EIO', 'EAGAIN', 'EBUSY', 'ESTALE', 'EROFS']);
+/** Node's codes for a full disk: out of space, over quota, over the largest file. */
+const diskFullCodes = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
+/** Node's codes for transient failures: out of handles, I/O error, busy or read-only for now, a lost network file system. */
+const passingCodes = new Set('EMFILE ENFILE EIO EAGAIN EBUSY ESTALE EROFS ENOTCONN EHOSTDOWN ENODEV ENXIO'.split(' '));
+/** Node's codes for a folder that picpipe may not write to. Elsewhere, as for a program or a port, they mean something else. */
+const deniedCodes = new Set(['EACCES', 'EPERM']);
+const fileCalls = new Set('open mkdir rename link unlink rm rmdir scandir stat lstat write fsync copyfile'.split(' '));
 
 /** Turns anything thrown into an error with a row: a `PicpipeError` is returned as it is, file system errors are classified, the rest is `internal`. */
 export function toPicpipeError(error: unknown, step?: string): PicpipeError {
 	if (error instanceof PicpipeError) return error;
-	const code = (error as { code?: unknown } | null)?.code;
+	const { code, syscall } = (error ?? {}) as { code?: unknown; syscall?: unknown };
 	if (typeof code === 'string' && diskFullCodes.has(code)) {
 		return new PicpipeError('storage-full', undefined, { cause: error, step });
 	}
-	if (typeof code === 'string' && passingCodes.has(code)) {
+	const isDenied = deniedCodes.has(String(code)) && fileCalls.has(String(syscall));
+	if (isDenied || (typeof code === 'string' && passingCodes.has(code))) {
 		return new PicpipeError('storage-unavailable', undefined, { cause: error, step });
 	}
 	return new PicpipeError('internal', undefined, { cause: error, step });

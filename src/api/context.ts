@@ -78,6 +78,8 @@ declare global {
 			caller?: Caller;
 			/** What the route does to the resource of its URL; set by the guard too. */
 			deed?: Deed;
+			/** Forgets the request's body, and gives up its place in memory; set while it has one. */
+			leavePlace?: (() => void) | undefined;
 			/** Code of the problem in the response. */
 			problem?: ErrorCode;
 			/** Codes of the files and URLs that were refused individually. */

@@ -1,4 +1,4 @@
-import express, { type Request, type RequestHandler } from 'express';
+import type { Request, RequestHandler } from 'express';
 import { type Caller, localCaller, requireScope, tokenCaller } from '../access/caller.ts';
 import type { Scope } from '../access/key-rights.ts';
 import type { KeyRing } from '../access/key-ring.ts';
@@ -8,9 +8,8 @@ import { isUploadToken, readUploadToken } from '../access/upload-token.ts';
 import { PicpipeError } from '../errors.ts';
 import { requireThisMachine } from '../http/this-machine.ts';
 import { type ApiContext, callerOf } from './context.ts';
-
-/** Largest JSON body, bytes: enough for a hundred signed URLs. Only uploads are larger, and they are not JSON. */
-const maximumJson = 512 * 1024;
+import { readJson } from './middleware/json.ts';
+import { openPlaces } from './middleware/places.ts';
 
 /** Requirements of a route. */
 export interface Needs {
@@ -26,7 +25,7 @@ export interface Needs {
 }
 
 /**
- * Creates the middleware before a route's handler, in this order: authentication, scope, limits of the key, load. No byte of the body is
+ * Creates the middleware before a route's handler, in this order: authentication, scope, limits of the key, load, a place in memory. No byte of the body is
  * read before all of them have passed.
  */
 export function openGuard(context: ApiContext): (needs: Needs) => RequestHandler[] {
@@ -35,13 +34,14 @@ export function openGuard(context: ApiContext): (needs: Needs) => RequestHandler
 		await context.pressure.check();
 		next();
 	};
-	const json = express.json({ limit: maximumJson });
+	const takePlace = openPlaces(context.config);
+	const json = readJson();
 	return ({ method, scope, owned = false, intake = false, resumable = false }) => {
 		// Of the open routes, only those with POST have a body.
-		if (scope === 'open') return method === 'GET' ? [] : [acceptBody, json];
+		if (scope === 'open') return method === 'GET' ? [] : [takePlace(false), acceptBody, json];
 		const tokens = resumable ? 'resume' : intake ? 'begin' : 'none';
 		const access = [authenticate({ scope, owned, tokens }), limitOf(context.limiter, intake)];
-		return [...access, ...(intake ? [roomLeft] : []), acceptBody, json];
+		return [...access, ...(intake ? [roomLeft] : []), takePlace(intake), acceptBody, json];
 	};
 }
 

@@ -40,6 +40,18 @@ export const connections = {
 			'1%',
 			'Free space on the storage disk below which uploads are refused with 503.',
 		),
+		maxUploads: setting(
+			'PICPIPE_MAX_UPLOADS',
+			integer(1, 100_000, 'uploads'),
+			256,
+			'Uploads that one API process receives at the same time. More are refused with 503.',
+		),
+		jsonMegabytes: setting(
+			'PICPIPE_JSON_MEGABYTES',
+			integer(1, 100_000, 'megabytes'),
+			16,
+			'Total size of the JSON bodies that one API process handles at the same time. More are refused with 503.',
+		),
 		headersSeconds: setting(
 			'PICPIPE_HEADERS_SECONDS',
 			integer(1, 3_600, 'seconds'),

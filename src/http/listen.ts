@@ -31,6 +31,30 @@ export interface Patience {
 	readonly asksForBodies: boolean;
 }
 
+/**
+ * Most pieces of a body that wait to be read. A piece is what one read of the connection or one chunk of `Transfer-Encoding: chunked` brought.
+ * Node limits the bytes that wait, but a piece of one byte takes two hundred bytes of memory.
+ */
+const mostPieces = 1_000;
+
+/**
+ * Ends the connection of a request whose body comes in a flood of tiny chunks, each of which costs memory and time. An own property and not a
+ * subclass: Express replaces the prototype of requests.
+ */
+function limitPieces(request: IncomingMessage): void {
+	const push = request.push;
+	let pieces = 0;
+	request.push = (chunk: unknown, encoding?: BufferEncoding) => {
+		if (pieces > mostPieces) return false;
+		pieces = request.readableLength === 0 ? 1 : pieces + 1;
+		if (pieces <= mostPieces) return push.call(request, chunk, encoding);
+		if (request.socket.writable) request.socket.write(tinyChunks, () => request.socket.destroy());
+		return false;
+	};
+}
+
+const tinyChunks = 'HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n';
+
 /** How often connections are checked against the limits, milliseconds. They can live that much longer. */
 const lookEvery = 1_000;
 
@@ -48,9 +72,13 @@ export interface Listening {
  * @throws ConfigError if the port is taken or not allowed, or the host is not one of this machine's
  */
 export function listen(app: RequestListener, options: ListenOptions, patience?: Patience): Promise<Listening> {
-	const server = patience ? createServer(timeoutsOf(patience), app) : createServer(app);
+	const bounded: RequestListener = (request, response) => {
+		limitPieces(request);
+		app(request, response);
+	};
+	const server = patience ? createServer(timeoutsOf(patience), bounded) : createServer(app);
 	if (patience) server.timeout = patience.idleSeconds * 1_000;
-	if (patience?.asksForBodies) server.on('checkContinue', app);
+	if (patience?.asksForBodies) server.on('checkContinue', bounded);
 	const close = followConnections(server, ['request', ...(patience?.asksForBodies ? ['checkContinue'] : [])]);
 	return new Promise((resolve, reject) => {
 		const refuse = (error: NodeJS.ErrnoException) => {

@@ -183,9 +183,12 @@ function typeOfSvg(isTaken: boolean): FileType {
 	);
 }
 
+/** Chunks that are kept before they become one. */
+const mostChunks = 64;
+
 /** Reads the first bytes. `rest` yields the whole body, including these. */
 export async function readHead(body: AsyncIterator<Buffer>): Promise<{ head: Buffer; rest: AsyncIterable<Buffer> }> {
-	const first: Buffer[] = [];
+	let first: Buffer[] = [];
 	let length = 0;
 	const readTo = async (bytes: number) => {
 		while (length < bytes) {
@@ -193,6 +196,8 @@ export async function readHead(body: AsyncIterator<Buffer>): Promise<{ head: Buf
 			if (done) return;
 			first.push(value);
 			length += value.length;
+			// Chunks of a dripping client have one byte each.
+			if (first.length === mostChunks) first = [Buffer.concat(first)];
 		}
 	};
 	await readTo(headBytes);

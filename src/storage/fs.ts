@@ -13,7 +13,7 @@ import {
 	statfs,
 	writeFile,
 } from 'node:fs/promises';
-import { dirname, join, resolve, sep } from 'node:path';
+import { dirname, join, relative, resolve, sep } from 'node:path';
 import { Readable } from 'node:stream';
 import type { ByteRange, Storage } from './storage.ts';
 
@@ -21,8 +21,8 @@ import type { ByteRange, Storage } from './storage.ts';
 const temporaryName = /^\.[0-9a-f-]{36}\.tmp$/;
 /** A segment of a key. No leading dot, which excludes `..` and temporary names. */
 const keySegment = /^[A-Za-z0-9_][A-Za-z0-9._-]*$/;
-/** Bytes to read at a time. */
-const readBytes = 512 * 1024;
+/** Bytes to read at a time. Each client that reads slowly holds twice that much in memory. */
+const readBytes = 128 * 1024;
 /** How often a folder may vanish (its last object is deleted) between its creation and its use. */
 const maximumFolderTries = 5;
 
@@ -208,8 +208,11 @@ async function writeDurably(file: FileHandle, body: Buffer | AsyncIterable<Buffe
 	}
 }
 
-/** Bytes to gather before a write. Writing a socket's 64 kB chunks one by one costs more in system calls than copying them. */
-const gatheredBytes = 1024 * 1024;
+/**
+ * Bytes and chunks to gather before a write. Writing a socket's 64 kB chunks one by one costs more in system calls than gathering them. Each
+ * upload holds that much in memory, and a chunk of a dripping client has one byte and a hundred times as much around it.
+ */
+const gathered = { bytes: 128 * 1024, chunks: 64 };
 
 async function writeGathered(file: FileHandle, body: AsyncIterable<Buffer>): Promise<void> {
 	let chunks: Buffer[] = [];
@@ -217,7 +220,7 @@ async function writeGathered(file: FileHandle, body: AsyncIterable<Buffer>): Pro
 	for await (const chunk of body) {
 		chunks.push(chunk);
 		bytes += chunk.length;
-		if (bytes < gatheredBytes) continue;
+		if (bytes < gathered.bytes && chunks.length < gathered.chunks) continue;
 		await writeAll(file, chunks);
 		chunks = [];
 		bytes = 0;
@@ -235,12 +238,27 @@ async function writeAll(file: FileHandle, chunks: Buffer[]): Promise<void> {
 
 /** A new folder survives a power cut only if its parents are synced too, up to the first one that already existed. */
 async function makeFolderDurably(folder: string): Promise<void> {
-	const first = await mkdir(folder, { recursive: true, mode: 0o700 });
+	const first = await mkdir(folder, { recursive: true, mode: 0o700 }).catch((error) => explainMissing(folder, error));
 	if (first === undefined) return;
 	for (let parent = dirname(folder); parent.length >= dirname(first).length; parent = dirname(parent)) {
 		await syncFolder(parent);
 		if (parent === dirname(parent)) return;
 	}
+}
+
+/**
+ * Node reports a folder on a read-only file system as missing when it creates parents too. Creating the first of them alone tells why it is
+ * not possible.
+ */
+async function explainMissing(folder: string, error: unknown): Promise<undefined> {
+	if (!isMissing(error)) throw error;
+	const parent = await nearestFolder(folder);
+	const [name = ''] = relative(parent, folder).split(sep);
+	await mkdir(join(parent, name), { mode: 0o700 }).catch((reason) => {
+		throw (reason as NodeJS.ErrnoException).code === 'EEXIST' ? error : reason;
+	});
+	await makeFolderDurably(folder);
+	await syncFolder(parent);
 }
 
 async function syncFolder(folder: string): Promise<void> {

@@ -1,30 +1,18 @@
-import { execFileSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
 import { rm, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openStorage } from '../../src/storage/index.ts';
 import { listed } from '../contract/storage.ts';
 import { json, untilFinished } from '../helpers/api.ts';
-import { mixedPhotographs, quickRecipe, startForFaults, until } from '../helpers/faults.ts';
-import { temporaryFolder } from '../helpers/folder.ts';
+import { mixedPhotographs, quickRecipe, smallDisk, startForFaults, until } from '../helpers/faults.ts';
 import { Ledger } from '../helpers/ledger.ts';
 import { photograph } from '../helpers/pictures.ts';
-import { endWithTest, shared } from '../helpers/shared.ts';
+import { shared } from '../helpers/shared.ts';
 import { bytesAt, tus } from '../helpers/tus.ts';
 
 /** Only root may mount; everywhere else the title says that nothing was tested, and in CI that is a failure. */
 const isRoot = process.getuid?.() === 0;
 const title = isRoot ? 'a full disk' : 'a full disk: NOT TESTED, because only root may mount a small file system';
-
-async function smallDisk(megabytes: number): Promise<string> {
-	const folder = join(await temporaryFolder(), 'disk');
-	mkdirSync(folder);
-	execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', folder]);
-	// Run before the folder is removed; lazily, should a process still have a file open there.
-	endWithTest(() => void execFileSync('umount', ['--lazy', folder]));
-	return folder;
-}
 
 async function startOnSmallDisk(environment: Record<string, string>, megabytes: number) {
 	const disk = await smallDisk(megabytes);

@@ -1,6 +1,8 @@
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { randomNumbers } from '../../scripts/random-numbers.ts';
@@ -94,6 +96,16 @@ export const quickRecipe = {
 	PICPIPE_IMAGING_PROCESSES: '2',
 	PICPIPE_RECIPES: fileURLToPath(new URL('../faults/recipes.yaml', import.meta.url)),
 };
+
+/** Mounts a file system of this size, which only root may. It ends with the test. @returns its folder */
+export async function smallDisk(megabytes: number): Promise<string> {
+	const folder = join(await temporaryFolder(), 'disk');
+	mkdirSync(folder);
+	execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', folder]);
+	// Run before the folder is removed; lazily, should a process still have a file open there.
+	endWithTest(() => void execFileSync('umount', ['--lazy', folder]));
+	return folder;
+}
 
 /** Resident memory of a process, bytes. */
 export function residentBytes(pid: number): number {

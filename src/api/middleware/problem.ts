@@ -51,12 +51,12 @@ export const notFound: RequestHandler = (request) => {
 };
 
 /** Turns the error of a handler into a problem document; stack traces stay in the log. */
-export const problems: ErrorRequestHandler = (thrown, _request, response, next) => {
+export const problems: ErrorRequestHandler = (thrown, request, response, _next) => {
 	const error = fromExpress(thrown) ?? toPicpipeError(thrown);
 	if (error.status >= 500) response.locals.log.error({ err: error, code: error.code }, 'request failed');
 	else response.locals.log.debug({ code: error.code, detail: error.message }, 'request refused');
 	// A partial response cannot become an error. Ending the connection tells the client that it is incomplete.
-	if (response.headersSent) return next(thrown);
+	if (response.headersSent) return void request.socket.destroy();
 	for (const name of ['ETag', 'Last-Modified', 'Content-Length', 'Content-Disposition']) response.removeHeader(name);
 	sendProblem(response, error);
 };
@@ -65,6 +65,7 @@ export const problems: ErrorRequestHandler = (thrown, _request, response, next) 
 const expressErrors: Readonly<Record<string, ErrorCode>> = {
 	'entity.too.large': 'body-too-large',
 	'entity.parse.failed': 'malformed-request',
+	'entity.verify.failed': 'malformed-request',
 	'encoding.unsupported': 'unsupported-media-type',
 	'charset.unsupported': 'unsupported-media-type',
 	'request.aborted': 'upload-aborted',
@@ -72,9 +73,13 @@ const expressErrors: Readonly<Record<string, ErrorCode>> = {
 };
 
 function fromExpress(thrown: unknown): PicpipeError | undefined {
-	const { type, message } = (thrown ?? {}) as { type?: unknown; message?: string };
+	if (thrown instanceof PicpipeError) return undefined;
+	const { type, status, message } = (thrown ?? {}) as { type?: unknown; status?: unknown; message?: string };
 	if (thrown instanceof URIError) return new PicpipeError('malformed-request', 'The URL is not validly encoded.');
-	const code = typeof type === 'string' ? expressErrors[type] : undefined;
+	const known = typeof type === 'string' ? expressErrors[type] : undefined;
+	// Broken gzip and the like: the parsers say that the client is wrong, and zlib's error has no type.
+	const isClients = typeof status === 'number' && status >= 400 && status < 500;
+	const code = known ?? (isClients ? 'malformed-request' : undefined);
 	return code && new PicpipeError(code, message && `${message}.`, { cause: thrown });
 }
 

@@ -20,6 +20,8 @@ export function createPicturesHandler(context: ApiContext): RequestHandler {
 		const outcome = await runIdempotent(context, request, response, (storage) =>
 			receive(context, request, response, storage),
 		);
+		// With `Prefer: wait`, the response may take minutes.
+		response.locals.leavePlace?.();
 		await answer(context, request, response, outcome);
 	};
 }

@@ -9,6 +9,7 @@ import { parseRecipe } from '../../pipeline/recipe/parse-recipe.ts';
 import { assetsOf } from '../../pipeline/recipe/variant-digest.ts';
 import type { ApiContext } from '../context.ts';
 import { maximumInlineRecipe, type RecipeField } from '../contract.ts';
+import { jsonExcess } from '../middleware/json.ts';
 
 /**
  * The recipe of a request, if the caller may use it: by name, inline, or the default.
@@ -78,6 +79,8 @@ function inlineRecipe({ config }: ApiContext, text: string): NamedRecipe {
 			`recipe: expected at most ${maximumInlineRecipe} bytes of JSON, received ${length}`,
 		);
 	}
+	const excess = jsonExcess(Buffer.from(text));
+	if (excess !== undefined) throw new PicpipeError('invalid-recipe', `recipe: ${excess}.`);
 	return parseRecipe(inlineRecipeName, parseJson(text), config);
 }
 

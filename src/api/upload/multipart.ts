@@ -21,6 +21,9 @@ const formLimits = {
 	headerPairs: 20,
 };
 
+/** Files of one form that are stored at the same time. While the disk is slow, the rest of the form waits outside, not in memory. */
+const parallelFiles = 2;
+
 /** The fields and files of a form, in order. */
 interface ReceivedForm {
 	/** A repeated field has its values separated by commas. */
@@ -62,6 +65,14 @@ export async function receiveForm(
 	const files: Promise<UploadedFile>[] = [];
 	const fileFields = new Set<string>();
 	const refuse = (code: ErrorCode, detail: string) => parser.destroy(new PicpipeError(code, detail));
+	let awaited: Promise<unknown> | undefined;
+	const pauseUntil = (isStored: Promise<unknown>) => {
+		awaited = isStored;
+		request.unpipe(parser);
+		void isStored.then(() => {
+			if (awaited === isStored && !parser.destroyed) request.pipe(parser);
+		});
+	};
 
 	parser.on('field', (name, value, { nameTruncated, valueTruncated }) => {
 		if (nameTruncated)
@@ -72,6 +83,8 @@ export async function receiveForm(
 	});
 	parser.on('file', (field, stream, { filename }) => {
 		fileFields.add(field);
+		const before = files.at(-parallelFiles);
+		if (before) pauseUntil(before);
 		files.push(receivePart(storage, stream, filename, limits, (error) => parser.destroy(error)));
 	});
 	const mostParts = limits.maxFiles + formLimits.fields;
