@@ -5,7 +5,7 @@ import { refuse, surviveBrokenOutput } from '../supervisor/exit.ts';
 import { lockDataFolder } from '../supervisor/lock.ts';
 import { createOutput } from '../supervisor/output.ts';
 import { isListening, runOwnRedis } from '../supervisor/redis.ts';
-import { checkRedis } from '../supervisor/redis-check.ts';
+import { checkRedis, quiet } from '../supervisor/redis-check.ts';
 import { makeRedisPlace } from '../supervisor/redis-place.ts';
 
 /** A Redis for the duration of a command. */
@@ -22,7 +22,7 @@ export interface BorrowedRedis {
  */
 export async function borrowRedis(config: Config, log: Logger): Promise<BorrowedRedis> {
 	if (!config.redisUrl) return borrowOwnRedis(config.dataFolder, log);
-	await checkRedis(config.redisUrl, log, refuse);
+	await checkRedis(config.redisUrl, quiet(log), refuse);
 	return { url: config.redisUrl, leave: async () => {} };
 }
 

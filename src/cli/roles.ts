@@ -5,7 +5,7 @@ import type { Running } from '../roles/connections.ts';
 import { findProblems } from '../roles/preflight.ts';
 import { endOnUncaughtError, refuse, surviveBrokenOutput } from '../supervisor/exit.ts';
 import { createOutput } from '../supervisor/output.ts';
-import { checkRedis } from '../supervisor/redis-check.ts';
+import { checkRedis, quiet } from '../supervisor/redis-check.ts';
 import { start } from '../supervisor/supervisor.ts';
 import type { BorrowedRedis } from './borrow-redis.ts';
 import { readEnvFile } from './env-file.ts';
@@ -62,7 +62,7 @@ export async function runRole(role: string, load: () => Promise<StartRole>, find
 		const borrow = isSupervised ? undefined : findRedis;
 		const log = createLogger(role, config.logLevel, borrow && (await createOutput()).destination);
 		endOnUncaughtError(log);
-		if (config.redisUrl && !borrow && !isSupervised) await checkRedis(config.redisUrl, log, refuse);
+		if (config.redisUrl && !borrow && !isSupervised) await checkRedis(config.redisUrl, quiet(log), refuse);
 		const redis = await find(borrow, config, log);
 		const starting = load()
 			.then((start) => start(redis ? { ...config, redisUrl: redis.url } : config, log))
@@ -104,7 +104,7 @@ function stopWhenTold(starting: Promise<Running>, config: Config, log: Logger): 
 		isStopping = true;
 		const limit = isStarted ? config.stopSeconds * 1_000 : Math.min(startingPatience, config.stopSeconds * 1_000);
 		log.info(`stopping (${why}), within ${limit / 1_000} s`);
-		// Closing may hang, as a worker does while Redis is away. Unfinished work is repeated after the next start.
+		// Unfinished work is repeated after the next start.
 		setTimeout(() => {
 			log.error(`not finished after ${limit / 1_000} s; exiting anyway`);
 			process.exit(1);

@@ -1,4 +1,5 @@
-import { type DestinationStream, type Logger, pino } from 'pino';
+import { type DestinationStream, type LogFn, type Logger, pino } from 'pino';
+import { PicpipeError } from '../errors.ts';
 
 export type { Logger };
 
@@ -16,9 +17,35 @@ export function createLogger(role: string, level: string, destination?: Destinat
 			timestamp: pino.stdTimeFunctions.isoTime,
 			formatters: { level: (label) => ({ level: label }) },
 			serializers: { err: pino.stdSerializers.errWithCause },
+			hooks: { logMethod: passOutagesBriefly },
 		},
 		// Synchronous: buffered lines are lost when the process is killed, and with a closed pipe (sonic-boom 4) an ending process
 		// would try to write them for ever.
 		destination ?? pino.destination({ dest: 1, sync: true }),
+	);
+}
+
+/** pino's number for the level `warn`. */
+const warning = 40;
+
+/**
+ * While Redis is away, nearly everything has something to report. The outage itself is a warning, given once (`queue/outage.ts`). What follows
+ * from it is information in one line: no warning for each picture and no stack.
+ */
+function passOutagesBriefly(this: Logger, parameters: Parameters<LogFn>, method: LogFn, level: number): void {
+	const [fields, ...message] = parameters as unknown as [unknown, string];
+	const { err, ...others } = (typeof fields === 'object' && fields !== null ? fields : {}) as { err?: unknown };
+	if (level >= warning && isRedisAway(err)) this.info({ ...others, reason: err.message }, ...message);
+	else method.apply(this, parameters);
+}
+
+/** Errors of a missing connection or answer. A Redis that answers, if only with an error, is not away. */
+function isRedisAway(error: unknown): error is Error {
+	if (!(error instanceof Error)) return false;
+	if (error.name === 'ReplyError') return false;
+	if (error instanceof PicpipeError && error.code === 'queue-unavailable')
+		return error.cause === undefined || isRedisAway(error.cause) || /ECONN|EPIPE|ENOENT/.test(String(error.cause));
+	return /^(Connection is closed\.|Command timed out$|Stream isn't writeable|Reached the max retries)/.test(
+		error.message,
 	);
 }

@@ -57,9 +57,9 @@ export function scheduledDelay(schedule: readonly number[], longest: number): Ba
 	};
 }
 
-/** Will BullMQ try again after this error? @param attempt starts at 1 */
+/** Will the work be done again after this error? A stopped process made no attempt of its own. @param attempt starts at 1 */
 export function willRetry(error: PicpipeError, attempt: number, attempts: number): boolean {
-	return error.retryable && attempt < attempts;
+	return error.code === 'stopping' || (error.retryable && attempt < attempts);
 }
 
 /** The error to throw to BullMQ; Arena shows its message. A failure that is not worth another attempt ends the job at once. */

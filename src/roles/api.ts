@@ -21,7 +21,16 @@ import { openQueues, type Queues } from '../queue/queues.ts';
 import { openStorage } from '../storage/index.ts';
 import type { Storage } from '../storage/storage.ts';
 import { openWebhooks } from '../webhooks/webhooks.ts';
-import { closeSoon, leaseTime, openRedis, queuesOptions, type Running, untilConnected } from './connections.ts';
+import {
+	closeSoon,
+	closeWithRedis,
+	leaseTime,
+	openAnother,
+	openRedis,
+	queuesOptions,
+	type Running,
+	untilConnected,
+} from './connections.ts';
 import { openConfiguredAssets } from './imaging.ts';
 import { openKeys, requireKey } from './keys.ts';
 import { openRecipes } from './recipes.ts';
@@ -42,7 +51,7 @@ export async function startApi(config: Config, log: Logger): Promise<Running> {
 	const assets = openConfiguredAssets(config, storage);
 	const recipeBook = await openRecipes(config, assets, log);
 	const redis = openRedis(config, 'producer', log);
-	const eventsRedis = openRedis(config, 'worker', log);
+	const eventsRedis = openAnother(config, 'worker');
 	const queues = openQueues(redis, queuesOptions(config));
 	const events = listenToPictures(eventsRedis, config.redisPrefix);
 	const renderUse = openRenderUse({ redis, prefix: config.redisPrefix, storage, megabytes: config.renderMegabytes });
@@ -100,8 +109,10 @@ export async function startApi(config: Config, log: Logger): Promise<Running> {
 			guards.limiter.close();
 			guards.underWay.close();
 			guards.uploads.locks.close();
-			await closeSoon(log, [() => events.close(), () => endings.close(), () => queues.close()]);
-			redis.disconnect();
+			await closeWithRedis(redis, {
+				log,
+				close: [() => closeSoon(log, [() => events.close(), () => endings.close(), () => queues.close()])],
+			});
 			eventsRedis.disconnect();
 		},
 	};

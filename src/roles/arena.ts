@@ -2,7 +2,7 @@ import { openArena } from '../arena/arena.ts';
 import { type Config, isLoopback, settings } from '../config/index.ts';
 import type { Logger } from '../observe/log.ts';
 import { openStorage } from '../storage/index.ts';
-import { closeInOrder, openRedis, queuesOptions, type Running } from './connections.ts';
+import { closeWithRedis, openRedis, queuesOptions, type Running } from './connections.ts';
 import { openKeys, requireKey } from './keys.ts';
 
 /** Starts Arena, which shows the queues. */
@@ -31,8 +31,7 @@ export async function startArena(config: Config, log: Logger): Promise<Running> 
 	return {
 		address: arena.address,
 		async stop() {
-			await closeInOrder(log, [() => arena.close()]);
-			redis.disconnect();
+			await closeWithRedis(redis, { log, close: [() => arena.close()] });
 		},
 	};
 }

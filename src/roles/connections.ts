@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { type Config, ConfigError } from '../config/index.ts';
 import type { Logger } from '../observe/log.ts';
+import { reportOutages, untilAway } from '../queue/outage.ts';
 import { type ConnectionUse, connectRedis, readRedisInfo, redisTooOld } from '../queue/redis.ts';
 
 /** A running role. */
@@ -21,8 +22,10 @@ export interface Running {
  */
 export const leaseTime = 9_000;
 
-/** How long connections may take to close in order, milliseconds. */
+/** How long connections may take to close in order, milliseconds. One that was just restored may never finish. */
 const closingPatience = 2_000;
+/** How long dropped work may take to end, milliseconds. */
+const droppingPatience = 500;
 
 /**
  * Connects to Redis, logs when the connection is lost and restored, and ends the process if Redis is too old.
@@ -36,17 +39,17 @@ export function openRedis(config: Config, use: ConnectionUse, log: Logger): Redi
 		]);
 	}
 	const redis = connectRedis(config.redisUrl, use);
-	let lastTrouble = '';
-	redis.on('error', (err: Error) => {
-		// Logged once, not with each of the many attempts to reconnect.
-		if (err.message !== lastTrouble) log.warn({ err: { message: err.message } }, 'Redis is unreachable; retrying');
-		lastTrouble = err.message;
-	});
+	reportOutages(redis, log);
 	redis.on('ready', () => {
-		if (lastTrouble) log.info('Redis is reachable again');
-		lastTrouble = '';
 		checkServer(redis, log).catch((err) => log.warn({ err }, 'the version of Redis could not be read'));
 	});
+	return redis;
+}
+
+/** A further connection to the same Redis. The first one reports outages. */
+export function openAnother(config: Config, use: ConnectionUse): Redis {
+	const redis = connectRedis(config.redisUrl ?? '', use);
+	redis.on('error', () => {});
 	return redis;
 }
 
@@ -88,7 +91,29 @@ export async function closeInOrder(log: Logger, closers: readonly (() => Promise
 	for (const close of closers) await close().catch((err) => log.warn({ err }, 'closing failed during shutdown'));
 }
 
-/** As `closeInOrder`, but with a time limit: a connection that is being restored may never finish closing. */
+/** Closes connections whose work has ended, without waiting for long. */
 export async function closeSoon(log: Logger, closers: readonly (() => Promise<void>)[]): Promise<void> {
 	await Promise.race([closeInOrder(log, closers), sleep(closingPatience)]);
+}
+
+/**
+ * Closes in order while Redis answers. Once it does not, the rest is dropped: jobs and queues would wait for Redis, and storage has all that the
+ * next start needs.
+ *
+ * @param options.drop ends what must not be left behind
+ */
+export async function closeWithRedis(
+	redis: Redis,
+	{ log, close, drop }: { log: Logger; close: readonly (() => Promise<void>)[]; drop?: () => Promise<unknown> },
+): Promise<void> {
+	const closed = new AbortController();
+	const isAway = await Promise.race([
+		closeInOrder(log, close).then(() => false),
+		untilAway(redis, closed.signal).then(() => true),
+	]);
+	closed.abort();
+	redis.disconnect();
+	if (!isAway) return;
+	log.info('Redis is unreachable; work in progress is left to the next start');
+	await Promise.race([drop?.(), sleep(droppingPatience)]);
 }

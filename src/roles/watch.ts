@@ -9,7 +9,7 @@ import { openStorage } from '../storage/index.ts';
 import { findWatchFolder } from '../watch/files.ts';
 import { openLedger } from '../watch/ledger.ts';
 import { type WatchCounts, type WatchOptions, watchFolder } from '../watch/watch.ts';
-import { closeSoon, leaseTime, openRedis, queuesOptions, type Running } from './connections.ts';
+import { closeSoon, closeWithRedis, leaseTime, openRedis, queuesOptions, type Running } from './connections.ts';
 import { openConfiguredAssets } from './imaging.ts';
 import { openRecipes, unknownRecipe } from './recipes.ts';
 
@@ -21,8 +21,7 @@ export async function startWatch(config: Config, log: Logger): Promise<Running> 
 	return {
 		async stop() {
 			stopping.abort();
-			await ended;
-			await watch.close();
+			await watch.close(ended);
 		},
 	};
 }
@@ -85,11 +84,20 @@ async function openWatch(config: Config, log: Logger) {
 				leave();
 			}
 		},
-		async close() {
+		/** @param ended the run, which may need Redis for its last files */
+		async close(ended?: Promise<unknown>) {
 			recipeBook.close();
+			await closeWithRedis(redis, {
+				log,
+				close: [
+					async () => void (await ended),
+					async () => leases.close(),
+					() => closeSoon(log, [() => queues.close()]),
+				],
+				// Without a connection each of its calls fails at once.
+				drop: async () => ended,
+			});
 			leases.close();
-			await closeSoon(log, [() => queues.close()]);
-			redis.disconnect();
 		},
 	};
 }

@@ -16,7 +16,7 @@ import { restoreLog } from '../webhooks/sweep.ts';
 import { openWebhooks } from '../webhooks/webhooks.ts';
 import type { SweepContext } from '../worker/sweep.ts';
 import { startWorkers } from '../worker/worker.ts';
-import { closeInOrder, leaseTime, openRedis, queuesOptions, type Running } from './connections.ts';
+import { closeSoon, closeWithRedis, leaseTime, openRedis, queuesOptions, type Running } from './connections.ts';
 import { imagingOptions, openConfiguredAssets } from './imaging.ts';
 
 /** Takes jobs from the queues and processes them. */
@@ -75,9 +75,17 @@ export async function startWorker(config: Config, log: Logger): Promise<Running>
 	log.info({ imagingProcesses: config.imagingProcesses, storage: storage.description }, 'worker is taking jobs');
 	return {
 		async stop() {
-			await closeInOrder(log, [() => index.close(), () => worker.close(), () => pool.stop(), () => queues.close()]);
+			await closeWithRedis(redis, {
+				log,
+				close: [
+					() => index.close(),
+					() => worker.close(),
+					() => pool.stop(),
+					() => closeSoon(log, [() => queues.close()]),
+				],
+				drop: () => Promise.allSettled([pool.stop(), worker.drop()]),
+			});
 			upkeep.close();
-			redis.disconnect();
 		},
 	};
 }

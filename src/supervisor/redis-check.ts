@@ -33,6 +33,11 @@ export async function checkRedis(url: string, log: Logger, onRefusal: (error: Co
 	);
 }
 
+/** For a process that reports outages itself. */
+export function quiet(log: Logger): Logger {
+	return log.child({}, { level: 'fatal' });
+}
+
 /** A URL that can be shown and logged. */
 export function withoutSecrets(url: string): string {
 	const shown = new URL(url);

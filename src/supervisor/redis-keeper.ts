@@ -2,12 +2,14 @@
  * A process between the supervisor and picpipe's own Redis. It outlives a killed supervisor, waits until the other processes have finished
  * their work and disconnected, and then stops Redis.
  */
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ConfigError, readConfig } from '../config/index.ts';
 import { createLogger } from '../observe/log.ts';
+import { untilAway } from '../queue/outage.ts';
 import { connectRedis } from '../queue/redis.ts';
 import { surviveBrokenOutput } from './exit.ts';
-import { type OwnRedis, runOwnRedis } from './redis.ts';
+import { asList, type OwnRedis, runOwnRedis } from './redis.ts';
 import { makeRedisPlace } from './redis-place.ts';
 
 /** Extra time for the other processes in addition to their own limit, milliseconds. */
@@ -17,6 +19,8 @@ surviveBrokenOutput();
 const config = readConfig(process.env);
 const log = createLogger('redis', config.logLevel);
 let isStopping = false;
+/** Aborts a start that takes long. */
+const stopping = new AbortController();
 
 const starting = begin();
 process.on('SIGTERM', () => void end());
@@ -28,11 +32,11 @@ if (!process.connected) void endAfterOthers();
 async function begin(): Promise<{ redis: OwnRedis; url: string }> {
 	try {
 		const place = await makeRedisPlace(config.dataFolder);
-		const redis = await runOwnRedis(place, log);
+		const redis = await runOwnRedis(place, log, stopping.signal);
 		process.send?.({ type: 'ready', address: place.url });
 		void redis.ended.then((lastLines) => {
 			if (isStopping) process.exit(0);
-			log.error({ lastLines: lastLines.split('\n').map((line) => line.trim()) }, 'Redis stopped');
+			log.error({ lastLines: asList(lastLines) }, 'Redis stopped');
 			process.exit(1);
 		});
 		return { redis, url: place.url };
@@ -46,6 +50,7 @@ async function begin(): Promise<{ redis: OwnRedis; url: string }> {
 
 async function end(): Promise<never> {
 	isStopping = true;
+	stopping.abort();
 	await (await starting).redis.stop();
 	process.exit(0);
 }
@@ -55,11 +60,14 @@ async function endAfterOthers(): Promise<void> {
 	const { url } = await starting;
 	const redis = connectRedis(url, 'worker');
 	redis.on('error', () => {}); // Without Redis, this process ends in a moment.
-	const deadline = Date.now() + config.stopSeconds * 1_000 + grace;
-	while (Date.now() < deadline) {
-		const clients = /^connected_clients:(\d+)/m.exec(await redis.info('clients'))?.[1];
-		if (Number(clients) <= 1) break; // Only this connection is left.
-		await sleep(100);
-	}
+	const isOver = AbortSignal.timeout(config.stopSeconds * 1_000 + grace);
+	const untilAlone = async () => {
+		while (!isOver.aborted) {
+			const clients = /^connected_clients:(\d+)/m.exec(await redis.info('clients'))?.[1];
+			if (Number(clients) <= 1) return; // Only this connection is left.
+			await sleep(100);
+		}
+	};
+	await Promise.race([untilAlone(), untilAway(redis, isOver), once(isOver, 'abort')]);
 	await end();
 }

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ConfigError } from '../config/index.ts';
 import type { Logger } from '../observe/log.ts';
 import { connectRedis, readRedisInfo, redisTooOld } from '../queue/redis.ts';
+import { cutDamage, isDamage, setDataAside } from './redis-damage.ts';
 import { findRedisProgram, type RedisPlace } from './redis-place.ts';
 
 /** A running Redis of picpipe's own. */
@@ -24,14 +25,17 @@ const keptLines = 12;
 const loadingNotice = 5_000;
 /** Redis writes and syncs its file when it is stopped. After this time, milliseconds, it is killed. */
 const stopPatience = 15_000;
+/** As above for a Redis that does not answer. Its acknowledged writes are with the kernel, so killing it loses none. */
+const silentPatience = 500;
 
 /**
  * Runs `redis-server` or `valkey-server` in the folder and waits until it answers with its data loaded. A server left over from a crash is
- * stopped first: two servers would destroy the append-only file.
+ * stopped first: two servers would destroy the append-only file. Data that it cannot read are repaired or set aside: storage has every picture.
  *
+ * @param stopping ends a server that is still loading
  * @throws ConfigError if no server is installed, if it is too old, or if it cannot start
  */
-export async function runOwnRedis(place: RedisPlace, log: Logger): Promise<OwnRedis> {
+export async function runOwnRedis(place: RedisPlace, log: Logger, stopping?: AbortSignal): Promise<OwnRedis> {
 	const program = findRedisProgram();
 	if (!program) {
 		throw new ConfigError([
@@ -39,7 +43,51 @@ export async function runOwnRedis(place: RedisPlace, log: Logger): Promise<OwnRe
 		]);
 	}
 	await endOrphanedRedis(place, log);
+	const start = () => startServer(program, place, log, stopping);
 
+	const first = await start();
+	if (!('problem' in first)) return first;
+	if (stopping?.aborted || !first.isDamage) throw refusal(program, first);
+	if (await cutDamage(place, program, log)) {
+		const second = await start();
+		if (!('problem' in second)) return second;
+	}
+	const aside = await setDataAside(place);
+	const last = await start();
+	if ('problem' in last) {
+		// It was not the data.
+		await aside.undo();
+		throw refusal(program, first);
+	}
+	log.warn(
+		{ folder: aside.folder, lastLines: asList(first.problem) },
+		`Redis could not read its data. They were set aside in ${aside.folder}; the queue and the list of pictures are rebuilt from storage`,
+	);
+	return last;
+}
+
+/** A server that did not become ready. */
+interface Failure {
+	readonly problem: string;
+	/** Whether its data may be the reason. */
+	readonly isDamage: boolean;
+}
+
+function refusal(program: string, { problem }: Failure): ConfigError {
+	return new ConfigError([`picpipe's own Redis (${program}): ${problem}`]);
+}
+
+/** Lines of a server's log as a list. */
+export function asList(lines: string): string[] {
+	return lines.split('\n').map((line) => line.trim());
+}
+
+async function startServer(
+	program: string,
+	place: RedisPlace,
+	log: Logger,
+	stopping?: AbortSignal,
+): Promise<OwnRedis | Failure> {
 	const [command = program, ...rest] = [...endWithParent(), program, ...redisArguments(place)];
 	const server = spawn(command, rest, { cwd: place.folder, stdio: ['ignore', 'pipe', 'pipe'] });
 	const state = { isStopping: false, isReady: false };
@@ -47,15 +95,21 @@ export async function runOwnRedis(place: RedisPlace, log: Logger): Promise<OwnRe
 	const stop = async () => {
 		state.isStopping = true;
 		const timer = setTimeout(() => server.kill('SIGKILL'), stopPatience);
+		const isAnswering = await answersAt(place);
 		server.kill('SIGTERM');
+		if (!isAnswering) setTimeout(() => server.kill('SIGKILL'), silentPatience).unref();
 		await ended;
 		clearTimeout(timer);
 	};
+	const stopNow = () => void stop();
+	stopping?.addEventListener('abort', stopNow);
 
 	const problem = await untilReady(place, ended, log);
-	if (problem) {
+	stopping?.removeEventListener('abort', stopNow);
+	if (problem !== undefined) {
+		const hasEnded = server.exitCode !== null || server.signalCode !== null;
 		await stop();
-		throw new ConfigError([`picpipe's own Redis (${program}): ${problem}`]);
+		return { problem, isDamage: hasEnded && isDamage(problem, server.signalCode) };
 	}
 	state.isReady = true;
 	return { pid: server.pid as number, ended, stop };
@@ -78,13 +132,6 @@ function redisArguments(place: RedisPlace): string[] {
 	];
 }
 
-function adviceFor(place: RedisPlace): string {
-	return (
-		`  Its data are in ${place.folder}. If they are damaged, move that folder away and start again: every picture is in\n` +
-		'  storage, the queue refills itself from there, and `picpipe reindex` rebuilds the list of pictures.'
-	);
-}
-
 /** @returns why this server is unusable; undefined once it is ready */
 async function untilReady(place: RedisPlace, ended: Promise<string>, log: Logger): Promise<string | undefined> {
 	const redis = connectRedis(place.url, 'worker');
@@ -93,7 +140,7 @@ async function untilReady(place: RedisPlace, ended: Promise<string>, log: Logger
 	try {
 		return await Promise.race([
 			readRedisInfo(redis).then(({ version }) => redisTooOld(version)),
-			ended.then((lines) => `it could not start. Its last lines:\n${lines}\n${adviceFor(place)}`),
+			ended.then((lines) => `it could not start. Its last lines:\n${lines}`),
 		]);
 	} finally {
 		clearTimeout(notice);
@@ -163,6 +210,20 @@ export async function isListening(socket: string): Promise<boolean> {
 	const connection = connect(socket);
 	try {
 		await once(connection, 'connect');
+		return true;
+	} catch {
+		return false;
+	} finally {
+		connection.destroy();
+	}
+}
+
+/** Does the server reply at all, if only that it is loading? */
+async function answersAt({ socket }: RedisPlace): Promise<boolean> {
+	const connection = connect(socket);
+	connection.write('PING\r\n');
+	try {
+		await once(connection, 'data', { signal: AbortSignal.timeout(silentPatience) });
 		return true;
 	} catch {
 		return false;

@@ -4,6 +4,8 @@ import { type Config, ConfigError, readConfig, readValues } from '../config/inde
 import { memory } from '../config/memory.ts';
 import { createLogger, type Logger } from '../observe/log.ts';
 import { packageFolder } from '../programs.ts';
+import { untilAway } from '../queue/outage.ts';
+import { connectRedis } from '../queue/redis.ts';
 import { Child, type ChildEvents } from './child.ts';
 import { endOnUncaughtError, surviveBrokenOutput } from './exit.ts';
 import { lockDataFolder } from './lock.ts';
@@ -174,15 +176,31 @@ class Supervisor implements ChildEvents {
 		this.#stopping ??= this.#stopInOrder().then(() => this.#end(this.#killedWith ?? exitCode));
 	}
 
+	/** Redis stops last. Without Redis no process has work to finish for another, so that all stop at once. */
 	async #stopInOrder(): Promise<void> {
-		for (const child of this.#children) {
-			if (child.pid !== undefined) {
-				this.#log.info(`waiting for ${child.name} (up to ${this.#config.stopSeconds} s)`);
-			}
-			const how = await child.stop(this.#config.stopSeconds * 1_000);
-			if (how === 'killed') this.#log.warn(`${child.name} did not stop in time and was killed`);
+		const roles = this.#children.filter(({ name }) => name !== 'redis');
+		const isOver = new AbortController();
+		const redis = this.#redis && connectRedis(this.#redis.url, 'producer');
+		redis?.on('error', () => {});
+		const away = redis && untilAway(redis, isOver.signal);
+		const stopping: Promise<void>[] = [];
+		for (const child of roles) {
+			const stopped = this.#stopChild(child);
+			stopping.push(stopped);
+			await Promise.race([stopped, ...(away ? [away] : [])]);
 		}
+		await Promise.all(stopping);
+		isOver.abort();
+		redis?.disconnect();
+		for (const child of this.#children) if (!roles.includes(child)) await this.#stopChild(child);
 		this.#log.info('everything has stopped');
+	}
+
+	async #stopChild(child: Child): Promise<void> {
+		const { stopSeconds } = this.#config;
+		if (child.pid !== undefined) this.#log.info(`waiting for ${child.name} (up to ${stopSeconds} s)`);
+		const how = await child.stop(stopSeconds * 1_000);
+		if (how === 'killed') this.#log.warn(`${child.name} did not stop in time and was killed`);
 	}
 }
 

@@ -84,19 +84,23 @@ export function beginAttempt<T extends PictureJobData>(
 			}
 			const error = toPicpipeError(thrown);
 			const again = willRetry(error, attempt, attempts);
-			log.warn(
-				{
-					err: error,
-					code: error.code,
-					class: error.class,
-					step: error.step,
-					seen: error.seen,
-					attempt,
-					attempts,
-					again,
-				},
-				'attempt failed',
-			);
+			if (error.code === 'stopping')
+				log.info({ attempt }, 'attempt dropped, because this process stops; another follows');
+			else {
+				log.warn(
+					{
+						err: error,
+						code: error.code,
+						class: error.class,
+						step: error.step,
+						seen: error.seen,
+						attempt,
+						attempts,
+						again,
+					},
+					'attempt failed',
+				);
+			}
 			count(again ? 'retried' : 'failed', error.code);
 			const end = again ? ', another follows' : '';
 			await report.end(`attempt ${attempt} of ${attempts} failed${end}: ${error.message}`);

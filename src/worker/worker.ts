@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type BackoffStrategy, DelayedError, type Job, type Processor, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { z } from 'zod';
@@ -6,6 +7,7 @@ import type { Logger } from '../observe/log.ts';
 import type { AttemptOutcome, Attempts } from '../queue/attempts.ts';
 import { deliverJobSchema, type QueueName, sweepJobSchema, sweepSchedulerId } from '../queue/jobs.ts';
 import { keepSweeps, type Queues } from '../queue/queues.ts';
+import { isConnectionTrouble } from '../queue/redis.ts';
 import { jobError, patientDelay, scheduledDelay, willRetry } from '../queue/retry.ts';
 import { type DeliverContext, type DeliverResult, deliver } from '../webhooks/deliver.ts';
 import type { Webhooks } from '../webhooks/webhooks.ts';
@@ -29,6 +31,9 @@ const stalledInterval = 5_000;
  */
 const maxStalledCount = 50;
 
+/** How long the workers may take to report their last jobs and to disconnect, milliseconds. */
+const closingPatience = 2_000;
+
 /** Jobs to take beyond the number of imaging processes, so that reading and storing overlap with imaging. */
 const jobsAhead = 2;
 
@@ -46,6 +51,8 @@ export interface WorkerOptions {
 export interface PicpipeWorker {
 	/** Takes no more jobs and waits for the current ones. */
 	close(): Promise<void>;
+	/** Leaves the current jobs to other workers, and disconnects. After `close`, which waits for ever while Redis is away. */
+	drop(): Promise<void>;
 }
 
 /** Starts taking jobs from the queues, and keeps the sweep scheduled. */
@@ -59,6 +66,10 @@ export function startWorkers(
 	options: WorkerOptions,
 ): PicpipeWorker {
 	const { log, webhooks } = context;
+	const underWay = new Set<Promise<unknown>>();
+	const untilIdle = async () => {
+		while (underWay.size > 0) await Promise.allSettled(underWay);
+	};
 	const work = (
 		queue: QueueName,
 		concurrency: number,
@@ -67,11 +78,15 @@ export function startWorkers(
 	) => {
 		const pauses = queue === 'renders' ? renderPauses : patientPauses;
 		const leaving: Processor = async (job, token, ...more) => {
+			const work = process(job, token, ...more);
+			underWay.add(work);
 			try {
-				return await process(job, token, ...more);
+				return await work;
 			} catch (error) {
 				if (!(error instanceof CannotServe)) throw error;
 				return leaveToOthers(job, token, error, { ...context, pauses });
+			} finally {
+				underWay.delete(work);
 			}
 		};
 		const worker = new Worker(queue, leaving, {
@@ -83,7 +98,10 @@ export function startWorkers(
 			maxStalledCount,
 			settings: { backoffStrategy },
 		});
-		worker.on('error', (err) => log.warn({ err, queue }, 'queue error'));
+		worker.on('error', (err) => {
+			// Each worker has connections of its own, which report every attempt to reconnect. The process reports the outage once.
+			if (err.name === 'ReplyError' || !isConnectionTrouble(err)) log.warn({ err, queue }, 'queue error');
+		});
 		worker.on('stalled', (jobId) => log.warn({ queue, jobId }, 'worker lost; its job starts again'));
 		return worker;
 	};
@@ -111,7 +129,12 @@ export function startWorkers(
 			clearInterval(scheduling);
 			// A download may take longer than a stop; another worker starts it again.
 			stopping.abort();
-			await Promise.all(workers.map((worker) => worker.close()));
+			const closing = Promise.all(workers.map((worker) => worker.close()));
+			// A connection that was just restored may never finish closing.
+			await Promise.race([closing, untilIdle().then(() => sleep(closingPatience))]);
+		},
+		async drop() {
+			await Promise.all(workers.map((worker) => worker.disconnect()));
 		},
 	};
 }

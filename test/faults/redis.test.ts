@@ -1,3 +1,5 @@
+import { appendFile, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -60,7 +62,10 @@ async function expectIndexWhole(api: string, ledger: Ledger): Promise<void> {
 	);
 }
 
-async function expectAllWell({ api, storage, sink }: Awaited<ReturnType<typeof start>>, ledger: Ledger) {
+async function expectAllWell(
+	{ api, storage, sink }: Pick<Awaited<ReturnType<typeof start>>, 'api' | 'storage' | 'sink'>,
+	ledger: Ledger,
+) {
 	await ledger.untilFinished(storage, 120_000);
 	await ledger.expectWhole(storage);
 	await ledger.expectTold(sink);
@@ -160,6 +165,61 @@ describe.each(rounds)('Redis under load, round %i', (round) => {
 		expect(ledger.refused).toEqual([]);
 		await admin.config('SET', 'maxmemory', 0);
 		await expectAllWell(running, ledger);
+	});
+});
+
+describe('garbage in the append-only file of its own Redis', () => {
+	const damages = {
+		'in the middle of the commands': ({ incr }: { incr: string; manifest: string }) =>
+			readFile(incr).then((bytes) =>
+				writeFile(incr, bytes.fill('garbage ', Math.floor(bytes.length / 2), Math.floor(bytes.length / 2) + 16_384)),
+			),
+		'at their end': ({ incr }: { incr: string; manifest: string }) => appendFile(incr, Buffer.alloc(100_000)),
+		'in the manifest': ({ manifest }: { incr: string; manifest: string }) => writeFile(manifest, 'garbage'),
+	};
+	const filesIn = async (folder: string) => {
+		const data = join(folder, 'redis', 'appendonlydir');
+		const names = await readdir(data);
+		const file = (ending: string) => join(data, names.find((name) => name.endsWith(ending)) ?? ending);
+		return { incr: file('.incr.aof'), manifest: file('.manifest') };
+	};
+
+	it.each(Object.entries(damages))(
+		'%s: everything is there after the next start, and unfinished pictures finish',
+		{
+			timeout: 240_000,
+		},
+		async (_where, damage) => {
+			const first = await startForFaults(quickRecipe);
+			const { api, data } = await first.ready();
+			const ledger = new Ledger();
+			const files = await mixedPhotographs();
+			await ledger.uploadAll(api, files.slice(0, 20));
+			await ledger.untilFinished(`file:${data}`, 120_000);
+			await ledger.uploadAll(api, files.slice(20, 40));
+			await first.destroy();
+			await damage(await filesIn(first.folder));
+
+			const second = await startForFaults(quickRecipe, first);
+			const said = second.lines.filter(({ role, level }) => role === 'redis' && level === 'warn');
+			expect(said.map(({ msg }) => msg)).toEqual([expect.stringMatching(/set aside|cut off/)]);
+			await expectAllWell({ api: (await second.ready()).api, storage: `file:${data}`, sink: first.sink }, ledger);
+			expect((await second.stop()).code).toBe(0);
+		},
+	);
+
+	it('while it runs: Redis starts again by itself', { timeout: 240_000 }, async () => {
+		const picpipe = await startForFaults(quickRecipe);
+		const { api, data } = await picpipe.ready();
+		const ledger = new Ledger();
+		const uploads = ledger.uploadAll(api, (await mixedPhotographs()).slice(0, 30));
+		await until('some are accepted', () => ledger.accepted.size >= 10);
+		await appendFile((await filesIn(picpipe.folder)).incr, 'garbage\r\n'.repeat(10));
+		await until('more are accepted', () => ledger.accepted.size >= 20);
+		process.kill(Number(await readFile(join(picpipe.folder, 'redis', 'redis.pid'), 'utf8')), 'SIGKILL');
+		await uploads;
+		await picpipe.waitFor(({ role, msg = '' }) => role === 'redis' && /set aside|cut off/.test(msg));
+		await expectAllWell({ api, storage: `file:${data}`, sink: picpipe.sink }, ledger);
 	});
 });
 

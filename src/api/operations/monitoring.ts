@@ -36,7 +36,10 @@ export function readyz(context: ApiContext): RequestHandler {
 		const wanted = Object.entries(checks).filter(([name]) => !excluded.includes(name));
 		const results = await Promise.all(wanted.map(async ([name, check]) => [name, await run(check)] as const));
 		const failed = results.filter(([, result]) => result.status !== 'ok');
-		for (const [name, result] of failed) response.locals.log.warn({ check: name, ...result }, 'not ready');
+		// An absent Redis is reported once, not with each probe.
+		for (const [name, result] of failed) {
+			response.locals.log[name === 'redis' ? 'info' : 'warn']({ check: name, ...result }, 'not ready');
+		}
 		response
 			.status(failed.length === 0 ? 200 : 503)
 			.set('Cache-Control', 'no-store')
