@@ -252,6 +252,8 @@ export function parse<T>(schema: z.ZodType<T>, input: Record<string, unknown>): 
 		throw new PicpipeError('unknown-field', `Expected only ${known.join(', ')} but received ${received}.`);
 	}
 	const name = String(issue?.path[0] ?? 'body');
-	const received = JSON.stringify(input[name])?.slice(0, 100);
+	// A secret may be right but for one character.
+	const isSecret = schema instanceof z.ZodObject && schema.shape[name]?.meta()?.writeOnly === true;
+	const received = isSecret ? 'something else' : JSON.stringify(input[name])?.slice(0, 100);
 	throw new PicpipeError('invalid-field', `${name}: ${issue?.message}, received ${received}.`);
 }

@@ -1,17 +1,14 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
-import express, { type ErrorRequestHandler, type Request, type RequestHandler } from 'express';
+import express, { type ErrorRequestHandler } from 'express';
 import type { Redis } from 'ioredis';
-import { hasScope } from '../access/key-rights.ts';
-import type { KeyRing } from '../access/key-ring.ts';
 import { type ErrorCode, PicpipeError, toPicpipeError } from '../errors.ts';
 import { listen } from '../http/listen.ts';
 import { sameSiteOnly } from '../http/same-site.ts';
-import { requireThisMachine } from '../http/this-machine.ts';
 import type { Logger } from '../observe/log.ts';
 import type { QueuesOptions } from '../queue/queues.ts';
 import { isConnectionTrouble } from '../queue/redis.ts';
 import { containStrays } from './contain.ts';
 import { arenaHeaders } from './headers.ts';
+import { type LoginOptions, login } from './login.ts';
 import type { ArenaPages } from './pages.ts';
 
 export interface ArenaOptions extends QueuesOptions {
@@ -100,66 +97,4 @@ function classify(thrown: unknown): PicpipeError {
 	}
 	const codes: Record<number, ErrorCode> = { 404: 'not-found', 413: 'body-too-large', 415: 'unsupported-media-type' };
 	return new PicpipeError(codes[status] ?? 'malformed-request', undefined, { cause: thrown });
-}
-
-interface Credentials {
-	readonly user: string;
-	readonly password: string;
-}
-
-interface LoginOptions {
-	readonly user: string;
-	/** Arena's own password. */
-	readonly password?: string | undefined;
-	/** A key with the scope `admin` is as good as Arena's own password. */
-	readonly keys?: Pick<KeyRing, 'isNeeded' | 'find'> | undefined;
-	readonly log: Logger;
-}
-
-/**
- * Requires HTTP Basic authentication (RFC 7617), which every browser and curl support. The password may be an API key with the scope
- * `admin`; the name is then ignored. Without a password and without keys, only this machine has access.
- */
-function login({ user, password, keys, log }: LoginOptions): RequestHandler {
-	return async (request, response, next) => {
-		const given = readBasic(request);
-		if (password !== undefined && given) {
-			// Both are always compared, so that the time does not reveal which one was wrong.
-			const isUser = isEqual(given.user, user);
-			const isPassword = isEqual(given.password, password);
-			if (isUser && isPassword) return next();
-		}
-		if (password === undefined && !(await keys?.isNeeded())) {
-			requireThisMachine(request);
-			return next();
-		}
-		const key = given?.password ?? readBearer(request);
-		const caller = key === undefined ? undefined : await keys?.find(key);
-		if (caller && hasScope(caller.scopes, 'admin')) return next();
-		if (key !== undefined) log.warn({ address: request.socket.remoteAddress }, 'Arena login refused');
-		response.setHeader('WWW-Authenticate', 'Basic realm="picpipe Arena", charset="UTF-8"');
-		const own = password === undefined ? '' : 'that of PICPIPE_ARENA_PASSWORD, or ';
-		response
-			.status(401)
-			.type('text/plain')
-			.send(`A name and a password are needed. The password is ${own}an API key with the scope "admin".\n`);
-	};
-}
-
-function readBasic({ headers }: Request): Credentials | undefined {
-	const encoded = /^basic +([A-Za-z0-9+/=]+) *$/i.exec(headers.authorization ?? '')?.[1];
-	if (encoded === undefined) return undefined;
-	const text = Buffer.from(encoded, 'base64').toString('utf8');
-	const colon = text.indexOf(':');
-	return colon < 0 ? undefined : { user: text.slice(0, colon), password: text.slice(colon + 1) };
-}
-
-function readBearer({ headers }: Request): string | undefined {
-	return /^bearer +(\S+) *$/i.exec(headers.authorization ?? '')?.[1];
-}
-
-/** Digests have equal lengths, as `timingSafeEqual` requires, and hide the length of the password. */
-function isEqual(given: string, expected: string): boolean {
-	const digest = (text: string) => createHash('sha256').update(text).digest();
-	return timingSafeEqual(digest(given), digest(expected));
 }

@@ -80,7 +80,9 @@ function fromExpress(thrown: unknown): PicpipeError | undefined {
 	// Broken gzip and the like: the parsers say that the client is wrong, and zlib's error has no type.
 	const isClients = typeof status === 'number' && status >= 400 && status < 500;
 	const code = known ?? (isClients ? 'malformed-request' : undefined);
-	return code && new PicpipeError(code, message && `${message}.`, { cause: thrown });
+	// Node quotes the part of the body where it fails, which may be a secret.
+	const said = message?.replace(/^.*is not valid JSON$/s, 'The body is not valid JSON');
+	return code && new PicpipeError(code, said && `${said}.`, { cause: thrown });
 }
 
 /**

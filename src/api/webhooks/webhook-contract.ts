@@ -9,11 +9,10 @@ import { cursorOfNumber, webhookUrl, wholeNumber } from '../contract.ts';
 
 /** Requests and responses about webhooks. */
 
-const secret = z
-	.string()
-	.refine(isWebhookSecret, 'expected whsec_ and 24 to 64 bytes in base64')
-	.optional()
-	.describe('Signing secret, `whsec_` and 24 to 64 bytes in base64; generated when absent.');
+const secret = z.string().refine(isWebhookSecret, 'expected whsec_ and 24 to 64 bytes in base64').optional().meta({
+	description: 'Signing secret, `whsec_` and 24 to 64 bytes in base64; generated when absent.',
+	writeOnly: true,
+});
 
 export const createWebhookSchema = z.strictObject({
 	url: webhookUrl.describe('URL of the endpoint. The `PICPIPE_WEBHOOK_*` settings limit the allowed URLs.'),

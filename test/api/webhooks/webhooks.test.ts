@@ -313,3 +313,25 @@ describe('calls about webhooks', () => {
 		});
 	});
 });
+
+describe('a wrong secret', () => {
+	it('is not told again', async () => {
+		const { api } = await started();
+		const made = await send(api, 'POST', '/v1/webhooks', { url: 'https://example.org/' });
+		const wrong = 'whsec_c2VjcmV0IHRoYXQgaXMgdG9vIHNob3J0';
+		for (const value of [`${wrong}!`, [wrong], { [wrong]: 1 }, wrong.repeat(10)]) {
+			for (const path of ['/v1/webhooks', `/v1/webhooks/${made.body.id}/rotate-secret`]) {
+				const body = { ...(path === '/v1/webhooks' && { url: 'https://example.org/' }), secret: value };
+				const answer = await send(api, 'POST', path, body);
+				expect(answer).toMatchObject({ status: 400, body: { code: 'invalid-field' } });
+				expect(JSON.stringify(answer.body)).toContain('secret: ');
+				expect(JSON.stringify(answer.body)).not.toContain(wrong.slice(6, 16));
+			}
+		}
+		// Not even in part, as a parser of JSON would.
+		const headers = { 'content-type': 'application/json' };
+		const torn = await fetch(`${api.url}/v1/webhooks`, { method: 'POST', headers, body: `{"secret": ${wrong}}` });
+		expect(torn.status).toBe(400);
+		expect(await torn.text()).not.toContain(wrong.slice(0, 8));
+	});
+});
