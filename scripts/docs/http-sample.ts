@@ -28,6 +28,7 @@ export const samplePicture: Picture = {
 	revision: 2,
 	createdAt,
 	updatedAt: new Date(pictureIdTime(id) + 412).toISOString(),
+	owner: 'shop',
 	source: { key: originalKey(folder, 'jpg'), type: 'image/jpeg', bytes: 2_841_006, sha256, filename: 'lighthouse.jpg' },
 	facts: { format: 'jpeg', width: 4_000, height: 3_000, frames: 1, alpha: false, orientation: 6, colourSpace: 'srgb' },
 	recipe,

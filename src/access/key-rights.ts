@@ -29,7 +29,7 @@ const shape = {
 	rate: rateSchema.optional(),
 	/** Concurrent requests. */
 	concurrency: z.int().min(1).max(1_000_000).optional(),
-	/** Accepted pictures in a day that begins at 00:00 UTC. */
+	/** Pictures accepted or processed again in a day that begins at 00:00 UTC. */
 	perDay: z.int().min(1).max(1_000_000_000).optional(),
 };
 /** The limits of a key. An absent limit is unlimited. */

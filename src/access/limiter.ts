@@ -32,9 +32,9 @@ export interface Limiter {
 	/** Counts a request. @param uploads whether it uploads pictures, so that the remaining pictures matter */
 	enter(caller: Caller, uploads: boolean): Promise<Entered>;
 	/**
-	 * Counts a picture that is about to be admitted.
+	 * Counts a picture that is about to be admitted, or queued again, which costs as much.
 	 *
-	 * @returns a function that undoes the count if the picture is not admitted
+	 * @returns a function that undoes the count if that fails
 	 * @throws PicpipeError `quota-exceeded`
 	 */
 	chargePicture(caller: Caller): Promise<() => Promise<void>>;

@@ -28,10 +28,14 @@ export function deedOfScope(scope: Scope): Deed {
 	return scope === scopeForAll.see ? 'see' : 'change';
 }
 
-export function mayReach(caller: Caller, deed: Deed, { owner, grant }: Owned): boolean {
-	const isOwn = owner === caller.owner && hasScope(caller.scopes, scopeForOwn);
-	if (caller.grant) return isOwn && grant === caller.grant.id;
-	return isOwn || hasScope(caller.scopes, scopeForAll[deed]);
+/** Is it the caller's own, to see and to change? */
+export function isOwn(caller: Caller, { owner, grant }: Owned): boolean {
+	const isOfOwner = owner === caller.owner && hasScope(caller.scopes, scopeForOwn);
+	return isOfOwner && (caller.grant === undefined || grant === caller.grant.id);
+}
+
+function mayReach(caller: Caller, deed: Deed, owned: Owned): boolean {
+	return isOwn(caller, owned) || (caller.grant === undefined && hasScope(caller.scopes, scopeForAll[deed]));
 }
 
 /**

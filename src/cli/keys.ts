@@ -30,7 +30,7 @@ export function addKeys(program: Command): void {
 		.option('--recipe <names>', 'recipes that the key may use, separated by commas (default: all)', collect)
 		.option('--rate <requests/time>', 'maximum requests in a period, such as 60/min or 5/s')
 		.option('--concurrency <number>', 'maximum requests at the same time')
-		.option('--per-day <number>', 'maximum pictures a day (UTC)')
+		.option('--per-day <number>', 'maximum pictures a day (UTC), with those that are processed again')
 		.action(addKey);
 	keys
 		.command('list')

@@ -79,13 +79,14 @@ export function deletedEvent(picture: Picture): WebhookEvent {
 /** All pictures of a batch have ended. */
 export function batchEvent(batch: Batch, finished: FinishedBatch): WebhookEvent {
 	const type = 'batch.finished';
-	const { id, name, createdAt, webhook, requestId } = batch;
+	const { id, name, createdAt, owner, webhook, requestId } = batch;
 	const { at, ready, failed, withFailures = 0 } = finished;
 	const self = `/v1/batches/${id}`;
 	const data = {
 		id,
 		name,
 		createdAt,
+		owner,
 		finishedAt: at,
 		ready,
 		failed,

@@ -51,7 +51,7 @@ function finishedView({ at, ready, failed, withFailures = 0 }: FinishedBatch) {
 
 /** A batch as the API shows it. @param counts undefined if unknown */
 export function batchView(
-	{ id, name, createdAt, expect, webhook }: Batch,
+	{ id, name, createdAt, owner, expect, webhook }: Batch,
 	closed: ClosedBatch | undefined,
 	finished: FinishedBatch | undefined,
 	counts: StateCounts | undefined,
@@ -63,6 +63,7 @@ export function batchView(
 		name,
 		state: finished ? 'finished' : closed ? 'closed' : 'open',
 		createdAt,
+		owner,
 		expect,
 		webhook: webhook === undefined ? undefined : shownUrl(webhook),
 		counts: counts && { ...counts, total },

@@ -1,6 +1,6 @@
 import type { Request, RequestHandler, Response } from 'express';
 import type { Caller } from '../../access/caller.ts';
-import { type Deed, mayReach, type Owned, requireReach } from '../../access/ownership.ts';
+import { type Deed, isOwn, type Owned, requireReach } from '../../access/ownership.ts';
 import { isUploadId } from '../../domain/upload.ts';
 import { PicpipeError } from '../../errors.ts';
 import { expiryOf } from '../../intake/forget-uploads.ts';
@@ -19,14 +19,14 @@ import { finishUpload } from './finish-upload.ts';
 import { requireTus } from './tus-headers.ts';
 import type { Hold } from './upload-locks.ts';
 
-/** An upload that the caller may see, locked for this request if the caller may change it. */
+/** An upload that the caller may see, locked for this request unless it only looks at the upload of another one. */
 interface HeldUpload {
 	readonly upload: Upload;
 	readonly progress: PartsProgress;
 	readonly hold: Hold;
 }
 
-/** The hold of a caller who may only look, and so neither interrupts the upload nor finishes it. */
+/** The hold of a caller who looks at the upload of another one, and so neither interrupts it nor finishes it. */
 const looking: Hold = { interruptible: (work) => work() };
 
 type Handler = (held: HeldUpload, request: Request, response: Response) => Promise<void>;
@@ -56,7 +56,7 @@ export function withAnyUpload(context: ApiContext, handler: Handler): RequestHan
 		const find = () => findUpload(storage, caller, deedOf(response), id);
 		// Checked before the lock: another caller must not interrupt the upload.
 		const found = await find();
-		if (!mayReach(caller, 'change', ownedUpload(found))) {
+		if (deedOf(response) === 'see' && !isOwn(caller, ownedUpload(found))) {
 			const progress = await currentProgress(storage, found);
 			return handler({ upload: found, progress, hold: looking }, request, response);
 		}

@@ -5,6 +5,7 @@ import { json } from '../../helpers/api.ts';
 import { bearer, type KeyedApi, startKeyedApi } from '../../helpers/keys.ts';
 import { photograph, withComment } from '../../helpers/pictures.ts';
 import { bytesAt, metadata, sendByTus, tus } from '../../helpers/tus.ts';
+import { head, openWire } from '../../helpers/wire.ts';
 
 let bytes: Buffer;
 beforeAll(async () => {
@@ -49,6 +50,28 @@ describe('a resumable upload', () => {
 		const part = (await tus(`${api.url}/v1/uploads`, 'POST', partial)).headers.get('location');
 		const joined = { ...bearer(keys.two), 'upload-concat': `final;${part} ${part}` };
 		expect((await tus(`${api.url}/v1/uploads`, 'POST', joined)).status).toBe(404);
+	});
+
+	it('is not interrupted by others who look at it', async () => {
+		const { api, keys } = await startKeyedApi({ ...wishes, admin: {} });
+		const length = { 'upload-length': String(bytes.length) };
+		const begun = await tus(`${api.url}/v1/uploads`, 'POST', { ...bearer(keys.one), ...length });
+		const path = begun.headers.get('location') ?? '';
+		const wire = await openWire(api.url);
+		const more = { 'Tus-Resumable': '1.0.0', 'Content-Length': bytes.length };
+		wire.send(head(`PATCH ${path}`, { ...bearer(keys.one), ...bytesAt(0), ...more }), bytes.subarray(0, 100));
+		const arriving = async () => {
+			const names: string[] = [];
+			for await (const name of api.storage.list('uploads/', { temporary: true })) names.push(name);
+			return names.filter((name) => name.endsWith('.tmp')).length;
+		};
+		await expect.poll(arriving).toBe(1);
+		for (const key of [keys.reader, keys.admin]) {
+			for (const method of ['HEAD', 'GET'])
+				expect((await tus(`${api.url}${path}`, method, bearer(key))).status).toBe(200);
+		}
+		wire.send(bytes.subarray(100));
+		await wire.until(/^HTTP\/1\.1 204 /);
 	});
 
 	it('with an upload token has the fields of the token', async () => {
