@@ -55,7 +55,8 @@ const apiFolders = {
  * the files directly in it. A folder without a row may import nothing outside itself.
  */
 export const directions: Readonly<Record<string, readonly string[]>> = {
-	'errors.ts': [],
+	'next-steps.ts': [],
+	'errors.ts': ['next-steps.ts'],
 	'suggestion.ts': [],
 	config: ['suggestion.ts'],
 	'programs.ts': [],

@@ -2,6 +2,7 @@
  * The one table of errors. HTTP answers, the decision to retry, what a manifest stores and the reference page
  * (`docs/reference/errors.md`) all read the same row.
  */
+import { nextSteps } from './next-steps.ts';
 
 /** Why a picture failed. Only `transient` and `internal` are worth another attempt. */
 export const failureClasses = ['corrupt', 'unsupported', 'limit', 'transient', 'internal'] as const;
@@ -48,11 +49,7 @@ export const errorTable = {
 	'not-found': { status: 404, class: 'request', title: 'Nothing exists at this URL.' },
 	'picture-not-found': { status: 404, class: 'request', title: 'No picture has this id.' },
 	'upload-not-found': { status: 404, class: 'request', title: 'No upload has this id.' },
-	'layer-not-found': {
-		status: 404,
-		class: 'request',
-		title: 'No picture exists for a layer in the URL.',
-	},
+	'layer-not-found': { status: 404, class: 'request', title: 'No picture exists for a layer in the URL.' },
 	'variant-not-found': { status: 404, class: 'request', title: 'The picture has no variant with this name.' },
 	'recipe-not-found': { status: 404, class: 'request', title: 'No recipe has this name.' },
 	'queue-not-found': { status: 404, class: 'request', title: 'No queue has this name.' },
@@ -213,6 +210,12 @@ export const errorTable = {
 
 export type ErrorCode = keyof typeof errorTable;
 
+/** Whether this version has a row for a code from elsewhere. */
+export const isErrorCode = (code: string): code is ErrorCode => Object.hasOwn(errorTable, code);
+
+/** What to do about an error with this code. */
+export const nextStepOf = (code: ErrorCode): string => (nextSteps satisfies Readonly<Record<ErrorCode, string>>)[code];
+
 /** Whether another attempt is worth it. Decided by the class alone, so that no caller can disagree. */
 export function isRetryable(errorClass: ErrorClass): boolean {
 	return errorClass === 'transient' || errorClass === 'internal';
@@ -220,8 +223,7 @@ export function isRetryable(errorClass: ErrorClass): boolean {
 
 /** The failure class of a picture whose processing failed with this code. A picture's failure is never the request's fault. */
 export function failureClassOf(code: ErrorCode): FailureClass {
-	const { class: errorClass } = errorTable[code];
-	return errorClass === 'request' ? 'internal' : errorClass;
+	return errorTable[code].class === 'request' ? 'internal' : (errorTable[code].class as FailureClass);
 }
 
 /** What was observed of a picture that killed its imaging process. */
@@ -254,7 +256,7 @@ export class PicpipeError extends Error {
 	readonly seen: Seen | undefined;
 	/** Id of another picture concerned. */
 	readonly pictureId: string | undefined;
-	/** The file or picture used by a step and missing. */
+	/** The missing file or picture. */
 	readonly asset: string | undefined;
 	/** The missing scope. */
 	readonly scope: string | undefined;

@@ -1,18 +1,51 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { access, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { problemOf } from '../src/api/middleware/problem.ts';
+import { settings } from '../src/config/index.ts';
 import {
 	type ErrorCode,
 	errorTable,
 	failureClasses,
 	isRetryable,
+	nextStepOf,
 	PicpipeError,
 	toPicpipeError,
 } from '../src/errors.ts';
+import { nextSteps } from '../src/next-steps.ts';
 import { failureOf } from '../src/worker/record.ts';
 
 const codes = Object.keys(errorTable) as ErrorCode[];
+const variables = new Set(Object.values(settings).map(({ variable }) => variable as string));
+
+describe('the next steps', () => {
+	it('are those of the codes, and no others', () => {
+		expect(Object.keys(nextSteps).sort()).toEqual([...codes].sort());
+	});
+
+	it.each(codes)('of %s name settings, commands and pages that exist', async (code) => {
+		const step = nextStepOf(code);
+		expect(step).toMatch(/^[A-Z].*\.$/);
+		expect(step.length).toBeLessThanOrEqual(160);
+		for (const [variable] of step.matchAll(/PICPIPE_\w+|REDIS_URL/g))
+			expect([variable, variables.has(variable)]).toEqual([variable, true]);
+		for (const [, command, flag] of step.matchAll(/`picpipe (\w+)(?: add)?(?: (--[a-z-]+))?`/g)) {
+			const source = await readFile(`src/cli/${command}.ts`, 'utf8');
+			if (flag !== undefined) expect(source).toContain(`ption('${flag} <`);
+		}
+		for (const [page] of step.matchAll(/docs\/[\w/.]+\w/g)) await access(page);
+	});
+});
+
+it('settings that sentences name exist', async () => {
+	// A part of a name, as in `${rules.settings}_HOSTS`, is followed by no letter.
+	for (const text of await sources()) {
+		for (const [variable] of text.matchAll(/PICPIPE_[A-Z_]*[A-Z]\b/g)) {
+			const isKnown = variables.has(variable) || [...variables].some((one) => one.startsWith(`${variable}_`));
+			expect([variable, isKnown]).toEqual([variable, true]);
+		}
+	}
+});
 
 /** The text of every file of src. */
 async function sources(): Promise<string[]> {

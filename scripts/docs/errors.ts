@@ -1,5 +1,12 @@
 import { problemOf } from '../../src/api/middleware/problem.ts';
-import { type ErrorClass, type ErrorCode, errorTable, isRetryable, PicpipeError } from '../../src/errors.ts';
+import {
+	type ErrorClass,
+	type ErrorCode,
+	errorTable,
+	isRetryable,
+	nextStepOf,
+	PicpipeError,
+} from '../../src/errors.ts';
 import { code, fence, page, table } from './markdown.ts';
 
 /** The meaning of each class for users. */
@@ -35,21 +42,22 @@ attempt, or a failure of any other class, the picture is \`failed\` and its orig
 
 Errors are problem documents (RFC 9457) of type \`application/problem+json\`:`,
 		fence('json', JSON.stringify(problemOf(example, '3f8a1c1e-6a0d-4d0c-8f4e-2b7d9c5a1e60'), null, 2)),
-		`\`detail\` states the expected and the received value. For status 500 it is the title, and the log has the details under the same
+		`\`detail\` states the expected and the received value, \`next\` what to do: the setting or the command. For status 500 it is the title, and the log has the details under the same
 \`requestId\`. The header \`X-Request-Id\` of every response has this id too. 503, 429 and \`picture-busy\` have \`Retry-After\`. 429 also has
 \`violated-policies\`: the names of the exceeded limits in \`RateLimit-Policy\`.`,
 		`## In a picture
 
-A \`failed\` picture has a \`failure\` with \`class\`, \`code\`, \`message\`, the failed \`step\`, the \`attempt\` and the time. Its manifest, the log and the
+A \`failed\` picture has a \`failure\` with \`class\`, \`code\`, \`message\`, the failed \`step\`, the \`attempt\` and the time. \`next\` of a picture with failures has what to do about each code. Its manifest, the log and the
 reason of its job have the same class and code. [\`GET /v1/failures\`](http.md#get-v1failures) counts them.`,
 		`## Codes\n\n${table(
-			['Code', 'Status', 'Class', 'Retried', 'Sentence'],
+			['Code', 'Status', 'Class', 'Retried', 'Sentence', 'Next step'],
 			rows.map(([name, row]) => [
 				code(name),
 				String(row.status),
 				row.class,
 				row.class === 'request' ? '' : isRetryable(row.class) ? 'yes' : 'no',
 				row.title,
+				nextStepOf(name),
 			]),
 		)}`,
 	);

@@ -2,6 +2,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import compression from 'compression';
 import express, { type RequestHandler } from 'express';
 import helmet from 'helmet';
+import { settings } from '../config/index.ts';
 import { imgproxyPrefix } from '../delivery/sign-path.ts';
 import { PicpipeError } from '../errors.ts';
 import { sameSiteOnly } from '../http/same-site.ts';
@@ -43,7 +44,8 @@ export function buildApi(context: ApiContext): RequestListener {
 	app.use(helmet());
 	app.use(compression({ filter: isJson }));
 	if (config.corsOrigins) app.use(allowOrigins(config.corsOrigins, methods, context.keys));
-	app.use(sameSiteOnly({ mayBeForeign: ({ locals }) => locals.isForeignAllowed === true }));
+	const hint = `${settings.corsOrigins.variable} lists the web sites whose pages may call the API.`;
+	app.use(sameSiteOnly({ hint, mayBeForeign: ({ locals }) => locals.isForeignAllowed === true }));
 
 	app.use('/v1/uploads', speakTus());
 

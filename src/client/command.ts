@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PicpipeError } from '../errors.ts';
 import { findPictures } from '../files/find.ts';
+import { nextSteps } from '../files/summary.ts';
 import { Refusal } from './answer.ts';
 import { type Api, connectApi } from './api.ts';
 import { journalFolder, openJournal } from './journal.ts';
@@ -75,6 +76,7 @@ export async function runUploadCommand(command: UploadCommand): Promise<number> 
 	await forgetWhatIsDone(run, items, results);
 	const seconds = (performance.now() - started) / 1_000;
 	process.stdout.write(command.json ? `${JSON.stringify(results, null, 2)}\n` : uploadSummary(results, seconds));
+	process.stderr.write(nextSteps(results.flatMap(({ problem, failures = [] }) => problem ?? failures)));
 	if (command.signal.aborted) {
 		process.stderr.write('Interrupted. Run the same command again to resume.\n');
 		return interrupted;

@@ -1,4 +1,5 @@
-import { isReceived, type Picture, pictureSchema, type Source, shownUrl } from './picture.ts';
+import { isErrorCode, nextStepOf } from '../errors.ts';
+import { failuresOf, isReceived, type Picture, pictureSchema, type Source, shownUrl } from './picture.ts';
 import { knownPart } from './stored.ts';
 
 /**
@@ -18,6 +19,8 @@ export function showPicture(picture: Picture) {
 	const self = `/v1/pictures/${picture.id}`;
 	return {
 		...rest,
+		/** What to do about each failure, by its code; absent without failures. */
+		next: nextStepsOf(picture),
 		source: {
 			type,
 			bytes,
@@ -44,4 +47,10 @@ export function showPicture(picture: Picture) {
 			...(picture.analysis.phash && { similar: `${self}/similar` }),
 		},
 	};
+}
+
+/** An unknown code of a newer version has no advice. */
+function nextStepsOf(picture: Picture): Readonly<Record<string, string>> | undefined {
+	const codes = failuresOf(picture).flatMap(({ code }) => (isErrorCode(code) ? code : []));
+	return codes.length === 0 ? undefined : Object.fromEntries(codes.map((code) => [code, nextStepOf(code)]));
 }

@@ -2,7 +2,7 @@ import type { Recipe } from '../domain/recipe.ts';
 import type { ImagingPool } from '../imaging/scheduler.ts';
 import { findPictures } from './find.ts';
 import { type FileResult, type ProcessFilesOptions, processFiles } from './process.ts';
-import { progressLine, summary } from './summary.ts';
+import { nextSteps, progressLine, summary } from './summary.ts';
 
 export interface ProcessCommand {
 	readonly paths: readonly string[];
@@ -46,6 +46,9 @@ export async function runProcessCommand(command: ProcessCommand): Promise<number
 		});
 		if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
 		process.stdout.write(summary(results, (performance.now() - started) / 1_000));
+		process.stderr.write(
+			nextSteps(results.flatMap(({ error, failures }) => error ?? failures.map((one) => one.error))),
+		);
 		return results.some(({ error, failures }) => error || failures.length > 0) ? 1 : 0;
 	} finally {
 		await pool.stop();

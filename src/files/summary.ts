@@ -1,4 +1,5 @@
 import { beginning } from '../domain/filename.ts';
+import { isErrorCode, nextStepOf } from '../errors.ts';
 import type { FileResult } from './process.ts';
 
 /** Most rows of the table; for thousands of files, the totals and the failures matter. */
@@ -62,6 +63,15 @@ function figures(results: readonly FileResult[], milliseconds: number): string[]
 		formatBytes(written.reduce((sum, { bytes }) => sum + bytes, 0)),
 		`${(milliseconds / 1_000).toFixed(2)} s`,
 	];
+}
+
+/** What to do about the failures: a line for each code. */
+export function nextSteps(failures: readonly { readonly code: string }[]): string {
+	const codes = new Set(failures.map(({ code }) => code));
+	return [...codes]
+		.filter(isErrorCode)
+		.map((code) => `next step for ${code}: ${nextStepOf(code)}\n`)
+		.join('');
 }
 
 /** Names left-aligned, numbers right-aligned, and a line above the last row, which has the totals. */

@@ -15,6 +15,8 @@ export interface SameSiteOptions {
 	 * only the `Host` field reveals it.
 	 */
 	readonly allowedHosts?: ((name: string) => boolean) | undefined;
+	/** A sentence with the setting that allows other sites. */
+	readonly hint?: string;
 	/** Decides whether a request may come from another site. None may by default. */
 	readonly mayBeForeign?: ((response: Response) => boolean) | undefined;
 }
@@ -41,7 +43,8 @@ export function sameSiteOnly(options: SameSiteOptions = {}): RequestHandler {
 			!options.mayBeForeign?.(response)
 		) {
 			const from = origin === undefined ? '' : ` but received one from ${quote(origin)}`;
-			next(new PicpipeError('cross-site', `Expected a ${request.method} request from this site${from}.`));
+			const hint = options.hint === undefined ? '' : ` ${options.hint}`;
+			next(new PicpipeError('cross-site', `Expected a ${request.method} request from this site${from}.${hint}`));
 		} else {
 			next();
 		}

@@ -20,7 +20,10 @@ export function requireThisMachine(request: IncomingMessage): void {
 	const { host } = request.headers;
 	// Every browser sends `Host`; only HTTP/1.0 programs omit it.
 	if (host !== undefined && !isLoopbackName(hostName(host))) {
-		throw new PicpipeError('cross-site', `Expected a request to a local name but received one to ${quote(host)}.`);
+		throw new PicpipeError(
+			'cross-site',
+			`Expected a request to a local name but received one to ${quote(host)}. Without an API key, only this machine has access; \`picpipe keys add\` creates a key, and PICPIPE_CORS_ORIGINS allows web sites.`,
+		);
 	}
 	const hint = 'Without an API key, only this machine has access; `picpipe keys add` creates a key.';
 	const proxy = Object.keys(request.headers).find((name) => proxyHeader.test(name));

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { folderOf } from '../../src/catalog/manifest.ts';
 import { manifestKey } from '../../src/storage/keys.ts';
 import { readObject } from '../../src/storage/storage.ts';
-import { form, json, untilFinished } from '../helpers/api.ts';
+import { form, json, type TestApi, untilFinished } from '../helpers/api.ts';
 import { openBrowser, type TestBrowser } from '../helpers/browser.ts';
 import { photograph } from '../helpers/pictures.ts';
 import { fetchesFromHere, sends, startRemote } from '../helpers/remote.ts';
@@ -141,6 +141,16 @@ describe('a picture whose recipe no worker supports', () => {
 	});
 });
 
+/** The number of failed pictures in the header. */
+async function figureOf(page: Page): Promise<number> {
+	const text = await page.locator('#figures li', { hasText: 'failed' }).textContent();
+	return Number.parseInt(text ?? '', 10);
+}
+
+async function failuresOf(api: TestApi): Promise<number> {
+	return (await json(await fetch(`${api.url}/v1/failures`))).total;
+}
+
 describe('a failed picture', () => {
 	it('shows the reason on its tile and in full in its dialog, and can be retried', async () => {
 		const { api, page, choose, tile, untilTile } = await openPage(browser);
@@ -150,7 +160,7 @@ describe('a failed picture', () => {
 		await choose(['broken.png', png.subarray(0, png.length / 2)]);
 		await untilTile('broken.png', 'failed');
 		const { pictures } = await json(await fetch(`${api.url}/v1/pictures`));
-		const { failure, links } = pictures[0];
+		const { failure, next, links } = pictures[0];
 		expect(await tile('broken.png').textContent()).toContain(failure.message);
 
 		await tile('broken.png').locator('a').click();
@@ -161,6 +171,22 @@ describe('a failed picture', () => {
 			Step: failure.step,
 			Attempt: '1',
 		});
+		expect(await page.getByRole('region', { name: 'Failure' }).textContent()).toContain(next[failure.code]);
+		// The same bytes would fail again, so a retry is not what comes first.
+		expect(await page.locator('#detail .actions > *').allInnerTexts()).toEqual([
+			'Upload another file',
+			'Original',
+			'JSON',
+			'Job in Arena ↗',
+			'Retry',
+			'Delete',
+		]);
+		await eventually(() => figureOf(page)).toBe(1);
+		expect(await failuresOf(api)).toBe(1);
+		const chooser = page.waitForEvent('filechooser');
+		await page.getByRole('button', { name: 'Upload another file' }).click();
+		expect((await chooser).isMultiple()).toBe(true);
+		await tile('broken.png').locator('a').click();
 		await page.getByRole('button', { name: 'Retry' }).click();
 		const latest = async () => json(await fetch(api.url + links.self));
 		await eventually(async () => (await latest()).revision).toBeGreaterThan(3);
@@ -182,7 +208,7 @@ describe('a ready picture that lacks variants', () => {
 		const strip = await photograph({ width: 40, height: 17_000 });
 		const body = form([['strip.jpg', strip]], ['recipe', JSON.stringify({ variants })]);
 		const { id } = await json(await fetch(`${api.url}/v1/pictures`, { method: 'POST', body }));
-		const { variants: made, failures } = await untilFinished(api, id);
+		const { variants: made, failures, next } = await untilFinished(api, id);
 		await eventually(() => tile('strip.jpg').textContent()).toContain('1 variant failed');
 
 		await tile('strip.jpg').locator('a').click();
@@ -191,6 +217,9 @@ describe('a ready picture that lacks variants', () => {
 		for (const part of ['1 variant could not be made.', 'second', failures[0].message, 'unsupported · no-such-page']) {
 			expect(text).toContain(part);
 		}
+		expect(text).toContain(next['no-such-page']);
+		await eventually(() => figureOf(page)).toBe(1);
+		expect(await failuresOf(api)).toBe(1);
 		const rows = page.getByRole('list', { name: 'Variants' }).getByRole('listitem');
 		expect(await rows.nth(0).textContent()).toContain(made[0].limited.message);
 		expect(await rows.nth(1).textContent()).not.toContain('scaled down');

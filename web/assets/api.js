@@ -129,8 +129,9 @@ export class Api {
 	#problem(status, body) {
 		if (status === 401) this.onKeyRefused();
 		try {
-			const { title, detail } = JSON.parse(body);
-			return new Problem(status, detail && detail !== title ? `${title} ${detail}` : title);
+			const { title, detail, next } = JSON.parse(body);
+			const sentences = [title, detail !== title && detail, next].filter(Boolean);
+			return new Problem(status, sentences.join(' '));
 		} catch {
 			// A proxy in between responds with pages of its own.
 			return new Problem(status, `The server responded with ${status}.`);

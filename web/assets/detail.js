@@ -95,7 +95,7 @@ export class Detail {
 		const variants = variantList(picture, this.#api);
 		this.#fill(
 			this.#head(nameOf(picture), picture.state),
-			picture.failure && failureBox(picture.failure),
+			picture.failure && failureBox(picture.failure, picture.next),
 			failureList(picture),
 			variants ? el('div', { class: 'results' }, heroOf(picture, this.#api), variants) : undefined,
 			el('section', { class: 'facts', 'aria-label': 'Facts' }, factList(picture)),
@@ -123,7 +123,7 @@ export class Detail {
 
 	/** @param {Picture} picture */
 	#actions(picture) {
-		const { id, state, source, links } = picture;
+		const { id, state, source, links, failure } = picture;
 		const canRetry = state === 'failed' || lackedBy(picture).length > 0;
 		const problem = el('p', { class: 'problem', role: 'alert', hidden: true });
 		const bar = el('div', { class: 'actions' });
@@ -142,14 +142,29 @@ export class Detail {
 			this.#gallery.drop(id);
 		});
 
+		// The same bytes would fail again, so another file comes first.
+		const isFileAtFault = canRetry && [...(failure ? [failure] : []), ...lackedBy(picture)].every(isOfFile);
+		const another = () => {
+			this.close();
+			byId('files', HTMLInputElement).click();
+		};
+		/** @param {boolean} isFirst */
+		const retryButton = (isFirst) =>
+			el('button', { type: 'button', class: isFirst ? 'button' : 'plain', onclick: retry }, 'Retry');
+
 		const offer = () =>
 			bar.replaceChildren(
-				...(canRetry ? [el('button', { type: 'button', class: 'button', onclick: retry }, 'Retry')] : []),
+				...(isFileAtFault
+					? [el('button', { type: 'button', class: 'button', onclick: another }, 'Upload another file')]
+					: canRetry
+						? [retryButton(true)]
+						: []),
 				...(links.original
 					? [el('a', { href: links.original, 'data-save-as': source.filename ?? id }, 'Original')]
 					: []),
 				el('a', { href: links.self, target: '_blank', 'data-save-as': `${id}.json` }, 'JSON'),
 				el('a', { href: links.job, target: '_blank', rel: 'noopener' }, 'Job in Arena ↗'),
+				...(isFileAtFault ? [retryButton(false)] : []),
 				el('button', { type: 'button', class: 'plain danger', onclick: confirm }, 'Delete'),
 			);
 		const confirm = () => {
@@ -171,4 +186,9 @@ export class Detail {
 		else this.#own = picture;
 		this.render();
 	}
+}
+
+/** Is the file itself at fault? @param {{ readonly class: string }} failure */
+function isOfFile(failure) {
+	return failure.class === 'corrupt' || failure.class === 'unsupported';
 }

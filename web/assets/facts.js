@@ -60,12 +60,18 @@ function imageOf(variant, api, alt) {
 	return image;
 }
 
-/** The reason of a failure. @param {NonNullable<Picture['failure']>} failure */
-export function failureBox({ message, class: failureClass, code, step, attempt, at }) {
+/**
+ * The reason of a failure, and what to do about it.
+ *
+ * @param {NonNullable<Picture['failure']>} failure
+ * @param {Picture['next']} [next]
+ */
+export function failureBox({ message, class: failureClass, code, step, attempt, at }, next = {}) {
 	return el(
 		'section',
 		{ class: 'failure', 'aria-label': 'Failure' },
 		el('p', {}, message),
+		next[code] && el('p', { class: 'next' }, next[code]),
 		definitions([
 			['Class', failureClass],
 			['Code', code],
@@ -79,6 +85,7 @@ export function failureBox({ message, class: failureClass, code, step, attempt, 
 /** The variants that a ready picture lacks, each with its reason. @param {Picture} picture */
 export function failureList(picture) {
 	const lacked = lackedBy(picture);
+	const { next = {} } = picture;
 	if (lacked.length === 0) return undefined;
 	return el(
 		'section',
@@ -92,7 +99,7 @@ export function failureList(picture) {
 					'li',
 					{},
 					el('b', {}, format === undefined ? variant : `${variant}.${format}`),
-					el('span', {}, message),
+					el('span', {}, next[code] ? `${message} ${next[code]}` : message),
 					el('span', { class: 'quiet' }, `${failureClass} · ${code}`),
 				),
 			),

@@ -1,4 +1,4 @@
-/** @import { Index, Queue } from '../types/api.d.ts' */
+/** @import { Failures, Index, Queue } from '../types/api.d.ts' */
 /** @import { Api, Problem } from './api.js' */
 import { byId, el } from './dom.js';
 
@@ -26,7 +26,11 @@ export class Figures {
 	/** @throws {Problem} */
 	async refresh() {
 		if (!this.#isAllowed) return;
-		const [queues, index] = await Promise.all([this.#queues(), this.#index()]);
+		const [queues, index, failures] = await Promise.all([
+			this.#queues(),
+			this.#index(),
+			/** @type {Promise<Failures>} */ (this.#api.ask('/v1/failures')),
+		]);
 		const queue = queues.find(({ name }) => name === 'pictures');
 		if (!queue) return;
 		const { counts, paused, workers, links } = queue;
@@ -37,7 +41,7 @@ export class Figures {
 		this.#list.replaceChildren(
 			figure(waiting, 'waiting'),
 			figure(counts.active, 'active'),
-			figure(counts.failed, 'failed', counts.failed > 0),
+			figure(failures.total, 'failed', failures.total > 0),
 			...(index.complete ? [] : [warning(rebuildOf(index))]),
 			...(paused ? [warning('Paused')] : []),
 			...(workers === 0 && waiting > 0 ? [warning('No worker is running')] : []),

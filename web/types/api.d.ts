@@ -25,6 +25,11 @@ export interface Index {
 	readonly rebuild?: { readonly pictures: number; readonly days: number; readonly daysDone: number };
 }
 
+/** `GET /v1/failures` */
+export interface Failures {
+	readonly total: number;
+}
+
 /** `GET /dashboard.json` */
 export interface Settings {
 	readonly needsKey: boolean;

@@ -66,7 +66,7 @@ function requireUnsigned({ config, keys }: ApiContext, isUnsigned: boolean, sett
 	throw new PicpipeError(
 		'invalid-signature',
 		isUnsigned
-			? `Expected a URL signed with a key of ${setting} but this one is unsigned.`
+			? `Expected a URL signed with a key of ${setting} but this one is unsigned; \`picpipe sign\` signs URLs.`
 			: `Expected a URL signed with a key of ${setting} but the signature matches none of them.`,
 	);
 }

@@ -33,7 +33,7 @@ export function sign(context: ApiContext): RequestHandler {
 		if (!pair) {
 			throw new PicpipeError(
 				'delivery-keys-missing',
-				`Expected a key and a salt in ${settings.deliveryKeys.variable} for signing but received none.`,
+				`Expected a key and a salt in ${settings.deliveryKeys.variable} for signing but received none; \`openssl rand -hex 32\` makes a key or a salt.`,
 			);
 		}
 		const expiresAt = expires === undefined ? undefined : Math.floor(Date.now() / 1_000) + expires;

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ErrorRequestHandler, RequestHandler, Response } from 'express';
-import { type ErrorCode, PicpipeError, toPicpipeError } from '../../errors.ts';
+import { type ErrorCode, nextStepOf, PicpipeError, toPicpipeError } from '../../errors.ts';
 
 /** A problem document (RFC 9457) with picpipe's `code` and `class`. */
 export function problemOf(error: PicpipeError, requestId: string) {
@@ -10,6 +10,7 @@ export function problemOf(error: PicpipeError, requestId: string) {
 		status: error.status,
 		// Details of internal errors belong in the log, not in the response.
 		detail: error.status === 500 ? error.title : error.message,
+		next: nextStepOf(error.code),
 		code: error.code,
 		class: error.class,
 		requestId,

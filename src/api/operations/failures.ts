@@ -1,6 +1,6 @@
 import type { RequestHandler } from 'express';
 import { parsePictureId } from '../../domain/picture.ts';
-import { type ErrorCode, errorTable, isRetryable } from '../../errors.ts';
+import { type ErrorCode, errorTable, isRetryable, nextStepOf } from '../../errors.ts';
 import { retryFailures } from '../../intake/reprocess.ts';
 import type { ApiContext } from '../context.ts';
 import { pageQuerySchema, parse, retryFailuresSchema } from '../contract.ts';
@@ -17,6 +17,7 @@ export function listFailures(context: ApiContext): RequestHandler {
 			class: failureClass,
 			code,
 			title: errorTable[code].title,
+			next: nextStepOf(code),
 			/** Whether picpipe retried it by itself. */
 			retried: isRetryable(failureClass),
 			count,

@@ -95,7 +95,7 @@ export function checkWebhook({ webhooks }: ApiContext, url: string | undefined):
 	if (secrets.length === 0) {
 		throw new PicpipeError(
 			'webhook-unsigned',
-			'Expected PICPIPE_WEBHOOK_SECRETS to be set for an upload with a webhook but there are none.',
+			'Expected PICPIPE_WEBHOOK_SECRETS to be set for an upload with a webhook but there are none; `echo whsec_$(openssl rand -base64 32)` makes a secret.',
 		);
 	}
 	return checkUrl(url, rules).href;
