@@ -188,7 +188,10 @@ export class Detail {
 	}
 }
 
-/** Is the file itself at fault? @param {{ readonly class: string }} failure */
+/** Unsupported here and now: a retry works once the recipe, a setting or the machine has been changed. */
+const mendable = new Set(['asset-missing', 'no-fonts', 'url-not-allowed', 'invalid-job']);
+
+/** Is the file itself at fault? @param {{ readonly class: string, readonly code: string }} failure */
 function isOfFile(failure) {
-	return failure.class === 'corrupt' || failure.class === 'unsupported';
+	return (failure.class === 'corrupt' || failure.class === 'unsupported') && !mendable.has(failure.code);
 }
