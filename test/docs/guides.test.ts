@@ -60,7 +60,7 @@ beforeAll(async () => {
 	await symlink(join(root, 'examples/logo.png'), join(folder, 'examples/logo.png'));
 	// What `npm install` of the guides brings.
 	await mkdir(join(folder, 'node_modules/.bin'), { recursive: true });
-	for (const name of ['@uppy', 'esbuild', 'standardwebhooks', '.bin/esbuild']) {
+	for (const name of ['@uppy', 'dropzone', 'esbuild', 'filepond', 'standardwebhooks', '.bin/esbuild']) {
 		await symlink(join(root, 'node_modules', name), join(folder, 'node_modules', name));
 	}
 	await symlink(root, join(folder, 'node_modules/picpipe'));
@@ -446,7 +446,7 @@ describe('uploads from a browser', () => {
 	it('go from the page to picpipe, with an upload token of the server', async () => {
 		const guide = guides.uploads;
 		const { devDependencies } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
-		const commands = guide.take('npx esbuild').split('\n');
+		const commands = guide.take('npx esbuild upload.js').split('\n');
 		expect(commands[0]).toBe(
 			`npm install ${['@uppy/core', '@uppy/tus', 'esbuild'].map((name) => `${name}@${devDependencies[name]}`).join(' ')}`,
 		);
@@ -495,11 +495,69 @@ describe('uploads from a browser', () => {
 			await page.dispatchEvent('#drop', 'drop', { dataTransfer });
 			const refused = page.locator('li').filter({ hasText: 'words.png' });
 			await refused.getByText(errorTable['unsupported-type'].title).waitFor({ timeout: 30_000 });
+			await page.close();
 		} finally {
 			await browser.close();
 		}
 	});
 });
+
+describe('other widgets', () => {
+	it('upload with their defaults, as a plain form does, and keep metadata', async () => {
+		const guide = guides.uploads;
+		const { devDependencies } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
+		const packages = ['@uppy/xhr-upload', 'filepond', 'dropzone'].map((name) => `${name}@${devDependencies[name]}`);
+		expect(guide.take('npm install @uppy/xhr-upload')).toBe(`npm install ${packages.join(' ')}\n`);
+		const bundles = guide.take('npx esbuild uppy-xhr.js').trim().split('\n');
+		const site = `http://127.0.0.1:${sitePort}`;
+		const browser = await openBrowser();
+		try {
+			for (const [at, name] of ['uppy-xhr', 'filepond', 'dropzone'].entries()) {
+				await writeFile(join(folder, `${name}.js`), here(guide.file(`${name}.js`)));
+				await run(bundles[at] ?? '');
+				const page = await browser.newPage();
+				const seen = watchPage(page, site);
+				await page.goto(`${site}/`, { waitUntil: 'networkidle' });
+				const buffer = await photograph({ width: 320, height: 240, seed: 20 + at });
+				const file = { name: `${name}.jpg`, mimeType: 'image/jpeg', buffer };
+				// Each has an input of its own; Dropzone's is the last one of the page.
+				await page.locator('input[type=file]').last().setInputFiles(file);
+				const row = page.locator('#list li');
+				await row.getByText(/\.jpg: pic_/).waitFor({ timeout: 30_000 });
+				await expectUploaded((await row.textContent()) ?? '', file);
+				expect(seen.take().errors).toEqual([]);
+				await page
+					.locator('input[type=file]')
+					.last()
+					.setInputFiles({ ...file, name: 'words.jpg', buffer: Buffer.from('just words, and enough of them to tell') });
+				await row.getByText(errorTable['unsupported-type'].title).waitFor({ timeout: 30_000 });
+				await page.close();
+			}
+			const page = await browser.newPage();
+			await page.goto(`${site}/`);
+			const { token } = await json(await fetch(`${site}/upload-token`, { method: 'POST' }));
+			await page.setContent(here(guide.take('<form method="post"')).replace('TOKEN', token));
+			const file = {
+				name: 'form.jpg',
+				mimeType: 'image/jpeg',
+				buffer: await photograph({ width: 320, height: 240, seed: 30 }),
+			};
+			await page.setInputFiles('input[type=file]', file);
+			await Promise.all([page.waitForURL(`${api}/**`), page.click('button')]);
+			await expectUploaded((await page.textContent('pre')) ?? '', file);
+		} finally {
+			await browser.close();
+		}
+	});
+});
+
+/** The picture that a page shows the id of is that file, with what the page and the token say about it. */
+async function expectUploaded(text: string, { name, buffer }: { readonly name: string; readonly buffer: Buffer }) {
+	const id = /pic_\w{26}/.exec(text)?.[0];
+	const picture = await json(await fetch(`${api}/v1/pictures/${id}`, { headers: bearer(shell.PICPIPE_KEY ?? '') }));
+	expect(picture).toMatchObject({ tags: ['visitor'], source: { bytes: buffer.length, filename: name } });
+	expect(picture.meta).toEqual({ album: 'Summer 2026', site: 'shop' });
+}
 
 describe('the production checklist', () => {
 	it('has valid settings, and a backup that restores everything', async () => {
