@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { form, json, startTestApi, startTestApiWithWorker, type TestApi, untilFinished } from '../../helpers/api.ts';
+import {
+	form,
+	json,
+	startTestApi,
+	startTestApiWithWorker,
+	type TestApi,
+	untilFinished,
+	untilIdle,
+} from '../../helpers/api.ts';
 import { connected } from '../../helpers/connection.ts';
 import { bearer, startKeyedApi } from '../../helpers/keys.ts';
 import { photograph } from '../../helpers/pictures.ts';
@@ -77,10 +85,13 @@ describe('metadata', () => {
 		const [told] = await sink.expectMessages('picture.ready', body.id);
 		expect(told?.message.data.meta).toEqual(meta);
 		const redis = await connected();
+		// A job is a hash; its log and its lock are not.
 		const jobs = await redis.keys(`${api.config.redisPrefix}:pictures:${body.id}*`);
-		const stored = await Promise.all(jobs.filter((key) => !key.endsWith('logs')).map((key) => redis.hgetall(key)));
+		const types = await Promise.all(jobs.map((key) => redis.type(key)));
+		const stored = await Promise.all(jobs.filter((_, at) => types[at] === 'hash').map((key) => redis.hgetall(key)));
 		expect(stored.map(({ data }) => data)).toEqual([expect.stringContaining(body.id)]);
 		expect(JSON.stringify(stored)).not.toContain('planted-7c1');
+		await untilIdle(api);
 		const again = await sendJson(api, `/v1/pictures/${body.id}/process`, { force: true });
 		expect(again.body.meta).toEqual(meta);
 	});
