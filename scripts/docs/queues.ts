@@ -31,6 +31,19 @@ export function queuesPage(): string {
 			['Queue', 'Purpose'],
 			queueNames.map((name) => [code(name), purposes[name]]),
 		),
+		`## The backlog
+
+The jobs of \`pictures\` and \`fetches\` wait in a backlog in Redis, and move to the queue when workers have room for them. Counts of waiting jobs include the
+backlog, in the [API](http.md#get-v1queues), the metrics and Arena. Which job is next:
+
+1. **Priority.** \`urgent\` overtakes everything that waits. \`normal\` (0) comes next, then the numbers from 1 to 1000; \`bulk\` is 1000. Reprocessing and bulk retries
+   use \`bulk\`. At the latest every tenth job is one of a lower priority, so that nothing waits for ever.
+2. **Owner.** Within a priority, the owners (groups of API keys) share the work, in decoded megapixels: while one has 20,000 pictures waiting, a single
+   picture of another waits for those that workers have taken, and one more.
+3. **Arrival.** Pictures of one owner are processed in the order of their arrival.
+
+A job that failed for the moment waits for its next attempt in the queue itself. Draining a queue empties its backlog too; pausing one leaves its backlog as it is.
+[Decision 0070](../decisions/0070-a-backlog-in-front-of-the-queue.md) has the details.`,
 		`## The job \`process\`
 
 The job id is \`<picture>-<digest>\`. The digest covers the original's bytes and the recipe, so the same work is never queued twice. The data is small

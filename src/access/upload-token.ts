@@ -1,7 +1,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import * as z from 'zod';
 import { maximumTags, tagPattern } from '../domain/labels.ts';
-import { maximumPriority } from '../domain/picture.ts';
+import { maximumPriority, urgentPriority } from '../domain/picture.ts';
 import { namePattern } from '../domain/recipe.ts';
 import { PicpipeError } from '../errors.ts';
 
@@ -28,7 +28,8 @@ const grantSchema = z.strictObject({
 	tags: z.array(z.string().regex(tagPattern)).max(maximumTags),
 	/** Metadata of the pictures. A client with the token can add to it, and not change it. */
 	meta: z.record(z.string(), z.string()).optional(),
-	priority: z.int().min(0).max(maximumPriority),
+	/** -1 for urgent. */
+	priority: z.int().min(urgentPriority).max(maximumPriority),
 	/** The batch that the pictures join. */
 	batch: z.string().optional(),
 	/** Largest file, bytes. */

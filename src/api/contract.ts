@@ -3,7 +3,7 @@ import { shortestToken } from '../access/upload-token.ts';
 import { maximumDistance } from '../catalog/similar.ts';
 import { isBatchId } from '../domain/batch.ts';
 import { cleanLabel, maximumTags, metaLimits, readMeta, tagPattern, tagSentence } from '../domain/labels.ts';
-import { maximumPriority, pictureStates } from '../domain/picture.ts';
+import { maximumPriority, namedPriorities, pictureStates } from '../domain/picture.ts';
 import { namePattern } from '../domain/recipe.ts';
 import { type ErrorCode, errorTable, failureClasses, PicpipeError } from '../errors.ts';
 import { duplicatePolicies } from '../intake/duplicates.ts';
@@ -33,12 +33,30 @@ const recipeText = z
 const recipeDoc = 'Recipe name, or a recipe as JSON if `PICPIPE_INLINE_RECIPES` is set';
 
 /** An integer written as text. */
-export const wholeNumber = (minimum: number, maximum: number) =>
+export const wholeNumber = (
+	minimum: number,
+	maximum: number,
+	expected = `expected an integer from ${minimum} to ${maximum}`,
+) =>
 	z
 		.string()
-		.regex(/^\d{1,9}$/, `expected an integer from ${minimum} to ${maximum}`)
+		.regex(/^\d{1,9}$/, expected)
 		.transform(Number)
-		.refine((value) => value >= minimum && value <= maximum, `expected an integer from ${minimum} to ${maximum}`);
+		.refine((value) => value >= minimum && value <= maximum, expected);
+
+const expectedPriority = `expected urgent, normal, bulk, or an integer from 0 to ${maximumPriority}`;
+const priorityDoc =
+	'`urgent` overtakes everything that waits. `normal` (0) comes next, then 1 to 1000 in this order; `bulk` is 1000.';
+const priorityName = z
+	.enum(Object.keys(namedPriorities) as (keyof typeof namedPriorities)[])
+	.transform((name) => namedPriorities[name]);
+/** Of forms, where everything is text. -1 for `urgent`. */
+const priorityText = z.union([priorityName, wholeNumber(0, maximumPriority, expectedPriority)], expectedPriority);
+/** Of JSON bodies. */
+const priority = z.union(
+	[priorityName, z.int().min(0, expectedPriority).max(maximumPriority, expectedPriority)],
+	expectedPriority,
+);
 
 /** Longest URL of a webhook, characters. */
 const maximumWebhookUrl = 2_048;
@@ -66,9 +84,7 @@ export const uploadFieldsSchema = z.strictObject({
 	meta: meta
 		.optional()
 		.describe(`Metadata of your own, shown with the picture: \`meta[name]=value\` for each. ${metaBounds}`),
-	priority: wholeNumber(0, maximumPriority)
-		.default(0)
-		.describe('0 (first come, first served), or 1 (most urgent of the rest) to 1000 (least).'),
+	priority: priorityText.default(0).describe(priorityDoc),
 	duplicates: z
 		.enum(duplicatePolicies)
 		.default('accept')
@@ -101,7 +117,7 @@ export const uploadTokenBodySchema = z.strictObject({
 	recipe: recipeName.optional().describe('Recipe of the uploads; the default recipe when absent.'),
 	tags: uploadFieldsSchema.shape.tags,
 	meta: meta.optional().describe('Metadata of the uploads. Uploads can add to it, and not change it.'),
-	priority: z.int().min(0).max(maximumPriority).default(0).describe('Priority of the uploads.'),
+	priority: priority.default(0).describe(`Priority of the uploads: ${priorityDoc}`),
 	batch: batch.optional().describe('Id of the batch that the uploads join. It must be open when the token is created.'),
 	maxBytes: z.int().min(1).optional().describe('Largest file in bytes; `PICPIPE_MAX_BYTES` at most and when absent.'),
 	maxPictures: z
@@ -135,12 +151,7 @@ export const fetchFields = {
 		.describe(`${recipeDoc} or as an object; the default recipe when absent.`),
 	tags: uploadFieldsSchema.shape.tags.describe('Tags, as a list or separated by commas.'),
 	meta: meta.optional().describe(`Metadata of your own, texts by name. ${metaBounds}`),
-	priority: z
-		.int(`expected an integer from 0 to ${maximumPriority}`)
-		.min(0, `expected an integer from 0 to ${maximumPriority}`)
-		.max(maximumPriority, `expected an integer from 0 to ${maximumPriority}`)
-		.default(0)
-		.describe('0 (first come, first served), or 1 (most urgent of the rest) to 1000 (least).'),
+	priority: priority.default(0).describe(priorityDoc),
 };
 
 /** An upload by URL. */

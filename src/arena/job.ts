@@ -20,6 +20,23 @@ export class ArenaJob extends Job {
 		this.opts = rest;
 	}
 
+	/** Set for a job that is not in the queue yet, but waits in front of it. */
+	#removeFromBacklog: (() => Promise<unknown>) | undefined;
+
+	/** Makes this a job of the backlog. */
+	markWaiting(remove: () => Promise<unknown>): void {
+		this.#removeFromBacklog = remove;
+	}
+
+	override async getState() {
+		return this.#removeFromBacklog ? 'waiting' : super.getState();
+	}
+
+	override async remove(...options: Parameters<Job['remove']>): Promise<void> {
+		if (this.#removeFromBacklog) await this.#removeFromBacklog();
+		else await super.remove(...options);
+	}
+
 	/** Arena serializes all enumerable properties, and the backend refers to itself. */
 	protected override createBackend(): void {
 		super.createBackend();

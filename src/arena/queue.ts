@@ -1,6 +1,7 @@
 import { type Job, type JobsOptions, type JobType, Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
-import type { QueueName } from '../queue/jobs.ts';
+import type { WaitingJob } from '../queue/backlog-entry.ts';
+import { pictureIdOfJob, type QueueName } from '../queue/jobs.ts';
 import {
 	fetchJobOptions,
 	keepCompleted,
@@ -8,6 +9,7 @@ import {
 	type QueuesOptions,
 	startsWithoutRedis,
 } from '../queue/queues.ts';
+import { backlogPlace, openWaitingList, pictureQueues, type WaitingList } from '../queue/waiting-list.ts';
 import { ArenaJob, nameInList, type PictureJobKind, pictureJobs } from './job.ts';
 
 /** Arena asks for this state of BullMQ 5 and before. The jobs of a paused queue are now `waiting`. */
@@ -20,6 +22,8 @@ type ArenaJobType = JobType | typeof goneState;
  */
 export class ArenaQueue extends Queue {
 	readonly #options: QueuesOptions;
+	/** The jobs in front of the queue, if it has a backlog. */
+	readonly #waiting: WaitingList | undefined;
 
 	constructor(name: QueueName, redis: Redis, options: QueuesOptions) {
 		super(name, {
@@ -29,6 +33,8 @@ export class ArenaQueue extends Queue {
 			...startsWithoutRedis,
 		});
 		this.#options = options;
+		const queue = pictureQueues.find((one) => one === name);
+		this.#waiting = queue && openWaitingList(redis, backlogPlace(options.prefix, queue));
 		// The connection's own listener logs errors. Without a listener here, each queue would throw them again.
 		this.on('error', () => {});
 	}
@@ -52,7 +58,7 @@ export class ArenaQueue extends Queue {
 	/** Other keys of a queue (`meta`, `events`, ...) would be read as jobs if their names were requested as ids. */
 	override async getJob(id: string): Promise<Job | undefined> {
 		try {
-			const job = await super.getJob(id);
+			const job = (await super.getJob(id)) ?? (await this.#readWaiting(id));
 			if (!job?.name || !Number.isFinite(job.timestamp)) return undefined;
 			nameInList(job as Job);
 			return job as Job;
@@ -66,11 +72,34 @@ export class ArenaQueue extends Queue {
 		const known = types === undefined ? [] : withoutGone([types].flat());
 		// BullMQ treats an empty list as "all".
 		if (types !== undefined && known.length === 0) return [];
-		return super.getJobs(known, start, end, ascending);
+		const jobs = await super.getJobs(known, start, end, ascending);
+		const isWaiting = known[0] === 'waiting' || known[0] === 'wait';
+		if (!this.#waiting || !isWaiting || start === undefined || end === undefined) return jobs;
+		// Behind those in the queue, which come first.
+		const { waiting = 0 } = await super.getJobCounts('waiting');
+		const from = Math.max(start, waiting);
+		const more = from > end ? [] : await this.#waiting.list(from - waiting, end - from + 1);
+		return [...jobs, ...more.map((job) => this.#toJob(job))];
 	}
 
 	override async getJobCounts(...types: ArenaJobType[]) {
-		return super.getJobCounts(...withoutGone(types));
+		const counts = await super.getJobCounts(...withoutGone(types));
+		if (this.#waiting && counts.waiting !== undefined) counts.waiting += await this.#waiting.count();
+		return counts;
+	}
+
+	async #readWaiting(id: string): Promise<Job | undefined> {
+		const waiting = await this.#waiting?.read(pictureIdOfJob(id));
+		return waiting?.id === id ? this.#toJob(waiting) : undefined;
+	}
+
+	/** A job of the backlog, as it will be in the queue. */
+	#toJob({ pictureId, id, data, timestamp }: WaitingJob): Job {
+		const name = pictureJobs.get(this.name)?.name ?? '';
+		const job = new ArenaJob(this, name, data, { jobId: id, timestamp, attempts: this.#options.attempts }, id);
+		job.markWaiting(async () => this.#waiting?.remove(pictureId, id));
+		nameInList(job);
+		return job;
 	}
 
 	/** For a dump of that state. */

@@ -21,7 +21,7 @@ export function addUpload(program: Command): void {
 		.option('--recipe <name>', 'recipe of the pictures')
 		.option('--tags <tags>', 'tags, separated by commas', collect)
 		.option('--meta <name=value>', 'metadata of the pictures, once for each name', collect)
-		.option('--priority <number>', '0 (first in, first out), or 1 (most urgent) to 1000')
+		.option('--priority <priority>', 'urgent, normal, bulk, or a number from 0 (before the others) to 1000')
 		.option('--duplicates <policy>', 'for content that is stored already: accept, refuse, link or dedupe')
 		.option('--batch <id>', 'batch that the pictures join')
 		.option('--parallel <number>', 'uploads at the same time', '4')

@@ -68,7 +68,7 @@ async function sendUrl(url: string, { api, fields, entry, remember, ...retry }: 
 	const given = {
 		...Object.fromEntries(entries.filter(([field]) => metaName(field) === undefined)),
 		...(meta.length > 0 && { meta: Object.fromEntries(meta) }),
-		...(priority && { priority: Number(priority) }),
+		...(priority && { priority: /^\d+$/.test(priority) ? Number(priority) : priority }),
 	};
 	await remember(entry);
 	return withRetries(async () => {

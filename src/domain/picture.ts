@@ -71,8 +71,22 @@ const pictureIdPattern = /^pic_[0-7][0-9abcdefghjkmnpqrstvwxyz]{25}$/;
  */
 export const builtInOwners = { local: 'local', settings: 'settings', watch: 'watch' } as const;
 
-/** 1 is the most urgent; 0 means first come, first served and goes before every other number (BullMQ's own rule). */
+/** 0 means first come, first served and goes before every other number; of the others, 1 goes first (BullMQ's own rule). */
 export const maximumPriority = 1000;
+/** Goes before every number. A manifest has it as `urgent`, because older versions read numbers from 0. */
+export const urgentPriority = -1;
+/** Priorities by name. */
+export const namedPriorities = { urgent: urgentPriority, normal: 0, bulk: maximumPriority } as const;
+
+/** The fields that store a priority. @param priority 0 to 1000, or -1 for urgent */
+export function storedPriority(priority: number): Pick<Picture, 'priority' | 'urgent'> {
+	return { priority: Math.max(0, priority), ...(priority === urgentPriority && { urgent: true }) };
+}
+
+/** The priority as a number, -1 for an urgent picture. */
+export function priorityOf({ priority, urgent }: Pick<Picture, 'priority' | 'urgent'>): number {
+	return urgent ? urgentPriority : priority;
+}
 
 const failureSchema = stored({
 	class: storedWord(failureClasses),
@@ -164,6 +178,8 @@ export const pictureSchema = stored({
 	facts: factsSchema.optional(),
 	recipe: stored({ name: z.string(), digest: z.string(), definition: storedRecipeSchema }),
 	priority: z.int().min(0).max(maximumPriority),
+	/** Overtakes everything that waits, whatever the number. */
+	urgent: z.literal(true).optional(),
 	tags: z.array(z.string()).max(maximumTags),
 	/** Metadata of the uploader's own, for people and their programs. Nothing here acts on it. */
 	meta: z.record(z.string(), z.string()).optional(),

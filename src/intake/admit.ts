@@ -22,6 +22,7 @@ import {
 	type Picture,
 	pictureIdTime,
 	sourceSchema,
+	storedPriority,
 } from '../domain/picture.ts';
 import type { NamedRecipe } from '../domain/recipe.ts';
 import { unknownPart } from '../domain/stored.ts';
@@ -48,6 +49,7 @@ export interface AdmitFields {
 	readonly tags: readonly string[];
 	/** Metadata of the uploader's own. */
 	readonly meta?: Meta | undefined;
+	/** 0 to 1000, or -1 for urgent. */
 	readonly priority: number;
 	/** Who brings the picture in; undefined if nobody does. */
 	readonly owner: string | undefined;
@@ -112,7 +114,7 @@ async function begin(
 		updatedAt: createdAt,
 		source,
 		recipe: { name: fields.recipe.name, digest: fields.recipe.digest, definition: fields.recipe.definition },
-		priority: fields.priority,
+		...storedPriority(fields.priority),
 		tags: [...fields.tags],
 		...(fields.meta && { meta: fields.meta }),
 		...(fields.owner !== undefined && { owner: fields.owner }),

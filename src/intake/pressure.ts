@@ -4,6 +4,7 @@ import { PicpipeError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
 import type { Queues } from '../queue/queues.ts';
 import { askRedis } from '../queue/redis.ts';
+import { pictureQueues } from '../queue/waiting-list.ts';
 import type { Storage } from '../storage/storage.ts';
 
 /** How long a reading of queue and disk is used, milliseconds. A reading is cheap, but not cheap enough for every upload. */
@@ -35,11 +36,9 @@ export interface Pressure {
 export function openPressure({ redis, queues, storage, maxQueue, minDiskFree, log }: PressureOptions): Pressure {
 	const waiting = remembered(async () => {
 		if (maxQueue === Number.POSITIVE_INFINITY) return 0;
-		const { pictures, fetches } = queues.byName;
-		const count = () =>
-			Promise.all([pictures, fetches].map((queue) => queue.getJobCountByTypes('waiting', 'prioritized', 'delayed')));
+		const count = () => Promise.all(pictureQueues.map((queue) => queues.countWaiting(queue)));
 		const counts = await askRedis(redis, count, patience);
-		return counts.reduce((sum, count) => sum + count, 0);
+		return counts.reduce((sum, { waiting, delayed }) => sum + waiting + delayed, 0);
 	}, log);
 	const room = remembered(async () => storage.room?.(), log);
 

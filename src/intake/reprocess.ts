@@ -155,7 +155,7 @@ async function queueAgain(deps: Admission, picture: Picture, options: ReprocessO
 
 async function waitForRoom(queues: Queues, maximum: number, onLook: () => void): Promise<void> {
 	const { pictures } = queues.byName;
-	while ((await pictures.getJobCountByTypes('waiting', 'prioritized')) > maximum) {
+	while ((await queues.countWaiting('pictures')).waiting > maximum) {
 		if ((await pictures.getWorkersCount()) === 0) return;
 		await sleep(backlogPause);
 		onLook();

@@ -17,6 +17,7 @@ const wishesSchema = stored({
 	tags: z.array(z.string()),
 	meta: z.record(z.string(), z.string()).optional(),
 	priority: z.int(),
+	urgent: z.literal(true).optional(),
 	duplicates: z.enum(duplicatePolicies),
 	/** The owner whose pictures count as duplicates, for a caller who saw no others; whoever sends the last byte. */
 	among: z.string().optional(),

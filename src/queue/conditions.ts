@@ -55,7 +55,7 @@ end
 return found
 `;
 
-type ReadConditions = (prefix: string, ids: readonly string[]) => Promise<JobCondition[]>;
+export type ReadConditions = (prefix: string, ids: readonly string[]) => Promise<JobCondition[]>;
 
 /** @returns reads conditions; its argument is the prefix of all keys of the queue, with the final colon. It throws `queue-unavailable` */
 export function openConditions(redis: Redis): ReadConditions {

@@ -29,6 +29,10 @@ const owner = z
 	.string()
 	.optional()
 	.describe('Who brought the picture in: the group of an API key, `local`, `settings` or `watch`.');
+const priority = z
+	.union([z.int(), z.literal('urgent')])
+	.optional()
+	.describe('The priority with which it waited: `urgent`, or a number.');
 const requestId = z
 	.string()
 	.optional()
@@ -49,6 +53,7 @@ export const processJobSchema = stored({
 		filename: z.string().optional(),
 	}).describe('The uploaded file.'),
 	owner,
+	priority,
 	requestId,
 });
 export type ProcessJob = z.infer<typeof processJobSchema>;
@@ -95,6 +100,7 @@ export const fetchJobSchema = stored({
 		'The URL without its query, and a digest of the full URL.',
 	),
 	owner,
+	priority,
 	requestId,
 });
 export type FetchJob = z.infer<typeof fetchJobSchema>;

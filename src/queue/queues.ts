@@ -1,20 +1,19 @@
 import { type JobsOptions, Queue, RedisConnection } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { type AwaitedPicture, isReceived, type Picture } from '../domain/picture.ts';
+import { isReceived, type Picture } from '../domain/picture.ts';
 import { PicpipeError } from '../errors.ts';
+import type { Backlog } from './backlog.ts';
 import { type JobCondition, openConditions } from './conditions.ts';
 import {
 	type DeliverJob,
 	deliverJobId,
-	fetchJob,
 	jobOf,
-	type ProcessReason,
-	processJob,
 	type QueueName,
 	queueNames,
 	type RenderJob,
 	renderJobId,
 } from './jobs.ts';
+import { openPictureQueues, type PictureQueues } from './picture-queues.ts';
 import { askRedis, oldestRedis } from './redis.ts';
 import { errorOfJob, patientRetries, retryOptions, scheduled } from './retry.ts';
 
@@ -72,16 +71,16 @@ export const keepRenders = { age: 3_600, count: 1_000 };
 /** Sweeps are frequent and alike; the last ones are kept for inspection. */
 export const keepSweeps = { count: 100 };
 
+interface WaitingCounts {
+	/** Jobs that a worker could take now. */
+	readonly waiting: number;
+	/** Jobs that wait for another attempt. */
+	readonly delayed: number;
+}
+
 /** The producer's side of every queue. */
-export interface Queues {
+export interface Queues extends PictureQueues {
 	readonly byName: Readonly<Record<QueueName, Queue>>;
-	/**
-	 * Queues the next step of a picture, a fetch or its processing. Does nothing if the job exists.
-	 *
-	 * @param priority the picture's own if not given
-	 * @throws PicpipeError `queue-unavailable`
-	 */
-	enqueuePicture(picture: Picture, reason: ProcessReason, priority?: number): Promise<void>;
 	/**
 	 * The failure of the last attempt at fetching a picture, while the next attempt is not due yet.
 	 *
@@ -95,8 +94,6 @@ export interface Queues {
 	 * @throws PicpipeError `queue-unavailable`
 	 */
 	conditionsOf(queue: QueueName, jobIds: readonly string[]): Promise<JobCondition[]>;
-	/** Removes the job of earlier, finished work, so that the same work can be queued again. False if the job is running. */
-	forgetPicture(picture: Picture): Promise<boolean>;
 	/**
 	 * Queues the delivery of a message. Does nothing if the job exists.
 	 *
@@ -116,12 +113,23 @@ export interface Queues {
 	 */
 	enqueueRender(job: RenderJob, urgency: Urgency, isWanted: (ended: EndedRender) => Promise<boolean>): Promise<boolean>;
 	/**
+	 * Number of jobs that wait: in the backlog, in the queue, and for another attempt.
+	 *
+	 * @throws errors of Redis
+	 */
+	countWaiting(queue: QueueName): Promise<WaitingCounts>;
+	/**
 	 * Promotes jobs that are overdue because the clock was set back; returns how many.
 	 *
 	 * @throws PicpipeError `queue-unavailable`
 	 */
 	promoteOverdueJobs(): Promise<number>;
 	close(): Promise<void>;
+}
+
+/** The backlog of a queue that has one. */
+export function backlogOf({ backlogs }: Pick<Queues, 'backlogs'>, queue: string): Backlog | undefined {
+	return backlogs[queue as keyof typeof backlogs];
 }
 
 /**
@@ -159,25 +167,18 @@ export function openQueues(redis: Redis, options: QueuesOptions): Queues {
 			return (await byName[queue].remove(id)) === 1;
 		});
 
+	const pictures = openPictureQueues({
+		redis,
+		prefix: options.prefix,
+		byName,
+		jobOptions: { pictures: pictureJobOptions(options), fetches: fetchJobOptions(options) },
+		readConditions,
+		forget,
+	});
+
 	return {
 		byName,
-
-		async enqueuePicture(picture, reason, priority = picture.priority) {
-			const { id: jobId } = jobOf(picture);
-			await askRedis(redis, () =>
-				isReceived(picture)
-					? byName.pictures.add('process', processJob(picture, reason), {
-							jobId,
-							priority,
-							...pictureJobOptions(options),
-						})
-					: byName.fetches.add('fetch', fetchJob(picture as AwaitedPicture, reason), {
-							jobId,
-							priority,
-							...fetchJobOptions(options),
-						}),
-			);
-		},
+		...pictures,
 
 		async failedFetch(picture) {
 			if (isReceived(picture)) return undefined;
@@ -194,11 +195,6 @@ export function openQueues(redis: Redis, options: QueuesOptions): Queues {
 		},
 
 		conditionsOf: (queue, jobIds) => readConditions(byName[queue].toKey(''), jobIds),
-
-		async forgetPicture(picture) {
-			const { queue, id } = jobOf(picture);
-			return forget(queue, id);
-		},
 
 		async enqueueDelivery(job, attempts, keepSeconds) {
 			await askRedis(redis, () =>
@@ -253,6 +249,14 @@ export function openQueues(redis: Redis, options: QueuesOptions): Queues {
 			});
 		},
 
+		async countWaiting(name) {
+			const [{ waiting = 0, prioritized = 0, delayed = 0 }, backlog] = await Promise.all([
+				byName[name].getJobCounts('waiting', 'prioritized', 'delayed'),
+				backlogOf(pictures, name)?.count() ?? 0,
+			]);
+			return { waiting: waiting + prioritized + backlog, delayed };
+		},
+
 		promoteOverdueJobs() {
 			// The schedule of `upkeep` repairs itself.
 			const { upkeep: _, ...delayed } = byName;
@@ -260,6 +264,7 @@ export function openQueues(redis: Redis, options: QueuesOptions): Queues {
 		},
 
 		async close() {
+			for (const backlog of Object.values(pictures.backlogs)) backlog.close();
 			await Promise.all(Object.values(byName).map((queue) => queue.close()));
 		},
 	};

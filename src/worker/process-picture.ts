@@ -25,6 +25,8 @@ export interface ProcessResult {
 	/** The failed variants with their codes. */
 	readonly failed?: readonly string[];
 	readonly bytes: number;
+	/** Megapixels that were decoded, measured by the header that the decoder read; 0 if nothing had to be made. */
+	readonly megapixels: number;
 	readonly milliseconds: number;
 }
 
@@ -45,6 +47,7 @@ export async function processPicture(job: Job<unknown>, context: ProcessContext)
 		outcome: ProcessResult['outcome'],
 		variants: readonly Variant[] = [],
 		failed: readonly FailedVariant[] = [],
+		megapixels = 0,
 	): ProcessResult => {
 		succeed(outcome === 'recorded');
 		return {
@@ -52,6 +55,7 @@ export async function processPicture(job: Job<unknown>, context: ProcessContext)
 			variants: variants.map((variant) => `${variant.name}.${variant.format} ${variant.width}×${variant.height}`),
 			...(failed.length > 0 && { failed: failed.map(nameOfFailed) }),
 			bytes: variants.reduce((sum, variant) => sum + variant.bytes, 0),
+			megapixels: Number(megapixels.toFixed(3)),
 			milliseconds: Math.round(performance.now() - started),
 		};
 	};
@@ -98,7 +102,7 @@ export async function processPicture(job: Job<unknown>, context: ProcessContext)
 		const missing = failed.length > 0 ? `, ${failed.length} failed` : '';
 		await report.done(`${outcome === 'recorded' ? 'ready' : outcome}: ${count}${missing}`);
 		log.info({ outcome, attempt, milliseconds: Math.round(performance.now() - started) }, 'picture processed');
-		return finish(outcome, variants, failed);
+		return finish(outcome, variants, failed, fulfilled.megapixels);
 	} catch (thrown) {
 		throw await fail(thrown, picture, end);
 	}
@@ -130,6 +134,8 @@ interface Fulfilled {
 	readonly end: Partial<Picture> & Pick<Picture, 'variants'>;
 	/** Variants made by this attempt. */
 	readonly made: number;
+	/** Decoded by this attempt. */
+	readonly megapixels: number;
 	readonly failures: readonly VariantFailure[];
 	readonly error: PicpipeError | undefined;
 }
@@ -160,6 +166,7 @@ async function fulfil(
 	const places = Object.keys(definition.variants);
 	return {
 		made: result?.variants.length ?? 0,
+		megapixels: result?.facts ? (result.facts.width * result.facts.height * result.facts.frames) / 1e6 : 0,
 		end: {
 			...(facts && { facts }),
 			analysis: isAnalysed && !missing.isAnalysed ? analysis : { ...picture.analysis, ...result?.analysis },

@@ -6,6 +6,7 @@ import type { Attempts } from '../queue/attempts.ts';
 import { conditionsPerScript, type JobCondition } from '../queue/conditions.ts';
 import { jobOf, type PictureJob } from '../queue/jobs.ts';
 import type { Queues } from '../queue/queues.ts';
+import { pictureQueues } from '../queue/waiting-list.ts';
 import { pendingKey } from '../storage/keys.ts';
 import type { FirstSeen } from './first-seen.ts';
 import { type Records, recordFailure, settle } from './record.ts';
@@ -68,24 +69,24 @@ export async function sweepPictures(context: PictureSweep, result: SweptPictures
 }
 
 async function sweepSome(context: PictureSweep, ids: readonly string[], result: SweptPictures): Promise<void> {
+	const valid = ids.filter((id) => isPictureId(context, id));
+	const haveJobs = await context.queues.haveJobs(valid);
 	const waiting: Picture[] = [];
 	const count = (found: Found | undefined) => {
 		if (found) result[found]++;
 	};
-	await forEach(context, ids, async (id) => {
-		if (!isPictureId(context, id)) return;
+	const jobless = valid.filter((_, at) => !haveJobs[at]);
+	await forEach(context, jobless, async (id) => {
 		const picture = await readManifest(context.storage, id);
 		if (picture && !isFinished(picture.state)) waiting.push(picture);
 		else count(await close(context, id, picture));
 	});
+	// Jobs of other versions, or from before a loss of keys, are in the queue although nobody knows them here.
 	const lost = (await withConditions(context, waiting)).filter(({ condition }) => condition.state !== 'live');
-	const byId = new Map(lost.map((one) => [one.id, one]));
+	const byId = new Map(lost.map((one) => [one.picture.id, one]));
 	await forEach(context, [...byId.keys()], async (id) => {
-		// It may have ended since it was read.
-		const picture = await readManifest(context.storage, id);
-		const { condition, job } = byId.get(id) ?? {};
-		if (!picture || isFinished(picture.state)) count(await close(context, id, picture));
-		else if (condition && job && job.id === jobOf(picture).id) count(await bringOn(context, picture, job, condition));
+		const one = byId.get(id);
+		if (one) count(await bringOn(context, one));
 	});
 }
 
@@ -117,21 +118,19 @@ function isPictureId(context: PictureSweep, id: string): boolean {
 }
 
 interface Checked {
-	readonly id: string;
+	readonly picture: Picture;
 	readonly job: PictureJob;
 	readonly condition: JobCondition;
 }
 
 async function withConditions({ queues }: PictureSweep, pictures: readonly Picture[]): Promise<Checked[]> {
 	const ofQueue = async (queue: PictureJob['queue']) => {
-		const some = pictures
-			.map((picture) => ({ id: picture.id, job: jobOf(picture) }))
-			.filter(({ job }) => job.queue === queue);
+		const some = pictures.map((picture) => ({ picture, job: jobOf(picture) })).filter(({ job }) => job.queue === queue);
 		const ids = some.map(({ job }) => job.id);
 		const conditions = await queues.conditionsOf(queue, ids);
 		return some.flatMap((one, at) => (conditions[at] ? { ...one, condition: conditions[at] } : []));
 	};
-	return (await Promise.all([ofQueue('pictures'), ofQueue('fetches')])).flat();
+	return (await Promise.all(pictureQueues.map(ofQueue))).flat();
 }
 
 /** Completes what was left of a picture that has ended or was never accepted. */
@@ -153,16 +152,12 @@ async function purgeIfAbandoned(context: PictureSweep, id: string): Promise<Foun
 const stalledTooOften = /stalled more than/;
 
 /** Queues a picture that has no live job. */
-async function bringOn(
-	context: PictureSweep,
-	picture: Picture,
-	{ queue }: PictureJob,
-	{ state, failedReason, attempts }: JobCondition,
-): Promise<Found> {
+async function bringOn(context: PictureSweep, { picture, job, condition }: Checked): Promise<Found> {
+	const { state, failedReason, attempts } = condition;
 	if (state === 'failed' && stalledTooOften.test(failedReason)) {
 		const error = new PicpipeError('worker-lost', failedReason);
 		await recordFailure(context, picture, error, Math.max(1, attempts));
-		context.attemptCounts?.count(queue, 'failed', error.code);
+		context.attemptCounts?.count(job.queue, 'failed', error.code);
 		return 'lost';
 	}
 	// Its job ended while the manifest could not be written, because the storage was unavailable.

@@ -33,6 +33,8 @@ export interface SweepResult {
 	lost: number;
 	/** Unfinished writes of killed processes. */
 	torn: number;
+	/** Jobs that lay in a queue from before there was a backlog. */
+	takenOver: number;
 	/** Jobs that were overdue because the clock was set back. */
 	broughtForward: number;
 	/** Expired idempotency keys. */
@@ -66,6 +68,7 @@ export async function sweep(context: SweepContext, job?: Job): Promise<SweepResu
 		abandoned: 0,
 		lost: 0,
 		torn: 0,
+		takenOver: 0,
 		broughtForward: 0,
 		forgotten: 0,
 		expired: 0,
@@ -86,6 +89,7 @@ export async function sweep(context: SweepContext, job?: Job): Promise<SweepResu
 }
 
 async function sweepAll(context: SweepContext, result: SweepResult): Promise<void> {
+	result.takenOver = await context.queues.tidyBacklogs();
 	const isAtEnd = await sweepPictures(context, result);
 	if (!isAtEnd) result.more = true;
 	result.torn = await removeTornWrites(context.storage, context);

@@ -5,8 +5,8 @@ import type { z } from 'zod';
 import { type ErrorCode, toPicpipeError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
 import type { AttemptOutcome, Attempts } from '../queue/attempts.ts';
-import { deliverJobSchema, type QueueName, sweepJobSchema, sweepSchedulerId } from '../queue/jobs.ts';
-import { keepSweeps, type Queues } from '../queue/queues.ts';
+import { deliverJobSchema, pictureIdOfJob, type QueueName, sweepJobSchema, sweepSchedulerId } from '../queue/jobs.ts';
+import { backlogOf, keepSweeps, type Queues } from '../queue/queues.ts';
 import { isConnectionTrouble } from '../queue/redis.ts';
 import { jobError, patientDelay, scheduledDelay, willRetry } from '../queue/retry.ts';
 import { type DeliverContext, type DeliverResult, deliver } from '../webhooks/deliver.ts';
@@ -34,6 +34,8 @@ const maxStalledCount = 50;
 /** How long the workers may take to report their last jobs and to disconnect, milliseconds. */
 const closingPatience = 2_000;
 
+/** Jobs that a worker wants to find waiting in the queue when it has room. All others stay in the backlog. */
+const jobsWaiting = 1;
 /** Jobs to take beyond the number of imaging processes, so that reading and storing overlap with imaging. */
 const jobsAhead = 2;
 
@@ -77,7 +79,10 @@ export function startWorkers(
 		backoffStrategy: BackoffStrategy = patientDelay(options.fetchRetrySeconds),
 	) => {
 		const pauses = queue === 'renders' ? renderPauses : patientPauses;
+		const turns = backlogOf(queues, queue)?.join({ window: jobsWaiting });
 		const leaving: Processor = async (job, token, ...more) => {
+			// The next job moves to the queue while this one is done.
+			turns?.started(pictureIdOfJob(job.id ?? ''));
 			const work = process(job, token, ...more);
 			underWay.add(work);
 			try {
@@ -98,12 +103,23 @@ export function startWorkers(
 			maxStalledCount,
 			settings: { backoffStrategy },
 		});
+		worker.on('completed', ({ id = '', returnvalue }) =>
+			turns?.ended(pictureIdOfJob(id), id, (returnvalue as { readonly megapixels?: number } | null)?.megapixels),
+		);
+		worker.on('failed', (job) => {
+			if (job?.id !== undefined && job.finishedOn !== undefined) turns?.ended(pictureIdOfJob(job.id), job.id);
+		});
 		worker.on('error', (err) => {
 			// Each worker has connections of its own, which report every attempt to reconnect. The process reports the outage once.
 			if (err.name === 'ReplyError' || !isConnectionTrouble(err)) log.warn({ err, queue }, 'queue error');
 		});
 		worker.on('stalled', (jobId) => log.warn({ queue, jobId }, 'worker lost; its job starts again'));
-		return worker;
+		return {
+			async close() {
+				await Promise.all([turns?.leave(), worker.close()]);
+			},
+			disconnect: () => worker.disconnect(),
+		};
 	};
 	const stopping = new AbortController();
 	const firstSeen = openFirstSeen();

@@ -67,7 +67,7 @@ describe('admit', () => {
 		expect(await to.catalog.get(picture.id)).toEqual(picture);
 		const job = await to.queues.byName.pictures.getJob(jobOf(picture).id);
 		expect(job?.data).toMatchObject({ pictureId: picture.id, reason: 'upload', requestId: 'request-1' });
-		expect(job?.opts.priority).toBe(7);
+		expect(job?.data.priority).toBe(7);
 	});
 
 	it('accepts while Redis is away: the manifest exists, and the sweep does the rest', async () => {
@@ -147,7 +147,7 @@ describe('admitAgain', () => {
 		const to = await open();
 		const again = await admitAgain(to, await finished(to), 'reprocess', log, { priority: 1_000 });
 		expect(again.priority).toBe(0);
-		expect((await to.queues.byName.pictures.getJob(jobOf(again).id))?.opts.priority).toBe(1_000);
+		expect((await to.queues.byName.pictures.getJob(jobOf(again).id))?.data.priority).toBe(1_000);
 	});
 
 	it('does not change a picture that a worker is processing', async () => {

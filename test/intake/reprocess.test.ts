@@ -88,9 +88,11 @@ describe('reprocess', () => {
 				recipe: { name: 'small', digest: small.digest },
 				variants: picture.variants,
 			});
-			const job = await to.queues.byName.pictures.getJob(jobOf(again).id);
-			expect(job?.opts.priority).toBe(maximumPriority);
-			expect(job?.data).toMatchObject({ reason: 'reprocess' });
+			const { backlogs, byName } = to.queues;
+			const waiting = await backlogs.pictures.read(again.id);
+			const job = await byName.pictures.getJob(jobOf(again).id);
+			expect(waiting?.level ?? job?.data.priority).toBe(maximumPriority);
+			expect(waiting?.data ?? job?.data).toMatchObject({ reason: 'reprocess' });
 		}
 		expect(await readManifest(to.storage, fine.id)).toEqual(fine);
 		expect(await run(to)).toEqual({ ...nothing, pictures: 3, waiting: 2, upToDate: 1 });
@@ -163,7 +165,7 @@ describe('reprocess', () => {
 		});
 		await expect(stopped).rejects.toThrow('killed');
 		expect(await run(to, { stale: true })).toEqual({ ...nothing, pictures: 20, queued: 12, upToDate: 8 });
-		expect(await to.queues.byName.pictures.getJobCountByTypes('prioritized')).toBe(20);
+		expect((await to.queues.countWaiting('pictures')).waiting).toBe(20);
 	});
 
 	it('does not fill Redis: it waits for workers, if any are running', async () => {

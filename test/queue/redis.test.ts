@@ -110,7 +110,7 @@ describe('askRedis', () => {
 		await expect.poll(() => askRedis(redis, () => redis.ping()).catch(() => 'away'), { timeout: 10_000 }).toBe('PONG');
 		// The command that nobody waited for any more may have been carried out: then this adds nothing.
 		await queues.enqueuePicture(picture, 'upload');
-		expect(await queues.byName.pictures.getJobCounts('waiting')).toEqual({ waiting: 2 });
+		expect(await queues.countWaiting('pictures')).toEqual({ waiting: 2, delayed: 0 });
 		await queues.close();
 	});
 
@@ -137,7 +137,7 @@ describe('askRedis', () => {
 		expect((await failure(() => queues.enqueuePicture(picture, 'upload'))).code).toBe('queue-unavailable');
 		await redis.config('SET', 'maxmemory', '0');
 		await queues.enqueuePicture(picture, 'upload');
-		expect(await queues.byName.pictures.getJobCounts('waiting')).toEqual({ waiting: 2 });
+		expect(await queues.countWaiting('pictures')).toEqual({ waiting: 2, delayed: 0 });
 		await queues.close();
 	});
 

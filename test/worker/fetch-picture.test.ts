@@ -109,7 +109,8 @@ describe('a picture that was accepted by URL', () => {
 		});
 		expect(isReceived(picture)).toBe(false);
 		expect(job.queueName).toBe('fetches');
-		expect(job.opts).toMatchObject({ priority: 7, attempts: 5 });
+		expect(job.opts).toMatchObject({ attempts: 5 });
+		expect(job.data).toMatchObject({ priority: 7 });
 		expect(job.data).toMatchObject({ pictureId: picture.id, source: { url: `${remote.url}/a/photo.jpg?…` } });
 		expect(JSON.stringify(job.data)).not.toContain('secret');
 		expect(await to.catalog.get(picture.id)).toEqual(picture);
@@ -147,7 +148,7 @@ describe('a fetch', () => {
 		expect(await to.catalog.get(picture.id)).toEqual(picture);
 		const next = await jobOfPicture(to, picture);
 		expect(next.queueName).toBe('pictures');
-		expect(next.opts.priority).toBe(7);
+		expect(next.data.priority).toBe(7);
 		expect(JSON.stringify(next.data)).not.toContain('secret');
 		expect(await to.storage.keys()).toContain(`pending/${picture.id}`);
 	});
@@ -197,6 +198,8 @@ describe('a fetch', () => {
 		expect(await run(to, { queues: away })).toMatchObject({ outcome: 'fetched' });
 		const picture = await manifestOf(to);
 		await to.catalog.markComplete();
+		// The worker ends the job.
+		await to.queues.byName.fetches.drain();
 		expect(await sweep({ ...to, ...upkeep, abandonedSeconds: 3_600 })).toMatchObject({ pending: 1, queued: 1 });
 		expect((await jobOfPicture(to, picture)).queueName).toBe('pictures');
 	});

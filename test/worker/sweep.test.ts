@@ -103,6 +103,7 @@ describe('a sweep', () => {
 	it('queues pictures whose job is gone, was completed, or is in no list any more', async () => {
 		const { context, redis, queues, accept } = await open();
 		const [gone, completed, unlisted] = [makePicture(), makePicture(), makePicture()];
+		queues.backlogs.pictures.join({ window: 10 });
 		for (const picture of [gone, completed, unlisted]) await accept(picture, picture !== gone);
 		const { pictures } = queues.byName;
 		await redis.del(pictures.toKey('wait'));

@@ -117,6 +117,7 @@ export function factList(picture) {
 		meta = {},
 		owner,
 		priority,
+		urgent,
 		state,
 		waiting,
 		createdAt,
@@ -139,7 +140,7 @@ export function factList(picture) {
 		['Tags', tags.length > 0 && el('span', { class: 'tags' }, ...tags.map((tag) => el('span', {}, tag)))],
 		['Owner', owner],
 		['Metadata', Object.keys(meta).length > 0 && metaList(meta)],
-		['Priority', priority > 0 && String(priority)],
+		['Priority', urgent ? 'urgent' : priority > 0 && String(priority)],
 		['Waiting', waiting && `${waiting.reason} Since ${formatTime(waiting.since)}.`],
 		['Received', formatTime(createdAt)],
 		// From the third revision on it was processed again, and the time since its upload means nothing.

@@ -1,6 +1,7 @@
 import type { Queue } from 'bullmq';
 import type { RequestHandler } from 'express';
-import { arenaQueuePath, type QueueName } from '../../queue/jobs.ts';
+import { arenaQueuePath, type QueueName, queueNames } from '../../queue/jobs.ts';
+import { backlogOf, type Queues } from '../../queue/queues.ts';
 import { askRedis } from '../../queue/redis.ts';
 import type { ApiContext } from '../context.ts';
 import { cleanBodySchema, parse } from '../contract.ts';
@@ -12,13 +13,13 @@ export function listQueues(context: ApiContext): RequestHandler {
 	return async (request, response) => {
 		const arena = arenaOf(context, request);
 		const queues = await askRedis(context.redis, () =>
-			Promise.all(Object.values(context.queues.byName).map((queue) => describe(queue, arena))),
+			Promise.all(queueNames.map((name) => describe(context.queues, name, arena))),
 		);
 		response.json({ queues });
 	};
 }
 
-/** `POST /v1/queues/{name}/pause`: workers finish their jobs and take no more */
+/** `POST /v1/queues/{name}/pause`: workers finish their jobs and take no more; the backlog keeps what waits */
 export function pauseQueue(context: ApiContext): RequestHandler {
 	return operate(context, (queue) => queue.pause());
 }
@@ -33,12 +34,20 @@ export function resumeQueue(context: ApiContext): RequestHandler {
  * was a promise; to cancel the work on a picture, delete it.
  */
 export function drainQueue(context: ApiContext): RequestHandler {
-	return operate(context, (queue) => queue.drain(true));
+	return operate(context, async (queue) => {
+		// First the backlog, from which the queue would be filled again.
+		await backlogOf(context.queues, queue.name)?.clear();
+		await queue.drain(true);
+	});
 }
 
-/** `POST /v1/queues/{name}/retry-failed`: queues every failed job again */
+/** `POST /v1/queues/{name}/retry-failed`: queues every failed job again, those of pictures behind all other work */
 export function retryFailedJobs(context: ApiContext): RequestHandler {
-	return operate(context, (queue) => queue.retryJobs({ state: 'failed' }));
+	return operate(context, async (queue) => {
+		const backlog = backlogOf(context.queues, queue.name);
+		if (backlog) await backlog.takeFailed();
+		else await queue.retryJobs({ state: 'failed' });
+	});
 }
 
 /** `POST /v1/queues/{name}/clean`: removes completed or failed jobs; the pictures are left unchanged */
@@ -56,20 +65,22 @@ function operate(context: ApiContext, operation: (queue: Queue) => Promise<void>
 		await askRedis(context.redis, () => operation(queue));
 		response.locals.log.info({ queue: queue.name, operation: request.path.split('/').at(-1) }, 'queue operated');
 		const arena = arenaOf(context, request);
-		response.json(await askRedis(context.redis, () => describe(queue, arena)));
+		response.json(await askRedis(context.redis, () => describe(context.queues, queue.name as QueueName, arena)));
 	});
 }
 
-async function describe(queue: Queue, arena: string) {
-	return { ...(await lookAt(queue)), links: { arena: arena + arenaQueuePath(queue.name as QueueName) } };
+async function describe(queues: Queues, name: QueueName, arena: string) {
+	return { ...(await lookAt(queues, name)), links: { arena: arena + arenaQueuePath(name) } };
 }
 
-/** The current state of a queue: paused or not, number of workers, jobs by state. */
-export async function lookAt(queue: Queue) {
-	const [counts, paused, workers] = await Promise.all([
+/** The current state of a queue: paused or not, number of workers, jobs by state. Those in its backlog are waiting. */
+export async function lookAt(queues: Queues, name: QueueName) {
+	const queue = queues.byName[name];
+	const [{ waiting = 0, ...counts }, backlog = 0, paused, workers] = await Promise.all([
 		queue.getJobCounts('waiting', 'prioritized', 'active', 'delayed', 'completed', 'failed'),
+		backlogOf(queues, name)?.count(),
 		queue.isPaused(),
 		queue.getWorkersCount(),
 	]);
-	return { name: queue.name, paused, workers, counts };
+	return { name, paused, workers, counts: { waiting: waiting + backlog, ...counts } };
 }

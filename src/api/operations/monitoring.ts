@@ -4,6 +4,7 @@ import { pictureStates } from '../../domain/picture.ts';
 import { PicpipeError } from '../../errors.ts';
 import { within } from '../../observe/clock.ts';
 import type { Sample, SharedSamples } from '../../observe/metrics.ts';
+import { queueNames } from '../../queue/jobs.ts';
 import { askRedis } from '../../queue/redis.ts';
 import { checkStorage } from '../../storage/storage.ts';
 import type { ApiContext } from '../context.ts';
@@ -99,14 +100,13 @@ export function getIndex({ catalog, redis, config }: ApiContext): RequestHandler
 }
 
 async function askShared({ catalog, queues, redis, attemptCounts, config }: ApiContext): Promise<SharedSamples> {
-	const byName = Object.values(queues.byName);
 	const [isComplete, rebuild, pictures, failures, ended, looked] = await Promise.all([
 		catalog.isComplete(),
 		readRebuild(redis, config.redisPrefix),
 		catalog.countStates(),
 		catalog.failures(),
 		attemptCounts.read(),
-		askRedis(redis, () => Promise.all(byName.map(lookAt))),
+		askRedis(redis, () => Promise.all(queueNames.map((name) => lookAt(queues, name)))),
 	]);
 	return {
 		picpipe_index_complete: [{ labels: {}, value: Number(isComplete) }],

@@ -1,5 +1,6 @@
 import type { RequestHandler } from 'express';
 import { signUploadToken } from '../../access/upload-token.ts';
+import { urgentPriority } from '../../domain/picture.ts';
 import { PicpipeError } from '../../errors.ts';
 import { type ApiContext, callerOf } from '../context.ts';
 import { defaultTokenSeconds, parse, uploadTokenBodySchema } from '../contract.ts';
@@ -31,7 +32,12 @@ export function createUploadToken(context: ApiContext): RequestHandler {
 		response
 			.status(201)
 			.set('Cache-Control', 'no-store')
-			.json({ token, expiresAt: new Date(expires * 1_000).toISOString(), ...grant });
+			.json({
+				token,
+				expiresAt: new Date(expires * 1_000).toISOString(),
+				...grant,
+				...(grant.priority === urgentPriority && { priority: 'urgent' }),
+			});
 	};
 }
 

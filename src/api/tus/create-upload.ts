@@ -1,6 +1,7 @@
 import type { Request, RequestHandler, Response } from 'express';
 import type { Caller } from '../../access/caller.ts';
 import { confinedTo } from '../../access/ownership.ts';
+import { storedPriority } from '../../domain/picture.ts';
 import { concatenatedId, isUploadId, newUploadId } from '../../domain/upload.ts';
 import { PicpipeError } from '../../errors.ts';
 import { tooLarge } from '../../intake/receive.ts';
@@ -72,7 +73,12 @@ async function wishesOf(context: ApiContext, caller: Caller, request: Request): 
 	const { recipe, ...wishes } = await fieldsOf(context, caller, uploadMetadataSchema, fields);
 	const { name, digest, definition } = recipe;
 	const among = confinedTo(caller);
-	return { ...wishes, recipe: { name, digest, definition }, ...(among !== undefined && { among }) };
+	return {
+		...wishes,
+		...storedPriority(wishes.priority),
+		recipe: { name, digest, definition },
+		...(among !== undefined && { among }),
+	};
 }
 
 /** Appends the bytes of the request, if any, and responds. */

@@ -1,5 +1,6 @@
 import type { Response } from 'express';
 import { digest } from '../../domain/digest.ts';
+import { priorityOf } from '../../domain/picture.ts';
 import { PicpipeError } from '../../errors.ts';
 import { receive } from '../../intake/receive.ts';
 import { bytesOf, dropParts, type Part } from '../../intake/upload-parts.ts';
@@ -60,7 +61,7 @@ async function becomePicture(
 				fingerprint: { request: name, files: [received.source.sha256] },
 				items: [{ filename, received }],
 				// Not the caller's: whoever sends the last byte, the picture belongs to the upload's owner.
-				fields: { ...fields, owner: ownerOfUpload({ owner }) },
+				fields: { ...fields, priority: priorityOf(wishes), owner: ownerOfUpload({ owner }) },
 			};
 		},
 	);

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { Caller } from '../../access/caller.ts';
 import { cleanLabel, type Meta } from '../../domain/labels.ts';
+import { urgentPriority } from '../../domain/picture.ts';
 import type { NamedRecipe } from '../../domain/recipe.ts';
 import { PicpipeError } from '../../errors.ts';
 import { checkUrl } from '../../http/guard.ts';
@@ -41,7 +42,7 @@ function fixedBy(
 	return {
 		recipe: grant.recipe,
 		tags: grant.tags,
-		priority: String(grant.priority),
+		priority: grant.priority === urgentPriority ? 'urgent' : String(grant.priority),
 		...(grant.batch !== undefined && { batch: grant.batch }),
 		...(filename !== undefined && { filename }),
 		...((meta || grant.meta) && { meta: addedTo(grant.meta ?? {}, meta ?? {}) }),

@@ -215,7 +215,7 @@ describe('POST /v1/failures/retry', () => {
 			more: false,
 		});
 		const counts = (await ask(api, '/v1/queues')).body.queues[0].counts;
-		expect(counts).toMatchObject({ prioritized: 5, waiting: 0 });
+		expect(counts).toMatchObject({ prioritized: 0, waiting: 5 });
 		expect((await ask(api, `/v1/pictures/${other}`)).body.state).toBe('failed');
 		const { body: again } = await ask(api, `/v1/pictures/${ids[0]}`);
 		expect([again.state, again.failure]).toEqual(['queued', undefined]);
