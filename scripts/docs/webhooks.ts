@@ -1,10 +1,13 @@
 import { settings } from '../../src/config/index.ts';
 import { maximumWebhookSecrets } from '../../src/config/webhooks.ts';
 import { maximumEndpoints } from '../../src/webhooks/endpoint.ts';
-import { bodyOf, eventDocs, pictureEvent } from '../../src/webhooks/event.ts';
-import { signedHeaders } from '../../src/webhooks/send.ts';
+import { bodyOf, eventDocs, pictureEvent, testEventType } from '../../src/webhooks/event.ts';
+import { signedHeaders } from '../../src/webhooks/signature.ts';
 import { samplePicture } from './http-sample.ts';
 import { code, fence, page, table } from './markdown.ts';
+
+const testDoc =
+	'Sent by `POST /v1/webhooks/{id}/test`, whatever the endpoint subscribes to. One attempt is made. `data.webhook` is the id of the endpoint.';
 
 /** Public, so it must never sign anything. */
 const sampleSecret = `whsec_${Buffer.from('only an example, never a secret!').toString('base64')}`;
@@ -27,7 +30,7 @@ There are three ways to receive webhooks, which can be combined:
   them only to your own receivers. The API lists these deliveries under \`picture\`.`,
 		`## Events\n\n${table(
 			['Type', 'Meaning'],
-			Object.entries(eventDocs).map(([type, doc]) => [code(type), doc]),
+			[...Object.entries(eventDocs).map(([type, doc]) => [code(type), doc]), [code(testEventType), testDoc]],
 		)}`,
 		`A picture that is processed again causes another event. Links are relative to the API.`,
 		fence(
@@ -59,7 +62,12 @@ app.post('/hook', express.raw({ type: 'application/json' }), (request, response)
 - **Delivery is at least once.** Every picture that ends \`ready\` or \`failed\` causes an event, even after a crash, so a webhook may arrive twice. Its
   \`webhook-id\` is derived from the event: it is the same both times, and at every endpoint. All attempts and replays of a message have the same body.
 - **The order is not guaranteed.** \`timestamp\` is the time of the event. Of two messages about a picture, the one with the higher \`data.revision\` is newer.
-- \`webhook-timestamp\` is the time of the attempt.`,
+- \`webhook-timestamp\` is the time of the attempt. \`x-request-id\` is the id of the API request that caused the event, if there was one.`,
+		`## Public keys
+
+A secret lets a receiver sign, too. A receiver that must only verify takes the public key instead: \`webhook-signature\` also has a signature \`v1a\` (Ed25519 over the same bytes)
+for each key pair. Each endpoint has its own; \`publicKeys\` of [\`GET /v1/webhooks/{id}\`](http.md#get-v1webhooksid) shows them as \`whpk_\` and 32 bytes in base64.
+For the endpoint of the configuration and for URLs of uploads, set \`PICPIPE_WEBHOOK_SIGNING_KEYS\`. Take the key from the API, never from a message.`,
 		`## Attempts
 
 A failed attempt is repeated after ${settings.webhookSchedule.default?.replaceAll(',', ', ')} seconds (\`PICPIPE_WEBHOOK_SCHEDULE\`). A tenth of each delay is random. A longer
@@ -73,7 +81,7 @@ Messages that were given up are kept for ${keepDays} days (\`PICPIPE_WEBHOOK_KEE
 \`POST /v1/webhooks/{id}/deliveries/{delivery}/replay\` delivers a single message again, even a delivered one, as long as it is in the log.`,
 		`## Rotating a secret
 
-\`POST /v1/webhooks/{id}/rotate-secret\` creates a new secret. For \`keepOldFor\` seconds both secrets sign: the header \`webhook-signature\` contains a signature of each,
+\`POST /v1/webhooks/{id}/rotate-secret\` creates a new secret and a new key pair. For \`keepOldFor\` seconds both secrets sign: the header \`webhook-signature\` contains a signature of each,
 and a receiver with either secret accepts the message. To rotate a secret of the configuration, put the new one before the old one, update the receiver, and remove the
 old one. Up to ${maximumWebhookSecrets} secrets can sign at the same time.`,
 	);

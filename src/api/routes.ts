@@ -38,7 +38,7 @@ import {
 } from './pictures/pictures.ts';
 import { createUploadHandler } from './tus/create-upload.ts';
 import { appendToUpload, deleteUpload, getUpload, headUpload, tusOptions } from './tus/uploads.ts';
-import { getDelivery, listDeliveries, replayDeliveries, replayDelivery } from './webhooks/deliveries.ts';
+import { getDelivery, listDeliveries, replayDeliveries, replayDelivery, testWebhook } from './webhooks/deliveries.ts';
 import {
 	createWebhookSchema,
 	deliveriesQuerySchema,
@@ -323,6 +323,13 @@ export const routes: readonly Route[] = [
 		scope: 'admin',
 		handler: disableWebhook,
 		doc: 'Disables an endpoint. Its pending deliveries are kept for a replay.',
+	},
+	{
+		method: 'POST',
+		path: '/v1/webhooks/:id/test',
+		scope: 'admin',
+		handler: testWebhook,
+		doc: 'Sends a test event to an endpoint, once. The response is its delivery.',
 	},
 	{
 		method: 'POST',

@@ -24,6 +24,17 @@ export function isWebhookSecret(text: string): boolean {
 	return webhookSecretPattern.test(text) && length >= webhookSecretBytes.least && length <= webhookSecretBytes.most;
 }
 
+/** An Ed25519 private key as Standard Webhooks writes it: `whsk_` and 32 bytes in base64. */
+export function isSigningKey(text: string): boolean {
+	return /^whsk_[A-Za-z0-9+/]{43}=$/.test(text);
+}
+
+const signingKeyList = listOf(
+	`1 to ${maximumWebhookSecrets} Ed25519 private keys, each whsk_ and 32 bytes in base64, separated by commas`,
+	(item) => (isSigningKey(item) ? item : undefined),
+	maximumWebhookSecrets,
+);
+
 const webhookSecretList = listOf(
 	`1 to ${maximumWebhookSecrets} secrets, each whsec_ and ${webhookSecretBytes.least} to ${webhookSecretBytes.most} bytes in base64, separated by commas`,
 	(item) => (isWebhookSecret(item) ? item : undefined),
@@ -61,6 +72,13 @@ export const webhooks = {
 				'PICPIPE_WEBHOOK_SECRETS',
 				webhookSecretList,
 				'Secrets that sign messages to `PICPIPE_WEBHOOK_URL` and to the URLs that uploads name as `webhook`.',
+			),
+		),
+		webhookSigningKeys: secret(
+			optional(
+				'PICPIPE_WEBHOOK_SIGNING_KEYS',
+				signingKeyList,
+				'Ed25519 private keys that sign the same messages, for receivers that verify with a public key.',
 			),
 		),
 		webhookSchemes: setting(
@@ -115,6 +133,7 @@ export const webhooks = {
 	},
 	notes: [
 		`Every secret of \`PICPIPE_WEBHOOK_SECRETS\` signs each message. To rotate, add the new secret beside the old one, and remove the old one
-once every receiver knows the new one.`,
+once every receiver knows the new one. The same holds for \`PICPIPE_WEBHOOK_SIGNING_KEYS\`; \`GET /v1/webhooks/setting\` shows the public keys.
+\`echo whsk_$(openssl rand -base64 32)\` makes a key.`,
 	],
 } as const;

@@ -6,6 +6,7 @@ import { willRetry } from '../queue/retry.ts';
 import type { Storage } from '../storage/storage.ts';
 import { isEndpointId, settingEndpoint } from './endpoint.ts';
 import { disableEndpoint } from './endpoint-store.ts';
+import { testEventType } from './event.ts';
 import type { Attempt, DeliveryLog, DeliveryState } from './log.ts';
 import { findMessage, giveUpMessage, type Message, removeMessage } from './outbox.ts';
 import { type Receipt, sendMessage } from './send.ts';
@@ -94,7 +95,8 @@ async function giveUp(context: DeliverContext, message: Message, target: Target,
 	const { storage, log } = context;
 	const { endpoint } = message;
 	await giveUpMessage(storage, message);
-	if (endpoint !== settingEndpoint && !isEndpointId(endpoint)) return;
+	// A test tells whether the endpoint works, and disables nothing.
+	if (message.type === testEventType || (endpoint !== settingEndpoint && !isEndpointId(endpoint))) return;
 	const isFailing = error.retryable && (await hasFailedThroughout(context.deliveries, message));
 	const reason = error.code === 'webhook-gone' ? 'gone' : isFailing ? 'failing' : undefined;
 	if (reason === undefined) return;

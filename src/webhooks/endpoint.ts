@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { typeidUnboxed } from 'typeid-js';
 import * as z from 'zod';
-import { isWebhookSecret, maximumWebhookSecrets } from '../config/webhooks.ts';
+import { isSigningKey, isWebhookSecret, maximumWebhookSecrets } from '../config/webhooks.ts';
 import { stored, storedWord } from '../domain/stored.ts';
 import { eventTypes } from './event.ts';
+import { newSigningKey } from './signature.ts';
 
 /** Endpoints: those in storage, and two that are not. */
 
@@ -29,6 +30,14 @@ const secretSchema = stored({
 	expiresAt: z.iso.datetime().optional(),
 });
 
+const signingKeySchema = stored({
+	/** `whsk_...` */
+	privateKey: z.string().refine(isSigningKey),
+	createdAt: z.iso.datetime(),
+	/** When it stops signing; absent for the newest key. */
+	expiresAt: z.iso.datetime().optional(),
+});
+
 const endpointSchema = stored({
 	version: z.literal(1),
 	id: z.string().regex(endpointIdPattern),
@@ -38,6 +47,8 @@ const endpointSchema = stored({
 	events: z.array(storedWord(eventTypes)).min(1).optional(),
 	/** Newest first. */
 	secrets: z.array(secretSchema).min(1).max(maximumWebhookSecrets),
+	/** Newest first. Absent for an endpoint of an earlier version until its secret is rotated. */
+	signingKeys: z.array(signingKeySchema).max(maximumWebhookSecrets).optional(),
 	createdAt: z.iso.datetime(),
 	updatedAt: z.iso.datetime(),
 });
@@ -71,19 +82,29 @@ export function makeEndpoint(
 ): EndpointRecord {
 	const createdAt = new Date().toISOString();
 	const record = { version: 1 as const, id: typeidUnboxed('hook'), ...wishes, createdAt, updatedAt: createdAt };
-	return endpointSchema.parse({ ...record, secrets: [{ secret, createdAt }] });
+	const signingKeys = [{ privateKey: newSigningKey(), createdAt }];
+	return endpointSchema.parse({ ...record, secrets: [{ secret, createdAt }], signingKeys });
 }
 
-/** The endpoint with a new secret. Its earlier secrets also sign for some time. @param seconds how long */
+/** The endpoint with a new secret and a new key pair. The earlier ones also sign for some time. @param seconds how long */
 export function withNewSecret(record: EndpointRecord, secret: string, seconds: number): EndpointRecord {
 	const now = Date.now();
 	const [createdAt, end] = [now, now + seconds * 1_000].map((time) => new Date(time).toISOString()) as [string, string];
-	const before = record.secrets
-		.filter((one) => one.secret !== secret && isGood(one, now))
-		.map((one) => ({ ...one, expiresAt: one.expiresAt && one.expiresAt < end ? one.expiresAt : end }))
-		.filter((one) => isGood(one, now));
-	const secrets = [{ secret, createdAt }, ...before].slice(0, maximumWebhookSecrets);
-	return { ...record, secrets, updatedAt: createdAt };
+	const before = <T extends Expiring>(list: readonly T[]): T[] =>
+		list
+			.filter((one) => isGood(one, now))
+			.map((one) => ({ ...one, expiresAt: one.expiresAt && one.expiresAt < end ? one.expiresAt : end }))
+			.filter((one) => isGood(one, now));
+	const earlier = before(record.secrets.filter((one) => one.secret !== secret));
+	return {
+		...record,
+		secrets: [{ secret, createdAt }, ...earlier].slice(0, maximumWebhookSecrets),
+		signingKeys: [{ privateKey: newSigningKey(), createdAt }, ...before(record.signingKeys ?? [])].slice(
+			0,
+			maximumWebhookSecrets,
+		),
+		updatedAt: createdAt,
+	};
 }
 
 /** The secrets that sign at this time. */
@@ -91,7 +112,16 @@ export function signingSecrets({ secrets }: EndpointRecord, now = Date.now()): s
 	return secrets.filter((one) => isGood(one, now)).map(({ secret }) => secret);
 }
 
-function isGood({ expiresAt }: EndpointRecord['secrets'][number], now: number): boolean {
+/** The private keys that sign at this time. */
+export function signingKeys({ signingKeys = [] }: EndpointRecord, now = Date.now()): string[] {
+	return signingKeys.filter((one) => isGood(one, now)).map(({ privateKey }) => privateKey);
+}
+
+interface Expiring {
+	readonly expiresAt?: string | undefined;
+}
+
+function isGood({ expiresAt }: Expiring, now: number): boolean {
 	return expiresAt === undefined || Date.parse(expiresAt) > now;
 }
 

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Batch, FinishedBatch } from '../domain/batch.ts';
 import { digest } from '../domain/digest.ts';
 import type { Picture } from '../domain/picture.ts';
@@ -14,13 +15,16 @@ export const eventDocs = {
 		'Every picture of a closed batch has finished. `data` is the batch, with the number of pictures by state and of those with `failures`.',
 } as const;
 export type EventType = keyof typeof eventDocs;
+/** The types that an endpoint can subscribe to. */
 export const eventTypes = Object.keys(eventDocs) as [EventType, ...EventType[]];
+/** The type of an event that tests an endpoint. It is sent on request, once, whatever the endpoint subscribes to. */
+export const testEventType = 'webhook.test';
 
 /** An event to publish to its subscribers. */
 export interface WebhookEvent {
 	/** Derived from the event, so that a receiver can drop a duplicate. */
 	readonly id: string;
-	readonly type: EventType;
+	readonly type: EventType | typeof testEventType;
 	/** Time of the event, ISO 8601. */
 	readonly timestamp: string;
 	/** The `data` of the body. */
@@ -95,6 +99,13 @@ export function batchEvent(batch: Batch, finished: FinishedBatch): WebhookEvent 
 	};
 	// A batch ends once.
 	return { id: eventId(type, id), type, timestamp: at, data, batchId: id, url: webhook, requestId };
+}
+
+/** An event that tests an endpoint. @param requestId of the request for it */
+export function testEvent(endpoint: string, requestId: string): WebhookEvent {
+	const type = testEventType;
+	const timestamp = new Date().toISOString();
+	return { id: eventId(type, endpoint, randomUUID()), type, timestamp, data: { webhook: endpoint }, requestId };
 }
 
 /** Hexadecimal digits of an id: 128 bits. */

@@ -3,7 +3,7 @@ import { stored, storedWord } from '../domain/stored.ts';
 import { type MessageFolder, messageFolders, messageKey, messageOfKey } from '../storage/keys.ts';
 import { readObject, type Storage } from '../storage/storage.ts';
 import { pictureEndpoint } from './endpoint.ts';
-import { bodyOf, eventTypes, type WebhookEvent } from './event.ts';
+import { bodyOf, eventTypes, testEventType, type WebhookEvent } from './event.ts';
 
 /**
  * Undelivered messages in storage: attempts continue for days, and Redis may lose its data. Each message to an endpoint is an object that
@@ -14,7 +14,7 @@ const messageSchema = stored({
 	version: z.literal(1),
 	/** Id of the event, the same for every endpoint. */
 	id: z.string(),
-	type: storedWord(eventTypes),
+	type: storedWord([...eventTypes, testEventType]),
 	timestamp: z.iso.datetime(),
 	/** Sent unchanged in every attempt. */
 	body: z.string(),

@@ -5,7 +5,7 @@ import { deliverJob } from '../queue/jobs.ts';
 import type { Queues } from '../queue/queues.ts';
 import { messageKey } from '../storage/keys.ts';
 import type { Storage } from '../storage/storage.ts';
-import { batchEvent, type WebhookEvent } from './event.ts';
+import { batchEvent, testEvent, testEventType, type WebhookEvent } from './event.ts';
 import type { DeliveryLog } from './log.ts';
 import { findMessage, listMessages, type Message, messageTo, putMessage } from './outbox.ts';
 import type { WebhookSettings } from './settings.ts';
@@ -70,7 +70,9 @@ export async function queueDelivery(
 	const { id, endpoint, type, pictureId, batchId, requestId } = message;
 	const before = attemptsBefore(schedule, Date.now() - Date.parse(message.queuedAt));
 	const job = deliverJob({ endpoint, messageId: id, type, pictureId, batchId, attemptsBefore: before, requestId });
-	await queues.enqueueDelivery(job, schedule.length + 1 - before, keepSeconds);
+	// A test tells what happens now.
+	const attempts = type === testEventType ? 1 : schedule.length + 1 - before;
+	await queues.enqueueDelivery(job, attempts, keepSeconds);
 }
 
 /**
@@ -91,6 +93,27 @@ export function attemptsBefore(schedule: readonly number[], age: number): number
 	return over;
 }
 
+/**
+ * Sends an event to an endpoint that tests it. One attempt is made.
+ *
+ * @throws PicpipeError `webhook-disabled`, `queue-unavailable`
+ */
+export async function sendTest(deps: ReplayDeps, endpoint: string, requestId: string): Promise<Message> {
+	const message = messageTo(endpoint, testEvent(endpoint, requestId));
+	await requireEnabled(deps, message);
+	await putMessage(deps.storage, message);
+	await queueDelivery(deps, message);
+	// The worker may have been faster.
+	if (!(await deps.deliveries.read(endpoint, message.id))) await deps.deliveries.note(message, 'waiting');
+	return message;
+}
+
+async function requireEnabled(deps: ReplayDeps, message: Message): Promise<void> {
+	const target = await deps.targets.find(message);
+	if (!target || target.disabled)
+		throw new PicpipeError('webhook-disabled', 'Expected an enabled endpoint but this one is disabled.');
+}
+
 type ReplayDeps = PublishDeps & { readonly deliveries: DeliveryLog };
 
 /** A message in the outbox, set aside, or in the log. Undefined if there is none. */
@@ -105,9 +128,7 @@ export async function findDelivered(deps: ReplayDeps, endpoint: string, id: stri
  */
 export async function replay(deps: ReplayDeps, message: Message): Promise<Message> {
 	const { endpoint, id } = message;
-	const target = await deps.targets.find(message);
-	if (!target || target.disabled)
-		throw new PicpipeError('webhook-disabled', 'Expected an enabled endpoint but this one is disabled.');
+	await requireEnabled(deps, message);
 	if (!(await deps.queues.forgetDelivery({ endpoint, messageId: id }))) throw new PicpipeError('delivery-busy');
 	const again = { ...message, queuedAt: new Date().toISOString() };
 	await putMessage(deps.storage, again);

@@ -1,10 +1,10 @@
-import { createHmac } from 'node:crypto';
 import { PicpipeError } from '../errors.ts';
 import { post, type RemoteResponse } from '../http/client.ts';
 import { checkUrl, type Resolve } from '../http/guard.ts';
 import { secondsOf } from '../http/retry-after.ts';
 import type { Message } from './outbox.ts';
 import type { WebhookSettings } from './settings.ts';
+import { signedHeaders } from './signature.ts';
 
 /** Bytes of a response to read, and characters of it to keep for people. */
 const answerLimits = { bytes: 16 * 1024, kept: 300 };
@@ -44,6 +44,7 @@ export async function sendMessage(
 			'content-type': 'application/json',
 			accept: '*/*',
 			'user-agent': 'picpipe',
+			...(message.requestId !== undefined && { 'x-request-id': message.requestId }),
 		};
 		const body = Buffer.from(message.body);
 		const limits = { rules, connectSeconds: seconds, idleSeconds: seconds, signal: end.signal, resolve };
@@ -100,28 +101,4 @@ async function beginningOf(answer: RemoteResponse): Promise<string> {
 function asPassing(error: PicpipeError): PicpipeError {
 	if (error.code !== 'remote-untrusted') return error;
 	return new PicpipeError('webhook-refused', error.message, { cause: error });
-}
-
-/**
- * The headers of Standard Webhooks 1.0. Each secret signs `id.timestamp.body` with HMAC-SHA256, so that receivers can verify with either
- * secret during a rotation.
- *
- * @param secrets `whsec_` and base64
- * @param time of this attempt, milliseconds since 1970
- */
-export function signedHeaders(
-	{ id, body }: { readonly id: string; readonly body: string },
-	secrets: readonly string[],
-	time: number,
-): Record<string, string> {
-	const timestamp = Math.floor(time / 1_000);
-	const signatures = secrets.map((secret) => {
-		const key = Buffer.from(secret.slice('whsec_'.length), 'base64');
-		return `v1,${createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64')}`;
-	});
-	return {
-		'webhook-id': id,
-		'webhook-timestamp': String(timestamp),
-		'webhook-signature': signatures.join(' '),
-	};
 }

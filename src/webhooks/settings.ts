@@ -8,6 +8,8 @@ export interface WebhookSettings {
 	readonly url?: string | undefined;
 	/** Sign messages to `url` and to the webhook URLs of uploads; empty if none are configured. */
 	readonly secrets: readonly string[];
+	/** Ed25519 private keys that sign them too. */
+	readonly signingKeys: readonly string[];
 	/** Longest time for one attempt, seconds. */
 	readonly seconds: number;
 	/** Delays before the second and each further attempt, seconds. */
@@ -31,6 +33,7 @@ export function webhookSettingsOf(config: Config): WebhookSettings {
 		},
 		url: config.webhookUrl,
 		secrets: config.webhookSecrets ?? [],
+		signingKeys: config.webhookSigningKeys ?? [],
 		seconds: config.webhookSeconds,
 		schedule: config.webhookSchedule,
 		concurrency: config.webhookConcurrency,

@@ -1,12 +1,12 @@
 import type { Logger } from '../observe/log.ts';
 import type { Storage } from '../storage/storage.ts';
-import { type Disabled, pictureEndpoint, settingEndpoint, signingSecrets } from './endpoint.ts';
+import { type Disabled, pictureEndpoint, settingEndpoint, signingKeys, signingSecrets } from './endpoint.ts';
 import { disabledEndpoints, listEndpoints, readDisabled, readEndpoint } from './endpoint-store.ts';
 import type { WebhookEvent } from './event.ts';
 import type { Message } from './outbox.ts';
 import type { WebhookSettings } from './settings.ts';
 
-/** The recipient of a message, and the secrets that sign it. */
+/** The recipient of a message, and the secrets and private keys that sign it. */
 export interface Target {
 	readonly url: string;
 	readonly secrets: readonly string[];
@@ -50,18 +50,18 @@ export function openTargets(storage: Storage, settings: WebhookSettings, log: Lo
 		},
 
 		async find({ endpoint, url }) {
-			const { secrets } = settings;
+			const secrets = [...settings.secrets, ...settings.signingKeys];
 			if (endpoint === pictureEndpoint) return url === undefined ? undefined : { url, secrets };
 			if (endpoint === settingEndpoint) return settings.url === undefined ? undefined : ofSetting(storage, settings);
 			const [record, disabled] = await Promise.all([readEndpoint(storage, endpoint), readDisabled(storage, endpoint)]);
-			return record && { url: record.url, secrets: signingSecrets(record), disabled };
+			return record && { url: record.url, secrets: [...signingSecrets(record), ...signingKeys(record)], disabled };
 		},
 	};
 }
 
-async function ofSetting(storage: Storage, { url = '', secrets }: WebhookSettings): Promise<Target> {
+async function ofSetting(storage: Storage, { url = '', secrets, signingKeys }: WebhookSettings): Promise<Target> {
 	const disabled = await readDisabled(storage, settingEndpoint);
-	return { url, secrets, ...(disabled?.url === url && { disabled }) };
+	return { url, secrets: [...secrets, ...signingKeys], ...(disabled?.url === url && { disabled }) };
 }
 
 /** All endpoints that are not disabled. */

@@ -115,6 +115,7 @@ const rows: Readonly<Record<string, Row>> = {
 	'GET /v1/webhooks/:id': admin(404),
 	'DELETE /v1/webhooks/:id': admin(404),
 	'POST /v1/webhooks/:id/rotate-secret': admin(404),
+	'POST /v1/webhooks/:id/test': admin(404),
 	'POST /v1/webhooks/:id/enable': admin(404),
 	'POST /v1/webhooks/:id/disable': admin(404),
 	'POST /v1/webhooks/:id/replay': admin(404),

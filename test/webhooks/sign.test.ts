@@ -1,6 +1,6 @@
 import { Webhook } from 'standardwebhooks';
 import { describe, expect, it } from 'vitest';
-import { signedHeaders } from '../../src/webhooks/send.ts';
+import { signedHeaders } from '../../src/webhooks/signature.ts';
 import { isSignedWith, secret } from '../helpers/sink.ts';
 
 const message = {

@@ -155,7 +155,8 @@ async function queueAgain(
 ): Promise<Picture> {
 	const refund = await context.limiter.chargePicture(callerOf(response));
 	try {
-		return await admitAgain(context, picture, reason, response.locals.log, again);
+		const { requestId, log } = response.locals;
+		return await admitAgain(context, { ...picture, requestId }, reason, log, again);
 	} catch (error) {
 		await refund();
 		throw error;
@@ -187,7 +188,9 @@ export function deletePicture(context: ApiContext): RequestHandler {
 	return withPicture(context, async (picture, _request, response) => {
 		await context.catalog.remove(picture.id);
 		await context.queues.forgetPicture(picture);
-		const tell = await context.webhooks.publisher.prepare(deletedEvent(picture));
+		const tell = await context.webhooks.publisher.prepare(
+			deletedEvent({ ...picture, requestId: response.locals.requestId }),
+		);
 		await purgePicture(context.storage, picture.id);
 		const { storage, catalog, webhooks, delivery, log } = context;
 		delivery.memory.forget(picture.id);

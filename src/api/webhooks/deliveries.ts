@@ -5,7 +5,7 @@ import { pictureEndpoint, settingEndpoint } from '../../webhooks/endpoint.ts';
 import { readEndpoint } from '../../webhooks/endpoint-store.ts';
 import { isEventId } from '../../webhooks/event.ts';
 import type { Delivery } from '../../webhooks/log.ts';
-import { findDelivered, replay, replayFailed } from '../../webhooks/publish.ts';
+import { findDelivered, replay, replayFailed, sendTest } from '../../webhooks/publish.ts';
 import type { ApiContext } from '../context.ts';
 import { parse } from '../contract.ts';
 import { arenaOf } from '../picture-view.ts';
@@ -47,6 +47,21 @@ export function replayDeliveries(context: ApiContext): RequestHandler {
 		const replayed = await replayFailed(context.webhooks, endpoint, limit);
 		response.locals.log.info({ endpoint, replayed }, 'webhooks replayed');
 		response.status(202).json({ replayed });
+	};
+}
+
+/** `POST /v1/webhooks/{id}/test`: the response is the delivery, which waits; its URL shows the outcome */
+export function testWebhook(context: ApiContext): RequestHandler {
+	return async (request, response) => {
+		const endpoint = await endpointOf(context, request);
+		const { settings } = context.webhooks;
+		// It stands for many URLs, or for none.
+		if (endpoint === pictureEndpoint || (endpoint === settingEndpoint && settings.url === undefined))
+			throw new PicpipeError('webhook-not-found');
+		const message = await sendTest(context.webhooks, endpoint, response.locals.requestId);
+		response.locals.log.info({ messageId: message.id, endpoint }, 'webhook test sent');
+		const view = viewOf(context, request)({ message, state: 'waiting', attempts: [] });
+		response.status(202).location(view.links.self).json(view);
 	};
 }
 

@@ -5,6 +5,7 @@ import { knownPart } from '../../domain/stored.ts';
 import { type Disabled, type EndpointRecord, maximumDescription } from '../../webhooks/endpoint.ts';
 import { eventTypes } from '../../webhooks/event.ts';
 import { attemptSchema, type Delivery, deliveryStates } from '../../webhooks/log.ts';
+import { publicKeyOf } from '../../webhooks/signature.ts';
 import { cursorOfNumber, webhookUrl, wholeNumber } from '../contract.ts';
 
 /** Requests and responses about webhooks. */
@@ -44,12 +45,20 @@ export const replayBodySchema = z.strictObject({
 	limit: z.int().min(1).max(10_000).default(1_000).describe('Number of messages delivered again by one call.'),
 });
 
+/** An endpoint in storage, or the one of the configuration. */
+export type Endpoint = Pick<EndpointRecord, 'id' | 'url'> &
+	Partial<Omit<EndpointRecord, 'signingKeys'>> & {
+		readonly signingKeys?:
+			| readonly { readonly privateKey: string; createdAt?: string; expiresAt?: string | undefined }[]
+			| undefined;
+	};
+
 /** An endpoint as the API shows it: without its secrets, and without the parts of its URL that may be secret. */
 export function endpointView(
-	record: Pick<EndpointRecord, 'id' | 'url'> & Partial<EndpointRecord>,
+	record: Endpoint,
 	{ disabled, failingSince }: { readonly disabled?: Disabled | undefined; readonly failingSince?: number | undefined },
 ) {
-	const { id, url, description, events, secrets, createdAt, updatedAt } = record;
+	const { id, url, description, events, secrets, signingKeys, createdAt, updatedAt } = record;
 	const self = `/v1/webhooks/${id}`;
 	return {
 		id,
@@ -60,6 +69,11 @@ export function endpointView(
 		...(disabled && { disabled: { at: disabled.at, reason: disabled.reason } }),
 		...(failingSince !== undefined && { failingSince: new Date(failingSince).toISOString() }),
 		secrets: secrets?.map(({ createdAt, expiresAt }) => ({ createdAt, expiresAt })),
+		publicKeys: signingKeys?.map(({ privateKey, createdAt, expiresAt }) => ({
+			publicKey: publicKeyOf(privateKey),
+			createdAt,
+			expiresAt,
+		})),
 		createdAt,
 		updatedAt,
 		links: { self, deliveries: `${self}/deliveries` },

@@ -21,10 +21,7 @@ import {
 } from '../../webhooks/endpoint-store.ts';
 import type { ApiContext } from '../context.ts';
 import { parse } from '../contract.ts';
-import { createWebhookSchema, endpointView, rotateSecretSchema } from './webhook-contract.ts';
-
-/** An endpoint in storage, or the one of the configuration. */
-type Endpoint = Pick<EndpointRecord, 'id' | 'url'> & Partial<EndpointRecord>;
+import { createWebhookSchema, type Endpoint, endpointView, rotateSecretSchema } from './webhook-contract.ts';
 
 /** `POST /v1/webhooks`: only this response contains the secret */
 export function createWebhook(context: ApiContext): RequestHandler {
@@ -133,8 +130,10 @@ function withRecord(context: ApiContext, handler: Handler<EndpointRecord>): Requ
 }
 
 function settingOf({ webhooks }: ApiContext): Endpoint[] {
-	const { url } = webhooks.settings;
-	return url === undefined ? [] : [{ id: settingEndpoint, url }];
+	const { url, signingKeys } = webhooks.settings;
+	return url === undefined
+		? []
+		: [{ id: settingEndpoint, url, signingKeys: signingKeys.map((privateKey) => ({ privateKey })) }];
 }
 
 function allEndpoints({ storage, log }: ApiContext): Promise<EndpointRecord[]> {

@@ -1,3 +1,5 @@
+import { createPublicKey, generateKeyPairSync, verify } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { makeEndpoint } from '../../../src/webhooks/endpoint.ts';
 import { writeEndpoint } from '../../../src/webhooks/endpoint-store.ts';
@@ -333,5 +335,107 @@ describe('a wrong secret', () => {
 		const torn = await fetch(`${api.url}/v1/webhooks`, { method: 'POST', headers, body: `{"secret": ${wrong}}` });
 		expect(torn.status).toBe(400);
 		expect(await torn.text()).not.toContain(wrong.slice(0, 8));
+	});
+});
+
+/** Whether a message has a `v1a` signature of this key: written from the specification, with nothing of ours. */
+function isSignedBy(publicKey: string, { headers, body }: { headers: IncomingHttpHeaders; body: string }): boolean {
+	const spki = Buffer.concat([
+		Buffer.from('302a300506032b6570032100', 'hex'),
+		Buffer.from(publicKey.replace(/^whpk_/, ''), 'base64'),
+	]);
+	const key = createPublicKey({ key: spki, format: 'der', type: 'spki' });
+	const signed = Buffer.from(`${headers['webhook-id']}.${headers['webhook-timestamp']}.${body}`);
+	return String(headers['webhook-signature'])
+		.split(' ')
+		.filter((one) => one.startsWith('v1a,'))
+		.some((one) => verify(null, signed, key, Buffer.from(one.slice('v1a,'.length), 'base64')));
+}
+
+describe('a test event', () => {
+	it('is sent once, signed both ways, to an endpoint that subscribes to others, and is among its deliveries', async () => {
+		const { api, sink } = await started();
+		const made = await send(api, 'POST', '/v1/webhooks', { url: `${sink.url}/hook`, events: ['picture.failed'] });
+		const { id, secret: first, publicKeys } = made.body;
+		expect(publicKeys).toEqual([
+			{ publicKey: expect.stringMatching(/^whpk_[\w+/]{43}=$/), createdAt: expect.any(String) },
+		]);
+		expect(JSON.stringify(made.body)).not.toContain('whsk_');
+
+		const sent = await send(api, 'POST', `/v1/webhooks/${id}/test`);
+		expect(sent).toMatchObject({ status: 202, body: { type: 'webhook.test', state: 'waiting' } });
+		await expect.poll(() => sink.received.length, { timeout: 15_000 }).toBe(1);
+		const [received] = sink.received;
+		if (!received) throw new Error('nothing received');
+		expect(received.message).toMatchObject({ type: 'webhook.test', data: { webhook: id } });
+		expect(isSignedWith(first, received)).toBe(true);
+		expect(isSignedBy(publicKeys[0].publicKey, received)).toBe(true);
+		expect(isSignedBy(publicKeys[0].publicKey, { ...received, body: `${received.body} ` })).toBe(false);
+		const [delivery] = await untilDelivery(api, id, 'delivered');
+		expect(delivery).toMatchObject({ id: received.id, type: 'webhook.test', attempts: [{ number: 1, status: 204 }] });
+
+		// Both keys sign during a rotation; afterwards only the new one.
+		const rotated = await send(api, 'POST', `/v1/webhooks/${id}/rotate-secret`, { keepOldFor: 600 });
+		expect(rotated.body.publicKeys).toHaveLength(2);
+		await send(api, 'POST', `/v1/webhooks/${id}/test`);
+		await expect.poll(() => sink.received.length, { timeout: 15_000 }).toBe(2);
+		for (const { publicKey } of rotated.body.publicKeys)
+			expect(isSignedBy(publicKey, sink.received[1] as typeof received)).toBe(true);
+		const last = await send(api, 'POST', `/v1/webhooks/${id}/rotate-secret`, { keepOldFor: 0 });
+		await send(api, 'POST', `/v1/webhooks/${id}/test`);
+		await expect.poll(() => sink.received.length, { timeout: 15_000 }).toBe(3);
+		expect(last.body.publicKeys).toHaveLength(1);
+		expect(isSignedBy(last.body.publicKeys[0].publicKey, sink.received[2] as typeof received)).toBe(true);
+		expect(isSignedBy(publicKeys[0].publicKey, sink.received[2] as typeof received)).toBe(false);
+	});
+
+	it('that is refused is tried once and disables nothing; a disabled endpoint gets none', async () => {
+		const { api, sink } = await started();
+		sink.answer(says(410));
+		const { id } = (await send(api, 'POST', '/v1/webhooks', { url: `${sink.url}/hook` })).body;
+		await send(api, 'POST', `/v1/webhooks/${id}/test`);
+		const [failed] = await untilDelivery(api, id, 'failed');
+		expect(failed.attempts).toMatchObject([{ number: 1, status: 410, error: { code: 'webhook-gone' } }]);
+		expect((await send(api, 'GET', `/v1/webhooks/${id}`)).body.state).toBe('enabled');
+		await send(api, 'POST', `/v1/webhooks/${id}/disable`);
+		const refused = await send(api, 'POST', `/v1/webhooks/${id}/test`);
+		expect(refused).toMatchObject({ status: 409, body: { code: 'webhook-disabled' } });
+		for (const other of ['picture', 'setting', 'hook_nothing'])
+			expect((await send(api, 'POST', `/v1/webhooks/${other}/test`)).status).toBe(404);
+		expect(sink.received).toHaveLength(1);
+	});
+});
+
+describe('messages to the endpoint of the settings', () => {
+	it('are signed by its keys, and name the request that caused them', async () => {
+		const sink = await startSink();
+		const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+		const last32 = (der: Buffer) => der.subarray(-32).toString('base64');
+		const environment = {
+			...webhooksToHere,
+			PICPIPE_DEFAULT_RECIPE: 'avatar',
+			PICPIPE_WEBHOOK_URL: `${sink.url}/hook`,
+			PICPIPE_WEBHOOK_SECRETS: secret(),
+			PICPIPE_WEBHOOK_SIGNING_KEYS: `whsk_${last32(privateKey.export({ format: 'der', type: 'pkcs8' }))}`,
+		};
+		const api = await startTestApi(environment);
+		await api.startWorker();
+		const shown = (await send(api, 'GET', '/v1/webhooks/setting')).body.publicKeys;
+		expect(shown).toEqual([{ publicKey: `whpk_${last32(publicKey.export({ format: 'der', type: 'spki' }))}` }]);
+
+		const ask = async (method: string, path: string, body?: FormData) => {
+			const response = await fetch(`${api.url}${path}`, { method, ...(body && { body }) });
+			return { requestId: response.headers.get('x-request-id'), body: method === 'DELETE' ? {} : await json(response) };
+		};
+		const uploaded = await ask('POST', '/v1/pictures', form([['a.jpg', bytes]]));
+		const { id } = uploaded.body;
+		const [ready] = await sink.expectMessages('picture.ready', id);
+		expect(ready?.headers['x-request-id']).toBe(uploaded.requestId);
+		expect(isSignedBy(shown[0].publicKey, ready as NonNullable<typeof ready>)).toBe(true);
+		const again = await ask('POST', `/v1/pictures/${id}/process?`, undefined);
+		expect(again.requestId).not.toBe(uploaded.requestId);
+		const deleted = await ask('DELETE', `/v1/pictures/${id}`);
+		const [told] = await sink.expectMessages('picture.deleted', id);
+		expect(told?.headers['x-request-id']).toBe(deleted.requestId);
 	});
 });
