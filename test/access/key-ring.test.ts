@@ -31,6 +31,10 @@ async function watchedStorage() {
 			asked.reads++;
 			return isAway ? fail() : storage.get(key, range);
 		},
+		async read(key) {
+			asked.reads++;
+			return isAway ? fail() : storage.read?.(key);
+		},
 		list(folder, options) {
 			asked.lists++;
 			return isAway ? fail() : storage.list(folder, options);
