@@ -325,11 +325,23 @@ async function runPicpipe(rest) {
 	await import(pathToFileURL(cli).href);
 }
 
+/** A step may take minutes. A terminal sees the seconds pass; elsewhere there is a line now and then. */
 async function step(name, work) {
 	const began = performance.now();
-	process.stderr.write(`${name} ...\n`);
-	await work();
-	process.stderr.write(`${name}: done in ${((performance.now() - began) / 1_000).toFixed(1)} s\n`);
+	const seconds = (digits) => ((performance.now() - began) / 1_000).toFixed(digits);
+	const { isTTY } = process.stderr;
+	process.stderr.write(`${name} ...${isTTY ? '' : '\n'}`);
+	const showing = setInterval(
+		() => process.stderr.write(isTTY ? `\r${name} ... ${seconds(0)} s` : `${name} ... ${seconds(0)} s\n`),
+		isTTY ? 1_000 : 10_000,
+	);
+	try {
+		await work();
+	} finally {
+		clearInterval(showing);
+		if (isTTY) process.stderr.write('\r\u001b[K');
+	}
+	process.stderr.write(`${name}: done in ${seconds(1)} s\n`);
 }
 
 /** @param quiet show its output only if it fails */
