@@ -106,6 +106,7 @@ export const errorTable = {
 	'unsupported-media-type': { status: 415, class: 'request', title: 'The content type is not accepted.' },
 	'rate-exceeded': { status: 429, class: 'request', title: 'The API key has exceeded its request rate.' },
 	'concurrency-exceeded': { status: 429, class: 'request', title: 'The API key has too many concurrent requests.' },
+	'too-many-unfinished-uploads': { status: 429, class: 'request', title: 'There are too many unfinished uploads.' },
 	'quota-exceeded': { status: 429, class: 'request', title: 'The picture quota has been used up for now.' },
 	'invalid-delivery-url': { status: 400, class: 'request', title: 'The image URL is invalid.' },
 	'option-unsupported': { status: 400, class: 'request', title: 'The image URL contains an unsupported option.' },
@@ -189,11 +190,7 @@ export const errorTable = {
 		class: 'transient',
 		title: 'The check for an identical picture is currently unavailable.',
 	},
-	'server-busy': {
-		status: 503,
-		class: 'transient',
-		title: 'The server is receiving as many uploads and requests as it can hold.',
-	},
+	'server-busy': { status: 503, class: 'transient', title: 'The server is receiving too many requests.' },
 	'queue-full': { status: 503, class: 'transient', title: 'Too many jobs are waiting.' },
 	'render-queue-full': { status: 503, class: 'transient', title: 'Too many renders are waiting.' },
 	'render-unfinished': { status: 503, class: 'transient', title: 'The image is still being rendered.' },
@@ -204,6 +201,7 @@ export const errorTable = {
 	},
 	stopping: { status: 503, class: 'transient', title: 'The server is stopping.' },
 	'picture-still-there': { status: 503, class: 'transient', title: 'The picture is still being deleted.' },
+	'uploads-full': { status: 507, class: 'transient', title: 'All unfinished uploads take too much space.' },
 	'storage-full': { status: 507, class: 'transient', title: 'The storage is full.' },
 	internal: { status: 500, class: 'internal', title: 'An internal error occurred.' },
 } as const satisfies Record<string, ErrorRow>;

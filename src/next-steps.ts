@@ -65,6 +65,8 @@ export const nextSteps = {
 	'rate-exceeded': 'Try again after Retry-After, or use a key with a higher rate (`picpipe keys add --rate`).',
 	'concurrency-exceeded':
 		'Send fewer requests at once, or use a key that allows more (`picpipe keys add --concurrency`).',
+	'too-many-unfinished-uploads':
+		'Finish or delete unfinished uploads, or wait until they expire (PICPIPE_RESUMABLE_SECONDS).',
 	'quota-exceeded': 'Try again after Retry-After, or use a key with a higher quota (`picpipe keys add --per-day`).',
 	'invalid-delivery-url': 'Correct the part of the URL that the detail names; docs/dialects describes them.',
 	'option-unsupported': 'Use another option; docs/dialects lists what picpipe has.',
@@ -130,6 +132,7 @@ export const nextSteps = {
 	'storage-nearly-full': 'Free or add storage, or lower PICPIPE_MIN_DISK_FREE.',
 	stopping: 'Try again after Retry-After.',
 	'picture-still-there': 'Nothing: picpipe tries again by itself.',
+	'uploads-full': 'Try again after Retry-After; raise PICPIPE_UNFINISHED or PICPIPE_UNFINISHED_BYTES.',
 	'storage-full': 'Free or add storage (PICPIPE_STORAGE).',
 	internal: 'Look into the log for the requestId, and report it as a bug if it comes again.',
 } as const;

@@ -14,6 +14,7 @@ import { type ErrorCode, PicpipeError } from '../errors.ts';
 import type { Admission } from '../intake/admit.ts';
 import type { IdempotencyRecords } from '../intake/idempotency.ts';
 import type { Pressure } from '../intake/pressure.ts';
+import type { UnfinishedUploads } from '../intake/unfinished-uploads.ts';
 import type { Logger } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import type { RecipeBook } from '../pipeline/recipe/recipe-book.ts';
@@ -51,6 +52,7 @@ export interface ApiContext extends Admission {
 	readonly underWay: Leases;
 	readonly uploads: {
 		readonly locks: UploadLocks;
+		readonly unfinished: UnfinishedUploads;
 		/** Outcomes of complete uploads, kept for as long as the uploads. */
 		readonly outcomes: IdempotencyRecords;
 	};

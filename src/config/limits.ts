@@ -71,6 +71,42 @@ export const limits = {
 			86_400,
 			'How long an unfinished upload can be resumed. A finished upload reports its picture id for the same time.',
 		),
+		unfinished: setting(
+			'PICPIPE_UNFINISHED',
+			integer(1, 10_000_000, 'uploads'),
+			10_000,
+			'Unfinished resumable uploads in all, partial ones included. More are refused with 507.',
+		),
+		unfinishedBytes: setting(
+			'PICPIPE_UNFINISHED_BYTES',
+			integer(1, 2 ** 50, 'bytes'),
+			50 * 1024 ** 3,
+			'Bytes of all unfinished resumable uploads, each with its whole length. More are refused with 507. At least `PICPIPE_MAX_BYTES`.',
+		),
+		keyUnfinished: setting(
+			'PICPIPE_KEY_UNFINISHED',
+			integer(1, 10_000_000, 'uploads'),
+			1_000,
+			'Unfinished resumable uploads of one group of keys. More are refused with 429.',
+		),
+		keyUnfinishedBytes: setting(
+			'PICPIPE_KEY_UNFINISHED_BYTES',
+			integer(1, 2 ** 50, 'bytes'),
+			10 * 1024 ** 3,
+			'Bytes of the unfinished resumable uploads of one group of keys. More are refused with 429. At least `PICPIPE_MAX_BYTES`.',
+		),
+		tokenUnfinished: setting(
+			'PICPIPE_TOKEN_UNFINISHED',
+			integer(1, 10_000_000, 'uploads'),
+			200,
+			'Unfinished and refused resumable uploads of one upload token, or twice its pictures if that is more. More are refused with 429.',
+		),
+		tokenUnfinishedFiles: setting(
+			'PICPIPE_TOKEN_UNFINISHED_FILES',
+			integer(1, 10_000, 'files'),
+			20,
+			"Bytes of one token's unfinished resumable uploads, in files of its largest size. More are refused with 429.",
+		),
 		idempotencySeconds: setting(
 			'PICPIPE_IDEMPOTENCY_SECONDS',
 			integer(1, 2_592_000, 'seconds'),

@@ -13,6 +13,7 @@ import { openRenders } from '../delivery/single-flight.ts';
 import { listen } from '../http/listen.ts';
 import { openIdempotencyRecords } from '../intake/idempotency.ts';
 import { openPressure } from '../intake/pressure.ts';
+import { openUnfinishedUploads } from '../intake/unfinished-uploads.ts';
 import type { Logger } from '../observe/log.ts';
 import { openMetrics } from '../observe/metrics.ts';
 import { openAttempts } from '../queue/attempts.ts';
@@ -151,6 +152,7 @@ function openGuards(config: Config, { redis, queues, storage, log }: GuardDepend
 		uploads: {
 			locks: openUploadLocks(openLeases(redis, `${redisPrefix}:uploads`, uploadLease)),
 			outcomes: openIdempotencyRecords(storage, config.resumableSeconds),
+			unfinished: openUnfinishedUploads(redis, redisPrefix, config.maxBytes),
 		},
 	};
 }

@@ -6,6 +6,7 @@ import { keepIndexWhole } from '../catalog/upkeep.ts';
 import type { Config } from '../config/index.ts';
 import { startImagingPool } from '../imaging/scheduler.ts';
 import { fetchLimitsOf } from '../intake/fetch.ts';
+import { openUnfinishedUploads } from '../intake/unfinished-uploads.ts';
 import type { Logger } from '../observe/log.ts';
 import { svgLimitsOf } from '../pipeline/inspect/limits.ts';
 import { openAttempts } from '../queue/attempts.ts';
@@ -50,6 +51,7 @@ export async function startWorker(config: Config, log: Logger): Promise<Running>
 			pool,
 			assets: openConfiguredAssets(config, storage),
 			renderFrom: config.renderFrom,
+			unfinished: openUnfinishedUploads(redis, config.redisPrefix, config.maxBytes),
 			renderUse: openRenderUse({ redis, prefix: config.redisPrefix, storage, megabytes: config.renderMegabytes }),
 			fetching: fetchLimitsOf(config),
 			receiving: { maxBytes: config.maxBytes, svg: svgLimitsOf(config) },

@@ -3,6 +3,7 @@ import { sweepBatches } from '../catalog/finish-batch.ts';
 import type { RenderUse } from '../catalog/render-use.ts';
 import { type ForgetUploadsOptions, forgetUploads } from '../intake/forget-uploads.ts';
 import { type ForgetOptions, forgetIdempotencyKeys } from '../intake/idempotency.ts';
+import type { UnfinishedUploads } from '../intake/unfinished-uploads.ts';
 import { keysFolder, openBatchesFolder, pendingFolder, webhooksFolder } from '../storage/keys.ts';
 import type { Storage } from '../storage/storage.ts';
 import { forgetFailed, sweepOutbox } from '../webhooks/sweep.ts';
@@ -20,6 +21,8 @@ export interface SweepContext extends PictureSweep, ForgetOptions, ForgetUploads
 	readonly webhooks?: Webhooks | undefined;
 	/** Keeps renders within their space; they are not trimmed if absent. */
 	readonly renderUse?: RenderUse | undefined;
+	/** Unfinished uploads; their counts are not verified if absent. */
+	readonly unfinished?: UnfinishedUploads | undefined;
 	/** Does the work unless another process does it; undefined if so. Without it, the work is always done. */
 	readonly exclusively?: (<T>(name: ExclusiveWork, work: () => Promise<T>) => Promise<T | undefined>) | undefined;
 }
@@ -103,6 +106,7 @@ async function sweepAll(context: SweepContext, result: SweepResult): Promise<voi
 		result.webhooks = await sweepOutbox(context.webhooks);
 		result.webhooksForgotten = await forgetFailed({ ...context.webhooks, ...context });
 	}
+	await context.unfinished?.verify(context.storage);
 	if (context.renderUse) result.rendersTrimmed = await context.renderUse.trim();
 }
 

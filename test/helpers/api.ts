@@ -6,6 +6,7 @@ import { openCatalog } from '../../src/catalog/catalog.ts';
 import { type ReindexResult, reindex } from '../../src/catalog/reindex.ts';
 import { openRenderUse } from '../../src/catalog/render-use.ts';
 import { type Config, readConfig } from '../../src/config/index.ts';
+import { openUnfinishedUploads } from '../../src/intake/unfinished-uploads.ts';
 import { createLogger } from '../../src/observe/log.ts';
 import { openQueues } from '../../src/queue/queues.ts';
 import { connectRedis } from '../../src/queue/redis.ts';
@@ -85,7 +86,19 @@ export async function startTestApi(environment: Record<string, string> = {}): Pr
 					storage,
 					megabytes: config.renderMegabytes,
 				});
-				return sweep({ ...config, storage, catalog, queues, webhooks, publisher, renderUse, log, firstSeen });
+				const unfinished = openUnfinishedUploads(redis, config.redisPrefix, config.maxBytes);
+				return sweep({
+					...config,
+					storage,
+					catalog,
+					queues,
+					webhooks,
+					publisher,
+					renderUse,
+					unfinished,
+					log,
+					firstSeen,
+				});
 			}),
 		reindex: () => withRedis(config, (redis) => reindex(storage, openCatalog(redis, config.redisPrefix))),
 		loseIndex: () =>

@@ -15,6 +15,7 @@ import { fieldsOf, limitsOf } from '../upload/upload-policy.ts';
 import { appendBytes } from './append-bytes.ts';
 import { currentProgress, findUpload, finishIfComplete, pictureOf } from './find-upload.ts';
 import { concatOf, firstLengthOf, metadataOf, offsetType, requireTus } from './tus-headers.ts';
+import { reserveUpload } from './upload-bounds.ts';
 import { showUpload, uploadHeaders } from './upload-view.ts';
 
 /** `POST /v1/uploads`: creates an upload, or joins partial uploads. */
@@ -33,12 +34,16 @@ export function createUploadHandler(context: ApiContext): RequestHandler {
 		const caller = callerOf(response);
 		const upload = await newUpload(context, request, caller, concat === 'partial');
 		if (upload.wishes?.batch !== undefined) await requireJoinableBatch(context, caller, upload.wishes.batch);
-		await createUpload(context.storage, upload);
-		// The client learns the upload's URL from the response, so an error before that deletes the upload.
-		await begin(context, request, response, upload).catch(async (error) => {
+		await reserveUpload(context, caller, upload);
+		try {
+			await createUpload(context.storage, upload);
+			await begin(context, request, response, upload);
+		} catch (error) {
+			// The client learns the upload's URL from the response, so an error before that deletes the upload.
 			await removeUpload(context.storage, upload.id);
+			await context.uploads.unfinished.release(upload.id);
 			throw error;
-		});
+		}
 	};
 }
 
@@ -137,7 +142,13 @@ async function concatenate(
 		const length = there ? undefined : await concatenatedLength(context, caller, ids);
 		if (!there && wishes.batch !== undefined) await requireJoinableBatch(context, caller, wishes.batch);
 		const upload = there ?? { ...emptyUpload(id, request, caller), length, parts: [...ids], wishes };
-		if (!there) await createUpload(storage, upload);
+		if (!there) {
+			await reserveUpload(context, caller, upload);
+			await createUpload(storage, upload).catch(async (error) => {
+				await context.uploads.unfinished.release(id);
+				throw error;
+			});
+		}
 		const progress = await currentProgress(storage, upload);
 		const finished = await finishIfComplete(context, response, upload, progress);
 		pictureOf(finished);

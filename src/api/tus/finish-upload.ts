@@ -37,6 +37,7 @@ export async function finishUpload(
 	const drop = async () => {
 		await dropParts(storage, upload.id);
 		for (const id of upload.parts ?? []) await removeUpload(storage, id);
+		await context.uploads.unfinished.end(ended);
 	};
 	await drop().catch((err) => response.locals.log.warn({ err, uploadId: upload.id }, 'bytes not deleted; they expire'));
 	return ended;

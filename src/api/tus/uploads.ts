@@ -7,6 +7,7 @@ import { limitsOf } from '../upload/upload-policy.ts';
 import { appendBytes } from './append-bytes.ts';
 import { currentProgress, finishIfComplete, pictureOf, withAnyUpload, withUpload } from './find-upload.ts';
 import { checksumAlgorithms, lengthOf, offsetOf, offsetType, tusExtensions, tusVersion } from './tus-headers.ts';
+import { reserveUpload } from './upload-bounds.ts';
 import { showUpload, uploadHeaders } from './upload-view.ts';
 
 /** `PATCH /v1/uploads/{id}`: appends bytes; the last byte creates the picture. */
@@ -29,7 +30,11 @@ export function appendToUpload(context: ApiContext): RequestHandler {
 				`Expected ${progress.offset} for Upload-Offset, the current offset, but received ${offset}.`,
 			);
 		}
-		const upload = await withLength(context, before, request, { offset, maxBytes });
+		const upload = withLength(before, request, { offset, maxBytes });
+		if (upload !== before) {
+			await reserveUpload(context, callerOf(response), upload);
+			await writeUpload(storage, upload);
+		}
 		if (!upload.outcome)
 			await appendBytes(request, { storage, upload, progress, maxBytes, hold, onBytes: context.metrics.received });
 		const after = await currentProgress(storage, upload);
@@ -43,12 +48,11 @@ export function appendToUpload(context: ApiContext): RequestHandler {
 }
 
 /** A deferred length is set once, with bytes or without. */
-async function withLength(
-	{ storage }: ApiContext,
+function withLength(
 	upload: Upload,
 	request: Request,
 	{ offset, maxBytes }: { readonly offset: number; readonly maxBytes: number },
-): Promise<Upload> {
+): Upload {
 	const length = lengthOf(request);
 	if (length === undefined || length === upload.length) return upload;
 	if (upload.length !== undefined || length < offset) {
@@ -56,9 +60,7 @@ async function withLength(
 		throw new PicpipeError('invalid-upload-header', `Expected ${expected} for Upload-Length but received ${length}.`);
 	}
 	if (length > maxBytes) throw tooLarge(maxBytes);
-	const told = { ...upload, length };
-	await writeUpload(storage, told);
-	return told;
+	return { ...upload, length };
 }
 
 /** `HEAD /v1/uploads/{id}`: the offset. A refused upload responds with its problem. */
@@ -90,6 +92,7 @@ export function getUpload(context: ApiContext): RequestHandler {
 export function deleteUpload(context: ApiContext): RequestHandler {
 	return withAnyUpload(context, async ({ upload }, _request, response) => {
 		await removeUpload(context.storage, upload.id);
+		await context.uploads.unfinished.release(upload.id);
 		response.status(204).end();
 	});
 }
