@@ -60,6 +60,7 @@ export const errorTable = {
 	'upload-too-slow': { status: 408, class: 'request', title: 'The request body arrived too slowly.' },
 	'wrong-offset': { status: 409, class: 'request', title: 'Upload-Offset does not match the current offset.' },
 	'upload-unfinished': { status: 409, class: 'request', title: 'A partial upload is not complete yet.' },
+	'picture-deleted': { status: 410, class: 'request', title: 'The picture of this request was deleted.' },
 	'upload-expired': { status: 410, class: 'request', title: 'The upload has expired.' },
 	'unsupported-tus-version': {
 		status: 412,

@@ -42,6 +42,7 @@ export const nextSteps = {
 	'upload-too-slow': 'Use a resumable upload (POST /v1/uploads), or lower PICPIPE_MIN_UPLOAD_SPEED.',
 	'wrong-offset': 'Ask for the offset with HEAD and continue there.',
 	'upload-unfinished': 'Complete all partial uploads before you join them.',
+	'picture-deleted': 'Send the picture again with a new Idempotency-Key, if you still want it.',
 	'upload-expired': 'Begin a new upload; PICPIPE_RESUMABLE_SECONDS says how long one can be resumed.',
 	'unsupported-tus-version': 'Use a client that speaks tus 1.0.0.',
 	'upload-locked': 'Try again after Retry-After.',

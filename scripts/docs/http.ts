@@ -103,7 +103,7 @@ before the index is complete, the response is 503. Only equal bytes count; \`sim
 	'GET /v1/pictures/:id/similar':
 		'Returns `{ pictures, complete }`: each entry has a `distance` and a `picture`, nearest first, then newest first. It covers pictures whose recipe analyses `phash`, as all built-in recipes do; for others the response is `not-hashed`. If very many pictures look alike, only the first thousands are compared, and `complete` is false.',
 	'DELETE /v1/pictures/:id':
-		'204. A worker that is processing the picture discards its work. Without Redis the response is 503, and nothing is deleted.',
+		'204. Everything known about the picture is deleted from storage and Redis: files, records of its upload, waiting webhooks, jobs. A worker that is processing it discards its work. Without Redis the response is 503. A deletion that was interrupted is finished by a repeated call, or by itself. A repeated upload with the `Idempotency-Key` of the picture gets 410 `picture-deleted`.',
 	'OPTIONS /v1/uploads': `204 with \`Tus-Version\`, \`Tus-Extension\`, \`Tus-Max-Size\` and \`Tus-Checksum-Algorithm\`. The other requests need \`Tus-Resumable: ${tusVersion}\`, or the response is
 412. Any [tus](https://tus.io/protocols/resumable-upload) client works:
 

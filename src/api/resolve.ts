@@ -3,6 +3,7 @@ import type { Request, RequestHandler, Response } from 'express';
 import type { Caller } from '../access/caller.ts';
 import { type Owned, requireReach } from '../access/ownership.ts';
 import { readBatch, requireOpenBatch, unknownBatch } from '../catalog/batch.ts';
+import { readOpenDeletion } from '../catalog/deletion.ts';
 import { readManifest } from '../catalog/manifest.ts';
 import type { Batch } from '../domain/batch.ts';
 import { type Picture, parsePictureId } from '../domain/picture.ts';
@@ -25,6 +26,13 @@ export function withPicture(context: ApiContext, handler: Handler<Picture>): Req
 /** The stored picture, for changes: the index may lag behind. @throws as `withPicture` */
 export function withManifest(context: ApiContext, handler: Handler<Picture>): RequestHandler {
 	return resolvePicture((id) => readManifest(context.storage, id), handler);
+}
+
+/** As `withPicture`, or a picture whose deletion was begun and not finished. */
+export function withDeletable(context: ApiContext, handler: Handler<Picture>): RequestHandler {
+	const find = async (id: string) =>
+		(await findPicture(context, id)) ?? (await readOpenDeletion(context.storage, id))?.picture;
+	return resolvePicture(find, handler);
 }
 
 function resolvePicture(find: (id: string) => Promise<Picture | undefined>, handler: Handler<Picture>): RequestHandler {

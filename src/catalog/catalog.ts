@@ -42,8 +42,12 @@ export interface Catalog {
 	countStates(): Promise<StateCounts>;
 	/** Number of pictures of a batch by state. */
 	countBatch(id: string): Promise<StateCounts>;
-	/** Removes a picture and remembers its deletion for a day, so that a late write cannot bring it back. */
-	remove(id: string): Promise<void>;
+	/**
+	 * Removes a picture and remembers its deletion for a day, so that a late write cannot bring it back. Every process that listens is told.
+	 *
+	 * @param sha256 of its bytes, to end a claim on them that the index does not know
+	 */
+	remove(id: string, sha256?: string): Promise<void>;
 	/** Pictures with a similar perceptual hash, the nearest first. */
 	similar(query: SimilarQuery): Promise<SimilarPictures>;
 	/**
@@ -177,7 +181,7 @@ export function openCatalog(redis: Redis, prefix: string): Catalog {
 
 		countBatch: (id) => count(`batch:${id}`),
 
-		remove: (id) => scripts.remove(id),
+		remove: (id, sha256) => scripts.remove(id, sha256),
 
 		async similar(query) {
 			const of = query.owner === undefined ? '' : `owner:${query.owner}:`;
@@ -224,6 +228,18 @@ export function openCatalog(redis: Redis, prefix: string): Catalog {
 			await askRedis(redis, () => redis.set(wholenessKeys(prefix).complete, `${indexVersion} ${randomUUID()}`));
 		},
 	};
+}
+
+/**
+ * Listens for deletions by any process.
+ *
+ * @param redis a connection for this alone: Redis takes no other commands on it
+ * @param onDeletion called with the id of each deleted picture
+ */
+export function listenToDeletions(redis: Redis, prefix: string, onDeletion: (id: string) => void): void {
+	redis.on('message', (_channel, id) => onDeletion(id));
+	// A connection that is lost subscribes again by itself.
+	redis.subscribe(`${prefix}:catalog:deletions`).catch(() => {});
 }
 
 /** Undefined for a picture that only a newer version can read: it must not make a whole list fail. */

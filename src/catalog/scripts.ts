@@ -128,7 +128,10 @@ end
  * queued again, whatever happened to the worker that had begun it. It stays marked as left until a worker begins it.
  */
 const put = `${unlink}
-if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
+if redis.call('EXISTS', KEYS[2]) == 1 then
+	release(ARGV[1], ARGV[7], ARGV[2])
+	return 0
+end
 local order = { queued = 0, processing = 1, ready = 2, failed = 2 }
 local stored = redis.call('GET', KEYS[1])
 if stored then
@@ -172,12 +175,14 @@ release(ARGV[1], ARGV[7], ARGV[2])
 return 1
 `;
 
-/** KEYS: picture, deletion. ARGV: prefix, id, seconds to remember the deletion. */
+/** KEYS: picture, deletion. ARGV: prefix, id, seconds to remember the deletion, SHA-256 or ''. */
 const remove = `${unlink}
 redis.call('SET', KEYS[2], '1', 'EX', ARGV[3])
 local stored = redis.call('GET', KEYS[1])
 if stored then unlink(ARGV[1], ARGV[2], stored) end
 redis.call('DEL', KEYS[1])
+release(ARGV[1], ARGV[4], ARGV[2])
+redis.call('PUBLISH', ARGV[1] .. 'deletions', ARGV[2])
 `;
 
 /**
@@ -231,7 +236,7 @@ const pipelinePatience = 30_000;
 export interface CatalogScripts {
 	put(picture: Picture): Promise<void>;
 	putAll(pictures: readonly Picture[]): Promise<void>;
-	remove(id: string): Promise<void>;
+	remove(id: string, sha256?: string): Promise<void>;
 	claim(sha256: string, id: string, among?: Among): Promise<Claim>;
 	release(sha256: string, id: string): Promise<void>;
 }
@@ -280,8 +285,8 @@ export function defineCatalogScripts(redis: Redis, prefix: string): CatalogScrip
 			for (const [error] of (await askRedis(redis, async () => pipeline.exec(), pipelinePatience)) ?? [])
 				if (error) throw error;
 		},
-		async remove(id) {
-			await askRedis(redis, () => commands.catalogRemove(...keys(id), prefix, id, deletionMemory));
+		async remove(id, sha256 = '') {
+			await askRedis(redis, () => commands.catalogRemove(...keys(id), prefix, id, deletionMemory, sha256));
 		},
 		async claim(sha256, id, { recipeDigest, owner = '' } = {}) {
 			const pictures = `${prefix}sha256:${sha256}${recipeDigest === undefined ? '' : `:${recipeDigest}`}`;

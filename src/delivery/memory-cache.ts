@@ -28,7 +28,7 @@ export interface MemoryCache<Url> {
 	/** @param key the URL, and everything else in the request that affects the result */
 	get(key: string): CachedResult<Url> | undefined;
 	set(key: string, pictureId: string, cached: CachedResult<Url>): void;
-	/** Removes all results of a picture that was deleted by this process. */
+	/** Removes all results of a deleted picture, and takes no new ones of it: a request in progress may still have read its files. */
 	forget(pictureId: string): void;
 }
 
@@ -36,6 +36,8 @@ export interface MemoryCache<Url> {
 export const maximumCached = 1_000_000;
 /** Approximate size of an entry besides its image, bytes. */
 const entryBytes = 1_000;
+/** Deleted pictures to remember. */
+const mostForgotten = 10_000;
 
 /**
  * @param options.megabytes limit of all results together
@@ -54,12 +56,14 @@ export function openMemoryCache<Url>({
 		sizeCalculation: ({ cached: { result } }) => (result.data?.length ?? 0) + entryBytes,
 		ttl: seconds * 1_000,
 	});
+	const forgotten = new LRUCache<string, true>({ max: mostForgotten, ttl: seconds * 1_000 });
 	return {
 		get: (key) => entries.get(key)?.cached,
 		set(key, pictureId, cached) {
-			entries.set(key, { pictureId, cached });
+			if (!forgotten.has(pictureId)) entries.set(key, { pictureId, cached });
 		},
 		forget(pictureId) {
+			forgotten.set(pictureId, true);
 			for (const [key, entry] of entries.entries()) if (entry.pictureId === pictureId) entries.delete(key);
 		},
 	};

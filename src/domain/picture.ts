@@ -193,6 +193,8 @@ export const pictureSchema = stored({
 	webhook: z.string().optional(),
 	/** The request that created the picture, for its log lines. */
 	requestId: z.string().optional(),
+	/** Storage keys of records outside the picture's folder that repeat facts about it; its deletion purges them. */
+	records: z.array(z.string()).optional(),
 	variants: z.array(variantSchema),
 	analysis: analysisSchema,
 	/** Digest of source, requested analysis and engine that `analysis` was made with. */

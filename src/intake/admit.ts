@@ -1,5 +1,6 @@
 import { joinBatch, leaveBatch } from '../catalog/batch.ts';
 import type { Catalog } from '../catalog/catalog.ts';
+import { isDeleted } from '../catalog/deletion.ts';
 import { closeIfExpected } from '../catalog/finish-batch.ts';
 import {
 	createManifest,
@@ -34,6 +35,7 @@ import { originalKey } from '../storage/keys.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { AssetFinder } from './assets.ts';
 import { filenameOfUrl } from './fetch.ts';
+import { pictureDeleted } from './idempotency.ts';
 import { discardUnlessShared, type Received } from './receive.ts';
 
 export interface Admission {
@@ -58,6 +60,8 @@ export interface AdmitFields {
 	/** Webhook URL for this picture, as `checkUrl` returned it. */
 	readonly webhook?: string | undefined;
 	readonly requestId?: string | undefined;
+	/** Storage keys of the records that repeat facts about the picture, for its deletion. */
+	readonly records?: readonly string[] | undefined;
 }
 
 /**
@@ -121,6 +125,7 @@ async function begin(
 		...(fields.batch !== undefined && { batch: fields.batch }),
 		...(fields.webhook !== undefined && { webhook: fields.webhook }),
 		...(fields.requestId && { requestId: fields.requestId }),
+		...(fields.records && { records: [...fields.records] }),
 		variants: [],
 		analysis: {},
 	};
@@ -135,6 +140,11 @@ async function begin(
 	// One of the attempts that share the id creates the picture; the others return it. If it was already deleted, they return what they would
 	// have created.
 	else if (!(await createManifest(deps.storage, picture))) return (await readManifest(deps.storage, id)) ?? picture;
+	else if (await isDeleted(deps.storage, id)) {
+		// Another attempt was faster, and its picture is already deleted. A deletion that begins now finds the manifest.
+		await purgePicture(deps.storage, id);
+		throw pictureDeleted(id);
+	}
 	await handOver(deps, picture, 'upload', log);
 	if (batch !== undefined) {
 		// The picture is accepted. If closing the batch fails here, the sweep closes it.

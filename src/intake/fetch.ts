@@ -125,7 +125,8 @@ function fileOf(answer: RemoteResponse, url: URL, { maxBytes }: FetchLimits): Re
 const passing = [408, 425, 429];
 
 function refusal({ status, headers: given }: RemoteResponse, url: URL): PicpipeError {
-	const said = `Expected a picture at ${shownUrl(url.href)} but the server responded with ${status}.`;
+	// Without the path, which may hold a file name: BullMQ keeps the message in its stream of events, where a deletion does not reach.
+	const said = `Expected a picture from ${url.host} but the server responded with ${status}.`;
 	if (status === 404 || status === 410) return new PicpipeError('remote-missing', said);
 	if (status < 500 && !passing.includes(status)) return new PicpipeError('remote-refused', said);
 	const retryAfter = secondsOf(given['retry-after']);

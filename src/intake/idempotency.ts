@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
 import { pictureSchema } from '../domain/picture.ts';
 import { stored, storedWord } from '../domain/stored.ts';
-import { type ErrorCode, errorTable } from '../errors.ts';
+import { type ErrorCode, errorTable, PicpipeError } from '../errors.ts';
 import { earliestNow } from '../observe/clock.ts';
 import { idempotencyFolders, idempotencyKey } from '../storage/keys.ts';
 import { readObject, type Storage } from '../storage/storage.ts';
@@ -92,6 +92,62 @@ export function openIdempotencyRecords(storage: Storage, seconds: number): Idemp
 
 function toBytes(record: IdempotencyRecord): Buffer {
 	return Buffer.from(JSON.stringify(record));
+}
+
+/** The refusal of a repeated request whose picture was deleted. */
+export function pictureDeleted(id: string): PicpipeError {
+	return new PicpipeError('picture-deleted', `This request created the picture ${id}, which was deleted since.`, {
+		pictureId: id,
+	});
+}
+
+/** The refusal of a repeated request; undefined unless all of its pictures were deleted. */
+export function refusalOfDeleted({ candidates }: IdempotencyRecord): PicpipeError | undefined {
+	const [first] = candidates;
+	return first?.deleted && candidates.every((one) => one?.deleted) ? pictureDeleted(first.id) : undefined;
+}
+
+/**
+ * Deletes everything about a deleted picture from a record. Its id stays, so that the repeated request is told. A record whose pictures are
+ * all deleted keeps their ids alone, not even the digest of its request.
+ *
+ * @param sha256 of the picture's bytes; items that were refused as its duplicates have them too
+ */
+export async function emptyIdempotencyRecord(
+	storage: Storage,
+	key: string,
+	id: string,
+	sha256?: string,
+): Promise<void> {
+	const bytes = await readObject(storage, key);
+	if (!bytes) return;
+	const record = recordSchema.parse(JSON.parse(bytes.toString()));
+	const { candidates, results, fingerprint } = record;
+	const isOf = (at: number) =>
+		candidates[at]?.id === id || results?.[at]?.picture?.id === id || results?.[at]?.refused?.pictureId === id;
+	const hasBytes = (at: number) => sha256 !== undefined && fingerprint.files[at] === sha256;
+	const gone = candidates.map((_, at) => isOf(at));
+	if (!candidates.some((_, at) => gone[at] || hasBytes(at))) return;
+	const emptied: IdempotencyRecord = {
+		...record,
+		fingerprint: {
+			...fingerprint,
+			files: fingerprint.files.map((file, at) => (gone[at] || hasBytes(at) ? null : file)),
+		},
+		candidates: candidates.map((one, at) => (gone[at] ? { id, deleted: true as const } : hasBytes(at) ? null : one)),
+		...(results && { results: results.map((one, at) => (gone[at] ? { refused: refusalToStore(id) } : one)) }),
+	};
+	const isLast = emptied.candidates.every((one) => one === null || one.deleted);
+	await storage.put(key, toBytes(isLast && gone.includes(true) ? idsOf(emptied) : emptied));
+}
+
+function idsOf({ version, createdAt, candidates }: IdempotencyRecord): IdempotencyRecord {
+	return { version, createdAt, fingerprint: { request: '', files: [] }, candidates: candidates.filter(Boolean) };
+}
+
+function refusalToStore(id: string) {
+	const { code, message } = pictureDeleted(id);
+	return { code, message, pictureId: id };
 }
 
 /** Are the two the same request? A file that was refused before its end has no digest to compare. */

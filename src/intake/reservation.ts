@@ -8,7 +8,12 @@ import type { Storage } from '../storage/storage.ts';
  * The id of a picture that is about to be accepted, and its original once that is in storage. It is recorded before the picture is accepted,
  * so that a repeated attempt accepts the same picture.
  */
-export const reservationSchema = stored({ id: z.string(), source: sourceSchema.optional() });
+export const reservationSchema = stored({
+	id: z.string(),
+	source: sourceSchema.optional(),
+	/** The picture was accepted and deleted since; nothing else of it is known. */
+	deleted: z.literal(true).optional(),
+});
 
 /** A reservation as recorded, and its current state. */
 export interface Reservation extends z.infer<typeof reservationSchema> {

@@ -132,7 +132,33 @@ export interface PictureJob {
 export function jobOf(picture: Picture): PictureJob {
 	if (isReceived(picture)) return { queue: 'pictures', id: processJobId(picture) };
 	const { id, source } = picture as AwaitedPicture;
-	return { queue: 'fetches', id: `${id}-${digest12(source.url)}` };
+	return { queue: 'fetches', id: fetchJobIdOfUrl(id, source.url) };
+}
+
+/** All jobs that a picture may have: of its last recipe, and of the fetch before. Jobs of earlier recipes were forgotten with them. */
+export function pictureJobsOf(picture: Picture): PictureJob[] {
+	const { url } = picture.source;
+	const fetched = url === undefined ? [] : [{ queue: 'fetches' as const, id: fetchJobIdOfUrl(picture.id, url) }];
+	return isReceived(picture) ? [jobOf(picture), ...fetched] : fetched;
+}
+
+/** The id of the job that fetches, or has fetched, a picture from a URL. */
+function fetchJobIdOfUrl(pictureId: string, url: string): string {
+	return `${pictureId}-${digest12(url)}`;
+}
+
+/** The data of a job on a deleted picture, without what it says about the picture. Workers can still parse it. */
+export function jobWithoutFacts(data: { readonly pictureId: string }): object {
+	const { version, pictureId, reason } = data as { version?: unknown; pictureId: string; reason?: unknown };
+	return {
+		version,
+		pictureId,
+		reason,
+		recipe: { name: '', digest: '', analyse: [], variants: 'source' in data ? [] : {} },
+		source: { type: '', bytes: 0, sha256: '', url: '', digest: '' },
+		digest: '0'.repeat(12),
+		key: '',
+	};
 }
 
 /** The picture of a `fetch` or `process` job. */

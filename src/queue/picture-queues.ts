@@ -4,7 +4,9 @@ import { type Picture, urgentPriority } from '../domain/picture.ts';
 import { type Backlog, openBacklog } from './backlog.ts';
 import { offeredJob, type WaitingJob } from './backlog-entry.ts';
 import type { ReadConditions } from './conditions.ts';
-import { jobOf, type PictureJob, type ProcessReason, type QueueName } from './jobs.ts';
+import { jobOf, type PictureJob, type ProcessReason, pictureJobsOf, type QueueName } from './jobs.ts';
+import { purgeJob, purgeRenderJobs } from './purge-jobs.ts';
+import { askRedis } from './redis.ts';
 import { pictureQueues } from './waiting-list.ts';
 
 /** The part of `Queues` for the jobs of pictures. */
@@ -19,6 +21,8 @@ export interface PictureQueues {
 	enqueuePicture(picture: Picture, reason: ProcessReason, level?: number): Promise<void>;
 	/** Removes the job of earlier, finished work, so that the same work can be queued again. False if the job is running. */
 	forgetPicture(picture: Picture): Promise<boolean>;
+	/** Removes every job of a deleted picture with its data. @throws PicpipeError `queue-unavailable` */
+	purgePicture(picture: Picture): Promise<void>;
 	/**
 	 * Which of these pictures have a job that waits or runs? Needs no manifests, and costs the same however many jobs wait.
 	 *
@@ -83,6 +87,16 @@ export function openPictureQueues(deps: Dependencies): PictureQueues {
 			const { queue, id } = jobOf(picture);
 			if (!(await forget(queue, id))) return false;
 			return (await backlogs[queue].forget(picture.id, id)) ? forget(queue, id) : true;
+		},
+
+		async purgePicture(picture) {
+			await askRedis(redis, async () => {
+				for (const { queue, id } of pictureJobsOf(picture)) {
+					await backlogs[queue].forget(picture.id, id);
+					await purgeJob(byName[queue], id);
+				}
+				await purgeRenderJobs(redis, deps.prefix, byName.renders, picture.id);
+			});
 		},
 
 		async haveJobs(pictureIds) {

@@ -14,6 +14,7 @@ import {
 	renderJobId,
 } from './jobs.ts';
 import { openPictureQueues, type PictureQueues } from './picture-queues.ts';
+import { noteRenderJob } from './purge-jobs.ts';
 import { askRedis, oldestRedis } from './redis.ts';
 import { errorOfJob, patientRetries, retryOptions, scheduled } from './retry.ts';
 
@@ -214,8 +215,7 @@ export function openQueues(redis: Redis, options: QueuesOptions): Queues {
 
 		async enqueueRender(job, urgency, isWanted) {
 			const queue = byName.renders;
-			const jobId = renderJobId(job);
-			const priority = renderPriority[urgency];
+			const [jobId, priority] = [renderJobId(job), renderPriority[urgency]];
 			return askRedis(redis, async () => {
 				// Both queries at once: the job hardly ever exists.
 				const [found, { waiting = 0, prioritized = 0, delayed = 0 }] = await Promise.all([
@@ -238,6 +238,7 @@ export function openQueues(redis: Redis, options: QueuesOptions): Queues {
 						`Expected fewer than ${renderQueue} waiting renders (PICPIPE_RENDER_QUEUE).`,
 					);
 				}
+				await noteRenderJob(redis, options.prefix, job.pictureId, jobId);
 				await queue.add('render', job, {
 					jobId,
 					priority,

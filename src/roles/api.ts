@@ -5,9 +5,10 @@ import { openLeases } from '../access/leases.ts';
 import { openLimiter } from '../access/limiter.ts';
 import { buildApi } from '../api/server.ts';
 import { openUploadLocks } from '../api/tus/upload-locks.ts';
-import { openCatalog } from '../catalog/catalog.ts';
+import { listenToDeletions, openCatalog } from '../catalog/catalog.ts';
 import { openRenderUse } from '../catalog/render-use.ts';
 import { type Config, isLoopback, settings } from '../config/index.ts';
+import type { ImageUrl } from '../delivery/dialects/image-request.ts';
 import { openMemoryCache } from '../delivery/memory-cache.ts';
 import { openRenders } from '../delivery/single-flight.ts';
 import { listen } from '../http/listen.ts';
@@ -64,6 +65,11 @@ export async function startApi(config: Config, log: Logger): Promise<Running> {
 		failureSeconds: config.renderFailureSeconds,
 		most: config.renderQueue,
 	});
+	const memory = openMemoryCache<ImageUrl>({ megabytes: config.deliveryMegabytes, seconds: config.deliveryRemember });
+	const deletionsRedis = eventsRedis.duplicate();
+	// The other connections log errors.
+	deletionsRedis.on('error', () => {});
+	listenToDeletions(deletionsRedis, config.redisPrefix, memory.forget);
 	const guards = openGuards(config, { redis, queues, storage, log });
 	const stopping = new AbortController();
 	const app = buildApi({
@@ -89,7 +95,7 @@ export async function startApi(config: Config, log: Logger): Promise<Running> {
 				onUse: renderUse.touch,
 			},
 			renderUse,
-			memory: openMemoryCache({ megabytes: config.deliveryMegabytes, seconds: config.deliveryRemember }),
+			memory,
 		},
 		stopping: stopping.signal,
 		keys,
@@ -115,6 +121,7 @@ export async function startApi(config: Config, log: Logger): Promise<Running> {
 				close: [() => closeSoon(log, [() => events.close(), () => endings.close(), () => queues.close()])],
 			});
 			eventsRedis.disconnect();
+			deletionsRedis.disconnect();
 		},
 	};
 }

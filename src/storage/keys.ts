@@ -14,6 +14,9 @@
  * uploads/<id>/<offset>                                     bytes of an upload, starting at this offset
  * idempotency/<hh>/<digest>                                 outcome of a request with an `Idempotency-Key`
  * watched/<folder>/<hh>/<digest>                            outcome of a file in a watched folder
+ * mentions/<id>/<digest12>                                  record outside the picture's folder that a later request made about it
+ * deletions/open/<id>                                       deletion in progress, with the last manifest
+ * deletions/done/<id>                                       deleted picture, until nothing can write about it any more
  * keys/<id>                                                 API key, hashed
  * keys/revoked/<id>                                         revoked API key
  * batches/<id>/batch.json                                   batch as it was created
@@ -45,6 +48,16 @@ export const disabledEndpointsFolder = `${webhooksFolder}disabled/`;
 export const messageFolders = { outbox: `${webhooksFolder}outbox/`, failed: `${webhooksFolder}failed/` } as const;
 export type MessageFolder = keyof typeof messageFolders;
 const revokedKeysFolder = `${keysFolder}revoked/`;
+
+/** The folders of deletions: in progress, and done. */
+export const deletionFolders = { open: 'deletions/open/', done: 'deletions/done/' } as const;
+export const deletionsFolder = 'deletions/';
+export const mentionsFolder = 'mentions/';
+
+/** The folder with the keys of later records about a picture. */
+export function mentionsOf(id: string): string {
+	return `${mentionsFolder}${id}/`;
+}
 
 /** @param time creation time of the id, milliseconds since 1970; determines the UTC day */
 export function pictureFolder(id: string, time: number): string {
@@ -133,6 +146,11 @@ export function idempotencyKey(digest: string): string {
 	return `${idempotencyFolder}${digest.slice(0, 2)}/${digest.slice(2)}`;
 }
 
+/** Is it the record of an idempotency key? */
+export function isIdempotencyKey(key: string): boolean {
+	return key.startsWith(idempotencyFolder);
+}
+
 /** The record of an API key. */
 export function apiKeyKey(id: string): string {
 	return `${keysFolder}${id}`;
@@ -157,6 +175,17 @@ export function watchedFolder(name: string): string {
 /** The outcome of one file in a watched folder. @param digest of the file's path, hex */
 export function watchedKey(name: string, digest: string): string {
 	return `${watchedFolder(name)}${digest.slice(0, 2)}/${digest.slice(2)}`;
+}
+
+/** Is it the outcome of a file in a watched folder? */
+export function isWatchedKey(key: string): boolean {
+	return key.startsWith('watched/');
+}
+
+/** The outcome of a file that was moved away, which is named by its picture: the new path does not follow from the old one. */
+export function movedKeyBeside(key: string, digest: string): string {
+	const [folder = '', name = ''] = key.split('/');
+	return `${folder}/${name}/${digest.slice(0, 2)}/${digest.slice(2)}`;
 }
 
 /** The record of a webhook endpoint. */

@@ -53,11 +53,13 @@ export function openFollowUp(context: FollowUpContext): FollowUp {
 		}
 	};
 
-	const markOver = async (entry: LedgerEntry): Promise<void> => {
+	const markOver = async (entry: LedgerEntry, isDeleted: boolean): Promise<void> => {
+		if (entry.origin !== undefined) return ledger.forgetMoved(entry);
 		const now = await ledger.read(entry.path);
 		// The path may belong to another file by now.
 		if (now?.picture.id !== entry.picture.id) return;
-		if (entry.origin !== undefined || !(await stateAt(join(folder, entry.path)))) await ledger.forget(entry.path);
+		if (!(await stateAt(join(folder, entry.path)))) await ledger.forget(entry.path);
+		else if (isDeleted) await ledger.empty(now);
 		else await ledger.replace({ ...now, isOver: true });
 	};
 
@@ -74,7 +76,7 @@ export function openFollowUp(context: FollowUpContext): FollowUp {
 	const finish = async (entry: LedgerEntry, picture: Picture | undefined): Promise<void> => {
 		const failure = picture?.state === 'failed' ? picture.failure : undefined;
 		if (failure && /^(corrupt|unsupported|limit)$/.test(failure.class)) await refuse(entry, failure);
-		await markOver(entry);
+		await markOver(entry, picture === undefined);
 	};
 
 	return {

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { mention } from '../catalog/deletion.ts';
 import { builtInOwners, type Picture } from '../domain/picture.ts';
 import type { NamedRecipe } from '../domain/recipe.ts';
 import type { PicpipeError } from '../errors.ts';
@@ -10,7 +11,7 @@ import { discard, type Received, type ReceiveLimits, receive, tooLarge } from '.
 import { findReservation } from '../intake/reservation.ts';
 import type { Logger } from '../observe/log.ts';
 import { isMissing, isSameState, stateAt, stateOf, tagsOf, type WatchedFile } from './files.ts';
-import type { Ledger, LedgerEntry } from './ledger.ts';
+import { isOfBytes, type Ledger, type LedgerEntry } from './ledger.ts';
 
 export interface ImportContext extends Admission {
 	/** The watched folder. */
@@ -45,7 +46,8 @@ export async function importFile(context: ImportContext, file: WatchedFile): Pro
 	const { ledger, storage } = context;
 	const earlier = await ledger.read(file.path);
 	if (earlier && isSameState(earlier.state, file.state)) {
-		if (earlier.isOver) return { entry: earlier, isNew: false };
+		// The entry of a deleted picture has no path.
+		if (earlier.isOver) return { entry: { ...earlier, path: file.path }, isNew: false };
 		const found = await findReservation(storage, earlier.picture, context.abandonedSeconds);
 		if (found?.picture) return { entry: earlier, isNew: false };
 		if (found?.source) return accept(context, earlier, { ...found, source: found.source });
@@ -53,11 +55,16 @@ export async function importFile(context: ImportContext, file: WatchedFile): Pro
 	const received = await receiveFile(context, file);
 	if (!received) return undefined;
 	const { id, source } = received;
-	if (context.isKept && earlier?.sha256 === source.sha256 && (earlier.isOver || (await isAccepted(context, earlier)))) {
+	if (
+		context.isKept &&
+		earlier &&
+		isOfBytes(earlier, source.sha256) &&
+		(earlier.isOver || (await isAccepted(context, earlier)))
+	) {
 		// The same bytes were copied, touched, or are on a file system that renumbers its files.
 		await discard(storage, id);
 		const entry = { ...earlier, state: file.state };
-		await ledger.replace(entry);
+		await ledger.replace(entry, file.path);
 		return { entry, isNew: false };
 	}
 	const entry: LedgerEntry = { version: 1, ...file, sha256: source.sha256, picture: { id, source } };
@@ -81,15 +88,17 @@ async function accept(context: ImportContext, entry: LedgerEntry, received: Rece
 		priority: 0,
 		owner: builtInOwners.watch,
 		duplicates: context.duplicates,
+		records: [context.ledger.keyOf(entry)],
 	};
 	const { picture, isNew } = await admitUnlessThere(context, received, fields, context.log);
 	return { entry: await named(context, entry, picture), isNew };
 }
 
 /** The ledger entry, with the picture's id if the picture already existed. */
-async function named({ ledger }: ImportContext, entry: LedgerEntry, { id }: Picture): Promise<LedgerEntry> {
+async function named({ ledger, storage }: ImportContext, entry: LedgerEntry, { id }: Picture): Promise<LedgerEntry> {
 	if (entry.picture.id === id) return entry;
 	const renamed = { ...entry, picture: { id } };
+	await mention(storage, id, ledger.keyOf(entry));
 	await ledger.replace(renamed);
 	return renamed;
 }

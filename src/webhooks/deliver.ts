@@ -1,8 +1,9 @@
-import { readManifest } from '../catalog/manifest.ts';
+import { folderOf, readManifest } from '../catalog/manifest.ts';
 import { PicpipeError } from '../errors.ts';
 import type { Resolve } from '../http/guard.ts';
 import type { Logger } from '../observe/log.ts';
 import { willRetry } from '../queue/retry.ts';
+import { manifestKey } from '../storage/keys.ts';
 import type { Storage } from '../storage/storage.ts';
 import { isEndpointId, settingEndpoint } from './endpoint.ts';
 import { disableEndpoint } from './endpoint-store.ts';
@@ -48,12 +49,12 @@ export async function deliver(
 	const message = await findMessage(storage, endpoint, messageId);
 	if (!message) return { outcome: 'unwanted' };
 	const target = await context.targets.find(message);
-	if (!target || (await isUntrue(storage, message, attempt === attempts))) {
+	if (!target || (await isWithdrawn(storage, message)) || (await isUntrue(storage, message, attempt === attempts))) {
 		await removeMessage(storage, message);
 		return { outcome: 'unwanted' };
 	}
 	if (target.disabled) {
-		await giveUpMessage(storage, message);
+		await setAside(storage, message);
 		await note(context, message, 'failed');
 		return { outcome: 'disabled' };
 	}
@@ -77,8 +78,20 @@ export async function deliver(
 	return { outcome: 'delivered', ...(status !== undefined && { status }), milliseconds };
 }
 
+/** The picture of a message about its end was deleted: nobody is told of it any more. */
+async function isWithdrawn(storage: Storage, { type, pictureId }: Message): Promise<boolean> {
+	if (type === 'picture.deleted' || pictureId === undefined) return false;
+	return (await storage.stat(manifestKey(folderOf(pictureId)))) === undefined;
+}
+
+/** Sets a message aside, unless its picture was deleted in the meantime: the deletion may not have seen it there. */
+async function setAside(storage: Storage, message: Message): Promise<void> {
+	await giveUpMessage(storage, message);
+	if (await isWithdrawn(storage, message)) await removeMessage(storage, message);
+}
+
 /**
- * A deletion is announced before it happens, so that it is announced even after a crash. Before delivery this checks that it has happened.
+ * Earlier versions announced a deletion before it happened. Before such a delivery this checks that it has happened.
  *
  * @param isLast whether no further attempt will check
  * @returns whether the deletion never happened
@@ -94,7 +107,7 @@ async function isUntrue(storage: Storage, { type, pictureId }: Message, isLast: 
 async function giveUp(context: DeliverContext, message: Message, target: Target, error: PicpipeError): Promise<void> {
 	const { storage, log } = context;
 	const { endpoint } = message;
-	await giveUpMessage(storage, message);
+	await setAside(storage, message);
 	// A test tells whether the endpoint works, and disables nothing.
 	if (message.type === testEventType || (endpoint !== settingEndpoint && !isEndpointId(endpoint))) return;
 	const isFailing = error.retryable && (await hasFailedThroughout(context.deliveries, message));

@@ -26,12 +26,17 @@ export async function writeEndpoint(storage: Storage, record: EndpointRecord): P
 	await storage.put(endpointKey(record.id), toBytes(record));
 }
 
+/** The ids of all endpoints in storage, in no guaranteed order. */
+export async function endpointIds(storage: Storage): Promise<string[]> {
+	return (await namesIn(storage, endpointsFolder)).filter(isEndpointId);
+}
+
 /** Every endpoint, oldest first. @param onUnreadable called for each record that cannot be read; it is left out */
 export async function listEndpoints(
 	storage: Storage,
 	onUnreadable: (key: string, cause: unknown) => void,
 ): Promise<EndpointRecord[]> {
-	const ids = (await namesIn(storage, endpointsFolder)).filter(isEndpointId);
+	const ids = await endpointIds(storage);
 	const records: EndpointRecord[] = [];
 	for (let start = 0; start < ids.length; start += parallel) {
 		const batch = ids.slice(start, start + parallel).map(async (id) => {

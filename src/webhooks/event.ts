@@ -9,8 +9,7 @@ export const eventDocs = {
 	'picture.ready':
 		'A picture is ready. `data` is the picture; its `failures`, if there are any, name the variants that it lacks.',
 	'picture.failed': 'A picture failed for good and has no variants. `data` is the picture, with its `failure`.',
-	'picture.deleted':
-		'A picture and all its files were deleted. `data` is the last known picture, without links to its files.',
+	'picture.deleted': 'A picture and everything known about it were deleted. `data` is its `id` and nothing else.',
 	'batch.finished':
 		'Every picture of a closed batch has finished. `data` is the batch, with the number of pictures by state and of those with `failures`.',
 } as const;
@@ -55,29 +54,24 @@ export function pictureEvent(given: Picture): WebhookEvent {
 	};
 }
 
-/** @param picture its last manifest */
-export function deletedEvent(picture: Picture): WebhookEvent {
+/**
+ * A picture was deleted.
+ *
+ * @param at when its deletion was requested, ISO 8601
+ */
+export function deletedEvent({ id, webhook, requestId }: Picture, at: string): WebhookEvent {
 	const type = 'picture.deleted';
-	const shown = showPicture(picture);
-	const {
-		variants: _variants,
-		analysis: _analysis,
-		links: _links,
-		failure: _failure,
-		failures: _failures,
-		waiting: _waiting,
-		...data
-	} = shown;
-	return {
-		// A picture is deleted once, whatever its revision.
-		id: eventId(type, picture.id),
-		type,
-		timestamp: new Date().toISOString(),
-		data,
-		pictureId: picture.id,
-		url: picture.webhook,
-		requestId: picture.requestId,
-	};
+	// A picture is deleted once, whatever its revision.
+	return { id: eventId(type, id), type, timestamp: at, data: { id }, pictureId: id, url: webhook, requestId };
+}
+
+/** The ids of all events that tell of an end of a picture, up to a revision. */
+export function endEventIds(pictureId: string, revision: number): string[] {
+	const revisions = Array.from({ length: revision }, (_, before) => before + 1);
+	return revisions.flatMap((one) => [
+		eventId('picture.ready', pictureId, one),
+		eventId('picture.failed', pictureId, one),
+	]);
 }
 
 /** All pictures of a batch have ended. */

@@ -49,6 +49,8 @@ export interface DeliveryLog {
 	/** Newest first. @param query.before the cursor of the previous page */
 	list(endpoint: string, query: DeliveryQuery): Promise<{ deliveries: Delivery[]; next: string | undefined }>;
 	forget(endpoint: string): Promise<void>;
+	/** Removes messages of a deleted picture from the log of an endpoint. */
+	drop(endpoint: string, messages: readonly string[]): Promise<void>;
 	/** When the current run of failures began; undefined if the last delivery succeeded or nothing is known. */
 	failingSince(endpoint: string): Promise<number | undefined>;
 }
@@ -71,8 +73,12 @@ const mostAttempts = 30;
 /** Deliveries to read at a time while filtering by state. */
 const scanBatch = 100;
 
-/** KEYS: order, entries. ARGV: message, entry, time, most entries, seconds. */
+/**
+ * KEYS: order, entries, deletion of the picture. ARGV: message, entry, time, most entries, seconds. A delivery that ends after its picture
+ * was deleted is not recorded, unless it tells of the deletion.
+ */
 const noteScript = `
+if redis.call('EXISTS', KEYS[3]) == 1 then return end
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
 redis.call('ZADD', KEYS[1], ARGV[3], ARGV[1])
 for _, old in ipairs(redis.call('ZRANGE', KEYS[1], 0, -(tonumber(ARGV[4]) + 1))) do
@@ -84,10 +90,14 @@ redis.call('EXPIRE', KEYS[2], ARGV[5])
 `;
 
 export function openDeliveryLog(redis: Redis, { prefix, keepSeconds, logLength }: DeliveryLogOptions): DeliveryLog {
-	redis.defineCommand('webhookNote', { numberOfKeys: 2, lua: noteScript });
+	redis.defineCommand('webhookNote', { numberOfKeys: 3, lua: noteScript });
 	const scripted = redis as Redis & { webhookNote(...args: (string | number)[]): Promise<null> };
 	const key = (endpoint: string, what: string) => `${prefix}:webhooks-log:${endpoint}:${what}`;
 	const keysOf = (endpoint: string) => [key(endpoint, 'order'), key(endpoint, 'entries')] as const;
+
+	/** The key that the index sets when the picture of a message is deleted. */
+	const deletionOf = ({ type, pictureId }: Message) =>
+		`${prefix}:catalog:deleted:${type === 'picture.deleted' ? '' : (pictureId ?? '')}`;
 
 	const read = async (endpoint: string, message: string) => {
 		const entry = await askRedis(redis, () => redis.hget(key(endpoint, 'entries'), message));
@@ -109,7 +119,7 @@ export function openDeliveryLog(redis: Redis, { prefix, keepSeconds, logLength }
 			const entry = JSON.stringify({ ...before, message: JSON.stringify(message), state, attempts });
 			const time = Date.parse(message.queuedAt);
 			await askRedis(redis, async () => {
-				await scripted.webhookNote(...keysOf(endpoint), id, entry, time, logLength, keepSeconds);
+				await scripted.webhookNote(...keysOf(endpoint), deletionOf(message), id, entry, time, logLength, keepSeconds);
 				if (attempt) await health(endpoint, state, attempt.at);
 			});
 		},
@@ -133,6 +143,11 @@ export function openDeliveryLog(redis: Redis, { prefix, keepSeconds, logLength }
 
 		async forget(endpoint) {
 			await askRedis(redis, () => redis.del(...keysOf(endpoint), key(endpoint, 'failing')));
+		},
+
+		async drop(endpoint, messages) {
+			const [order, entries] = keysOf(endpoint);
+			await askRedis(redis, () => Promise.all([redis.zrem(order, ...messages), redis.hdel(entries, ...messages)]));
 		},
 
 		async failingSince(endpoint) {

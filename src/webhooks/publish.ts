@@ -1,11 +1,13 @@
 import type { BatchPublisher } from '../catalog/finish-batch.ts';
 import { PicpipeError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
-import { deliverJob } from '../queue/jobs.ts';
+import { deliverJob, deliverJobId } from '../queue/jobs.ts';
 import type { Queues } from '../queue/queues.ts';
-import { messageKey } from '../storage/keys.ts';
+import { type MessageFolder, messageKey } from '../storage/keys.ts';
 import type { Storage } from '../storage/storage.ts';
-import { batchEvent, testEvent, testEventType, type WebhookEvent } from './event.ts';
+import { pictureEndpoint, settingEndpoint } from './endpoint.ts';
+import { endpointIds } from './endpoint-store.ts';
+import { batchEvent, endEventIds, testEvent, testEventType, type WebhookEvent } from './event.ts';
 import type { DeliveryLog } from './log.ts';
 import { findMessage, listMessages, type Message, messageTo, putMessage } from './outbox.ts';
 import type { WebhookSettings } from './settings.ts';
@@ -24,34 +26,23 @@ export interface PublishDeps {
 export interface Publisher extends BatchPublisher {
 	/** When this returns, delivery is guaranteed, whatever crashes: the outbox in storage holds a message for each subscriber. */
 	publish(event: WebhookEvent): Promise<void>;
-	/**
-	 * Publishes an event that is about to happen, in two steps. The next sweep delivers it at the latest. @returns queues the delivery now
-	 */
-	prepare(event: WebhookEvent): Promise<() => Promise<void>>;
 }
 
 export function openPublisher(deps: PublishDeps): Publisher {
-	const prepare = async (event: WebhookEvent) => {
+	const publish = async (event: WebhookEvent) => {
 		const messages = (await deps.targets.of(event)).map((endpoint) => messageTo(endpoint, event));
 		await Promise.all(messages.map((message) => putMessage(deps.storage, message)));
-		return async () => {
-			for (const message of messages) {
-				// The sweep queues the messages that Redis misses here.
-				await queueDelivery(deps, message).catch((err) =>
-					deps.log.warn(
-						{ err, messageId: message.id, endpoint: message.endpoint },
-						'webhook not queued; the sweep will queue it',
-					),
-				);
-			}
-		};
-	};
-	const publish = async (event: WebhookEvent) => {
-		const queue = await prepare(event);
-		await queue();
+		for (const message of messages) {
+			// The sweep queues the messages that Redis misses here.
+			await queueDelivery(deps, message).catch((err) =>
+				deps.log.warn(
+					{ err, messageId: message.id, endpoint: message.endpoint },
+					'webhook not queued; the sweep will queue it',
+				),
+			);
+		}
 	};
 	return {
-		prepare,
 		publish,
 		publishBatchEnd: (batch, finished) => publish(batchEvent(batch, finished)),
 	};
@@ -155,4 +146,36 @@ export async function replayFailed(deps: ReplayDeps, endpoint: string, limit: nu
 		replayed++;
 	}
 	return replayed;
+}
+
+/** Messages to delete at a time. */
+const parallel = 16;
+/** Revisions whose messages are deleted, counted from the last one. Those of earlier ones are long delivered. */
+const mostRevisions = 1_000;
+const folders: readonly MessageFolder[] = ['outbox', 'failed'];
+
+/**
+ * Deletes every message about the ends of a deleted picture, at every endpoint: waiting, given up and in the log, with their jobs. The ids
+ * are derived from the picture and its revisions, so nothing has to be listed. A delivery in progress is not called back; it is neither
+ * repeated nor recorded.
+ *
+ * @param picture.revision the last known one; a worker may be writing the next two
+ */
+export async function withdrawMessages(
+	{ storage, queues, deliveries }: Pick<ReplayDeps, 'storage' | 'queues' | 'deliveries'>,
+	{ id, revision }: { readonly id: string; readonly revision: number },
+): Promise<void> {
+	const messages = endEventIds(id, revision + 2).slice(-2 * mostRevisions);
+	for (const endpoint of [settingEndpoint, pictureEndpoint, ...(await endpointIds(storage))]) {
+		await deliveries.drop(endpoint, messages);
+		for (let at = 0; at < messages.length; at += parallel) {
+			await Promise.all(
+				messages.slice(at, at + parallel).map(async (messageId) => {
+					for (const folder of folders) await storage.delete(messageKey(folder, endpoint, messageId));
+					// One that a worker is doing ends by itself: its message is gone.
+					await queues.byName.webhooks.remove(deliverJobId({ endpoint, messageId }));
+				}),
+			);
+		}
+	}
 }

@@ -4,7 +4,7 @@ import type { Picture } from '../domain/picture.ts';
 import { type ErrorCode, PicpipeError, toPicpipeError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
 import type { AttemptOutcome, Attempts } from '../queue/attempts.ts';
-import { jobVersion, type QueueName } from '../queue/jobs.ts';
+import { jobVersion, jobWithoutFacts, type QueueName } from '../queue/jobs.ts';
 import { jobError, willRetry } from '../queue/retry.ts';
 import { reportTo } from './job-report.ts';
 import { asCannotServe, CannotServe } from './leave.ts';
@@ -40,6 +40,13 @@ export function beginAttempt<T extends PictureJobData>(
 	const attempt = job.attemptsMade + 1;
 	const attempts = job.opts.attempts ?? 1;
 	const report = reportTo(job, log);
+	/** The job of a deleted picture is removed when it ends, with its data and log. */
+	const leaveNothing = () => Object.assign(job.opts, { removeOnComplete: true, removeOnFail: true });
+	/** A request may wait for the end of the job, so it stays, without data and log. */
+	const forgetFacts = async () => {
+		await report.drop();
+		await Promise.all([job.updateData(jobWithoutFacts(data)), job.clearLogs()]);
+	};
 
 	return {
 		data,
@@ -64,6 +71,8 @@ export function beginAttempt<T extends PictureJobData>(
 			await settle(context, picture);
 			throw new PicpipeError(failure.code, failure.message, { step: failure.step });
 		},
+
+		leaveNothing,
 
 		/** Counts a successful attempt. @param isNews false if nothing was left to do */
 		succeed: (isNews: boolean) => count(isNews ? 'succeeded' : 'unneeded'),
@@ -104,7 +113,9 @@ export function beginAttempt<T extends PictureJobData>(
 			count(again ? 'retried' : 'failed', error.code);
 			const end = again ? ', another follows' : '';
 			await report.end(`attempt ${attempt} of ${attempts} failed${end}: ${error.message}`);
-			if (picture && !again) await recordFailure(context, picture, error, attempt, found);
+			if (picture && !again && (await recordFailure(context, picture, error, attempt, found)) === 'deleted')
+				leaveNothing();
+			if (error.code === 'picture-not-found') await forgetFacts();
 			return jobError(error);
 		},
 	};

@@ -38,12 +38,17 @@ export async function fetchPicture(
 	token?: string,
 ): Promise<FetchResult> {
 	const started = performance.now();
-	const { data, log, attempt, report, endIfFailed, succeed, fail } = beginAttempt(job, fetchJobSchema, context);
+	const { data, log, attempt, report, endIfFailed, leaveNothing, succeed, fail } = beginAttempt(
+		job,
+		fetchJobSchema,
+		context,
+	);
 	const finish = async (outcome: FetchResult['outcome'], bytes = 0): Promise<FetchResult> => {
 		const milliseconds = Math.round(performance.now() - started);
 		await report.done(outcome);
 		log.info({ outcome, attempt, bytes, milliseconds }, 'picture fetched');
 		succeed(outcome === 'fetched');
+		if (outcome === 'deleted') leaveNothing();
 		return { outcome, bytes, milliseconds };
 	};
 
@@ -107,7 +112,7 @@ async function fetchOriginal(
 	if (stopping.aborted) stop();
 	// By hand: `AbortSignal.any` would keep references to a signal that lives as long as the worker, growing with each fetch.
 	stopping.addEventListener('abort', stop, { once: true });
-	const late = `Expected all of ${shownUrl(source.url)} within ${fetching.seconds} s (${fetching.rules.settings}_SECONDS) but it took longer.`;
+	const late = `Expected the whole file from ${new URL(source.url).host} within ${fetching.seconds} s (${fetching.rules.settings}_SECONDS) but it took longer.`;
 	const timer = setTimeout(() => end.abort(new PicpipeError('remote-timeout', late)), fetching.seconds * 1_000);
 	try {
 		const { signal } = end;

@@ -38,7 +38,7 @@ export interface ProcessResult {
  */
 export async function processPicture(job: Job<unknown>, context: ProcessContext): Promise<ProcessResult> {
 	const started = performance.now();
-	const { data, log, attempt, isRetried, report, endIfFailed, succeed, fail } = beginAttempt(
+	const { data, log, attempt, isRetried, report, endIfFailed, leaveNothing, succeed, fail } = beginAttempt(
 		job,
 		processJobSchema,
 		context,
@@ -50,6 +50,7 @@ export async function processPicture(job: Job<unknown>, context: ProcessContext)
 		megapixels = 0,
 	): ProcessResult => {
 		succeed(outcome === 'recorded');
+		if (outcome === 'deleted') leaveNothing();
 		return {
 			outcome,
 			variants: variants.map((variant) => `${variant.name}.${variant.format} ${variant.width}×${variant.height}`),

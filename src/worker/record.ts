@@ -63,8 +63,8 @@ export async function recordFailure(
 	error: PicpipeError,
 	attempt: number,
 	found: Partial<Picture> = {},
-): Promise<void> {
-	await record(deps, picture, { ...found, state: 'failed', failure: failureOf(error, attempt) });
+): Promise<Recorded> {
+	return record(deps, picture, { ...found, state: 'failed', failure: failureOf(error, attempt) });
 }
 
 /**

@@ -4,7 +4,15 @@ import type { RenderUse } from '../catalog/render-use.ts';
 import { type ForgetUploadsOptions, forgetUploads } from '../intake/forget-uploads.ts';
 import { type ForgetOptions, forgetIdempotencyKeys } from '../intake/idempotency.ts';
 import type { UnfinishedUploads } from '../intake/unfinished-uploads.ts';
-import { keysFolder, openBatchesFolder, pendingFolder, webhooksFolder } from '../storage/keys.ts';
+import { sweepDeletions } from '../purge/delete-picture.ts';
+import {
+	deletionsFolder,
+	keysFolder,
+	mentionsFolder,
+	openBatchesFolder,
+	pendingFolder,
+	webhooksFolder,
+} from '../storage/keys.ts';
 import type { Storage } from '../storage/storage.ts';
 import { forgetFailed, sweepOutbox } from '../webhooks/sweep.ts';
 import type { Webhooks } from '../webhooks/webhooks.ts';
@@ -46,6 +54,8 @@ export interface SweepResult {
 	expired: number;
 	/** Batches that ended. */
 	batches: number;
+	/** Deletions of killed processes that were carried out. */
+	deletions: number;
 	/** Webhooks whose jobs were lost. */
 	webhooks: number;
 	/** Webhooks that were given up and kept long enough. */
@@ -76,6 +86,7 @@ export async function sweep(context: SweepContext, job?: Job): Promise<SweepResu
 		forgotten: 0,
 		expired: 0,
 		batches: 0,
+		deletions: 0,
 		webhooks: 0,
 		webhooksForgotten: 0,
 		rendersTrimmed: 0,
@@ -95,6 +106,7 @@ async function sweepAll(context: SweepContext, result: SweepResult): Promise<voi
 	result.takenOver = await context.queues.tidyBacklogs();
 	const isAtEnd = await sweepPictures(context, result);
 	if (!isAtEnd) result.more = true;
+	result.deletions = await carryOutDeletions(context);
 	result.torn = await removeTornWrites(context.storage, context);
 	// What this sweep has not reached is not gone.
 	if (isAtEnd) context.firstSeen.endPass();
@@ -110,8 +122,13 @@ async function sweepAll(context: SweepContext, result: SweepResult): Promise<voi
 	if (context.renderUse) result.rendersTrimmed = await context.renderUse.trim();
 }
 
+async function carryOutDeletions(context: SweepContext): Promise<number> {
+	const { webhooks, renderUse, firstSeen } = context;
+	return webhooks && renderUse ? sweepDeletions({ ...context, webhooks, renderUse, age: firstSeen.age }) : 0;
+}
+
 /** Folders shared by small objects of many owners. Torn writes in a picture's own folder are deleted with that picture's next record. */
-const sharedFolders = [pendingFolder, keysFolder, webhooksFolder, openBatchesFolder];
+const sharedFolders = [pendingFolder, keysFolder, webhooksFolder, openBatchesFolder, deletionsFolder, mentionsFolder];
 
 /**
  * Deletes temporary files left behind by processes that were killed while writing.

@@ -22,9 +22,15 @@ async function announced(environment: Record<string, string> = {}, event = ready
 	const [to, sink] = await Promise.all([openForTest(environment), startSink()]);
 	const key = secret();
 	const endpoint = await addEndpoint(to, `${sink.url}/hook?token=secret`, key);
-	await to.publisher.publish(event);
+	await publish(to, event);
 	expect(await to.messages()).toEqual([`outbox/${endpoint}/${event.id}`]);
 	return { to, sink, endpoint, event, key };
+}
+
+/** Publishes an event about a picture that exists, or was deleted. */
+async function publish(to: Opened, event: WebhookEvent): Promise<void> {
+	if (event.type !== 'picture.deleted') await writeManifest(to.storage, makePicture({ id: event.pictureId ?? '' }));
+	await to.publisher.publish(event);
 }
 
 /** One attempt. @returns its result, or the error */
@@ -136,7 +142,7 @@ describe('an attempt to deliver', () => {
 
 		const named = await openForTest({ PICPIPE_WEBHOOK_NETWORKS: '127.0.0.0/8' });
 		const endpoint = await addEndpoint(named, `http://rebound.example:${one.sink.port}/`);
-		await named.publisher.publish(one.event);
+		await publish(named, one.event);
 		const resolve = async () => [{ address: '10.0.0.1', family: 4 }];
 		const refused = deliver({ ...named, resolve }, { endpoint, messageId: one.event.id }, 1, 10);
 		await expect(refused).rejects.toMatchObject({ code: 'address-not-allowed' });
@@ -152,6 +158,31 @@ describe('an attempt to deliver', () => {
 		// Tried again by hand it stays where it is.
 		expect(await attempt(one)).toEqual({ outcome: 'disabled' });
 		expect(one.sink.received).toHaveLength(1);
+	});
+
+	it('of a deleted picture is not made, and removes the message', async () => {
+		const one = await announced();
+		await one.to.storage.deleteFolder('pictures/');
+		expect(await attempt(one)).toEqual({ outcome: 'unwanted' });
+		expect(await one.to.messages()).toEqual([]);
+		expect(one.sink.received).toEqual([]);
+	});
+
+	it('during which the picture is deleted leaves nothing, whatever the receiver answers', async () => {
+		for (const status of [200, 500]) {
+			const one = await announced();
+			const remove = async () => {
+				await one.to.redis.set(`${one.to.prefix}:catalog:deleted:${one.event.pictureId}`, '1');
+				await one.to.storage.deleteFolder('pictures/');
+			};
+			one.sink.answer((request, response) => {
+				void remove().then(() => says(status)(request, response));
+			});
+			await attempt(one, 1, 1);
+			expect(one.sink.received).toHaveLength(1);
+			expect(await one.to.messages()).toEqual([]);
+			expect(await one.to.deliveries.read(one.endpoint, one.event.id)).toBeUndefined();
+		}
 	});
 
 	it('for a deleted endpoint removes the message', async () => {
@@ -177,7 +208,7 @@ describe('the last attempt', () => {
 	it('leaves an endpoint enabled that accepted something else in the meantime', async () => {
 		const one = await announced();
 		const other = readyEvent();
-		await one.to.publisher.publish(other);
+		await publish(one.to, other);
 		one.sink.answer(says(500));
 		await attempt(one, 1, 2);
 		one.sink.answer(says(200));
@@ -192,7 +223,7 @@ describe('the last attempt', () => {
 describe('a deletion', () => {
 	it('is announced once it has happened, and not before', async () => {
 		const picture = makePicture({ state: 'ready' });
-		const one = await announced({}, deletedEvent(picture));
+		const one = await announced({}, deletedEvent(picture, picture.createdAt));
 		await writeManifest(one.to.storage, picture);
 		expect(await attempt(one)).toMatchObject({ code: 'picture-still-there', retryable: true });
 		expect(one.sink.received).toEqual([]);
@@ -204,7 +235,7 @@ describe('a deletion', () => {
 
 	it('that never happens is not announced', async () => {
 		const picture = makePicture({ state: 'ready' });
-		const one = await announced({}, deletedEvent(picture));
+		const one = await announced({}, deletedEvent(picture, picture.createdAt));
 		await writeManifest(one.to.storage, picture);
 		expect(await attempt(one, 10, 10)).toEqual({ outcome: 'unwanted' });
 		expect(await one.to.messages()).toEqual([]);

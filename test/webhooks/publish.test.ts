@@ -101,10 +101,12 @@ describe('a message', () => {
 			pictureEvent({ ...picture, revision: 3 }),
 			pictureEvent({ ...picture, state: 'failed' }),
 			pictureEvent(makePicture({ state: 'ready', revision: 2 })),
-			deletedEvent(picture),
+			deletedEvent(picture, picture.createdAt),
 		];
 		expect(new Set([one, ...others].map(({ id }) => id)).size).toBe(5);
-		expect(deletedEvent({ ...picture, revision: 9 }).id).toBe(deletedEvent(picture).id);
+		const deleted = deletedEvent(picture, picture.createdAt);
+		expect(deletedEvent({ ...picture, revision: 9 }, picture.createdAt).id).toBe(deleted.id);
+		expect(deleted.data).toEqual({ id });
 	});
 
 	it('is in storage if Redis cannot take its job, and the sweep queues it', async () => {

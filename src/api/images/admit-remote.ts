@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeleted } from '../../catalog/deletion.ts';
 import { readManifest } from '../../catalog/manifest.ts';
 import { digest } from '../../domain/digest.ts';
 import {
@@ -45,8 +46,12 @@ export async function admitRemote(
 	url: URL,
 	finding: Finding,
 ): Promise<Picture | 'begins' | undefined> {
-	const id = await agreedId(context, url);
+	let id = await agreedId(context, url);
 	const picture = await readManifest(context.storage, id);
+	if (!picture && (await isDeleted(context.storage, id))) {
+		await context.storage.delete(sourceRecordKey(digest(url.href)));
+		id = await agreedId(context, url);
+	}
 	if (picture) return isWorthRetrying(context, picture) ? retry(context, picture, url, finding) : picture;
 	await context.pressure.check();
 	const recipe = namedRecipe(context);

@@ -1,8 +1,6 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { requireRecipe } from '../../access/caller.ts';
 import { confinedTo } from '../../access/ownership.ts';
-import { finishBatch } from '../../catalog/finish-batch.ts';
-import { purgePicture } from '../../catalog/manifest.ts';
 import { findOrMake } from '../../delivery/find-or-make.ts';
 import { acceptedBy } from '../../delivery/negotiate.ts';
 import { type Outgoing, serveObject, serveResult } from '../../delivery/send-object.ts';
@@ -10,12 +8,12 @@ import { isFailing, isFinished, isReceived, type Picture, parsePictureId } from 
 import { PicpipeError } from '../../errors.ts';
 import { type Again, admitAgain } from '../../intake/admit.ts';
 import { isUpToDate } from '../../intake/missing-variants.ts';
+import { deleteEverything } from '../../purge/delete-picture.ts';
 import type { ProcessReason } from '../../queue/jobs.ts';
-import { deletedEvent } from '../../webhooks/event.ts';
 import { type ApiContext, callerOf } from '../context.ts';
 import { listQuerySchema, parse, processBodySchema, similarQuerySchema } from '../contract.ts';
 import { viewOf } from '../picture-view.ts';
-import { withManifest, withPicture } from '../resolve.ts';
+import { withDeletable, withManifest, withPicture } from '../resolve.ts';
 import { chooseRecipe, recipeOf } from '../upload/choose-recipe.ts';
 import { leavingOf } from '../upload/wait-for-pictures.ts';
 
@@ -179,33 +177,12 @@ export function processAgain(context: ApiContext): RequestHandler {
 	});
 }
 
-/**
- * `DELETE /v1/pictures/{id}`: deletes every object, the index entry and a waiting job. Index and job go first: they need Redis, and without
- * Redis nothing should be half deleted. A worker that is processing the picture finds no manifest at the end and cleans up. The
- * notification is durable before the deletion, and is sent after it.
- */
+/** `DELETE /v1/pictures/{id}`: deletes the picture and everything known about it, and finishes a deletion that was interrupted */
 export function deletePicture(context: ApiContext): RequestHandler {
-	return withPicture(context, async (picture, _request, response) => {
-		await context.catalog.remove(picture.id);
-		await context.queues.forgetPicture(picture);
-		const tell = await context.webhooks.publisher.prepare(
-			deletedEvent({ ...picture, requestId: response.locals.requestId }),
-		);
-		await purgePicture(context.storage, picture.id);
-		const { storage, catalog, webhooks, delivery, log } = context;
-		delivery.memory.forget(picture.id);
-		// Renders that are not forgotten count until they are the least recently used.
-		await delivery.renderUse
-			.forget(picture.id)
-			.catch((err) => log.warn({ err }, 'deleted renders are still counted until they expire'));
-		await tell();
-		// The batch may have been waiting for it. If this fails, the sweep finishes the batch.
-		const { batch } = picture;
-		if (batch !== undefined) {
-			await finishBatch({ storage, catalog, publisher: webhooks.publisher, log }, batch).catch((err) =>
-				log.warn({ err, batchId: batch }, 'batch not checked; the sweep checks it'),
-			);
-		}
+	return withDeletable(context, async (picture, _request, response) => {
+		const deps = { ...context, renderUse: context.delivery.renderUse };
+		await deleteEverything(deps, picture, response.locals.requestId);
+		context.delivery.memory.forget(picture.id);
 		response.locals.log.info({ pictureId: picture.id }, 'picture deleted');
 		response.status(204).end();
 	});

@@ -15,7 +15,7 @@ import {
 import { earliestNow } from '../../observe/clock.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { type ApiContext, callerOf, deedOf } from '../context.ts';
-import { finishUpload } from './finish-upload.ts';
+import { finishUpload, requirePicture } from './finish-upload.ts';
 import { requireTus } from './tus-headers.ts';
 import type { Hold } from './upload-locks.ts';
 
@@ -35,13 +35,14 @@ type Handler = (held: HeldUpload, request: Request, response: Response) => Promi
  * Finds the upload of the URL, and locks it for the handler. A complete upload without an outcome is finished first: its last request was
  * not answered, or failed for a temporary reason.
  *
- * @throws PicpipeError `upload-not-found`, also for an upload that the caller may not see; `upload-expired`, `upload-locked`; as `finishUpload`
+ * @throws PicpipeError `upload-not-found`, also for an upload that the caller may not see or whose picture was deleted; `upload-expired`, `upload-locked`; as `finishUpload`
  */
 export function withUpload(context: ApiContext, handler: Handler): RequestHandler {
 	return withAnyUpload(context, async ({ upload, progress, hold }, request, response) => {
 		const { storage, config } = context;
 		if (earliestNow() > expiryOf(upload, progress, config.resumableSeconds)) throw new PicpipeError('upload-expired');
 		const finished = hold === looking ? upload : await finishIfComplete(context, response, upload, progress);
+		if (upload.outcome) await requirePicture(storage, upload);
 		await handler({ upload: finished, progress: await currentProgress(storage, finished), hold }, request, response);
 	});
 }

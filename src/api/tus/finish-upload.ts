@@ -1,4 +1,6 @@
 import type { Response } from 'express';
+import { mention } from '../../catalog/deletion.ts';
+import { folderOf } from '../../catalog/manifest.ts';
 import { digest } from '../../domain/digest.ts';
 import { priorityOf } from '../../domain/picture.ts';
 import { PicpipeError } from '../../errors.ts';
@@ -12,6 +14,8 @@ import {
 	type UploadWishes,
 	writeUpload,
 } from '../../intake/upload-record.ts';
+import { manifestKey, uploadRecordKey } from '../../storage/keys.ts';
+import type { Storage } from '../../storage/storage.ts';
 import type { ApiContext } from '../context.ts';
 import { createOnce } from '../upload/idempotency.ts';
 import { uploaderOf } from '../upload/upload.ts';
@@ -33,7 +37,9 @@ export async function finishUpload(
 	const { storage } = context;
 	const outcome = await becomePicture(context, response, upload, parts).catch(lastingRefusal);
 	const ended = { ...upload, outcome, endedAt: new Date().toISOString() };
+	if ('picture' in outcome && !outcome.isNew) await mention(storage, outcome.picture, uploadRecordKey(upload.id));
 	await writeUpload(storage, ended);
+	await requirePicture(storage, ended);
 	const drop = async () => {
 		await dropParts(storage, upload.id);
 		for (const id of upload.parts ?? []) await removeUpload(storage, id);
@@ -43,13 +49,33 @@ export async function finishUpload(
 	return ended;
 }
 
+/**
+ * An upload whose picture was deleted is gone, so that tus clients send the file anew. The deletion removes its record; this also removes
+ * one that was written at the same moment, or whose picture an earlier version deleted.
+ *
+ * @throws PicpipeError `upload-not-found`
+ */
+export async function requirePicture(storage: Storage, upload: Upload): Promise<void> {
+	const { outcome } = upload;
+	if (!outcome) return;
+	const isDeleted =
+		'picture' in outcome
+			? (await storage.stat(manifestKey(folderOf(outcome.picture)))) === undefined
+			: outcome.refused.code === 'picture-deleted';
+	if (!isDeleted) return;
+	await removeUpload(storage, upload.id);
+	for (const id of upload.parts ?? []) await removeUpload(storage, id);
+	throw new PicpipeError('upload-not-found', 'The picture of this upload was deleted, and the upload with it.');
+}
+
 async function becomePicture(
 	context: ApiContext,
 	response: Response,
 	{ id, wishes, owner }: Upload & { readonly wishes: UploadWishes },
 	parts: readonly Part[],
 ): Promise<UploadOutcome> {
-	const { filename, ...fields } = wishes;
+	const { filename, ...wished } = wishes;
+	const fields = { ...wished, records: [uploadRecordKey(id)] };
 	const by = uploaderOf(response);
 	const name = digest('upload', id);
 	const { results } = await createOnce(

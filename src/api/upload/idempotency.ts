@@ -1,15 +1,20 @@
 import type { Request, Response } from 'express';
+import { mention } from '../../catalog/deletion.ts';
+import { folderOf } from '../../catalog/manifest.ts';
 import { digest } from '../../domain/digest.ts';
 import { PicpipeError } from '../../errors.ts';
 import {
+	emptyIdempotencyRecord,
 	type Fingerprint,
 	type IdempotencyRecord,
 	type IdempotencyRecords,
 	isSameRequest,
 	type RecordedResult,
+	refusalOfDeleted,
 } from '../../intake/idempotency.ts';
 import { discard } from '../../intake/receive.ts';
 import { findReservation, type Reservation } from '../../intake/reservation.ts';
+import { idempotencyKey, manifestKey } from '../../storage/keys.ts';
 import { openNullStorage, type Storage } from '../../storage/storage.ts';
 import { type ApiContext, callerOf } from '../context.ts';
 import { parseIdempotencyKey } from './idempotency-key.ts';
@@ -48,7 +53,7 @@ const retryAfter = 1;
  *
  * Only responses that accepted a picture are recorded. A refused request can be repeated with the same key.
  *
- * @throws PicpipeError `invalid-idempotency-key`, `idempotency-key-in-use`, `idempotency-key-reused`; as `receive`
+ * @throws PicpipeError `invalid-idempotency-key`, `idempotency-key-in-use`, `idempotency-key-reused`, `picture-deleted`; as `receive`
  */
 export async function runIdempotent(
 	context: ApiContext,
@@ -90,7 +95,9 @@ export async function createOnce(
 	place: RecordPlace | undefined,
 	receive: Receive,
 ): Promise<IdempotentOutcome> {
-	const earlier = await place?.records.read(place.digest);
+	const earlier = place && (await readCurrent(context, place));
+	const gone = earlier && refusalOfDeleted(earlier);
+	if (gone) throw gone;
 	if (earlier?.results) {
 		// The repeated files are compared, not stored.
 		const { isList, fingerprint } = await receive(openNullStorage());
@@ -106,8 +113,9 @@ export async function createOnce(
 		: { record: undefined, reservations: items.map(reservationOf) };
 	if (record?.results) return replay(record.results, isList);
 
-	const results = await createPictures(context, by, upload, reservations);
+	const results = await createPictures(context, by, place ? withRecord(upload, place) : upload, reservations);
 
+	if (place && record) await mentionOthers(context, place, results);
 	if (place && record && results.some(({ picture }) => picture)) {
 		// If it fails, the next attempt finds the pictures by their manifests.
 		await place.records
@@ -117,8 +125,42 @@ export async function createOnce(
 				results: results.map(toRecord),
 			})
 			.catch((err) => context.log.warn({ err }, 'response not recorded for its idempotency key'));
+		// A picture that was deleted before the record was written: the deletion may not have seen the record.
+		await readCurrent(context, place);
 	}
 	return { ...(isList !== undefined && { isList }), results, isReplayed: false };
+}
+
+/** The record, without the pictures that no longer exist: their deletion may have missed it, or an earlier version deleted them. */
+async function readCurrent(
+	{ storage }: ApiContext,
+	{ records, digest: name }: RecordPlace,
+): Promise<IdempotencyRecord | undefined> {
+	const record = await records.read(name);
+	const ids = new Set((record?.results ?? []).flatMap(({ picture }) => picture?.id ?? []));
+	const exist = await Promise.all([...ids].map((id) => storage.stat(manifestKey(folderOf(id)))));
+	const gone = [...ids].filter((_, at) => exist[at] === undefined);
+	for (const id of gone) await emptyIdempotencyRecord(storage, idempotencyKey(name), id);
+	return gone.length > 0 ? records.read(name) : record;
+}
+
+/** The upload, whose pictures name the record in their manifests. */
+function withRecord(upload: ReceivedUpload, { digest: name }: RecordPlace): ReceivedUpload {
+	const records = [...(upload.fields.records ?? []), idempotencyKey(name)];
+	return { ...upload, fields: { ...upload.fields, records } };
+}
+
+/** The record repeats facts about pictures that other requests made: those with the same bytes. */
+async function mentionOthers(
+	{ storage }: ApiContext,
+	{ digest: name }: RecordPlace,
+	results: readonly UploadResult[],
+): Promise<void> {
+	const ids = results.flatMap(({ picture, isNew, refused }) => {
+		if (refused?.code === 'duplicate-picture') return refused.pictureId ?? [];
+		return picture && isNew === false ? picture.id : [];
+	});
+	for (const id of new Set(ids)) await mention(storage, id, idempotencyKey(name));
 }
 
 function replay(results: readonly RecordedResult[], isList: boolean | undefined): IdempotentOutcome {
@@ -182,6 +224,7 @@ async function settle(
 	const settled = await Promise.all(
 		own.map(async (reservation, at) => {
 			const recorded = record.candidates[at];
+			if (recorded?.deleted) return recorded;
 			if (!recorded || recorded.id === reservation?.id) return reservation && { ...reservation, isShared: true };
 			const found = await findReservation(storage, recorded, config.abandonedSeconds);
 			return found ?? (reservation && { ...reservation, isShared: true });

@@ -5,7 +5,7 @@ import type { Picture } from '../../domain/picture.ts';
 import { PicpipeError } from '../../errors.ts';
 import { type AdmitFields, admitUrl } from '../../intake/admit.ts';
 import { type Admitted, admitUnlessThere, type DuplicatePolicy } from '../../intake/duplicates.ts';
-import type { Fingerprint } from '../../intake/idempotency.ts';
+import { type Fingerprint, pictureDeleted } from '../../intake/idempotency.ts';
 import { discardUnlessShared, type Received } from '../../intake/receive.ts';
 import type { Reservation } from '../../intake/reservation.ts';
 import type { Logger } from '../../observe/log.ts';
@@ -110,7 +110,8 @@ async function createPicture(
 	{ item, reservation, fields }: Creation,
 ): Promise<UploadResult> {
 	if (!reservation || ('url' in item && !item.remote)) return item.refused ? { refused: item.refused } : {};
-	const { id, source, isShared, picture } = reservation;
+	const { id, source, isShared, picture, deleted } = reservation;
+	if (deleted) return { refused: pictureDeleted(id) };
 	if (picture) return { picture };
 	try {
 		if ('url' in item) return await createFromUrl(context, by, fields, { reservation, url: item.remote?.url });
@@ -123,7 +124,7 @@ async function createPicture(
 }
 
 /** Errors that refuse one item and do not affect the rest of the upload. */
-const refusesOneItem = /^(duplicate-picture|quota-exceeded|batch-closed)$/;
+const refusesOneItem = /^(duplicate-picture|picture-deleted|quota-exceeded|batch-closed)$/;
 
 async function createFromFile(
 	context: ApiContext,

@@ -68,7 +68,7 @@ describe('a webhook endpoint', () => {
 
 		expect((await send(api, 'DELETE', `/v1/pictures/${good}`)).status).toBe(204);
 		const [deleted] = await sink.expectMessages('picture.deleted', good);
-		expect(deleted?.message.data).toMatchObject({ id: good, tags: ['holiday'] });
+		expect(deleted?.message.data).toEqual({ id: good });
 		expect(new Set(sink.received.map(({ id }) => id)).size).toBe(3);
 		for (const one of sink.received) {
 			expect(isSignedWith(made.body.secret, one)).toBe(true);
