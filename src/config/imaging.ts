@@ -14,6 +14,12 @@ export const imaging = {
 			),
 			defaultNote: 'one per core and 400 MB of memory',
 		},
+		jobsAhead: setting(
+			'PICPIPE_JOBS_AHEAD',
+			integer(0, 100, 'jobs'),
+			2,
+			'Jobs that a worker takes beyond its imaging processes. It takes up to 32 by itself while Redis or the storage answers slowly.',
+		),
 		sharpThreads: setting(
 			'PICPIPE_SHARP_THREADS',
 			integer(1, 64, 'threads'),

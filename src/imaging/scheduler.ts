@@ -42,6 +42,8 @@ export interface ImagingPool {
 	run(task: ImagingTask, listener: TaskListener, options?: RunOptions): Promise<ImagingResult>;
 	/** Has a process cached this original and an intermediate of it? */
 	hasCached(original: Pick<ImagingTask, 'sha256'>): boolean;
+	/** Pictures that processes work on, and pictures that wait for a process. */
+	load(): { readonly working: number; readonly waiting: number };
 	/** Ids of the living processes. */
 	pids(): readonly number[];
 	/** Ends all processes at once. Pictures in progress fail with `stopping`. */
@@ -139,6 +141,7 @@ export function startImagingPool(options: ImagingPoolOptions): ImagingPool {
 			});
 		},
 		hasCached: (original) => [...children.alive].some((child) => child.hasCached(original)),
+		load: () => ({ working: children.working.size, waiting: waiting.length + urgent.length }),
 		pids: () => [...children.alive].flatMap((child) => child.pid || []),
 		async stop() {
 			isStopping = true;

@@ -49,6 +49,10 @@ interface WorkerOptions {
 interface BacklogWorker {
 	/** It has begun a job, so there is room for another one. */
 	started(pictureId: string): void;
+	/** Did jobs wait in the backlog when it was last asked? */
+	hasMore(): boolean;
+	/** Changes how many jobs it wants to find waiting in the queue. */
+	resize(window: number): void;
 	/** A job has ended for good. @param work in megapixels, undefined if unknown */
 	ended(pictureId: string, jobId: string, work?: number): void;
 	/** Ends the registration. */
@@ -90,6 +94,7 @@ export function openBacklog(redis: Redis, options: BacklogOptions): Backlog {
 	let isRegistering = false;
 	let running: Promise<void> | undefined;
 	let isAsked = false;
+	let hasMore = false;
 	let isClosed = false;
 	let again: NodeJS.Timeout | undefined;
 	let without = windowWithoutWorkers;
@@ -109,6 +114,7 @@ export function openBacklog(redis: Redis, options: BacklogOptions): Backlog {
 			const reply = await askRedis(redis, () => commands.backlogExchange(base, bull, JSON.stringify(asked)));
 			const [window, left, ...moved] = reply;
 			isRegistering = false;
+			hasMore = left > 0;
 			const jobs = Array.from({ length: moved.length / 3 }, (_, at) => {
 				const [pictureId = '', place, entry = ''] = moved.slice(at * 3, at * 3 + 3);
 				return { place: place as 'front' | 'back', job: parseEntry(pictureId, entry) };
@@ -221,6 +227,12 @@ export function openBacklog(redis: Redis, options: BacklogOptions): Backlog {
 				started(pictureId) {
 					started.push(pictureId);
 					request();
+				},
+				hasMore: () => hasMore,
+				resize(size) {
+					if (!worker || worker[1] === 0) return;
+					worker = [worker[0], size];
+					register();
 				},
 				ended(pictureId, jobId, work = -1) {
 					ended.push(pictureId, jobId, work);

@@ -68,6 +68,7 @@ export async function startWorker(config: Config, log: Logger): Promise<Running>
 		{
 			prefix: config.redisPrefix,
 			imagingProcesses: config.imagingProcesses,
+			jobsAhead: config.jobsAhead,
 			fetchConcurrency: config.fetchConcurrency,
 			fetchRetrySeconds: config.fetchRetrySeconds,
 			webhookRetrySeconds: config.webhookRetrySeconds,

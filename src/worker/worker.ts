@@ -14,6 +14,7 @@ import type { Webhooks } from '../webhooks/webhooks.ts';
 import { parseJob } from './attempt.ts';
 import { type FetchContext, fetchPicture } from './fetch-picture.ts';
 import { openFirstSeen } from './first-seen.ts';
+import { adaptJobsAhead } from './jobs-ahead.ts';
 import { CannotServe, leaveToOthers, patientPauses, renderPauses } from './leave.ts';
 import { type ProcessContext, processPicture } from './process-picture.ts';
 import { type RenderContext, renderPicture } from './render.ts';
@@ -36,12 +37,12 @@ const closingPatience = 2_000;
 
 /** Jobs that a worker wants to find waiting in the queue when it has room. All others stay in the backlog. */
 const jobsWaiting = 1;
-/** Jobs to take beyond the number of imaging processes, so that reading and storing overlap with imaging. */
-const jobsAhead = 2;
 
 export interface WorkerOptions {
 	readonly prefix: string;
 	readonly imagingProcesses: number;
+	/** Jobs to take beyond the number of imaging processes; more by itself if that is not enough. */
+	readonly jobsAhead: number;
 	readonly fetchConcurrency: number;
 	/** Longest wait that a remote server can request before the next attempt of a fetch, seconds. */
 	readonly fetchRetrySeconds: number;
@@ -83,6 +84,7 @@ export function startWorkers(
 		const leaving: Processor = async (job, token, ...more) => {
 			// The next job moves to the queue while this one is done.
 			turns?.started(pictureIdOfJob(job.id ?? ''));
+			ahead?.begin();
 			const work = process(job, token, ...more);
 			underWay.add(work);
 			try {
@@ -91,6 +93,7 @@ export function startWorkers(
 				if (!(error instanceof CannotServe)) throw error;
 				return leaveToOthers(job, token, error, { ...context, pauses });
 			} finally {
+				ahead?.end();
 				underWay.delete(work);
 			}
 		};
@@ -103,6 +106,16 @@ export function startWorkers(
 			maxStalledCount,
 			settings: { backoffStrategy },
 		});
+		const hasMore = () => turns?.hasMore() ?? false;
+		const jobs = { processes: options.imagingProcesses, least: options.jobsAhead, hasMore };
+		const ahead =
+			queue === 'pictures'
+				? adaptJobsAhead(context.pool, jobs, (count) => {
+						worker.concurrency = options.imagingProcesses + count;
+						turns?.resize(jobsWaiting + count - options.jobsAhead);
+						log.debug({ jobsAhead: count }, 'number of jobs ahead changed');
+					})
+				: undefined;
 		worker.on('completed', ({ id = '', returnvalue }) =>
 			turns?.ended(pictureIdOfJob(id), id, (returnvalue as { readonly megapixels?: number } | null)?.megapixels),
 		);
@@ -125,8 +138,8 @@ export function startWorkers(
 	const firstSeen = openFirstSeen();
 	const workers = [
 		work('fetches', options.fetchConcurrency, (job, token) => fetchPicture(job, context, stopping.signal, token)),
-		work('pictures', options.imagingProcesses + jobsAhead, (job) => processPicture(job, context)),
-		work('renders', options.imagingProcesses + jobsAhead, (job) => renderPicture(job, context), undefined),
+		work('pictures', options.imagingProcesses + options.jobsAhead, (job) => processPicture(job, context)),
+		work('renders', options.imagingProcesses + options.jobsAhead, (job) => renderPicture(job, context), undefined),
 		work(
 			'webhooks',
 			webhooks.settings.concurrency,

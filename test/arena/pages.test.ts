@@ -1,8 +1,10 @@
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { arenaJobPath, queueNames } from '../../src/queue/jobs.ts';
+import { arenaJobPath, processJobId, queueNames } from '../../src/queue/jobs.ts';
+import { openQueues } from '../../src/queue/queues.ts';
 import { openBrowser, type TestBrowser, type Watched, watchPage } from '../helpers/browser.ts';
 import { names } from '../helpers/filenames.ts';
+import { makePicture } from '../helpers/manifest.ts';
 import { jobIn, logLine, openTestArena, type State, states, type TestArena } from './fixture.ts';
 
 let browser: TestBrowser;
@@ -59,6 +61,29 @@ describe('queues', () => {
 			'waiting-children': '0',
 		});
 		expect(await text()).toMatch(/redis_version\s+\d+\.\d+/);
+	});
+});
+
+describe('jobs in the backlog', () => {
+	it('count as waiting, are listed behind those in the queue, and have a page', async () => {
+		const queues = openQueues(arena.redis, { prefix: arena.prefix, attempts: 3, retryDelay: 20 });
+		const pictures = Array.from({ length: 3 }, () => makePicture());
+		for (const picture of pictures) await queues.enqueuePicture(picture, 'upload');
+		await open('/picpipe/pictures');
+		expect(await page.locator('.list-group-item', { hasText: 'waiting' }).first().locator('.badge').textContent()).toBe(
+			'3',
+		);
+		await open('/picpipe/pictures/waiting');
+		const lines = (await page.locator('.list-group-item h4').allTextContents()).join(' ');
+		for (const picture of pictures) expect(lines).toContain(processJobId(picture));
+		const last = processJobId(pictures[2] ?? expect.fail());
+		expect((await open(arenaJobPath('pictures', last)))?.status()).toBe(200);
+		expect(await text()).toContain('holiday.jpg');
+		expect((await fetch(`${arena.address}/api/queue/picpipe/pictures/job/${last}`, { method: 'DELETE' })).status).toBe(
+			200,
+		);
+		expect((await queues.countWaiting('pictures')).waiting).toBe(2);
+		await queues.close();
 	});
 });
 
