@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
+import { folderOf } from '../catalog/manifest.ts';
 import { pictureSchema } from '../domain/picture.ts';
 import { stored, storedWord } from '../domain/stored.ts';
 import { type ErrorCode, errorTable, PicpipeError } from '../errors.ts';
 import { earliestNow } from '../observe/clock.ts';
-import { idempotencyFolders, idempotencyKey } from '../storage/keys.ts';
+import { idempotencyFolders, idempotencyKey, manifestKey } from '../storage/keys.ts';
 import { readObject, type Storage } from '../storage/storage.ts';
 import { reservationSchema } from './reservation.ts';
 
@@ -125,7 +126,11 @@ export async function emptyIdempotencyRecord(
 	const { candidates, results, fingerprint } = record;
 	const isOf = (at: number) =>
 		candidates[at]?.id === id || results?.[at]?.picture?.id === id || results?.[at]?.refused?.pictureId === id;
-	const hasBytes = (at: number) => sha256 !== undefined && fingerprint.files[at] === sha256;
+	// Another picture of the same request may have the same bytes, and keeps them.
+	const exists = await Promise.all(
+		candidates.map(async (one) => one && (await storage.stat(manifestKey(folderOf(one.id)))) !== undefined),
+	);
+	const hasBytes = (at: number) => sha256 !== undefined && fingerprint.files[at] === sha256 && !exists[at];
 	const gone = candidates.map((_, at) => isOf(at));
 	if (!candidates.some((_, at) => gone[at] || hasBytes(at))) return;
 	const emptied: IdempotencyRecord = {
