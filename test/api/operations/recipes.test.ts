@@ -187,7 +187,10 @@ describe('an inline recipe', () => {
 			JSON.stringify({ variants: { a: { steps: [...steps, ...steps], encode: [] } } }),
 			/^variants\.a\.encode: expected at least one encoder/,
 		);
-		await refused(`{"variants":${'['.repeat(4_000)}${']'.repeat(4_000)}}`, /^recipe: Expected JSON of at most 64 levels/);
+		await refused(
+			`{"variants":${'['.repeat(4_000)}${']'.repeat(4_000)}}`,
+			/^recipe: Expected JSON of at most 64 levels/,
+		);
 		await refused(`{"doc":"${'x'.repeat(9_000)}"}`, /at most 8192 bytes/, 'invalid-field');
 		await refused('Web', /expected the name of a recipe, or a recipe as JSON/, 'invalid-field');
 
