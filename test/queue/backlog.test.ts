@@ -308,6 +308,22 @@ describe('crashes and losses', () => {
 	}, 60_000);
 });
 
+describe('workers of a version without a backlog', () => {
+	it('get every job, although they report nothing', async () => {
+		const { prefix, fill } = await open();
+		const begun: string[] = [];
+		const worker = new Worker('pictures', async ({ id = '' }: Job) => begun.push(id), {
+			connection: await connected('worker'),
+			prefix,
+		});
+		onTestFinished(() => worker.close(true));
+		await worker.waitUntilReady();
+		const pictures = await fill(60);
+		await expect.poll(() => begun.length, patience).toBe(60);
+		expect(new Set(begun)).toEqual(new Set(pictures.map((picture) => jobOf(picture).id)));
+	}, 40_000);
+});
+
 describe('removal', () => {
 	it('of a picture’s job, also of one that waits behind others', async () => {
 		const { queues, fill, waiting } = await open();

@@ -1,6 +1,9 @@
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { readManifest } from '../../../src/catalog/manifest.ts';
+import { openQueues } from '../../../src/queue/queues.ts';
 import { form, json, startTestApi, type TestApi, untilFinished } from '../../helpers/api.ts';
+import { connected } from '../../helpers/connection.ts';
+import { startKeyedApi } from '../../helpers/keys.ts';
 import { photograph } from '../../helpers/pictures.ts';
 import { sendByTus } from '../../helpers/tus.ts';
 
@@ -109,6 +112,31 @@ describe('pictures in the backlog', () => {
 		expect(await untilFinished(api, third ?? '')).toMatchObject({ state: 'ready', recipe: { name: 'avatar' } });
 		expect(await api.sweep()).toMatchObject({ queued: 0 });
 	});
+
+	it('of one key do not keep a single picture of another key waiting, with real workers', async () => {
+		const { api, ask } = await startKeyedApi({ many: {}, few: {} });
+		const pause = (what: string) => ask('many', `/v1/queues/pictures/${what}`, { method: 'POST' });
+		await pause('pause');
+		const files = Array.from({ length: 40 }, (_, at): [string, Buffer] => [`${at}.jpg`, bytes]);
+		const send = async (key: 'many' | 'few', some: [string, Buffer][]) => {
+			const response = await ask(key, '/v1/pictures', { method: 'POST', body: form(some) });
+			expect(response.status).toBe(202);
+			return json(response);
+		};
+		await send('many', files);
+		const single = await send('few', [['one.jpg', bytes]]);
+		await api.startWorker();
+		await pause('resume');
+		const queues = openQueues(await connected(), { ...api.config, prefix: api.config.redisPrefix });
+		onTestFinished(() => queues.close());
+		await expect.poll(() => queues.byName.pictures.getCompletedCount(), { timeout: 60_000 }).toBe(41);
+		const done = await queues.byName.pictures.getCompleted(0, -1);
+		const begun = done.sort((one, other) => (one.processedOn ?? 0) - (other.processedOn ?? 0));
+		// Nothing was under way, one was taken ahead, and one more. Jobs of the same millisecond are in any order.
+		const own = begun.find(({ data }) => data.pictureId === single.id);
+		const before = begun.filter(({ processedOn = 0 }) => processedOn < (own?.processedOn ?? 0));
+		expect(before.length).toBeLessThanOrEqual(2);
+	}, 90_000);
 
 	it('of a paused queue wait on, and move on when it is resumed', async () => {
 		const api = await startTestApi();
