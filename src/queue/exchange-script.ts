@@ -121,14 +121,16 @@ if way > 0 then
 		local entry = call('HGET', taken, picture)
 		local job = entry and call('HMGET', bull .. select(4, parse(entry)), 'name', 'processedOn') or {}
 		if job[1] and not job[2] then call('ZADD', moving, now, picture)
-		else call('ZREM', moving, picture) end
+		else
+			call('ZREM', moving, picture)
+			way = way - 1
+		end
 		if entry and not job[1] then
 			call('HDEL', taken, picture)
 			enter(picture, entry, -call('HINCRBY', state, 'returns', 1))
 			left = left + 1
 		end
 	end
-	way = call('ZCARD', moving)
 end
 
 local waits = call('LLEN', bull .. 'wait')
@@ -212,10 +214,10 @@ local function takeOf(level, place)
 	return entry ~= nil and entry ~= false
 end
 
-local isUrgentHeld = false
+local isUrgentHeld = left == 0 or not call('ZSCORE', base .. 'levels', -1)
 for _ = 1, left > 0 and asked.most or 0 do
 	local place
-	if not isUrgentHeld and call('ZRANGE', base .. 'levels', 0, 0)[1] == '-1' then
+	if not isUrgentHeld then
 		place = placeOfUrgent()
 		isUrgentHeld = place == nil
 	end
@@ -229,6 +231,7 @@ for _ = 1, left > 0 and asked.most or 0 do
 			atFront = true
 			fronts = fronts + 1
 		end
+		if level == '-1' then isUrgentHeld = not call('ZSCORE', base .. 'levels', -1) end
 	end
 end
 local reply = { workers, left }
