@@ -85,6 +85,7 @@ export const directions: Readonly<Record<string, readonly string[]>> = {
 	),
 	queue: ['domain', ...leaves],
 	catalog: ['queue/redis.ts', 'domain', 'storage', ...leaves],
+	'catalog/lists': ['queue/redis.ts', 'domain', ...leaves],
 	access: ['queue/redis.ts', 'domain', 'storage', ...leaves],
 	intake: [...services, ...pure, 'http'],
 	watch: ['intake', 'catalog', 'storage', 'domain', ...leaves],

@@ -1,10 +1,11 @@
 import { scopeDocs, scopes } from '../../src/access/key-rights.ts';
-import { maximumWait } from '../../src/api/contract.ts';
+import { maximumWait, mostFullPictures } from '../../src/api/contract.ts';
 import { pictureView } from '../../src/api/picture-view.ts';
 import { type Route, routes } from '../../src/api/routes.ts';
 import { offsetType, tusVersion } from '../../src/api/tus/tus-headers.ts';
 import { ignoredFields } from '../../src/api/upload/form-fields.ts';
 import { maximumIdempotencyKey } from '../../src/api/upload/idempotency-key.ts';
+import { countedTotal } from '../../src/catalog/lists/pages.ts';
 import { settings } from '../../src/config/index.ts';
 import { longestTag, metaLimits } from '../../src/domain/labels.ts';
 import { maximumParts } from '../../src/intake/upload-parts.ts';
@@ -94,8 +95,16 @@ curl -F file=@photo.jpg -H 'Idempotency-Key: "8e03978e-40d5-43dd-bc93-6894a57f93
 \`duplicates=link\` returns the picture that has the same bytes, with its own recipe and tags; \`dedupe\` does so for a picture of the same recipe. In a response with several
 pictures, \`linked\` lists the ids of those that existed before. Of equal uploads at the same moment, one is accepted. \`refuse\`, \`link\` and \`dedupe\` need the index: without Redis, or
 before the index is complete, the response is 503. Only equal bytes count; \`similar\` finds pictures that look alike.`,
-	'GET /v1/pictures':
-		'Returns `{ pictures, next }`. Pass `next` as `cursor` to get the next page; the last page has none. A page can have fewer pictures than `limit`, even none, and still have a `next`.',
+	'GET /v1/pictures': `Returns \`{ pictures, next, total }\`. Pass \`next\` as \`cursor\` to get the next page; the last page has none. A page can have fewer pictures than \`limit\`, even none, and still have a
+\`next\`: a state with a tag, a recipe, an owner or a batch always fills its page; more filters together may need several. The first page has \`total\`, \`{ count, exact }\`. It is exact for a single filter; otherwise
+at most ${countedTotal} matches are counted, and \`exact\` is false if there may be more.
+
+Each picture is a summary with the names of \`GET /v1/pictures/{id}\`: id, state, revision, times, owner, priority, tags, batch, source, recipe, dimensions, ThumbHash, failures and links. Of the first
+variants it has name, format, size, URL and a \`version\` that changes with the bytes; \`variantCount\` counts all of them. \`view=full\` lists whole pictures, at most ${mostFullPictures} per page.
+
+With \`filename\`, pictures are ordered by name, and their cursors differ from those of other lists. Times are those at which the upload began.`,
+	'GET /v1/tags':
+		'Returns `{ tags, next }`; each has a `tag` and the `count` of its pictures. Keys that see only the pictures of their owner get the tags of these.',
 	'GET /v1/pictures/:id/original':
 		'Supports `Range`, `If-Range`, `If-None-Match`, `If-Modified-Since` and `HEAD`. The original keeps all its metadata, such as the location of a photograph, so do not publish it.',
 	'GET /v1/pictures/:id/variants/:variant':

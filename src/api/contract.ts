@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { shortestToken } from '../access/upload-token.ts';
-import { maximumDistance } from '../catalog/similar.ts';
+import { maximumDistance } from '../catalog/lists/similar.ts';
 import { isBatchId } from '../domain/batch.ts';
 import { cleanLabel, maximumTags, metaLimits, readMeta, tagPattern, tagSentence } from '../domain/labels.ts';
 import { maximumPriority, namedPriorities, pictureStates } from '../domain/picture.ts';
@@ -185,6 +185,17 @@ export const pageQuerySchema = z.strictObject({
 	cursor: z.string().optional().describe('`next` of the previous page.'),
 });
 
+/** Most pictures of a page with `view=full`: each costs a read of its manifest. */
+export const mostFullPictures = 50;
+
+const instant = z.iso.datetime({ offset: true, error: 'expected a time such as 2026-01-31T12:00:00Z' });
+
+export const tagsQuerySchema = z.strictObject({
+	prefix: z.string().max(64).optional().describe('Only tags that begin so.'),
+	limit: wholeNumber(1, 200).default(50).describe('Number of tags per page.'),
+	cursor: wholeNumber(0, 999_999_999).optional().describe('`next` of the previous page.'),
+});
+
 export const listQuerySchema = z.strictObject({
 	state: z.enum(pictureStates).optional().describe('Only pictures in this state.'),
 	tag: tag.optional().describe('Only pictures with this tag.'),
@@ -202,6 +213,18 @@ export const listQuerySchema = z.strictObject({
 		.describe('Only pictures with failures: failed ones, and ready ones that lack variants.'),
 	class: z.enum(failureClasses).optional().describe('Only pictures with a failure of this class.'),
 	code: errorCode.optional().describe('Only pictures with a failure of this [code](errors.md#codes).'),
+	since: instant.optional().describe('Only pictures that were created at this time or later.'),
+	until: instant.optional().describe('Only pictures that were created before this time.'),
+	filename: z
+		.string()
+		.min(1)
+		.max(200)
+		.optional()
+		.describe('Only pictures whose file name begins so, ordered by name. ASCII letters match in any case.'),
+	view: z
+		.enum(['summary', 'full'])
+		.default('summary')
+		.describe(`\`full\` lists whole pictures, at most ${mostFullPictures} per page.`),
 	...pageQuerySchema.shape,
 });
 

@@ -1,7 +1,8 @@
 import { parse } from 'node:path';
 import type { Request } from 'express';
+import type { PictureSummary } from '../catalog/lists/summary.ts';
 import type { Picture } from '../domain/picture.ts';
-import { showPicture } from '../domain/show.ts';
+import { nextStepsOf, showPicture } from '../domain/show.ts';
 import { type ElementVariant, pictureElement } from '../pipeline/analysis/element.ts';
 import { arenaJobPath, jobOf } from '../queue/jobs.ts';
 import type { ApiContext } from './context.ts';
@@ -53,4 +54,36 @@ function elementOf(picture: Picture, variants: readonly ElementVariant[]): strin
 		alt: parse(picture.source.filename ?? '').name,
 		placeholder: isOpaque ? placeholder : undefined,
 	});
+}
+
+/**
+ * A picture in a list: the same names as in `pictureView`, and less of it. A variant has a `version`, which changes with its bytes, instead of
+ * digests and times.
+ */
+export function summaryView({ id, recipe, variants, variantCount, ...rest }: PictureSummary) {
+	const self = `/v1/pictures/${id}`;
+	const { state, failure, failures = [] } = rest;
+	const next = nextStepsOf(state === 'ready' ? failures : failure ? [failure] : []);
+	return {
+		id,
+		...rest,
+		/** What to do about each failure, by its code; absent without failures. */
+		...(next && { next }),
+		recipe: { name: recipe.name, digest: recipe.digest },
+		variants: variants.map((one) => ({
+			...one,
+			type: `image/${one.format}`,
+			url: `${self}/variants/${one.name}.${one.format}`,
+		})),
+		/** Number of all variants; `variants` has the first ones. */
+		variantCount,
+		links: {
+			self,
+			...(rest.source.sha256 !== undefined && { original: `${self}/original` }),
+			variants: Object.fromEntries(recipe.variants.map((name) => [name, `${self}/variants/${name}`])),
+			retry: `${self}/retry`,
+			process: `${self}/process`,
+			...(rest.analysis.phash && { similar: `${self}/similar` }),
+		},
+	};
 }

@@ -6,7 +6,7 @@ import { readBatch, requireOpenBatch, unknownBatch } from '../catalog/batch.ts';
 import { readOpenDeletion } from '../catalog/deletion.ts';
 import { readManifest } from '../catalog/manifest.ts';
 import type { Batch } from '../domain/batch.ts';
-import { type Picture, parsePictureId } from '../domain/picture.ts';
+import { isFinished, type Picture, parsePictureId } from '../domain/picture.ts';
 import { type ErrorCode, PicpipeError } from '../errors.ts';
 import { type QueueName, queueNames } from '../queue/jobs.ts';
 import { type ApiContext, callerOf, deedOf } from './context.ts';
@@ -74,16 +74,17 @@ export async function requireJoinableBatch({ storage }: ApiContext, caller: Call
 	await requireOpenBatch(storage, id);
 }
 
-/**
- * The index comes first, because only it knows that a picture is being processed. The manifest is read if the index is unavailable or does
- * not have it.
- */
-async function findPicture(context: ApiContext, id: string): Promise<Picture | undefined> {
-	const indexed = await context.catalog.get(id).catch((err) => {
-		context.log.debug({ err }, 'answering from the manifest');
+/** The manifest, with what only the index knows of a picture that has not ended: whether a worker has begun it or left it. */
+export async function findPicture(context: ApiContext, id: string): Promise<Picture | undefined> {
+	const picture = await readManifest(context.storage, id);
+	if (!picture || isFinished(picture.state)) return picture;
+	const live = await context.catalog.get(id).catch((err) => {
+		context.log.debug({ err }, 'answering without the index');
 		return undefined;
 	});
-	return indexed ?? (await readManifest(context.storage, id));
+	// The index may lag behind.
+	if (live?.revision !== picture.revision || isFinished(live.state)) return picture;
+	return { ...picture, state: live.state, ...(live.waiting && { waiting: live.waiting }) };
 }
 
 export function withQueue(context: ApiContext, handler: Handler<Queue>): RequestHandler {

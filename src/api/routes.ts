@@ -11,6 +11,7 @@ import {
 	rawUploadFieldsSchema,
 	retryFailuresSchema,
 	similarQuerySchema,
+	tagsQuerySchema,
 	uploadFieldsSchema,
 	uploadMetadataSchema,
 	uploadTokenBodySchema,
@@ -26,13 +27,13 @@ import { dashboard, dashboardAsset, dashboardSettings } from './operations/page.
 import { getRecipe, listOperations, listRecipes } from './operations/recipes.ts';
 import { createUploadToken } from './operations/upload-tokens.ts';
 import { createPicturesHandler } from './pictures/create.ts';
+import { listPictures, listTags } from './pictures/lists.ts';
 import {
 	deletePicture,
 	getOriginal,
 	getPicture,
 	getSimilar,
 	getVariant,
-	listPictures,
 	processAgain,
 	retryPicture,
 } from './pictures/pictures.ts';
@@ -102,6 +103,15 @@ export const routes: readonly Route[] = [
 		handler: listPictures,
 		doc: 'Lists pictures, newest first.',
 		query: listQuerySchema,
+	},
+	{
+		method: 'GET',
+		path: '/v1/tags',
+		scope: 'read',
+		owned: true,
+		handler: listTags,
+		doc: 'Lists tags with the number of their pictures, the most frequent first.',
+		query: tagsQuerySchema,
 	},
 	{
 		method: 'GET',

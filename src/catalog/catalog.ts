@@ -1,39 +1,43 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import {
-	type Failure,
-	failuresOf,
-	NewerManifestError,
-	type Picture,
-	type PictureState,
-	parsePicture,
-	pictureStates,
-	type Waiting,
-} from '../domain/picture.ts';
-import { type ErrorCode, type FailureClass, failureClasses, failureClassOf } from '../errors.ts';
+import type { Picture, PictureState, Waiting } from '../domain/picture.ts';
+import { type FailureClass, failureClasses } from '../errors.ts';
 import { askRedis } from '../queue/redis.ts';
 import { wholenessKeys } from './epoch.ts';
-import { type FailureGroup, failureSet, findFailures } from './failures.ts';
-import { repeatAfterLoss } from './repeat.ts';
-import { type Among, type CatalogScripts, type Claim, defineCatalogScripts } from './scripts.ts';
-import { findSimilar, type SimilarQuery } from './similar.ts';
+import {
+	type FailureGroup,
+	findFailures,
+	type ListPage,
+	type ListQuery,
+	readListPage,
+	readTagCounts,
+	type TagPage,
+	type TagQuery,
+} from './lists/list.ts';
+import { openListPages } from './lists/pages.ts';
+import { type Among, type Claim, defineCatalogScripts, repeatAfterLoss } from './lists/scripts.ts';
+import { findSimilar, type SimilarQuery } from './lists/similar.ts';
+import { openSummaries, type PictureSummary } from './lists/summary.ts';
 
 /**
- * The index in Redis: the latest manifest of every picture by id, and sorted sets for listing. It can be lost at any time; `picpipe
- * reindex` rebuilds it from the manifests.
+ * The index in Redis: a summary of every picture by id, and lists of ids (`lists/`). It can be lost at any time; `picpipe reindex` rebuilds it
+ * from the manifests.
  */
 export interface Catalog {
 	/** Indexes a picture, unless the index has a newer revision or the picture was deleted. */
 	put(picture: Picture): Promise<void>;
-	/** Indexes many pictures in one round trip, as `put` does. */
+	/** Indexes many pictures in one round trip, as `put` does, and restores lost entries of those that are indexed already. */
 	putAll(pictures: readonly Picture[]): Promise<void>;
 	/** Shows that processing has begun. Only the index has this state: in storage, a killed worker would leave it behind. */
 	markProcessing(picture: Picture): Promise<void>;
 	/** Shows that a worker left the picture to other workers. Only the index has this state, until the picture is put again. */
 	markWaiting(picture: Picture, waiting: Waiting): Promise<void>;
-	get(id: string): Promise<Picture | undefined>;
-	/** Newest first. */
+	/** What the index knows of a picture. Only the index knows that one is being processed. */
+	get(id: string): Promise<PictureSummary | undefined>;
+	/** Newest first; by name if the query has a file name. */
 	list(query: ListQuery): Promise<ListPage>;
+	/** Tags with the number of their pictures. */
+	tags(query: TagQuery): Promise<TagPage>;
 	/** Failed pictures by class and code, the largest group first. */
 	failures(): Promise<FailureGroup[]>;
 	/** How many pictures have failures, each counted once. */
@@ -63,25 +67,8 @@ export interface Catalog {
 	idsBetween(after: string, last?: string): AsyncIterable<string>;
 	/** True if `reindex` has run, and Redis has neither lost its result nor gone back to a state before it (`epoch.ts`). */
 	isComplete(): Promise<boolean>;
+	/** Also removes what an earlier version of picpipe left in Redis. */
 	markComplete(): Promise<void>;
-}
-
-export interface ListQuery {
-	readonly state?: PictureState | undefined;
-	readonly tag?: string | undefined;
-	readonly recipe?: string | undefined;
-	/** Only pictures of this owner. */
-	readonly owner?: string | undefined;
-	/** Only pictures of this batch. */
-	readonly batch?: string | undefined;
-	/** Only pictures with failures: failed ones, and ready ones that lack variants. */
-	readonly failures?: true | undefined;
-	/** Only pictures with a failure of this class, and of this code. */
-	readonly class?: FailureClass | undefined;
-	readonly code?: ErrorCode | undefined;
-	/** Only pictures older than this id. */
-	readonly before?: string | undefined;
-	readonly limit: number;
 }
 
 export interface StateCounts extends Readonly<Record<PictureState, number>> {
@@ -95,47 +82,42 @@ interface FailureCounts {
 	readonly classes: Readonly<Record<FailureClass, number>>;
 }
 
-interface ListPage {
-	readonly pictures: readonly Picture[];
-	/** Pass as `before` for the next page; undefined on the last one. */
-	readonly next: string | undefined;
-}
-
 interface SimilarPictures {
-	readonly pictures: readonly { readonly picture: Picture; readonly distance: number }[];
+	readonly pictures: readonly { readonly picture: PictureSummary; readonly distance: number }[];
 	/** False if there were too many similar pictures to compare all of them. */
 	readonly isComplete: boolean;
 }
 
-/** Ids to read from a set at a time while filtering. */
-const scanBatch = 200;
-/** Reads per page before a short page is returned. Its cursor continues where the search stopped. */
-const maximumScanBatches = 25;
+/** Raise this when the index gets a new field, so that existing pictures are indexed again under other keys, beside those of older processes. */
+const indexVersion = 8;
+
+/** Ids to read at a time. */
+const idsAtOnce = 200;
+
+/** The states whose pictures are in lists of their own. Those that are being processed are among the queued ones. */
+const listedStates = ['queued', 'ready', 'failed'] as const;
 
 /** @param prefix of every key, so that installations can share a Redis */
 export function openCatalog(redis: Redis, prefix: string): Catalog {
-	const scripts: CatalogScripts = repeatAfterLoss(redis, defineCatalogScripts(redis, `${prefix}:catalog:`));
-	const key = (name: string) => `${prefix}:catalog:${name}`;
+	const own = `${prefix}:catalog:v${indexVersion}:`;
+	const key = (name: string) => own + name;
+	const deletedKey = (id: string) => `${prefix}:catalog:deleted:${id}`;
+	const scripts = repeatAfterLoss(
+		redis,
+		defineCatalogScripts(redis, own, { deleted: deletedKey, deletions: deletionsOf(prefix) }),
+	);
+	const pages = openListPages(redis, own);
+	const summaries = openSummaries(redis, own);
 
 	/** The rebuilds and the latest epoch that this process has seen. A lower one means that Redis was set back, before the next raise finds out. */
 	const seenMarks = new Set<string>();
 	let latestEpoch = -1;
 
-	const read = async (ids: readonly string[]): Promise<(Picture | undefined)[]> => {
-		if (ids.length === 0) return [];
-		const documents = await askRedis(redis, () => redis.mget(ids.map((id) => key(`picture:${id}`))));
-		return documents.map((document) => (document === null ? undefined : readDocument(document)));
-	};
-
-	const sizesOf = (names: readonly string[]): Promise<number[]> =>
-		askRedis(redis, () => Promise.all(names.map((name) => redis.zcard(key(name)))));
-
-	const count = async (what: string): Promise<StateCounts> => {
-		const failing = what === 'state' ? 'failing:ready' : `${what}:failing`;
-		const sets = [...pictureStates.map((state) => `${what}:${state}`), failing];
-		const counts = await sizesOf(sets);
-		const names = [...pictureStates, 'withFailures'];
-		return Object.fromEntries(names.map((name, at) => [name, counts[at] ?? 0])) as unknown as StateCounts;
+	/** @param lists prefix of the lists for each state @param failing list of ready ones that lack variants @param processing set of those being processed */
+	const count = async (lists: string, failing: string, processing: string): Promise<StateCounts> => {
+		const names = [...listedStates.map((state) => `${lists}:${state}`), failing, processing];
+		const [queued = 0, ready = 0, failed = 0, withFailures = 0, working = 0] = await pages.lengths(names);
+		return { queued: Math.max(0, queued - working), processing: working, ready, failed, withFailures };
 	};
 
 	return {
@@ -143,55 +125,43 @@ export function openCatalog(redis: Redis, prefix: string): Catalog {
 
 		putAll: (pictures) => scripts.putAll(pictures),
 
-		markProcessing: (picture) => scripts.put({ ...picture, state: 'processing' }),
+		markProcessing: (picture) => scripts.put(picture, 'processing'),
 
-		markWaiting: (picture, waiting) => scripts.put({ ...picture, state: 'queued', waiting }),
+		markWaiting: (picture, waiting) => scripts.put({ ...picture, state: 'queued', waiting }, 'left'),
 
 		async get(id) {
-			return (await read([id]))[0];
+			return (await summaries.read([id]))[0];
 		},
 
-		async list(query) {
-			const set = key(narrowestSet(query));
-			const pictures: Picture[] = [];
-			let before = query.before;
-			for (let batch = 0; batch < maximumScanBatches; batch++) {
-				// All scores are 0, so the set is ordered by id, and therefore by time.
-				const start = before ? (`(${before}` as const) : '+';
-				const ids = await askRedis(redis, () => redis.zrange(set, start, '-', 'BYLEX', 'REV', 'LIMIT', 0, scanBatch));
-				for (const [position, picture] of (await read(ids)).entries()) {
-					before = ids[position];
-					if (picture && matches(picture, query)) pictures.push(picture);
-					if (pictures.length === query.limit) return { pictures, next: before };
-				}
-				if (ids.length < scanBatch) return { pictures, next: undefined };
-			}
-			return { pictures, next: before };
-		},
+		list: (query) => readListPage(pages, summaries, query),
+
+		tags: (query) => readTagCounts(redis, key, query),
 
 		failures: () => findFailures(redis, key),
 
 		async countFailures() {
-			const [total = 0, ...counts] = await sizesOf(['failing', ...failureClasses.map((one) => `failing:class:${one}`)]);
+			const lists = (name: string) => [`${name}:ready`, `${name}:failed`];
+			const names = ['failing', ...failureClasses.map((one) => `class:${one}`)];
+			const lengths = await pages.lengths(names.flatMap(lists));
+			const [total = 0, ...counts] = names.map((_, at) => (lengths[at * 2] ?? 0) + (lengths[at * 2 + 1] ?? 0));
 			const classes = Object.fromEntries(failureClasses.map((one, at) => [one, counts[at] ?? 0]));
 			return { total, classes: classes as FailureCounts['classes'] };
 		},
 
-		countStates: () => count('state'),
+		countStates: () => count('state', 'failing:ready', 'processing'),
 
-		countBatch: (id) => count(`batch:${id}`),
+		countBatch: (id) => count(`batch:${id}`, `batch-failing:${id}:ready`, `batch-processing:${id}`),
 
 		remove: (id, sha256) => scripts.remove(id, sha256),
 
 		async similar(query) {
-			const of = query.owner === undefined ? '' : `owner:${query.owner}:`;
-			const bucketKey = (band: number, value: string) => key(`${of}phash:${band}:${value}`);
-			const { found, isComplete } = await findSimilar(redis, bucketKey, query);
-			const pictures = await read(found.map(({ id }) => id));
+			const { found, isComplete } = await findSimilar(pages, query);
+			const pictures = await summaries.read(found.map(({ id }) => id));
 			return {
 				pictures: found.flatMap(({ distance }, at) => {
 					const picture = pictures[at];
-					return picture ? { picture, distance } : [];
+					const isOwn = query.owner === undefined || picture?.owner === query.owner;
+					return picture && isOwn ? { picture, distance } : [];
 				}),
 				isComplete,
 			};
@@ -202,14 +172,17 @@ export function openCatalog(redis: Redis, prefix: string): Catalog {
 		release: (sha256, id) => scripts.release(sha256, id),
 
 		async *idsBetween(after, last) {
+			const to = last === undefined ? '+' : `[${last}`;
 			for (let from = after; ; ) {
-				const start = `(${from}` as const;
-				const end = last === undefined ? '+' : (`[${last}` as const);
-				const ids = await askRedis(redis, () => redis.zrange(key('all'), start, end, 'BYLEX', 'LIMIT', 0, scanBatch));
-				yield* ids;
-				const lastId = ids.at(-1);
-				if (lastId === undefined || ids.length < scanBatch) return;
-				from = lastId;
+				const found = await Promise.all(
+					listedStates.map((state) => pages.members(`state:${state}`, `(${from}`, to, idsAtOnce)),
+				);
+				// A list that has more says nothing about ids behind its last one.
+				const ends = found.flatMap((ids) => (ids.length === idsAtOnce ? (ids.at(-1) ?? []) : []));
+				const end = ends.sort()[0];
+				yield* [...new Set(found.flat())].filter((id) => end === undefined || id <= end).sort();
+				if (end === undefined) return;
+				from = end;
 			}
 		},
 
@@ -225,10 +198,14 @@ export function openCatalog(redis: Redis, prefix: string): Catalog {
 		},
 
 		async markComplete() {
+			await dropEarlierVersions(redis, `${prefix}:catalog:`);
 			await askRedis(redis, () => redis.set(wholenessKeys(prefix).complete, `${indexVersion} ${randomUUID()}`));
 		},
 	};
 }
+
+/** The channel that tells of deletions. */
+const deletionsOf = (prefix: string) => `${prefix}:catalog:deletions`;
 
 /**
  * Listens for deletions by any process.
@@ -239,58 +216,23 @@ export function openCatalog(redis: Redis, prefix: string): Catalog {
 export function listenToDeletions(redis: Redis, prefix: string, onDeletion: (id: string) => void): void {
 	redis.on('message', (_channel, id) => onDeletion(id));
 	// A connection that is lost subscribes again by itself.
-	redis.subscribe(`${prefix}:catalog:deletions`).catch(() => {});
+	redis.subscribe(deletionsOf(prefix)).catch(() => {});
 }
 
-/** Undefined for a picture that only a newer version can read: it must not make a whole list fail. */
-function readDocument(document: string): Picture | undefined {
-	try {
-		return parsePicture(document);
-	} catch (error) {
-		if (error instanceof NewerManifestError) return undefined;
-		throw error;
+/** Names of the index before version 8, which had a set for each filter and a whole manifest for each picture. */
+const earlierNames =
+	/^(picture|all|state|recipe|tag|owner|batch|failure|failure-time|failures|failing|sha256|phash|claim|complete)(:|$)/;
+/** Keys that Redis looks at in one step. */
+const keysAtOnce = 1_000;
+
+/** Removes the index of an earlier version, step by step. @param prefix of its keys */
+async function dropEarlierVersions(redis: Redis, prefix: string): Promise<void> {
+	if ((await askRedis(redis, () => redis.exists(`${prefix}all`))) === 0) return;
+	for (let cursor = '0'; ; ) {
+		const [next, keys] = await askRedis(redis, () => redis.scan(cursor, 'MATCH', `${prefix}*`, 'COUNT', keysAtOnce));
+		const old = keys.filter((key) => earlierNames.test(key.slice(prefix.length)));
+		if (old.length > 0) await askRedis(redis, () => redis.unlink(old));
+		if (next === '0') return;
+		cursor = next;
 	}
-}
-
-/** Raise this when the index gets a new field, so that existing pictures are indexed again. */
-const indexVersion = 7;
-
-/** Batches are the most selective sets, then owners, tags, failures and states. Each picture is still checked against the whole query. */
-function narrowestSet(query: ListQuery): string {
-	if (query.batch !== undefined) {
-		return query.state === undefined ? `batch:${query.batch}` : `batch:${query.batch}:${query.state}`;
-	}
-	// Before tags: the cursor of a page is the last id that was read, and must not be that of another owner.
-	if (query.owner !== undefined) {
-		return query.state === undefined ? `owner:${query.owner}` : `owner:${query.owner}:${query.state}`;
-	}
-	if (query.tag !== undefined) return `tag:${query.tag}`;
-	if (query.code !== undefined) return failureSet(failureClassOf(query.code), query.code);
-	if (query.class !== undefined) return `failing:class:${query.class}`;
-	if (query.failures) return query.state === 'ready' ? 'failing:ready' : 'failing';
-	if (query.state !== undefined) return `state:${query.state}`;
-	if (query.recipe !== undefined) return `recipe:${query.recipe}`;
-	return 'all';
-}
-
-function matches(picture: Picture, query: ListQuery): boolean {
-	return (
-		(query.state === undefined || picture.state === query.state) &&
-		(query.tag === undefined || picture.tags.includes(query.tag)) &&
-		(query.recipe === undefined || picture.recipe.name === query.recipe) &&
-		(query.owner === undefined || picture.owner === query.owner) &&
-		(query.batch === undefined || picture.batch === query.batch) &&
-		(!asksForFailures(query) || failuresOf(picture).some((failure) => isAskedFor(failure, query)))
-	);
-}
-
-function asksForFailures({ class: failureClass, code, failures }: ListQuery): boolean {
-	return failures === true || failureClass !== undefined || code !== undefined;
-}
-
-function isAskedFor(failure: Failure, query: ListQuery): boolean {
-	return (
-		(query.class === undefined || failure.class === query.class) &&
-		(query.code === undefined || failure.code === query.code)
-	);
 }

@@ -3,8 +3,7 @@ import { firstPictureIdAt, pictureStates } from '../domain/picture.ts';
 import { PicpipeError } from '../errors.ts';
 import { askRedis } from '../queue/redis.ts';
 import { raiseEpoch, wholenessKeys } from './epoch.ts';
-import { takeWorkLease, type WorkLease } from './lease.ts';
-import { type RebuildDependencies, rebuildIndex } from './rebuild.ts';
+import { type RebuildDependencies, rebuildOnce, takeWorkLease, type WorkLease } from './rebuild.ts';
 import { beginOf, daysOf, endOf, indexStretch, readStretch, type Stretch, stretchesOf } from './walk.ts';
 
 /**
@@ -81,7 +80,7 @@ export function openIndexUpkeep(options: UpkeepOptions) {
 	const startRebuild = () => {
 		const stop = new AbortController();
 		const work = async () => {
-			const result = await rebuildIndex(options, { stopping: stop.signal });
+			const result = await rebuildOnce(options, { stopping: stop.signal });
 			if (result) await options.onRebuilt?.();
 		};
 		const done = work()

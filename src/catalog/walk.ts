@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { firstPictureIdAt, isPictureId, type Picture, parsePicture } from '../domain/picture.ts';
 import { dayFolder, manifestKey, picturesFolder } from '../storage/keys.ts';
 import { readObject, type Storage } from '../storage/storage.ts';
@@ -7,7 +8,7 @@ import { readManifest } from './manifest.ts';
 /** A walk over the pictures in storage, oldest first, that brings the index in line with them: whole for a rebuild, bit by bit for a check. */
 
 /** Manifests to read at the same time. */
-const parallelReads = 32;
+const parallelReads = 16;
 
 /** A part of the walk: pictures that follow one another. */
 export interface Stretch {
@@ -76,20 +77,36 @@ export interface ReadStretch {
 	readonly unreadable: readonly string[];
 }
 
+/** Reads after which other work has a turn, and the longest turn, milliseconds. If it takes longer, the disk is slow, and the rest is read beside other work. */
+const readsPerTurn = 32;
+const longestTurn = 50;
+
 export async function readStretch(storage: Storage, stretch: Stretch): Promise<ReadStretch> {
 	const pictures: Picture[] = [];
 	const unreadable: string[] = [];
 	const folder = dayFolder(stretch.day);
 	const ids = stretch.ids.values();
-	const readOn = async () => {
-		for (const id of ids) {
-			const bytes = await readObject(storage, manifestKey(`${folder}${id}/`));
-			try {
-				if (bytes) pictures.push(parsePicture(bytes.toString()));
-			} catch {
-				unreadable.push(id);
-			}
+	const take = (id: string, bytes: Buffer | undefined) => {
+		try {
+			if (bytes) pictures.push(parsePicture(bytes.toString()));
+		} catch {
+			unreadable.push(id);
 		}
+	};
+	const key = (id: string) => manifestKey(`${folder}${id}/`);
+	if (storage.readSync) {
+		let reads = 0;
+		let turnBegan = performance.now();
+		for (const id of ids) {
+			take(id, storage.readSync(key(id)));
+			if (performance.now() - turnBegan > longestTurn) break;
+			if (++reads % readsPerTurn !== 0) continue;
+			await setImmediate();
+			turnBegan = performance.now();
+		}
+	}
+	const readOn = async () => {
+		for (const id of ids) take(id, await readObject(storage, key(id)));
 	};
 	await Promise.all(Array.from({ length: parallelReads }, readOn));
 	return { stretch, pictures, unreadable };

@@ -1,5 +1,5 @@
 import { isErrorCode, nextStepOf } from '../errors.ts';
-import { failuresOf, isReceived, type Picture, pictureSchema, type Source, shownUrl } from './picture.ts';
+import { type Failure, failuresOf, isReceived, type Picture, pictureSchema, type Source, shownUrl } from './picture.ts';
 import { knownPart } from './stored.ts';
 
 /**
@@ -20,7 +20,7 @@ export function showPicture(picture: Picture) {
 	return {
 		...rest,
 		/** What to do about each failure, by its code; absent without failures. */
-		next: nextStepsOf(picture),
+		next: nextStepsOf(failuresOf(picture)),
 		source: {
 			type,
 			bytes,
@@ -49,8 +49,8 @@ export function showPicture(picture: Picture) {
 	};
 }
 
-/** An unknown code of a newer version has no advice. */
-function nextStepsOf(picture: Picture): Readonly<Record<string, string>> | undefined {
-	const codes = failuresOf(picture).flatMap(({ code }) => (isErrorCode(code) ? code : []));
+/** What to do about each failure, by its code; undefined if there is none. An unknown code of a newer version has no advice. */
+export function nextStepsOf(failures: readonly Failure[]): Readonly<Record<string, string>> | undefined {
+	const codes = failures.flatMap(({ code }) => (isErrorCode(code) ? code : []));
 	return codes.length === 0 ? undefined : Object.fromEntries(codes.map((code) => [code, nextStepOf(code)]));
 }

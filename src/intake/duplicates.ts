@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Among } from '../catalog/lists/scripts.ts';
 import { readManifest } from '../catalog/manifest.ts';
-import type { Among } from '../catalog/scripts.ts';
 import type { Picture } from '../domain/picture.ts';
 import { PicpipeError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';

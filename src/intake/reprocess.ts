@@ -214,7 +214,11 @@ export async function retryFailures(deps: Admission, wanted: RetryFailures, log:
 	}
 }
 
-async function retryOne(deps: Admission, { id }: Picture, log: Logger): Promise<'queued' | 'passed' | 'left'> {
+async function retryOne(
+	deps: Admission,
+	{ id }: Pick<Picture, 'id'>,
+	log: Logger,
+): Promise<'queued' | 'passed' | 'left'> {
 	try {
 		// The index may lag behind.
 		const picture = await readManifest(deps.storage, id);

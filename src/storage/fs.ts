@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { createReadStream, readFile } from 'node:fs';
+import { createReadStream, readFile, readFileSync } from 'node:fs';
 import {
 	type FileHandle,
 	link,
@@ -118,6 +118,15 @@ export function openFileStorage(rootFolder: string): Storage {
 					else reject(error);
 				}),
 			),
+
+		readSync(key) {
+			try {
+				return readFileSync(pathOf(key));
+			} catch (error) {
+				if (isMissing(error)) return undefined;
+				throw error;
+			}
+		},
 
 		async stat(key) {
 			try {

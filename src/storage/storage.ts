@@ -54,6 +54,11 @@ export interface Storage {
 	deleteFolder(folder: string): Promise<void>;
 	/** Reads a whole small object at once. Implemented by drivers for which this is cheaper than a stream. */
 	read?(key: string): Promise<Buffer | undefined>;
+	/**
+	 * As `read`, without leaving the thread: a fifth of the CPU time while the object is in the memory of the operating system. For walks over
+	 * many small objects, which have to notice when it is not.
+	 */
+	readSync?: ((key: string) => Buffer | undefined) | undefined;
 	/** Free and total space in bytes. Not implemented by drivers whose storage has no known limit. */
 	room?(): Promise<{ readonly free: number; readonly total: number }>;
 }

@@ -1,6 +1,8 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type Catalog, type ListQuery, openCatalog } from '../../src/catalog/catalog.ts';
+import { type Catalog, openCatalog } from '../../src/catalog/catalog.ts';
 import { raiseEpoch, wholenessKeys } from '../../src/catalog/epoch.ts';
+import type { ListQuery } from '../../src/catalog/lists/list.ts';
+import { summaryOf } from '../../src/catalog/lists/summary.ts';
 import { firstPictureIdAt, newPictureId, type Picture, type PictureState } from '../../src/domain/picture.ts';
 import { createLogger } from '../../src/observe/log.ts';
 import { connectRedis } from '../../src/queue/redis.ts';
@@ -37,7 +39,7 @@ describe('get', () => {
 		const { catalog } = await open();
 		const picture = makePicture({ tags: ['a', 'b'], priority: 3, analysis: { thumbhash: 'AAAA' } });
 		await catalog.put(picture);
-		expect(await catalog.get(picture.id)).toEqual(picture);
+		expect(await catalog.get(picture.id)).toEqual(summaryOf(picture));
 		expect(await catalog.get(newPictureId())).toBeUndefined();
 	});
 
@@ -47,7 +49,11 @@ describe('get', () => {
 		const picture = makePicture({ tags: [], variants: [], source });
 		await catalog.put(picture);
 		await catalog.put({ ...picture, revision: 2, tags: ['東京/🏔'.slice(0, 2)] });
-		expect(await catalog.get(picture.id)).toMatchObject({ variants: [], source });
+		expect(await catalog.get(picture.id)).toMatchObject({
+			variants: [],
+			source: { bytes: 2 ** 40, filename: source.filename },
+			tags: ['東京'],
+		});
 	});
 });
 
@@ -113,31 +119,12 @@ describe('list', () => {
 		}
 	});
 
-	it('ends a page early instead of reading everything for one match, and continues from there', async () => {
-		const { catalog } = await open();
-		const ids = newIds(5_300);
-		const oldest = ids[0] as string;
-		for (let start = 0; start < ids.length; start += 500) {
-			await Promise.all(
-				ids
-					.slice(start, start + 500)
-					.map((id) => catalog.put(makePicture({ id, tags: ['many'], state: id === oldest ? 'failed' : 'ready' }))),
-			);
-		}
-		const first = await catalog.list({ tag: 'many', state: 'failed', limit: 10 });
-		expect(first.pictures).toEqual([]);
-		expect(first.next).toBe(ids[300]);
-		const second = await catalog.list({ tag: 'many', state: 'failed', limit: 10, before: first.next });
-		expect(second.pictures.map(({ id }) => id)).toEqual([oldest]);
-		expect(second.next).toBeUndefined();
-	});
-
 	it('skips an entry whose picture is missing', async () => {
 		const { catalog, redis, prefix } = await open();
 		const [lost, kept] = [makePicture(), makePicture()];
 		await catalog.put(lost);
 		await catalog.put(kept);
-		await redis.del(`${prefix}:catalog:picture:${lost.id}`);
+		await redis.del(`${prefix}:catalog:v8:picture:${lost.id}`);
 		expect((await listAll(catalog, { limit: 10 })).ids).toEqual([kept.id]);
 	});
 });
@@ -200,14 +187,16 @@ describe('put', () => {
 		await catalog.put({ ...picture, revision: 2, state: 'failed', tags: ['b'] });
 		expect((await redis.keys(`${prefix}:catalog:*`)).sort()).toEqual(
 			[
-				'all',
+				'bytes',
+				'names',
 				`picture:${picture.id}`,
-				'recipe:small',
-				`sha256:${picture.source.sha256}`,
-				`sha256:${picture.source.sha256}:${picture.recipe.digest}`,
+				'recipe-uses',
+				'recipe:small:failed',
+				'recipes',
 				'state:failed',
-				'tag:b',
-			].map((name) => `${prefix}:catalog:${name}`),
+				'tag:b:failed',
+				'tags',
+			].map((name) => `${prefix}:catalog:v8:${name}`),
 		);
 	});
 
@@ -215,8 +204,8 @@ describe('put', () => {
 		const { catalog, redis, prefix } = await open();
 		const awaited = makeAwaited();
 		await catalog.put(awaited);
-		expect(await catalog.get(awaited.id)).toEqual(awaited);
-		expect(await redis.keys(`${prefix}:catalog:sha256:*`)).toEqual([]);
+		expect(await catalog.get(awaited.id)).toEqual(summaryOf(awaited));
+		expect(await redis.keys(`${prefix}:catalog:v8:bytes*`)).toEqual([]);
 		await catalog.markComplete();
 
 		const { source } = makePicture();
@@ -279,7 +268,7 @@ describe('markProcessing', () => {
 		const picture = makePicture();
 		await catalog.put(picture);
 		await catalog.markProcessing(picture);
-		expect(await catalog.get(picture.id)).toEqual({ ...picture, state: 'processing' });
+		expect(await catalog.get(picture.id)).toEqual(summaryOf({ ...picture, state: 'processing' }));
 	});
 
 	it('has no effect after processing has ended or begun again', async () => {
@@ -323,7 +312,7 @@ describe('remove', () => {
 		await catalog.put(one);
 		await catalog.put(other);
 		await catalog.remove(one.id);
-		expect((await catalog.list({ tag: 'a', limit: 10 })).pictures).toEqual([other]);
+		expect((await catalog.list({ tag: 'a', limit: 10 })).pictures).toEqual([summaryOf(other)]);
 	});
 });
 

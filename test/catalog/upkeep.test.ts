@@ -3,9 +3,8 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openCatalog } from '../../src/catalog/catalog.ts';
 import { wholenessKeys } from '../../src/catalog/epoch.ts';
-import { takeWorkLease } from '../../src/catalog/lease.ts';
 import { writeManifest } from '../../src/catalog/manifest.ts';
-import { readRebuild, rebuildIndex, rebuildNow } from '../../src/catalog/rebuild.ts';
+import { readRebuild, rebuildNow, rebuildOnce, takeWorkLease } from '../../src/catalog/rebuild.ts';
 import { keepIndexWhole, openIndexUpkeep } from '../../src/catalog/upkeep.ts';
 import { firstPictureIdAt, type Picture } from '../../src/domain/picture.ts';
 import { createLogger } from '../../src/observe/log.ts';
@@ -32,7 +31,7 @@ async function countingStorage(pictures: readonly Picture[]) {
 		if (id !== undefined) reads.push(id);
 		return storage.read?.(key);
 	};
-	return { ...storage, read, reads } satisfies Storage & { reads: string[] };
+	return { ...storage, read, readSync: undefined, reads } satisfies Storage & { reads: string[] };
 }
 
 async function openIndex(storage: Storage, url?: string, prefix = freshPrefix()) {
@@ -131,7 +130,7 @@ describe('the index', () => {
 		await turn(upkeep);
 		const [lost, surplus] = [ids[4] as string, idOf(2, 9)];
 		await redis.del(await redis.keys(`${prefix}:catalog:*${lost}*`));
-		await redis.zrem(`${prefix}:catalog:all`, lost);
+		await redis.zrem(`${prefix}:catalog:v8:state:queued`, lost);
 		await catalog.put(makePicture({ id: surplus }));
 		let turns = 0;
 		for (; turns < 24 * 60; turns++) {
@@ -169,7 +168,7 @@ describe('a rebuild', () => {
 			folders: (folder) =>
 				folder.endsWith('/2026/01/03/') ? Promise.reject(new Error('killed')) : storage.folders(folder),
 		};
-		await expect(rebuildIndex({ ...one, storage: dying }, { stopping: stopping.signal })).rejects.toThrow('killed');
+		await expect(rebuildOnce({ ...one, storage: dying }, { stopping: stopping.signal })).rejects.toThrow('killed');
 		expect(await readRebuild(one.redis, prefix)).toMatchObject({
 			pictures: 6,
 			days: 3,
@@ -178,7 +177,7 @@ describe('a rebuild', () => {
 		});
 		expect(await one.catalog.isComplete()).toBe(false);
 		storage.reads.length = 0;
-		expect(await rebuildIndex(other)).toEqual({ pictures: 9, removed: 0, unreadable: [] });
+		expect(await rebuildOnce(other)).toEqual({ pictures: 9, removed: 0, unreadable: [] });
 		expect([...storage.reads].sort()).toEqual(ids.slice(6));
 		expect(await other.listed()).toEqual(ids);
 		expect(await readRebuild(one.redis, prefix)).toBeUndefined();
@@ -194,9 +193,9 @@ describe('a rebuild', () => {
 				return storage.folders(folder);
 			},
 		};
-		expect(await rebuildIndex({ ...index, storage: losing })).toBeUndefined();
+		expect(await rebuildOnce({ ...index, storage: losing })).toBeUndefined();
 		expect(await index.catalog.isComplete()).toBe(false);
-		expect(await rebuildIndex(index)).toMatchObject({ pictures: 9 });
+		expect(await rebuildOnce(index)).toMatchObject({ pictures: 9 });
 		expect(await index.listed()).toEqual(ids);
 	});
 
@@ -215,7 +214,7 @@ describe('a rebuild', () => {
 				return storage.folders(folder);
 			},
 		};
-		const first = rebuildIndex({ ...one, storage: slow });
+		const first = rebuildOnce({ ...one, storage: slow });
 		await expect.poll(async () => (await readRebuild(one.redis, prefix))?.daysDone).toBe(2);
 		const asked = rebuildNow(other);
 		setTimeout(go, 1_500);

@@ -565,7 +565,7 @@ describe('the production checklist', () => {
 		const there = (commands: string) =>
 			commands.replaceAll('/backup', folder).replaceAll('/srv/picpipe', data).replaceAll('/srv', folder);
 		const { pictures } = await json(
-			await fetch(`${api}/v1/pictures?limit=200`, { headers: bearer(shell.PICPIPE_KEY ?? '') }),
+			await fetch(`${api}/v1/pictures?view=full&limit=50`, { headers: bearer(shell.PICPIPE_KEY ?? '') }),
 		);
 		for (const { id } of pictures) {
 			await expect

@@ -5,6 +5,7 @@ import { addKey, listKeys, revokeKey } from '../../src/access/key-store.ts';
 import { readUploadToken, signUploadToken } from '../../src/access/upload-token.ts';
 import { readBatch, readClosed, readFinished } from '../../src/catalog/batch.ts';
 import { openCatalog } from '../../src/catalog/catalog.ts';
+import { summaryOf } from '../../src/catalog/lists/summary.ts';
 import { readManifest, revise, writeManifest } from '../../src/catalog/manifest.ts';
 import { newBatchId } from '../../src/domain/batch.ts';
 import { digest } from '../../src/domain/digest.ts';
@@ -95,12 +96,14 @@ describe('a manifest of a newer version', () => {
 		expect(after).toEqual({ ...before, state: 'queued', revision: 2 });
 	});
 
-	it('keeps unknown fields in the index, and a list shows the picture', async () => {
+	it('is listed', async () => {
 		const catalog = openCatalog(await connected(), freshPrefix());
 		await catalog.put(manifest);
-		expect(await catalog.get(manifest.id)).toEqual(manifest);
+		expect(await catalog.get(manifest.id)).toEqual(summaryOf(manifest));
 		await catalog.markProcessing({ ...manifest, state: 'queued', revision: 2 });
-		expect((await catalog.list({ limit: 9 })).pictures).toEqual([{ ...manifest, state: 'processing', revision: 2 }]);
+		expect((await catalog.list({ limit: 9 })).pictures).toMatchObject([
+			{ id: manifest.id, state: 'processing', revision: 2 },
+		]);
 	});
 
 	it('is shown without unknown fields, by the API and in webhooks', () => {
@@ -108,16 +111,6 @@ describe('a manifest of a newer version', () => {
 		expect(showPicture(manifest)).toEqual({ ...showPicture(finished), links: showPicture(manifest).links });
 		expect(JSON.stringify(pictureEvent(manifest).data)).toBe(JSON.stringify(pictureEvent(finished).data));
 		expect(JSON.stringify(processJob(manifest as typeof finished, 'sweep'))).not.toContain('later');
-	});
-
-	it('is only left out of a list when this version cannot read it', async () => {
-		const redis = await connected();
-		const prefix = freshPrefix();
-		const catalog = openCatalog(redis, prefix);
-		const other = makePicture();
-		for (const one of [finished, other]) await catalog.put(one);
-		await redis.set(`${prefix}:catalog:picture:${finished.id}`, JSON.stringify({ ...finished, version: 2 }));
-		expect((await catalog.list({ limit: 9 })).pictures).toEqual([other]);
 	});
 });
 

@@ -156,13 +156,13 @@ describe('a deleted picture', () => {
 		const found = (await Promise.all(ids.map(wordsOf))).flat();
 		const words = ['planted', '51.4777', ...found];
 		const before = await placesOf(words, data, client);
-		for (const place of ['idempotency/', 'uploads/', 'watched/', ':pictures:pic_', ':catalog:tag:']) {
+		for (const place of ['idempotency/', 'uploads/', 'watched/', ':pictures:pic_', ':catalog:v8:tag:']) {
 			expect(
 				before.filter((one) => one.includes(place)),
 				place,
 			).not.toEqual([]);
 		}
-		for (const place of ['webhooks/outbox/', 'webhooks-log:', ':fetches:pic_', ':catalog:phash:']) {
+		for (const place of ['webhooks/outbox/', 'webhooks-log:', ':fetches:pic_', ':catalog:v8:picture:']) {
 			expect(
 				before.filter((one) => one.includes(place)),
 				place,

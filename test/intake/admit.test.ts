@@ -1,5 +1,6 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { openCatalog } from '../../src/catalog/catalog.ts';
+import { summaryOf } from '../../src/catalog/lists/summary.ts';
 import { readManifest, writeManifest } from '../../src/catalog/manifest.ts';
 import { newPictureId, type Picture, pictureIdTime } from '../../src/domain/picture.ts';
 import { type Admission, admit, admitAgain } from '../../src/intake/admit.ts';
@@ -64,7 +65,7 @@ describe('admit', () => {
 			variants: [],
 		});
 		expect(await readManifest(to.storage, picture.id)).toEqual(picture);
-		expect(await to.catalog.get(picture.id)).toEqual(picture);
+		expect(await to.catalog.get(picture.id)).toEqual(summaryOf(picture));
 		const job = await to.queues.byName.pictures.getJob(jobOf(picture).id);
 		expect(job?.data).toMatchObject({ pictureId: picture.id, reason: 'upload', requestId: 'request-1' });
 		expect(job?.data.priority).toBe(7);
@@ -117,7 +118,7 @@ describe('admitAgain', () => {
 		expect(again).toMatchObject({ id: picture.id, state: 'queued', revision: 3, owner: 'shop' });
 		expect(again.failure).toBeUndefined();
 		expect(await readManifest(to.storage, picture.id)).toEqual(again);
-		expect(await to.catalog.get(picture.id)).toEqual(again);
+		expect(await to.catalog.get(picture.id)).toEqual(summaryOf(again));
 		const job = await to.queues.byName.pictures.getJob(jobOf(picture).id);
 		expect(job?.data).toMatchObject({ reason: 'retry', owner: 'shop' });
 	});

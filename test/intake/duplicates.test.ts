@@ -159,7 +159,7 @@ describe('admitUnlessThere', () => {
 		const { upload, storage, redis, prefix } = await open();
 		storage.failOn(/put .*picture\.json/);
 		await expect(upload('link')).rejects.toThrow('no space');
-		expect(await redis.keys(`${prefix}:catalog:claim:*`)).toEqual([]);
+		expect(await redis.keys(`${prefix}:catalog:v8:claim:*`)).toEqual([]);
 		storage.failOn(/^nothing$/);
 		expect((await upload('refuse')).isNew).toBe(true);
 	});
@@ -177,7 +177,7 @@ describe('admitUnlessThere', () => {
 
 	it('decides nothing with an incomplete index, but still accepts', async () => {
 		const { upload, redis, prefix } = await open();
-		await redis.del(`${prefix}:catalog:complete`);
+		await redis.del(`${prefix}:catalog:whole`);
 		for (const policy of ['refuse', 'link'] as const) {
 			expect(await thrownBy(() => upload(policy))).toMatchObject({ code: 'duplicate-undecided', status: 503 });
 		}

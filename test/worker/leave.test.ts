@@ -139,7 +139,7 @@ describe('a picture whose recipe a newer version has written', () => {
 			'No worker that has seen this job knows operation "blur_faces". It waits for a newer worker.',
 		);
 		const list = await json(await fetch(`${to.api.url}/v1/pictures?state=queued`));
-		expect(list.pictures).toEqual([shown]);
+		expect(list.pictures).toMatchObject([{ id: shown.id, state: 'queued', waiting: shown.waiting }]);
 		const manifest = await rawManifest(to);
 		expect(manifest).toMatchObject({ state: 'queued', revision: 1, recipe: { definition } });
 		expect(manifest).not.toHaveProperty('waiting');

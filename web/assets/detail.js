@@ -11,7 +11,7 @@ export class Detail {
 	#gallery;
 	#dialog = byId('detail', HTMLDialogElement);
 	#id = '';
-	/** Loaded separately if the gallery does not have it. @type {Picture | undefined} */
+	/** The whole picture; the gallery has a summary. @type {Picture | undefined} */
 	#own;
 	/** Is it being loaded? */
 	#isAsking = false;
@@ -47,7 +47,9 @@ export class Detail {
 		this.#isGone = false;
 		this.#shown = '';
 		if (id === '') return this.#dialog.close();
-		this.#dialog.replaceChildren(el('div', { class: 'page' }, this.#head('Loading…')));
+		const listed = this.#gallery.get(id);
+		const head = listed ? this.#head(nameOf(listed), listed.state) : this.#head('Loading…');
+		this.#dialog.replaceChildren(el('div', { class: 'page' }, head));
 		if (!this.#dialog.open) this.#dialog.showModal();
 		this.render();
 		this.refresh().catch(() => {}); // The next refresh reports it.
@@ -62,11 +64,19 @@ export class Detail {
 		return this.#own !== undefined && !isFinished(this.#own);
 	}
 
-	/** Loads a picture that the gallery does not have. @throws {Problem} */
+	/** Is what was loaded the latest that is known? */
+	get #isCurrent() {
+		if (!this.#own) return false;
+		const listed = this.#gallery.get(this.#id);
+		if (!listed || listed.revision < this.#own.revision) return !this.isBusy;
+		const { revision, state, waiting } = this.#own;
+		return listed.revision === revision && listed.state === state && listed.waiting?.reason === waiting?.reason;
+	}
+
+	/** Loads the picture, unless it is loaded and has not changed. @throws {Problem} */
 	async refresh() {
 		const id = this.#id;
-		const isKnown = this.#gallery.get(id) || (this.#own && !this.isBusy);
-		if (id === '' || isKnown || this.#isGone || this.#isAsking) return;
+		if (id === '' || this.#isCurrent || this.#isGone || this.#isAsking) return;
 		this.#isAsking = true;
 		try {
 			const picture = await this.#api.ask(`/v1/pictures/${id}`);
@@ -86,12 +96,11 @@ export class Detail {
 
 	/** Updates the dialog. */
 	render() {
-		const picture = this.#gallery.get(this.#id) ?? this.#own;
+		const picture = this.#own;
 		if (!picture) return;
 		const shown = JSON.stringify(picture);
 		if (shown === this.#shown) return;
 		this.#shown = shown;
-		this.#own &&= picture;
 		const variants = variantList(picture, this.#api);
 		this.#fill(
 			this.#head(nameOf(picture), picture.state),
@@ -182,8 +191,8 @@ export class Detail {
 
 	/** @param {Picture} picture */
 	#put(picture) {
+		this.#own = picture;
 		if (this.#gallery.get(picture.id)) this.#gallery.put(picture);
-		else this.#own = picture;
 		this.render();
 	}
 }

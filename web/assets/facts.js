@@ -1,4 +1,4 @@
-/** @import { Picture, Variant } from '../types/api.d.ts' */
+/** @import { ListedVariant, Picture, Variant } from '../types/api.d.ts' */
 /** @import { Api } from './api.js' */
 import { el } from './dom.js';
 import {
@@ -53,7 +53,7 @@ function variantRow({ id, source }, variant, api) {
 	);
 }
 
-/** @param {Variant} variant @param {Api} api @param {string} alt */
+/** @param {ListedVariant} variant @param {Api} api @param {string} alt */
 function imageOf(variant, api, alt) {
 	const image = el('img', { alt, width: variant.width, height: variant.height, decoding: 'async' });
 	api.show(image, addressOf(variant)).catch(() => image.remove());

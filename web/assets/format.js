@@ -1,4 +1,4 @@
-/** @import { Picture, Variant } from '../types/api.d.ts' */
+/** @import { ListedPicture, ListedVariant, Picture } from '../types/api.d.ts' */
 
 /** The states in words. Colour never stands alone. */
 export const stateWords = /** @type {const} */ ({
@@ -8,17 +8,17 @@ export const stateWords = /** @type {const} */ ({
 	failed: 'Failed',
 });
 
-/** @param {Picture} picture */
+/** @param {ListedPicture} picture */
 export function nameOf(picture) {
 	return picture.source.filename ?? picture.id;
 }
 
-/** @param {Picture} picture */
+/** @param {ListedPicture} picture */
 export function isFinished(picture) {
 	return picture.state === 'ready' || picture.state === 'failed';
 }
 
-/** The variants that a ready picture lacks. @param {Picture} picture @returns {NonNullable<Picture['failures']>} */
+/** The variants that a ready picture lacks. @param {ListedPicture} picture @returns {readonly NonNullable<Picture['failures']>[number][]} */
 export function lackedBy({ state, failures = [] }) {
 	return state === 'ready' ? failures : [];
 }
@@ -68,16 +68,17 @@ const shownTypes = /^image\/(webp|avif|jpeg|png|gif|svg\+xml)$/;
 /**
  * The variants that a browser can show, smallest first.
  *
- * @param {Pick<Picture, 'variants'>} picture
- * @returns {Variant[]}
+ * @param {{ readonly variants: readonly ListedVariant[] }} picture
+ * @returns {ListedVariant[]}
  */
 export function shownVariants(picture) {
-	return picture.variants
+	return [...picture.variants]
 		.filter(({ type }) => shownTypes.test(type))
 		.sort((a, b) => a.width * a.height - b.width * b.height);
 }
 
-/** A variant keeps its URL when it is made again. This URL changes, so an outdated copy is never shown. @param {Variant} variant */
+/** A variant keeps its URL when it is made again. This URL changes, so an outdated copy is never shown. @param {ListedVariant} variant */
 export function addressOf(variant) {
-	return `${variant.url}?${variant.sha256.slice(0, 12)}`;
+	const version = 'version' in variant ? variant.version : variant.sha256.slice(0, 8);
+	return `${variant.url}?${version}`;
 }

@@ -1,4 +1,4 @@
-/** @import { Picture, PicturePage } from '../types/api.d.ts' */
+/** @import { ListedPicture, PicturePage } from '../types/api.d.ts' */
 /** @import { Api, Problem } from './api.js' */
 import { isFinished } from './format.js';
 
@@ -14,7 +14,7 @@ export class Gallery {
 	/** Are there older pictures? */
 	hasMore = false;
 	#api;
-	/** @type {Map<string, Picture>} */
+	/** @type {Map<string, ListedPicture>} */
 	#pictures = new Map();
 	/** Ids deleted on this page; a late response must not bring them back. @type {Set<string>} */
 	#deleted = new Set();
@@ -43,7 +43,7 @@ export class Gallery {
 		return this.#pictures.get(id);
 	}
 
-	/** @param {Picture} picture */
+	/** @param {ListedPicture} picture */
 	put(picture) {
 		this.#take(picture);
 		this.#trim();
@@ -104,7 +104,7 @@ export class Gallery {
 		);
 	}
 
-	/** Responses can overtake each other; the newest revision wins. @param {Picture} picture */
+	/** Responses can overtake each other; the newest revision wins. @param {ListedPicture} picture */
 	#take(picture) {
 		const known = this.#pictures.get(picture.id);
 		if (this.#deleted.has(picture.id) || (known && known.revision > picture.revision)) return;

@@ -1,4 +1,4 @@
-/** @import { Picture } from '../types/api.d.ts' */
+/** @import { ListedPicture } from '../types/api.d.ts' */
 /** @import { Api } from './api.js' */
 import { el } from './dom.js';
 import { addressOf, countOf, formatBytes, formatSize, lackedBy, nameOf, shownVariants, stateWords } from './format.js';
@@ -17,7 +17,7 @@ export class Grid {
 		this.#api = api;
 	}
 
-	/** @param {readonly Picture[]} pictures in the order to show them */
+	/** @param {readonly ListedPicture[]} pictures in the order to show them */
 	render(pictures) {
 		const ids = new Set(pictures.map(({ id }) => id));
 		for (const [id, { element }] of this.#tiles) {
@@ -37,7 +37,7 @@ export class Grid {
 		}
 	}
 
-	/** @param {Picture} picture */
+	/** @param {ListedPicture} picture */
 	#tileOf({ id }) {
 		const known = this.#tiles.get(id);
 		if (known) return known;
@@ -47,7 +47,7 @@ export class Grid {
 		return tile;
 	}
 
-	/** @param {HTMLLIElement} element @param {HTMLAnchorElement} link @param {Picture} picture */
+	/** @param {HTMLLIElement} element @param {HTMLAnchorElement} link @param {ListedPicture} picture */
 	#fill(element, link, picture) {
 		element.dataset.state = picture.state;
 		link.replaceChildren(
@@ -57,7 +57,7 @@ export class Grid {
 		);
 	}
 
-	/** @param {Picture} picture */
+	/** @param {ListedPicture} picture */
 	#frame(picture) {
 		const isReady = picture.state === 'ready';
 		const frame = el('span', { class: 'frame' });
@@ -78,9 +78,11 @@ export class Grid {
 	}
 }
 
-/** @param {Picture} picture */
-function factsOf({ facts, source, variants, state }) {
+/** @param {ListedPicture} picture */
+function factsOf(picture) {
+	const { facts, source, state } = picture;
+	const count = 'variantCount' in picture ? picture.variantCount : picture.variants.length;
 	const bytes = source.bytes === undefined ? 'to be fetched' : formatBytes(source.bytes);
 	const size = facts ? formatSize(facts) : bytes;
-	return state === 'ready' ? `${size} · ${countOf(variants.length, 'variant')}` : size;
+	return state === 'ready' ? `${size} · ${countOf(count, 'variant')}` : size;
 }

@@ -121,7 +121,7 @@ api.onKeyRefused = () => {
 };
 gallery.onChange = () => {
 	grid.render(gallery.pictures);
-	detail.render();
+	detail.refresh().catch(() => {}); // The next update reports it.
 	more.hidden = !gallery.hasMore;
 	content.classList.toggle('empty', gallery.isEmpty);
 };

@@ -1,12 +1,15 @@
-import type { pictureView } from '../../src/api/picture-view.ts';
+import type { pictureView, summaryView } from '../../src/api/picture-view.ts';
 
 /** What the API answers, as far as the page reads it. */
 export type Picture = ReturnType<typeof pictureView>;
 export type Variant = Picture['variants'][number];
+/** As a list has it, or whole. */
+export type ListedPicture = ReturnType<typeof summaryView> | Picture;
+export type ListedVariant = ListedPicture['variants'][number];
 
 /** A page of `GET /v1/pictures`. */
 export interface PicturePage {
-	readonly pictures: readonly Picture[];
+	readonly pictures: readonly ListedPicture[];
 	readonly next?: string;
 }
 

@@ -4,7 +4,7 @@ import { type ErrorCode, errorTable, isRetryable, nextStepOf } from '../../error
 import { retryFailures } from '../../intake/reprocess.ts';
 import type { ApiContext } from '../context.ts';
 import { pageQuerySchema, parse, retryFailuresSchema } from '../contract.ts';
-import { viewOf } from '../picture-view.ts';
+import { summaryView } from '../picture-view.ts';
 
 /** `GET /v1/failures`: pictures that failed or lack variants, grouped by cause */
 export function listFailures(context: ApiContext): RequestHandler {
@@ -57,7 +57,7 @@ export function listQuarantine(context: ApiContext): RequestHandler {
 		const pictures = found.slice(0, limit);
 		const isLast = found.length <= limit && pages.every(({ next }) => next === undefined);
 		response.json({
-			pictures: pictures.map(viewOf(context, request)),
+			pictures: pictures.map((one) => summaryView(one)),
 			...(!isLast && { next: pictures.at(-1)?.id ?? pages.find(({ next }) => next !== undefined)?.next }),
 		});
 	};

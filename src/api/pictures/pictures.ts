@@ -4,15 +4,15 @@ import { confinedTo } from '../../access/ownership.ts';
 import { findOrMake } from '../../delivery/find-or-make.ts';
 import { acceptedBy } from '../../delivery/negotiate.ts';
 import { type Outgoing, serveObject, serveResult } from '../../delivery/send-object.ts';
-import { isFailing, isFinished, isReceived, type Picture, parsePictureId } from '../../domain/picture.ts';
+import { isFailing, isFinished, isReceived, type Picture } from '../../domain/picture.ts';
 import { PicpipeError } from '../../errors.ts';
 import { type Again, admitAgain } from '../../intake/admit.ts';
 import { isUpToDate } from '../../intake/missing-variants.ts';
 import { deleteEverything } from '../../purge/delete-picture.ts';
 import type { ProcessReason } from '../../queue/jobs.ts';
 import { type ApiContext, callerOf } from '../context.ts';
-import { listQuerySchema, parse, processBodySchema, similarQuerySchema } from '../contract.ts';
-import { viewOf } from '../picture-view.ts';
+import { parse, processBodySchema, similarQuerySchema } from '../contract.ts';
+import { summaryView, viewOf } from '../picture-view.ts';
 import { withDeletable, withManifest, withPicture } from '../resolve.ts';
 import { chooseRecipe, recipeOf } from '../upload/choose-recipe.ts';
 import { leavingOf } from '../upload/wait-for-pictures.ts';
@@ -21,21 +21,6 @@ import { leavingOf } from '../upload/wait-for-pictures.ts';
 const variantCaching = 'private, no-cache';
 /** An original has all its metadata, possibly the location of a photograph, so shared caches must not store it. */
 const originalCaching = 'private, no-cache';
-
-/** `GET /v1/pictures` */
-export function listPictures(context: ApiContext): RequestHandler {
-	return async (request, response) => {
-		const { cursor, ...query } = parse(listQuerySchema, request.query);
-		const before = cursor === undefined ? undefined : parsePictureId(cursor);
-		const own = confinedTo(callerOf(response));
-		if (own !== undefined && query.owner !== undefined && query.owner !== own) {
-			response.json({ pictures: [] });
-			return;
-		}
-		const { pictures, next } = await context.catalog.list({ ...query, owner: own ?? query.owner, before });
-		response.json({ pictures: pictures.map(viewOf(context, request)), ...(next && { next }) });
-	};
-}
 
 /** `GET /v1/pictures/{id}` */
 export function getPicture(context: ApiContext): RequestHandler {
@@ -116,7 +101,6 @@ export function getSimilar(context: ApiContext): RequestHandler {
 				'Expected a picture with a perceptual hash: process it with a recipe that has `analyse: [phash]`.',
 			);
 		}
-		const view = viewOf(context, request);
 		const { pictures, isComplete } = await context.catalog.similar({
 			...query,
 			phash,
@@ -124,7 +108,7 @@ export function getSimilar(context: ApiContext): RequestHandler {
 			except: picture.id,
 		});
 		response.json({
-			pictures: pictures.map(({ picture, distance }) => ({ distance, picture: view(picture) })),
+			pictures: pictures.map(({ picture, distance }) => ({ distance, picture: summaryView(picture) })),
 			complete: isComplete,
 		});
 	});

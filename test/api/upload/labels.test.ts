@@ -70,7 +70,7 @@ describe('metadata', () => {
 			expect((await json(await fetch(`${api.url}/v1/pictures/${id}`))).meta, String(id)).toEqual(kept);
 		}
 		expect(await json(await fetch(tus.url ?? ''))).toMatchObject({ meta: { ...ascii, batch: 'x' } });
-		const { pictures } = await json(await fetch(`${api.url}/v1/pictures`));
+		const { pictures } = await json(await fetch(`${api.url}/v1/pictures?view=full`));
 		expect(pictures).toHaveLength(ids.length);
 		expect(pictures.every(({ meta: shown }: { meta: object }) => 'caption' in shown)).toBe(true);
 		expect((await send(api, [])).body).not.toHaveProperty('meta');
@@ -318,7 +318,7 @@ describe('tags', () => {
 			expect(found.toSorted(), tag).toEqual(ids.toSorted());
 		}
 		const redis = await connected();
-		const keysOfTags = () => redis.keys(`${api.config.redisPrefix}:catalog:tag:*`);
+		const keysOfTags = () => redis.keys(`${api.config.redisPrefix}:catalog:v8:tag:*`);
 		expect(await keysOfTags()).toHaveLength(given.length);
 		for (const id of ids) {
 			const deleted = await fetch(`${api.url}/v1/pictures/${id}`, { method: 'DELETE' });

@@ -1,6 +1,6 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { hammingDistance } from '../../../src/catalog/similar.ts';
+import { hammingDistance } from '../../../src/catalog/lists/similar.ts';
 import { loadRecipes } from '../../../src/pipeline/recipe/recipes.ts';
 import { photograph, similarity } from '../../helpers/pictures.ts';
 import { type Made, make } from '../make.ts';

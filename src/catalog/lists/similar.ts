@@ -1,11 +1,11 @@
-import type { Redis } from 'ioredis';
-import { phashPattern } from '../domain/analysis.ts';
-import { askRedis } from '../queue/redis.ts';
+import { createHash } from 'node:crypto';
+import { phashPattern } from '../../domain/analysis.ts';
+import { idLength, type ListPages } from './pages.ts';
 
 /**
  * Near-duplicates by the Hamming distance of their perceptual hashes, without looking at every picture: multi-index hashing (Norouzi,
  * Punjani, Fleet, "Fast Search in Hamming Space with Multi-Index Hashing", 2012). A hash is cut into four bands of 16 bits, and each
- * band has a bucket for each value. Two hashes that differ in at most r bits have a band in which they differ in at most r / 4 bits,
+ * band has a range of a list for each value. Two hashes that differ in at most r bits have a band in which they differ in at most r / 4 bits,
  * so it suffices to read the buckets near the bands of the given hash.
  */
 
@@ -45,12 +45,7 @@ export interface SimilarIds {
 	readonly isComplete: boolean;
 }
 
-/** @param bucketKey returns the key of a band's bucket, a hash of ids and their perceptual hashes */
-export async function findSimilar(
-	redis: Redis,
-	bucketKey: (band: number, value: string) => string,
-	query: SimilarQuery,
-): Promise<SimilarIds> {
+export async function findSimilar(pages: Pick<ListPages, 'ranges'>, query: SimilarQuery): Promise<SimilarIds> {
 	const found = new Map<string, number>();
 	const nearest = () =>
 		[...found]
@@ -60,10 +55,10 @@ export async function findSimilar(
 	let candidates = 0;
 	let isComplete = true;
 
-	for (const { keys, certain } of rings(query, bucketKey)) {
-		for (let start = 0; start < keys.length; start += batch) {
+	for (const { buckets, certain } of rings(query)) {
+		for (let start = 0; start < buckets.length; start += batch) {
 			if (candidates >= maximumCandidates) return { found: nearest(), isComplete: false };
-			for (const bucket of await readBuckets(redis, keys.slice(start, start + batch))) {
+			for (const bucket of await readBuckets(pages, buckets.slice(start, start + batch), query.owner)) {
 				isComplete &&= bucket.isWhole;
 				candidates += bucket.entries.length;
 				for (const [id, phash] of bucket.entries) {
@@ -89,23 +84,26 @@ export function hammingDistance(one: string, other: string): number {
 	return bits;
 }
 
+/** Pictures with this value of this band. */
+type BucketName = readonly [band: number, value: string];
+
 interface Ring {
-	readonly keys: readonly string[];
+	readonly buckets: readonly BucketName[];
 	/** Once these buckets are read, all pictures up to this distance have been found. */
 	readonly certain: number;
 }
 
 /** Buckets by their distance from the hash's own buckets: no, one, two bits. */
-function rings({ phash, distance }: SimilarQuery, bucketKey: (band: number, value: string) => string): Ring[] {
+function rings({ phash, distance }: SimilarQuery): Ring[] {
 	if (!phashPattern.test(phash)) throw new TypeError(`Expected a perceptual hash but received ${phash}.`);
 	const values = Array.from({ length: bands }, (_, band) => Number.parseInt(phash.slice(band * 4, band * 4 + 4), 16));
 	return Array.from({ length: Math.floor(distance / bands) + 1 }, (_, bits) => ({
-		keys: values
+		buckets: values
 			// With r = 4a + b, either one of the first b + 1 bands differs in at most a bits, or one of the others in at most a - 1.
 			.flatMap((value, band) =>
 				bits * bands + band <= distance ? neighbours(value, bits).map((near) => [band, near] as const) : [],
 			)
-			.map(([band, near]) => bucketKey(band, near.toString(16).padStart(4, '0'))),
+			.map(([band, near]) => [band, near.toString(16).padStart(4, '0')] as const),
 		certain: Math.min(distance, bits * bands + bands - 1),
 	}));
 }
@@ -124,18 +122,24 @@ interface Bucket {
 	readonly isWhole: boolean;
 }
 
-async function readBuckets(redis: Redis, keys: readonly string[]): Promise<Bucket[]> {
-	const answers = await askRedis(redis, async () => {
-		const pipeline = redis.pipeline();
-		for (const key of keys) pipeline.hscan(key, 0, 'COUNT', maximumPerBucket);
-		const results = (await pipeline.exec()) ?? [];
-		return results.map(([error, answer]) => {
-			if (error) throw error;
-			return answer as [cursor: string, flat: string[]];
-		});
+/** The members of the list are `<band><value><digest of the owner><other values><id>`, as `memberships.ts` makes them. */
+async function readBuckets(
+	pages: Pick<ListPages, 'ranges'>,
+	buckets: readonly BucketName[],
+	owner: string | undefined,
+): Promise<Bucket[]> {
+	const ofOwner = owner === undefined ? '' : createHash('sha1').update(owner).digest('hex').slice(0, 6);
+	const bounds = buckets.map(([band, value]) => {
+		const start = `${band}${value}${ofOwner}`;
+		return [`[${start}`, `(${start}~`] as const;
 	});
-	return answers.map(([cursor, flat]) => ({
-		entries: flat.flatMap((id, at) => (at % 2 === 0 ? [[id, flat[at + 1] ?? ''] as const] : [])),
-		isWhole: cursor === '0',
+	const found = await pages.ranges('phash', bounds, maximumPerBucket + 1);
+	return found.map((members) => ({
+		entries: members.slice(0, maximumPerBucket).map((member) => {
+			const from = Number(member[0]) * 4;
+			const rest = member.slice(11, -idLength);
+			return [member.slice(-idLength), rest.slice(0, from) + member.slice(1, 5) + rest.slice(from)] as const;
+		}),
+		isWhole: members.length <= maximumPerBucket,
 	}));
 }
