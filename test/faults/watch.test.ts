@@ -80,7 +80,7 @@ describe('a watched folder', () => {
 			expect(new Set(pictures.map(({ source }) => source.filename)).size).toBe(40);
 			expect(new Set(pictures.map((one) => isReceived(one) && one.source.sha256)).size).toBe(40);
 			for (const { tags, source } of pictures)
-				expect(tags).toEqual([`album-${Number.parseInt(source.filename ?? '', 10) % 3}`]);
+				expect(tags).toEqual([`album ${Number.parseInt(source.filename ?? '', 10) % 3}`]);
 			const paths = files.map((_, at) => `album ${at % 3}/${at}.jpg`).sort();
 			const expected = then === 'keep' ? paths : paths.map((path) => `.picpipe/done/${path}`);
 			expect(await filesIn(inbox)).toEqual(expected.sort());
