@@ -57,7 +57,8 @@ const apiFolders = {
  */
 export const directions: Readonly<Record<string, readonly string[]>> = {
 	'next-steps.ts': [],
-	'errors.ts': ['next-steps.ts'],
+	'error-table.ts': ['next-steps.ts'],
+	'errors.ts': ['error-table.ts'],
 	'suggestion.ts': [],
 	config: ['suggestion.ts'],
 	'programs.ts': [],

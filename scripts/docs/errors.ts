@@ -24,7 +24,7 @@ export function errorsPage(): string {
 	const example = new PicpipeError('file-too-large', 'Expected at most 104857600 bytes for a file but received more.');
 	return page(
 		'Errors',
-		'src/errors.ts',
+		'src/error-table.ts',
 		`Every error has a code. The code determines the HTTP status, the class, and whether picpipe retries. Codes never change; the
 sentences may.`,
 		`## Classes\n\n${table(
