@@ -29,7 +29,7 @@ export interface KeyRing {
 	 * @throws PicpipeError `storage-unavailable` if the answer is unknown
 	 */
 	isNeeded(): Promise<boolean>;
-	/** The last known answer, without waiting; undefined before the storage has answered. */
+	/** The last known answer, without waiting; undefined before the storage has answered. Asking for it keeps it current. */
 	readonly wasNeeded: boolean | undefined;
 	/** The caller with this key. Compares secrets in constant time. @throws as `isNeeded` */
 	find(text: string): Promise<Caller | undefined>;
@@ -87,10 +87,14 @@ export function openKeyRing(storage: Storage, { settingKeys = [], seconds, log }
 	};
 
 	/** Reads ahead of time, so that requests hardly ever wait. */
-	const upToDate = async (): Promise<void> => {
+	const readAhead = (): void => {
 		if (performance.now() - asOf > maxAge / 2 && reading === undefined) {
 			readAgain().catch((err) => log.warn({ err }, 'API keys could not be reloaded'));
 		}
+	};
+
+	const upToDate = async (): Promise<void> => {
+		readAhead();
 		await atMost(maxAge);
 	};
 
@@ -111,7 +115,10 @@ export function openKeyRing(storage: Storage, { settingKeys = [], seconds, log }
 		},
 
 		get wasNeeded() {
-			return settings.length > 0 ? true : isAnyInStorage;
+			if (settings.length > 0) return true;
+			// Once there is a key there is always one, or was.
+			if (isAnyInStorage === false) readAhead();
+			return isAnyInStorage;
 		},
 
 		async find(text) {

@@ -97,8 +97,9 @@ const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
  * includes open routes. The other routes check again, and wait for the answer if it is not known yet.
  */
 function localWithoutKeys({ keys }: ApiContext): RequestHandler {
-	return (request, _response, next) => {
-		if (keys.wasNeeded === false) requireThisMachine(request);
+	return async (request, _response, next) => {
+		// The first key may have been added since the last request that asked, and open routes do not ask again.
+		if (keys.wasNeeded === false && !(await keys.isNeeded().catch(() => false))) requireThisMachine(request);
 		next();
 	};
 }

@@ -4,7 +4,8 @@ import { PicpipeError } from '../errors.ts';
 import { hostName, isLoopbackName, quote } from './same-site.ts';
 
 /** Headers that proxies and content delivery networks add: with one of them the request began on the other side, which may be anywhere. */
-const proxyHeader = /^(?:forwarded|via|x-forwarded(?:-.*)?|x-real-ip|x-client-ip|true-client-ip|cf-connecting-ip)$/;
+const proxyHeader =
+	/^(?:forwarded|via|x-(?:original-)?forwarded(?:-.*)?|x-real-ip|x-(?:cluster-)?client-ip|(?:true|fastly|fly)-client-ip|cf-connecting-ip(?:v6)?)$/;
 
 /**
  * Passes only requests from this machine, for a server without other protection. Headers cannot fake this: the IP address is that of the

@@ -6,7 +6,8 @@ import { addKey, revokeKey } from '../../src/access/key-store.ts';
 import { routes } from '../../src/api/routes.ts';
 import { openStorage } from '../../src/storage/index.ts';
 import { ask as askPlainly } from '../arena/fixture.ts';
-import { form, json, startTestApi } from '../helpers/api.ts';
+import { form, json, startTestApi, startTestApiWithWorker } from '../helpers/api.ts';
+import { upload } from '../helpers/delivery.ts';
 import { temporaryFolder } from '../helpers/folder.ts';
 import { bearer, startKeyedApi } from '../helpers/keys.ts';
 import { photograph } from '../helpers/pictures.ts';
@@ -242,6 +243,18 @@ describe('without any API key', () => {
 		await expect.poll(() => get(bearer(text)), { timeout: 3_000, interval: 50 }).toBe(401);
 		await sleep(1_100);
 		expect(await get({}), 'revoking the last key opens nothing').toBe(401);
+	});
+
+	it('image URLs hear of the first key without another request that asks for it', async () => {
+		const api = await startTestApiWithWorker({ PICPIPE_KEYS_SECONDS: '1', PICPIPE_DELIVERY_REMEMBER_SECONDS: '600' });
+		const id = await upload(api, bytes);
+		const get = async (path: string, headers = {}) => (await askPlainly(api.url, path, { headers })).status;
+		const paths = [`/img/unsafe/raw:1/plain/${id}`, `/img/unsafe/w:50/plain/${id}`];
+		for (const path of paths) expect([await get(path), await get(path)]).toEqual([200, 200]);
+		expect(await get('/', { 'x-forwarded-for': '203.0.113.9' })).toBe(401);
+		await addKey(api.storage, { name: 'first', scopes: ['read'], limits: {} });
+		for (const path of paths) await expect.poll(() => get(path), { timeout: 3_000, interval: 50 }).toBe(403);
+		expect(await get('/', { 'x-forwarded-for': '203.0.113.9' })).toBe(200);
 	});
 
 	it('it does not start on a host that other machines can reach', async () => {

@@ -54,6 +54,11 @@ describe('a request of this machine', () => {
 		['x-client-ip', '203.0.113.9'],
 		['true-client-ip', '203.0.113.9'],
 		['cf-connecting-ip', '203.0.113.9'],
+		['cf-connecting-ipv6', '2001:db8::9'],
+		['fastly-client-ip', '203.0.113.9'],
+		['fly-client-ip', '203.0.113.9'],
+		['x-cluster-client-ip', '203.0.113.9'],
+		['x-original-forwarded-for', '203.0.113.9'],
 	])('does not come through a proxy: %s: %s', async (name, value) => {
 		const error = await thrownBy(() => requireThisMachine(request('127.0.0.1', { [name]: value })));
 		expect(error).toMatchObject({ code: 'unauthorized', message: expect.stringContaining(name) });

@@ -34,9 +34,19 @@ const furtherFields = [
 	'transfer-encoding',
 ];
 
-/** The key of a result in the memory cache. @param signature in the query, as in IPX URLs */
-export function cacheKeyOf(path: string, { avif, webp }: Accepted, signature: unknown = ''): string {
-	return `${path} ${signature} ${avif} ${webp}`;
+/**
+ * The key of a result in the memory cache. What was served while no API key existed may need a signature once there is one, so it is found no
+ * more.
+ *
+ * @param signature in the query, as in IPX URLs
+ */
+export function cacheKeyOf(
+	{ keys }: ApiContext,
+	path: string,
+	{ avif, webp }: Accepted,
+	signature: unknown = '',
+): string {
+	return `${path} ${signature} ${avif} ${webp} ${keys.wasNeeded}`;
 }
 
 /**
@@ -56,7 +66,7 @@ function respondFromCache(context: ApiContext, request: IncomingMessage, respons
 	if (method !== 'GET' || route === undefined || url.includes('?')) return false;
 	if (furtherFields.some((name) => headers[name] !== undefined) || !isAllowed(context, request)) return false;
 	const started = performance.now();
-	const cached = context.delivery.memory.get(cacheKeyOf(url, acceptedBy(headers.accept)));
+	const cached = context.delivery.memory.get(cacheKeyOf(context, url, acceptedBy(headers.accept)));
 	const data = cached?.result.data;
 	if (!cached || !data || context.config.accelRedirect !== undefined || isPast(cached.url.image.expiresAt))
 		return false;

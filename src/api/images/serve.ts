@@ -1,5 +1,5 @@
 import type { Request, RequestHandler, Response } from 'express';
-import type { ImageRequest, ImageUrl } from '../../delivery/dialects/image-request.ts';
+import type { ImageUrl } from '../../delivery/dialects/image-request.ts';
 import { type DeliveryRequest, findOrMake } from '../../delivery/find-or-make.ts';
 import type { ImageResult } from '../../delivery/memory-cache.ts';
 import { type Accepted, acceptedBy } from '../../delivery/negotiate.ts';
@@ -43,7 +43,7 @@ function serveAs(context: ApiContext, root: string, read: ReadImageUrl): Request
 		response.set(crossOriginFields);
 		const path = pathBelow(request, root);
 		const accepted = acceptedBy(request.get('accept'));
-		const cacheKey = cacheKeyOf(root + path, accepted, request.query.s);
+		const cacheKey = cacheKeyOf(context, root + path, accepted, request.query.s);
 		const cached = context.delivery.memory.get(cacheKey);
 		const url = cached?.url ?? read(context, path, request);
 		const { expiresAt } = url.image;
@@ -87,7 +87,7 @@ async function serveImage(
 		await send(context, url, result, request, response);
 	} catch (error) {
 		if (response.headersSent) throw error;
-		const fallback = await findFallback(context, image, error, wait());
+		const fallback = await findFallback(context, url, error, wait());
 		if (!fallback) throw error;
 		log.warn({ err: error, ...loggedSource(source) }, 'serving the fallback picture');
 		await send(context, url, { ...fallback, isStandIn: true }, request, response);
@@ -138,7 +138,7 @@ function respondAsync(request: Request, response: Response, picture?: ReceivedPi
 /** The configured fallback picture with the same options, unless the URL itself was at fault. */
 async function findFallback(
 	context: ApiContext,
-	{ target }: ImageRequest,
+	url: ImageUrl,
 	error: unknown,
 	wait: DeliveryRequest,
 ): Promise<ImageResult | undefined> {
@@ -147,7 +147,9 @@ async function findFallback(
 	try {
 		const finding = { ...wait, log: context.log };
 		const picture = await findSource(context, { id }, { ...finding, requestId: wait.requestId ?? '' });
-		return picture && (await findOrMake(context.delivery.parts, { picture, target, mayBeOriginal: true }, wait));
+		const { target } = url.image;
+		const mayBeOriginal = mayServeOriginals(context, url);
+		return picture && (await findOrMake(context.delivery.parts, { picture, target, mayBeOriginal }, wait));
 	} catch (err) {
 		context.log.warn({ err, pictureId: id }, 'the fallback picture (PICPIPE_DELIVERY_FALLBACK) cannot be served');
 		return undefined;

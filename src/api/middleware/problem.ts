@@ -77,6 +77,8 @@ function fromExpress(thrown: unknown): PicpipeError | undefined {
 	if (thrown instanceof PicpipeError) return undefined;
 	const { type, status, message } = (thrown ?? {}) as { type?: unknown; status?: unknown; message?: string };
 	if (thrown instanceof URIError) return new PicpipeError('malformed-request', 'The URL is not validly encoded.');
+	// Of files that Express sends.
+	if (status === 412) return new PicpipeError('precondition-failed', undefined, { cause: thrown });
 	const known = typeof type === 'string' ? expressErrors[type] : undefined;
 	// Broken gzip and the like: the parsers say that the client is wrong, and zlib's error has no type.
 	const isClients = typeof status === 'number' && status >= 400 && status < 500;

@@ -1,4 +1,4 @@
-import type { Request, RequestHandler } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import { PicpipeError } from '../../errors.ts';
 import { tooLarge } from '../../intake/receive.ts';
 import { removeUpload, type Upload, writeUpload } from '../../intake/upload-record.ts';
@@ -112,6 +112,15 @@ export function tusOptions({ config }: ApiContext): RequestHandler {
 	};
 }
 
+/** A client that sent a POST waits for the body that the response announces, which one to a HEAD does not have. */
+function endWithoutBody(response: Response): void {
+	const end = response.end.bind(response) as () => Response;
+	response.end = () => {
+		if (!response.headersSent) response.removeHeader('Content-Length');
+		return end();
+	};
+}
+
 /** Methods that a POST may stand for, behind proxies that block other methods. */
 const overridable = ['PATCH', 'DELETE', 'HEAD'];
 
@@ -119,8 +128,10 @@ const overridable = ['PATCH', 'DELETE', 'HEAD'];
 export function speakTus(): RequestHandler {
 	return (request, response, next) => {
 		const override = request.get('x-http-method-override')?.toUpperCase();
-		if (request.method === 'POST' && override !== undefined && overridable.includes(override))
+		if (request.method === 'POST' && override !== undefined && overridable.includes(override)) {
 			request.method = override;
+			if (override === 'HEAD') endWithoutBody(response);
+		}
 		response.set({ 'Tus-Resumable': tusVersion, 'Cache-Control': 'no-store' });
 		next();
 	};

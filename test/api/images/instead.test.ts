@@ -1,5 +1,6 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
+import { addKey } from '../../../src/access/key-store.ts';
 import { json, startTestApi } from '../../helpers/api.ts';
 import { bytesOf, ready, signed, upload } from '../../helpers/delivery.ts';
 import { temporaryFolder } from '../../helpers/folder.ts';
@@ -68,6 +69,25 @@ describe('a stand-in', () => {
 		const answer = await fetch(api.url + signed(`/w:80/plain/${id}@webp`));
 		expect([answer.status, answer.headers.get('cache-control')]).toEqual([200, 'public, max-age=30']);
 		expect(await sharp(await bytesOf(answer)).metadata()).toMatchObject({ width: 80, height: 10 });
+	});
+
+	it('is not the original of the configured picture for an unsigned URL', async () => {
+		const storage = await temporaryFolder();
+		const photo = await photograph({ width: 80, height: 10, gps: true });
+		const first = await ready({ PICPIPE_STORAGE: `file:${storage}` }, photo);
+		const { api, id } = await ready(
+			{ PICPIPE_STORAGE: `file:${storage}`, PICPIPE_DELIVERY_FALLBACK: first.id, PICPIPE_DELIVERY_UNSIGNED: 'true' },
+			Buffer.from('ffd8ffe000104a46494600010100000100010000ffd9', 'hex'),
+		);
+		await addKey(api.storage, { name: 'first', scopes: ['read'], limits: {} });
+		await expect.poll(async () => (await fetch(`${api.url}/v1/recipes`)).status, { timeout: 15_000 }).toBe(401);
+		for (const path of ['raw:1', 'skp:jpg']) {
+			const answer = await fetch(`${api.url}/img/unsafe/${path}/plain/${id}`);
+			expect([path, answer.status, (await json(answer)).code]).toEqual([path, 422, 'corrupt-picture']);
+			const bySignature = await fetch(api.url + signed(`/${path}/plain/${id}`));
+			expect([path, (await bytesOf(bySignature)).equals(photo)]).toEqual([path, true]);
+		}
+		expect((await fetch(`${api.url}/img/unsafe/w:20/plain/${id}`)).status).toBe(200);
 	});
 
 	it('is the configured picture if the source failed, and nothing if the URL is invalid', async () => {

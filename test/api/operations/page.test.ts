@@ -49,6 +49,26 @@ describe('the dashboard page', () => {
 		}
 	});
 
+	it('obeys conditions, and ignores ranges', async () => {
+		const { url } = await startTestApi();
+		for (const path of ['/', '/assets/main.js']) {
+			const get = (headers: Record<string, string>, method = 'GET') => fetch(url + path, { method, headers });
+			const whole = (await (await get({})).arrayBuffer()).byteLength;
+			for (const headers of [
+				{ 'if-match': '"another"' },
+				{ 'if-unmodified-since': 'Mon, 01 Jan 2001 00:00:00 GMT' },
+			] as Record<string, string>[]) {
+				const refused = await get(headers);
+				expect([refused.status, await json(refused)]).toMatchObject([412, { code: 'precondition-failed' }]);
+			}
+			expect((await get({ 'if-match': '*' })).status).toBe(200);
+			for (const method of ['GET', 'HEAD']) {
+				const answer = await get({ range: 'bytes=0-9' }, method);
+				expect([answer.status, answer.headers.get('content-length')]).toEqual([200, String(whole)]);
+			}
+		}
+	});
+
 	it.each(['nothing.js', '..%2f..%2fpackage.json', '%2e%2e%2findex.html', 'tsconfig.json'])(
 		'has no asset %s',
 		async (name) => {

@@ -536,4 +536,13 @@ describe('the protocol', () => {
 		expect(ended.status).toBe(204);
 		expect((await fetch(sent.url ?? '')).status).toBe(404);
 	});
+
+	it('answers a POST that stands for a HEAD without announcing a body that never comes', async () => {
+		const api = await startTestApi();
+		const url = await begin(api);
+		const found = await tus(url, 'POST', { 'x-http-method-override': 'HEAD' });
+		expect([found.status, found.headers.get('upload-offset'), await found.text()]).toEqual([200, '0', '']);
+		const missing = await tus(`${url.slice(0, -2)}00`, 'POST', { 'x-http-method-override': 'HEAD' });
+		expect([missing.status, await missing.text()]).toEqual([404, '']);
+	});
 });
