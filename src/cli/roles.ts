@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { parseEnv } from 'node:util';
 import type { Command } from 'commander';
 import { type Config, ConfigError, readConfig } from '../config/index.ts';
 import { createLogger, type Logger } from '../observe/log.ts';
@@ -8,7 +10,6 @@ import { createOutput } from '../supervisor/output.ts';
 import { checkRedis, quiet } from '../supervisor/redis-check.ts';
 import { start } from '../supervisor/supervisor.ts';
 import type { BorrowedRedis } from './borrow-redis.ts';
-import { readEnvFile } from './env-file.ts';
 
 /** `picpipe start`, and each role by itself. */
 export function addRoles(program: Command): void {
@@ -120,4 +121,25 @@ function stopWhenTold(starting: Promise<Running>, config: Config, log: Logger): 
 	process.on('disconnect', () => void stop('the supervisor is gone'));
 	// The supervisor may have ended before this process could listen.
 	if (!process.connected) void stop('the supervisor is gone');
+}
+
+const envFile = '.env';
+
+/** Variables that are read from the file; it may hold those of other programs. */
+const isOurs = (name: string) => name.startsWith('PICPIPE_') || name === 'REDIS_URL';
+
+/**
+ * Reads settings from the file `.env` in the working folder, if there is one. A variable that is set in the environment stays as it is.
+ *
+ * @throws ConfigError for a file that cannot be read
+ */
+function readEnvFile(): void {
+	let text: string;
+	try {
+		text = readFileSync(envFile, 'utf8');
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+		throw new ConfigError([`${envFile}: expected a file that can be read: ${(error as Error).message}`]);
+	}
+	for (const [name, value] of Object.entries(parseEnv(text))) if (isOurs(name)) process.env[name] ??= value;
 }
