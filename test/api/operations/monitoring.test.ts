@@ -152,9 +152,11 @@ describe('GET /metrics', () => {
 		await redis.kill9();
 		await expect.poll(async () => (await scrape(api)).value('picpipe_redis_up'), { timeout: 15_000 }).toBe(0);
 		expect((await send(api, ['a.jpg', good])).status).toBe(202);
+		const accepted = { method: 'POST', route: '/v1/pictures', status: '202' };
+		// Counted once the response is closed, which the client may learn first.
+		await expect.poll(async () => (await scrape(api)).value('picpipe_http_requests_total', accepted)).toBe(1);
 		const { value, families } = await scrape(api);
 		expect(value('picpipe_upload_received_bytes_total')).toBe(good.length);
-		expect(value('picpipe_http_requests_total', { method: 'POST', route: '/v1/pictures', status: '202' })).toBe(1);
 		for (const [name, { of }] of Object.entries(metricTable)) expect(families.has(name), name).toBe(of === 'process');
 		await redis.restart();
 		await expect.poll(async () => (await scrape(api)).value('picpipe_redis_up'), { timeout: 15_000 }).toBe(1);
