@@ -53,9 +53,11 @@ export function buildApi(context: ApiContext): RequestListener {
 	for (const [path, methods] of methodsByPath(routes)) {
 		app.all(path, (request, response) => {
 			response.set('Allow', methods.join(', '));
+			// A browser that asks for a page of another site, which may not call the API.
+			const isPreflight = request.get('access-control-request-method') !== undefined;
 			throw new PicpipeError(
 				'method-not-allowed',
-				`Expected ${methods.join(' or ')} for ${request.path} but received ${request.method}.`,
+				`Expected ${methods.join(' or ')} for ${request.path} but received ${request.method}.${isPreflight ? ` ${hint}` : ''}`,
 			);
 		});
 	}

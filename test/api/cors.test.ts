@@ -24,6 +24,7 @@ describe('pages of other sites', () => {
 		const { api, keys } = await startKeyedApi({ one: {} });
 		const answer = await preflight(api.url, app);
 		expect(answer.status).toBe(405);
+		expect(JSON.parse(answer.body).detail).toContain('PICPIPE_CORS_ORIGINS');
 		expect(answer.headers['access-control-allow-origin']).toBeUndefined();
 		const read = await ask(api.url, '/v1/recipes', { headers: { origin: app, ...bearer(keys.one) } });
 		expect(read.headers['access-control-allow-origin']).toBeUndefined();
