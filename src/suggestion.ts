@@ -1,7 +1,11 @@
 import { distance } from 'fastest-levenshtein';
 
+/** What all settings begin with. It makes no name more similar to another. */
+const commonPrefix = /^PICPIPE_/;
+
 /** Letters of a name that may be wrong: two that are swapped, or a third of a long name; one of a name of three letters. */
-function mostWrong({ length }: string): number {
+function mostWrong(name: string): number {
+	const { length } = name.replace(commonPrefix, '');
 	return length <= 3 ? 1 : Math.max(2, Math.floor(length / 3));
 }
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { slipOf } from '../src/suggestion.ts';
+import { didYouMean, slipOf } from '../src/suggestion.ts';
 
 const own = ['recipe', 'tags', 'priority', 'duplicates', 'webhook', 'batch', 'filename'];
 
@@ -40,4 +40,10 @@ it.each([
 	'',
 ])('%j is meant as it is', (name) => {
 	expect(slipOf(name, own)).toBeUndefined();
+});
+
+it('settings are compared without what all of them begin with', () => {
+	const settings = ['PICPIPE_HOST', 'PICPIPE_PORT'];
+	expect(didYouMean('PICPIPE_PROT', settings)).toBe(' (did you mean PICPIPE_PORT?)');
+	expect(didYouMean('PICPIPE_FOO', settings)).toBe('');
 });

@@ -85,8 +85,9 @@ interface WrittenFile {
 }
 
 async function readRecipesFile(file: string): Promise<WrittenFile> {
-	const text = await readFile(file, 'utf8').catch((error: Error) => {
-		throw new RecipeError('invalid-recipe', [`${file}: ${error.message}`]);
+	const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+		const problem = error.code === 'ENOENT' ? 'expected a recipes file but there is none' : error.message;
+		throw new RecipeError('invalid-recipe', [`${file}: ${problem}`]);
 	});
 	const lines = new LineCounter();
 	// JSON is YAML too.
