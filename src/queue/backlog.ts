@@ -64,15 +64,15 @@ interface BacklogOptions {
 	readonly queue: PictureJob['queue'];
 	/** Adds a job to the queue; does nothing if the queue has it. */
 	add(job: WaitingJob, place: 'front' | 'back'): Promise<unknown>;
-	/** Workers of the queue, those of versions without a backlog too. */
-	countWorkers(): Promise<number>;
+	/** Workers of the queue that belong to a version without a backlog, which do not report what they take. */
+	countOldWorkers(): Promise<number>;
 }
 
 /** Most jobs in one script, so that Redis is never busy with one for long. */
 const perScript = 50;
 /** Jobs in the queue while no worker is registered: no more than for one worker, so that the first worker begins with the first level. */
 const windowWithoutWorkers = 1;
-/** As above, while there are workers of a version without a backlog, which do not report what they take. */
+/** Jobs in the queue at least, while there are workers of a version without a backlog. */
 const windowOfOldWorkers = 1_000;
 /** How often a worker renews its registration, milliseconds. A quarter of what the script allows, so that a slow answer ends none. */
 const heartbeat = 7_500;
@@ -97,7 +97,17 @@ export function openBacklog(redis: Redis, options: BacklogOptions): Backlog {
 	let hasMore = false;
 	let isClosed = false;
 	let again: NodeJS.Timeout | undefined;
-	let without = windowWithoutWorkers;
+	let hasOldWorkers = false;
+	let countedAt = Number.NEGATIVE_INFINITY;
+
+	/** @returns whether it has turned out that there are old workers */
+	const noticeOldWorkers = async (): Promise<boolean> => {
+		if (performance.now() - countedAt < heartbeat) return false;
+		countedAt = performance.now();
+		const had = hasOldWorkers;
+		hasOldWorkers = (await askRedis(redis, options.countOldWorkers)) > 0;
+		return hasOldWorkers && !had;
+	};
 
 	/** One script, and the jobs that it moved. @returns whether there may be more to move at once */
 	const exchange = async (): Promise<boolean> => {
@@ -107,7 +117,8 @@ export function openBacklog(redis: Redis, options: BacklogOptions): Backlog {
 			started: started.splice(0, perScript),
 			ended: ended.splice(0, 3 * perScript),
 			...(isRegistering && worker && { worker }),
-			without,
+			without: windowWithoutWorkers,
+			old: hasOldWorkers ? windowOfOldWorkers : 0,
 			most: perScript,
 		};
 		try {
@@ -130,11 +141,7 @@ export function openBacklog(redis: Redis, options: BacklogOptions): Backlog {
 			for (const { end } of some) end();
 			clearTimeout(again);
 			if (left > 0 && !isClosed && (worker || window === 0)) again = setTimeout(request, lookAgain).unref();
-			if (window === 0 && left > 0 && without === windowWithoutWorkers && (await options.countWorkers()) > 0) {
-				without = windowOfOldWorkers;
-				return true;
-			}
-			if (window > 0) without = windowWithoutWorkers;
+			if (left > 0 && (await noticeOldWorkers())) return true;
 			return adding.length === perScript || offers.length > 0 || started.length > 0 || ended.length > 0;
 		} catch (error) {
 			for (const { end } of some) end(error);
@@ -166,7 +173,12 @@ export function openBacklog(redis: Redis, options: BacklogOptions): Backlog {
 		if (worker) request();
 	};
 	const beat = setInterval(register, heartbeat).unref();
-	redis.on('ready', register);
+	// Old workers do not ask for what a process has left that ended.
+	const begin = () => {
+		register();
+		request();
+	};
+	redis.on('ready', begin);
 	const ask = <T>(call: () => Promise<T>): Promise<T> => askRedis(redis, call);
 
 	const takeAll = async (from: 'waiting' | 'failed'): Promise<number> => {
@@ -252,7 +264,7 @@ export function openBacklog(redis: Redis, options: BacklogOptions): Backlog {
 			isClosed = true;
 			clearInterval(beat);
 			clearTimeout(again);
-			redis.off('ready', register);
+			redis.off('ready', begin);
 		},
 	};
 }

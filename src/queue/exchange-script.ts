@@ -110,12 +110,13 @@ end
 
 if left == 0 and #asked.offers == 0 and not asked.worker then return { -1, 0 } end
 local workers = tonumber(call('GET', base .. 'window') or 0)
-local window = workers > 0 and workers or asked.without
+local window = math.max(workers > 0 and workers or asked.without, asked.old)
 local way = call('ZCARD', moving)
 
 -- A process may have died between taking a job and adding it to the queue. Then the job goes back to the front of its line.
 if way > 0 then
-	for _ = 1, 10 do
+	-- Old workers do not report what they have begun.
+	for _ = 1, asked.old > 0 and 200 or 10 do
 		local picture, since = unpack(call('ZRANGE', moving, 0, 0, 'WITHSCORES'))
 		if not picture or tonumber(since) > now - patience then break end
 		local entry = call('HGET', taken, picture)

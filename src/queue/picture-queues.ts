@@ -49,6 +49,9 @@ interface Dependencies {
 	forget(queue: QueueName, id: string): Promise<boolean>;
 }
 
+/** BullMQ's name for workers, in the names of their connections. Workers of versions without a backlog have none. */
+export const nameOfWorkers = 'backlog';
+
 const jobNames = { pictures: 'process', fetches: 'fetch' } as const;
 
 export function openPictureQueues(deps: Dependencies): PictureQueues {
@@ -71,7 +74,8 @@ export function openPictureQueues(deps: Dependencies): PictureQueues {
 			prefix: deps.prefix,
 			queue: name,
 			add,
-			countWorkers: () => queue.getWorkersCount(),
+			countOldWorkers: async () =>
+				(await queue.getWorkers()).filter(({ rawname = '' }) => !rawname.endsWith(`:w:${nameOfWorkers}`)).length,
 		});
 	};
 	const backlogs = { pictures: open('pictures'), fetches: open('fetches') };

@@ -5,6 +5,7 @@ import { type Config, ConfigError } from '../config/index.ts';
 import type { Logger } from '../observe/log.ts';
 import { reportOutages, untilAway } from '../queue/outage.ts';
 import { type ConnectionUse, connectRedis, readRedisInfo, redisTooOld } from '../queue/redis.ts';
+import { followRedisClock } from '../queue/redis-clock.ts';
 
 /** A running role. */
 export interface Running {
@@ -28,7 +29,7 @@ const closingPatience = 2_000;
 const droppingPatience = 500;
 
 /**
- * Connects to Redis, logs when the connection is lost and restored, and ends the process if Redis is too old.
+ * Connects to Redis, goes by its clock, logs when the connection is lost and restored, and ends the process if Redis is too old.
  *
  * @throws ConfigError without `REDIS_URL`
  */
@@ -40,6 +41,7 @@ export function openRedis(config: Config, use: ConnectionUse, log: Logger): Redi
 	}
 	const redis = connectRedis(config.redisUrl, use);
 	reportOutages(redis, log);
+	followRedisClock(redis, log);
 	redis.on('ready', () => {
 		checkServer(redis, log).catch((err) => log.warn({ err }, 'the version of Redis could not be read'));
 	});

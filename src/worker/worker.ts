@@ -6,8 +6,10 @@ import { type ErrorCode, toPicpipeError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
 import type { AttemptOutcome, Attempts } from '../queue/attempts.ts';
 import { deliverJobSchema, pictureIdOfJob, type QueueName, sweepJobSchema, sweepSchedulerId } from '../queue/jobs.ts';
+import { nameOfWorkers } from '../queue/picture-queues.ts';
 import { backlogOf, keepSweeps, type Queues } from '../queue/queues.ts';
 import { isConnectionTrouble } from '../queue/redis.ts';
+import { untilRedisTime } from '../queue/redis-clock.ts';
 import { jobError, patientDelay, scheduledDelay, willRetry } from '../queue/retry.ts';
 import { type DeliverContext, type DeliverResult, deliver } from '../webhooks/deliver.ts';
 import type { Webhooks } from '../webhooks/webhooks.ts';
@@ -100,7 +102,10 @@ export function startWorkers(
 		const worker = new Worker(queue, leaving, {
 			connection: redis,
 			prefix: options.prefix,
+			name: nameOfWorkers,
 			concurrency,
+			// By the wrong time, a worker would start jobs that are not due.
+			autorun: false,
 			lockDuration,
 			stalledInterval,
 			maxStalledCount,
@@ -128,6 +133,7 @@ export function startWorkers(
 		});
 		worker.on('stalled', (jobId) => log.warn({ queue, jobId }, 'worker lost; its job starts again'));
 		return {
+			run: () => void worker.run().catch((err) => worker.emit('error', err)),
 			async close() {
 				await Promise.all([turns?.leave(), worker.close()]);
 			},
@@ -151,7 +157,12 @@ export function startWorkers(
 			return sweep({ ...context, firstSeen }, job);
 		}),
 	];
-	const scheduling = keepSweepScheduled(queues, options.sweepSeconds * 1_000, log);
+	let scheduling: NodeJS.Timeout | undefined;
+	void untilRedisTime().then(() => {
+		if (stopping.signal.aborted) return;
+		for (const worker of workers) worker.run();
+		scheduling = keepSweepScheduled(queues, options.sweepSeconds * 1_000, log);
+	});
 
 	return {
 		async close() {

@@ -258,7 +258,7 @@ describe('crashes and losses', () => {
 			prefix,
 			queue: 'pictures',
 			add: () => Promise.reject(new Error('killed')),
-			countWorkers: async () => 0,
+			countOldWorkers: async () => 0,
 		});
 		const picture = makePicture();
 		await dying.offer(offeredJob(picture, 'upload'));
