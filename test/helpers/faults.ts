@@ -50,7 +50,8 @@ export async function startForFaults(
 /** Ports that are not used for outgoing connections (Linux starts at 32,768). */
 const ports = { first: 10_000, count: 20_000 };
 
-async function freePort(): Promise<number> {
+/** A port that nobody listens on. */
+export async function freePort(): Promise<number> {
 	for (;;) {
 		const port = ports.first + Math.floor(Math.random() * ports.count);
 		const server = createServer().listen(port, '127.0.0.1');

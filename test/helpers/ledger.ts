@@ -20,11 +20,12 @@ export class Ledger {
 	 * Uploads once; a refusal or a lost connection is recorded, not thrown.
 	 *
 	 * @param key sent as `Idempotency-Key`
+	 * @param query of the URL
 	 * @returns whether it was accepted
 	 */
-	async upload(url: string, bytes: Buffer, key?: string): Promise<boolean> {
+	async upload(url: string, bytes: Buffer, key?: string, query = ''): Promise<boolean> {
 		try {
-			const response = await fetch(`${url}/v1/pictures`, {
+			const response = await fetch(`${url}/v1/pictures?${query}`, {
 				method: 'POST',
 				body: new Uint8Array(bytes),
 				headers: { 'content-type': 'image/jpeg', ...(key && { 'idempotency-key': `"${key}"` }) },

@@ -5,6 +5,7 @@ import { type Picture, urgentPriority } from '../../src/domain/picture.ts';
 import { openBacklog } from '../../src/queue/backlog.ts';
 import { offeredJob } from '../../src/queue/backlog-entry.ts';
 import { jobOf, pictureIdOfJob, processJob } from '../../src/queue/jobs.ts';
+import { nameOfWorkers } from '../../src/queue/picture-queues.ts';
 import { openQueues, type Queues } from '../../src/queue/queues.ts';
 import { connected } from '../helpers/connection.ts';
 import { makePicture } from '../helpers/manifest.ts';
@@ -53,7 +54,7 @@ async function open(url?: string): Promise<Opened> {
 					turns.started(pictureIdOfJob(id));
 					await process(pictureIdOfJob(id));
 				},
-				{ connection, prefix, concurrency },
+				{ connection, prefix, name: nameOfWorkers, concurrency },
 			);
 			worker.on('error', () => {});
 			worker.on('completed', ({ id = '' }) => {
