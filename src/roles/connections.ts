@@ -2,10 +2,10 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { type Config, ConfigError } from '../config/index.ts';
+import { followRedisClock } from '../observe/clock.ts';
 import type { Logger } from '../observe/log.ts';
 import { reportOutages, untilAway } from '../queue/outage.ts';
 import { type ConnectionUse, connectRedis, readRedisInfo, redisTooOld } from '../queue/redis.ts';
-import { followRedisClock } from '../queue/redis-clock.ts';
 
 /** A running role. */
 export interface Running {

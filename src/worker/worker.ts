@@ -3,13 +3,13 @@ import { type BackoffStrategy, DelayedError, type Job, type Processor, Worker } 
 import type { Redis } from 'ioredis';
 import type { z } from 'zod';
 import { type ErrorCode, toPicpipeError } from '../errors.ts';
+import { untilRedisTime } from '../observe/clock.ts';
 import type { Logger } from '../observe/log.ts';
 import type { AttemptOutcome, Attempts } from '../queue/attempts.ts';
 import { deliverJobSchema, pictureIdOfJob, type QueueName, sweepJobSchema, sweepSchedulerId } from '../queue/jobs.ts';
 import { nameOfWorkers } from '../queue/picture-queues.ts';
 import { backlogOf, keepSweeps, type Queues } from '../queue/queues.ts';
 import { isConnectionTrouble } from '../queue/redis.ts';
-import { untilRedisTime } from '../queue/redis-clock.ts';
 import { jobError, patientDelay, scheduledDelay, willRetry } from '../queue/retry.ts';
 import { type DeliverContext, type DeliverResult, deliver } from '../webhooks/deliver.ts';
 import type { Webhooks } from '../webhooks/webhooks.ts';

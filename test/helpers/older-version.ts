@@ -9,7 +9,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const run = promisify(execFile);
 
 /** The oldest version that runs beside this one (docs/decisions/0058-stored-data-is-read-tolerantly.md). */
-export const oldestVersion = 'ce681d4d615bc4b59a6e4c98afb5b6722bc2ed41';
+const oldestVersion = 'ce681d4d615bc4b59a6e4c98afb5b6722bc2ed41';
 
 /** Whether the history has that version; a copy without one, or a shallow clone, does not. */
 export const hasOldestVersion = (() => {

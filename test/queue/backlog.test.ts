@@ -1,12 +1,13 @@
 import { type Job, UnrecoverableError, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import { type Picture, urgentPriority } from '../../src/domain/picture.ts';
 import { openBacklog } from '../../src/queue/backlog.ts';
 import { offeredJob } from '../../src/queue/backlog-entry.ts';
 import { jobOf, pictureIdOfJob, processJob } from '../../src/queue/jobs.ts';
 import { nameOfWorkers } from '../../src/queue/picture-queues.ts';
 import { openQueues, type Queues } from '../../src/queue/queues.ts';
+import { connectRedis } from '../../src/queue/redis.ts';
 import { connected } from '../helpers/connection.ts';
 import { makePicture } from '../helpers/manifest.ts';
 import { freshPrefix, startRedis } from '../helpers/redis.ts';
@@ -322,6 +323,40 @@ describe('workers of a version without a backlog', () => {
 		const pictures = await fill(60);
 		await expect.poll(() => begun.length, patience).toBe(60);
 		expect(new Set(begun)).toEqual(new Set(pictures.map((picture) => jobOf(picture).id)));
+	}, 40_000);
+
+	it('have work beside newer ones that are busy', async () => {
+		const { prefix, fill, work } = await open();
+		const never = turnstile();
+		await work(1, () => never.pass());
+		const begun: string[] = [];
+		const worker = new Worker('pictures', async ({ id = '' }: Job) => begun.push(id), {
+			connection: await connected('worker'),
+			prefix,
+		});
+		onTestFinished(() => worker.close(true));
+		await worker.waitUntilReady();
+		await fill(60);
+		await expect.poll(() => begun.length, patience).toBeGreaterThanOrEqual(59);
+		never.admit(1);
+	}, 40_000);
+
+	it('get what a process has left that ended', async () => {
+		const { prefix, fill, queues } = await open();
+		await fill(60);
+		await queues.close();
+		const begun: string[] = [];
+		const worker = new Worker('pictures', async ({ id = '' }: Job) => begun.push(id), {
+			connection: await connected('worker'),
+			prefix,
+		});
+		onTestFinished(() => worker.close(true));
+		await worker.waitUntilReady();
+		const redis = connectRedis(inject('redisUrl'), 'producer');
+		onTestFinished(() => redis.disconnect());
+		const next = openQueues(redis, { prefix, attempts: 3, retryDelay: 20 });
+		onTestFinished(() => next.close().catch(() => {}));
+		await expect.poll(() => begun.length, patience).toBe(60);
 	}, 40_000);
 });
 
