@@ -110,6 +110,8 @@ describe('loadRecipes', () => {
 	});
 
 	it('reports a missing file', async () => {
-		await expect(loadRecipes(join(folder, 'none.yaml'))).rejects.toThrow(/none\.yaml: expected a recipes file but there is none/);
+		await expect(loadRecipes(join(folder, 'none.yaml'))).rejects.toThrow(
+			/none\.yaml: expected a recipes file but there is none/,
+		);
 	});
 });
