@@ -1,6 +1,7 @@
 import { type Job, type JobsOptions, type JobType, Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { WaitingJob } from '../queue/backlog-entry.ts';
+import { openDeliveryList } from '../queue/deliveries.ts';
 import { pictureIdOfJob, type QueueName } from '../queue/jobs.ts';
 import {
 	fetchJobOptions,
@@ -34,7 +35,8 @@ export class ArenaQueue extends Queue {
 		});
 		this.#options = options;
 		const queue = pictureQueues.find((one) => one === name);
-		this.#waiting = queue && openWaitingList(redis, backlogPlace(options.prefix, queue));
+		if (queue) this.#waiting = openWaitingList(redis, backlogPlace(options.prefix, queue));
+		else if (name === 'webhooks') this.#waiting = openDeliveryList(redis, options.prefix);
 		// The connection's own listener logs errors. Without a listener here, each queue would throw them again.
 		this.on('error', () => {});
 	}
@@ -89,13 +91,14 @@ export class ArenaQueue extends Queue {
 	}
 
 	async #readWaiting(id: string): Promise<Job | undefined> {
-		const waiting = await this.#waiting?.read(pictureIdOfJob(id));
+		const isOfPicture = pictureJobs.has(this.name);
+		const waiting = await this.#waiting?.read(isOfPicture ? pictureIdOfJob(id) : id);
 		return waiting?.id === id ? this.#toJob(waiting) : undefined;
 	}
 
 	/** A job of the backlog, as it will be in the queue. */
 	#toJob({ pictureId, id, data, timestamp }: WaitingJob): Job {
-		const name = pictureJobs.get(this.name)?.name ?? '';
+		const name = pictureJobs.get(this.name)?.name ?? 'deliver';
 		const job = new ArenaJob(this, name, data, { jobId: id, timestamp, attempts: this.#options.attempts }, id);
 		job.markWaiting(async () => this.#waiting?.remove(pictureId, id));
 		nameInList(job);

@@ -116,7 +116,13 @@ export const webhooks = {
 			'PICPIPE_WEBHOOK_CONCURRENCY',
 			integer(1, 1_000, 'deliveries'),
 			16,
-			'Webhooks a worker delivers at the same time; at most half of them to one endpoint.',
+			'Webhooks a worker delivers at the same time.',
+		),
+		webhookEndpointConcurrency: setting(
+			'PICPIPE_WEBHOOK_ENDPOINT_CONCURRENCY',
+			integer(1, 1_000, 'deliveries'),
+			8,
+			'Webhooks under way to one endpoint, of all workers together; at most half of `PICPIPE_WEBHOOK_CONCURRENCY`.',
 		),
 		webhookKeepSeconds: setting(
 			'PICPIPE_WEBHOOK_KEEP_SECONDS',

@@ -198,10 +198,13 @@ export const deliverJobSchema = stored({
 	type: z.string().describe('Event type.'),
 	pictureId: z.string().optional().describe('The picture of the event.'),
 	batchId: z.string().optional().describe('The batch of the event.'),
+	receiver: z.string().optional().describe('For `picture`, host and port of the webhook URL.'),
 	attemptsBefore: z
 		.int()
 		.min(0)
-		.describe('Attempts already due before this job was queued, when an earlier job was lost with Redis.'),
+		.describe(
+			'Attempts before this job was queued: of an earlier job that was lost with Redis, or that had to wait for others of its endpoint.',
+		),
 	requestId,
 });
 export type DeliverJob = z.infer<typeof deliverJobSchema>;

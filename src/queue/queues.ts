@@ -4,6 +4,7 @@ import { isReceived, type Picture } from '../domain/picture.ts';
 import { PicpipeError } from '../errors.ts';
 import type { Backlog } from './backlog.ts';
 import { type JobCondition, openConditions } from './conditions.ts';
+import { type Deliveries, type Delivery, openDeliveries } from './deliveries.ts';
 import {
 	type DeliverJob,
 	deliverJobId,
@@ -31,6 +32,8 @@ export interface QueuesOptions {
 	readonly attempts: number;
 	/** Delay before the second attempt, milliseconds. */
 	readonly retryDelay: number;
+	/** Most deliveries of webhooks under way to one receiver; 8 if undefined. */
+	readonly webhookEndpointConcurrency?: number;
 }
 
 /** Attempts of a picture's job, and how long the job is kept. */
@@ -69,6 +72,9 @@ const renderRetryDelay = 200;
  */
 export const keepRenders = { age: 3_600, count: 1_000 };
 
+/** Default of `webhookEndpointConcurrency`. */
+const defaultPerReceiver = 8;
+
 /** Sweeps are frequent and alike; the last ones are kept for inspection. */
 export const keepSweeps = { count: 100 };
 
@@ -95,14 +101,7 @@ export interface Queues extends PictureQueues {
 	 * @throws PicpipeError `queue-unavailable`
 	 */
 	conditionsOf(queue: QueueName, jobIds: readonly string[]): Promise<JobCondition[]>;
-	/**
-	 * Queues the delivery of a message. Does nothing if the job exists.
-	 *
-	 * @param attempts number of attempts
-	 * @param keepSeconds how long a failed job is kept for inspection
-	 * @throws PicpipeError `queue-unavailable`
-	 */
-	enqueueDelivery(job: DeliverJob, attempts: number, keepSeconds: number): Promise<void>;
+	readonly deliveries: Deliveries;
 	/** Removes the job of an earlier delivery, so that it can be queued again. False if the job is running. */
 	forgetDelivery(job: Pick<DeliverJob, 'endpoint' | 'messageId'>): Promise<boolean>;
 	/**
@@ -131,6 +130,14 @@ export interface Queues extends PictureQueues {
 /** The backlog of a queue that has one. */
 export function backlogOf({ backlogs }: Pick<Queues, 'backlogs'>, queue: string): Backlog | undefined {
 	return backlogs[queue as keyof typeof backlogs];
+}
+
+/** What waits in front of a queue, if anything does. */
+export function inFrontOf(
+	queues: Pick<Queues, 'backlogs' | 'deliveries'>,
+	queue: string,
+): Pick<Backlog, 'count' | 'clear'> | undefined {
+	return queue === ('webhooks' satisfies QueueName) ? queues.deliveries : backlogOf(queues, queue);
 }
 
 /**
@@ -177,9 +184,23 @@ export function openQueues(redis: Redis, options: QueuesOptions): Queues {
 		forget,
 	});
 
+	const deliveries = openDeliveries(redis, {
+		prefix: options.prefix,
+		perReceiver: options.webhookEndpointConcurrency ?? defaultPerReceiver,
+		add: ({ job, attempts, keepSeconds }: Omit<Delivery, 'due'>) =>
+			byName.webhooks.add('deliver', job, {
+				jobId: deliverJobId(job),
+				attempts,
+				backoff: { type: scheduled },
+				removeOnComplete: keepCompleted,
+				removeOnFail: { age: keepSeconds },
+			}),
+	});
+
 	return {
 		byName,
 		...pictures,
+		deliveries,
 
 		async failedFetch(picture) {
 			if (isReceived(picture)) return undefined;
@@ -195,22 +216,19 @@ export function openQueues(redis: Redis, options: QueuesOptions): Queues {
 			});
 		},
 
-		conditionsOf: (queue, jobIds) => readConditions(byName[queue].toKey(''), jobIds),
-
-		async enqueueDelivery(job, attempts, keepSeconds) {
-			await askRedis(redis, () =>
-				byName.webhooks.add('deliver', job, {
-					jobId: deliverJobId(job),
-					attempts,
-					backoff: { type: scheduled },
-					removeOnComplete: keepCompleted,
-					removeOnFail: { age: keepSeconds },
-				}),
-			);
+		async conditionsOf(queue, jobIds) {
+			// Asked first, because jobs move from here to the queue.
+			const waits = queue === 'webhooks' ? await deliveries.find(jobIds) : [];
+			const others = jobIds.filter((_, at) => !waits[at]);
+			const conditions = await readConditions(byName[queue].toKey(''), others);
+			const none = { state: 'none', failedReason: '', attempts: 0 } as const;
+			return jobIds.map((_, at) => (waits[at] ? { ...none, state: 'live' } : (conditions.shift() ?? none)));
 		},
 
 		async forgetDelivery(job) {
-			return forget('webhooks', deliverJobId(job));
+			if (!(await forget('webhooks', deliverJobId(job)))) return false;
+			await deliveries.forget(job.endpoint, [job.messageId]);
+			return true;
 		},
 
 		async enqueueRender(job, urgency, isWanted) {
@@ -253,7 +271,7 @@ export function openQueues(redis: Redis, options: QueuesOptions): Queues {
 		async countWaiting(name) {
 			const [{ waiting = 0, prioritized = 0, delayed = 0 }, backlog] = await Promise.all([
 				byName[name].getJobCounts('waiting', 'prioritized', 'delayed'),
-				backlogOf(pictures, name)?.count() ?? 0,
+				inFrontOf({ ...pictures, deliveries }, name)?.count() ?? 0,
 			]);
 			return { waiting: waiting + prioritized + backlog, delayed };
 		},

@@ -84,8 +84,12 @@ export async function untilConnected(redis: Redis, patience = Number.POSITIVE_IN
 }
 
 /** The options of `openQueues` and `openArena`. */
-export function queuesOptions({ redisPrefix: prefix, attempts, retryDelay, renderQueue }: Config) {
-	return { prefix, attempts, retryDelay, renderQueue };
+export function queuesOptions(config: Config) {
+	const { redisPrefix: prefix, attempts, retryDelay, renderQueue } = config;
+	// A single receiver leaves room for others even in a single worker.
+	const half = Math.max(1, Math.floor(config.webhookConcurrency / 2));
+	const webhookEndpointConcurrency = Math.min(config.webhookEndpointConcurrency, half);
+	return { prefix, attempts, retryDelay, renderQueue, webhookEndpointConcurrency };
 }
 
 /** Closes one after the other; a failure is logged and does not stop the rest. */

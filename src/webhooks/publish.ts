@@ -58,12 +58,24 @@ export async function queueDelivery(
 	message: Message,
 ): Promise<void> {
 	const { schedule, keepSeconds } = settings;
-	const { id, endpoint, type, pictureId, batchId, requestId } = message;
-	const before = attemptsBefore(schedule, Date.now() - Date.parse(message.queuedAt));
-	const job = deliverJob({ endpoint, messageId: id, type, pictureId, batchId, attemptsBefore: before, requestId });
+	const { id, endpoint, type, pictureId, batchId, requestId, url } = message;
+	const due = Date.parse(message.queuedAt);
+	const before = attemptsBefore(schedule, Date.now() - due);
+	const receiver = url === undefined ? undefined : URL.parse(url)?.host;
+	const job = deliverJob({
+		endpoint,
+		messageId: id,
+		type,
+		pictureId,
+		batchId,
+		receiver,
+		attemptsBefore: before,
+		requestId,
+	});
 	// A test tells what happens now.
-	const attempts = type === testEventType ? 1 : schedule.length + 1 - before;
-	await queues.enqueueDelivery(job, attempts, keepSeconds);
+	const isTest = type === testEventType;
+	const attempts = isTest ? 1 : schedule.length + 1 - before;
+	await queues.deliveries.offer({ job, attempts, keepSeconds, due: isTest ? 0 : due });
 }
 
 /**

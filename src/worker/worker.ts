@@ -6,6 +6,7 @@ import { type ErrorCode, toPicpipeError } from '../errors.ts';
 import { untilRedisTime } from '../observe/clock.ts';
 import type { Logger } from '../observe/log.ts';
 import type { AttemptOutcome, Attempts } from '../queue/attempts.ts';
+import type { DeliveryWorker, ReceiverState } from '../queue/deliveries.ts';
 import { deliverJobSchema, pictureIdOfJob, type QueueName, sweepJobSchema, sweepSchedulerId } from '../queue/jobs.ts';
 import { nameOfWorkers } from '../queue/picture-queues.ts';
 import { backlogOf, keepSweeps, type Queues } from '../queue/queues.ts';
@@ -140,6 +141,7 @@ export function startWorkers(
 			disconnect: () => worker.disconnect(),
 		};
 	};
+	const deliveries = queues.deliveries.watch();
 	const stopping = new AbortController();
 	const firstSeen = openFirstSeen();
 	const workers = [
@@ -149,7 +151,7 @@ export function startWorkers(
 		work(
 			'webhooks',
 			webhooks.settings.concurrency,
-			webhookDelivery({ ...webhooks, attemptCounts: context.attemptCounts }),
+			webhookDelivery({ ...webhooks, attemptCounts: context.attemptCounts }, deliveries),
 			scheduledDelay(webhooks.settings.schedule, options.webhookRetrySeconds),
 		),
 		work('upkeep', 1, (job) => {
@@ -167,6 +169,7 @@ export function startWorkers(
 	return {
 		async close() {
 			clearInterval(scheduling);
+			deliveries.close();
 			// A download may take longer than a stop; another worker starts it again.
 			stopping.abort();
 			const closing = Promise.all(workers.map((worker) => worker.close()));
@@ -206,53 +209,57 @@ function keepSweepScheduled(queues: Queues, every: number, log: Logger): NodeJS.
 	return setInterval(() => schedule().catch(trouble), every);
 }
 
-/**
- * How long a job waits if its endpoint has as many deliveries in progress as allowed, milliseconds. A random part is added, so that a long
- * queue does not return at once.
- */
-const stepBack = { least: 1_000, most: 3_000 };
+/** How long the job of a delivery is delayed on its way to the line of its receiver, milliseconds. If its worker dies, it begins after that. */
+const parking = 60_000;
 
 /**
- * Creates the processor of `deliver` jobs. At most half of the concurrent deliveries go to one endpoint, so that a slow or silent endpoint
- * does not delay the others.
- *
- * @param context.settings.concurrency concurrent deliveries of this worker
+ * Creates the processor of `deliver` jobs. A retry that is due while its receiver has as many deliveries under way as allowed joins the line
+ * of the receiver, so that a slow or silent receiver does not delay the others.
  */
-function webhookDelivery(context: DeliverContext & { readonly attemptCounts?: Attempts | undefined }) {
-	const mostPerEndpoint = Math.max(1, Math.floor(context.settings.concurrency / 2));
-	const underWay = new Map<string, number>();
-
+function webhookDelivery(
+	context: DeliverContext & { readonly attemptCounts?: Attempts | undefined },
+	deliveries: DeliveryWorker,
+) {
 	return async (job: Job<unknown>, token?: string): Promise<DeliverResult> => {
 		const count = (outcome: AttemptOutcome, code?: ErrorCode) =>
 			context.attemptCounts?.count('webhooks', outcome, code);
 		const data = parseJob(job, deliverJobSchema, () => count('failed', 'invalid-job'));
 		const { endpoint, messageId, attemptsBefore, requestId } = data;
-		const busy = underWay.get(endpoint) ?? 0;
-		if (busy >= mostPerEndpoint) {
-			const wait = stepBack.least + Math.random() * (stepBack.most - stepBack.least);
-			await job.moveToDelayed(Date.now() + Math.round(wait), token);
-			throw new DelayedError();
-		}
-		underWay.set(endpoint, busy + 1);
 		const attempt = attemptsBefore + job.attemptsMade + 1;
 		const attempts = attemptsBefore + (job.opts.attempts ?? 1);
+		if (!(await deliveries.begin(data))) {
+			await job.moveToDelayed(Date.now() + parking, token);
+			await deliveries.park({
+				job: { ...data, attemptsBefore: attempt - 1 },
+				attempts: attempts - attempt + 1,
+				keepSeconds: context.settings.keepSeconds,
+			});
+			throw new DelayedError();
+		}
 		const tell = (line: string) => void job.log(`${new Date().toISOString()} ${line}`).catch(() => {});
+		let receiver: ReceiverState;
 		try {
 			const log = context.log.child({ jobId: job.id, requestId });
 			const result = await deliver({ ...context, log }, { endpoint, messageId }, attempt, attempts);
 			const answer = result.status === undefined ? '' : `: ${result.status} after ${result.milliseconds} ms`;
+			if (result.outcome === 'delivered') receiver = 'answered';
 			count(result.outcome === 'delivered' ? 'succeeded' : 'unneeded');
 			tell(`attempt ${attempt} of ${attempts}: ${result.outcome}${answer}`);
 			return result;
 		} catch (thrown) {
 			const error = toPicpipeError(thrown);
+			receiver = stateOfReceiver(error.code);
 			count(willRetry(error, attempt, attempts) ? 'retried' : 'failed', error.code);
 			tell(`attempt ${attempt} of ${attempts} failed: ${error.message}`);
 			throw jobError(error);
 		} finally {
-			const left = (underWay.get(endpoint) ?? 1) - 1;
-			if (left > 0) underWay.set(endpoint, left);
-			else underWay.delete(endpoint);
+			await deliveries.end(data, receiver);
 		}
 	};
+}
+
+/** @param code of the error of an attempt */
+function stateOfReceiver(code: ErrorCode): ReceiverState {
+	if (code === 'webhook-refused' || code === 'webhook-gone') return 'answered';
+	return code.startsWith('remote-') ? 'silent' : undefined;
 }

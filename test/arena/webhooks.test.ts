@@ -12,7 +12,7 @@ describe('Arena and webhooks', () => {
 		onTestFinished(() => queues.close());
 		const told = { endpoint: 'setting', type: 'picture.ready', pictureId: 'pic_of_webhooks', attemptsBefore: 0 };
 		const job = deliverJob({ ...told, messageId: 'msg_0123456789abcdef0123456789abcdef' });
-		await queues.enqueueDelivery(job, 10, 60);
+		await queues.deliveries.offer({ job, attempts: 10, keepSeconds: 60, due: Date.now() });
 		const page = async (path: string) => {
 			const response = await fetch(`${arena.address}${path}`);
 			expect(response.status).toBe(200);

@@ -116,8 +116,11 @@ describe('a message', () => {
 		const job = { endpoint, messageId: event.id };
 		const deaf = {
 			...to.queues,
-			enqueueDelivery: async () => {
-				throw new Error('no Redis');
+			deliveries: {
+				...to.queues.deliveries,
+				offer: async () => {
+					throw new Error('no Redis');
+				},
 			},
 		};
 		await openPublisher({ ...to, queues: deaf }).publish(event);

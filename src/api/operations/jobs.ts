@@ -1,7 +1,7 @@
 import type { Queue } from 'bullmq';
 import type { RequestHandler } from 'express';
 import { arenaQueuePath, type QueueName, queueNames } from '../../queue/jobs.ts';
-import { backlogOf, type Queues } from '../../queue/queues.ts';
+import { backlogOf, inFrontOf, type Queues } from '../../queue/queues.ts';
 import { askRedis } from '../../queue/redis.ts';
 import type { ApiContext } from '../context.ts';
 import { cleanBodySchema, parse } from '../contract.ts';
@@ -36,7 +36,7 @@ export function resumeQueue(context: ApiContext): RequestHandler {
 export function drainQueue(context: ApiContext): RequestHandler {
 	return operate(context, async (queue) => {
 		// First the backlog, from which the queue would be filled again.
-		await backlogOf(context.queues, queue.name)?.clear();
+		await inFrontOf(context.queues, queue.name)?.clear();
 		await queue.drain(true);
 	});
 }
@@ -78,7 +78,7 @@ export async function lookAt(queues: Queues, name: QueueName) {
 	const queue = queues.byName[name];
 	const [{ waiting = 0, ...counts }, backlog = 0, paused, workers] = await Promise.all([
 		queue.getJobCounts('waiting', 'prioritized', 'active', 'delayed', 'completed', 'failed'),
-		backlogOf(queues, name)?.count(),
+		inFrontOf(queues, name)?.count(),
 		queue.isPaused(),
 		queue.getWorkersCount(),
 	]);

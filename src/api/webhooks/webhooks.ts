@@ -61,6 +61,9 @@ export function getWebhook(context: ApiContext): RequestHandler {
 export function deleteWebhook(context: ApiContext): RequestHandler {
 	return withRecord(context, async ({ id }, _request, response) => {
 		await removeEndpoint(context.storage, id);
+		await context.queues.deliveries
+			.forgetEndpoint(id)
+			.catch((err) => context.log.debug({ err }, 'deliveries not removed; they end by themselves'));
 		await context.webhooks.deliveries
 			.forget(id)
 			.catch((err) => context.log.debug({ err }, 'delivery log not deleted; it expires'));
