@@ -85,6 +85,7 @@ export const directions: Readonly<Record<string, readonly string[]>> = {
 		),
 	),
 	queue: ['domain', ...leaves],
+	'queue/deliveries': ['queue/*.ts', 'domain', ...leaves],
 	catalog: ['queue/redis.ts', 'domain', 'storage', ...leaves],
 	'catalog/lists': ['queue/redis.ts', 'domain', ...leaves],
 	access: ['queue/redis.ts', 'domain', 'storage', ...leaves],

@@ -62,6 +62,8 @@ app.post('/hook', express.raw({ type: 'application/json' }), (request, response)
 - **Delivery is at least once.** Every picture that ends \`ready\` or \`failed\` causes an event, even after a crash, so a webhook may arrive twice. Its
   \`webhook-id\` is derived from the event: it is the same both times, and at every endpoint. All attempts and replays of a message have the same body.
 - **The order is not guaranteed.** \`timestamp\` is the time of the event. Of two messages about a picture, the one with the higher \`data.revision\` is newer.
+- **Several at a time.** An endpoint gets up to ${settings.webhookEndpointConcurrency.default} messages at once (\`PICPIPE_WEBHOOK_ENDPOINT_CONCURRENCY\`), the oldest first, and one at a time while it does
+  not respond. The others wait, and delay no other endpoint.
 - \`webhook-timestamp\` is the time of the attempt. \`x-request-id\` is the id of the API request that caused the event, if there was one.`,
 		`## Public keys
 

@@ -1,7 +1,7 @@
 import { type Job, type JobsOptions, type JobType, Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { WaitingJob } from '../queue/backlog-entry.ts';
-import { openDeliveryList } from '../queue/deliveries.ts';
+import { openDeliveryList } from '../queue/deliveries/deliveries.ts';
 import { pictureIdOfJob, type QueueName } from '../queue/jobs.ts';
 import {
 	fetchJobOptions,

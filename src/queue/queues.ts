@@ -4,7 +4,7 @@ import { isReceived, type Picture } from '../domain/picture.ts';
 import { PicpipeError } from '../errors.ts';
 import type { Backlog } from './backlog.ts';
 import { type JobCondition, openConditions } from './conditions.ts';
-import { type Deliveries, type Delivery, openDeliveries } from './deliveries.ts';
+import { type Deliveries, openDeliveries } from './deliveries/deliveries.ts';
 import {
 	type DeliverJob,
 	deliverJobId,
@@ -187,7 +187,7 @@ export function openQueues(redis: Redis, options: QueuesOptions): Queues {
 	const deliveries = openDeliveries(redis, {
 		prefix: options.prefix,
 		perReceiver: options.webhookEndpointConcurrency ?? defaultPerReceiver,
-		add: ({ job, attempts, keepSeconds }: Omit<Delivery, 'due'>) =>
+		add: ({ job, attempts, keepSeconds }) =>
 			byName.webhooks.add('deliver', job, {
 				jobId: deliverJobId(job),
 				attempts,
@@ -219,10 +219,8 @@ export function openQueues(redis: Redis, options: QueuesOptions): Queues {
 		async conditionsOf(queue, jobIds) {
 			// Asked first, because jobs move from here to the queue.
 			const waits = queue === 'webhooks' ? await deliveries.find(jobIds) : [];
-			const others = jobIds.filter((_, at) => !waits[at]);
-			const conditions = await readConditions(byName[queue].toKey(''), others);
-			const none = { state: 'none', failedReason: '', attempts: 0 } as const;
-			return jobIds.map((_, at) => (waits[at] ? { ...none, state: 'live' } : (conditions.shift() ?? none)));
+			const conditions = await readConditions(byName[queue].toKey(''), jobIds);
+			return conditions.map((one, at) => (waits[at] ? { ...one, state: 'live' } : one));
 		},
 
 		async forgetDelivery(job) {

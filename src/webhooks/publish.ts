@@ -61,7 +61,7 @@ export async function queueDelivery(
 	const { id, endpoint, type, pictureId, batchId, requestId, url } = message;
 	const due = Date.parse(message.queuedAt);
 	const before = attemptsBefore(schedule, Date.now() - due);
-	const receiver = url === undefined ? undefined : URL.parse(url)?.host;
+	const receiver = url !== undefined && URL.canParse(url) ? new URL(url).host : undefined;
 	const job = deliverJob({
 		endpoint,
 		messageId: id,
@@ -180,6 +180,7 @@ export async function withdrawMessages(
 	const messages = endEventIds(id, revision + 2).slice(-2 * mostRevisions);
 	for (const endpoint of [settingEndpoint, pictureEndpoint, ...(await endpointIds(storage))]) {
 		await deliveries.drop(endpoint, messages);
+		await queues.deliveries.forget(endpoint, messages);
 		for (let at = 0; at < messages.length; at += parallel) {
 			await Promise.all(
 				messages.slice(at, at + parallel).map(async (messageId) => {

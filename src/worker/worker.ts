@@ -6,7 +6,7 @@ import { type ErrorCode, toPicpipeError } from '../errors.ts';
 import { untilRedisTime } from '../observe/clock.ts';
 import type { Logger } from '../observe/log.ts';
 import type { AttemptOutcome, Attempts } from '../queue/attempts.ts';
-import type { DeliveryWorker, ReceiverState } from '../queue/deliveries.ts';
+import type { DeliveryWorker, ReceiverState } from '../queue/deliveries/deliveries.ts';
 import { deliverJobSchema, pictureIdOfJob, type QueueName, sweepJobSchema, sweepSchedulerId } from '../queue/jobs.ts';
 import { nameOfWorkers } from '../queue/picture-queues.ts';
 import { backlogOf, keepSweeps, type Queues } from '../queue/queues.ts';

@@ -1,10 +1,10 @@
 import type { Redis } from 'ioredis';
-import type { WaitingJob } from './backlog-entry.ts';
-import { conditionsPerScript } from './conditions.ts';
-import { type DeliveryCommands, defineDeliveryScripts } from './delivery-scripts.ts';
-import { type DeliverJob, deliverJobId } from './jobs.ts';
-import { askRedis } from './redis.ts';
-import type { WaitingList } from './waiting-list.ts';
+import type { WaitingJob } from '../backlog-entry.ts';
+import { conditionsPerScript } from '../conditions.ts';
+import { type DeliverJob, deliverJobId } from '../jobs.ts';
+import { askRedis } from '../redis.ts';
+import type { WaitingList } from '../waiting-list.ts';
+import { type DeliveryCommands, defineDeliveryScripts } from './scripts.ts';
 
 /**
  * Deliveries of webhooks. They wait in Redis in a line for each receiver, and BullMQ holds those that are under way, a bounded number for each
@@ -16,7 +16,7 @@ export interface Deliveries {
 	 *
 	 * @throws PicpipeError `queue-unavailable`
 	 */
-	offer(delivery: Delivery): Promise<void>;
+	offer(delivery: WaitingDelivery): Promise<void>;
 	/** Removes deliveries to an endpoint, by message; not from the queue. @throws PicpipeError `queue-unavailable` */
 	forget(endpoint: string, messageIds: readonly string[]): Promise<void>;
 	/** Removes all waiting deliveries to a deleted endpoint. @throws PicpipeError `queue-unavailable` */
@@ -32,7 +32,7 @@ export interface Deliveries {
 }
 
 /** A delivery, as it waits. */
-export interface Delivery {
+export interface WaitingDelivery {
 	readonly job: DeliverJob;
 	/** Attempts to make. */
 	readonly attempts: number;
@@ -50,7 +50,7 @@ export interface DeliveryWorker {
 	/** Begins a delivery. False if its receiver has too many under way; then it has to be parked. */
 	begin(job: DeliverJob): Promise<boolean>;
 	/** Lets a delivery wait that cannot begin. Its job has to be delayed, and is removed from the queue. */
-	park(delivery: Omit<Delivery, 'due'>): Promise<void>;
+	park(delivery: Omit<WaitingDelivery, 'due'>): Promise<void>;
 	/** Ends an attempt, so that the next delivery to its receiver can begin. Reports no errors: a lost place is found. */
 	end(job: DeliverJob, state: ReceiverState): Promise<void>;
 	close(): void;
@@ -66,7 +66,7 @@ interface DeliveriesOptions {
 	/** Most deliveries of one receiver under way, in the whole installation. */
 	readonly perReceiver: number;
 	/** Adds a job to the queue; does nothing if the queue has it. */
-	add(delivery: Omit<Delivery, 'due'>): Promise<unknown>;
+	add(delivery: Omit<WaitingDelivery, 'due'>): Promise<unknown>;
 }
 
 export function openDeliveries(redis: Redis, { prefix, perReceiver, add }: DeliveriesOptions): Deliveries {
@@ -164,11 +164,11 @@ function placeOf(prefix: string, perReceiver: number) {
 	return { base, place: [base, `${prefix}:webhooks:`, perReceiver] as const };
 }
 
-function entryOf({ job, attempts, keepSeconds, due }: Delivery): string {
+function entryOf({ job, attempts, keepSeconds, due }: WaitingDelivery): string {
 	return `${lineOf(job)} ${due}\n${JSON.stringify({ job, attempts, keepSeconds })}`;
 }
 
-function parseEntry(entry: string): Delivery {
+function parseEntry(entry: string): WaitingDelivery {
 	const [head = '', ...rest] = entry.split('\n');
 	return { due: Number(head.split(' ')[1]), ...JSON.parse(rest.join('\n')) };
 }
