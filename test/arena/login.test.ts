@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
-import { openGuesses } from '../../src/arena/guesses.ts';
+import { openGuesses } from '../../src/arena/login.ts';
 import { openTestArena } from './fixture.ts';
 
 const password = 'a long password of Arena';

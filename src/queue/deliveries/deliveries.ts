@@ -32,7 +32,7 @@ export interface Deliveries {
 }
 
 /** A delivery, as it waits. */
-export interface WaitingDelivery {
+interface WaitingDelivery {
 	readonly job: DeliverJob;
 	/** Attempts to make. */
 	readonly attempts: number;
