@@ -20,7 +20,7 @@ import type { Metrics } from '../observe/metrics.ts';
 import type { RecipeBook } from '../pipeline/recipe/recipe-book.ts';
 import type { Attempts } from '../queue/attempts.ts';
 import type { Endings } from '../queue/events.ts';
-import type { Webhooks } from '../webhooks/webhooks.ts';
+import type { Webhooks } from '../webhooks/publish.ts';
 import type { UploadLocks } from './tus/upload-locks.ts';
 
 /** The dependencies of the handlers; `roles/api.ts` creates them. */

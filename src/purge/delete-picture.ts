@@ -31,8 +31,7 @@ import {
 import { readObject, type Storage } from '../storage/storage.ts';
 import { emptyLedgerEntry } from '../watch/ledger.ts';
 import { deletedEvent } from '../webhooks/event.ts';
-import { withdrawMessages } from '../webhooks/publish.ts';
-import type { Webhooks } from '../webhooks/webhooks.ts';
+import { type Webhooks, withdrawMessages } from '../webhooks/publish.ts';
 
 /** The dependencies of a deletion. */
 interface DeletionDeps {

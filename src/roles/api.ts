@@ -22,7 +22,7 @@ import { listenToPictures, listenToRenders } from '../queue/events.ts';
 import { openQueues, type Queues } from '../queue/queues.ts';
 import { openStorage } from '../storage/index.ts';
 import type { Storage } from '../storage/storage.ts';
-import { openWebhooks } from '../webhooks/webhooks.ts';
+import { openWebhooks } from '../webhooks/publish.ts';
 import {
 	closeSoon,
 	closeWithRedis,

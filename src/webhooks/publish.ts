@@ -1,4 +1,6 @@
+import type { Redis } from 'ioredis';
 import type { BatchPublisher } from '../catalog/finish-batch.ts';
+import type { Config } from '../config/index.ts';
 import { PicpipeError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
 import { deliverJob, deliverJobId } from '../queue/jobs.ts';
@@ -8,10 +10,10 @@ import type { Storage } from '../storage/storage.ts';
 import { pictureEndpoint, settingEndpoint } from './endpoint.ts';
 import { endpointIds } from './endpoint-store.ts';
 import { batchEvent, endEventIds, testEvent, testEventType, type WebhookEvent } from './event.ts';
-import type { DeliveryLog } from './log.ts';
+import { type DeliveryLog, openDeliveryLog } from './log.ts';
 import { findMessage, listMessages, type Message, messageTo, putMessage } from './outbox.ts';
-import type { WebhookSettings } from './settings.ts';
-import type { Targets } from './targets.ts';
+import { type WebhookSettings, webhookSettingsOf } from './settings.ts';
+import { openTargets, type Targets } from './targets.ts';
 
 /** The dependencies for publishing and delivering messages. */
 export interface PublishDeps {
@@ -26,6 +28,22 @@ export interface PublishDeps {
 export interface Publisher extends BatchPublisher {
 	/** When this returns, delivery is guaranteed, whatever crashes: the outbox in storage holds a message for each subscriber. */
 	publish(event: WebhookEvent): Promise<void>;
+}
+
+/** The webhook services of a process that publishes, delivers or shows webhooks. */
+export interface Webhooks extends PublishDeps {
+	readonly publisher: Publisher;
+	readonly deliveries: DeliveryLog;
+}
+
+export function openWebhooks(
+	config: Config,
+	{ redis, ...on }: { readonly redis: Redis; readonly storage: Storage; readonly queues: Queues; readonly log: Logger },
+): Webhooks {
+	const settings = webhookSettingsOf(config);
+	const deps = { ...on, settings, targets: openTargets(on.storage, settings, on.log) };
+	const deliveries = openDeliveryLog(redis, { prefix: config.redisPrefix, ...settings });
+	return { ...deps, publisher: openPublisher(deps), deliveries };
 }
 
 export function openPublisher(deps: PublishDeps): Publisher {

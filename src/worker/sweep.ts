@@ -14,8 +14,8 @@ import {
 	webhooksFolder,
 } from '../storage/keys.ts';
 import type { Storage } from '../storage/storage.ts';
+import type { Webhooks } from '../webhooks/publish.ts';
 import { forgetFailed, sweepOutbox } from '../webhooks/sweep.ts';
-import type { Webhooks } from '../webhooks/webhooks.ts';
 import type { FirstSeen } from './first-seen.ts';
 import { type PictureSweep, sweepPictures } from './sweep-pictures.ts';
 

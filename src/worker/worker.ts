@@ -13,7 +13,7 @@ import { backlogOf, keepSweeps, type Queues } from '../queue/queues.ts';
 import { isConnectionTrouble } from '../queue/redis.ts';
 import { jobError, patientDelay, scheduledDelay, willRetry } from '../queue/retry.ts';
 import { type DeliverContext, type DeliverResult, deliver } from '../webhooks/deliver.ts';
-import type { Webhooks } from '../webhooks/webhooks.ts';
+import type { Webhooks } from '../webhooks/publish.ts';
 import { parseJob } from './attempt.ts';
 import { type FetchContext, fetchPicture } from './fetch-picture.ts';
 import { openFirstSeen } from './first-seen.ts';

@@ -6,7 +6,7 @@ import { createLogger } from '../../src/observe/log.ts';
 import { openQueues } from '../../src/queue/queues.ts';
 import { openFileStorage } from '../../src/storage/fs.ts';
 import { batchEvent } from '../../src/webhooks/event.ts';
-import { openWebhooks } from '../../src/webhooks/webhooks.ts';
+import { openWebhooks } from '../../src/webhooks/publish.ts';
 import { json } from '../helpers/api.ts';
 import { connected } from '../helpers/connection.ts';
 import { startForFaults, type UnderFault, until } from '../helpers/faults.ts';

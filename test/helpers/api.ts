@@ -15,7 +15,7 @@ import type { Running } from '../../src/roles/connections.ts';
 import { startWorker } from '../../src/roles/worker.ts';
 import { openStorage } from '../../src/storage/index.ts';
 import type { Storage } from '../../src/storage/storage.ts';
-import { openWebhooks } from '../../src/webhooks/webhooks.ts';
+import { openWebhooks } from '../../src/webhooks/publish.ts';
 import { openFirstSeen } from '../../src/worker/first-seen.ts';
 import { type SweepResult, sweep } from '../../src/worker/sweep.ts';
 import { temporaryFolder } from './folder.ts';

@@ -7,7 +7,7 @@ import { openFileStorage } from '../../src/storage/fs.ts';
 import { makeEndpoint } from '../../src/webhooks/endpoint.ts';
 import { writeEndpoint } from '../../src/webhooks/endpoint-store.ts';
 import { pictureEvent, type WebhookEvent } from '../../src/webhooks/event.ts';
-import { openWebhooks, type Webhooks } from '../../src/webhooks/webhooks.ts';
+import { openWebhooks, type Webhooks } from '../../src/webhooks/publish.ts';
 import { connected } from '../helpers/connection.ts';
 import { temporaryFolder } from '../helpers/folder.ts';
 import { makePicture } from '../helpers/manifest.ts';
