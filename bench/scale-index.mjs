@@ -31,9 +31,9 @@ export async function measureLists(place) {
 			return { value: (after.usec - before.usec) / 1_000 / repeats, unit: 'ms of Redis' };
 		};
 		return {
-			'first page': await cost('limit=50'),
-			'state and tag': await cost('state=ready&tag=tag-3&limit=50'),
-			'no match': await cost('tag=tag-3&state=queued&limit=50'),
+			'first page': await cost('limit=20'),
+			'state and tag': await cost('state=ready&tag=tag-3&limit=20'),
+			'no match': await cost('tag=tag-3&state=queued&limit=20'),
 		};
 	} finally {
 		await api.stop();
