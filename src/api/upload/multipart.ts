@@ -82,6 +82,8 @@ export async function receiveForm(
 		fields[name] = fields[name] === undefined ? value : `${fields[name]},${value}`;
 	});
 	parser.on('file', (field, stream, { filename }) => {
+		// The parser reads its chunk to the end after a refusal, and never ends a file that begins there.
+		if (parser.destroyed) return stream.on('error', () => {}).destroy();
 		fileFields.add(field);
 		const before = files.at(-parallelFiles);
 		if (before) pauseUntil(before);

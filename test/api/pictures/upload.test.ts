@@ -196,6 +196,26 @@ describe('POST /v1/pictures refuses', () => {
 		await expectRefused(api, response, 400, 'invalid-field');
 	});
 
+	it('a field that is too long before a file, at whatever byte the form is cut', async () => {
+		const api = await startTestApi();
+		const field = '--cut\r\nContent-Disposition: form-data; name="tags"\r\n\r\n';
+		const file = '\r\n--cut\r\nContent-Disposition: form-data; name="file"; filename="a.jpg"\r\n\r\n';
+		const bytes = await picture();
+		const body = Buffer.concat([
+			Buffer.from(`${field}${'x'.repeat(9_000)}${file}`),
+			bytes,
+			Buffer.from('\r\n--cut--\r\n'),
+		]);
+		const headers = { 'content-type': 'multipart/form-data; boundary=cut' };
+		for (const cut of [100, 9_000, 9_150, body.length]) {
+			const pieces = [body.subarray(0, cut), body.subarray(cut)].filter(({ length }) => length > 0);
+			const stream = ReadableStream.from(pieces) as unknown as NonNullable<RequestInit['body']>;
+			const init = { method: 'POST', headers, body: stream, duplex: 'half' } as RequestInit;
+			await expectRefused(api, await fetch(`${api.url}/v1/pictures`, init), 400, 'invalid-field');
+		}
+		await expectRefused(api, await post(api, raw(body), headers), 400, 'invalid-field');
+	});
+
 	it('unknown recipes, unknown fields and invalid values', async () => {
 		const api = await startTestApi();
 		const bytes = await picture();
