@@ -39,13 +39,20 @@ function passOutagesBriefly(this: Logger, parameters: Parameters<LogFn>, method:
 	else method.apply(this, parameters);
 }
 
-/** Errors of a missing connection or answer. A Redis that answers, if only with an error, is not away. */
+/** Errors of a missing connection or answer, and refusals. Other errors that Redis answers with are no outage. */
 function isRedisAway(error: unknown): error is Error {
 	if (!(error instanceof Error)) return false;
+	if (isRefusal(error)) return true;
 	if (error.name === 'ReplyError') return false;
 	if (error instanceof PicpipeError && error.code === 'queue-unavailable')
 		return error.cause === undefined || isRedisAway(error.cause) || /ECONN|EPIPE|ENOENT/.test(String(error.cause));
 	return /^(Connection is closed\.|Command timed out$|Stream isn't writeable|Reached the max retries)/.test(
 		error.message,
 	);
+}
+
+/** Does Redis refuse every write: still loading, full, read-only, unable to write its append-only file, or busy with a script? */
+export function isRefusal(error: Error): boolean {
+	// BullMQ precedes some answers by a sentence of its own.
+	return /^(Failed to add repeatable job for next iteration: )?(LOADING|OOM|READONLY|MISCONF|BUSY)/.test(error.message);
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Catalog } from '../catalog/catalog.ts';
 import {
 	closeDeletion,
@@ -19,6 +20,7 @@ import { PicpipeError, toPicpipeError } from '../errors.ts';
 import { emptyIdempotencyRecord } from '../intake/idempotency.ts';
 import { readUpload, removeUpload } from '../intake/upload-record.ts';
 import type { Logger } from '../observe/log.ts';
+import { isDiskTrouble } from '../queue/redis.ts';
 import {
 	deletionFolders,
 	isIdempotencyKey,
@@ -32,6 +34,10 @@ import { readObject, type Storage } from '../storage/storage.ts';
 import { emptyLedgerEntry } from '../watch/ledger.ts';
 import { deletedEvent } from '../webhooks/event.ts';
 import { type Webhooks, withdrawMessages } from '../webhooks/publish.ts';
+
+/** How often a deletion is tried again after space was freed, and the pauses, milliseconds. Redis looks for space once a second. */
+const spaceAttempts = 10;
+const spacePause = 400;
 
 /** The dependencies of a deletion. */
 interface DeletionDeps {
@@ -62,7 +68,30 @@ export async function deleteEverything(deps: DeletionDeps, found: Picture, reque
 	const last = (await readManifest(storage, found.id).catch(() => undefined)) ?? begun?.picture ?? found;
 	const picture = { ...last, requestId };
 	const deletion = begun ?? (await openDeletion(storage, picture).catch((error) => asUnrecorded(error, picture)));
-	await carryOut(deps, { ...deletion, picture });
+	await carryOut(deps, { ...deletion, picture }).catch((error) =>
+		freeSpaceFirst(error, deps, { ...deletion, picture }),
+	);
+}
+
+/**
+ * A Redis whose disk is full accepts no deletion, and without one the disk stays full. So the files go first, in case they are on the same disk,
+ * and then Redis gets the time to notice.
+ */
+async function freeSpaceFirst(error: unknown, deps: DeletionDeps, deletion: OpenDeletion): Promise<void> {
+	if (!isDiskTrouble(error)) throw error;
+	const { storage } = deps;
+	const { picture } = deletion;
+	await purgePicture(storage, picture.id);
+	// There may be space for it now. Without it, the entry in the index still allows to repeat the deletion.
+	await openDeletion(storage, picture).catch((reason) => asUnrecorded(reason, picture));
+	for (let attempt = 1; ; attempt++) {
+		await sleep(spacePause);
+		try {
+			return await carryOut(deps, deletion);
+		} catch (reason) {
+			if (attempt === spaceAttempts || !isDiskTrouble(reason)) throw reason;
+		}
+	}
 }
 
 /** A full disk has no space for an open deletion. But deleting frees space, so the deletion continues without one. */

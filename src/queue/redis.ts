@@ -1,6 +1,7 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import { PicpipeError } from '../errors.ts';
 import { within } from '../observe/clock.ts';
+import { isRefusal } from '../observe/log.ts';
 
 /** How long a producer waits for a connection or a reply, milliseconds: an upload must not hang because Redis does. */
 const producerTimeout = 2_000;
@@ -55,10 +56,15 @@ export async function askRedis<T>(redis: Redis, ask: () => Promise<T>, patience 
 export function isConnectionTrouble(error: unknown): boolean {
 	return (
 		error instanceof Error &&
-		/Connection is closed|Stream isn't writeable|timed out|ECONN|EPIPE|ENOENT|max retries|^(LOADING|OOM|READONLY|MISCONF|BUSY)/.test(
-			error.message,
-		)
+		(isRefusal(error) ||
+			/Connection is closed|Stream isn't writeable|timed out|ECONN|EPIPE|ENOENT|max retries/.test(error.message))
 	);
+}
+
+/** Did Redis refuse to write because the disk of its append-only file is full, or fails? It tries again each second. */
+export function isDiskTrouble(error: unknown): boolean {
+	if (!(error instanceof Error)) return false;
+	return error.message.startsWith('MISCONF') || isDiskTrouble(error.cause);
 }
 
 /** @returns why this Redis is too old, as a sentence; undefined if it is not */

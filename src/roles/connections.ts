@@ -40,7 +40,7 @@ export function openRedis(config: Config, use: ConnectionUse, log: Logger): Redi
 		]);
 	}
 	const redis = connectRedis(config.redisUrl, use);
-	reportOutages(redis, log);
+	reportOutages(redis, config.redisPrefix, log);
 	followRedisClock(redis, log);
 	redis.on('ready', () => {
 		checkServer(redis, log).catch((err) => log.warn({ err }, 'the version of Redis could not be read'));

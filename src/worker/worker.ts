@@ -41,6 +41,24 @@ const closingPatience = 2_000;
 /** Jobs that a worker wants to find waiting in the queue when it has room. All others stay in the backlog. */
 const jobsWaiting = 1;
 
+/** Pause after an error that Redis answered with, milliseconds. */
+const refusalPause = 1_000;
+
+/**
+ * BullMQ asks for the next job again as soon as Redis has answered with an error. If a delayed job is due, that is a thousand times a second for
+ * as long as the disk of Redis is full.
+ */
+class CalmWorker extends Worker {
+	protected override async moveToActive(token: string, name?: string): Promise<Job> {
+		try {
+			return await super.moveToActive(token, name);
+		} catch (error) {
+			if (error instanceof Error && error.name === 'ReplyError') await sleep(refusalPause);
+			throw error;
+		}
+	}
+}
+
 export interface WorkerOptions {
 	readonly prefix: string;
 	readonly imagingProcesses: number;
@@ -100,7 +118,7 @@ export function startWorkers(
 				underWay.delete(work);
 			}
 		};
-		const worker = new Worker(queue, leaving, {
+		const worker = new CalmWorker(queue, leaving, {
 			connection: redis,
 			prefix: options.prefix,
 			name: nameOfWorkers,
@@ -130,7 +148,7 @@ export function startWorkers(
 		});
 		worker.on('error', (err) => {
 			// Each worker has connections of its own, which report every attempt to reconnect. The process reports the outage once.
-			if (err.name === 'ReplyError' || !isConnectionTrouble(err)) log.warn({ err, queue }, 'queue error');
+			if (!isConnectionTrouble(err)) log.warn({ err, queue }, 'queue error');
 		});
 		worker.on('stalled', (jobId) => log.warn({ queue, jobId }, 'worker lost; its job starts again'));
 		return {

@@ -6,7 +6,7 @@ import { listed } from '../contract/storage.ts';
 import { json, untilFinished } from '../helpers/api.ts';
 import { mixedPhotographs, quickRecipe, smallDisk, startForFaults, until } from '../helpers/faults.ts';
 import { Ledger } from '../helpers/ledger.ts';
-import { photograph } from '../helpers/pictures.ts';
+import { photograph, withComment } from '../helpers/pictures.ts';
 import { shared } from '../helpers/shared.ts';
 import { bytesAt, tus } from '../helpers/tus.ts';
 
@@ -22,8 +22,8 @@ async function startOnSmallDisk(environment: Record<string, string>, megabytes: 
 }
 
 /** Fills what is left of a disk with one file. */
-async function fill(folder: string): Promise<string> {
-	const path = join(folder, 'filler');
+async function fill(folder: string, name = 'filler'): Promise<string> {
+	const path = join(folder, name);
 	const { bavail, bsize } = await statfs(folder);
 	await writeFile(path, Buffer.alloc(bavail * bsize)).catch((error) => {
 		// Others write at the same time; full is full.
@@ -159,6 +159,37 @@ describe(title, () => {
 				60_000,
 			);
 			await ledger.expectWhole(`file:${disk}`);
+		});
+	});
+
+	describe.runIf(isRoot)('a full disk with the pictures and the built-in Redis', () => {
+		it('lets pictures be deleted, which frees it, and is reported once', {
+			timeout: 120_000,
+		}, async () => {
+			const disk = await smallDisk(24);
+			const data = join(disk, 'data');
+			const picpipe = await startForFaults({ ...quickRecipe, PICPIPE_DATA: data, PICPIPE_MIN_DISK_FREE: '0' });
+			const { api } = await picpipe.ready();
+			const ledger = new Ledger();
+			for (let number = 0; number < 3; number++) {
+				await ledger.upload(api, withComment(await photograph({ width: 2400, height: 1600 }), `number ${number}`));
+			}
+			await ledger.untilFinished(`file:${data}`, 60_000);
+			const from = picpipe.lines.length;
+			const ids = [...ledger.accepted.keys()];
+			for (const [index, id] of ids.entries()) {
+				await fill(disk, `filler-${index}`);
+				if (index === 0) {
+					await picpipe.waitFor((line) => line.role === 'worker' && /refusing to write/.test(String(line.msg)), from);
+				}
+				expect((await fetch(`${api}/v1/pictures/${id}`, { method: 'DELETE' })).status).toBe(204);
+				expect((await fetch(`${api}/v1/pictures/${id}`)).status).toBe(404);
+			}
+			expect(await listed(openStorage(`file:${data}`), 'pictures/', { temporary: true })).toEqual([]);
+			const reports = picpipe.lines.slice(from).filter(({ msg }) => /queue error/.test(String(msg)));
+			expect(reports).toEqual([]);
+			for (const index of ids.keys()) await rm(join(disk, `filler-${index}`));
+			await until('uploads are accepted', async () => (await fetch(`${api}/readyz`)).ok);
 		});
 	});
 

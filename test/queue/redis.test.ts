@@ -170,6 +170,7 @@ describe('isConnectionTrouble', () => {
 		"OOM command not allowed when used memory > 'maxmemory'.",
 		"READONLY You can't write against a read only replica.",
 		'MISCONF Redis is configured to save RDB snapshots, but it is currently unable to persist to disk.',
+		'Failed to add repeatable job for next iteration: MISCONF Errors writing to the AOF file: No space left on device',
 		'BUSY Redis is busy running a script.',
 	])('is %s', (message) => {
 		expect(isConnectionTrouble(new Error(message))).toBe(true);
