@@ -74,7 +74,10 @@ describe('a key with upload', () => {
 			expect([query, ids(body.pictures), body.next]).toEqual([query, [own.body.id], undefined]);
 		}
 		for (const query of ['owner=plantedgroup', `batch=${planted.batch}`, 'failures=true', 'state=failed']) {
-			expect((await get('stranger', `/v1/pictures?${query}`)).body).toEqual({ pictures: [] });
+			expect((await get('stranger', `/v1/pictures?${query}`)).body).toEqual({
+				pictures: [],
+				total: { count: 0, exact: true },
+			});
 		}
 		expect(ids((await get('owner', '/v1/pictures?failures=true')).body.pictures)).toEqual([planted.failed]);
 		for (const caller of ['reader', 'both', 'admin'] as const) {
@@ -349,7 +352,7 @@ describe('the owner', () => {
 		await check();
 		await api.reindex();
 		await check();
-		expect(await json(await ask('one', '/v1/pictures'))).toEqual({ pictures: [] });
+		expect(await json(await ask('one', '/v1/pictures'))).toEqual({ pictures: [], total: { count: 0, exact: true } });
 		expect(ids((await json(await ask('reader', '/v1/pictures'))).pictures)).toEqual([id]);
 		expect(
 			(

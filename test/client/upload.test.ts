@@ -52,7 +52,7 @@ async function workplace() {
 }
 
 async function picturesOf(api: Pick<TestApi, 'url'>, headers: Record<string, string> = {}) {
-	return (await json(await fetch(`${api.url}/v1/pictures`, { headers }))).pictures;
+	return (await json(await fetch(`${api.url}/v1/pictures?view=full`, { headers }))).pictures;
 }
 
 describe('picpipe upload', () => {

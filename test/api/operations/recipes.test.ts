@@ -337,7 +337,9 @@ describe('the recipes file', () => {
 		await expect(startTestApi({ PICPIPE_RECIPES: file })).rejects.toThrow(
 			/- PICPIPE_RECIPES: .*recipe "icon": variants: /,
 		);
-		await expect(startTestApi({ PICPIPE_RECIPES: `${file}.none` })).rejects.toThrow(/- PICPIPE_RECIPES: .*ENOENT/);
+		await expect(startTestApi({ PICPIPE_RECIPES: `${file}.none` })).rejects.toThrow(
+			/- PICPIPE_RECIPES: .*there is none/,
+		);
 		const missing = { PICPIPE_DEFAULT_RECIPE: 'none' };
 		await expect(startTestApi(missing)).rejects.toThrow(/- PICPIPE_DEFAULT_RECIPE: expected one of web, avatar/);
 	});
