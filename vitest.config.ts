@@ -22,9 +22,9 @@ export default defineConfig({
 		testTimeout: isLong ? 600_000 : 60_000,
 		hookTimeout: 60_000,
 		teardownTimeout: 20_000,
-		// A browser that stood still for a minute says nothing about the page. Whatever is wrong, and not only late, is told at once.
+		// A browser or a process that stood still for long says nothing about the code. Whatever is wrong, and not only late, is told at once.
 		// A second, which is Vitest's own, is less than a busy machine takes for many a step.
 		expect: { poll: { timeout: 10_000 } },
-		retry: { count: 1, condition: /^Test timed out in/ },
+		retry: { count: 1, condition: /^(Test timed out in|Not within|No such log line within|locator\.\w+: Timeout)/ },
 	},
 });
