@@ -108,3 +108,8 @@ export function toPicpipeError(error: unknown, step?: string): PicpipeError {
 	}
 	return new PicpipeError('internal', undefined, { cause: error, step });
 }
+
+/** Did a call fail because Redis did not answer, or refused to write? */
+export function isQueueUnavailable(error: unknown): boolean {
+	return error instanceof PicpipeError && error.code === 'queue-unavailable';
+}

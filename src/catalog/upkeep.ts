@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { firstPictureIdAt, pictureStates } from '../domain/picture.ts';
-import { PicpipeError } from '../errors.ts';
+import { isQueueUnavailable } from '../errors.ts';
 import { askRedis } from '../queue/redis.ts';
 import { raiseEpoch, wholenessKeys } from './epoch.ts';
 import { type RebuildDependencies, rebuildOnce, takeWorkLease, type WorkLease } from './rebuild.ts';
@@ -35,7 +35,7 @@ export function keepIndexWhole(options: UpkeepOptions): IndexUpkeep {
 	const stopping = new AbortController();
 	const pause = (milliseconds: number) => sleep(milliseconds, undefined, { signal: stopping.signal }).catch(() => {});
 	const trouble = (err: unknown) => {
-		if (err instanceof PicpipeError && err.code === 'queue-unavailable') log.debug({ err }, 'index not checked');
+		if (isQueueUnavailable(err)) log.debug({ err }, 'index not checked');
 		else log.warn({ err }, 'index not checked; trying again');
 	};
 

@@ -9,7 +9,7 @@ import {
 	pictureStates,
 } from '../domain/picture.ts';
 import { inlineRecipeName, type NamedRecipe } from '../domain/recipe.ts';
-import { type ErrorCode, type FailureClass, PicpipeError } from '../errors.ts';
+import { type ErrorCode, type FailureClass, isQueueUnavailable, PicpipeError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
 import { parseRecipe } from '../pipeline/recipe/parse-recipe.ts';
 import { unknownParts } from '../pipeline/recipe/unknown-parts.ts';
@@ -118,7 +118,7 @@ async function lookAt(deps: Admission, key: string, options: ReprocessOptions): 
 		const manifest = await readObject(deps.storage, key);
 		return manifest ? await queueAgain(deps, parsePicture(manifest.toString()), options) : 'deleted';
 	} catch (error) {
-		if (error instanceof PicpipeError && error.code === 'queue-unavailable') throw error;
+		if (isQueueUnavailable(error)) throw error;
 		if (error instanceof PicpipeError && error.code === 'picture-not-found') return 'deleted';
 		options.log.warn({ err: error, key }, 'picture not queued');
 		return 'left';
@@ -226,7 +226,7 @@ async function retryOne(
 		await admitAgain(deps, picture, 'retry', log, { priority: maximumPriority });
 		return 'queued';
 	} catch (error) {
-		if (error instanceof PicpipeError && error.code === 'queue-unavailable') throw error;
+		if (isQueueUnavailable(error)) throw error;
 		if (error instanceof PicpipeError && error.code === 'picture-not-found') return 'passed';
 		log.warn({ err: error, pictureId: id }, 'failed picture not queued');
 		return 'left';

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import * as z from 'zod';
 import { isUploadId } from '../domain/upload.ts';
-import { PicpipeError } from '../errors.ts';
+import { isQueueUnavailable } from '../errors.ts';
 import { askRedis } from '../queue/redis.ts';
 import { uploadOf, uploadsFolder } from '../storage/keys.ts';
 import type { Storage } from '../storage/storage.ts';
@@ -236,5 +236,5 @@ function unlessUnreadable(error: unknown): undefined {
 
 /** @throws the error, unless Redis is away */
 function unlessAway(error: unknown): void {
-	if (!(error instanceof PicpipeError && error.code === 'queue-unavailable')) throw error;
+	if (!isQueueUnavailable(error)) throw error;
 }

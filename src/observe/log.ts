@@ -1,5 +1,5 @@
 import { type DestinationStream, type LogFn, type Logger, pino } from 'pino';
-import { PicpipeError } from '../errors.ts';
+import { isQueueUnavailable } from '../errors.ts';
 
 export type { Logger };
 
@@ -44,7 +44,7 @@ function isRedisAway(error: unknown): error is Error {
 	if (!(error instanceof Error)) return false;
 	if (isRefusal(error)) return true;
 	if (error.name === 'ReplyError') return false;
-	if (error instanceof PicpipeError && error.code === 'queue-unavailable')
+	if (isQueueUnavailable(error))
 		return error.cause === undefined || isRedisAway(error.cause) || /ECONN|EPIPE|ENOENT/.test(String(error.cause));
 	return /^(Connection is closed\.|Command timed out$|Stream isn't writeable|Reached the max retries)/.test(
 		error.message,

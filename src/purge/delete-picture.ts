@@ -16,7 +16,7 @@ import { purgePicture, readManifest } from '../catalog/manifest.ts';
 import type { RenderUse } from '../catalog/render-use.ts';
 import { digest } from '../domain/digest.ts';
 import { isReceived, type Picture } from '../domain/picture.ts';
-import { PicpipeError, toPicpipeError } from '../errors.ts';
+import { isQueueUnavailable, toPicpipeError } from '../errors.ts';
 import { emptyIdempotencyRecord } from '../intake/idempotency.ts';
 import { readUpload, removeUpload } from '../intake/upload-record.ts';
 import type { Logger } from '../observe/log.ts';
@@ -204,7 +204,7 @@ async function attempt(log: Logger, pictureId: string, work: () => Promise<void>
 	try {
 		await work();
 	} catch (err) {
-		if (err instanceof PicpipeError && err.code === 'queue-unavailable') throw err;
+		if (isQueueUnavailable(err)) throw err;
 		log.error({ err, pictureId }, 'deletion not carried out; the next sweep tries again');
 	}
 }

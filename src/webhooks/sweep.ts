@@ -1,4 +1,4 @@
-import { PicpipeError } from '../errors.ts';
+import { isQueueUnavailable } from '../errors.ts';
 import { earliestNow } from '../observe/clock.ts';
 import { conditionsPerScript } from '../queue/conditions.ts';
 import { deliverJobId } from '../queue/jobs.ts';
@@ -37,7 +37,7 @@ export async function sweepOutbox(context: PublishDeps): Promise<number> {
 					try {
 						if (await queueAgain(context, endpoint, message)) queued++;
 					} catch (err) {
-						if (err instanceof PicpipeError && err.code === 'queue-unavailable') throw err;
+						if (isQueueUnavailable(err)) throw err;
 						context.log.error({ err, key }, 'could not check a webhook; the next sweep tries again');
 					}
 				}),

@@ -1,7 +1,7 @@
 import type { RequestHandler } from 'express';
 import { readRebuild } from '../../catalog/rebuild.ts';
 import { pictureStates } from '../../domain/picture.ts';
-import { PicpipeError } from '../../errors.ts';
+import { isQueueUnavailable } from '../../errors.ts';
 import { within } from '../../observe/clock.ts';
 import type { Sample, SharedSamples } from '../../observe/metrics.ts';
 import { queueNames } from '../../queue/jobs.ts';
@@ -80,7 +80,7 @@ async function readShared(context: ApiContext): Promise<SharedSamples | undefine
 	try {
 		return await askShared(context);
 	} catch (error) {
-		if (!(error instanceof PicpipeError) || error.code !== 'queue-unavailable') throw error;
+		if (!isQueueUnavailable(error)) throw error;
 		context.log.debug({ err: error }, 'metrics without Redis');
 		return undefined;
 	}
