@@ -45,21 +45,12 @@ export function openWaitingList(
 		count: () => redis.hlen(`${base}jobs`),
 
 		async list(start, count) {
-			const ids: string[] = [];
-			let skip = start;
-			for (const level of await ask(() => redis.zrange(`${base}levels`, 0, -1))) {
-				for (const owner of await ask(() => redis.zrange(`${base}owners:${level}`, 0, -1))) {
-					const left = count - ids.length;
-					if (left <= 0) break;
-					const line = `${base}line:${level}:${owner}`;
-					const some = await ask(() => redis.zrange(line, skip, skip + left - 1));
-					skip = some.length > 0 ? 0 : skip - (await ask(() => redis.zcard(line)));
-					ids.push(...some);
+			const lines = async function* () {
+				for (const level of await ask(() => redis.zrange(`${base}levels`, 0, -1))) {
+					for (const owner of await ask(() => redis.zrange(`${base}owners:${level}`, 0, -1))) yield `${level}:${owner}`;
 				}
-			}
-			if (ids.length === 0) return [];
-			const entries = await ask(() => redis.hmget(`${base}jobs`, ...ids));
-			return ids.flatMap((id, at) => (entries[at] ? [parseEntry(id, entries[at])] : []));
+			};
+			return (await readLines(redis, base, lines(), start, count)).map(([id, entry]) => parseEntry(id, entry));
 		},
 
 		async read(pictureId) {
@@ -72,4 +63,33 @@ export function openWaitingList(
 			return (await ask(() => commands.backlogForget(base, bull, pictureId, jobId, ...how))) === 1;
 		},
 	};
+}
+
+/**
+ * Some of the entries that wait in lines, one line after the other.
+ *
+ * @param base prefix of the lines (`line:<name>`) and of the hash of their entries (`jobs`)
+ * @param lines names of the lines, in order; no more of them are asked for than needed
+ * @returns ids and entries
+ */
+export async function readLines(
+	redis: Redis,
+	base: string,
+	lines: AsyncIterable<string> | Iterable<string>,
+	start: number,
+	count: number,
+): Promise<[id: string, entry: string][]> {
+	const ids: string[] = [];
+	let skip = start;
+	for await (const name of lines) {
+		const left = count - ids.length;
+		if (left <= 0) break;
+		const line = `${base}line:${name}`;
+		const some = await askRedis(redis, () => redis.zrange(line, skip, skip + left - 1));
+		skip = some.length > 0 ? 0 : skip - (await askRedis(redis, () => redis.zcard(line)));
+		ids.push(...some);
+	}
+	if (ids.length === 0) return [];
+	const entries = await askRedis(redis, () => redis.hmget(`${base}jobs`, ...ids));
+	return ids.flatMap((id, at): [string, string][] => (entries[at] ? [[id, entries[at]]] : []));
 }

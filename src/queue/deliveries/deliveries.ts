@@ -3,7 +3,7 @@ import type { WaitingJob } from '../backlog-entry.ts';
 import { conditionsPerScript } from '../conditions.ts';
 import { type DeliverJob, deliverJobId } from '../jobs.ts';
 import { askRedis } from '../redis.ts';
-import type { WaitingList } from '../waiting-list.ts';
+import { readLines, type WaitingList } from '../waiting-list.ts';
 import { type DeliveryCommands, defineDeliveryScripts } from './scripts.ts';
 
 /**
@@ -190,18 +190,8 @@ export function openDeliveryList(
 		count: () => redis.hlen(`${base}jobs`),
 
 		async list(start, count) {
-			const ids: string[] = [];
-			let skip = start;
-			for (const line of (await ask(() => redis.zrange(`${base}lines`, 0, -1))).sort()) {
-				const left = count - ids.length;
-				if (left <= 0) break;
-				const some = await ask(() => redis.zrange(`${base}line:${line}`, skip, skip + left - 1));
-				skip = some.length > 0 ? 0 : skip - (await ask(() => redis.zcard(`${base}line:${line}`)));
-				ids.push(...some);
-			}
-			if (ids.length === 0) return [];
-			const entries = await ask(() => redis.hmget(`${base}jobs`, ...ids));
-			return ids.flatMap((id, at) => (entries[at] ? [asWaiting(id, entries[at])] : []));
+			const lines = (await ask(() => redis.zrange(`${base}lines`, 0, -1))).sort();
+			return (await readLines(redis, base, lines, start, count)).map(([id, entry]) => asWaiting(id, entry));
 		},
 
 		async read(id) {
