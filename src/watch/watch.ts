@@ -175,15 +175,18 @@ class FolderWatch {
 		if (seen?.status === 'importing') return;
 		if (!seen || !isSameState(seen.state, file.state)) {
 			const changes = seen ? seen.changes + 1 : 0;
-			this.#files.set(file.path, { state: file.state, since: now, changes, ...this.#now(), status: 'waiting' });
+			this.#files.set(file.path, {
+				state: file.state,
+				since: now,
+				changes,
+				round: this.#round,
+				checked: this.#round,
+				status: 'waiting',
+			});
 			return;
 		}
 		if (seen.status === 'done' || now - seen.since < this.#patience(seen)) return;
 		await this.#begin(file, seen);
-	}
-
-	#now(): Pick<SeenFile, 'round' | 'checked'> {
-		return { round: this.#round, checked: this.#round };
 	}
 
 	/** How long a file must stay unchanged, in milliseconds. */

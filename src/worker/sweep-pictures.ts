@@ -1,6 +1,6 @@
 import { pendingIds, purgePicture, readManifest } from '../catalog/manifest.ts';
 import { isFinished, type Picture, parsePictureId } from '../domain/picture.ts';
-import { PicpipeError } from '../errors.ts';
+import { isQueueUnavailable, PicpipeError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
 import type { Attempts } from '../queue/attempts.ts';
 import { conditionsPerScript, type JobCondition } from '../queue/conditions.ts';
@@ -76,35 +76,34 @@ async function sweepSome(context: PictureSweep, ids: readonly string[], result: 
 		if (found) result[found]++;
 	};
 	const jobless = valid.filter((_, at) => !haveJobs[at]);
-	await forEach(context, jobless, async (id) => {
+	const checkOne = async (id: string) => {
 		const picture = await readManifest(context.storage, id);
 		if (picture && !isFinished(picture.state)) waiting.push(picture);
 		else count(await close(context, id, picture));
-	});
+	};
+	await forEach(context, jobless, (id) => id, checkOne);
 	// Jobs of other versions, or from before a loss of keys, are in the queue although nobody knows them here.
 	const lost = (await withConditions(context, waiting)).filter(({ condition }) => condition.state !== 'live');
-	const byId = new Map(lost.map((one) => [one.picture.id, one]));
-	await forEach(context, [...byId.keys()], async (id) => {
-		const one = byId.get(id);
-		if (one) count(await bringOn(context, one));
-	});
+	const bringOne = async (one: Checked) => count(await bringOn(context, one));
+	await forEach(context, lost, ({ picture }) => picture.id, bringOne);
 }
 
 /** A failed check of one picture ends no other; only the loss of Redis ends the sweep. */
-async function forEach(
+async function forEach<T>(
 	context: PictureSweep,
-	ids: readonly string[],
-	check: (id: string) => Promise<void>,
+	items: readonly T[],
+	idOf: (item: T) => string,
+	check: (item: T) => Promise<void>,
 ): Promise<void> {
-	const checkOne = async (id: string) => {
+	const checkOne = async (item: T) => {
 		try {
-			await check(id);
+			await check(item);
 		} catch (error) {
-			if (error instanceof PicpipeError && error.code === 'queue-unavailable') throw error;
-			context.log.error({ err: error, pictureId: id }, 'could not check a picture; the next sweep tries again');
+			if (isQueueUnavailable(error)) throw error;
+			context.log.error({ err: error, pictureId: idOf(item) }, 'could not check a picture; the next sweep tries again');
 		}
 	};
-	for (let at = 0; at < ids.length; at += parallel) await Promise.all(ids.slice(at, at + parallel).map(checkOne));
+	for (let at = 0; at < items.length; at += parallel) await Promise.all(items.slice(at, at + parallel).map(checkOne));
 }
 
 function isPictureId(context: PictureSweep, id: string): boolean {
