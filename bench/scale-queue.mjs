@@ -146,6 +146,6 @@ async function countsOf(address, name) {
 }
 
 async function waitingIn(address) {
-	const { waiting, prioritized, backlog = 0 } = await countsOf(address, 'pictures');
-	return waiting + prioritized + backlog;
+	const { waiting, prioritized } = await countsOf(address, 'pictures');
+	return waiting + prioritized;
 }

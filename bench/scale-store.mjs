@@ -34,6 +34,8 @@ const recipes = `recipes:
 
 /** Writes the manifests of finished pictures. @param {Place} place */
 export async function fillKept({ folder, size }) {
+	// All processes read it.
+	await writeFile(join(folder, 'recipes.yaml'), recipes);
 	const recipe = (await loadRecipes(undefined)).get('web');
 	const end = Date.now() - 60_000;
 	await forEach(size, async (at) => {
@@ -88,7 +90,6 @@ export async function fillKept({ folder, size }) {
 
 /** Writes accepted pictures that no queue knows. @param {Place} place */
 export async function fillWaiting({ folder, size }) {
-	await writeFile(join(folder, 'recipes.yaml'), recipes);
 	const recipe = (await loadRecipes(join(folder, 'recipes.yaml'))).get('dot');
 	const original = await sharp({ create: { width: 8, height: 8, channels: 3, background: '#808080' } })
 		.png()
@@ -154,21 +155,10 @@ export async function startRedis(folder) {
 		client,
 		/** Bytes of data, without what is buffered for clients. */
 		memory: async () => Number((await info('memory')).used_memory_dataset),
-		/** Commands so far and the time that Redis spent on them, microseconds; those of scripts are counted once, with their script. */
+		/** Commands so far, those of scripts included, and the CPU time of the server, microseconds. */
 		async commands() {
-			const rows = Object.entries(await info('commandstats')).map(([name, value]) => {
-				const { calls, usec } = Object.fromEntries((value ?? '').split(',').map((field) => field.split('=')));
-				return { name, calls: Number(calls ?? 0), usec: Number(usec ?? 0) };
-			});
-			const isScript = ({ name }) => /^cmdstat_(eval|evalsha|fcall)/.test(name);
-			const all = rows.filter(({ name, calls }) => name.startsWith('cmdstat_') && calls > 0);
-			const scripts = all.filter(isScript);
-			const calls = (await info('stats')).total_commands_processed;
-			return {
-				calls: Number(calls),
-				usec: (await cpuOf()) * 1e6,
-				scripts: scripts.reduce((sum, { calls }) => sum + calls, 0),
-			};
+			const { total_commands_processed: calls } = await info('stats');
+			return { calls: Number(calls), usec: (await cpuOf()) * 1e6 };
 		},
 		async stop() {
 			client.disconnect();
@@ -202,7 +192,6 @@ function settingsOf({ folder, redis }, further) {
 
 /** Runs a command of picpipe to its end. @returns its CPU time, milliseconds */
 export async function run(place, command) {
-	await writeFile(join(place.folder, 'recipes.yaml'), recipes);
 	// The shell knows the CPU time of a process that has ended; Node.js does not.
 	const script = 'TIMEFORMAT="%U %S"; time "$0" "$1" "$2" >/dev/null';
 	const child = spawn('bash', ['-c', script, process.execPath, cli, command], {
