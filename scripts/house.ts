@@ -88,7 +88,7 @@ function measure(files: readonly SourceFile[]): readonly Measure[] {
 	const touched = files.filter(({ namesSample }) => namesSample);
 	const double = [...declared].filter(([, places]) => places.length > 1);
 	return [
-		{ name: 'files in src', value: files.length, goal: 425, list: [] },
+		{ name: 'files in src', value: files.length, goal: 480, list: [] },
 		{
 			name: `files of ${crumbLines} lines or fewer with one importer (operations, encoders, analysis apart)`,
 			value: crumbs.length,
