@@ -132,6 +132,7 @@ export const errorTable = {
 	'too-many-elements': { status: 422, class: 'limit', title: 'The SVG has more elements than allowed.' },
 	'recipe-too-large': { status: 422, class: 'limit', title: 'The recipe is larger than allowed.' },
 	'output-too-large': { status: 422, class: 'limit', title: 'A variant would exceed the size limit.' },
+	'scratch-too-small': { status: 422, class: 'limit', title: 'The scratch folder has no room for the picture.' },
 	'picture-timeout': { status: 422, class: 'limit', title: 'Processing the picture took longer than allowed.' },
 	'unsupported-type': { status: 415, class: 'unsupported', title: 'The file type is not supported.' },
 	'unsupported-feature': {
@@ -186,6 +187,11 @@ export const errorTable = {
 	// The services that picpipe depends on
 	'queue-unavailable': { status: 503, class: 'transient', title: 'The queue is currently unavailable.' },
 	'storage-unavailable': { status: 503, class: 'transient', title: 'The storage is currently unavailable.' },
+	'scratch-unavailable': {
+		status: 503,
+		class: 'transient',
+		title: 'The scratch folder of a worker cannot be written to.',
+	},
 	'duplicate-undecided': {
 		status: 503,
 		class: 'transient',

@@ -90,6 +90,7 @@ export const nextSteps = {
 	'recipe-too-large': 'Use fewer variants or steps, or raise PICPIPE_MAX_VARIANTS or PICPIPE_MAX_STEPS.',
 	'output-too-large':
 		'Change the recipe to a smaller size or a less strict target, or raise PICPIPE_MAX_OUTPUT_DIMENSION.',
+	'scratch-too-small': 'Raise PICPIPE_SCRATCH_MEGABYTES on the workers, and process the picture again.',
 	'picture-timeout': 'Upload a simpler picture, use faster encoders, or raise PICPIPE_PICTURE_SECONDS and retry.',
 	'unsupported-type':
 		'Convert the file to JPEG, PNG, WebP, AVIF, HEIC, GIF or TIFF and upload that; PICPIPE_SVG=true allows SVG.',
@@ -125,6 +126,8 @@ export const nextSteps = {
 	// The services that picpipe depends on
 	'queue-unavailable': 'Check Redis (REDIS_URL); picpipe goes on as soon as it is back.',
 	'storage-unavailable': 'Check the storage (PICPIPE_STORAGE); picpipe goes on as soon as it is back.',
+	'scratch-unavailable':
+		'Free space on the disk of PICPIPE_SCRATCH, or let the worker write there; picpipe goes on as soon as it can.',
 	'duplicate-undecided': 'Try again after Retry-After, or upload with duplicates=accept.',
 	'server-busy': 'Try again after Retry-After; send fewer requests at once.',
 	'queue-full': 'Try again after Retry-After; start more workers or raise PICPIPE_MAX_QUEUE.',

@@ -38,8 +38,11 @@ type Values = { readonly [Name in keyof Settings]: Settings[Name] extends Settin
 /** Every setting by its name. */
 export const settings = Object.assign({}, ...settingGroups.map((group) => group.settings)) as Settings;
 
-/** The validated settings, with the storage URL filled in. */
-export type Config = Omit<Values, 'storage'> & { readonly storage: string };
+/** The validated settings, with the storage URL and the scratch folder filled in. */
+export type Config = Omit<Values, 'storage' | 'scratchFolder'> & {
+	readonly storage: string;
+	readonly scratchFolder: string;
+};
 
 /** Every problem with the settings at once. */
 export class ConfigError extends Error {
@@ -63,7 +66,12 @@ export function isLoopback(host: string): boolean {
 export function readConfig(environment: NodeJS.ProcessEnv): Config {
 	const { values, problems } = readValues(environment);
 	if (problems.length > 0) throw new ConfigError(problems);
-	return { ...values, storage: values.storage ?? `file:${join(values.dataFolder)}` };
+	const { dataFolder } = values;
+	return {
+		...values,
+		storage: values.storage ?? `file:${join(dataFolder)}`,
+		scratchFolder: values.scratchFolder ?? join(dataFolder, 'scratch'),
+	};
 }
 
 /** The values and the problems of all settings. A value with a problem is undefined. */
@@ -116,6 +124,12 @@ function contradictions(values: Values): string[] {
 	const { host, port, arenaHost, arenaPort } = values;
 	if (port !== 0 && port !== undefined && port === arenaPort && host === arenaHost) {
 		problems.push(`PICPIPE_ARENA_PORT: expected another port than PICPIPE_PORT (${port}) but received ${arenaPort}`);
+	}
+	const { scratchMegabytes, maxBytes } = values;
+	if (values.storage !== undefined && !values.storage.startsWith('file:') && scratchMegabytes * 1e6 < maxBytes) {
+		problems.push(
+			`PICPIPE_SCRATCH_MEGABYTES: expected at least PICPIPE_MAX_BYTES (${maxBytes} bytes) but received ${scratchMegabytes} MB`,
+		);
 	}
 	if (values.webhookUrl !== undefined && values.webhookSecrets === undefined) {
 		problems.push('PICPIPE_WEBHOOK_URL: expected PICPIPE_WEBHOOK_SECRETS too, to sign with, but received none');

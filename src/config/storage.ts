@@ -1,4 +1,4 @@
-import { type Kind, matching, optional, plainText, secret, setting } from './kinds.ts';
+import { integer, type Kind, matching, optional, plainText, secret, setting } from './kinds.ts';
 
 const redisUrl: Kind<string> = {
 	expected: 'a URL such as redis://user:password@host:6379/0, rediss://… or unix:///path/redis.sock',
@@ -23,6 +23,20 @@ export const storage = {
 			),
 			defaultNote: '`file:` and the data folder',
 		},
+		scratchFolder: {
+			...optional(
+				'PICPIPE_SCRATCH',
+				plainText('a folder'),
+				'Folder for copies of originals that a worker processes. Used unless the storage is a folder.',
+			),
+			defaultNote: '`scratch` in the data folder',
+		},
+		scratchMegabytes: setting(
+			'PICPIPE_SCRATCH_MEGABYTES',
+			integer(1, 10_000_000, 'MB'),
+			1_000,
+			'Most space that a worker uses for these copies. Pictures wait for room; unused copies are deleted when there is none, or after 15 minutes.',
+		),
 		redisUrl: secret(
 			optional(
 				'REDIS_URL',

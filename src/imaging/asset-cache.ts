@@ -1,15 +1,15 @@
 import { LRUCache } from 'lru-cache';
 import { PicpipeError, toPicpipeError } from '../errors.ts';
-import type { AssetPlace, AssetPlaces } from '../intake/assets.ts';
 import { decodeAsset } from '../pipeline/decode/decode.ts';
 import { type Inspected, inspect } from '../pipeline/inspect/inspect.ts';
 import type { PictureLimits } from '../pipeline/inspect/limits.ts';
 import type { KnownAsset } from '../pipeline/render/run.ts';
+import type { AssetFile } from './protocol.ts';
 
 /** The assets of recipes in an imaging process: read, inspected, and decoded once they are admitted. */
 export interface AssetCache {
 	/** An asset that cannot be used does not keep the others from being used. */
-	open(places: AssetPlaces): Promise<OpenedAssets>;
+	open(files: ReadonlyMap<string, AssetFile>): Promise<OpenedAssets>;
 }
 
 interface OpenedAssets {
@@ -27,9 +27,9 @@ interface DecodedAssets {
 /** Decoded pixels to keep between pictures, bytes: a dozen logos of a megapixel. */
 const defaultBytes = 64 * 1024 * 1024;
 
-/** @param read returns the bytes at a place, verified against its digest */
+/** @param read returns the bytes of a file, verified against its digest */
 export function openAssetCache(
-	read: (place: AssetPlace) => Promise<Buffer>,
+	read: (file: AssetFile) => Promise<Buffer>,
 	limits: PictureLimits,
 	maximumBytes = defaultBytes,
 ): AssetCache {
@@ -37,7 +37,7 @@ export function openAssetCache(
 		maxSize: maximumBytes,
 		sizeCalculation: ({ data }) => data.length,
 	});
-	const openOne = async (name: string, place: AssetPlace) => {
+	const openOne = async (name: string, place: AssetFile) => {
 		const { sha256 } = place;
 		const known = kept.get(sha256);
 		if (known) return { name, sha256, known };
@@ -45,10 +45,10 @@ export function openAssetCache(
 		return { name, sha256, file, picture: await blaming(name, () => inspect(file, limits)) };
 	};
 	return {
-		async open(places) {
+		async open(files) {
 			const failed = new Map<string, PicpipeError>();
 			const noted = (name: string) => (error: PicpipeError) => void failed.set(name, error);
-			const all = await Promise.all([...places].map(([name, place]) => openOne(name, place).catch(noted(name))));
+			const all = await Promise.all([...files].map(([name, place]) => openOne(name, place).catch(noted(name))));
 			const opened = all.flatMap((one) => one ?? []);
 			return {
 				megapixels: opened.reduce((sum, { picture }) => sum + (picture?.megapixels ?? 0), 0),

@@ -2,7 +2,6 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { LRUCache } from 'lru-cache';
-import { settings } from '../config/index.ts';
 import { type ErrorCode, PicpipeError, type Seen, toPicpipeError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
 import { programOf } from '../programs.ts';
@@ -12,6 +11,7 @@ import {
 	type ImagingResult,
 	type ImagingSettings,
 	type ImagingTask,
+	type ProcessTask,
 	type TaskListener,
 	type ToImaging,
 	unpackError,
@@ -32,10 +32,19 @@ export interface ImagingChild {
 	readonly pictures: number;
 	/** Has it recently processed and cached this original? */
 	hasCached(original: Pick<ImagingTask, 'sha256'>): boolean;
-	/** Processes one picture. Call it again only after this one has ended. @throws PicpipeError */
-	run(task: ImagingTask, work: WorkOptions): Promise<ImagingResult>;
+	/**
+	 * Processes one picture. Call it again only after this one has ended.
+	 *
+	 * @throws PicpipeError; NoLongerCached, if the task names no file for its original
+	 */
+	run(task: ProcessTask, work: WorkOptions): Promise<ImagingResult>;
 	/** Kills it at once. Its current picture fails with this error. */
 	kill(reason?: PicpipeError): void;
+}
+
+/** The process no longer has the original in memory, and the task names no file. The task was not begun. */
+export class NoLongerCached extends Error {
+	override readonly name = 'NoLongerCached';
 }
 
 interface WorkOptions extends TaskListener {
@@ -51,10 +60,12 @@ const maximumCachedKnown = 64;
 /** Longest line to copy from a process's output to the log, in characters. */
 const maximumLogLine = 2_000;
 
-/** Secrets, which a process that decodes untrusted pictures does not need. */
-const withheldVariables = Object.values(settings)
-	.filter(({ secret }) => secret)
-	.map(({ variable }) => variable);
+/**
+ * The variables that an imaging process inherits: for the program loader, libvips and its libraries. All others stay with the worker, because
+ * a process that decodes untrusted pictures needs no credential, and nobody can list every name that may hold one.
+ */
+const inheritedVariables =
+	/^(PATH|HOME|USER|LANG|LANGUAGE|TZ|TMPDIR|NODE_(ENV|OPTIONS|V8_COVERAGE|ICU_DATA)|UV_THREADPOOL_SIZE|(LC|LD|DYLD|MALLOC|GLIBC|G|VIPS|SHARP|OMP|FC|FONTCONFIG|PANGO|XDG|TSX)_.*)$/;
 
 /**
  * Settings for glibc's allocator; others ignore them. By default every thread has its own arena, and long runs fragment all of them.
@@ -158,6 +169,9 @@ export function startImagingChild(imagingSettings: ImagingSettings, log: Logger)
 					onDeath = (how) => reject(killReason ?? diedOf(how, seen()));
 					onMessage = (message) => {
 						switch (message.kind) {
+							case 'evicted':
+								cached.delete(task.sha256);
+								return reject(new NoLongerCached());
 							case 'read':
 								return limitTime('picture-timeout', 'inspect');
 							case 'inspected':
@@ -209,12 +223,12 @@ function diedOf(how: string, seen: Seen): PicpipeError {
 
 function forkImaging(): ChildProcess {
 	const { path, flags } = programOf('imaging-process');
-	const withheld = Object.fromEntries(withheldVariables.map((name) => [name, undefined]));
+	const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => inheritedVariables.test(name)));
 	return fork(path, [], {
 		// Structured cloning transfers bytes unchanged.
 		serialization: 'advanced',
 		stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-		env: { ...process.env, ...withheld, ...allocatorSettings },
+		env: { ...inherited, ...allocatorSettings },
 		execArgv: [...engineFlags, ...flags],
 	});
 }

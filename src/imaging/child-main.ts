@@ -2,18 +2,15 @@ import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { PicpipeError, toPicpipeError } from '../errors.ts';
-import type { AssetPlace } from '../intake/assets.ts';
 import { prepareSharp } from '../pipeline/inspect/sharp-input.ts';
 import { openPages } from '../pipeline/plan/open-pages.ts';
 import { runPipeline } from '../pipeline/render/run.ts';
-import { openStorage } from '../storage/index.ts';
-import { readObject, type Storage } from '../storage/storage.ts';
 import { type AssetCache, openAssetCache } from './asset-cache.ts';
 import {
+	type AssetFile,
 	type FromImaging,
 	type ImagingSettings,
-	type ImagingTask,
-	type OriginalPlace,
+	type ProcessTask,
 	packError,
 	packResult,
 	type ToImaging,
@@ -21,12 +18,11 @@ import {
 import { openSourceCache } from './source-cache.ts';
 
 /**
- * The program of an imaging process: the only place where untrusted pixels are decoded. It processes one picture at a time, reads the
- * original from storage, and sends every result to the worker, which stores it.
+ * The program of an imaging process: the only place where untrusted pixels are decoded. It processes one picture at a time, reads
+ * files that the worker names, and sends every result to the worker, which stores it. It has no access to storage or Redis.
  */
 
 let settings: ImagingSettings | undefined;
-let storage: Storage | undefined;
 let assetCache: AssetCache | undefined;
 let sourceCache: ReturnType<typeof openSourceCache>;
 let go: ((concurrency: number) => void) | undefined;
@@ -35,7 +31,6 @@ process.on('message', (message: ToImaging) => {
 	switch (message.kind) {
 		case 'settings':
 			settings = message.settings;
-			storage = openStorage(settings.storage);
 			sourceCache = openSourceCache(settings.keptMegabytes);
 			assetCache = openAssetCache(readAsset, settings.limits);
 			prepareSharp({ threads: settings.sharpThreads, takesSvg: settings.limits.svg !== undefined });
@@ -54,7 +49,8 @@ process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
 
 preferToBeKilled();
 
-async function work(task: ImagingTask): Promise<void> {
+async function work(task: ProcessTask): Promise<void> {
+	if (task.path === undefined && !sourceCache?.has(task.sha256)) return send({ kind: 'evicted' });
 	try {
 		const result = await image(task);
 		send({ kind: 'done', result: packResult(result), residentBytes: process.memoryUsage.rss() });
@@ -78,16 +74,16 @@ function freePixels(): void {
 	globalThis.gc?.({ type: isDue ? 'major' : 'minor' });
 }
 
-async function image(task: ImagingTask) {
+async function image(task: ProcessTask) {
 	const { sha256, recipe } = task;
-	if (!settings || !storage || !assetCache) throw new Error('A task arrived before the settings.');
+	if (!settings || !assetCache) throw new Error('A task arrived before the settings.');
 	const { limits } = settings;
 	const cache = task.isCached ? sourceCache : undefined;
 	const known = cache?.get(sha256);
-	const file = known?.file ?? (await readOriginal(storage, task));
+	const file = known?.file ?? (await readOriginal(task));
 	send({ kind: 'read' });
 	const { picture, further, levels, failures, megapixels } = await openPages(file, recipe, limits, known?.picture);
-	const opened = await assetCache.open(task.assets ?? new Map());
+	const opened = await assetCache.open(task.assets);
 	const admitted = new Promise<number>((resolve) => {
 		go = resolve;
 	});
@@ -107,9 +103,8 @@ async function image(task: ImagingTask) {
 }
 
 /** @throws PicpipeError `original-missing` or `original-changed`: variants must be made from the accepted bytes only */
-async function readOriginal(from: Storage, task: ImagingTask): Promise<Buffer> {
-	const { sha256, bytes } = task;
-	const file = await readPlace(from, task);
+async function readOriginal({ path, sha256, bytes }: ProcessTask): Promise<Buffer> {
+	const file = path === undefined ? undefined : await readIfPresent(path);
 	if (!file) throw new PicpipeError('original-missing', undefined, { step: 'read' });
 	if (file.length !== bytes) {
 		const detail = `Expected an original of ${bytes} bytes but the storage holds ${file.length}.`;
@@ -122,17 +117,18 @@ async function readOriginal(from: Storage, task: ImagingTask): Promise<Buffer> {
 }
 
 /** @throws PicpipeError `asset-missing`; `asset-changed`, after which the asset is looked up again */
-async function readAsset(place: AssetPlace): Promise<Buffer> {
-	if (!storage) throw new Error('A task arrived before the settings.');
-	const file = await readPlace(storage, place);
+async function readAsset({ path, sha256 }: AssetFile): Promise<Buffer> {
+	const file = await readIfPresent(path);
 	if (!file) throw new PicpipeError('asset-missing');
-	const isSame = createHash('sha256').update(file).digest('hex') === place.sha256;
-	if (!isSame) throw new PicpipeError('asset-changed');
+	if (createHash('sha256').update(file).digest('hex') !== sha256) throw new PicpipeError('asset-changed');
 	return file;
 }
 
-async function readPlace(from: Storage, place: OriginalPlace): Promise<Buffer | undefined> {
-	return 'path' in place ? readFile(place.path) : readObject(from, place.key);
+async function readIfPresent(path: string): Promise<Buffer | undefined> {
+	return readFile(path).catch((error) => {
+		if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
+		throw error;
+	});
 }
 
 function send(message: FromImaging): void {

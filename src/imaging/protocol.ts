@@ -9,8 +9,8 @@ import type { PipelineListener, StepEvent, VariantOutput } from '../pipeline/ren
 
 /** The messages between the worker and its imaging processes, over Node's IPC channel with structured cloning. */
 
-/** Where to read an original: a storage key, or a file on this machine. */
-export type OriginalPlace = { readonly key: string } | { readonly path: string };
+/** Where an original is: a storage key, or a file on this machine. */
+type OriginalPlace = { readonly key: string } | { readonly path: string };
 
 /** One picture to process. */
 export type ImagingTask = OriginalPlace & {
@@ -28,10 +28,21 @@ export type ImagingTask = OriginalPlace & {
 	readonly isCached?: boolean;
 };
 
+/** A task as an imaging process gets it: files of this machine, because it has no access to the storage. */
+export type ProcessTask = Pick<ImagingTask, 'sha256' | 'bytes' | 'recipe' | 'isCached'> & {
+	/** The file with the original; undefined if the process is believed to have it in memory. */
+	readonly path: string | undefined;
+	readonly assets: ReadonlyMap<string, AssetFile>;
+};
+
+/** The file with an asset, and the digest that its bytes must have. */
+export interface AssetFile {
+	readonly path: string;
+	readonly sha256: string;
+}
+
 /** Settings that are the same for every picture of a process. */
 export interface ImagingSettings {
-	/** Storage URL. */
-	readonly storage: string;
 	/** Threads of libvips. */
 	readonly sharpThreads: number;
 	/** Size of the cache of pictures, million bytes; 0 for no cache. */
@@ -57,12 +68,14 @@ export interface TaskListener extends PipelineListener {
 
 export type ToImaging =
 	| { readonly kind: 'settings'; readonly settings: ImagingSettings }
-	| { readonly kind: 'task'; readonly task: ImagingTask }
+	| { readonly kind: 'task'; readonly task: ProcessTask }
 	/** The picture was inspected and may now be decoded. */
 	| { readonly kind: 'go'; readonly concurrency: number };
 
 export type FromImaging =
 	| { readonly kind: 'ready' }
+	/** The original is no longer in memory, and the task names no file. The task was not begun. */
+	| { readonly kind: 'evicted' }
 	/** The original is in memory, and its digest is as expected. */
 	| { readonly kind: 'read' }
 	| { readonly kind: 'inspected'; readonly megapixels: number; readonly facts: Facts }

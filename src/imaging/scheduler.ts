@@ -1,9 +1,11 @@
-import { PicpipeError } from '../errors.ts';
+import { PicpipeError, toPicpipeError } from '../errors.ts';
 import type { Logger } from '../observe/log.ts';
 import { openBudget } from './budget.ts';
-import type { ImagingChild } from './child-handle.ts';
+import { type ImagingChild, NoLongerCached } from './child-handle.ts';
 import { keepImagingProcesses } from './process-keeper.ts';
-import type { ImagingResult, ImagingSettings, ImagingTask, TaskListener } from './protocol.ts';
+import type { ImagingResult, ImagingSettings, ImagingTask, ProcessTask, TaskListener } from './protocol.ts';
+import type { HeldFiles } from './scratch.ts';
+import { localFiles, type SourceFiles } from './source-files.ts';
 
 export type { VariantFailure } from '../pipeline/plan/plan-chain.ts';
 export type { StepEvent, VariantOutput } from '../pipeline/render/run.ts';
@@ -20,6 +22,8 @@ export interface ImagingPoolOptions extends ImagingSettings {
 	readonly imagingPictures: number;
 	/** Longest time for one picture, seconds. */
 	readonly pictureSeconds: number;
+	/** Makes what tasks name by storage keys readable; if absent, tasks name files. */
+	readonly files?: SourceFiles | undefined;
 	readonly log: Logger;
 }
 
@@ -59,19 +63,29 @@ const lightShare = 0.5;
 /** A cached picture needs no decoding, which is more than half of the work, so it counts with this share of its bytes. */
 const cachedShare = 0.25;
 
-interface Waiting {
+interface Submitted {
 	readonly task: ImagingTask;
-	passedBy: number;
+	readonly isUrgent: boolean;
 	readonly listener: TaskListener;
 	readonly resolve: (result: ImagingResult) => void;
 	readonly reject: (error: PicpipeError) => void;
 }
 
+interface Waiting extends Submitted {
+	passedBy: number;
+	/** What the process reads. */
+	readonly files: TaskFiles;
+}
+
+/** The files of a task: its assets, and its original unless it is in the memory of a process. */
+interface TaskFiles extends HeldFiles {
+	readonly hasOriginal: boolean;
+}
+
 /** Starts one process at once, and each further one when a picture would have to wait for it. */
 export function startImagingPool(options: ImagingPoolOptions): ImagingPool {
-	const { processes, pictureSeconds } = options;
+	const { processes, pictureSeconds, files = localFiles } = options;
 	const settings: ImagingSettings = {
-		storage: options.storage,
 		sharpThreads: options.sharpThreads,
 		keptMegabytes: options.keptMegabytes,
 		limits: options.limits,
@@ -80,8 +94,39 @@ export function startImagingPool(options: ImagingPoolOptions): ImagingPool {
 	const waiting: Waiting[] = [];
 	const urgent: Waiting[] = [];
 	let wasUrgent = false;
-	const allWaiting = () => [...urgent.splice(0), ...waiting.splice(0)];
+	/** Work whose files are being copied. */
+	const preparing = new Set<Submitted>();
+	const endAllWaiting = (error: PicpipeError) => {
+		for (const { files, reject } of [...urgent.splice(0), ...waiting.splice(0)]) {
+			files.release();
+			reject(error);
+		}
+	};
 	let isStopping = false;
+
+	/** Holds the files of a task before it waits for a process, so that copying overlaps with imaging. */
+	const prepare = (work: Submitted, isInMemory: boolean): void => {
+		const enter = (files: TaskFiles) => {
+			(work.isUrgent ? urgent : waiting).push({ ...work, passedBy: 0, files });
+			dispatch();
+		};
+		const held = holdFiles(files, work.task, isInMemory);
+		if (!(held instanceof Promise)) {
+			enter(held);
+			return;
+		}
+		preparing.add(work);
+		held
+			.then(
+				(brought) => {
+					// The pool was stopped in the meantime, and the work has ended.
+					if (preparing.delete(work)) enter(brought);
+					else brought.release();
+				},
+				(error) => work.reject(toPicpipeError(error)),
+			)
+			.finally(() => preparing.delete(work));
+	};
 
 	const dispatch = () => {
 		while (children.free.length > 0 && waiting.length + urgent.length > 0) {
@@ -90,15 +135,23 @@ export function startImagingPool(options: ImagingPoolOptions): ImagingPool {
 			const next = isUrgentsTurn ? takeLightest(urgent, children.free) : waiting.shift();
 			const child = next && (children.free.find((one) => one.hasCached(next.task)) ?? children.free[0]);
 			if (!child) return;
-			void work(child, next);
+			if (next.files.hasOriginal || child.hasCached(next.task)) void work(child, next);
+			// The process that has the original is busy.
+			else prepareAnew(next);
 		}
 		children.growFor(waiting.length + urgent.length);
 	};
 
-	const work = async (child: ImagingChild, { task, listener, resolve, reject }: Waiting) => {
+	const prepareAnew = ({ files, ...work }: Waiting) => {
+		files.release();
+		prepare(work, false);
+	};
+
+	const work = async (child: ImagingChild, next: Waiting) => {
+		const { task, files, listener, resolve, reject } = next;
 		children.take(child);
 		try {
-			const result = await child.run(task, {
+			const result = await child.run(asSent(task, files), {
 				seconds: pictureSeconds,
 				async admit(megapixels) {
 					const release = await budget.admit(megapixels);
@@ -108,8 +161,12 @@ export function startImagingPool(options: ImagingPoolOptions): ImagingPool {
 				onStep: listener.onStep,
 				onVariant: listener.onVariant,
 			});
+			files.release();
 			resolve(result);
 		} catch (error) {
+			if (error instanceof NoLongerCached) return prepareAnew(next);
+			if (/^(original|asset)-(missing|changed)$/.test((error as PicpipeError).code)) files.distrust();
+			files.release();
 			reject(error as PicpipeError);
 		} finally {
 			children.giveBack(child);
@@ -126,9 +183,7 @@ export function startImagingPool(options: ImagingPoolOptions): ImagingPool {
 		settings,
 		onFree: dispatch,
 		onHopeless(how) {
-			for (const { reject } of allWaiting()) {
-				reject(new PicpipeError('imaging-process-died', `Imaging processes do not start (${how}).`));
-			}
+			endAllWaiting(new PicpipeError('imaging-process-died', `Imaging processes do not start (${how}).`));
 		},
 	});
 
@@ -136,8 +191,8 @@ export function startImagingPool(options: ImagingPoolOptions): ImagingPool {
 		run(task, listener, { isUrgent = false } = {}) {
 			return new Promise((resolve, reject) => {
 				if (isStopping) return reject(new PicpipeError('stopping'));
-				(isUrgent ? urgent : waiting).push({ task, passedBy: 0, listener, resolve, reject });
-				dispatch();
+				const isInMemory = !files.has(task) && [...children.alive].some((child) => child.hasCached(task));
+				prepare({ task, isUrgent, listener, resolve, reject }, isInMemory);
 			});
 		},
 		hasCached: (original) => [...children.alive].some((child) => child.hasCached(original)),
@@ -146,7 +201,9 @@ export function startImagingPool(options: ImagingPoolOptions): ImagingPool {
 		async stop() {
 			isStopping = true;
 			children.close();
-			for (const { reject } of allWaiting()) reject(new PicpipeError('stopping'));
+			endAllWaiting(new PicpipeError('stopping'));
+			for (const { reject } of preparing) reject(new PicpipeError('stopping'));
+			preparing.clear();
 			const ending = [...children.alive].map((child) => child.exited);
 			for (const child of children.alive) child.kill(new PicpipeError('stopping'));
 			await Promise.all(ending);
@@ -168,4 +225,21 @@ function takeLightest(urgent: Waiting[], idle: readonly ImagingChild[]): Waiting
 	oldest.passedBy++;
 	urgent.splice(urgent.indexOf(lightest), 1);
 	return lightest;
+}
+
+/** @param isInMemory whether a process is believed to have the original in memory */
+function holdFiles(files: SourceFiles, task: ImagingTask, isInMemory: boolean): TaskFiles | Promise<TaskFiles> {
+	const assets = [...(task.assets ?? new Map()).values()];
+	const held = files.hold(isInMemory ? assets : [task, ...assets]);
+	const asTaskFiles = (one: HeldFiles): TaskFiles => ({ ...one, hasOriginal: !isInMemory });
+	return held instanceof Promise ? held.then(asTaskFiles) : asTaskFiles(held);
+}
+
+function asSent(task: ImagingTask, { paths, hasOriginal }: TaskFiles): ProcessTask {
+	const { sha256, bytes, recipe, isCached = false, assets = new Map() } = task;
+	const [path, ...others] = hasOriginal ? paths : [undefined, ...paths];
+	const files = [...assets].map(
+		([name, asset], at) => [name, { path: others[at] ?? '', sha256: asset.sha256 }] as const,
+	);
+	return { path, sha256, bytes, recipe, isCached, assets: new Map(files) };
 }

@@ -1,10 +1,11 @@
 import type { Redis } from 'ioredis';
 import { openLeases } from '../access/leases.ts';
-import { openCatalog } from '../catalog/catalog.ts';
+import { listenToDeletions, openCatalog } from '../catalog/catalog.ts';
 import { openRenderUse } from '../catalog/render-use.ts';
 import { keepIndexWhole } from '../catalog/upkeep.ts';
 import type { Config } from '../config/index.ts';
 import { startImagingPool } from '../imaging/scheduler.ts';
+import { openSourceFiles } from '../imaging/source-files.ts';
 import { fetchLimitsOf } from '../intake/fetch.ts';
 import { openUnfinishedUploads } from '../intake/unfinished-uploads.ts';
 import type { Logger } from '../observe/log.ts';
@@ -17,15 +18,26 @@ import { openWebhooks } from '../webhooks/publish.ts';
 import { restoreLog } from '../webhooks/sweep.ts';
 import type { SweepContext } from '../worker/sweep.ts';
 import { startWorkers } from '../worker/worker.ts';
-import { closeSoon, closeWithRedis, leaseTime, openRedis, queuesOptions, type Running } from './connections.ts';
-import { imagingOptions, openConfiguredAssets } from './imaging.ts';
+import {
+	closeSoon,
+	closeWithRedis,
+	leaseTime,
+	openAnother,
+	openRedis,
+	queuesOptions,
+	type Running,
+} from './connections.ts';
+import { imagingOptions, openConfiguredAssets, openConfiguredScratch } from './imaging.ts';
 
 /** Takes jobs from the queues and processes them. */
 export async function startWorker(config: Config, log: Logger): Promise<Running> {
 	const storage = openStorage(config.storage);
+	const scratch = await openConfiguredScratch(config, storage, log);
 	const redis = openRedis(config, 'worker', log);
 	const queues = openQueues(redis, queuesOptions(config));
-	const pool = startImagingPool(imagingOptions(config, log));
+	const deletions = scratch && openAnother(config, 'worker');
+	if (scratch && deletions) listenToDeletions(deletions, config.redisPrefix, scratch.forget);
+	const pool = startImagingPool(imagingOptions(config, log, openSourceFiles(storage, scratch)));
 	const webhooks = openWebhooks(config, { redis, storage, queues, log });
 	const upkeep = openUpkeep(redis, config.redisPrefix);
 	const catalog = openCatalog(redis, config.redisPrefix);
@@ -89,6 +101,8 @@ export async function startWorker(config: Config, log: Logger): Promise<Running>
 				drop: () => Promise.allSettled([pool.stop(), worker.drop()]),
 			});
 			upkeep.close();
+			deletions?.disconnect();
+			await scratch?.close();
 		},
 	};
 }

@@ -167,6 +167,8 @@ export function openFileStorage(rootFolder: string): Storage {
 			await removeEmptyParents(dirname(path), root);
 		},
 
+		localPath: (key) => pathOf(key),
+
 		async room() {
 			// The folder does not exist before the first object.
 			const { bavail, blocks, bsize } = await statfs(await nearestFolder(root));

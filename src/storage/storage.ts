@@ -59,6 +59,11 @@ export interface Storage {
 	 * many small objects, which have to notice when it is not.
 	 */
 	readSync?: ((key: string) => Buffer | undefined) | undefined;
+	/**
+	 * The path of an object's file, whether or not it exists. Implemented by drivers that store objects as files on this machine, so that other
+	 * processes can read them without access to the storage. For reading only.
+	 */
+	localPath?(key: string): string;
 	/** Free and total space in bytes. Not implemented by drivers whose storage has no known limit. */
 	room?(): Promise<{ readonly free: number; readonly total: number }>;
 }

@@ -52,8 +52,8 @@ export class PicpipeProcess {
 	output = '';
 	/** Resolves when the process has ended. */
 	readonly exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
-	/** In the environment of every child process, so that orphans are found too. */
-	readonly #mark = `PROCESS_TREE=${randomBytes(8).toString('hex')}`;
+	/** In the environment of every child process, so that orphans are found too. Imaging processes inherit no other names. */
+	readonly #mark = `VIPS_PROCESS_TREE=${randomBytes(8).toString('hex')}`;
 	#hasEnded = false;
 
 	constructor(options: ProcessOptions) {

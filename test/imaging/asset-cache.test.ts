@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterEach, describe, expect, it } from 'vitest';
 import { openAssetCache } from '../../src/imaging/asset-cache.ts';
-import { type AssetPlaces, openAssets } from '../../src/intake/assets.ts';
+import { openAssets } from '../../src/intake/assets.ts';
 import { form, json, startTestApi, untilFinished } from '../helpers/api.ts';
 import { temporaryFolder } from '../helpers/folder.ts';
 import { cut, photograph } from '../helpers/pictures.ts';
@@ -103,7 +103,7 @@ describe('asset cache', () => {
 		// Two of 10 × 10 at four bytes a pixel.
 		const cache = openAssetCache(readFile, limits, 800);
 		const open = async (...names: readonly string[]) => {
-			const places: AssetPlaces = new Map(names.map((name) => [name, { path: name, bytes: 1, sha256: name }]));
+			const places = new Map(names.map((name) => [name, { path: name, sha256: name }]));
 			const opened = await cache.open(places);
 			const { assets, failed } = await opened.decode();
 			expect(failed.size).toBe(0);

@@ -13,13 +13,19 @@ import {
 	startImagingPool,
 	type VariantOutput,
 } from '../../src/imaging/scheduler.ts';
+import { openScratch } from '../../src/imaging/scratch.ts';
+import { openSourceFiles } from '../../src/imaging/source-files.ts';
 import { parseRecipe } from '../../src/pipeline/recipe/parse-recipe.ts';
 import { openStorage } from '../../src/storage/index.ts';
+import type { Storage } from '../../src/storage/storage.ts';
+import { remoteStorage } from '../helpers/remote-storage.ts';
 
 /** A pool over a storage in a temporary folder. */
 export interface PoolFixture {
 	readonly pool: ImagingPool;
-	readonly storage: ReturnType<typeof openStorage>;
+	readonly storage: Storage;
+	/** Keys of the objects that were opened; of a remote storage alone. */
+	readonly gets: readonly string[];
 	/** What the pool logged. */
 	readonly logged: readonly Readonly<Record<string, unknown>>[];
 	/** Stores an original and describes the work on it. @param recipe as written; a 400 wide WebP when absent */
@@ -47,9 +53,15 @@ export const slow = {
 	},
 };
 
-export async function startPool(options: Partial<ImagingPoolOptions> = {}): Promise<PoolFixture> {
+type Options = Partial<ImagingPoolOptions> & {
+	/** Size of the scratch folder for a storage on other machines, million bytes; the storage is a folder if absent. */
+	readonly scratchMegabytes?: number;
+};
+
+export async function startPool({ scratchMegabytes, ...options }: Options = {}): Promise<PoolFixture> {
 	const folder = await mkdtemp(join(tmpdir(), 'picpipe-pool-'));
-	const storage = openStorage(`file:${folder}`);
+	const remote = scratchMegabytes === undefined ? undefined : remoteStorage(join(folder, 'storage'));
+	const storage = remote?.storage ?? openStorage(`file:${folder}`);
 	const logged: Record<string, unknown>[] = [];
 	const sink = new Writable({
 		write(chunk, _encoding, done) {
@@ -57,6 +69,10 @@ export async function startPool(options: Partial<ImagingPoolOptions> = {}): Prom
 			done();
 		},
 	});
+	const log = pino({ level: 'debug' }, sink);
+	const scratchFolder = join(folder, 'scratch');
+	const scratch =
+		remote && (await openScratch(storage, { folder: scratchFolder, megabytes: scratchMegabytes ?? 0, log }));
 	const pool = startImagingPool({
 		processes: 2,
 		sharpThreads: 1,
@@ -65,15 +81,16 @@ export async function startPool(options: Partial<ImagingPoolOptions> = {}): Prom
 		imagingPictures: 150,
 		keptMegabytes: 128,
 		pictureSeconds: 30,
-		storage: `file:${folder}`,
+		files: openSourceFiles(storage, scratch),
 		limits: { maxMegapixels: 50, maxDimension: 30_000, maxFrames: 1_000, maxOutputDimension: 30_000 },
-		log: pino({ level: 'debug' }, sink),
+		log,
 		...options,
 	});
 	let count = 0;
 	return {
 		pool,
 		storage,
+		gets: remote?.gets ?? [],
 		logged,
 		async task(file, recipe = small) {
 			const key = `pictures/original-${++count}.bin`;
@@ -98,6 +115,7 @@ export async function startPool(options: Partial<ImagingPoolOptions> = {}): Prom
 		},
 		async stop() {
 			await pool.stop();
+			await scratch?.close();
 			await rm(folder, { recursive: true });
 		},
 	};
